@@ -1,0 +1,1 @@
+"""The `rescene4d` command: a module per sub-command, with `add_arguments` and `run`."""

@@ -1,0 +1,52 @@
+"""Entry point of `rescene4d`: finds the sub-command, prints errors, returns exit codes."""
+from __future__ import annotations
+
+import argparse
+from importlib import import_module
+import logging
+import sys
+
+from rescene4d_ros import __version__
+from rescene4d_ros.errors import RescenError
+
+# One module of this folder each, imported only when asked for: torch takes seconds to load.
+COMMANDS = {
+    'replay': 'segment and remember a folder of clouds or a bag, without ROS running',
+    'rooms': 'make procedural rooms that change between visits',
+    'train': 'train the segmenter',
+    'memory': 'look into a scene memory',
+    'demo': 'the whole path: a bag, the node killed and restarted, identities and changes',
+}
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one sub-command; 0 = done, 1 = a stage failed, 2 = wrong usage or input."""
+    argv = sys.argv[1:] if argv is None else argv
+    parser = argparse.ArgumentParser(
+        prog='rescene4d', formatter_class=argparse.RawDescriptionHelpFormatter,
+        description='Which object is which, what changed, since when, and how sure.',
+        epilog='commands:\n' + '\n'.join(f'  {k:10s} {v}' for k, v in COMMANDS.items()))
+    parser.add_argument('--version', action='version', version=__version__)
+    parser.add_argument('--verbose', action='store_true', help='log details')
+    parser.add_argument('command', choices=COMMANDS, metavar='command')
+    parser.add_argument('arguments', nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
+    args = parser.parse_args(argv)
+    logging.basicConfig(level=logging.DEBUG if args.verbose else logging.INFO,
+                        format='%(levelname)s %(name)s: %(message)s')
+    module = import_module(f'rescene4d_ros.cli.{args.command}')
+    sub = argparse.ArgumentParser(prog=f'rescene4d {args.command}',
+                                  description=COMMANDS[args.command])
+    module.add_arguments(sub)
+    options = sub.parse_args(args.arguments)
+    try:
+        return module.run(options) or 0
+    except RescenError as error:
+        print(f'rescene4d {args.command}: {error}', file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print(f'rescene4d {args.command}: interrupted', file=sys.stderr)
+        return 130
+
+
+if __name__ == '__main__':
+    sys.exit(main())

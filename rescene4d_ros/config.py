@@ -1,0 +1,118 @@
+"""
+Typed settings: one frozen dataclass per room, one source for ROS parameters, CLI flags and docs.
+
+Knows nothing of ROS or argparse; those rooms read the field metadata written here.
+"""
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+import dataclasses
+import difflib
+from typing import Any, get_type_hints, TypeVar
+
+from rescene4d_ros.errors import ConfigError
+
+C = TypeVar('C')
+
+
+def param(default, text: str, *, unit: str = '', ge=None, le=None, one_of=None,
+          live: bool = False):
+    """
+    Declare one setting of a config dataclass.
+
+    Parameters
+    ----------
+    default : bool, int, float, str
+        Value where nothing else is given.
+    text : str
+        One sentence for people: what it does.
+    unit : str
+        SI unit, empty where there is none.
+    ge, le : number, optional
+        Smallest and largest allowed value, inclusive.
+    one_of : tuple, optional
+        The allowed values.
+    live : bool
+        Whether it may change while the node runs.
+
+    """
+    meta = {'text': text, 'unit': unit, 'ge': ge, 'le': le, 'one_of': one_of, 'live': live}
+    return dataclasses.field(default=default, metadata=meta)
+
+
+@dataclasses.dataclass(frozen=True)
+class Setting:
+    """One setting as other rooms see it: name, type, default and the metadata of `param`."""
+
+    name: str
+    type: type
+    default: Any
+    text: str
+    unit: str
+    ge: Any
+    le: Any
+    one_of: tuple | None
+    live: bool
+
+
+def settings(cls: type) -> Iterator[Setting]:
+    """Yield the settings of a config dataclass in the order of declaration."""
+    hints = get_type_hints(cls)
+    for field in dataclasses.fields(cls):
+        yield Setting(field.name, hints[field.name], field.default, **field.metadata)
+
+
+def check(setting: Setting, value: Any, where: str) -> Any:
+    """
+    Return `value` in the setting's type, or say what is wrong with it.
+
+    Raises
+    ------
+    ConfigError
+        Wrong type, NaN, out of bounds, or not among the choices.
+
+    """
+    name = f'{where}.{setting.name}'
+    if setting.type is float and isinstance(value, int) and not isinstance(value, bool):
+        value = float(value)
+    if not isinstance(value, setting.type) or (setting.type is int and isinstance(value, bool)):
+        raise ConfigError(f'{name}: expected {setting.type.__name__}, got '
+                          f'{type(value).__name__} {value!r}; {setting.text}')
+    if setting.type is float and value != value:
+        raise ConfigError(f'{name}: expected a number, got NaN; {setting.text}')
+    unit = f' {setting.unit}' if setting.unit else ''
+    if setting.ge is not None and not value >= setting.ge:
+        raise ConfigError(f'{name}: expected at least {setting.ge}{unit}, got {value}{unit}')
+    if setting.le is not None and not value <= setting.le:
+        raise ConfigError(f'{name}: expected at most {setting.le}{unit}, got {value}{unit}')
+    if setting.one_of is not None and value not in setting.one_of:
+        raise ConfigError(f'{name}: expected one of {", ".join(map(str, setting.one_of))}; '
+                          f'got {value!r}')
+    return value
+
+
+def make(cls: type[C], values: Mapping[str, Any] | None = None) -> C:
+    """
+    Build a config from a plain mapping; unknown keys are errors that name near matches.
+
+    Parameters
+    ----------
+    cls : type
+        A frozen dataclass whose fields were declared with `param`.
+    values : mapping, optional
+        Settings that differ from the defaults.
+
+    Raises
+    ------
+    ConfigError
+        Unknown key, wrong type, or value out of bounds.
+
+    """
+    known = {s.name: s for s in settings(cls)}
+    values = dict(values or {})
+    for key in values:
+        if key not in known:
+            near = difflib.get_close_matches(key, known, n=3)
+            hint = f'did you mean {" or ".join(near)}?' if near else f'known: {", ".join(known)}'
+            raise ConfigError(f'{cls.__name__}: unknown setting {key!r}; {hint}')
+    return cls(**{k: check(known[k], v, cls.__name__) for k, v in values.items()})

@@ -1,0 +1,49 @@
+"""
+The package's exceptions.
+
+Every text says what was expected, what came, and what to do.
+"""
+
+
+class RescenError(Exception):
+    """Base of all errors that a user can act on."""
+
+
+class ConfigError(RescenError):
+    """A setting is unknown, of the wrong type or out of bounds."""
+
+
+class ScanError(RescenError):
+    """A point cloud cannot be used: wrong fields, frame, shape, or no finite points."""
+
+
+class FileFormatError(RescenError):
+    """A file is truncated, of another format, or of a version this package does not read."""
+
+
+class WeightsError(RescenError):
+    """A weights file is missing, damaged, or does not fit the network."""
+
+
+class MemoryFormatError(RescenError):
+    """A scene memory on disk has another schema, map, frame or class list than asked for."""
+
+
+class MemoryLockedError(RescenError):
+    """Another process has the scene memory open for writing."""
+
+
+class StorageError(RescenError):
+    """The disk refused a write (full, read-only, no permission); nothing stored before is lost."""
+
+
+class VisitOrderError(RescenError):
+    """A visit is older than the newest processed one; it is stored and needs a reprocess."""
+
+
+class DuplicateVisitError(RescenError):
+    """A visit with the same stamp is already stored."""
+
+
+class FrameUnavailableError(RescenError):
+    """A cloud is in another frame and no transform to the map is known."""

@@ -1,0 +1,28 @@
+"""Frozen dataclasses that travel between rooms; they hold values and know no algorithm."""
+from rescene4d_ros.structures.box import Box
+from rescene4d_ros.structures.classes import (
+    FLOOR,
+    INSTANCE_CLASSES,
+    SEMANTIC_CLASSES,
+    UNLABELED,
+    WALL,
+)
+from rescene4d_ros.structures.objects import (
+    Change,
+    ChangeKind,
+    MemorySnapshot,
+    ObjectState,
+    SceneObject,
+    SceneUpdate,
+    VisitInfo,
+    VisitStatus,
+)
+from rescene4d_ros.structures.scan import Scan, ScanSequence
+from rescene4d_ros.structures.segmentation import Prediction, Segmentation
+from rescene4d_ros.structures.truth import SequenceTruth, TrueObject, VisitTruth
+
+__all__ = [
+    'Box', 'Change', 'ChangeKind', 'FLOOR', 'INSTANCE_CLASSES', 'MemorySnapshot',
+    'ObjectState', 'Prediction', 'Scan', 'ScanSequence', 'SceneObject', 'SceneUpdate',
+    'Segmentation', 'SEMANTIC_CLASSES', 'SequenceTruth', 'TrueObject', 'UNLABELED', 'VisitInfo',
+    'VisitStatus', 'VisitTruth', 'WALL']

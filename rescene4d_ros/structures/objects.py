@@ -1,0 +1,192 @@
+"""What the memory knows and says: remembered objects, changes, visits."""
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import IntEnum
+
+import numpy as np
+from rescene4d_ros.structures.box import Box
+
+
+class ObjectState(IntEnum):
+    """Say what the newest visit showed of an object; values as in SceneObject.msg."""
+
+    UNKNOWN = 0
+    PRESENT = 1
+    ABSENT = 2
+    NOT_OBSERVED = 3
+
+
+class ChangeKind(IntEnum):
+    """Say what happened to an object; values as in SceneChange.msg."""
+
+    UNKNOWN = 0
+    ADDED = 1
+    REMOVED = 2
+    MOVED = 3
+    DEFORMED = 4
+    REAPPEARED = 5
+    MERGED = 6
+
+
+class VisitStatus(IntEnum):
+    """Say how far a stored visit has come."""
+
+    PENDING = 1
+    DONE = 2
+    FAILED = 3
+    LATE = 4
+
+
+@dataclass(frozen=True)
+class VisitInfo:
+    """
+    Describe one stored visit.
+
+    Attributes
+    ----------
+    visit_id : int
+        Positive, never reused.
+    stamp_ns : int, ns since the Unix epoch
+    status : VisitStatus
+        LATE: older than the newest processed visit when it came; needs a reprocess.
+    name : str
+    n_points : int
+
+    """
+
+    visit_id: int
+    stamp_ns: int
+    status: VisitStatus
+    name: str
+    n_points: int
+
+
+@dataclass(frozen=True)
+class SceneObject:
+    """
+    Hold one remembered object as of one revision.
+
+    Attributes
+    ----------
+    object_id : int
+        Persistent, positive, never reused.
+    class_id : int
+        Index in the class list of the memory.
+    class_name : str
+    score : float
+        Confidence of its latest observation, 0..1.
+    state : ObjectState
+    box : Box
+        Latest known place, in map.
+    first_seen_ns, last_seen_ns : int, ns since the Unix epoch
+    last_confirmed_absent_ns : int or None
+        Last time its place was observed empty; None = never.
+    class_probs : ndarray (K,), float32
+        Mean class posterior.
+    states : tuple of (visit_id, ObjectState)
+        One entry per processed visit since its first.
+    link_reason : str
+        Why its latest observation was given this id.
+
+    """
+
+    object_id: int
+    class_id: int
+    class_name: str
+    score: float
+    state: ObjectState
+    box: Box
+    first_seen_ns: int
+    last_seen_ns: int
+    last_confirmed_absent_ns: int | None = None
+    class_probs: np.ndarray | None = None
+    states: tuple[tuple[int, ObjectState], ...] = ()
+    link_reason: str = ''
+
+
+@dataclass(frozen=True)
+class Change:
+    """
+    Hold one change of one object, found at one visit.
+
+    Attributes
+    ----------
+    kind : ChangeKind
+    object_id : int
+    class_name : str
+    confidence : float
+        0..1; not calibrated yet.
+    visit_id : int
+        The visit that showed it.
+    before, after : Box or None
+        None where there was nothing before, or is nothing after.
+    after_T_before : ndarray (4, 4), float64, or None
+        Rigid motion in the map frame: p_after = after_T_before @ p_before.
+    evidence_before_ns : int or None
+        Last time the old state was observed.
+    evidence_after_ns : int
+        First time the new state was observed.
+    other_id : int
+        MERGED only: the id to use from now on; else 0.
+
+    """
+
+    kind: ChangeKind
+    object_id: int
+    class_name: str
+    confidence: float
+    visit_id: int
+    before: Box | None
+    after: Box | None
+    after_T_before: np.ndarray | None
+    evidence_before_ns: int | None
+    evidence_after_ns: int
+    other_id: int = 0
+
+
+@dataclass(frozen=True)
+class MemorySnapshot:
+    """Hold everything the memory says at one revision: map, visits, objects and their past."""
+
+    map_id: str
+    frame_id: str
+    revision: int
+    class_names: tuple[str, ...]
+    visits: tuple[VisitInfo, ...]
+    objects: tuple[SceneObject, ...]
+
+
+@dataclass(frozen=True)
+class SceneUpdate:
+    """
+    Hold what one visit brought.
+
+    Attributes
+    ----------
+    visit : VisitInfo
+    revision : int
+        Of the memory, after this visit.
+    objects : tuple of SceneObject
+        All remembered objects.
+    changes : tuple of Change
+        Of this visit alone.
+    object_ids : ndarray (N,), int64
+        Persistent id per input point; 0 = none.
+    class_ids : ndarray (N,), int32
+        Class of the point's object; -1 = none.
+    scores : ndarray (N,), float32
+        Confidence per point; 0 = none.
+    warnings : tuple of str
+        For the person who reads the log.
+
+    """
+
+    visit: VisitInfo
+    revision: int
+    objects: tuple[SceneObject, ...]
+    changes: tuple[Change, ...]
+    object_ids: np.ndarray
+    class_ids: np.ndarray
+    scores: np.ndarray
+    warnings: tuple[str, ...] = field(default=())

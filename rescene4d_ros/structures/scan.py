@@ -1,0 +1,87 @@
+"""One visit's point cloud, and a sequence of them."""
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from rescene4d_ros.errors import ScanError
+
+
+@dataclass(frozen=True)
+class Scan:
+    """
+    Hold the registered points of one visit.
+
+    Attributes
+    ----------
+    xyz : ndarray (N, 3), float32, m, in map
+        All finite.
+    stamp_ns : int, ns since the Unix epoch
+        When the visit was made (wall clock).
+    rgb : ndarray (N, 3), uint8, optional
+        None where the sensor has no color.
+    normals : ndarray (N, 3), float32, optional
+        Unit normals, towards the sensor.
+    sensor_path : ndarray (P, 3), float32, m, in map, optional
+        Where the sensor was; sharpens evidence of absence.
+    frame_id : str
+        The map frame.
+    name : str
+        For messages to people (a file name, a visit number).
+
+    """
+
+    xyz: np.ndarray
+    stamp_ns: int
+    rgb: np.ndarray | None = None
+    normals: np.ndarray | None = None
+    sensor_path: np.ndarray | None = None
+    frame_id: str = 'map'
+    name: str = ''
+
+    def __post_init__(self):
+        """Refuse shapes and types that would go wrong silently later."""
+        n = len(self.xyz)
+        wanted = (('xyz', (n, 3), np.float32), ('rgb', (n, 3), np.uint8),
+                  ('normals', (n, 3), np.float32), ('sensor_path', (None, 3), np.float32))
+        for field, shape, dtype in wanted:
+            value = getattr(self, field)
+            if value is None:
+                continue
+            good = value.ndim == 2 and value.shape[1] == 3 and shape[0] in (None, len(value))
+            if not good or value.dtype != dtype:
+                raise ScanError(f'scan {self.name!r}: {field} must be {shape} {dtype.__name__}, '
+                                f'got {value.shape} {value.dtype}')
+
+    def __len__(self) -> int:
+        """Return the number of points N."""
+        return len(self.xyz)
+
+    def take(self, index: np.ndarray) -> Scan:
+        """Return the scan with only the points that `index` (mask or positions) selects."""
+        def pick(a):
+            return None if a is None else a[index]
+        return Scan(self.xyz[index], self.stamp_ns, pick(self.rgb), pick(self.normals),
+                    self.sensor_path, self.frame_id, self.name)
+
+
+@dataclass(frozen=True)
+class ScanSequence:
+    """
+    Hold T visits of one place, oldest first.
+
+    Attributes
+    ----------
+    scans : tuple of Scan
+        Stage t of the network is `scans[t]`.
+    name : str
+        Unique within its data set.
+
+    """
+
+    scans: tuple[Scan, ...]
+    name: str = ''
+
+    def __len__(self) -> int:
+        """Return the number of visits T."""
+        return len(self.scans)

@@ -1,0 +1,61 @@
+"""What the segmenter says of T visits: raw queries, and the instances made of them."""
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """
+    Hold the queries of one joint pass over T visits, as the network gives them.
+
+    Attributes
+    ----------
+    class_probs : ndarray (Q, K + 1), float32
+        Softmax; the last column is "no object".
+    mask_probs : tuple of T ndarrays (S_t, Q), float32
+        Sigmoid mask probability per superpoint.
+    superpoint : tuple of T ndarrays (N_t,), int32
+        Superpoint of each point, 0..S_t - 1; the i-th belongs to visit i only.
+    features : ndarray (Q, C), float32
+        Decoder features: appearance of the object over all visits.
+
+    """
+
+    class_probs: np.ndarray
+    mask_probs: tuple[np.ndarray, ...]
+    superpoint: tuple[np.ndarray, ...]
+    features: np.ndarray
+
+
+@dataclass(frozen=True)
+class Segmentation:
+    """
+    Hold the instances of T visits without overlap: one query is one instance in all of them.
+
+    Attributes
+    ----------
+    labels : tuple of T ndarrays (N_t,), int32
+        Instance of each point, 0..I - 1; -1 = none.
+    class_probs : ndarray (I, K), float32
+        Over the object classes, summing to 1.
+    scores : ndarray (I,), float32
+        Confidence in [0, 1]: class probability times mask quality.
+    features : ndarray (I, C), float32
+        Query features, for appearance.
+    point_scores : tuple of T ndarrays (N_t,), float32
+        Mask probability of the point's instance; 0 where none.
+
+    """
+
+    labels: tuple[np.ndarray, ...]
+    class_probs: np.ndarray
+    scores: np.ndarray
+    features: np.ndarray
+    point_scores: tuple[np.ndarray, ...]
+
+    def __len__(self) -> int:
+        """Return the number of instances I."""
+        return len(self.scores)
