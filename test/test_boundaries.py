@@ -1,0 +1,86 @@
+"""The arrows of docs/architecture.md, enforced: who may import whom, and who may import what."""
+import ast
+from pathlib import Path
+
+import pytest
+
+PACKAGE = Path(__file__).resolve().parent.parent / 'rescene4d_ros'
+CORE = {'errors', 'config', 'structures'}
+MAY_IMPORT = {
+    'structures': set(),
+    'geometry': set(),
+    'superpoints': {'geometry'},
+    'data': {'geometry', 'superpoints'},
+    'rooms': {'geometry', 'data'},
+    'sparse': set(),
+    'models': {'sparse', 'geometry'},
+    'losses': set(),
+    'training': {'data', 'models', 'losses', 'evaluation', 'inference', 'superpoints', 'geometry'},
+    'evaluation': {'geometry'},
+    'inference': {'models', 'superpoints', 'geometry'},
+    'memory': {'geometry'},
+    'scene': {'inference', 'memory', 'geometry'},
+    'view': {'evaluation', 'memory', 'geometry'},
+    'node': {'scene', 'memory', 'inference', 'data', 'view', 'geometry'},
+    'cli': {'geometry', 'superpoints', 'data', 'rooms', 'sparse', 'models', 'losses', 'training',
+            'evaluation', 'inference', 'memory', 'scene', 'view'},
+    'errors': set(),
+    'config': set(),
+}
+ROS = ('rclpy', 'sensor_msgs', 'sensor_msgs_py', 'std_msgs', 'geometry_msgs', 'std_srvs',
+       'visualization_msgs', 'diagnostic_msgs', 'lifecycle_msgs', 'builtin_interfaces', 'tf2_ros',
+       'tf_transformations', 'ament_index_python', 'rcl_interfaces', 'launch', 'launch_ros',
+       'vision_msgs', 'rosidl_runtime_py')
+GENERATED = ('msg', 'srv', 'action')        # compiled messages: only node/ may touch them
+WITHOUT_TORCH = ('structures', 'geometry', 'superpoints', 'memory', 'view', 'rooms', 'errors',
+                 'config')
+
+
+def imports_of(path):
+    """Return every module name a file imports, also inside functions."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f'{path}: relative import'
+            names |= {f'{node.module}.{alias.name}' for alias in node.names}
+    return names
+
+
+def room_of(path):
+    """Return the room a file belongs to: the folder, or the module at the top."""
+    parts = path.relative_to(PACKAGE).parts
+    return parts[0] if len(parts) > 1 else path.stem
+
+
+FILES = sorted(p for p in PACKAGE.rglob('*.py') if p != PACKAGE / '__init__.py')
+
+
+def test_walk_found_the_package():
+    """An empty walk would make every other test here pass."""
+    assert len(FILES) > 40
+    assert {room_of(p) for p in FILES} == set(MAY_IMPORT)
+
+
+@pytest.mark.parametrize('path', FILES, ids=lambda p: str(p.relative_to(PACKAGE)))
+def test_arrows(path):
+    """A room imports only the rooms its row names; ROS stays in node/, torch out of memory/."""
+    room = room_of(path)
+    names = imports_of(path)
+    ours = {n.split('.')[1] for n in names if n.startswith('rescene4d_ros.')} - {'__version__'}
+    allowed = MAY_IMPORT[room] | CORE | {room}
+    if room == 'node':
+        allowed |= set(GENERATED)
+    assert ours <= allowed, f'{room}/ must not import {sorted(ours - allowed)}'
+    roots = {n.split('.')[0] for n in names}
+    if room != 'node':
+        assert not roots & set(ROS), f'only node/ imports ROS, not {room}/'
+    if room in WITHOUT_TORCH:
+        assert 'torch' not in roots, f'{room}/ must work without torch'
+
+
+def test_no_vague_rooms_or_files():
+    """A file called utils says nothing about what it holds."""
+    vague = {'utils', 'util', 'common', 'helpers', 'misc'}
+    assert not [p for p in PACKAGE.rglob('*') if p.stem in vague]
