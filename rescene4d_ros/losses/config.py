@@ -1,0 +1,27 @@
+"""Weights and switches of the training objective."""
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rescene4d_ros.config import param
+
+
+@dataclass(frozen=True)
+class LossConfig:
+    """How matching and losses are weighted."""
+
+    objective: str = param('weighted', 'Weighted sum of the terms, or their plain sum as the '
+                           'published trainer computes it', one_of=('weighted', 'raw_sum'))
+    class_weight: float = param(2.0, 'Weight of the class term, also in matching', ge=0, le=100)
+    mask_weight: float = param(5.0, 'Weight of the mask cross entropy, also in matching',
+                               ge=0, le=100)
+    dice_weight: float = param(2.0, 'Weight of the Dice term, also in matching', ge=0, le=100)
+    no_object_weight: float = param(0.1, 'Weight of unmatched queries in the class term',
+                                    ge=0, le=1)
+    contrastive_weight: float = param(1.0, 'Weight of the cross-time contrastive term; 0 leaves '
+                                      'it out', ge=0, le=100)
+    cross_visit_weight: float = param(1.0, 'Weight of positives from another visit against '
+                                      'those of the same visit', ge=0, le=100)
+    contrastive_chunk: int = param(1024, 'Anchors whose similarities are held at once', ge=1,
+                                   le=1_000_000)
+    weight_by_points: bool = param(False, 'Count superpoints by their points in the mask terms')

@@ -1,0 +1,1 @@
+"""Networks that give every voxel of one visit its features; they never mix visits."""

@@ -1,0 +1,34 @@
+"""Shape and behavior of the network; travels inside the weights file."""
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rescene4d_ros.config import param
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """What the network is; two weights files with equal configs have equal tensors."""
+
+    backbone: str = param('small', 'Preset of the sparse U-Net',
+                          one_of=('tiny', 'small', '34c'))
+    in_channels: int = param(8, 'Features per voxel that the stem takes', ge=1, le=64)
+    voxel_size: float = param(0.08, 'Edge of a voxel of the common grid', unit='m',
+                              ge=0.005, le=0.5)
+    n_classes: int = param(18, 'Object classes K, without "no object"', ge=1, le=1000)
+    hidden_dim: int = param(128, 'Channels C of queries and mask features', ge=8, le=1024)
+    n_heads: int = param(8, 'Attention heads; divides hidden_dim', ge=1, le=64)
+    ffn_dim: int = param(512, 'Inner channels of the feed-forward layers', ge=8, le=8192)
+    n_queries: int = param(100, 'Queries Q: the most objects one pass can find', ge=1, le=1000)
+    n_rounds: int = param(3, 'Passes over the levels with shared weights', ge=1, le=12)
+    n_levels: int = param(4, 'Levels attended to, coarsest first', ge=1, le=4)
+    fourier_scale: float = param(1.0, 'Standard deviation of the Fourier frequencies',
+                                 ge=0.01, le=100.0)
+    seed_time_scale: float = param(0.25, 'Distance that one unit of visit time counts in the '
+                                   'farthest point sampling of the seeds', unit='m', ge=0.0,
+                                   le=100.0)
+    temporal_mask_pooling: str = param(
+        'or', 'How voxels of one place share attention masks across visits: any visit (or), the '
+        'mean logit (mean, as published), not at all (off)', one_of=('or', 'mean', 'off'))
+    train_tokens: int = param(6400, 'Most voxels attended to per level in training, a random '
+                              'subset beyond; 0 = all', ge=0, le=10_000_000)

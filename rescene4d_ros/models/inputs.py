@@ -1,0 +1,166 @@
+"""From one visit's points to what the network takes: voxels, their features, their superpoints."""
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from rescene4d_ros.geometry.voxels import voxelize
+from rescene4d_ros.models.config import ModelConfig
+from rescene4d_ros.structures import Scan
+import torch
+from torch import Tensor
+
+IN_CHANNELS = 8  # red, green, blue, has color, |normal| x y z, height above the floor
+
+
+@dataclass(frozen=True)
+class VisitInput:
+    """
+    Hold one visit as the network takes it.
+
+    Attributes
+    ----------
+    coords : Tensor (V, 3), int64
+        Unique cells of the absolute grid floor(xyz / voxel_size), the same for all visits.
+    feats : Tensor (V, Cin), float32
+        Mean of the point features in the cell.
+    xyz : Tensor (V, 3), float32, m, in map
+        Mean of the points in the cell.
+    superpoint : Tensor (V,), int64
+        Superpoint of the voxel, 0..S - 1; each has at least one voxel.
+    n_superpoints : int
+        S; 0 for an empty visit.
+    point_superpoint : ndarray (N,), int32
+        Superpoint of each input point, 0..S - 1.
+
+    """
+
+    coords: Tensor
+    feats: Tensor
+    xyz: Tensor
+    superpoint: Tensor
+    n_superpoints: int
+    point_superpoint: np.ndarray
+
+    def to(self, device: torch.device | str) -> VisitInput:
+        """Return the same visit with its tensors on `device`."""
+        return replace(self, coords=self.coords.to(device), feats=self.feats.to(device),
+                       xyz=self.xyz.to(device), superpoint=self.superpoint.to(device))
+
+
+def make_visit_input(scan: Scan, superpoint: np.ndarray, config: ModelConfig) -> VisitInput:
+    """
+    Voxelize one visit on the absolute grid and name each voxel's superpoint.
+
+    A voxel belongs to the superpoint of most of its points. A superpoint too small to win any
+    voxel gives its points to the winner of the voxel that most of them lie in.
+
+    Parameters
+    ----------
+    scan : Scan
+        With normals where they are known; missing colors and normals are fed as zeros.
+    superpoint : ndarray (N,), int
+        Superpoint of each point; any integers.
+    config : ModelConfig
+
+    """
+    xyz = scan.xyz.astype(np.float64)
+    if len(xyz) == 0:
+        return _empty_visit()
+    coords, voxel, _ = voxelize(xyz, config.voxel_size)
+    voxel_superpoint, point_superpoint = _share_voxels(voxel, np.asarray(superpoint), len(coords))
+    feats = _mean_per_voxel(point_features(scan), voxel, len(coords))
+    return VisitInput(
+        coords=torch.from_numpy(coords.astype(np.int64)),
+        feats=torch.from_numpy(feats.astype(np.float32)),
+        xyz=torch.from_numpy(_mean_per_voxel(xyz, voxel, len(coords)).astype(np.float32)),
+        superpoint=torch.from_numpy(voxel_superpoint),
+        n_superpoints=int(voxel_superpoint.max()) + 1,
+        point_superpoint=point_superpoint.astype(np.int32))
+
+
+def point_features(scan: Scan) -> np.ndarray:
+    """
+    Compute the features of each point that the voxels average.
+
+    Normals enter without their sign: where the sensor stood is unknown for fused clouds, and
+    opposite signs inside one voxel would cancel.
+
+    Returns
+    -------
+    ndarray (N, 8), float32
+        Color in [-1, 1] (0 without color), 1 if there is color, absolute normal, height above
+        the floor in m.
+
+    """
+    feats = np.zeros((len(scan), IN_CHANNELS), dtype=np.float32)
+    if scan.rgb is not None:
+        feats[:, :3] = scan.rgb.astype(np.float32) / 127.5 - 1
+        feats[:, 3] = 1
+    if scan.normals is not None:
+        feats[:, 4:7] = np.abs(scan.normals)
+    feats[:, 7] = scan.xyz[:, 2] - floor_height(scan.xyz, scan.normals)
+    return feats
+
+
+def floor_height(xyz: np.ndarray, normals: np.ndarray | None = None) -> float:
+    """
+    Estimate the height of the floor: the lowest large level surface.
+
+    Parameters
+    ----------
+    xyz : ndarray (N, 3), m, in map
+        At least one point.
+    normals : ndarray (N, 3), optional
+        Lets walls and furniture sides be left out.
+
+    Returns
+    -------
+    float, m
+        Height of the lowest 0.1 m layer that holds at least a fifth as many level points as
+        the fullest one, so that stray points below the floor do not count.
+
+    """
+    z = xyz[:, 2].astype(np.float64)
+    if normals is not None:
+        is_level = np.abs(normals[:, 2]) > 0.9
+        if is_level.any():
+            z = z[is_level]
+    low = z.min()
+    layer = ((z - low) / 0.1).astype(np.int64)
+    counts = np.bincount(layer)
+    floor_layer = int(np.flatnonzero(counts >= 0.2 * counts.max())[0])
+    return float(np.median(z[layer == floor_layer]))
+
+
+def _share_voxels(voxel: np.ndarray, superpoint: np.ndarray, n_voxels: int):
+    """Return the dense superpoint of each voxel and of each point."""
+    _, superpoint = np.unique(superpoint, return_inverse=True)
+    n_superpoints = int(superpoint.max()) + 1
+    pair, count = np.unique(voxel * n_superpoints + superpoint, return_counts=True)
+    pair_voxel, pair_superpoint = np.divmod(pair, n_superpoints)
+    owner = np.empty(n_voxels, dtype=np.int64)
+    # Ascending counts: the last write to a voxel is its largest share, the lower id on a tie.
+    order = np.lexsort((-pair_superpoint, count))
+    owner[pair_voxel[order]] = pair_superpoint[order]
+    heir = np.empty(n_superpoints, dtype=np.int64)
+    heir[pair_superpoint[order]] = owner[pair_voxel[order]]
+    heir[owner] = owner
+    kept, voxel_superpoint = np.unique(owner, return_inverse=True)
+    return voxel_superpoint, np.searchsorted(kept, heir)[superpoint]
+
+
+def _mean_per_voxel(values: np.ndarray, voxel: np.ndarray, n_voxels: int) -> np.ndarray:
+    """Return the (V, C) float64 mean of the values in each voxel."""
+    counts = np.bincount(voxel, minlength=n_voxels)
+    sums = [np.bincount(voxel, weights=values[:, c], minlength=n_voxels)
+            for c in range(values.shape[1])]
+    return np.stack(sums, axis=1) / counts[:, None]
+
+
+def _empty_visit() -> VisitInput:
+    """Return the input of a visit without points."""
+    return VisitInput(coords=torch.zeros((0, 3), dtype=torch.int64),
+                      feats=torch.zeros((0, IN_CHANNELS)), xyz=torch.zeros((0, 3)),
+                      superpoint=torch.zeros(0, dtype=torch.int64), n_superpoints=0,
+                      point_superpoint=np.zeros(0, dtype=np.int32))

@@ -1,0 +1,76 @@
+"""What travels between backbone, decoder and losses."""
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class LevelFeatures:
+    """
+    Hold one resolution of one visit.
+
+    Attributes
+    ----------
+    coords : Tensor (V, 3), int64
+        Cells of the absolute grid of this level.
+    xyz : Tensor (V, 3), float32, m, in map
+        Mean place of the points in the cell.
+    feats : Tensor (V, Cl), float32
+        Backbone features.
+    mask_feats : Tensor (V, C), float32
+        Superpoint features averaged over the cell; their dot product with a query embedding is
+        the average of the query's mask logits.
+
+    """
+
+    coords: Tensor
+    xyz: Tensor
+    feats: Tensor
+    mask_feats: Tensor
+
+
+@dataclass(frozen=True)
+class VisitFeatures:
+    """
+    Hold everything the decoder needs of one visit; independent of the other visits.
+
+    Attributes
+    ----------
+    levels : tuple of LevelFeatures
+        Coarsest first; the finest is not among them, the decoder never attends to it.
+    superpoint_features : Tensor (S, C), float32
+        Mean of the finest mask features over the superpoint's voxels.
+
+    """
+
+    levels: tuple[LevelFeatures, ...]
+    superpoint_features: Tensor
+
+
+@dataclass(frozen=True)
+class QueryOutput:
+    """
+    Hold the queries of one joint pass over T visits, after each of L decoder layers.
+
+    Attributes
+    ----------
+    class_logits : Tensor (L + 1, Q, K + 1), float32
+        The last class is "no object"; set 0 is before the first layer, -1 the final one.
+    mask_logits : Tensor (L + 1, S, Q), float32
+        Superpoints of all visits, visit after visit.
+    features : Tensor (Q, C), float32
+        Final queries: appearance of the object over all visits.
+    superpoint_features : Tensor (S, C), float32
+        Before the decoder; for the contrastive loss.
+    visit : Tensor (S,), int64
+        Visit of each superpoint, 0..T - 1.
+
+    """
+
+    class_logits: Tensor
+    mask_logits: Tensor
+    features: Tensor
+    superpoint_features: Tensor
+    visit: Tensor
