@@ -1,0 +1,97 @@
+"""Which input row meets which output row through which kernel offset, cut into tiles."""
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+# Rows per tile: the partial products of one tile (about 10 per row) stay in the CPU's cache.
+TILE_ROWS = 8192
+
+
+@dataclass(frozen=True)
+class Tile:
+    """
+    Hold the pairs of a run of output rows, ordered by kernel offset, then by output row.
+
+    Attributes
+    ----------
+    start, stop : int
+        Output rows of this tile.
+    runs : tuple of (k, first, last)
+        Pairs first..last-1 go through kernel offset k; offsets without pairs are left out.
+    in_rows, out_rows : Tensor (P,), int32
+        Input and output row of each pair, counted over the whole map.
+    bag : Tensor (P,), int32
+        The pairs again, grouped by output row.
+    bag_offsets : Tensor (stop - start + 1,), int32
+        Where each output row's group begins in `bag`.
+
+    """
+
+    start: int
+    stop: int
+    runs: tuple[tuple[int, int, int], ...]
+    in_rows: torch.Tensor
+    out_rows: torch.Tensor
+    bag: torch.Tensor
+    bag_offsets: torch.Tensor
+
+
+class KernelMap:
+    """
+    Hold the geometry of one convolution: y[o] = sum over k of x[table[k, o]] @ W[k].
+
+    Parameters
+    ----------
+    table : Tensor (K, V_out), int32
+        Input row per kernel offset and output row; -1 = none.
+    n_in : int
+        Number of input rows.
+    identity : int, optional
+        Kernel offset whose input row is the output row itself: no gather is needed for it.
+    tile_rows : int
+        Output rows per tile.
+
+    """
+
+    def __init__(self, table: torch.Tensor, n_in: int, identity: int | None = None,
+                 tile_rows: int = TILE_ROWS):
+        self.table = table
+        self.n_in = n_in
+        self.identity = identity
+        self.tile_rows = tile_rows
+        self._tiles: tuple[Tile, ...] | None = None
+
+    @property
+    def n_out(self) -> int:
+        """Return the number of output rows."""
+        return self.table.shape[1]
+
+    @property
+    def tiles(self) -> tuple[Tile, ...]:
+        """Return the tiles of the CPU path, made at first use."""
+        if self._tiles is None:
+            self._tiles = tuple(
+                self._tile(start, min(start + self.tile_rows, self.n_out))
+                for start in range(0, self.n_out, self.tile_rows))
+        return self._tiles
+
+    def _tile(self, start: int, stop: int) -> Tile:
+        """Cut the pairs of the output rows start..stop-1 out of the table."""
+        part = self.table[:, start:stop]
+        present = part >= 0
+        if self.identity is not None:
+            present[self.identity] = False
+        counts = present.sum(1).tolist()
+        runs, first = [], 0
+        for k, n in enumerate(counts):
+            if n:
+                runs.append((k, first, first + n))
+            first += n
+        position = present.flatten().cumsum(0, dtype=torch.int32).sub_(1).view(part.shape)
+        rows = torch.arange(start, stop, dtype=torch.int32, device=part.device)
+        offsets = torch.zeros(stop - start + 1, dtype=torch.int32, device=part.device)
+        torch.cumsum(present.sum(0, dtype=torch.int32), 0, out=offsets[1:])
+        return Tile(start, stop, tuple(runs), part[present], rows.expand_as(part)[present],
+                    position.t()[present.t()], offsets)

@@ -1,0 +1,150 @@
+"""Differentiable convolutions and pooling on sparse voxels, for CPU and GPU."""
+from __future__ import annotations
+
+from rescene4d_ros.sparse import bag, im2col
+from rescene4d_ros.sparse.kernel_map import KernelMap
+from rescene4d_ros.sparse.voxels import Voxels
+import torch
+import torch.nn.functional as F
+
+
+class _Convolve(torch.autograd.Function):
+    """Run one convolution forward, and backward through the transposed map: no scatter."""
+
+    @staticmethod
+    def forward(ctx, feats, weight, kmap, transposed, mirror):
+        """Return the features on the output voxels."""
+        ctx.save_for_backward(feats, weight)
+        ctx.transposed, ctx.mirror = transposed, mirror
+        return _backend(feats).convolve(feats, weight, kmap)
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx, grad):
+        """Return the gradients of features and weight."""
+        feats, weight = ctx.saved_tensors
+        grad_feats, grad_weight = _backend(feats).gradients(
+            grad.contiguous(), feats, weight, ctx.transposed(), ctx.mirror,
+            ctx.needs_input_grad[0])
+        return grad_feats, grad_weight, None, None, None
+
+
+class _AveragePool(torch.autograd.Function):
+    """Average the children that exist."""
+
+    @staticmethod
+    def forward(ctx, feats, voxels):
+        """Return the mean of each parent's children."""
+        parent = voxels.parent
+        count = torch.bincount(parent, minlength=len(voxels.down()))
+        offsets = F.pad(count.cumsum(0), (1, 0))
+        ctx.parent, ctx.count = parent, count
+        return F.embedding_bag(torch.sort(parent, stable=True).indices, feats, offsets,
+                               mode='mean', include_last_offset=True)
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx, grad):
+        """Return each child's share."""
+        return (grad / ctx.count[:, None]).index_select(0, ctx.parent), None
+
+
+def _backend(feats: torch.Tensor):
+    """Return the implementation that is fast on the tensor's device."""
+    return bag if feats.device.type == 'cpu' else im2col
+
+
+def _convolve(feats, weight, kmap: KernelMap, transposed, mirror: bool) -> torch.Tensor:
+    """Check the shapes, follow autocast, and convolve."""
+    if feats.shape[0] != kmap.n_in or feats.shape[1] != weight.shape[1] or \
+            len(kmap.table) != len(weight):
+        raise ValueError(
+            f'sparse convolution: expected features ({kmap.n_in}, {weight.shape[1]}) and a '
+            f'kernel ({len(kmap.table)}, Ci, Co), got {tuple(feats.shape)} and '
+            f'{tuple(weight.shape)}')
+    device = feats.device.type
+    if torch.is_autocast_enabled(device):
+        dtype = torch.get_autocast_dtype(device)
+        feats, weight = feats.to(dtype), weight.to(dtype)
+    return _Convolve.apply(feats.contiguous(), weight, kmap, transposed, mirror)
+
+
+def subm_conv(feats: torch.Tensor, weight: torch.Tensor, voxels: Voxels) -> torch.Tensor:
+    """
+    Convolve and keep the voxels (submanifold convolution): empty space stays empty.
+
+    Parameters
+    ----------
+    feats : Tensor (V, Ci), float
+        In the order of `voxels.coords`.
+    weight : Tensor (K, Ci, Co), float
+        K = n^3 for odd n; offset order of MinkowskiEngine, x fastest.
+    voxels : Voxels
+
+    Returns
+    -------
+    Tensor (V, Co)
+
+    """
+    kmap = voxels.subm_map(round(len(weight) ** (1 / 3)))
+    return _convolve(feats, weight, kmap, lambda: kmap, mirror=True)
+
+
+def down_conv(feats: torch.Tensor, weight: torch.Tensor, voxels: Voxels) -> torch.Tensor:
+    """
+    Convolve with stride 2 and kernel 2^3.
+
+    Parameters
+    ----------
+    feats : Tensor (V, Ci), float
+        In the order of `voxels.coords`.
+    weight : Tensor (8, Ci, Co), float
+        Offset order x fastest.
+    voxels : Voxels
+
+    Returns
+    -------
+    Tensor (len(voxels.down()), Co)
+
+    """
+    return _convolve(feats, weight, voxels.down_map(), voxels.up_map, mirror=False)
+
+
+def up_conv(coarse_feats: torch.Tensor, weight: torch.Tensor, fine_voxels: Voxels
+            ) -> torch.Tensor:
+    """
+    Convolve transposed with stride 2 and kernel 2^3, onto voxels that are known.
+
+    Parameters
+    ----------
+    coarse_feats : Tensor (len(fine_voxels.down()), Ci), float
+    weight : Tensor (8, Ci, Co), float
+        Offset order x fastest.
+    fine_voxels : Voxels
+
+    Returns
+    -------
+    Tensor (V, Co)
+        In the order of `fine_voxels.coords`.
+
+    """
+    return _convolve(coarse_feats, weight, fine_voxels.up_map(), fine_voxels.down_map,
+                     mirror=False)
+
+
+def avg_pool(feats: torch.Tensor, voxels: Voxels) -> torch.Tensor:
+    """
+    Average each parent's existing children.
+
+    Parameters
+    ----------
+    feats : Tensor (V, C), float
+        In the order of `voxels.coords`.
+    voxels : Voxels
+
+    Returns
+    -------
+    Tensor (len(voxels.down()), C)
+
+    """
+    return _AveragePool.apply(feats, voxels)

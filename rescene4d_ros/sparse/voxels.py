@@ -1,0 +1,207 @@
+"""Sorted voxels of several visits on one grid, their neighbors and their coarser levels."""
+from __future__ import annotations
+
+from itertools import product
+
+from rescene4d_ros.sparse.kernel_map import KernelMap
+import torch
+
+
+class Voxels:
+    """
+    Hold the unique voxels of several visits on one common grid, sorted by (visit, x, y, z).
+
+    Neighbor tables, convolution maps and coarser levels are made at first use and kept, so
+    every layer of a level shares them. Voxels of different visits are never neighbors.
+
+    Attributes
+    ----------
+    coords : Tensor (V, 4), int64
+        Columns visit slot, x, y, z; any sign; sorted.
+    order : Tensor (V,), int64
+        Input row of each sorted voxel: `feats[order]` are features in the order of `coords`.
+
+    """
+
+    def __init__(self, coords: torch.Tensor, order: torch.Tensor):
+        """Take coords that are sorted and unique; `build` makes them so."""
+        self.coords = coords
+        self.order = order
+        self._maps: dict[int, KernelMap] = {}
+        self._coarse: Voxels | None = None
+        self._parent: torch.Tensor | None = None
+        self._down_map: KernelMap | None = None
+        self._up_map: KernelMap | None = None
+
+    @classmethod
+    def build(cls, coords: torch.Tensor) -> Voxels:
+        """
+        Sort the voxels.
+
+        Parameters
+        ----------
+        coords : Tensor (V, 4), integer
+            Columns visit slot, x, y, z; unique rows in any order.
+
+        Raises
+        ------
+        ValueError
+            Wrong shape or type, or a voxel that occurs twice.
+
+        """
+        if coords.ndim != 2 or coords.shape[1] != 4 or coords.is_floating_point():
+            raise ValueError('voxel coordinates: expected integers (V, 4) with columns visit, x, '
+                             f'y, z; got {tuple(coords.shape)} {coords.dtype}')
+        coords = coords.long()
+        keys, order = torch.sort(_linear_keys(coords, 0)[0])
+        if bool((keys[1:] == keys[:-1]).any()):
+            raise ValueError('voxel coordinates: expected unique rows, got a voxel twice; '
+                             'voxelize the points of each visit first')
+        return cls(coords[order], order)
+
+    def __len__(self) -> int:
+        """Return the number of voxels V."""
+        return len(self.coords)
+
+    def sort(self, rows: torch.Tensor) -> torch.Tensor:
+        """Bring rows from the order given to `build` into the order of `coords`."""
+        return rows[self.order]
+
+    def unsort(self, rows: torch.Tensor) -> torch.Tensor:
+        """Bring rows from the order of `coords` back into the order given to `build`."""
+        inverse = torch.empty_like(self.order)
+        inverse[self.order] = torch.arange(len(self), device=self.order.device)
+        return rows[inverse]
+
+    def visit_splits(self, n_visits: int) -> list[int]:
+        """Return the number of voxels of each visit slot 0..n_visits-1; they lie in a row."""
+        return torch.bincount(self.coords[:, 0], minlength=n_visits).tolist()
+
+    def to(self, device: torch.device | str) -> Voxels:
+        """Return the voxels on another device; caches are made anew there."""
+        return Voxels(self.coords.to(device), self.order.to(device))
+
+    def neighbors(self, kernel_size: int = 3) -> torch.Tensor:
+        """
+        Return the row of each voxel's neighbors.
+
+        Returns
+        -------
+        Tensor (kernel_size ** 3, V), int32
+            Row k belongs to the offset (dx, dy, dz) with k = x + n * (y + n * z), x fastest,
+            each counted from -(n // 2); -1 = no such voxel.
+
+        """
+        return self.subm_map(kernel_size).table
+
+    def subm_map(self, kernel_size: int = 3) -> KernelMap:
+        """Return the map of a convolution that keeps the voxels."""
+        if kernel_size not in self._maps:
+            if kernel_size < 1 or kernel_size % 2 == 0:
+                raise ValueError(f'kernel size: expected odd and positive, got {kernel_size}')
+            table = _neighbor_table(self.coords, kernel_size // 2)
+            self._maps[kernel_size] = KernelMap(table, len(self), identity=len(table) // 2)
+        return self._maps[kernel_size]
+
+    def down(self) -> Voxels:
+        """Return the level of twice the voxel size: parents floor(x / 2) in absolute terms."""
+        if self._coarse is None:
+            parents = self.coords.clone()
+            parents[:, 1:] >>= 1
+            keys, self._parent = torch.unique(_linear_keys(parents, 0)[0], return_inverse=True)
+            coords = parents.new_empty(len(keys), 4)
+            coords[self._parent] = parents
+            self._coarse = Voxels(coords, torch.arange(len(keys), device=coords.device))
+        return self._coarse
+
+    @property
+    def parent(self) -> torch.Tensor:
+        """Return the row of each voxel's parent in `down()`, (V,) int64."""
+        self.down()
+        return self._parent
+
+    @property
+    def child_offset(self) -> torch.Tensor:
+        """Return the place of each voxel in its parent, (V,) int64, 0..7, x fastest."""
+        odd = self.coords[:, 1:] & 1
+        return odd[:, 0] + 2 * odd[:, 1] + 4 * odd[:, 2]
+
+    def down_map(self) -> KernelMap:
+        """Return the map of the 2^3 convolution of stride 2 onto `down()`."""
+        if self._down_map is None:
+            rows = torch.arange(len(self), dtype=torch.int32, device=self.coords.device)
+            table = rows.new_full((8, len(self.down())), -1)
+            table[self.child_offset, self.parent] = rows
+            self._down_map = KernelMap(table, len(self))
+        return self._down_map
+
+    def up_map(self) -> KernelMap:
+        """Return the map of the transposed 2^3 convolution from `down()` onto these voxels."""
+        if self._up_map is None:
+            rows = torch.arange(len(self), device=self.coords.device)
+            table = torch.full((8, len(self)), -1, dtype=torch.int32, device=rows.device)
+            table[self.child_offset, rows] = self.parent.int()
+            self._up_map = KernelMap(table, len(self.down()))
+        return self._up_map
+
+
+def _linear_keys(coords: torch.Tensor, halo: int) -> tuple[torch.Tensor, tuple[int, int, int]]:
+    """
+    Give each cell of the bounding grid its number, z fastest.
+
+    Parameters
+    ----------
+    coords : Tensor (V, 4), int64
+    halo : int
+        Empty cells on each side of x, y and z, so that a neighbor's key is key + constant
+        and never that of a voxel in another row or visit.
+
+    Returns
+    -------
+    keys : Tensor (V,), int64
+    steps : tuple of 3 int
+        Key difference of one step along x, y and z.
+
+    """
+    if not len(coords):
+        return coords.new_empty(0), (1, 1, 1)
+    low = coords.amin(0)
+    span = (coords.amax(0) - low + 1).tolist()
+    nx, ny, nz = (s + 2 * halo for s in span[1:])
+    if span[0] * nx * ny * nz >= 2 ** 62:
+        raise ValueError('voxel coordinates: expected a bounding grid of less than 2^62 cells, '
+                         f'got visits x {span[1:]} = {span}; remove far outliers')
+    steps = (ny * nz, nz, 1)
+    c = coords - low
+    c[:, 1:] += halo
+    return ((c[:, 0] * nx + c[:, 1]) * ny + c[:, 2]) * nz + c[:, 3], steps
+
+
+def _neighbor_table(coords: torch.Tensor, radius: int) -> torch.Tensor:
+    """
+    Find the neighbors with one search per (dx, dy) column of half the kernel.
+
+    Voxels that differ in z alone are adjacent in sorted order, so a search for the lowest dz
+    also finds the others; if j is i's neighbor at offset k, i is j's at the mirrored offset.
+    """
+    n, v = 2 * radius + 1, len(coords)
+    table = torch.full((n ** 3, v), -1, dtype=torch.int32, device=coords.device)
+    rows = torch.arange(v, dtype=torch.int32, device=coords.device)
+    table[n ** 3 // 2] = rows
+    if not v:
+        return table
+    keys, (step_x, step_y, _) = _linear_keys(coords, radius)
+    columns = [c for c in product(range(-radius, radius + 1), repeat=2) if c >= (0, 0)]
+    for dx, dy in columns:
+        low_dz = -radius if (dx, dy) != (0, 0) else 1
+        wanted = keys + (dx * step_x + dy * step_y + low_dz)
+        at = torch.searchsorted(keys, wanted)
+        for dz in range(low_dz, radius + 1):
+            found = keys[at.clamp(max=v - 1)] == wanted
+            k = dx + radius + n * (dy + radius + n * (dz + radius))
+            source, neighbor = rows[found], at[found]
+            table[k, found] = neighbor.int()
+            table[n ** 3 - 1 - k, neighbor] = source
+            at = at + found
+            wanted = wanted + 1
+    return table

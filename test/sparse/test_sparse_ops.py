@@ -1,0 +1,173 @@
+"""Sparse convolution against dense torch convolution, finite differences and itself."""
+from __future__ import annotations
+
+import pytest
+from rescene4d_ros.sparse import (
+    avg_pool,
+    bag,
+    down_conv,
+    DownConv3d,
+    im2col,
+    subm_conv,
+    SubmConv3d,
+    up_conv,
+    UpConv3d,
+    Voxels,
+)
+from rescene4d_ros.sparse.kernel_map import KernelMap
+import torch
+import torch.nn.functional as F
+
+SIDE = 8
+
+
+def random_voxels(n: int = 250, visits: int = 2, seed: int = 0) -> Voxels:
+    """Return random voxels of two visits in a cube around the origin."""
+    g = torch.Generator().manual_seed(seed)
+    coords = torch.randint(-SIDE // 2, SIDE // 2, (n, 4), generator=g)
+    coords[:, 0] = torch.randint(0, visits, (n,), generator=g)
+    coords = torch.unique(coords, dim=0)
+    return Voxels.build(coords[torch.randperm(len(coords), generator=g)])
+
+
+def random_tensor(*shape: int, seed: int = 1) -> torch.Tensor:
+    return torch.randn(*shape, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+
+
+def to_dense(feats: torch.Tensor, coords: torch.Tensor, half: int) -> torch.Tensor:
+    """Scatter sparse rows into a volume [visit, channel, x, y, z]."""
+    volume = feats.new_zeros(2, 2 * half, 2 * half, 2 * half, feats.shape[1])
+    c = coords.clone()
+    c[:, 1:] += half
+    volume = volume.index_put(tuple(c.t()), feats)
+    return volume.permute(0, 4, 1, 2, 3)
+
+
+def from_dense(volume: torch.Tensor, coords: torch.Tensor, half: int) -> torch.Tensor:
+    c = coords.clone()
+    c[:, 1:] += half
+    return volume.permute(0, 2, 3, 4, 1)[tuple(c.t())]
+
+
+def dense_weight(weight: torch.Tensor) -> torch.Tensor:
+    """Turn [K, Ci, Co], x fastest, into torch's [Co, Ci, x, y, z]."""
+    n = round(len(weight) ** (1 / 3))
+    return weight.view(n, n, n, *weight.shape[1:]).permute(4, 3, 2, 1, 0)
+
+
+def check_against(sparse, dense, feats, weight):
+    """Compare the values and both gradients of two implementations of one function."""
+    results = []
+    for function in (sparse, dense):
+        x, w = feats.clone().requires_grad_(), weight.clone().requires_grad_()
+        y = function(x, w)
+        y.backward(random_tensor(*y.shape, seed=9))
+        results.append((y.detach(), x.grad, w.grad))
+    for ours, theirs in zip(*results):
+        torch.testing.assert_close(ours, theirs, rtol=1e-10, atol=1e-11)
+
+
+@pytest.mark.parametrize('kernel_size', [1, 3, 5])
+def test_subm_conv_equals_dense(kernel_size):
+    voxels = random_voxels()
+    feats = random_tensor(len(voxels), 3)
+    weight = random_tensor(kernel_size ** 3, 3, 4, seed=2)
+    half = SIDE // 2
+
+    def dense(x, w):
+        y = F.conv3d(to_dense(x, voxels.coords, half), dense_weight(w), padding=kernel_size // 2)
+        return from_dense(y, voxels.coords, half)
+
+    check_against(lambda x, w: subm_conv(x, w, voxels), dense, feats, weight)
+
+
+def test_down_conv_equals_dense():
+    voxels = random_voxels()
+    feats, weight = random_tensor(len(voxels), 3), random_tensor(8, 3, 4, seed=2)
+
+    def dense(x, w):
+        y = F.conv3d(to_dense(x, voxels.coords, SIDE // 2), dense_weight(w), stride=2)
+        return from_dense(y, voxels.down().coords, SIDE // 4)
+
+    check_against(lambda x, w: down_conv(x, w, voxels), dense, feats, weight)
+
+
+def test_up_conv_equals_dense():
+    voxels = random_voxels()
+    feats, weight = random_tensor(len(voxels.down()), 3), random_tensor(8, 3, 4, seed=2)
+
+    def dense(x, w):
+        volume = to_dense(x, voxels.down().coords, SIDE // 4)
+        y = F.conv_transpose3d(volume, dense_weight(w).transpose(0, 1), stride=2)
+        return from_dense(y, voxels.coords, SIDE // 2)
+
+    check_against(lambda x, w: up_conv(x, w, voxels), dense, feats, weight)
+
+
+def test_avg_pool_divides_by_present_children():
+    voxels = random_voxels()
+    feats = random_tensor(len(voxels), 3)
+
+    def dense(x, w):
+        coarse = voxels.down().coords
+        total = F.avg_pool3d(to_dense(x, voxels.coords, SIDE // 2), 2)
+        share = F.avg_pool3d(to_dense(torch.ones_like(x), voxels.coords, SIDE // 2), 2)
+        return from_dense(total, coarse, SIDE // 4) / from_dense(share, coarse, SIDE // 4) * w
+
+    check_against(lambda x, w: avg_pool(x, voxels) * w, dense, feats, random_tensor(3))
+
+
+def test_gradients_match_finite_differences():
+    voxels = random_voxels(40)
+    x = random_tensor(len(voxels), 2).requires_grad_()
+    coarse = random_tensor(len(voxels.down()), 2).requires_grad_()
+    w27 = random_tensor(27, 2, 3, seed=3).requires_grad_()
+    w8 = random_tensor(8, 2, 3, seed=4).requires_grad_()
+    assert torch.autograd.gradcheck(lambda a, b: subm_conv(a, b, voxels), (x, w27))
+    assert torch.autograd.gradcheck(lambda a, b: down_conv(a, b, voxels), (x, w8))
+    assert torch.autograd.gradcheck(lambda a, b: up_conv(a, b, voxels), (coarse, w8))
+    assert torch.autograd.gradcheck(lambda a: avg_pool(a, voxels), (x,))
+
+
+@pytest.mark.parametrize('name', ['subm', 'down', 'up'])
+@pytest.mark.parametrize('tile_rows', [7, 64])
+def test_cpu_and_gpu_formulations_agree_for_any_tile_size(name, tile_rows, monkeypatch):
+    monkeypatch.setattr(im2col, 'CHUNK_BYTES', 10_000)
+    voxels = random_voxels()
+    kmap = {'subm': voxels.subm_map, 'down': voxels.down_map, 'up': voxels.up_map}[name]()
+    back = {'subm': voxels.subm_map, 'down': voxels.up_map, 'up': voxels.down_map}[name]()
+    tiled = KernelMap(kmap.table, kmap.n_in, kmap.identity, tile_rows)
+    tiled_back = KernelMap(back.table, back.n_in, back.identity, tile_rows)
+    x = random_tensor(kmap.n_in, 3)
+    weight = random_tensor(len(kmap.table), 3, 4, seed=2)
+    y = bag.convolve(x, weight, tiled)
+    torch.testing.assert_close(y, im2col.convolve(x, weight, kmap))
+    grad = random_tensor(*y.shape, seed=5)
+    ours = bag.gradients(grad, x, weight, tiled_back, name == 'subm', True)
+    theirs = im2col.gradients(grad, x, weight, back, name == 'subm', True)
+    torch.testing.assert_close(ours, theirs)
+
+
+def test_modules_are_deterministic_and_ignore_the_order_of_points():
+    torch.manual_seed(0)
+    voxels = random_voxels(400)
+    layers = SubmConv3d(3, 8), DownConv3d(8, 16, bias=True), UpConv3d(16, 4, bias=True)
+    given = torch.empty_like(voxels.coords)
+    given[voxels.order] = voxels.coords
+    feats = torch.randn(len(voxels), 3)
+
+    def run(rows):
+        v = Voxels.build(given[rows])
+        x = layers[0](v.sort(feats[rows]), v)
+        return v.unsort(layers[2](layers[1](x, v), v))
+
+    straight = run(torch.arange(len(voxels)))
+    shuffled = torch.randperm(len(voxels))
+    assert torch.equal(run(torch.arange(len(voxels))), straight)
+    assert torch.equal(run(shuffled), straight[shuffled])
+
+
+def test_wrong_shapes_are_named():
+    voxels = random_voxels(30)
+    with pytest.raises(ValueError, match='expected features'):
+        subm_conv(torch.zeros(len(voxels), 4), torch.zeros(27, 3, 2), voxels)
