@@ -1,0 +1,168 @@
+"""Shared spatio-temporal queries: one query is one object in all visits."""
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rescene4d_ros.models.config import ModelConfig
+from rescene4d_ros.models.fourier import FourierEncoding
+from rescene4d_ros.models.layers import Attention, FeedForward
+from rescene4d_ros.models.outputs import QueryOutput, VisitFeatures
+from rescene4d_ros.models.seeds import farthest_points
+from rescene4d_ros.models.temporal import PlaceGroups
+import torch
+from torch import nn, Tensor
+
+
+@dataclass(frozen=True)
+class _Tokens:
+    """
+    One level of all visits, as the queries attend to it.
+
+    `keys`, `values` and `kept` cover the tokens drawn for this pass; `mask_feats` and `places`
+    cover all voxels, because a place is shared before the draw.
+    """
+
+    keys: Tensor
+    values: Tensor
+    kept: Tensor | None
+    mask_feats: Tensor
+    places: PlaceGroups | None
+
+    def attend(self, embedding: Tensor) -> Tensor:
+        """Return (Q, V) bool: the voxels each query (Q, C) may look at, never none."""
+        attend = self.mask_feats @ embedding.T >= 0
+        if self.places is not None:
+            attend = self.places.share_any(attend)
+        if self.kept is not None:
+            attend = attend[self.kept]
+        attend = attend.T
+        return attend | ~attend.any(1, keepdim=True)
+
+
+class DecoderLayer(nn.Module):
+    """Look at one level, then at the other queries, then think."""
+
+    def __init__(self, config: ModelConfig, level_channels: int):
+        super().__init__()
+        dim = config.hidden_dim
+        self.squeeze = nn.Linear(level_channels, dim)
+        self.cross_attention = Attention(dim, config.n_heads)
+        self.self_attention = Attention(dim, config.n_heads)
+        self.feed_forward = FeedForward(dim, config.ffn_dim)
+
+    def forward(self, queries: Tensor, position: Tensor, keys: Tensor, values: Tensor,
+                attend: Tensor) -> Tensor:
+        """Return the updated queries (Q, C)."""
+        queries = self.cross_attention(queries, position, keys, values, attend)
+        own = self.self_attention.keys_values(queries, position)
+        queries = self.self_attention(queries, position, *own)
+        return self.feed_forward(queries)
+
+
+class QueryDecoder(nn.Module):
+    """
+    Refine queries against the features of T visits.
+
+    Parameters
+    ----------
+    config : ModelConfig
+    level_channels : sequence of int
+        Backbone channels of the levels, coarsest first.
+
+    """
+
+    def __init__(self, config: ModelConfig, level_channels: Sequence[int]):
+        super().__init__()
+        self.config = config
+        dim = config.hidden_dim
+        self.encoding = FourierEncoding(dim, config.fourier_scale)
+        self.query_position = nn.Sequential(
+            nn.Linear(dim, dim), nn.ReLU(), nn.Linear(dim, dim), nn.ReLU())
+        self.layers = nn.ModuleList(
+            DecoderLayer(config, c) for c in level_channels[:config.n_levels])
+        self.norm = nn.LayerNorm(dim)
+        self.class_head = nn.Linear(dim, config.n_classes + 1)
+        self.mask_head = nn.Sequential(nn.Linear(dim, dim), nn.ReLU(), nn.Linear(dim, dim))
+
+    def forward(self, visits: Sequence[VisitFeatures], times: Sequence[float] | None = None,
+                ) -> QueryOutput:
+        """
+        Find the objects of T visits.
+
+        Parameters
+        ----------
+        visits : sequence of T VisitFeatures
+            At least one voxel in all; single visits may be empty.
+        times : sequence of T float, optional
+            Time of each visit; default 0, 1, 2, ...
+
+        """
+        if not any(len(v.superpoint_features) for v in visits):
+            raise ValueError('decoder: expected at least one voxel in the visits, got none; '
+                             'leave sequences of empty visits out')
+        times = range(len(visits)) if times is None else times
+        points = [_space_time(visits, level, times) for level in range(len(visits[0].levels))]
+        low, high = points[-1].amin(0), points[-1].amax(0)
+        tokens = [self._tokens(visits, level, points[level], low, high)
+                  for level in range(len(self.layers))]
+        position = self.query_position(self.encoding(self._seeds(points[-1]), low, high))
+        superpoint_features = torch.cat([v.superpoint_features for v in visits])
+
+        queries = torch.zeros_like(position)
+        states = [self.norm(queries)]
+        for _ in range(self.config.n_rounds):
+            for layer, level in zip(self.layers, tokens):
+                attend = level.attend(self.mask_head(states[-1]).detach())
+                queries = layer(queries, position, level.keys, level.values, attend)
+                states.append(self.norm(queries))
+
+        sets = torch.stack(states)  # (L + 1, Q, C)
+        return QueryOutput(
+            class_logits=self.class_head(sets),
+            mask_logits=superpoint_features @ self.mask_head(sets).transpose(1, 2),
+            features=states[-1],
+            superpoint_features=superpoint_features,
+            visit=_visit_index([len(v.superpoint_features) for v in visits],
+                               superpoint_features.device))
+
+    def _seeds(self, points: Tensor) -> Tensor:
+        """Return the places (Q, 4) in space and time where the queries start."""
+        metric = points * points.new_tensor([1, 1, 1, self.config.seed_time_scale])
+        return points[farthest_points(metric, self.config.n_queries)]
+
+    def _tokens(self, visits: Sequence[VisitFeatures], level: int, points: Tensor, low: Tensor,
+                high: Tensor) -> _Tokens:
+        """Return one level of all visits; weights are shared by the rounds, so once is enough."""
+        layer, config = self.layers[level], self.config
+        parts = [v.levels[level] for v in visits]
+        feats = torch.cat([p.feats for p in parts])
+        mask_feats = torch.cat([p.mask_feats for p in parts]).detach()
+        places = None
+        if config.temporal_mask_pooling != 'off' and len(visits) > 1:
+            places = PlaceGroups(torch.cat([p.coords for p in parts]),
+                                 _visit_index([len(p.coords) for p in parts], feats.device),
+                                 len(visits))
+            if config.temporal_mask_pooling == 'mean':
+                # Logits are linear in the features, so their mean is that of the features.
+                mask_feats, places = places.share_mean(mask_feats), None
+        kept = None
+        if self.training and 0 < config.train_tokens < len(feats):
+            kept = torch.randperm(len(feats), device=feats.device)[:config.train_tokens]
+            feats, points = feats[kept], points[kept]
+        memory = layer.squeeze(feats)
+        keys, values = layer.cross_attention.keys_values(
+            memory, self.encoding(points, low, high))
+        return _Tokens(keys, values, kept, mask_feats, places)
+
+
+def _space_time(visits: Sequence[VisitFeatures], level: int, times: Sequence[float]) -> Tensor:
+    """Return x, y, z, t (V, 4) of one level's voxels, visit after visit."""
+    return torch.cat([torch.nn.functional.pad(v.levels[level].xyz, (0, 1), value=float(t))
+                      for v, t in zip(visits, times, strict=True)])
+
+
+def _visit_index(counts: list[int], device: torch.device) -> Tensor:
+    """Return the visit of each row where visit t has counts[t] rows in a row."""
+    return torch.arange(len(counts), device=device).repeat_interleave(
+        torch.tensor(counts, device=device))

@@ -1,0 +1,53 @@
+"""Where and when a voxel is, as channels that attention can compare."""
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import nn, Tensor
+
+
+class FourierEncoding(nn.Module):
+    """
+    Encode points of space and time with random Fourier features.
+
+    Parameters
+    ----------
+    channels : int
+        Output channels C, even.
+    scale : float
+        Standard deviation of the frequencies.
+    dimensions : int
+        4: x, y, z and time.
+
+    Notes
+    -----
+    Source: Tancik et al., "Fourier features", 2020, as used in Mask3D and ReScene4D.
+
+    """
+
+    def __init__(self, channels: int, scale: float, dimensions: int = 4):
+        super().__init__()
+        self.register_buffer('frequencies', scale * torch.randn(dimensions, channels // 2))
+
+    @torch.no_grad()
+    def forward(self, points: Tensor, low: Tensor, high: Tensor) -> Tensor:
+        """
+        Encode points relative to the bounds of their sequence.
+
+        Parameters
+        ----------
+        points : Tensor (N, 4), float32
+            x, y, z in m, time in any unit.
+        low, high : Tensor (4,), float32
+            Bounds of the whole sequence; a dimension without extent contributes nothing.
+
+        Returns
+        -------
+        Tensor (N, C), float32
+
+        """
+        with torch.autocast(points.device.type, enabled=False):
+            unit = (points - low) / (high - low + 1e-6)
+            phase = 2 * math.pi * unit.float() @ self.frequencies.float()
+            return torch.cat([phase.sin(), phase.cos()], dim=1)
