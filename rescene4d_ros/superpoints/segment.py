@@ -1,0 +1,118 @@
+"""From points to superpoints: nodes, a neighbor graph, edge costs, merging."""
+from __future__ import annotations
+
+import numpy as np
+from rescene4d_ros.geometry.normals import orient_normals, plane_normals
+from rescene4d_ros.geometry.voxels import voxelize
+from rescene4d_ros.superpoints.config import SuperpointConfig
+from rescene4d_ros.superpoints.felzenszwalb import merge
+from scipy.spatial import cKDTree
+
+# Sums of whole numbers are exact in float64 in any order, so the order of points cannot matter.
+UNITS_PER_METER = 1e5
+UNITS_PER_NORMAL = 1e6
+PLANE_NEIGHBORS = 16
+
+
+def superpoints(xyz: np.ndarray, normals: np.ndarray | None, rgb: np.ndarray | None,
+                config: SuperpointConfig | None = None, *,
+                sensor_path: np.ndarray | None = None) -> np.ndarray:
+    """
+    Cut a cloud into small pieces of even surface and color.
+
+    Creases that open towards the viewer (a box on the floor) cost more than those that close
+    (the edge of a box): objects meet in the former.
+
+    Parameters
+    ----------
+    xyz : ndarray (N, 3), float, m
+    normals : ndarray (N, 3), float, optional
+        Unit normals towards the sensor; estimated where None.
+    rgb : ndarray (N, 3), uint8, optional
+    config : SuperpointConfig, optional
+    sensor_path : ndarray (P, 3), float, m, optional
+        Turns estimated normals the right way.
+
+    Returns
+    -------
+    ndarray (N,), int32
+        Piece of each point, 0..S - 1. The pieces do not depend on the order of the points; they
+        are numbered by their first node in x, y, z order.
+
+    """
+    config = config or SuperpointConfig()
+    if len(xyz) == 0:
+        return np.zeros(0, dtype=np.int32)
+    coords, inverse, _ = voxelize(xyz, config.voxel_size)
+    origin = coords.min(axis=0) * config.voxel_size
+    nodes = _node_means(np.asarray(xyz, dtype=np.float64) - origin, inverse, len(coords),
+                        UNITS_PER_METER)
+    if len(nodes) == 1:
+        return np.zeros(len(xyz), dtype=np.int32)
+    distances, neighbors = _nearest(nodes, max(config.neighbors + 1, PLANE_NEIGHBORS)
+                                    if normals is None else config.neighbors + 1)
+    if normals is None:
+        path = None if sensor_path is None else sensor_path - origin
+        node_normals = orient_normals(plane_normals(nodes, neighbors[:, :PLANE_NEIGHBORS]),
+                                      nodes, path)
+    else:
+        node_normals = _node_means(normals, inverse, len(nodes), UNITS_PER_NORMAL)
+        length = np.linalg.norm(node_normals, axis=1, keepdims=True)
+        node_normals = (node_normals / np.maximum(length, 1e-9)).astype(np.float32)
+    colors = None if rgb is None else _node_means(rgb, inverse, len(nodes), 1).astype(np.float32)
+    first, second = _edges(distances, neighbors, config)
+    weight = _edge_costs(nodes, node_normals, colors, first, second, config)
+    order = np.argsort(weight, kind='stable')
+    roots = merge(nodes.copy(), nodes, first[order], second[order], weight[order],
+                  config.threshold, config.min_nodes, config.max_extent)
+    return _dense_in_order(roots)[inverse]
+
+
+def _node_means(values: np.ndarray, inverse: np.ndarray, n: int, units: float) -> np.ndarray:
+    """Return the (V, C) float64 means of the points of each node, the same in any order."""
+    whole = np.rint(np.asarray(values, dtype=np.float64) * units)
+    sums = np.stack([np.bincount(inverse, weights=c, minlength=n) for c in whole.T], axis=1)
+    return sums / (np.bincount(inverse, minlength=n)[:, None] * units)
+
+
+def _nearest(nodes: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return distances and rows of each node's nearest nodes, itself first, (V, k)."""
+    k = min(k, len(nodes))
+    return cKDTree(nodes, balanced_tree=False).query(nodes, k=k)
+
+
+def _edges(distances: np.ndarray, neighbors: np.ndarray, config: SuperpointConfig
+           ) -> tuple[np.ndarray, np.ndarray]:
+    """Return both ends of each undirected edge once, sorted, without the overlong ones."""
+    distances = distances[:, 1:config.neighbors + 1]
+    neighbors = neighbors[:, 1:config.neighbors + 1]
+    near = distances <= config.reach * np.median(distances[:, 0])
+    rows = np.broadcast_to(np.arange(len(neighbors))[:, None], neighbors.shape)[near]
+    others = neighbors[near]
+    keys = np.unique(np.minimum(rows, others) * len(neighbors) + np.maximum(rows, others))
+    return np.divmod(keys, len(neighbors))
+
+
+def _edge_costs(nodes, normals, colors, first, second, config) -> np.ndarray:
+    """Return the (E,) float32 cost of joining across each edge."""
+    step = (nodes[second] - nodes[first]).astype(np.float32)
+    step /= np.maximum(np.linalg.norm(step, axis=1, keepdims=True), 1e-9)
+    n_first, n_second = normals[first], normals[second]
+    bend = np.maximum(1 - np.einsum('ec,ec->e', n_first, n_second), 0)
+    along_first = np.einsum('ec,ec->e', n_first, step)
+    along_second = np.einsum('ec,ec->e', n_second, step)
+    # Squaring makes gentle convex bends nearly free and leaves sharp ones what they are.
+    cost = np.where(along_second > along_first, bend * bend, bend)
+    cost += config.step_weight * np.abs(along_first + along_second) / 2
+    if colors is not None and config.color_weight > 0:
+        difference = np.linalg.norm(colors[second] - colors[first], axis=1)
+        cost += config.color_weight * difference / np.float32(255 * np.sqrt(3))
+    return cost.astype(np.float32)
+
+
+def _dense_in_order(roots: np.ndarray) -> np.ndarray:
+    """Return dense labels 0.., counted by the first node of each piece."""
+    _, first, piece = np.unique(roots, return_index=True, return_inverse=True)
+    rank = np.empty(len(first), dtype=np.int32)
+    rank[np.argsort(first)] = np.arange(len(first), dtype=np.int32)
+    return rank[piece]
