@@ -58,13 +58,14 @@ def _anchor_losses(unit: Tensor, anchors: Tensor, masks: Tensor, visit: Tensor,
     """Return the loss of each anchor, 0 without a positive, and which have one."""
     similarity = unit[anchors] @ unit.T  # (A, S)
     similarity = similarity.clamp(-LARGEST_SIMILARITY, LARGEST_SIMILARITY)
-    odds = (1 + similarity) / (1 - similarity)
-    is_other = torch.ones_like(odds).scatter_(1, anchors[:, None], 0)
+    odds = ((1 + similarity) / (1 - similarity)).scatter(1, anchors[:, None], 0)  # not itself
     members = masks.to(unit.dtype)
-    weight = ((members[:, anchors].T @ members) > 0).to(unit.dtype) * is_other
-    has_positive = weight.sum(1) > 0
-    is_cross = visit[anchors][:, None] != visit[None]
-    weight = torch.where(is_cross, cross_visit_weight * weight, weight)
-    everything = (odds * is_other).sum(1)
+    is_positive = (members[:, anchors].T @ members > 0).scatter_(1, anchors[:, None], False)
+    has_positive = is_positive.any(1)
+    weight = is_positive.to(unit.dtype)
+    if cross_visit_weight != 1:
+        is_cross = visit[anchors][:, None] != visit[None]
+        weight = torch.where(is_cross, cross_visit_weight * weight, weight)
+    everything = odds.sum(1)
     positives = torch.where(has_positive, (odds * weight).sum(1), everything)
     return everything.log() - positives.log(), has_positive

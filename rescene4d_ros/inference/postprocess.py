@@ -1,0 +1,111 @@
+"""From overlapping soft queries to instances that share no point."""
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from rescene4d_ros.inference.config import InferenceConfig
+from rescene4d_ros.inference.parts import split_instances
+from rescene4d_ros.structures import Prediction, Scan, Segmentation
+
+
+def segment_queries(prediction: Prediction, scans: Sequence[Scan], config: InferenceConfig
+                    ) -> Segmentation:
+    """
+    Make instances of queries.
+
+    Queries below the score threshold and duplicates of better ones go; every superpoint goes
+    to its best query; what has too few points in a visit is not in that visit; parts that lie
+    apart become instances of their own.
+
+    Parameters
+    ----------
+    prediction : Prediction
+        Of T visits.
+    scans : sequence of T Scan
+        The same visits; their points tell parts from each other.
+    config : InferenceConfig
+
+    """
+    n_points = [np.bincount(s, minlength=len(m)).astype(np.float64)
+                for s, m in zip(prediction.superpoint, prediction.mask_probs)]
+    masks = np.concatenate(prediction.mask_probs)  # (S, Q), superpoints of all visits
+    weight = np.concatenate(n_points)
+    scores = query_scores(prediction.class_probs, masks, weight, config.mask_threshold)
+    kept = _without_duplicates(masks >= config.mask_threshold, weight, scores, config)
+    winner = _best_query(masks[:, kept], scores[kept], config.mask_threshold)
+    labels, point_scores, start = [], [], 0
+    for points, mask in zip(prediction.superpoint, prediction.mask_probs):
+        won = winner[start:start + len(mask)]
+        start += len(mask)
+        label = won[points]
+        label[~_is_large(label, len(kept), config.min_points)[label]] = -1
+        labels.append(label)
+        chosen = mask[:, kept][np.arange(len(mask)), won] if len(kept) else np.zeros(len(mask))
+        point_scores.append(chosen[points])
+    labels, query = split_instances(labels, [s.xyz for s in scans], len(kept),
+                                    config.split_gap, config.min_points)
+    source = kept[query]
+    objects = prediction.class_probs[source, :-1]
+    return Segmentation(
+        labels=tuple(label.astype(np.int32) for label in labels),
+        class_probs=(objects / objects.sum(1, keepdims=True).clip(1e-12)).astype(np.float32),
+        scores=scores[source].astype(np.float32),
+        features=prediction.features[source],
+        point_scores=tuple(np.where(label < 0, 0, score).astype(np.float32)
+                           for label, score in zip(labels, point_scores)))
+
+
+def query_scores(class_probs: np.ndarray, masks: np.ndarray, weight: np.ndarray,
+                 mask_threshold: float) -> np.ndarray:
+    """
+    Compute class probability times mask quality, the mean probability inside the mask.
+
+    Parameters
+    ----------
+    class_probs : ndarray (Q, K + 1), float32
+    masks : ndarray (S, Q), float32
+        Mask probabilities.
+    weight : ndarray (S,), float
+        Points of each superpoint.
+    mask_threshold : float
+
+    Returns
+    -------
+    ndarray (Q,), float64
+        In [0, 1]; 0 for an empty mask.
+
+    """
+    inside = (masks >= mask_threshold) * weight[:, None]
+    quality = (inside * masks).sum(0) / inside.sum(0).clip(1e-9)
+    return class_probs[:, :-1].max(1, initial=0) * quality
+
+
+def _without_duplicates(inside: np.ndarray, weight: np.ndarray, scores: np.ndarray,
+                        config: InferenceConfig) -> np.ndarray:
+    """Return the queries to keep, best first: (I,) of masks (S, Q) bool."""
+    order = np.argsort(-scores, kind='stable')
+    order = order[scores[order] >= max(config.score_threshold, 1e-9)]
+    shared = (inside * weight[:, None]).T @ inside
+    area = np.diag(shared)
+    kept = []
+    for query in order:
+        union = area[query] + area[kept] - shared[query, kept]
+        if not (shared[query, kept] > config.duplicate_overlap * union).any():
+            kept.append(query)
+    return np.asarray(kept, dtype=np.int64)
+
+
+def _best_query(masks: np.ndarray, scores: np.ndarray, mask_threshold: float) -> np.ndarray:
+    """Return the column (S,) of the query that explains each superpoint best, -1 for none."""
+    if not masks.shape[1]:
+        return np.full(len(masks), -1)
+    claim = np.where(masks >= mask_threshold, masks * scores, -1)
+    best = claim.argmax(1)
+    return np.where(claim[np.arange(len(claim)), best] > 0, best, -1)
+
+
+def _is_large(label: np.ndarray, n_instances: int, min_points: int) -> np.ndarray:
+    """Return which labels have enough points; the last entry stands for -1."""
+    counts = np.bincount(label[label >= 0], minlength=n_instances)
+    return np.append(counts >= min_points, False)

@@ -1,0 +1,156 @@
+"""The segmenter as other rooms use it: scans in, instances out, features of visits kept."""
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Hashable, Sequence
+from dataclasses import dataclass, replace
+import os
+
+import numpy as np
+from rescene4d_ros.errors import ConfigError
+from rescene4d_ros.geometry.normals import estimate_normals
+from rescene4d_ros.inference.config import InferenceConfig
+from rescene4d_ros.inference.postprocess import segment_queries
+from rescene4d_ros.inference.weights import (
+    default_weights,
+    load_weights,
+    weights_hash,
+    WeightsInfo,
+)
+from rescene4d_ros.models import make_visit_input, ReScene4D, VisitFeatures
+from rescene4d_ros.structures import Prediction, Scan, Segmentation
+from rescene4d_ros.superpoints import superpoints
+import torch
+
+
+@dataclass(frozen=True)
+class _EncodedVisit:
+    """One visit's superpoint per point, and its features."""
+
+    point_superpoint: np.ndarray
+    features: VisitFeatures
+
+
+class Segmenter:
+    """
+    Segment visits of one place jointly.
+
+    Each visit is encoded alone, so its features can be kept and are the same whatever it is
+    segmented with. On the CPU the same input gives the same bits.
+
+    Attributes
+    ----------
+    class_names : tuple of K str
+        Class i of the results.
+    weights_hash : str
+        Names the weights.
+    config : InferenceConfig
+
+    """
+
+    def __init__(self, model: ReScene4D, info: WeightsInfo, config: InferenceConfig,
+                 name: str = ''):
+        self.config = config
+        self.class_names = info.class_names
+        self.weights_hash = name
+        self._superpoints = info.superpoints
+        self._device = _device(config.device)
+        self._model = model.eval().to(self._device)
+        self._kept: OrderedDict[Hashable, _EncodedVisit] = OrderedDict()
+        torch.set_num_threads(config.torch_threads or max(1, (os.cpu_count() or 2) - 1))
+
+    @classmethod
+    def load(cls, config: InferenceConfig | None = None) -> Segmenter:
+        """
+        Load the weights onto the device.
+
+        Raises
+        ------
+        WeightsError
+            The weights file is missing, damaged or of another version.
+        ConfigError
+            The device is not there.
+
+        """
+        config = config or InferenceConfig()
+        path = config.weights or default_weights()
+        model, info = load_weights(path)
+        return cls(model, info, config, weights_hash(path))
+
+    def tune(self, config: InferenceConfig) -> None:
+        """Take the thresholds of another config; weights, device and threads stay."""
+        self.config = replace(config, weights=self.config.weights, device=self.config.device,
+                              torch_threads=self.config.torch_threads)
+
+    def segment(self, scans: Sequence[Scan], keys: Sequence[Hashable] | None = None
+                ) -> Segmentation:
+        """
+        Find the instances of T visits: one instance is one object in all of them.
+
+        Parameters
+        ----------
+        scans : sequence of T Scan
+            In one map frame, oldest first; any may be empty.
+        keys : sequence of T hashable, optional
+            Names of the visits. The features of a named visit are kept; one name must always
+            mean the same points. None = keep nothing.
+
+        """
+        return segment_queries(self.predict(scans, keys), scans, self.config)
+
+    def predict(self, scans: Sequence[Scan], keys: Sequence[Hashable] | None = None
+                ) -> Prediction:
+        """Return the raw queries of T visits; parameters as of `segment`."""
+        if not scans:
+            raise ValueError('segmenter: expected at least one visit, got none')
+        # Not inference_mode: its tensors would later refuse training in the same process.
+        with torch.no_grad():
+            visits = [self._encode(scan, key)
+                      for scan, key in zip(scans, keys or [None] * len(scans), strict=True)]
+            superpoint = tuple(v.point_superpoint for v in visits)
+            if not any(map(len, scans)):
+                return self._nothing(superpoint)
+            output = self._model.decode([v.features for v in visits])
+            mask_probs = output.mask_logits[-1].sigmoid()
+            counts = [len(v.features.superpoint_features) for v in visits]
+            return Prediction(
+                class_probs=output.class_logits[-1].softmax(-1).cpu().numpy(),
+                mask_probs=tuple(m.cpu().numpy() for m in mask_probs.split(counts)),
+                superpoint=superpoint,
+                features=output.features.cpu().numpy())
+
+    def _encode(self, scan: Scan, key: Hashable) -> _EncodedVisit:
+        """Return the visit's features, from the kept ones where possible."""
+        if key is not None and key in self._kept:
+            self._kept.move_to_end(key)
+            return self._kept[key]
+        if scan.normals is None:
+            scan = replace(scan, normals=estimate_normals(scan.xyz,
+                                                          sensor_path=scan.sensor_path))
+        superpoint = superpoints(scan.xyz, scan.normals, scan.rgb, self._superpoints)
+        visit = make_visit_input(scan, superpoint, self._model.config)
+        features, = self._model.encode([visit.to(self._device)])
+        encoded = _EncodedVisit(visit.point_superpoint, features)
+        if key is not None and self.config.cache_visits > 0:
+            self._kept[key] = encoded
+            while len(self._kept) > self.config.cache_visits:
+                self._kept.popitem(last=False)
+        return encoded
+
+    def _nothing(self, superpoint: tuple[np.ndarray, ...]) -> Prediction:
+        """Return a prediction without queries, for visits without points."""
+        config = self._model.config
+        return Prediction(class_probs=np.zeros((0, config.n_classes + 1), np.float32),
+                          mask_probs=tuple(np.zeros((0, 0), np.float32) for _ in superpoint),
+                          superpoint=superpoint,
+                          features=np.zeros((0, config.hidden_dim), np.float32))
+
+
+def _device(wanted: str) -> torch.device:
+    """Return the torch device, or say that it is not there."""
+    if wanted == 'auto':
+        return torch.device('cuda' if torch.cuda.is_available() else 'cpu')
+    if wanted == 'cuda' and not torch.cuda.is_available():
+        raise ConfigError('InferenceConfig.device: expected a CUDA device that torch can use, '
+                          'got none; use cpu or auto')
+    return torch.device(wanted)
