@@ -50,8 +50,8 @@ class Criterion:
 
         """
         config = self.config
-        weight = self._superpoint_weight(targets)
-        masks = targets.masks.float()
+        masks = targets.masks.to(output.mask_logits.dtype)
+        weight = self._superpoint_weight(targets).to(masks.dtype)
         bce = pairwise_mask_bce(output.mask_logits, masks, weight)  # (L + 1, Q, G)
         dice = pairwise_dice(output.mask_logits, masks, weight)
         with torch.no_grad():
