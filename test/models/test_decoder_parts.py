@@ -1,0 +1,92 @@
+"""Seeds, encoding, mask sharing and attention against loops written from their definitions."""
+import math
+
+import pytest
+from rescene4d_ros.models.fourier import FourierEncoding
+from rescene4d_ros.models.layers import Attention
+from rescene4d_ros.models.seeds import farthest_points
+from rescene4d_ros.models.temporal import PlaceGroups
+import torch
+
+torch.set_num_threads(1)
+
+
+def generator(seed=0):
+    """Return a seeded source of random numbers."""
+    return torch.Generator().manual_seed(seed)
+
+
+def test_farthest_points_equal_the_greedy_definition():
+    points = torch.randn(200, 4, generator=generator())
+    taken = [0]
+    for _ in range(29):
+        nearest = torch.cdist(points.double(), points[taken].double()).amin(1)
+        taken.append(int(nearest.argmax()))
+    assert farthest_points(points, 30).tolist() == taken
+
+
+def test_farthest_points_of_few_points_start_over():
+    points = torch.tensor([[0.0, 0], [1, 0], [5, 0]])
+    assert farthest_points(points, 7).tolist() == [0, 2, 1, 0, 2, 1, 0]
+
+
+def test_fourier_encoding_equals_its_formula_and_ignores_time_of_one_visit():
+    torch.manual_seed(0)
+    encoding = FourierEncoding(16, scale=1.0)
+    points = torch.cat([torch.randn(5, 3), torch.full((5, 1), 2.0)], dim=1)
+    low, high = points.amin(0), points.amax(0)
+    rows = encoding(points, low, high)
+    for point, row in zip(points, rows):
+        u = [float((point[d] - low[d]) / (high[d] - low[d] + 1e-6)) for d in range(4)]
+        assert u[3] == 0
+        for k in range(8):
+            phase = sum(2 * math.pi * u[d] * float(encoding.frequencies[d, k]) for d in range(4))
+            assert abs(float(row[k]) - math.sin(phase)) < 1e-4
+            assert abs(float(row[k + 8]) - math.cos(phase)) < 1e-4
+
+
+@pytest.fixture
+def places():
+    """Return voxels of three visits, one of them empty, that overlap in part."""
+    g = generator(1)
+    cells = torch.cartesian_prod(*[torch.arange(-2, 3)] * 3)
+    picks = [cells[torch.rand(len(cells), generator=g) < share] for share in (0.6, 0.0, 0.4)]
+    visit = torch.repeat_interleave(torch.arange(3), torch.tensor([len(p) for p in picks]))
+    return torch.cat(picks), visit
+
+
+def test_sharing_masks_is_the_logical_or_over_the_visits_of_a_place(places):
+    coords, visit = places
+    attend = torch.rand(len(coords), 7, generator=generator(2)) < 0.2
+    shared = PlaceGroups(coords, visit, 3).share_any(attend)
+    for row in range(len(coords)):
+        same = (coords == coords[row]).all(1)
+        assert torch.equal(shared[row], attend[same].any(0))
+
+
+def test_sharing_means_averages_over_the_visits_of_a_place(places):
+    coords, visit = places
+    values = torch.randn(len(coords), 7, generator=generator(2))
+    shared = PlaceGroups(coords, visit, 3).share_mean(values)
+    for row in range(len(coords)):
+        same = (coords == coords[row]).all(1)
+        torch.testing.assert_close(shared[row], values[same].mean(0))
+
+
+def test_attention_equals_the_explicit_softmax():
+    torch.manual_seed(0)
+    attention = Attention(12, 3)
+    queries, position = torch.randn(4, 12), torch.randn(4, 12)
+    memory, place = torch.randn(9, 12), torch.randn(9, 12)
+    attend = torch.rand(4, 9) < 0.5
+    attend[:, 0] = True
+    out = attention(queries, position, *attention.keys_values(memory, place), attend)
+    heads = []
+    for h in range(3):
+        part = slice(4 * h, 4 * h + 4)
+        q = attention.query(queries + position)[:, part]
+        k, v = attention.key(memory + place)[:, part], attention.value(memory)[:, part]
+        logits = (q @ k.T / 2).masked_fill(~attend, -torch.inf)
+        heads.append(logits.softmax(1) @ v)
+    expected = attention.norm(queries + attention.out(torch.cat(heads, 1)))
+    torch.testing.assert_close(out, expected)
