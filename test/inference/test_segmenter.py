@@ -1,0 +1,93 @@
+"""The segmenter on real clouds: kept features, determinism, empty visits, errors."""
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from rescene4d_ros.errors import WeightsError
+from rescene4d_ros.inference import InferenceConfig, Segmenter, weights_hash
+from rescene4d_ros.structures import Scan
+
+EMPTY = Scan(np.zeros((0, 3), np.float32), 0)
+
+
+@pytest.fixture
+def config(weights):
+    """Return settings under which an untrained network finds something."""
+    return InferenceConfig(weights=str(weights), device='cpu', torch_threads=1,
+                           score_threshold=0.0, cache_visits=2)
+
+
+def assert_equal(one, two):
+    """Compare two predictions bit by bit."""
+    np.testing.assert_array_equal(one.class_probs, two.class_probs)
+    np.testing.assert_array_equal(one.features, two.features)
+    for field in ('mask_probs', 'superpoint'):
+        for a, b in zip(getattr(one, field), getattr(two, field), strict=True):
+            np.testing.assert_array_equal(a, b)
+
+
+def test_names_come_with_the_weights(config, weights):
+    segmenter = Segmenter.load(config)
+    assert segmenter.class_names == ('chair', 'table', 'box')
+    assert segmenter.weights_hash == weights_hash(weights)
+
+
+def test_kept_features_give_the_same_bits_as_fresh_ones(config, scans):
+    segmenter = Segmenter.load(config)
+    fresh = segmenter.predict(scans)
+    first = segmenter.predict(scans[:1], keys=[1])
+    joint = segmenter.predict(scans, keys=[1, 2])
+    again = segmenter.predict(scans, keys=[1, 2])
+    assert first.class_probs.shape == joint.class_probs.shape
+    assert_equal(joint, fresh)
+    assert_equal(again, fresh)
+    assert_equal(Segmenter.load(config).predict(scans), fresh)
+
+
+def test_features_are_really_kept_and_the_oldest_go_first(config, scans):
+    """A kept visit does not look at the points again; a forgotten one does."""
+    segmenter = Segmenter.load(config)
+    kept = segmenter.predict([scans[0]], keys=['a'])
+    assert_equal(segmenter.predict([EMPTY, scans[1]], keys=['a', 'b']),
+                 segmenter.predict(scans, keys=['a', 'b']))
+    segmenter.predict([scans[1]], keys=['c'])  # 'a' is the oldest of three now
+    other = segmenter.predict([scans[1]], keys=['a'])
+    assert len(other.superpoint[0]) != len(kept.superpoint[0]) or \
+        not np.array_equal(other.class_probs, kept.class_probs)
+
+
+def test_shapes_fit_the_points(config, scans):
+    segmentation = Segmenter.load(config).segment(scans)
+    assert len(segmentation) > 0
+    for scan, label, score in zip(scans, segmentation.labels, segmentation.point_scores):
+        assert label.shape == score.shape == (len(scan),)
+        assert label.max() < len(segmentation)
+
+
+def test_missing_normals_and_colors_are_no_obstacle(config, scans):
+    bare = [Scan(s.xyz, s.stamp_ns) for s in scans]
+    prediction = Segmenter.load(config).predict(bare)
+    assert np.isfinite(prediction.class_probs).all()
+
+
+def test_empty_visits(config, scans):
+    segmenter = Segmenter.load(config)
+    mixed = segmenter.segment([scans[0], EMPTY])
+    assert mixed.labels[1].shape == (0,)
+    nothing = segmenter.segment([EMPTY, EMPTY])
+    assert len(nothing) == 0
+    assert [len(label) for label in nothing.labels] == [0, 0]
+    with pytest.raises(ValueError, match='at least one visit'):
+        segmenter.segment([])
+
+
+def test_tune_takes_thresholds_and_keeps_the_rest(config, scans):
+    segmenter = Segmenter.load(config)
+    segmenter.tune(replace(config, score_threshold=1.0, weights='elsewhere'))
+    assert segmenter.config.weights == config.weights
+    assert len(segmenter.segment(scans)) == 0
+
+
+def test_missing_weights_say_where(config, tmp_path):
+    with pytest.raises(WeightsError, match='gone.safetensors'):
+        Segmenter.load(replace(config, weights=str(tmp_path / 'gone.safetensors')))

@@ -1,0 +1,102 @@
+"""Weights files: what is written comes back, and what is wrong is said."""
+import json
+from pathlib import Path
+
+import pytest
+from rescene4d_ros.errors import WeightsError
+from rescene4d_ros.inference import load_weights, save_weights, weights_hash, WeightsInfo
+from rescene4d_ros.superpoints import SuperpointConfig
+from safetensors.torch import load_file, save_file
+import torch
+
+
+def header_of(path):
+    """Return the metadata of a safetensors file."""
+    raw = Path(path).read_bytes()
+    size = int.from_bytes(raw[:8], 'little')
+    return json.loads(raw[8:8 + size])['__metadata__']
+
+
+def test_round_trip_is_exact_in_full_precision(model, tmp_path):
+    info = WeightsInfo(('a', 'b', 'c'), SuperpointConfig(threshold=0.4), {'seed': 3})
+    save_weights(tmp_path / 'w.safetensors', model, info, half=False)
+    loaded, loaded_info = load_weights(tmp_path / 'w.safetensors')
+    assert loaded_info == info
+    assert loaded.config == model.config
+    assert not loaded.training
+    for name, tensor in model.state_dict().items():
+        assert torch.equal(tensor, loaded.state_dict()[name]), name
+
+
+def test_half_precision_rounds_matrices_only_and_is_smaller(model, weights, tmp_path):
+    save_weights(tmp_path / 'full', model, WeightsInfo(('a', 'b', 'c')), half=False)
+    assert weights.stat().st_size < 0.65 * (tmp_path / 'full').stat().st_size
+    loaded = load_weights(weights)[0].state_dict()
+    for name, tensor in model.state_dict().items():
+        assert loaded[name].dtype == tensor.dtype
+        if tensor.ndim < 2 or name == 'decoder.encoding.frequencies':
+            assert torch.equal(tensor, loaded[name]), name
+        else:
+            assert torch.equal(tensor.half().float(), loaded[name]), name
+
+
+def test_hash_names_the_content(model, weights, tmp_path):
+    copy = tmp_path / 'copy'
+    copy.write_bytes(weights.read_bytes())
+    assert weights_hash(copy) == weights_hash(weights)
+    assert len(weights_hash(copy)) == 16
+    save_weights(copy, model, WeightsInfo(('x', 'y', 'z')))
+    assert weights_hash(copy) != weights_hash(weights)
+
+
+def test_class_names_must_fit_the_network(model, tmp_path):
+    with pytest.raises(WeightsError, match='expected 3 class names, got 2'):
+        save_weights(tmp_path / 'w', model, WeightsInfo(('a', 'b')))
+    assert not list(tmp_path.iterdir())
+
+
+def test_missing_file(tmp_path):
+    with pytest.raises(WeightsError, match='found none'):
+        load_weights(tmp_path / 'nothing.safetensors')
+    with pytest.raises(WeightsError, match='found none'):
+        weights_hash(tmp_path)
+
+
+@pytest.mark.parametrize('keep', [0, 5, 200, -1])
+def test_truncated_file(weights, keep):
+    weights.write_bytes(weights.read_bytes()[:keep])
+    with pytest.raises(WeightsError, match='damaged'):
+        load_weights(weights)
+
+
+def test_pickle_is_refused_without_running_it(tmp_path, model):
+    torch.save(model.state_dict(), tmp_path / 'w.pth')
+    with pytest.raises(WeightsError, match='damaged or other content'):
+        load_weights(tmp_path / 'w.pth')
+
+
+@pytest.mark.parametrize(('change', 'message'), [
+    ({'format': 'other'}, 'another origin|other.*origin'),
+    ({'schema': '99'}, 'expected schema 1'),
+    ({'model': '{"backbone": "huge"}'}, 'expected one of'),
+    ({'model': '{"width": 3}'}, 'unknown setting'),
+    ({'model': 'not json'}, 'header this version can read'),
+    ({'class_names': '["a"]'}, 'class names'),
+])
+def test_header_that_does_not_fit(weights, change, message):
+    save_file(load_file(weights), weights, header_of(weights) | change)
+    with pytest.raises(WeightsError, match=message):
+        load_weights(weights)
+
+
+def test_tensors_that_do_not_fit_are_named(weights):
+    tensors, header = load_file(weights), header_of(weights)
+    tensors['decoder.spare'] = torch.zeros(2)
+    del tensors['decoder.norm.bias']
+    tensors['mask_features.bias'] = torch.zeros(5)
+    save_file(tensors, weights, header)
+    with pytest.raises(WeightsError) as error:
+        load_weights(weights)
+    for part in ('missing decoder.norm.bias', 'unexpected decoder.spare',
+                 r'mask_features.bias (5,) instead of (32,)'):
+        assert part in str(error.value)
