@@ -88,6 +88,8 @@ class SceneObject:
         One entry per processed visit since its first.
     link_reason : str
         Why its latest observation was given this id.
+    moved_m : float, m
+        Length of all its moves together.
 
     """
 
@@ -103,6 +105,7 @@ class SceneObject:
     class_probs: np.ndarray | None = None
     states: tuple[tuple[int, ObjectState], ...] = ()
     link_reason: str = ''
+    moved_m: float = 0.0
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,130 @@
+"""Upright boxes: fitted to points, compared with each other."""
+from __future__ import annotations
+
+import numpy as np
+from rescene4d_ros.geometry.se3 import transform, wrap
+from rescene4d_ros.structures import Box
+from scipy.spatial import ConvexHull, QhullError
+
+MIN_EXTENT = 0.01  # m; a picture has a thickness even where every point is on one plane
+
+
+def fit_box(xyz: np.ndarray, trim: float = 0.005) -> Box:
+    """
+    Fit the upright box with the smallest footprint to the points of one object.
+
+    One wrong mask point far away must not blow the box up, so the outermost share of the points
+    is ignored along every axis.
+
+    Parameters
+    ----------
+    xyz : ndarray (N, 3), float32, m, in map
+        At least one point.
+    trim : float
+        Share of points ignored at each end of each axis.
+
+    Returns
+    -------
+    Box
+        With size[0] >= size[1] and yaw in [-pi/2, pi/2), so that equal points give equal boxes.
+
+    Raises
+    ------
+    ValueError
+        If there is no point.
+
+    """
+    if len(xyz) == 0:
+        raise ValueError('fit_box: expected at least one point, got 0; skip empty instances')
+    points = np.asarray(xyz, dtype=np.float64)
+    low, high = np.quantile(points, [trim, 1 - trim], axis=0)
+    kept = points[((points >= low) & (points <= high)).all(1)]
+    kept = kept if len(kept) >= 3 else points
+    best = None
+    for yaw in _edge_angles(kept[:, :2]):
+        axes = np.array([[np.cos(yaw), np.sin(yaw)], [-np.sin(yaw), np.cos(yaw)]])
+        along = points[:, :2] @ axes.T
+        lo, hi = np.quantile(along, [trim, 1 - trim], axis=0)
+        area = float(np.prod(hi - lo))
+        if best is None or area < best[0] - 1e-9:
+            best = area, yaw, (lo + hi) / 2 @ axes, hi - lo
+    _, yaw, middle, extent = best
+    if extent[0] < extent[1]:
+        yaw, extent = yaw + np.pi / 2, extent[::-1]
+    yaw = wrap(2 * yaw) / 2          # a box looks the same after half a turn
+    size = np.maximum([*extent, high[2] - low[2]], MIN_EXTENT)
+    center = (*middle, (low[2] + high[2]) / 2)
+    return Box(tuple(map(float, center)), tuple(map(float, size)), float(yaw))
+
+
+def _edge_angles(xy: np.ndarray) -> np.ndarray:
+    """Return the angles of the hull's edges: the smallest rectangle has a side on one of them."""
+    try:
+        corners = xy[ConvexHull(xy).vertices]
+    except (QhullError, ValueError):       # fewer than 3 points, or all on one line
+        spread = xy - xy.mean(0)
+        axis = np.linalg.svd(spread, full_matrices=False)[2][0] if len(xy) > 1 else (1.0, 0.0)
+        return np.array([np.arctan2(axis[1], axis[0])])
+    edges = np.roll(corners, -1, axis=0) - corners
+    angles = np.arctan2(edges[:, 1], edges[:, 0]) % (np.pi / 2)
+    return np.unique(np.round(angles, 3))
+
+
+def corners(box: Box) -> np.ndarray:
+    """Return the footprint's corners (4, 2) in map, counter-clockwise."""
+    half = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]]) * np.array(box.size[:2]) / 2
+    flat = np.c_[half, np.zeros(4)]
+    return transform(box.map_T_box, flat)[:, :2]
+
+
+def bounds(box: Box) -> tuple[np.ndarray, np.ndarray]:
+    """Return the lowest and highest coordinates (3,) of the box in map."""
+    footprint = corners(box)
+    low, high = footprint.min(0), footprint.max(0)
+    z, height = box.center[2], box.size[2]
+    return np.append(low, z - height / 2), np.append(high, z + height / 2)
+
+
+def contains(box: Box, xyz: np.ndarray, margin: float = 0.0) -> np.ndarray:
+    """Return, per point (N, 3), whether it lies in the box grown by `margin` metres."""
+    c, s = np.cos(box.yaw), np.sin(box.yaw)
+    rel = np.asarray(xyz, dtype=np.float64) - box.center
+    own = np.c_[c * rel[:, 0] + s * rel[:, 1], -s * rel[:, 0] + c * rel[:, 1], rel[:, 2]]
+    return (np.abs(own) <= np.array(box.size) / 2 + margin).all(1)
+
+
+def iou(a: Box, b: Box) -> float:
+    """Return the intersection over union of two upright boxes, 0..1."""
+    za, zb = a.center[2], b.center[2]
+    height = min(za + a.size[2] / 2, zb + b.size[2] / 2) - max(za - a.size[2] / 2,
+                                                               zb - b.size[2] / 2)
+    if height <= 0:
+        return 0.0
+    both = _area(_clip(corners(a), corners(b))) * height
+    return float(both / (np.prod(a.size) + np.prod(b.size) - both))
+
+
+def _clip(subject: np.ndarray, window: np.ndarray) -> np.ndarray:
+    """Cut a polygon by a convex counter-clockwise one (Sutherland and Hodgman, 1974)."""
+    for start, end in zip(window, np.roll(window, -1, axis=0)):
+        if len(subject) == 0:
+            break
+        edge = end - start
+        side = edge[0] * (subject[:, 1] - start[1]) - edge[1] * (subject[:, 0] - start[0])
+        kept = []
+        for i in range(len(subject)):
+            j = (i + 1) % len(subject)
+            if side[i] >= 0:
+                kept.append(subject[i])
+            if (side[i] >= 0) != (side[j] >= 0):
+                kept.append(subject[i] + side[i] / (side[i] - side[j]) * (subject[j] - subject[i]))
+        subject = np.array(kept).reshape(-1, 2)
+    return subject
+
+
+def _area(polygon: np.ndarray) -> float:
+    """Return the area of a polygon (N, 2) by the shoelace formula."""
+    if len(polygon) < 3:
+        return 0.0
+    x, y = polygon.T
+    return float(abs(x @ np.roll(y, -1) - y @ np.roll(x, -1)) / 2)

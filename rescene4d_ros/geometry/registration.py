@@ -1,0 +1,182 @@
+"""The rigid motion of one object between two visits, from its points in both."""
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from rescene4d_ros.geometry.neighbors import evenly
+from rescene4d_ros.geometry.se3 import invert, transform, upright, wrap, yaw_of
+from scipy.spatial import cKDTree
+
+GATES = (0.30, 0.15, 0.08, 0.05)   # m; a pair farther apart is no pair, first widely, then closely
+FIT_RADIUS = 0.05                  # m; two points this near show the same surface
+
+
+@dataclass(frozen=True)
+class Registration:
+    """
+    Hold how one point set was laid on another.
+
+    Attributes
+    ----------
+    after_T_before : ndarray (4, 4), float64
+        In the map frame: p_after = after_T_before @ p_before.
+    residual : float, m
+        Root mean square distance of the points that have a partner.
+    overlap : float
+        Share of points, mean of both sets, with a partner within `FIT_RADIUS`; 0..1.
+    fit : float
+        Smooth form of `overlap` by which hypotheses are compared; 0..1.
+
+    """
+
+    after_T_before: np.ndarray
+    residual: float
+    overlap: float
+    fit: float
+
+
+class _Pair:
+    """Two point sets with their search trees, thinned to a size."""
+
+    def __init__(self, before: np.ndarray, after: np.ndarray, limit: int):
+        self.before = before[evenly(len(before), limit)]
+        self.after = after[evenly(len(after), limit)]
+        self.before_tree, self.after_tree = cKDTree(self.before), cKDTree(self.after)
+
+    def partners(self, motion: np.ndarray):
+        """Return both directions' distances and nearest indices under a motion."""
+        forth, i = self.after_tree.query(transform(motion, self.before))
+        back, j = self.before_tree.query(transform(invert(motion), self.after))
+        return forth, i, back, j
+
+    def score(self, motion: np.ndarray) -> Registration:
+        """Say how well a motion lays the first set on the second."""
+        forth, _, back, _ = self.partners(motion)
+        near = [d[d < FIT_RADIUS] for d in (forth, back)]
+        residual = np.sqrt(np.mean(np.concatenate(near) ** 2)) if len(near[0]) + len(near[1]) \
+            else FIT_RADIUS
+        overlap = np.mean([(d < FIT_RADIUS).mean() for d in (forth, back)])
+        fit = np.mean([(1 - np.minimum(d / FIT_RADIUS, 1) ** 2).mean() for d in (forth, back)])
+        return Registration(motion, float(residual), float(overlap), float(fit))
+
+    def refine(self, motion: np.ndarray, gates=GATES, rounds: int = 6) -> np.ndarray:
+        """Iterate closest points: pair, solve, and narrow the gate."""
+        for gate in gates:
+            for _ in range(rounds):
+                forth, i, back, j = self.partners(motion)
+                use_forth, use_back = forth < gate, back < gate
+                source = np.concatenate([self.before[use_forth], self.before[j[use_back]]])
+                target = np.concatenate([self.after[i[use_forth]], self.after[use_back]])
+                if len(source) < 3:
+                    break
+                step = solve_upright(source, target)
+                moved = np.abs(step - motion).max()
+                motion = step
+                if moved < 1e-4:
+                    break
+        return motion
+
+
+def solve_upright(source: np.ndarray, target: np.ndarray) -> np.ndarray:
+    """
+    Solve for the turn about z and the shift that best lay paired points on each other.
+
+    Parameters
+    ----------
+    source, target : ndarray (N, 3), m
+        Row i of one belongs to row i of the other.
+
+    Returns
+    -------
+    ndarray (4, 4), float64
+        Least squares, closed form (Procrustes in the plane).
+
+    """
+    a, b = source.mean(0), target.mean(0)
+    p, q = (source - a)[:, :2], (target - b)[:, :2]
+    yaw = np.arctan2((p[:, 0] * q[:, 1] - p[:, 1] * q[:, 0]).sum(), (p * q).sum())
+    motion = upright(yaw, np.zeros(3))
+    motion[:3, 3] = b - motion[:3, :3] @ a
+    return motion
+
+
+def register(before: np.ndarray, after: np.ndarray, *, starts: int = 12, tie: float = 0.04,
+             coarse: int = 250, fine: int = 1200) -> Registration:
+    """
+    Find the upright rigid motion of an object between two visits.
+
+    Many starting turns are tried, because partial views of furniture have many local optima.
+    A round table fits equally well at any turn: of the hypotheses that fit about as well as
+    the best, the one that turns least is taken, then the one that shifts least.
+
+    Parameters
+    ----------
+    before, after : ndarray (N, 3), (M, 3), float32, m, in map
+        Points of the object at the two visits, thinned evenly.
+    starts : int
+        Number of starting turns; standing still is tried in addition.
+    tie : float
+        Difference in `fit` below which two hypotheses count as equal.
+    coarse, fine : int
+        Most points per set while searching, and while polishing.
+
+    Returns
+    -------
+    Registration
+        The identity with overlap 0 where one of the sets has fewer than 3 points.
+
+    """
+    before = np.asarray(before, dtype=np.float64)
+    after = np.asarray(after, dtype=np.float64)
+    if min(len(before), len(after)) < 3:
+        return Registration(np.eye(4), FIT_RADIUS, 0.0, 0.0)
+    rough = _Pair(before, after, coarse)
+    found = [rough.score(rough.refine(start, rounds=4))
+             for start in _starts(before, after, starts)]
+    found.sort(key=lambda r: -r.fit)
+    exact = _Pair(before, after, fine)
+    polished = [exact.score(exact.refine(r.after_T_before, gates=GATES[-2:]))
+                for r in _distinct(found)[:4]]
+    best = max(r.fit for r in polished)
+    center = before.mean(0)
+
+    def effort(result: Registration):
+        motion = result.after_T_before
+        shift = np.linalg.norm(transform(motion, center[None])[0] - center)
+        return round(abs(yaw_of(motion)), 2), shift
+    return min((r for r in polished if r.fit >= best - tie), key=effort)
+
+
+def standing_still(before: np.ndarray, after: np.ndarray, fine: int = 1200) -> Registration:
+    """Score the hypothesis that the object did not move, as `register` scores its own."""
+    before = np.asarray(before, dtype=np.float64)
+    after = np.asarray(after, dtype=np.float64)
+    if min(len(before), len(after)) < 3:
+        return Registration(np.eye(4), FIT_RADIUS, 0.0, 0.0)
+    return _Pair(before, after, fine).score(np.eye(4))
+
+
+def _starts(before: np.ndarray, after: np.ndarray, count: int) -> list[np.ndarray]:
+    """Return starting motions: none, and turns about the middle with the bottoms level."""
+    middle = [(points.min(0) + points.max(0)) / 2 for points in (before, after)]
+    for side, points in zip(middle, (before, after)):
+        side[2] = points[:, 2].min()       # furniture stands: bottoms correspond, tops may hide
+    motions = [np.eye(4)]
+    for k in range(count):
+        motion = upright(2 * np.pi * k / count, np.zeros(3))
+        motion[:3, 3] = middle[1] - motion[:3, :3] @ middle[0]
+        motions.append(motion)
+    return motions
+
+
+def _distinct(found: list[Registration]) -> list[Registration]:
+    """Drop hypotheses that came to the same place as a better one."""
+    kept = []
+    for result in found:
+        motion = result.after_T_before
+        if not any(abs(wrap(yaw_of(motion) - yaw_of(other.after_T_before))) < 0.05
+                   and np.abs(motion[:3, 3] - other.after_T_before[:3, 3]).max() < 0.03
+                   for other in kept):
+            kept.append(result)
+    return kept

@@ -1,0 +1,277 @@
+"""
+Which remembered object each observation is: all evidence in one global assignment.
+
+Most furniture stands still, so the same place speaks loudest; then the query that the network
+shares between visits; then appearance, class and size, which alone can bring back an object
+that was away. An observation that nothing explains well enough is a new object.
+"""
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from rescene4d_ros.config import param
+from rescene4d_ros.geometry.boxes import bounds, iou
+from rescene4d_ros.geometry.neighbors import evenly, share_near
+from rescene4d_ros.geometry.visibility import Place, PlaceEvidence
+from rescene4d_ros.memory.records import ObjectRecord, Observation
+from rescene4d_ros.structures import Box
+from scipy.optimize import linear_sum_assignment
+from scipy.spatial import cKDTree
+
+PLACE_RADIUS = 0.05      # m; points this near count as the same surface
+PLACE_POINTS = 300       # points per object by which places are compared
+FORBIDDEN = -1e3         # score of a pair that cannot be
+SAME_KIND = 0.5          # agreement of class posteriors from which a piece may be a part
+COLOR_TOLERANCE = np.array([0.03, 0.06, 0.35, 0.03, 0.06, 0.25])   # as `describe_color`
+
+
+@dataclass(frozen=True)
+class AssociationConfig:
+    """Say how much each kind of evidence counts; scores add up, a birth has a score too."""
+
+    place: float = param(3.0, 'Weight of standing at the same place.', ge=0, le=10)
+    query: float = param(2.0, 'Weight of one query covering both visits.', ge=0, le=10)
+    feature: float = param(0.8, 'Weight of the query feature.', ge=0, le=10)
+    color: float = param(0.7, 'Weight of the color.', ge=0, le=10)
+    size: float = param(0.7, 'Weight of the box size.', ge=0, le=10)
+    kind: float = param(0.6, 'Weight of the class posterior.', ge=0, le=10)
+    nearness: float = param(0.3, 'Weight of being near the old place.', ge=0, le=10)
+    nearness_m: float = param(2.0, 'Distance at which nearness has faded to 1/e.', unit='m',
+                              ge=0.1, le=100)
+    unseen: float = param(0.5, 'Cost of leaving an old place that was not looked at.',
+                          ge=0, le=10)
+    occupied: float = param(1.5, 'Cost of leaving an old place that still shows its points.',
+                            ge=0, le=10)
+    birth: float = param(2.0, 'Score of being a new object.', ge=0, le=10)
+    same_place: float = param(0.5, 'Overlap from which two places are the same.', ge=0, le=1)
+    min_size: float = param(0.35, 'Size likeness below which a move is impossible.', ge=0, le=1)
+    min_fragment: float = param(0.6, 'Share of an unlinked observation on a linked object '
+                                'from which it is a part of it.', ge=0, le=1)
+
+
+@dataclass(frozen=True)
+class Association:
+    """
+    Hold who is who.
+
+    Attributes
+    ----------
+    links : mapping of observation number to object id
+    reasons : mapping of object id to str
+        Why, in words and numbers.
+    confidence : mapping of object id to float
+        0..1: how much better the link is than the observation's next choice.
+    births : tuple of int
+        Numbers of observations that are new objects.
+    parts : mapping of observation number to observation number
+        Fragments, and the linked or new observation they belong to.
+
+    """
+
+    links: Mapping[int, int]
+    reasons: Mapping[int, str]
+    confidence: Mapping[int, float]
+    births: tuple[int, ...]
+    parts: Mapping[int, int]
+
+
+@dataclass(frozen=True)
+class _Evidence:
+    """All pairs (observation, object) as matrices (M, O), 0..1 unless said."""
+
+    place: np.ndarray
+    query: np.ndarray
+    feature: np.ndarray
+    color: np.ndarray
+    size: np.ndarray
+    kind: np.ndarray
+    distance: np.ndarray   # m
+    leaving: np.ndarray    # (O,) cost of an object having left its old place
+
+
+def associate(observations: Sequence[Observation], records: Mapping[int, ObjectRecord],
+              places: Mapping[int, PlaceEvidence], config: AssociationConfig) -> Association:
+    """
+    Give every observation one remembered object, or declare it new.
+
+    Parameters
+    ----------
+    observations : sequence of Observation
+        Of the newest visit.
+    records : mapping of object id to ObjectRecord
+        All remembered objects: present, absent, not observed.
+    places : mapping of object id to PlaceEvidence
+        What the newest visit shows at each object's old place.
+    config : AssociationConfig
+
+    Returns
+    -------
+    Association
+        One object per observation and one observation per object; deterministic.
+
+    """
+    ids = sorted(records)
+    known = [records[i] for i in ids]
+    evidence = _gather(observations, known, [places[i] for i in ids], config)
+    score = _score(evidence, config)
+    births = np.full((len(observations), len(observations)), 2 * FORBIDDEN)
+    np.fill_diagonal(births, config.birth)
+    chosen_rows, chosen = linear_sum_assignment(-np.hstack([score, births]))
+    links, reasons, confidence, unlinked = {}, {}, {}, []
+    for m, o in zip(chosen_rows.tolist(), chosen.tolist()):
+        if o < len(ids) and score[m, o] > FORBIDDEN / 2:
+            links[m] = ids[o]
+            reasons[ids[o]] = _reason(evidence, m, o, config)
+            rivals = np.append(np.delete(score[m], o), config.birth)
+            confidence[ids[o]] = float(1 / (1 + np.exp(-2 * (score[m, o] - rivals.max()))))
+        else:
+            unlinked.append(m)
+    parts = _fragments(observations, records, links, unlinked, config.min_fragment)
+    new = tuple(m for m in unlinked if m not in parts)
+    return Association(links, reasons, confidence, new, parts)
+
+
+def _gather(observations: Sequence[Observation], known: Sequence[ObjectRecord],
+            places: Sequence[PlaceEvidence], config: AssociationConfig) -> _Evidence:
+    """Compare every observation with every object."""
+    shape = len(observations), len(known)
+    query = np.zeros(shape)
+    column = {record.object_id: o for o, record in enumerate(known)}
+    for m, seen in enumerate(observations):
+        for object_id, share in seen.votes.items():
+            if object_id in column:
+                query[m, column[object_id]] = share
+    cost = {Place.OCCUPIED: config.occupied, Place.UNSEEN: config.unseen, Place.SEEN_EMPTY: 0.0}
+    leaving = np.array([0.0 if record.is_gone else cost[at.place]
+                        for record, at in zip(known, places)])
+    centers = [np.array([x.box.center for x in side]).reshape(-1, 3)
+               for side in (observations, known)]
+    distance = np.linalg.norm(centers[0][:, None] - centers[1][None], axis=2)
+    return _Evidence(
+        _same_place(observations, known, places), query,
+        _features(observations, known), _colors(observations, known),
+        _sizes(observations, known), _kinds(observations, known), distance, leaving)
+
+
+def _score(e: _Evidence, config: AssociationConfig) -> np.ndarray:
+    """Add the evidence up, (M, O)."""
+    looks = (config.feature * e.feature + config.color * e.color + config.size * e.size
+             + config.kind * e.kind)
+    # Identical chairs: the query may jump to a twin while the old place is still taken.
+    taken = (e.place >= config.same_place) & (e.size >= config.min_size)
+    taken_by_other = taken.sum(0, keepdims=True) - taken > 0
+    query = np.where(taken_by_other | (e.size < config.min_size), 0.0, e.query)
+    stays = config.place * e.place
+    leaves = config.nearness * np.exp(-e.distance / config.nearness_m) - e.leaving
+    score = config.query * query + looks + np.where(e.place >= config.same_place, stays,
+                                                    np.maximum(stays, leaves))
+    impossible = (e.place < config.same_place) & (e.size < config.min_size)
+    return np.where(impossible, FORBIDDEN, score)
+
+
+def _same_place(observations: Sequence[Observation], known: Sequence[ObjectRecord],
+                places: Sequence[PlaceEvidence]) -> np.ndarray:
+    """Return how far observation and object cover the same surfaces, (M, O), 0..1."""
+    overlap = np.zeros((len(observations), len(known)))
+    if not overlap.size:
+        return overlap
+    ranges = [_ranges([x.box for x in side]) for side in (observations, known)]
+    touching = ((ranges[0][0][:, None] < ranges[1][1][None])
+                & (ranges[1][0][None] < ranges[0][1][:, None])).all(2)
+    trees = [cKDTree(x.xyz) for x in observations], {}
+    for m, o in np.argwhere(touching):
+        seen, record = observations[m], known[o]
+        if o not in trees[1]:
+            trees[1][o] = cKDTree(record.xyz)
+        few = seen.xyz[evenly(len(seen.xyz), PLACE_POINTS)]
+        forth = share_near(trees[1][o], few, PLACE_RADIUS)
+        # Sides of the object that this visit did not scan say nothing against it.
+        visible = record.xyz[places[o].covered]
+        back = share_near(trees[0][m], visible[evenly(len(visible), PLACE_POINTS)], PLACE_RADIUS)
+        overlap[m, o] = max((forth + back) / 2, 0.8 * iou(seen.box, record.box))
+    return overlap
+
+
+def _ranges(boxes: Sequence[Box]) -> tuple[np.ndarray, np.ndarray]:
+    """Return the axis-aligned ranges of boxes, two ndarrays (M, 3)."""
+    low, high = zip(*(bounds(box) for box in boxes))
+    return np.array(low), np.array(high)
+
+
+def _features(observations: Sequence[Observation], known: Sequence[ObjectRecord]) -> np.ndarray:
+    """Return the cosine of the query features, 0 where one has none or it points away."""
+    new, old = _stack([x.feature for x in observations]), _stack([x.feature for x in known])
+    cosine = np.zeros((len(observations), len(known)))
+    for width in set(new) & set(old) - {0}:
+        cosine[np.ix_(new[width][0], old[width][0])] = new[width][1] @ old[width][1].T
+    return np.clip(cosine, 0, 1)
+
+
+def _colors(observations: Sequence[Observation], known: Sequence[ObjectRecord]) -> np.ndarray:
+    """Return how alike the colors are: 1 = equal; 0.5 where one side has no color."""
+    new, old = _stack([x.color for x in observations]), _stack([x.color for x in known])
+    alike = np.full((len(observations), len(known)), 0.5)
+    for width in set(new) & set(old) - {0}:
+        off = (new[width][1][:, None] - old[width][1][None]) / COLOR_TOLERANCE
+        alike[np.ix_(new[width][0], old[width][0])] = np.exp(-0.5 * np.mean(off ** 2, axis=2))
+    return alike
+
+
+def _stack(vectors: Sequence[np.ndarray]) -> dict[int, tuple[np.ndarray, np.ndarray]]:
+    """Return the vectors of each length with their numbers: weights may change over the years."""
+    groups: dict[int, list[int]] = {}
+    for number, vector in enumerate(vectors):
+        groups.setdefault(len(vector), []).append(number)
+    return {width: (np.array(numbers), np.array([vectors[k] for k in numbers], dtype=np.float64))
+            for width, numbers in groups.items()}
+
+
+def _sizes(observations: Sequence[Observation], known: Sequence[ObjectRecord]) -> np.ndarray:
+    """Return how alike the boxes are, (M, O): mean ratio of height, long and short side."""
+    sides = [np.array([x.box.size for x in side]).reshape(-1, 3) + 0.05
+             for side in (observations, known)]
+    ratio = sides[0][:, None] / sides[1][None]
+    return np.minimum(ratio, 1 / ratio).mean(2)
+
+
+def _kinds(observations: Sequence[Observation], known: Sequence[ObjectRecord]) -> np.ndarray:
+    """Return how far the class posteriors agree: 1 = equal, soft, so a chair may be a sofa."""
+    if not observations or not known:
+        return np.zeros((len(observations), len(known)))
+    roots = [np.sqrt(np.array([x.class_probs for x in side], dtype=np.float64))
+             for side in (observations, known)]
+    return np.clip(roots[0] @ roots[1].T, 0, 1)
+
+
+def _reason(e: _Evidence, m: int, o: int, config: AssociationConfig) -> str:
+    """Say in words and numbers why a link was made."""
+    said = []
+    if e.place[m, o] >= config.same_place:
+        said.append(f'same place ({e.place[m, o]:.2f})')
+    if e.query[m, o] > 0.1:
+        said.append(f'shared query ({e.query[m, o]:.2f})')
+    said.append(f'feature {e.feature[m, o]:.2f}, color {e.color[m, o]:.2f}, '
+                f'size {e.size[m, o]:.2f}, class {e.kind[m, o]:.2f}, '
+                f'{e.distance[m, o]:.2f} m from its old place')
+    return '; '.join(said)
+
+
+def _fragments(observations: Sequence[Observation], records: Mapping[int, ObjectRecord],
+               links: Mapping[int, int], unlinked: Sequence[int],
+               min_share: float) -> dict[int, int]:
+    """Find unlinked observations that lie on a linked object: pieces of a mask that split."""
+    parts = {}
+    for m in unlinked:
+        piece = observations[m]
+        for k, object_id in sorted(links.items()):
+            whole = observations[k]
+            alike = np.sqrt(piece.class_probs * whole.class_probs).sum() >= SAME_KIND
+            if len(piece.points) >= len(whole.points) or not alike:
+                continue
+            body = cKDTree(np.concatenate([whole.xyz, records[object_id].xyz]))
+            if share_near(body, piece.xyz, PLACE_RADIUS) >= min_share:
+                parts[m] = k
+                break
+    return parts

@@ -1,0 +1,159 @@
+"""From links and evidence to states and changes: what is there, gone, moved, back, or new."""
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from rescene4d_ros.config import param
+from rescene4d_ros.geometry.neighbors import near
+from rescene4d_ros.geometry.visibility import Cloud, look_at, Place, PlaceEvidence, SAME_SURFACE
+from rescene4d_ros.memory.motion import estimate_motion, Motion, MotionConfig
+from rescene4d_ros.memory.records import ObjectRecord, Observation
+from rescene4d_ros.structures import Change, ChangeKind, ObjectState, VisitInfo
+from scipy.spatial import cKDTree
+
+
+@dataclass(frozen=True)
+class ChangeConfig:
+    """Say how sure a change must be to be reported."""
+
+    unseen_added: float = param(0.3, 'Confidence that an object is new where its place was never '
+                                'looked at before.', ge=0, le=1)
+    min_confidence: float = param(0.2, 'Less sure changes are not reported.', ge=0, le=1)
+
+
+@dataclass(frozen=True)
+class EarlierVisit:
+    """
+    Hold an earlier visit, asked whether a new object's place was empty then.
+
+    Attributes
+    ----------
+    stamp_ns : int, ns since the Unix epoch
+    cloud : Cloud
+    unclaimed : cKDTree
+        Points that belonged to no object.
+
+    """
+
+    stamp_ns: int
+    cloud: Cloud
+    unclaimed: cKDTree
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """Hold the states of all objects and the changes of one visit."""
+
+    states: Mapping[int, ObjectState]
+    changes: tuple[Change, ...]
+
+
+def judge(visit: VisitInfo, records: Mapping[int, ObjectRecord],
+          seen: Mapping[int, Observation], confidence: Mapping[int, float],
+          places: Mapping[int, PlaceEvidence], earlier: Sequence[EarlierVisit],
+          class_names: tuple[str, ...], motion: MotionConfig, config: ChangeConfig) -> Verdict:
+    """
+    Say of every object whether it is there, and what has changed.
+
+    Parameters
+    ----------
+    visit : VisitInfo
+        The newest visit.
+    records : mapping of object id to ObjectRecord
+        Before the visit.
+    seen : mapping of object id to Observation
+        Linked and new objects of the visit.
+    confidence : mapping of object id to float
+        Of the links.
+    places : mapping of object id to PlaceEvidence
+        What the visit shows at each old place.
+    earlier : sequence of EarlierVisit
+        Newest first; empty at the first visit of the memory, when nothing can be new.
+    class_names : tuple of str
+    motion, config
+        Thresholds.
+
+    Returns
+    -------
+    Verdict
+        Changes by rising object id.
+
+    """
+    states, changes = {}, []
+    for object_id in sorted(set(records) | set(seen)):
+        record, now = records.get(object_id), seen.get(object_id)
+        if now is None:
+            states[object_id] = _unseen_state(record, places[object_id])
+            change = _removal(visit, record, places[object_id], states[object_id])
+        elif record is None:
+            states[object_id] = ObjectState.PRESENT
+            change = _arrival(visit, object_id, now, earlier, config)
+        else:
+            states[object_id] = ObjectState.PRESENT
+            change = _difference(visit, record, now, confidence[object_id],
+                                 places[object_id], motion)
+        if change is not None and change.confidence >= config.min_confidence:
+            probs = now.class_probs if record is None else record.class_probs
+            changes.append(_named(change, class_names[int(np.argmax(probs))]))
+    return Verdict(states, tuple(changes))
+
+
+def _unseen_state(record: ObjectRecord, at: PlaceEvidence) -> ObjectState:
+    """Return the state of an object that no observation shows."""
+    if at.place is Place.SEEN_EMPTY:
+        return ObjectState.ABSENT
+    if at.place is Place.OCCUPIED and not record.is_gone:
+        return ObjectState.PRESENT       # its surfaces are there, only the segmenter missed it
+    return ObjectState.NOT_OBSERVED
+
+
+def _removal(visit: VisitInfo, record: ObjectRecord, at: PlaceEvidence,
+             state: ObjectState) -> Change | None:
+    """Return REMOVED where a place is seen empty for the first time."""
+    if state != ObjectState.ABSENT or record.is_gone:
+        return None
+    return Change(ChangeKind.REMOVED, record.object_id, '',
+                  float(at.observed * (1 - at.occupied)), visit.visit_id, record.box, None, None,
+                  record.last_seen_ns, visit.stamp_ns)
+
+
+def _arrival(visit: VisitInfo, object_id: int, now: Observation,
+             earlier: Sequence[EarlierVisit], config: ChangeConfig) -> Change | None:
+    """Return ADDED, unless the object stood there before and was only never segmented."""
+    if not earlier:
+        return None
+    confidence, seen_empty_ns = config.unseen_added, None
+    for before in earlier:
+        at = look_at(before.cloud, now.xyz, now.box)
+        if at.place is Place.OCCUPIED \
+                and near(before.unclaimed, now.xyz, SAME_SURFACE).mean() >= 0.5:
+            return None
+        if at.place is not Place.UNSEEN:
+            confidence, seen_empty_ns = max(at.observed, 0.5), before.stamp_ns
+            break
+    return Change(ChangeKind.ADDED, object_id, '', float(confidence), visit.visit_id, None,
+                  now.box, None, seen_empty_ns, visit.stamp_ns)
+
+
+def _difference(visit: VisitInfo, record: ObjectRecord, now: Observation, sure: float,
+                at: PlaceEvidence, motion: MotionConfig) -> Change | None:
+    """Return what changed of an object that was recognized: REAPPEARED, MOVED or DEFORMED."""
+    estimate = estimate_motion(record, now, at.covered, motion)
+    if record.is_gone:
+        kind, evidence = ChangeKind.REAPPEARED, record.last_confirmed_absent_ns
+        confidence = sure
+    elif estimate.motion is Motion.STILL:
+        return None
+    else:
+        kind = ChangeKind.MOVED if estimate.motion is Motion.MOVED else ChangeKind.DEFORMED
+        confidence, evidence = estimate.confidence * sure, record.last_seen_ns
+    moved = None if estimate.motion is Motion.DEFORMED else estimate.after_T_before
+    return Change(kind, record.object_id, '', float(confidence), visit.visit_id, record.box,
+                  now.box, moved, evidence, visit.stamp_ns)
+
+
+def _named(change: Change, class_name: str) -> Change:
+    """Return the change with the object's class."""
+    return Change(**{**vars(change), 'class_name': class_name})

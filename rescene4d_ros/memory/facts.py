@@ -1,0 +1,113 @@
+"""Facts of visits as rows: put in, taken out, read; each function inside a given transaction."""
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from rescene4d_ros.memory import rows, schema
+from rescene4d_ros.memory.records import ObjectRecord, VisitFacts
+from rescene4d_ros.structures import Change, ObjectState, VisitInfo, VisitStatus
+from sqlalchemy import Connection, select, update
+
+
+@dataclass(frozen=True)
+class Seen:
+    """
+    Hold what is stored of one observation, beside its points (these are in the labels).
+
+    Attributes
+    ----------
+    object_id : int
+    class_probs : ndarray (K,), float32
+    score : float
+    feature : ndarray (C,), float32
+    reason : str
+        Why it was given this id.
+
+    """
+
+    object_id: int
+    class_probs: np.ndarray
+    score: float
+    feature: np.ndarray
+    reason: str
+
+
+def insert(connection: Connection, facts: VisitFacts, revision: int,
+           weights_hash: str | None) -> None:
+    """Insert what one visit brought and mark the visit DONE."""
+    visit_id = facts.visit.visit_id
+    many = (
+        (schema.observations, [
+            rows.observation_row(visit_id, object_id, seen, facts.reasons[object_id])
+            for object_id, seen in facts.observations.items()]),
+        (schema.states, [{'visit_id': visit_id, 'object_id': object_id, 'state': int(state)}
+                         for object_id, state in facts.states.items()]),
+        (schema.changes, [rows.change_row(revision, change) for change in facts.changes]))
+    for table, values in many:
+        if values:
+            connection.execute(table.insert(), values)
+    connection.execute(schema.labels.insert().values(
+        visit_id=visit_id, object_ids=rows.encode_labels(facts.object_ids)))
+    connection.execute(update(schema.visits).where(schema.visits.c.visit_id == visit_id)
+                       .values(status=int(VisitStatus.DONE), reason='',
+                               weights_hash=weights_hash))
+
+
+def erase(connection: Connection, visit_ids: Sequence[int]) -> None:
+    """Take out what some visits brought; their points and journal stay."""
+    for table in (schema.observations, schema.states, schema.changes, schema.labels):
+        for visit_id in visit_ids:
+            connection.execute(table.delete().where(table.c.visit_id == visit_id))
+
+
+def put_records(connection: Connection, records: Iterable[ObjectRecord]) -> None:
+    """Store records over older ones of the same id."""
+    for record in records:
+        connection.execute(schema.objects.delete().where(
+            schema.objects.c.object_id == record.object_id))
+        connection.execute(schema.objects.insert(), rows.record_row(record))
+
+
+def records(connection: Connection) -> dict[int, ObjectRecord]:
+    """Read all objects, by rising id."""
+    found = connection.execute(select(schema.objects).order_by(schema.objects.c.object_id))
+    return {row.object_id: rows.object_record(row) for row in found}
+
+
+def visits(connection: Connection, *statuses: VisitStatus) -> tuple[VisitInfo, ...]:
+    """Read the visits in stamp order, of some statuses or all."""
+    query = select(schema.visits).order_by(schema.visits.c.stamp_ns)
+    if statuses:
+        query = query.where(schema.visits.c.status.in_([int(s) for s in statuses]))
+    return tuple(rows.visit_info(row) for row in connection.execute(query))
+
+
+def histories(connection: Connection) -> dict[int, tuple[tuple[int, ObjectState], ...]]:
+    """Read the states of every object, by stamp of the visit."""
+    query = (select(schema.states).join(schema.visits,
+                                        schema.visits.c.visit_id == schema.states.c.visit_id)
+             .order_by(schema.states.c.object_id, schema.visits.c.stamp_ns))
+    states: dict[int, tuple[tuple[int, ObjectState], ...]] = {}
+    for row in connection.execute(query):
+        entry = row.visit_id, ObjectState(row.state)
+        states[row.object_id] = (*states.get(row.object_id, ()), entry)
+    return states
+
+
+def changes(connection: Connection, since_revision: int) -> tuple[Change, ...]:
+    """Read the changes stored after a revision, in the order they were found."""
+    found = connection.execute(
+        select(schema.changes).where(schema.changes.c.revision > since_revision)
+        .order_by(schema.changes.c.change_id))
+    return tuple(rows.change_of(row) for row in found)
+
+
+def seen(connection: Connection, visit_id: int) -> tuple[Seen, ...]:
+    """Read the observations of one visit, by rising object id."""
+    found = connection.execute(
+        select(schema.observations).where(schema.observations.c.visit_id == visit_id)
+        .order_by(schema.observations.c.object_id))
+    return tuple(Seen(row.object_id, rows.decode_array(row.class_probs), row.score,
+                      rows.decode_array(row.feature), row.link_reason) for row in found)

@@ -1,0 +1,125 @@
+"""The points of each visit: one file, named by its content, written so that a crash keeps all."""
+from __future__ import annotations
+
+import hashlib
+import io
+import os
+from pathlib import Path
+import zipfile
+
+import numpy as np
+from rescene4d_ros.errors import FileFormatError, StorageError
+from rescene4d_ros.structures import Scan
+
+FORMAT = 1
+ARRAYS = ('xyz', 'rgb', 'normals', 'sensor_path')
+
+
+class VisitFiles:
+    """
+    Write and read the clouds of one memory.
+
+    A file holds what the sensor gave, exactly (float32 metres, uint8 colors), with stamp and
+    name, so that a lost database could be filled again. Its name is the hash of its bytes: a
+    reader notices any damage.
+    """
+
+    def __init__(self, directory: Path):
+        self._directory = directory
+
+    def write(self, scan: Scan) -> str:
+        """
+        Store a scan durably; when this returns, a power cut keeps it.
+
+        Returns
+        -------
+        str
+            The file's name, for `read`.
+
+        Raises
+        ------
+        StorageError
+            The disk refused; no partial file is left under a final name.
+
+        """
+        arrays = {key: getattr(scan, key) for key in ARRAYS if getattr(scan, key) is not None}
+        buffer = io.BytesIO()
+        np.savez(buffer, format=np.int64(FORMAT), stamp_ns=np.int64(scan.stamp_ns),
+                 frame_id=np.str_(scan.frame_id), name=np.str_(scan.name), **arrays)
+        data = buffer.getvalue()
+        file_name = f'{_digest(data)}.npz'
+        try:
+            self._directory.mkdir(parents=True, exist_ok=True)
+            _write_durably(self._directory / file_name, data)
+        except OSError as error:
+            raise StorageError(
+                f'{self._directory / file_name}: cannot store {len(data)} bytes '
+                f'({error.strerror}); free or remount the disk and send the visit again; '
+                'visits stored before are untouched') from error
+        return file_name
+
+    def read(self, file_name: str) -> Scan:
+        """
+        Read a scan back, bit for bit.
+
+        Raises
+        ------
+        FileFormatError
+            Missing, truncated, altered, or of a newer format.
+
+        """
+        path = self._directory / file_name
+        try:
+            data = path.read_bytes()
+        except OSError as error:
+            raise FileFormatError(f'{path}: expected a stored visit, but it cannot be read '
+                                  f'({error.strerror}); restore the file from a backup') from error
+        if _digest(data) != path.stem:
+            raise FileFormatError(
+                f'{path}: expected content with hash {path.stem[:12]}..., got '
+                f'{_digest(data)[:12]}... ({len(data)} bytes); the file is truncated or altered, '
+                'restore it from a backup')
+        try:
+            with np.load(io.BytesIO(data), allow_pickle=False) as fields:
+                if int(fields['format']) > FORMAT:
+                    raise FileFormatError(f'{path}: format {int(fields["format"])}, this version '
+                                          f'reads up to {FORMAT}; update the package')
+                arrays = {key: fields[key] for key in ARRAYS if key in fields.files}
+                return Scan(stamp_ns=int(fields['stamp_ns']), frame_id=str(fields['frame_id']),
+                            name=str(fields['name']), **arrays)
+        except (zipfile.BadZipFile, KeyError, ValueError) as error:
+            raise FileFormatError(f'{path}: expected a visit written by this package, got '
+                                  f'{error}; restore the file from a backup') from error
+
+    def names(self) -> set[str]:
+        """Return the names of all stored files."""
+        return {path.name for path in self._directory.glob('*.npz')}
+
+    def remove_leftovers(self) -> None:
+        """Remove the half-written files of a process that was killed; call as only writer."""
+        for path in self._directory.glob('*.tmp'):
+            path.unlink(missing_ok=True)
+
+
+def _digest(data: bytes) -> str:
+    """Return the hash that names a file."""
+    return hashlib.blake2b(data, digest_size=20).hexdigest()
+
+
+def _write_durably(path: Path, data: bytes) -> None:
+    """Write, flush to the disk, rename, and flush the folder that holds the name."""
+    draft = path.with_suffix('.tmp')
+    try:
+        with open(draft, 'wb') as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(draft, path)
+    except OSError:
+        draft.unlink(missing_ok=True)
+        raise
+    folder = os.open(path.parent, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

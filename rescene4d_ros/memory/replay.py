@@ -1,0 +1,110 @@
+"""Going back in time: records as of an earlier visit, and old ids for reprocessed objects."""
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+from rescene4d_ros.geometry.visibility import Cloud
+from rescene4d_ros.memory.observations import make_observation
+from rescene4d_ros.memory.records import ObjectRecord, remember, VisitFacts
+from rescene4d_ros.memory.store import SceneMemory
+from rescene4d_ros.structures import Change, VisitInfo
+from scipy.optimize import linear_sum_assignment
+
+
+def replay(memory: SceneMemory, visits: Sequence[VisitInfo]) -> dict[int, ObjectRecord]:
+    """
+    Fold the stored facts of some visits, from the first on, into records.
+
+    Needs no segmenter: what it said is stored. Gives what the memory held after the last of
+    these visits.
+
+    Parameters
+    ----------
+    memory : SceneMemory
+    visits : sequence of VisitInfo
+        Processed ones, in stamp order, none left out.
+
+    Returns
+    -------
+    dict of object id to ObjectRecord
+
+    """
+    records: dict[int, ObjectRecord] = {}
+    changes: dict[int, list[Change]] = {}
+    for change in memory.changes():
+        changes.setdefault(change.visit_id, []).append(change)
+    histories = memory.histories()
+    for visit in visits:
+        scan, labels = memory.scan(visit.visit_id), memory.labels(visit.visit_id)
+        observations, reasons = {}, {}
+        for stored in memory.observed(visit.visit_id):
+            observations[stored.object_id] = make_observation(
+                scan, np.flatnonzero(labels == stored.object_id), stored.class_probs,
+                stored.score, stored.feature, {})
+            reasons[stored.object_id] = stored.reason
+        states = {i: dict(past)[visit.visit_id] for i, past in histories.items()
+                  if visit.visit_id in dict(past)}
+        records = remember(records, visit.stamp_ns, Cloud(scan.xyz, scan.sensor_path),
+                           observations, reasons, states,
+                           tuple(changes.get(visit.visit_id, ())))
+    return records
+
+
+def carry_ids(history: Sequence[VisitFacts], old_labels: Mapping[int, np.ndarray],
+              old_ids: frozenset[int], next_id: int) -> list[VisitFacts]:
+    """
+    Give reprocessed objects the ids of those they were before, by the points they share.
+
+    Parameters
+    ----------
+    history : sequence of VisitFacts
+        New facts; objects born in them have ids from `next_id` on.
+    old_labels : mapping of visit id to ndarray (N,), int64
+        Ids of the same points before.
+    old_ids : frozenset of int
+        All objects known before.
+    next_id : int
+        Smallest id never given.
+
+    Returns
+    -------
+    list of VisitFacts
+        The same facts; new objects that are old ones bear the old id, the rest follow each
+        other from `next_id` on.
+
+    """
+    born = sorted(i for i in history[-1].records if i >= next_id)
+    free = sorted(old_ids - set(history[-1].records))
+    shared = np.zeros((len(born), len(free)))
+    row, column = {i: k for k, i in enumerate(born)}, {i: k for k, i in enumerate(free)}
+    for facts in history:
+        pairs, counts = np.unique(np.stack([facts.object_ids, old_labels[facts.visit.visit_id]]),
+                                  axis=1, return_counts=True)
+        for new, old, count in zip(*pairs.tolist(), counts):
+            if new in row and old in column:
+                shared[row[new], column[old]] += count
+    names = {}
+    for k, j in zip(*linear_sum_assignment(-shared)):
+        if shared[k, j] > 0:
+            names[born[k]] = free[j]
+    for i in born:
+        if i not in names:
+            names[i], next_id = next_id, next_id + 1
+    return [_renamed(facts, names) for facts in history]
+
+
+def _renamed(facts: VisitFacts, names: Mapping[int, int]) -> VisitFacts:
+    """Return the facts with some objects under other ids."""
+    def keys(mapping):
+        return dict(sorted((names.get(i, i), value) for i, value in mapping.items()))
+    labels = facts.object_ids.copy()
+    for old, new in names.items():
+        labels[facts.object_ids == old] = new
+    records = {i: replace(record, object_id=i) for i, record in keys(facts.records).items()}
+    changes = tuple(sorted((replace(c, object_id=names.get(c.object_id, c.object_id))
+                            for c in facts.changes), key=lambda c: c.object_id))
+    return replace(facts, observations=keys(facts.observations), reasons=keys(facts.reasons),
+                   states=keys(facts.states), records=records, changes=changes,
+                   object_ids=labels)

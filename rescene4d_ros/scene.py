@@ -1,0 +1,237 @@
+"""
+The algorithm box: one visit goes in, identities and changes come out.
+
+Joins a segmenter with a scene memory; knows no ROS, no files and no clock.
+"""
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+import logging
+from typing import Protocol
+
+import numpy as np
+from rescene4d_ros.config import param
+from rescene4d_ros.errors import MemoryFormatError, StorageError
+from rescene4d_ros.geometry.visibility import Cloud, look_at
+from rescene4d_ros.memory.association import associate, Association, AssociationConfig
+from rescene4d_ros.memory.changes import ChangeConfig, EarlierVisit, judge
+from rescene4d_ros.memory.motion import MotionConfig
+from rescene4d_ros.memory.observations import make_observation, observe
+from rescene4d_ros.memory.records import ObjectRecord, Observation, remember, VisitFacts
+from rescene4d_ros.memory.replay import carry_ids, replay
+from rescene4d_ros.memory.store import SceneMemory
+from rescene4d_ros.structures import Scan, SceneUpdate, Segmentation, VisitInfo, VisitStatus
+from scipy.spatial import cKDTree
+
+log = logging.getLogger(__name__)
+
+
+class Segmenter(Protocol):
+    """Anything that finds the instances of T visits together."""
+
+    def segment(self, scans: Sequence[Scan], keys: Sequence[str]) -> Segmentation:
+        """Return instances that span the visits; `keys` name the scans for its cache."""
+
+
+@dataclass(frozen=True)
+class TrackerConfig:
+    """Say what the tracker looks at."""
+
+    window: int = param(2, 'Visits that are segmented together, the new one included.', ge=1,
+                        le=12)
+    min_points: int = param(30, 'Instances with fewer points are ignored.', ge=1)
+    min_score: float = param(0.2, 'Less sure instances are ignored.', ge=0, le=1)
+
+
+class SceneTracker:
+    """
+    Keep every object's identity from visit to visit.
+
+    Parameters
+    ----------
+    memory : SceneMemory
+        Open for writing.
+    segmenter : Segmenter
+    config, association, motion, changes
+        Settings; the defaults are what was tuned.
+
+    """
+
+    def __init__(self, memory: SceneMemory, segmenter: Segmenter,
+                 config: TrackerConfig | None = None,
+                 association: AssociationConfig | None = None,
+                 motion: MotionConfig | None = None, changes: ChangeConfig | None = None):
+        self.memory = memory
+        self._segmenter = segmenter
+        self._config = config or TrackerConfig()
+        self._association = association or AssociationConfig()
+        self._motion = motion or MotionConfig()
+        self._changes = changes or ChangeConfig()
+
+    def add_visit(self, scan: Scan) -> SceneUpdate:
+        """
+        Store a visit, then say which object is which and what changed.
+
+        Visits that an earlier stop left unprocessed are processed first, in stamp order.
+
+        Raises
+        ------
+        ScanError, DuplicateVisitError, VisitOrderError, StorageError
+            See `SceneMemory.add_visit`.
+        Exception
+            Whatever the segmenter raised; the visit is then FAILED with that reason, and the
+            next visit can be added.
+
+        """
+        visit = self.memory.add_visit(scan)
+        for waiting in self.memory.pending():
+            if waiting.stamp_ns < visit.stamp_ns:
+                log.warning('visit %d was left unprocessed; it goes first', waiting.visit_id)
+                self._process_or_fail(waiting)
+        return self._process_or_fail(visit)
+
+    def resume(self) -> Iterator[SceneUpdate]:
+        """Process the visits that wait, in stamp order; yield what each brought."""
+        for visit in self.memory.pending():
+            yield self._process_or_fail(visit)
+
+    def reprocess(self, from_visit: int | None = None,
+                  progress: Callable[[int, int], None] | None = None) -> Iterator[SceneUpdate]:
+        """
+        Process stored visits again, late and failed ones included, and replace what they gave.
+
+        Objects whose points lie on those of an object known before keep its id; others get ids
+        never given before. Nothing is replaced until all visits are through.
+
+        Parameters
+        ----------
+        from_visit : int, optional
+            First visit to process again, and all with later stamps; default is all.
+        progress : callable, optional
+            Called with (visits done, visits in all).
+
+        Returns
+        -------
+        iterator of SceneUpdate
+            One per visit, in stamp order, after all is stored.
+
+        Raises
+        ------
+        MemoryFormatError
+            There is no such visit.
+        Exception
+            Whatever the segmenter raised; the memory is as before.
+
+        """
+        visits = self.memory.visits()
+        first = 0
+        if from_visit is not None:
+            numbers = [visit.visit_id for visit in visits]
+            if from_visit not in numbers:
+                raise MemoryFormatError(f'reprocess: expected a stored visit, got {from_visit}; '
+                                        f'stored are {numbers}')
+            first = numbers.index(from_visit)
+        again = visits[first:]
+        past = [v for v in visits[:first] if v.status == VisitStatus.DONE]
+        records = self.memory.records if not again else replay(self.memory, past)
+        labels = {visit.visit_id: self.memory.labels(visit.visit_id) for visit in past}
+        next_id = self.memory.header.next_object_id
+        history = []
+        for visit in again:
+            window = [*past, *again[:len(history)]][-self._window:] if self._window else []
+            facts = self._understand(visit, window, labels, records, next_id)
+            history.append(facts)
+            records, labels[visit.visit_id] = facts.records, facts.object_ids
+            next_id = max([next_id, *(i + 1 for i in records)])
+            if progress is not None:
+                progress(len(history), len(again))
+        if not history:
+            return iter(())
+        history = carry_ids(history, {v.visit_id: self.memory.labels(v.visit_id) for v in again},
+                            frozenset(self.memory.records), self.memory.header.next_object_id)
+        revision = self.memory.rewrite(history)
+        return iter([self._update(facts, revision) for facts in history])
+
+    @property
+    def _window(self) -> int:
+        """Return the number of earlier visits that are segmented with a new one."""
+        return self._config.window - 1
+
+    def _process_or_fail(self, visit: VisitInfo) -> SceneUpdate:
+        """Process one stored visit; mark it FAILED where it cannot be done."""
+        try:
+            window = self.memory.window(self._window)
+            labels = {v.visit_id: self.memory.labels(v.visit_id) for v in window}
+            facts = self._understand(visit, window, labels, self.memory.records,
+                                     self.memory.header.next_object_id)
+            return self._update(facts, self.memory.commit(facts))
+        except StorageError:
+            raise                          # the disk's fault, not the visit's: it stays PENDING
+        except Exception as error:
+            self.memory.fail(visit.visit_id, f'{type(error).__name__}: {error}')
+            raise
+
+    def _understand(self, visit: VisitInfo, window: Sequence[VisitInfo],
+                    labels: Mapping[int, np.ndarray], records: Mapping[int, ObjectRecord],
+                    next_id: int) -> VisitFacts:
+        """Find out everything one visit brings; changes nothing."""
+        earlier = [self.memory.scan(v.visit_id) for v in window]
+        scan = self.memory.scan(visit.visit_id)
+        segmentation = self._segmenter.segment(
+            [*earlier, scan], [self.memory.key(v.visit_id) for v in (*window, visit)])
+        observations = observe(scan, segmentation, [labels[v.visit_id] for v in window],
+                               min_points=self._config.min_points,
+                               min_score=self._config.min_score)
+        cloud = Cloud(scan.xyz, scan.sensor_path)
+        places = {i: look_at(cloud, record.xyz, record.box) for i, record in records.items()}
+        association = associate(observations, records, places, self._association)
+        seen, reasons, confidence = _named(scan, observations, association, next_id)
+        past = [EarlierVisit(v.stamp_ns, Cloud(s.xyz, s.sensor_path),
+                             cKDTree(s.xyz[labels[v.visit_id] == 0]))
+                for v, s in zip(reversed(window), reversed(earlier))]
+        verdict = judge(visit, records, seen, confidence, places, past,
+                        self.memory.header.class_names, self._motion, self._changes)
+        after = remember(records, visit.stamp_ns, cloud, seen, reasons, verdict.states,
+                         verdict.changes)
+        object_ids = np.zeros(len(scan), dtype=np.int64)
+        for object_id, observation in seen.items():
+            object_ids[observation.points] = object_id
+        return VisitFacts(visit, seen, reasons, verdict.states, verdict.changes, object_ids, after)
+
+    def _update(self, facts: VisitFacts, revision: int) -> SceneUpdate:
+        """Return what one visit brought, for people and machines."""
+        class_ids = np.full(len(facts.object_ids), -1, dtype=np.int32)
+        scores = np.zeros(len(facts.object_ids), dtype=np.float32)
+        for object_id, observation in facts.observations.items():
+            class_ids[observation.points] = facts.records[object_id].class_id
+            scores[observation.points] = observation.score
+        names = self.memory.header.class_names
+        history = self.memory.histories()
+        objects = tuple(record.as_object(names, history.get(object_id, ()))
+                        for object_id, record in facts.records.items())
+        return SceneUpdate(replace(facts.visit, status=VisitStatus.DONE), revision, objects,
+                           facts.changes, facts.object_ids, class_ids, scores)
+
+
+def _named(scan: Scan, observations: Sequence[Observation], association: Association,
+           next_id: int) -> tuple[dict[int, Observation], dict[int, str], dict[int, float]]:
+    """Give linked and new observations their ids, and join the pieces of split masks."""
+    numbers = dict(association.links)
+    for number in association.births:
+        numbers[number] = next_id
+        next_id += 1
+    pieces: dict[int, list[np.ndarray]] = {}
+    for piece, whole in association.parts.items():
+        pieces.setdefault(whole, []).append(observations[piece].points)
+    seen = {}
+    for number, object_id in sorted(numbers.items(), key=lambda item: item[1]):
+        found = observations[number]
+        if number in pieces:
+            points = np.sort(np.concatenate([found.points, *pieces[number]]))
+            found = make_observation(scan, points, found.class_probs, found.score, found.feature,
+                                     dict(found.votes))
+        seen[object_id] = found
+    reasons = {i: association.reasons.get(i, 'new: nothing remembered explains it')
+               for i in seen}
+    return seen, reasons, {i: association.confidence.get(i, 1.0) for i in seen}

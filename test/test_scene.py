@@ -1,0 +1,254 @@
+"""The algorithm box on worlds of boxes whose truth is known: who is who, what changed."""
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pytest
+from rescene4d_ros.errors import DuplicateVisitError, VisitOrderError
+from rescene4d_ros.memory.store import SceneMemory
+from rescene4d_ros.scene import SceneTracker, TrackerConfig
+from rescene4d_ros.structures import (
+    ChangeKind,
+    INSTANCE_CLASSES,
+    ObjectState,
+    Scan,
+    Segmentation,
+    VisitStatus,
+)
+
+DAY = 86_400 * 10**9
+STEP = 0.025
+CHAIR, TABLE, CABINET = (INSTANCE_CLASSES.index(c) for c in ('chair', 'table', 'cabinet'))
+
+
+@dataclass(frozen=True)
+class Thing:
+    """A box-shaped piece of furniture of the test world; lengths in m, yaw in rad."""
+
+    name: int
+    class_id: int
+    x: float
+    y: float
+    size: tuple[float, float, float]
+    color: tuple[int, int, int]
+    yaw: float = 0.0
+
+
+def surface(size) -> np.ndarray:
+    """Return points on the top and the four sides of a box that stands on z = 0."""
+    sx, sy, sz = size
+    x, y = (np.arange(-s / 2, s / 2 + 1e-6, STEP) for s in (sx, sy))
+    z = np.arange(STEP, sz + 1e-6, STEP)
+    top = [(a, b, sz) for a in x for b in y]
+    sides = [(a, b, c) for a in x for b in (-sy / 2, sy / 2) for c in z]
+    sides += [(a, b, c) for a in (-sx / 2, sx / 2) for b in y for c in z]
+    return np.array(top + sides)
+
+
+class BoxRoom:
+    """A floor with boxes on it, seen from everywhere but from below and in hidden circles."""
+
+    def __init__(self, extent: float = 5.0):
+        axis = np.arange(0, extent, STEP)
+        self._floor = np.stack(np.meshgrid(axis, axis), -1).reshape(-1, 2)
+        self.truth: dict[int, tuple[np.ndarray, dict[int, Thing]]] = {}
+
+    def scan(self, day: int, things, hidden=(), seed: int = 0) -> Scan:
+        """Scan the room; `hidden` holds circles (x, y, radius) that the sensor misses."""
+        rng = np.random.default_rng([seed, day])
+        floor = self._floor
+        parts, names, colors = [], [], []
+        for thing in things:
+            c, s = np.cos(thing.yaw), np.sin(thing.yaw)
+            rel = floor - (thing.x, thing.y)
+            inside = ((np.abs(rel @ (c, s)) < thing.size[0] / 2)
+                      & (np.abs(rel @ (-s, c)) < thing.size[1] / 2))
+            floor = floor[~inside]
+            points = surface(thing.size)
+            turned = points[:, :2] @ np.array([[c, s], [-s, c]]) + (thing.x, thing.y)
+            parts.append(np.c_[turned, points[:, 2]])
+            names.append(np.full(len(points), thing.name))
+            colors.append(np.tile(thing.color, (len(points), 1)))
+        parts.append(np.c_[floor, np.zeros(len(floor))])
+        names.append(np.zeros(len(floor), dtype=int))
+        colors.append(np.full((len(floor), 3), 128))
+        xyz, name = np.concatenate(parts), np.concatenate(names)
+        rgb = np.concatenate(colors)
+        seen = np.ones(len(xyz), dtype=bool)
+        for x, y, radius in hidden:
+            seen &= np.linalg.norm(xyz[:, :2] - (x, y), axis=1) > radius
+        xyz = xyz + rng.normal(0, 0.003, xyz.shape)
+        rgb = np.clip(rgb + rng.normal(0, 4, rgb.shape), 0, 255)
+        scan = Scan(xyz[seen].astype(np.float32), day * DAY, rgb[seen].astype(np.uint8),
+                    name=f'day {day}')
+        self.truth[scan.stamp_ns] = name[seen], {thing.name: thing for thing in things}
+        return scan
+
+
+class OracleSegmenter:
+    """
+    Give the true masks and classes; features say no more than the class.
+
+    With `share` one instance spans all visits, as the network's queries should; without, every
+    visit has instances of its own and identity is left to the memory.
+    """
+
+    def __init__(self, room: BoxRoom, share: bool = True):
+        self._room = room
+        self._share = share
+
+    def segment(self, scans, keys) -> Segmentation:
+        """Return the truth of the scans' stamps as a segmentation."""
+        assert len(set(keys)) == len(scans)
+        truths = [self._room.truth[scan.stamp_ns] for scan in scans]
+        tracks: dict[tuple[int, int], int] = {}
+        labels, class_ids = [], []
+        for stage, (names, things) in enumerate(truths):
+            label = np.full(len(names), -1, dtype=np.int32)
+            for name in np.unique(names[names > 0]):
+                track = (0 if self._share else stage, int(name))
+                if track not in tracks:
+                    tracks[track] = len(tracks)
+                    class_ids.append(things[int(name)].class_id)
+                label[names == name] = tracks[track]
+            labels.append(label)
+        kinds = np.full((len(tracks), len(INSTANCE_CLASSES)), 0.01, dtype=np.float32)
+        kinds[np.arange(len(tracks)), class_ids] = 1.0
+        kinds /= kinds.sum(1, keepdims=True)
+        return Segmentation(tuple(labels), kinds, np.full(len(tracks), 0.9, dtype=np.float32),
+                            kinds.copy(), tuple((x >= 0).astype(np.float32) for x in labels))
+
+
+def furniture() -> list[Thing]:
+    """Return a table, two chairs of different color and a cabinet."""
+    return [Thing(1, TABLE, 2.5, 2.5, (1.4, 0.8, 0.75), (150, 100, 60)),
+            Thing(2, CHAIR, 1.0, 1.0, (0.45, 0.5, 0.9), (200, 40, 40)),
+            Thing(3, CHAIR, 4.0, 1.0, (0.45, 0.5, 0.9), (40, 60, 200)),
+            Thing(4, CABINET, 1.5, 4.6, (1.6, 0.45, 1.2), (230, 230, 220))]
+
+
+def moved(things, name, **place):
+    """Return the things with one of them somewhere else."""
+    return [Thing(**{**vars(t), **place}) if t.name == name else t for t in things]
+
+
+def without(things, *names):
+    """Return the things but some."""
+    return [t for t in things if t.name not in names]
+
+
+class Diary:
+    """A tracker on a room, with the id that each true thing was given at each visit."""
+
+    def __init__(self, path, share=True, **settings):
+        self.room = BoxRoom()
+        self.path = path
+        self.memory = SceneMemory.open(path, 'test', 'map', INSTANCE_CLASSES)
+        self.tracker = SceneTracker(self.memory, OracleSegmenter(self.room, share),
+                                    TrackerConfig(**settings))
+        self.updates = []
+
+    def visit(self, day, things, **how):
+        """Add a visit; return the id of each visible thing and the changes by true name."""
+        update = self.tracker.add_visit(self.room.scan(day, things, **how))
+        self.updates.append(update)
+        names = self.room.truth[day * DAY][0]
+        ids = {}
+        for name in np.unique(names[names > 0]):
+            given = np.unique(update.object_ids[names == name])
+            assert len(given) == 1, 'one thing got several ids'
+            ids[int(name)] = int(given[0])
+        assert len(set(ids.values())) == len(ids), 'two things got one id'
+        return ids, {c.object_id: c for c in update.changes}
+
+    def state(self, object_id) -> ObjectState:
+        """Return the newest state of an object."""
+        return {o.object_id: o.state for o in self.updates[-1].objects}[object_id]
+
+
+@pytest.mark.parametrize('share', [True, False])
+def test_still_room_keeps_ids_and_reports_nothing(tmp_path, share):
+    diary = Diary(tmp_path, share)
+    first, changes = diary.visit(1, furniture())
+    assert changes == {}
+    for day in (2, 3):
+        again, changes = diary.visit(day, furniture())
+        assert again == first
+        assert changes == {}
+
+
+@pytest.mark.parametrize('share', [True, False])
+def test_moved_chair_keeps_its_id_and_its_motion_is_measured(tmp_path, share):
+    diary = Diary(tmp_path, share)
+    first, _ = diary.visit(1, furniture())
+    second, changes = diary.visit(2, moved(furniture(), 2, x=1.8, y=1.6, yaw=0.6))
+    assert second == first
+    assert set(changes) == {first[2]}
+    change = changes[first[2]]
+    assert change.kind == ChangeKind.MOVED
+    where = change.after_T_before @ (1.0, 1.0, 0.45, 1)
+    assert where[:3] == pytest.approx((1.8, 1.6, 0.45), abs=0.03)
+    turn = np.degrees(np.arctan2(change.after_T_before[1, 0], change.after_T_before[0, 0]))
+    assert (turn - np.degrees(0.6) + 90) % 180 - 90 == pytest.approx(0, abs=3)  # a box: mod 180
+    assert change.evidence_before_ns == DAY
+    assert change.evidence_after_ns == 2 * DAY
+
+
+@pytest.mark.parametrize('share', [True, False])
+def test_removed_chair_is_absent_and_comes_back_elsewhere_under_its_id(tmp_path, share):
+    diary = Diary(tmp_path, share)
+    first, _ = diary.visit(1, furniture())
+    _, changes = diary.visit(2, without(furniture(), 2))
+    assert {i: c.kind for i, c in changes.items()} == {first[2]: ChangeKind.REMOVED}
+    assert diary.state(first[2]) == ObjectState.ABSENT
+    _, changes = diary.visit(3, without(furniture(), 2))
+    assert changes == {}
+    back, changes = diary.visit(4, moved(furniture(), 2, x=3.2, y=3.9))
+    assert back == first
+    assert {i: c.kind for i, c in changes.items()} == {first[2]: ChangeKind.REAPPEARED}
+    assert changes[first[2]].evidence_before_ns == 3 * DAY
+
+
+@pytest.mark.parametrize('share', [True, False])
+def test_hidden_chair_is_not_observed_not_removed(tmp_path, share):
+    diary = Diary(tmp_path, share)
+    first, _ = diary.visit(1, furniture())
+    _, changes = diary.visit(2, furniture(), hidden=[(1.0, 1.0, 0.7)])
+    assert changes == {}
+    assert diary.state(first[2]) == ObjectState.NOT_OBSERVED
+    again, changes = diary.visit(3, furniture())
+    assert again == first
+    assert changes == {}
+
+
+@pytest.mark.parametrize('share', [True, False])
+def test_half_seen_cabinet_has_neither_moved_nor_changed(tmp_path, share):
+    diary = Diary(tmp_path, share)
+    first, _ = diary.visit(1, furniture(), hidden=[(2.2, 4.6, 0.7)])
+    for day, hidden in ((2, []), (3, [(0.8, 4.6, 0.7)]), (4, [])):
+        again, changes = diary.visit(day, furniture(), hidden=hidden)
+        assert again == first
+        assert changes == {}
+
+
+@pytest.mark.parametrize('share', [True, False])
+def test_new_thing_is_added_with_a_new_id(tmp_path, share):
+    diary = Diary(tmp_path, share)
+    first, _ = diary.visit(1, furniture())
+    lamp = Thing(9, CHAIR, 3.9, 3.4, (0.3, 0.3, 1.6), (250, 240, 90))
+    second, changes = diary.visit(2, [*furniture(), lamp])
+    assert second == {**first, 9: second[9]}
+    assert second[9] not in first.values()
+    assert {i: c.kind for i, c in changes.items()} == {second[9]: ChangeKind.ADDED}
+
+
+def test_thing_at_a_place_never_seen_before_is_added_with_less_confidence(tmp_path):
+    lamp = Thing(9, CHAIR, 3.9, 3.4, (0.3, 0.3, 1.6), (250, 240, 90))
+    sure = Diary(tmp_path / 'sure')
+    sure.visit(1, furniture())
+    unsure = Diary(tmp_path / 'unsure')
+    unsure.visit(1, furniture(), hidden=[(3.9, 3.4, 0.6)])
+    confidence = [list(diary.visit(2, [*furniture(), lamp])[1].values())[0].confidence
+                  for diary in (sure, unsure)]
+    assert confidence[0] > confidence[1] + 0.2
