@@ -1,0 +1,84 @@
+"""From the hits of many views to one surface cloud of even spacing."""
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from rescene4d_ros.rooms.scanner import Hits
+
+
+@dataclass(frozen=True)
+class Fused:
+    """
+    Hold one point per occupied cell.
+
+    Attributes
+    ----------
+    xyz : ndarray (N, 3), float64, m
+        Mean of the measurements.
+    normals : ndarray (N, 3), float32
+    gain : ndarray (N,), float32
+        Mean exposure.
+    sample : ndarray (N,), int64
+        A hit that stands for the cell: its material, its place in the model.
+    count : ndarray (N,), int64
+        Measurements per cell.
+
+    """
+
+    xyz: np.ndarray
+    normals: np.ndarray
+    gain: np.ndarray
+    sample: np.ndarray
+    count: np.ndarray
+
+
+def fuse(hits: Hits, owner: np.ndarray, map_T_room: np.ndarray, spacing: float,
+         rng: np.random.Generator) -> Fused:
+    """
+    Average the measurements of each cell of a grid in the map frame.
+
+    Measurements are sorted into cells by where they truly hit, as a fused distance field would
+    do, so that noise does not thicken surfaces; flying pixels stay where they were measured.
+
+    Parameters
+    ----------
+    hits : Hits
+        M of them.
+    owner : ndarray (M,), int64
+        What each hit belongs to; a cell keeps only the hits of its most frequent owner.
+    map_T_room : ndarray (4, 4)
+    spacing : float, m
+    rng : Generator
+        Draws the phase of the grid.
+
+    """
+    rotation, shift = map_T_room[:3, :3], map_T_room[:3, 3]
+    place = np.where(hits.flying[:, None], hits.measured, hits.true) @ rotation.T + shift
+    cell = np.floor(place / spacing + rng.random(3)).astype(np.int64)
+    cell -= cell.min(axis=0)
+    extent = cell.max(axis=0) + 1
+    owners = int(owner.max()) + 1
+    key = ((cell[:, 0] * extent[1] + cell[:, 1]) * extent[2] + cell[:, 2]) * owners + owner
+    order = np.argsort(key, kind='stable')
+    ordered = key[order]
+    first = np.flatnonzero(np.r_[True, ordered[1:] != ordered[:-1]])
+    count = np.diff(np.r_[first, len(ordered)])
+    group_cell = ordered[first] // owners
+    # The last of each cell after sorting by size is its most frequent owner.
+    by_size = np.lexsort((count, group_cell))
+    last = np.r_[group_cell[by_size][1:] != group_cell[by_size][:-1], True]
+    best = np.sort(by_size[last])
+
+    def mean(values: np.ndarray) -> np.ndarray:
+        total = np.add.reduceat(values[order].astype(np.float64), first, axis=0)[best]
+        return total / count[best].reshape(-1, *[1] * (values.ndim - 1))
+
+    sample = order[first[best]]
+    keep = ~((count[best] == 1) & hits.flying[sample] & (rng.random(len(best)) < 0.5))
+    normals = mean(hits.normals)
+    normals += rng.normal(0, 0.06, normals.shape)
+    normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-9)
+    xyz = mean(hits.measured) @ rotation.T + shift
+    return Fused(xyz[keep], (normals @ rotation.T).astype(np.float32)[keep],
+                 mean(hits.gain).astype(np.float32)[keep], sample[keep], count[best][keep])

@@ -1,0 +1,223 @@
+"""A depth camera: rays against the furnished room, with the errors of real sensors."""
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+from rescene4d_ros.rooms.camera import pixel_rays, project
+from rescene4d_ros.rooms.config import RoomsConfig
+from rescene4d_ros.rooms.floorplan import Placed
+from rescene4d_ros.rooms.material import Material
+from rescene4d_ros.rooms.outline import Room
+
+RANGE_MIN = 0.35
+
+
+@dataclass(frozen=True)
+class Surface:
+    """
+    Hold all triangles of one visit.
+
+    Attributes
+    ----------
+    vertices, local : ndarray (V, 3), float64, m
+        In the room, and in the frame of their own model.
+    faces : ndarray (F, 3), int64
+    material, instance, semantic : ndarray (F,), int32
+        Per face: index in `materials`, instance id (0 = none), class.
+    materials : tuple of Material
+
+    """
+
+    vertices: np.ndarray
+    local: np.ndarray
+    faces: np.ndarray
+    material: np.ndarray
+    instance: np.ndarray
+    semantic: np.ndarray
+    materials: tuple[Material, ...]
+
+
+def surface_of(room: Room, placed: Iterable[Placed]) -> Surface:
+    """Return the triangles of the empty room and all objects in it."""
+    vertices, local, faces, counts, labels = [], [], [], [], []
+    materials: list[Material] = []
+    offset = 0
+
+    def take(part, pose, instance, semantic):
+        nonlocal offset
+        local.append(part.vertices)
+        vertices.append(part.vertices @ pose[:3, :3].T + pose[:3, 3])
+        faces.append(part.faces + offset)
+        offset += len(part.vertices)
+        counts.append(len(part.faces))
+        labels.append((len(materials), instance, semantic))
+        materials.append(part.material)
+
+    for part, semantic in room.structure:
+        take(part, np.eye(4), 0, semantic)
+    for p in placed:
+        for part in p.model.parts:
+            take(part, p.room_T_object, p.instance_id, p.model.class_id)
+    per_face = np.repeat(np.array(labels, np.int32), counts, axis=0)
+    return Surface(np.concatenate(vertices), np.concatenate(local), np.concatenate(faces),
+                   per_face[:, 0], per_face[:, 1], per_face[:, 2], tuple(materials))
+
+
+def ray_scene(surface: Surface):
+    """Return an open3d RaycastingScene of the triangles."""
+    # Open3D takes a second to load; only who scans pays for it.
+    import open3d as o3d
+    scene = o3d.t.geometry.RaycastingScene(nthreads=1)
+    scene.add_triangles(o3d.core.Tensor(surface.vertices.astype(np.float32)),
+                        o3d.core.Tensor(surface.faces.astype(np.uint32)))
+    return scene
+
+
+@dataclass(frozen=True)
+class Hits:
+    """
+    Hold what all views of one visit measured, in the room frame.
+
+    Attributes
+    ----------
+    true, measured : ndarray (N, 3), float32, m
+        Without and with noise; flying pixels are measured where nothing is.
+    face : ndarray (N,), int64
+    local : ndarray (N, 3), float32, m
+        In the frame of the hit model.
+    normals : ndarray (N, 3), float32
+        Unit, towards the camera.
+    gain : ndarray (N,), float32
+        Exposure of the view.
+    flying : ndarray (N,), bool
+    ranges : ndarray (P, H, W), float32, m
+        Measured range per pixel; 0 = no return.
+
+    """
+
+    true: np.ndarray
+    measured: np.ndarray
+    face: np.ndarray
+    local: np.ndarray
+    normals: np.ndarray
+    gain: np.ndarray
+    flying: np.ndarray
+    ranges: np.ndarray
+
+
+def scan(surface: Surface, scene, poses: np.ndarray, config: RoomsConfig,
+         rng: np.random.Generator, hidden: np.ndarray | None = None) -> Hits:
+    """
+    Take one depth image per pose.
+
+    Parameters
+    ----------
+    surface : Surface
+    scene : RaycastingScene
+        Of `surface`.
+    poses : ndarray (P, 4, 4)
+        room_T_camera.
+    config : RoomsConfig
+    rng : Generator
+    hidden : ndarray (2,), m, optional
+        Middle of an upright cylinder that no used ray passes.
+
+    """
+    rays = pixel_rays(config)
+    directions = (poses[:, None, None, :3, :3] @ rays[None, ..., None])[..., 0].astype(np.float32)
+    origins = np.broadcast_to(poses[:, None, None, :3, 3], directions.shape).astype(np.float32)
+    found = scene.cast_rays(np.concatenate([origins, directions], axis=3), nthreads=1)
+    ranges = found['t_hit'].numpy().copy()
+    ranges[~(ranges < config.range_max) | (ranges < RANGE_MIN)] = 0.0
+    if hidden is not None:
+        ranges[_passes(origins, directions, ranges, hidden, config.hidden_radius)] = 0.0
+    face = found['primitive_ids'].numpy()
+    normals = found['primitive_normals'].numpy()
+    cosine = np.abs((normals * directions).sum(axis=3))
+    ranges[_lost(surface, face, ranges, cosine, rng)] = 0.0
+
+    flying_shift = _edge_bleeding(ranges, rng)
+    got = ranges > 0
+    count = int(got.sum())
+    distance, ray, origin = ranges[got], directions[got], origins[got]
+    true = origin + distance[:, None] * ray
+    depth = distance * np.broadcast_to(rays[..., 2], ranges.shape)[got]
+    # Error of structured light: grows with the square of depth, more so at grazing angles.
+    sigma = 0.001 + config.depth_noise * depth ** 2 / np.maximum(cosine[got], 0.35)
+    noise = rng.standard_normal(count, np.float32) * sigma + flying_shift[got]
+    # Each view is a few millimetres off: the tracking of a hand-held scan.
+    drift = rng.normal(0, 0.0025, (len(poses), 3)).astype(np.float32)
+    view = np.nonzero(got)[0]
+    measured = true + noise[:, None] * ray + drift[view]
+    faces = face[got].astype(np.int64)
+    uv = found['primitive_uvs'].numpy()[got]
+    corners = surface.local[surface.faces[faces]].astype(np.float32)
+    weights = np.stack([1 - uv.sum(axis=1), uv[:, 0], uv[:, 1]], axis=1)
+    local = np.einsum('nk,nkd->nd', weights, corners)
+    towards = normals[got]
+    towards *= -np.sign((towards * ray).sum(axis=1, keepdims=True) + 1e-12)
+    gain = np.exp(rng.normal(0, 0.05, len(poses))).astype(np.float32)[view]
+    return Hits(true, measured, faces, local, towards, gain, flying_shift[got] != 0, ranges)
+
+
+def _lost(surface: Surface, face: np.ndarray, ranges: np.ndarray, cosine: np.ndarray,
+          rng: np.random.Generator) -> np.ndarray:
+    """Return which returns are lost: glossy and dark material, grazing view, chance."""
+    dark = np.array([max(0.0, 0.22 - np.mean(m.color)) * 2.2 for m in surface.materials])
+    gloss = np.array([m.dropout for m in surface.materials])
+    per_material = (0.01 + dark + gloss).astype(np.float32)
+    valid = ranges > 0
+    chance = np.zeros_like(ranges)
+    chance[valid] = per_material[surface.material[face[valid]]]
+    chance += 0.6 * np.clip(1 - cosine / 0.18, 0, 1)
+    return rng.random(ranges.shape, np.float32) < chance
+
+
+def _edge_bleeding(ranges: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Return a shift of range (m) that pulls some pixels at depth edges towards the neighbor."""
+    shift = np.zeros_like(ranges)
+    step = ranges[:, :, 1:] - ranges[:, :, :-1]
+    both = (ranges[:, :, 1:] > 0) & (ranges[:, :, :-1] > 0)
+    edge = both & (np.abs(step) > 0.06) & (np.abs(step) < 1.5)
+    pull = rng.random(edge.shape, np.float32)
+    shift[:, :, :-1] = np.where(edge & (pull < 0.10), step * pull * 8, 0)
+    return shift
+
+
+def _passes(origins: np.ndarray, directions: np.ndarray, ranges: np.ndarray,
+            middle: np.ndarray, radius: float) -> np.ndarray:
+    """Return which rays come within `radius` of an upright axis before they end."""
+    flat = directions[..., :2]
+    to = middle.astype(np.float32) - origins[..., :2]
+    along = (to * flat).sum(axis=3) / np.maximum((flat ** 2).sum(axis=3), 1e-9)
+    along = np.clip(along, 0, ranges)
+    near = to - along[..., None] * flat
+    return (near ** 2).sum(axis=3) < radius ** 2
+
+
+def covered(points: np.ndarray, poses: np.ndarray, ranges: np.ndarray, config: RoomsConfig
+            ) -> np.ndarray:
+    """
+    Say which places in the room the scan has looked at or through.
+
+    Parameters
+    ----------
+    points : ndarray (N, 3), m, in room
+    poses : ndarray (P, 4, 4)
+        room_T_camera.
+    ranges : ndarray (P, H, W), m
+    config : RoomsConfig
+
+    Returns
+    -------
+    ndarray (N,), bool
+
+    """
+    seen = np.zeros(len(points), bool)
+    for pose, image in zip(poses, ranges):
+        row, column, distance = project(points, pose, config)
+        reach = np.where(row >= 0, image[row, column], 0.0)
+        seen |= reach > distance - 0.05
+    return seen

@@ -1,0 +1,137 @@
+"""Make a whole sequence: a room, its life, its scans, and the truth about all of it."""
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from rescene4d_ros.rooms.arrangement import furnish
+from rescene4d_ros.rooms.camera import camera_poses
+from rescene4d_ros.rooms.config import ROOM_TYPES, RoomsConfig
+from rescene4d_ros.rooms.evolution import evolve
+from rescene4d_ros.rooms.floorplan import Placed
+from rescene4d_ros.rooms.fusion import fuse
+from rescene4d_ros.rooms.light import shade
+from rescene4d_ros.rooms.material import albedo
+from rescene4d_ros.rooms.outline import make_room, Room
+from rescene4d_ros.rooms.scanner import covered, ray_scene, scan, surface_of
+from rescene4d_ros.rooms.truth import VisitRecord, write_truth
+from rescene4d_ros.structures import Scan, ScanSequence, SequenceTruth, UNLABELED
+
+FIRST_VISIT_NS = 1_735_689_600 * 10 ** 9
+DAY_NS = 86_400 * 10 ** 9
+
+
+def make_sequence(seed: int, config: RoomsConfig) -> tuple[ScanSequence, SequenceTruth]:
+    """
+    Make one room that changes between visits, and scan it at each of them.
+
+    Parameters
+    ----------
+    seed : int
+        The same seed and config give the same bytes.
+    config : RoomsConfig
+
+    Returns
+    -------
+    sequence : ScanSequence
+        Points in a map frame that is turned and shifted against the room.
+    truth : SequenceTruth
+
+    """
+    layout, life, frame = (np.random.default_rng([seed, k]) for k in range(3))
+    kind = config.room_type
+    if kind == 'any':
+        kind = ROOM_TYPES[int(layout.integers(len(ROOM_TYPES)))]
+    low = min(config.min_objects, config.max_objects)
+    target = int(layout.integers(low, config.max_objects + 1))
+    room = make_room(kind, target, layout)
+    plan, next_id = furnish(room, target, config, layout)
+    visits = evolve(room, plan, next_id, config, life)
+    map_T_room = _map_frame(frame)
+    stamp = FIRST_VISIT_NS + int(frame.integers(0, 300 * DAY_NS))
+    scans, records = [], []
+    for t, placed in enumerate(visits):
+        rng = np.random.default_rng([seed, 10 + t])
+        made, record = _visit(room, placed, map_T_room, stamp, config, rng, f'visit {t + 1}')
+        scans.append(made)
+        records.append(record)
+        stamp += int(frame.uniform(config.days_min, max(config.days_min, config.days_max)) * DAY_NS)
+    name = f'{kind}-{seed:08d}'
+    return ScanSequence(tuple(scans), name), write_truth(visits, records, map_T_room, config)
+
+
+def _map_frame(rng: np.random.Generator) -> np.ndarray:
+    """Return map_T_room: any heading, some metres off, the floor not quite at zero."""
+    yaw = rng.uniform(-np.pi, np.pi)
+    pose = np.eye(4)
+    pose[:2, :2] = [[np.cos(yaw), -np.sin(yaw)], [np.sin(yaw), np.cos(yaw)]]
+    pose[:3, 3] = (*rng.uniform(-4, 4, 2), rng.normal(0, 0.15))
+    return pose
+
+
+def _visit(room: Room, placed: dict[int, Placed], map_T_room: np.ndarray, stamp_ns: int,
+           config: RoomsConfig, rng: np.random.Generator, name: str) -> tuple[Scan, VisitRecord]:
+    surface = surface_of(room, placed.values())
+    scene = ray_scene(surface)
+    hidden = None
+    if rng.random() < config.p_hidden_zone:
+        hidden = _hidden_zone(placed, rng)
+    poses = camera_poses(room, placed.values(), config, rng, hidden)
+    hits = scan(surface, scene, poses, config, rng, hidden)
+    # Walls and floor are apart, so that a cell has one semantic class as well.
+    instance = surface.instance[hits.face].astype(np.int64)
+    semantic = surface.semantic[hits.face].astype(np.int64)
+    fused = fuse(hits, instance * 32 + semantic + 1, map_T_room, config.spacing, rng)
+    sample = fused.sample
+    room_T_map = np.linalg.inv(map_T_room)
+    points = hits.true[sample].astype(np.float64)
+    normals = fused.normals @ room_T_map[:3, :3].T
+    color = albedo(surface.materials, surface.material[hits.face[sample]],
+                   hits.local[sample].astype(np.float64))
+    rgb = shade(scene, room, points, normals, color, fused.gain, rng)
+    # A pixel that flew far from its surface is nobody's.
+    stray = hits.flying[sample] & (np.linalg.norm(hits.measured[sample] - hits.true[sample],
+                                                  axis=1) > 0.06)
+    instance = np.where(stray, 0, instance[sample]).astype(np.int32)
+    semantic = np.where(stray, UNLABELED, semantic[sample]).astype(np.int32)
+    error = _registration_error(map_T_room, config, rng)
+    made = Scan(
+        (fused.xyz @ error[:3, :3].T + error[:3, 3]).astype(np.float32), stamp_ns, rgb,
+        (fused.normals @ error[:3, :3].T).astype(np.float32),
+        _apply(error @ map_T_room, poses[:, :3, 3]).astype(np.float32), name=name)
+    record = VisitRecord(instance, semantic, hits.local[sample],
+                         lambda where: covered(where, poses, hits.ranges, config))
+    return made, record
+
+
+def _apply(transform: np.ndarray, points: np.ndarray) -> np.ndarray:
+    return points @ transform[:3, :3].T + transform[:3, 3]
+
+
+def _hidden_zone(placed: dict[int, Placed], rng: np.random.Generator) -> np.ndarray | None:
+    """Return the middle of a zone to leave out: around something that could change."""
+    lively = [p for p in placed.values() if p.model.liveliness > 0 and p.z < 1.0]
+    if not lively:
+        return None
+    p = lively[int(rng.integers(len(lively)))]
+    return np.array([p.x, p.y])
+
+
+def _registration_error(map_T_room: np.ndarray, config: RoomsConfig, rng: np.random.Generator
+                        ) -> np.ndarray:
+    """Return a small transform about the middle of the room."""
+    shift = rng.normal(size=3)
+    shift *= config.registration_m * rng.random() / max(np.linalg.norm(shift), 1e-9)
+    axis = rng.normal(size=3) * (0.3, 0.3, 1.0)
+    axis *= np.deg2rad(config.registration_deg) * rng.random() / max(np.linalg.norm(axis), 1e-9)
+    angle = np.linalg.norm(axis)
+    cross = np.array([[0, -axis[2], axis[1]], [axis[2], 0, -axis[0]], [-axis[1], axis[0], 0]])
+    rotation = np.eye(3)
+    if angle > 0:
+        k = cross / angle
+        rotation = np.eye(3) + np.sin(angle) * k + (1 - np.cos(angle)) * k @ k
+    error = np.eye(4)
+    middle = map_T_room[:3, 3]
+    error[:3, :3] = rotation
+    error[:3, 3] = middle - rotation @ middle + shift
+    return error

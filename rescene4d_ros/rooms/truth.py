@@ -1,0 +1,137 @@
+"""The truth of a made sequence: states, changes, boxes, visible shares."""
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from rescene4d_ros.rooms.config import RoomsConfig
+from rescene4d_ros.rooms.floorplan import Placed
+from rescene4d_ros.rooms.furniture import Model
+from rescene4d_ros.structures import (
+    Box,
+    ChangeKind,
+    ObjectState,
+    SequenceTruth,
+    TrueObject,
+    VisitTruth,
+)
+
+SHARE_CELL_M = 0.05
+COVERED_SHARE = 0.4
+
+
+@dataclass(frozen=True)
+class VisitRecord:
+    """
+    Hold what a scan says about its own truth.
+
+    Attributes
+    ----------
+    instance, semantic : ndarray (N,), int32
+    local : ndarray (N, 3), m
+        Points in the frame of their own model.
+    covered : callable
+        Room points (M, 3) -> (M,) bool: looked at or through.
+
+    """
+
+    instance: np.ndarray
+    semantic: np.ndarray
+    local: np.ndarray
+    covered: Callable[[np.ndarray], np.ndarray]
+
+
+def surface_samples(model: Model, rng: np.random.Generator) -> np.ndarray:
+    """Return (M, 3) points spread evenly over the surface of a model, m."""
+    corners = np.concatenate([p.vertices[p.faces] for p in model.parts])
+    edges = corners[:, 1:] - corners[:, :1]
+    area = np.linalg.norm(np.cross(edges[:, 0], edges[:, 1]), axis=1) / 2
+    count = int(np.clip(area.sum() / SHARE_CELL_M ** 2 * 3, 200, 6000))
+    face = rng.choice(len(area), count, p=area / area.sum())
+    u = rng.random((count, 2))
+    u = np.where(u.sum(axis=1, keepdims=True) > 1, 1 - u, u)
+    return corners[face, 0] + u[:, :1] * edges[face, 0] + u[:, 1:] * edges[face, 1]
+
+
+def _cells(points: np.ndarray) -> np.ndarray:
+    return np.unique(np.floor(points / SHARE_CELL_M).astype(np.int64) @ (1, 1 << 12, 1 << 24))
+
+
+def box_of(placed: Placed, map_T_room: np.ndarray) -> Box:
+    """Return the box of the whole model in the map frame."""
+    every = np.concatenate([p.vertices for p in placed.model.parts])
+    low, high = every.min(axis=0), every.max(axis=0)
+    pose = map_T_room @ placed.room_T_object
+    center = pose[:3, :3] @ ((low + high) / 2) + pose[:3, 3]
+    yaw = (np.arctan2(pose[1, 0], pose[0, 0]) + np.pi) % (2 * np.pi) - np.pi
+    return Box(tuple(map(float, center)), tuple(map(float, high - low)), float(yaw))
+
+
+def write_truth(visits: Sequence[dict[int, Placed]], records: Sequence[VisitRecord],
+                map_T_room: np.ndarray, config: RoomsConfig) -> SequenceTruth:
+    """
+    Join what the room knows and what the scans saw.
+
+    Parameters
+    ----------
+    visits : sequence of T dicts
+        What is in the room, by instance id.
+    records : sequence of T VisitRecord
+    map_T_room : ndarray (4, 4)
+    config : RoomsConfig
+
+    """
+    everything = {k: p for placed in visits for k, p in placed.items()}
+    groups = _ambiguity_groups(everything)
+    samples = {k: surface_samples(p.model, np.random.default_rng(k))
+               for k, p in everything.items()}
+    cells = {k: _cells(s) for k, s in samples.items()}
+    last: dict[int, Placed] = {}
+    truths = []
+    for t, (placed, record) in enumerate(zip(visits, records)):
+        before = visits[t - 1] if t else None
+        points = Counter(dict(zip(*np.unique(record.instance, return_counts=True))))
+        known = sorted(set(last) | set(placed))
+        objects = []
+        for k in known:
+            here = placed.get(k)
+            change = _change(before, placed, k, k in last) if t else ChangeKind.UNKNOWN
+            last[k] = here or last[k]
+            share = 0.0
+            if here and points[k]:
+                share = np.isin(_cells(record.local[record.instance == k]), cells[k]).sum()
+                share = float(share / len(cells[k]))
+            if here:
+                seen = points[k] >= config.min_points
+                state = ObjectState.PRESENT if seen else ObjectState.NOT_OBSERVED
+            else:
+                pose = last[k].room_T_object
+                where = samples[k] @ pose[:3, :3].T + pose[:3, 3]
+                empty = record.covered(where).mean() >= COVERED_SHARE
+                state = ObjectState.ABSENT if empty else ObjectState.NOT_OBSERVED
+            objects.append(TrueObject(
+                k, last[k].model.class_id, state, here is not None,
+                map_T_room @ last[k].room_T_object, box_of(last[k], map_T_room), change,
+                groups.get(k, 0), share))
+        truths.append(VisitTruth(record.instance, record.semantic, tuple(objects)))
+    return SequenceTruth(tuple(truths))
+
+
+def _change(before: dict[int, Placed], now: dict[int, Placed], k: int, known: bool) -> ChangeKind:
+    if k in now and k not in before:
+        return ChangeKind.REAPPEARED if known else ChangeKind.ADDED
+    if k not in now:
+        return ChangeKind.REMOVED if k in before else ChangeKind.UNKNOWN
+    same = np.allclose(before[k].room_T_object, now[k].room_T_object, atol=1e-6)
+    return ChangeKind.UNKNOWN if same else ChangeKind.MOVED
+
+
+def _ambiguity_groups(everything: dict[int, Placed]) -> dict[int, int]:
+    """Number the groups of objects that share one model."""
+    members: dict[int, list[int]] = {}
+    for k in sorted(everything):
+        members.setdefault(id(everything[k].model), []).append(k)
+    groups = [m for m in members.values() if len(m) > 1]
+    return {k: g + 1 for g, m in enumerate(groups) for k in m}

@@ -1,0 +1,49 @@
+"""Colors that mean something: one per persistent id, one per class."""
+from __future__ import annotations
+
+import colorsys
+
+import numpy as np
+from rescene4d_ros.structures import SEMANTIC_CLASSES
+
+NO_OBJECT = (176, 176, 172)
+GOLDEN = 0.6180339887498949
+
+
+def color_of(object_id: int) -> tuple[int, int, int]:
+    """
+    Return the color of a persistent object.
+
+    Golden-ratio steps of hue put neighboring ids far apart; it depends on the id alone, so that it
+    survives restarts and is the same in pictures and in markers.
+
+    Parameters
+    ----------
+    object_id : int
+        0 or less: gray, no object.
+
+    Returns
+    -------
+    tuple of 3 int
+        Red, green, blue, 0..255.
+
+    """
+    if object_id <= 0:
+        return NO_OBJECT
+    hue = (0.11 + object_id * GOLDEN) % 1.0
+    saturation = (0.85, 0.6, 0.95)[object_id % 3]
+    value = (0.9, 0.98, 0.68, 0.82)[object_id % 4]
+    return tuple(int(round(255 * c)) for c in colorsys.hsv_to_rgb(hue, saturation, value))
+
+
+def colors_of(object_ids: np.ndarray) -> np.ndarray:
+    """Return the (N, 3) uint8 colors of (N,) ids."""
+    ids, where = np.unique(object_ids, return_inverse=True)
+    return np.array([color_of(int(k)) for k in ids], np.uint8).reshape(-1, 3)[where]
+
+
+def class_colors(class_ids: np.ndarray) -> np.ndarray:
+    """Return the (N, 3) uint8 colors of (N,) indices in SEMANTIC_CLASSES; -1 is gray."""
+    palette = [color_of(k + 1) for k in range(len(SEMANTIC_CLASSES) - 2)]
+    palette += [(205, 203, 196), (150, 138, 122), NO_OBJECT]
+    return np.array(palette, np.uint8)[class_ids]
