@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
-from rescene4d_ros.errors import DuplicateVisitError, VisitOrderError
 from rescene4d_ros.memory.store import SceneMemory
 from rescene4d_ros.scene import SceneTracker, TrackerConfig
 from rescene4d_ros.structures import (
@@ -14,7 +13,6 @@ from rescene4d_ros.structures import (
     ObjectState,
     Scan,
     Segmentation,
-    VisitStatus,
 )
 
 DAY = 86_400 * 10**9

@@ -37,7 +37,7 @@ from rescene4d_ros.structures import (
     VisitInfo,
     VisitStatus,
 )
-from sqlalchemy import Connection, Engine, func, select, update
+from sqlalchemy import Connection, Engine, func, select, text, update
 
 POINTS = 'visits'
 
@@ -380,6 +380,20 @@ class SceneMemory:
             return tuple({'revision': row.revision, 'visit_id': row.visit_id,
                           'action': row.action, 'detail': json.loads(row.detail)}
                          for row in entries)
+
+    def database_faults(self) -> tuple[str, ...]:
+        """Return what the database itself finds wrong; empty where all is well."""
+        if self._engine.dialect.name != 'sqlite':
+            return ()
+        with self._reading() as connection:
+            found = [row[0] for row in connection.execute(text('PRAGMA integrity_check'))]
+        return tuple(f'database: {line}' for line in found if line != 'ok')
+
+    def stray_files(self) -> set[str]:
+        """Return the names of point files that belong to no stored visit."""
+        with self._reading() as connection:
+            used = {row.file for row in connection.execute(select(schema.visits.c.file))}
+        return self._files.names() - used
 
     # Inside
 

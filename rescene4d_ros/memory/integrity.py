@@ -1,0 +1,43 @@
+"""Whether a memory on disk is whole: every file there and unaltered, every fact about a visit."""
+from __future__ import annotations
+
+from rescene4d_ros.errors import RescenError
+from rescene4d_ros.memory.store import SceneMemory
+from rescene4d_ros.structures import VisitStatus
+
+
+def find_faults(memory: SceneMemory) -> tuple[str, ...]:
+    """
+    Check a memory without changing it.
+
+    Returns
+    -------
+    tuple of str
+        What is wrong, for people; empty where all is well.
+
+    """
+    faults = [*memory.database_faults()]
+    header, snapshot = memory.header, memory.snapshot()
+    known = {item.object_id for item in snapshot.objects}
+    if known and max(known) >= header.next_object_id:
+        faults.append(f'object {max(known)} exists, but the counter stands at '
+                      f'{header.next_object_id}: an id could be given twice')
+    for visit in snapshot.visits:
+        where = f'visit {visit.visit_id} {visit.name!r}'
+        try:
+            points = len(memory.scan(visit.visit_id))
+        except RescenError as error:
+            faults.append(f'{where}: {error}')
+            continue
+        if points != visit.n_points:
+            faults.append(f'{where}: expected {visit.n_points} points, its file has {points}')
+        labels = memory.labels(visit.visit_id)
+        if len(labels) != points:
+            faults.append(f'{where}: {points} points, but {len(labels)} labels')
+        strangers = sorted(set(labels.tolist()) - known - {0})
+        if visit.status == VisitStatus.DONE and strangers:
+            faults.append(f'{where}: its points name objects that are not known: {strangers[:5]}')
+    for name in sorted(memory.stray_files()):
+        faults.append(f'{name}: a file of no stored visit; its process was killed between file '
+                      'and database, the sender was never told it is stored')
+    return tuple(faults)
