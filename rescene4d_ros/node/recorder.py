@@ -1,0 +1,104 @@
+"""
+Record what the node publishes into a rosbag2 MCAP bag, until ^C or SIGTERM.
+
+For machines without rosbag2; `ros2 bag play` reads the result.
+"""
+from __future__ import annotations
+
+import argparse
+from functools import partial
+import os
+from pathlib import Path
+import signal
+import sys
+
+import rclpy
+from rclpy.executors import ExternalShutdownException
+from rclpy.node import Node
+from rclpy.utilities import remove_ros_args
+from rescene4d_ros.node import interfaces
+from rescene4d_ros.node.system import interface_files
+from rosbags.interfaces import (
+    Qos,
+    QosDurability,
+    QosHistory,
+    QosLiveliness,
+    QosReliability,
+    QosTime,
+)
+from rosbags.rosbag2 import StoragePlugin, Writer
+from rosbags.typesys import get_types_from_msg, get_typestore, Stores
+from rosbags.typesys.store import Typestore
+
+TOPICS = (interfaces.OBJECTS, interfaces.CHANGES, interfaces.MARKERS,
+          interfaces.SEGMENTED_CLOUD)
+UNLIMITED = QosTime(2 ** 31 - 1, 2 ** 32 - 1)
+
+
+def typestore() -> Typestore:
+    """Return the types of the running ROS (of the PyPI wheels where none is named), and ours."""
+    store = get_typestore(Stores(f'ros2_{os.environ.get("ROS_DISTRO", "kilted")}'))
+    types = {}
+    for path in interface_files():
+        types |= get_types_from_msg(path.read_text(), f'rescene4d_ros/msg/{path.stem}')
+    store.register(types)
+    return store
+
+
+def offered_qos(topic: interfaces.Topic) -> Qos:
+    """Return the topic's profile as a bag states it, so that playing keeps it latched."""
+    return Qos(
+        history=QosHistory.KEEP_LAST, depth=topic.depth,
+        reliability=QosReliability[topic.reliability.upper()],
+        durability=QosDurability[topic.durability.upper()],
+        deadline=UNLIMITED, lifespan=UNLIMITED, liveliness=QosLiveliness.AUTOMATIC,
+        liveliness_lease_duration=UNLIMITED, avoid_ros_namespace_conventions=False)
+
+
+class Recorder(Node):
+    """Write serialized messages as they come."""
+
+    def __init__(self, writer: Writer, node_name: str):
+        super().__init__('recorder')
+        store = typestore()
+        for topic in TOPICS:
+            name = topic.name.replace('~', node_name)
+            connection = writer.add_connection(
+                self.resolve_topic_name(name), interfaces.type_name(topic.type),
+                typestore=store, offered_qos_profiles=[offered_qos(topic)])
+            self.create_subscription(topic.type, name, partial(self._write, writer, connection),
+                                     topic.qos(), raw=True)
+
+    def _write(self, writer: Writer, connection, data: bytes) -> None:
+        writer.write(connection, self.get_clock().now().nanoseconds, data)
+
+
+def main(args: list[str] | None = None) -> int:
+    """Record until told to stop; 2 = the folder exists already."""
+    args = sys.argv[1:] if args is None else args
+    parser = argparse.ArgumentParser(prog='recorder', description=__doc__,
+                                     formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument('bag', type=Path, help='folder to make')
+    parser.add_argument('--node', default=interfaces.NODE_NAME, help='whose topics to record')
+    options = parser.parse_args(remove_ros_args(['recorder', *args])[1:])
+    if options.bag.exists():
+        print(f'recorder: {options.bag} exists already; remove it or name another folder',
+              file=sys.stderr)
+        return 2
+    rclpy.init(args=args)
+    with Writer(options.bag, version=9, storage_plugin=StoragePlugin.MCAP) as writer:
+        recorder = Recorder(writer, options.node)
+        print(f'recording to {options.bag}', flush=True)
+        try:
+            rclpy.spin(recorder)
+        except (KeyboardInterrupt, ExternalShutdownException):
+            pass
+        finally:
+            signal.signal(signal.SIGINT, signal.SIG_IGN)
+            recorder.destroy_node()
+            rclpy.try_shutdown()
+    return 0
+
+
+if __name__ == '__main__':
+    sys.exit(main())

@@ -1,0 +1,74 @@
+"""The outgoing topics: what they are given after each visit, and at the start."""
+from __future__ import annotations
+
+import numpy as np
+from rclpy.lifecycle import LifecycleNode
+from rescene4d_ros.memory import SceneMemory
+from rescene4d_ros.node import interfaces
+from rescene4d_ros.node.conversions import changes_to_msg, objects_to_msg, segmented_cloud
+from rescene4d_ros.node.markers import scene_markers
+from rescene4d_ros.structures import MemorySnapshot, Scan, SceneUpdate
+
+
+class ResultPublisher:
+    """
+    Publish objects, markers, changes and the segmented cloud.
+
+    Parameters
+    ----------
+    node : LifecycleNode
+        Its publishers send only while it is active.
+    memory : SceneMemory
+        What is remembered is read from it.
+    marker_points : int
+        Largest number of points drawn of one object; may be changed.
+
+    """
+
+    def __init__(self, node: LifecycleNode, memory: SceneMemory, marker_points: int):
+        self.marker_points = marker_points
+        self._node = node
+        self._memory = memory
+        self._publishers = {
+            topic: node.create_lifecycle_publisher(topic.type, topic.name, topic.qos())
+            for topic in (interfaces.OBJECTS, interfaces.MARKERS, interfaces.CHANGES,
+                          interfaces.SEGMENTED_CLOUD)}
+
+    def publish(self, update: SceneUpdate) -> None:
+        """Publish what a visit brought."""
+        snapshot = self._memory.snapshot()
+        self._publishers[interfaces.CHANGES].publish(
+            changes_to_msg(update, snapshot.map_id, snapshot.frame_id))
+        self._publish_scene(snapshot, self._memory.scan(update.visit.visit_id),
+                            update.object_ids, update.class_ids, update.scores)
+
+    def publish_remembered(self) -> None:
+        """Publish the state of the memory, for viewers that join before the next visit."""
+        snapshot = self._memory.snapshot()
+        newest = self._memory.window(1)
+        if not newest:
+            self._publishers[interfaces.OBJECTS].publish(objects_to_msg(snapshot))
+            return
+        object_ids = self._memory.labels(newest[0].visit_id)
+        class_of = {item.object_id: item.class_id for item in snapshot.objects}
+        score_of = {item.object_id: item.score for item in snapshot.objects}
+        ids, inverse = np.unique(object_ids, return_inverse=True)
+        class_ids = np.array([class_of.get(i, -1) for i in ids.tolist()], np.int32)[inverse]
+        scores = np.array([score_of.get(i, 0.0) for i in ids.tolist()], np.float32)[inverse]
+        self._publish_scene(snapshot, self._memory.scan(newest[0].visit_id), object_ids,
+                            class_ids, scores)
+
+    def _publish_scene(self, snapshot: MemorySnapshot, scan: Scan, object_ids: np.ndarray,
+                       class_ids: np.ndarray, scores: np.ndarray) -> None:
+        self._publishers[interfaces.SEGMENTED_CLOUD].publish(
+            segmented_cloud(scan, object_ids, class_ids, scores))
+        self._publishers[interfaces.MARKERS].publish(scene_markers(
+            snapshot.objects, snapshot.frame_id, scan, object_ids, self.marker_points))
+        # Last: who waits for the revision to advance finds everything else published.
+        self._publishers[interfaces.OBJECTS].publish(objects_to_msg(snapshot))
+
+    def close(self) -> None:
+        """Remove the topics."""
+        for publisher in self._publishers.values():
+            self._node.destroy_lifecycle_publisher(publisher)
+        self._publishers = {}
