@@ -1,0 +1,106 @@
+"""The folder of one run: settings, environment, metrics, checkpoint, weights."""
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from rescene4d_ros.errors import ConfigError, FileFormatError
+import torch
+
+
+class RunFolder:
+    """
+    Read and write the files of one run.
+
+    Parameters
+    ----------
+    path : str or Path
+        Made where it does not exist.
+
+    """
+
+    def __init__(self, path: str | Path):
+        self.path = Path(path)
+        self.path.mkdir(parents=True, exist_ok=True)
+
+    @property
+    def checkpoint(self) -> Path:
+        """Return where the state of the run is."""
+        return self.path / 'checkpoint.pt'
+
+    @property
+    def weights(self) -> Path:
+        """Return where the averaged weights of the last checkpoint are."""
+        return self.path / 'weights.safetensors'
+
+    @property
+    def best_weights(self) -> Path:
+        """Return where the averaged weights of the best validation are."""
+        return self.path / 'best.safetensors'
+
+    def begin(self, recipe_yaml: str, environment: dict[str, Any], resume: bool) -> None:
+        """
+        Write down the settings and where they run.
+
+        Raises
+        ------
+        ConfigError
+            There is a run in the folder already and `resume` is not asked for, or the reverse.
+
+        """
+        if resume and not self.checkpoint.exists():
+            raise ConfigError(f'run folder {self.path}: expected a checkpoint to resume from, '
+                              'found none; leave --resume out to start a run')
+        if not resume and self.checkpoint.exists():
+            raise ConfigError(f'run folder {self.path}: expected no run yet, found a '
+                              'checkpoint; give --resume to go on, or another folder')
+        (self.path / 'config.yaml').write_text(recipe_yaml)
+        with open(self.path / 'environment.jsonl', 'a') as file:
+            file.write(json.dumps(environment) + '\n')
+
+    def log(self, **metrics: Any) -> None:
+        """Append one line to metrics.jsonl."""
+        with open(self.path / 'metrics.jsonl', 'a') as file:
+            file.write(json.dumps(metrics) + '\n')
+
+    def cut_metrics(self, step: int) -> None:
+        """Drop lines that a killed run wrote after its last checkpoint."""
+        path = self.path / 'metrics.jsonl'
+        if not path.exists():
+            return
+        kept = []
+        for line in path.read_text().splitlines():
+            try:
+                entry = json.loads(line)
+            except json.JSONDecodeError:
+                continue  # the kill came in the middle of this line
+            if entry['step'] <= step:
+                kept.append(line)
+        path.write_text(''.join(f'{line}\n' for line in kept))
+
+    def save_checkpoint(self, state: dict[str, Any]) -> None:
+        """Write the state of a run; a kill at any time leaves the old file or the new one."""
+        unfinished = self.checkpoint.with_suffix('.part')
+        with open(unfinished, 'wb') as file:
+            torch.save(state, file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(unfinished, self.checkpoint)
+
+    def load_checkpoint(self) -> dict[str, Any]:
+        """
+        Read the state of the run.
+
+        Raises
+        ------
+        FileFormatError
+            The file is damaged.
+
+        """
+        try:
+            return torch.load(self.checkpoint, map_location='cpu', weights_only=True)
+        except (OSError, RuntimeError, EOFError, ValueError) as error:
+            raise FileFormatError(f'checkpoint {self.checkpoint}: expected a complete file, got '
+                                  f'{error}; start a new run') from error
