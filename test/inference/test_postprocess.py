@@ -35,13 +35,13 @@ def test_score_is_class_probability_times_mean_mask_probability():
 
 def test_superpoint_goes_to_the_query_with_the_best_claim():
     scan, superpoint = line_of_points([0, 1])
-    prediction = predict([[0.9, 0.0, 0.1], [0.1, 0.8, 0.1]],
+    prediction = predict([[0.9, 0.0, 0.1], [0.1, 0.7, 0.2]],
                          [[[0.95, 0.4], [0.6, 0.95]]], [superpoint])
     result = segment_queries(prediction, [scan], CONFIG)
     assert len(result) == 2
     assert result.labels[0].tolist() == [0] * 20 + [1] * 20
     np.testing.assert_allclose(result.point_scores[0], 0.95)
-    np.testing.assert_allclose(result.class_probs, [[1, 0], [1 / 9, 8 / 9]], rtol=1e-5)
+    np.testing.assert_allclose(result.class_probs, [[1, 0], [1 / 8, 7 / 8]], rtol=1e-5)
     assert result.features.ravel().tolist() == [0, 1]
 
 
