@@ -63,7 +63,7 @@ def scene_markers(objects: Iterable[SceneObject], frame_id: str, scan: Scan | No
 
 def _marker(header: Header, item: SceneObject, layer: str, kind: int, opacity: float) -> Marker:
     """Return a marker of one layer with the object's number and color."""
-    red, green, blue = (float(c) for c in color_of(item.object_id))
+    red, green, blue = (c / 255 for c in color_of(item.object_id))
     marker = Marker(header=header, ns=layer, id=int(item.object_id), type=kind,
                     action=Marker.ADD, color=ColorRGBA(r=red, g=green, b=blue, a=opacity))
     marker.pose.orientation.w = 1.0

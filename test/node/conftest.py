@@ -1,0 +1,139 @@
+"""Real processes and real DDS, apart from whatever else runs on this machine."""
+import os
+from pathlib import Path
+import signal
+import subprocess
+import sys
+import time
+
+# Before the first message is imported: generated messages check their fields only then.
+os.environ['ROS_PYTHON_CHECK_FIELDS'] = '1'
+os.environ['ROS_DOMAIN_ID'] = str(os.getpid() % 100 + 1)
+os.environ['OMP_NUM_THREADS'] = '1'
+
+import numpy as np
+import pytest
+import rclpy
+from rescene4d_ros.inference import save_weights, WeightsInfo
+from rescene4d_ros.models import ModelConfig, ReScene4D
+from rescene4d_ros.node.conversions import time_to_msg
+from rescene4d_ros.node.point_cloud2 import create_cloud, fields_of
+from rescene4d_ros.node.system import environment
+from std_msgs.msg import Header
+import torch
+
+PATIENCE = 60.0     # s; nothing here is slow, but the machine may be busy
+POINT = np.dtype([('x', '<f4'), ('y', '<f4'), ('z', '<f4'), ('rgb', '<u4')])
+DAY_NS = 86_400 * 10 ** 9
+FIRST_NS = 1_700_000_000 * 10 ** 9
+
+
+def cloud_message(scan, frame_id='map'):
+    """Return a scan as the PointCloud2 a mapping system would publish."""
+    points = np.zeros(len(scan), POINT)
+    for axis, name in enumerate('xyz'):
+        points[name] = scan.xyz[:, axis]
+    red, green, blue = scan.rgb.astype(np.uint32).T
+    points['rgb'] = red << 16 | green << 8 | blue
+    return create_cloud(Header(stamp=time_to_msg(scan.stamp_ns), frame_id=frame_id),
+                        fields_of(POINT), points)
+
+
+@pytest.fixture(scope='session')
+def weights(tmp_path_factory):
+    """Return a weights file of a small untrained network: quick, and it finds something."""
+    torch.set_num_threads(1)
+    torch.manual_seed(0)
+    model = ReScene4D(ModelConfig(backbone='tiny', voxel_size=0.1, n_classes=3, hidden_dim=32,
+                                  n_heads=4, ffn_dim=64, n_queries=12))
+    path = tmp_path_factory.mktemp('weights') / 'toy.safetensors'
+    save_weights(path, model, WeightsInfo(('chair', 'table', 'box')))
+    return path
+
+
+class Processes:
+    """Start processes, and leave none behind."""
+
+    def __init__(self, folder: Path):
+        self._folder = folder
+        self._running = []
+
+    def start(self, module, *args, params=None):
+        """Start a module of `node/` with ROS parameters; `.log` of the result is its output."""
+        ros_args = [a for k, v in (params or {}).items() for a in ('-p', f'{k}:={v}')]
+        log = self._folder / f'{module}_{len(self._running)}.log'
+        with log.open('w') as file:
+            process = subprocess.Popen(
+                [sys.executable, '-m', f'rescene4d_ros.node.{module}', *map(str, args),
+                 '--ros-args', *ros_args],
+                env={**os.environ, **environment()}, stdout=file, stderr=subprocess.STDOUT)
+        process.log = log
+        self._running.append(process)
+        return process
+
+    def stop(self, process, sig=signal.SIGINT):
+        """Send a signal and return the exit code."""
+        process.send_signal(sig)
+        return process.wait(PATIENCE)
+
+    def close(self):
+        """Stop what still runs."""
+        for process in self._running:
+            if process.poll() is None:
+                process.send_signal(signal.SIGINT)
+        for process in self._running:
+            try:
+                process.wait(PATIENCE)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+@pytest.fixture(scope='module')
+def processes(tmp_path_factory):
+    """Return what starts and stops processes."""
+    processes = Processes(tmp_path_factory.mktemp('logs'))
+    yield processes
+    processes.close()
+
+
+class Client:
+    """What a robot's other nodes do: publish, subscribe, call."""
+
+    def __init__(self, node):
+        self.node = node
+
+    def wait(self, condition, timeout=PATIENCE):
+        """Spin until a condition holds, and return its value."""
+        end = time.monotonic() + timeout
+        while not (value := condition()):
+            assert time.monotonic() < end, 'not in time'
+            rclpy.spin_once(self.node, timeout_sec=0.05)
+        return value
+
+    def call(self, kind, name, request):
+        """Call a service and return its response."""
+        client = self.node.create_client(kind, name)
+        self.wait(client.service_is_ready)
+        future = client.call_async(request)
+        self.wait(future.done)
+        self.node.destroy_client(client)
+        return future.result()
+
+    def listen(self, topic, name=None):
+        """Return a list that fills with the messages of an interface-table topic."""
+        got = []
+        self.node.create_subscription(topic.type, name or topic.name.replace('~', 'rescene4d'),
+                                      got.append, topic.qos())
+        return got
+
+
+@pytest.fixture(scope='module')
+def client():
+    """Return a client in this process."""
+    os.environ.update(environment())
+    rclpy.init()
+    node = rclpy.create_node('client')
+    yield Client(node)
+    node.destroy_node()
+    rclpy.shutdown()
