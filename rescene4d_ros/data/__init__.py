@@ -1,1 +1,1 @@
-"""Readers and writers of visits: clouds, bags, made sequences; knows no network, memory or node."""
+"""Readers and writers of visits: clouds, bags, made sequences; knows no network and no memory."""

@@ -45,7 +45,7 @@ def camera_poses(room: Room, placed: Iterable[Placed], config: RoomsConfig,
         yaw = start + k * 2.39996 + rng.normal(0, 0.15)
         if k % 2 and np.hypot(*(middle - at)) > 0.5:
             yaw = np.arctan2(*(middle - at)[::-1]) + rng.normal(0, 0.5)
-        pitch = np.deg2rad(rng.uniform(-38, -4))
+        pitch = np.deg2rad(rng.uniform(-42, -12))
         height = 1.55 + 0.15 * np.sin(0.7 * k + start) + rng.normal(0, 0.03)
         forward = np.array([np.cos(yaw) * np.cos(pitch), np.sin(yaw) * np.cos(pitch),
                             np.sin(pitch)])

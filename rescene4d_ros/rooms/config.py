@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from rescene4d_ros.config import param
 
 ROOM_TYPES = ('living', 'bedroom', 'office', 'kitchen', 'bath', 'meeting')
+# Homes more often than offices, so that beds, sofas and counters are not rare.
+ROOM_SHARES = (0.23, 0.21, 0.14, 0.2, 0.13, 0.09)
 
 
 @dataclass(frozen=True)
@@ -40,6 +42,6 @@ class RoomsConfig:
 
 PRESETS: dict[str, dict[str, float]] = {
     'default': {},
-    'busy': {'p_move': 0.28, 'p_remove': 0.12, 'p_arrive': 0.12, 'p_return': 0.6, 'p_swap': 0.25,
-             'p_hidden_zone': 0.25},
+    'busy': {'min_objects': 9, 'max_objects': 26, 'p_move': 0.28, 'p_remove': 0.12,
+             'p_arrive': 0.12, 'p_return': 0.6, 'p_swap': 0.25, 'p_hidden_zone': 0.25},
 }

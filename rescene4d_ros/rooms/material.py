@@ -1,8 +1,8 @@
 """What surfaces look like: colors and patterns, evaluated where a ray hits."""
 from __future__ import annotations
 
-import colorsys
 from collections.abc import Sequence
+import colorsys
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -70,7 +70,7 @@ def wood(rng: np.random.Generator) -> Material:
         color = _hsv(rng.random(), 0.03, rng.uniform(0.75, 0.95))
     else:
         color = any_color(rng)
-    return Material(color, _shade(color, rng.uniform(0.7, 0.92)), Pattern.GRAIN,
+    return Material(color, _shade(color, rng.uniform(0.78, 0.96)), Pattern.GRAIN,
                     rng.uniform(8, 25))
 
 

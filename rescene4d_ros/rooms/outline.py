@@ -6,14 +6,13 @@ from dataclasses import dataclass
 
 import numpy as np
 from rescene4d_ros.rooms import material as look
-from rescene4d_ros.rooms.furniture import Model
-from rescene4d_ros.rooms.furniture import openings
+from rescene4d_ros.rooms.furniture import Model, openings
 from rescene4d_ros.rooms.mesh import box, Part, prism
 from rescene4d_ros.structures import FLOOR, UNLABELED, WALL
 
 # Range of floor areas in square metres.
-AREAS = {'living': (15, 28), 'bedroom': (10, 19), 'office': (11, 26), 'kitchen': (8, 16),
-         'bath': (4.5, 9), 'meeting': (15, 30)}
+AREAS = {'living': (13, 24), 'bedroom': (9, 17), 'office': (10, 22), 'kitchen': (8, 15),
+         'bath': (4.5, 8), 'meeting': (13, 25)}
 
 
 @dataclass(frozen=True)

@@ -1,12 +1,10 @@
 """Make a whole sequence: a room, its life, its scans, and the truth about all of it."""
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 from rescene4d_ros.rooms.arrangement import furnish
 from rescene4d_ros.rooms.camera import camera_poses
-from rescene4d_ros.rooms.config import ROOM_TYPES, RoomsConfig
+from rescene4d_ros.rooms.config import ROOM_SHARES, ROOM_TYPES, RoomsConfig
 from rescene4d_ros.rooms.evolution import evolve
 from rescene4d_ros.rooms.floorplan import Placed
 from rescene4d_ros.rooms.fusion import fuse
@@ -41,7 +39,7 @@ def make_sequence(seed: int, config: RoomsConfig) -> tuple[ScanSequence, Sequenc
     layout, life, frame = (np.random.default_rng([seed, k]) for k in range(3))
     kind = config.room_type
     if kind == 'any':
-        kind = ROOM_TYPES[int(layout.integers(len(ROOM_TYPES)))]
+        kind = str(layout.choice(ROOM_TYPES, p=ROOM_SHARES))
     low = min(config.min_objects, config.max_objects)
     target = int(layout.integers(low, config.max_objects + 1))
     room = make_room(kind, target, layout)
