@@ -128,7 +128,7 @@ class PreparedFile:
         try:
             self._arrays = np.load(path)
             schema = int(self._arrays['schema'])
-        except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
             raise FileFormatError(f'prepared sequence {path}: expected a complete file, got '
                                   f'{error}; delete it, it is made anew') from error
         if schema != SCHEMA:
@@ -209,7 +209,7 @@ def prepare_folder(sources: Sequence[Path], folder: Path, config: SuperpointConf
     Raises
     ------
     FileFormatError
-        A source has no truth or cannot be read.
+        A source cannot be read.
 
     """
     folder.mkdir(parents=True, exist_ok=True)
@@ -236,10 +236,7 @@ def _run(jobs: list[tuple], workers: int) -> Iterator[None]:
 
 def _prepare_file(source: Path, path: Path, config: SuperpointConfig) -> None:
     """Prepare one sequence file."""
-    sequence, truth = read_sequence(source)
-    if truth is None:
-        raise FileFormatError(f'sequence {source}: expected truth to train on, got points alone')
-    save_prepared(path, prepare(sequence, truth, config))
+    save_prepared(path, prepare(*read_sequence(source), config))
 
 
 def _prepared_name(source: Path, config: SuperpointConfig) -> str:
