@@ -28,7 +28,7 @@ DAY_NS = 86_400 * 10 ** 9
 FIRST_NS = 1_700_000_000 * 10 ** 9
 
 
-def cloud_message(scan, frame_id='map'):
+def make_cloud_message(scan, frame_id='map'):
     """Return a scan as the PointCloud2 a mapping system would publish."""
     points = np.zeros(len(scan), POINT)
     for axis, name in enumerate('xyz'):
@@ -37,6 +37,21 @@ def cloud_message(scan, frame_id='map'):
     points['rgb'] = red << 16 | green << 8 | blue
     return create_cloud(Header(stamp=time_to_msg(scan.stamp_ns), frame_id=frame_id),
                         fields_of(POINT), points)
+
+
+@pytest.fixture
+def cloud_message():
+    """Return the function that makes a message; see `make_cloud_message`."""
+    return make_cloud_message
+
+
+@pytest.fixture
+def visits(boxes_room):
+    """Return four visits of a toy room, days apart; a box moves and comes back."""
+    table = ((1.6, 1.7, 0.0), (0.9, 0.6, 0.7), (60, 60, 180))
+    return [boxes_room([((x, 0.5, 0.0), (0.4, 0.4, 0.5), (200, 40, 40)), table], seed=k,
+                       density=400, stamp_ns=FIRST_NS + k * DAY_NS)[0]
+            for k, x in enumerate((0.4, 2.1, 2.1, 0.4))]
 
 
 @pytest.fixture(scope='session')

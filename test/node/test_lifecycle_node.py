@@ -1,0 +1,249 @@
+"""The node as a process, driven over DDS as a robot would."""
+import signal
+
+from lifecycle_msgs.msg import Transition
+from lifecycle_msgs.srv import ChangeState, GetState
+import numpy as np
+import pytest
+from rcl_interfaces.srv import DescribeParameters, SetParameters
+from rclpy.parameter import Parameter
+from rescene4d_ros.node import interfaces
+from rescene4d_ros.srv import Reprocess
+from sensor_msgs.msg import PointCloud2
+
+LOW_THRESHOLDS = {      # so that untrained weights find something
+    'inference.score_threshold': 0.0, 'inference.torch_threads': 1, 'tracker.min_score': 0.0}
+
+
+@pytest.fixture
+def start_node(processes, weights, tmp_path):
+    """Return what starts the node on a memory of this test's own."""
+    def start(**params):
+        return processes.start('main', params={
+            'memory.path': tmp_path / 'memory', 'inference.weights': weights, **LOW_THRESHOLDS,
+            **{k.replace('__', '.'): v for k, v in params.items()}})
+    return start
+
+
+def state_of(client):
+    """Return the label of the node's lifecycle state."""
+    return client.call(GetState, '/rescene4d/get_state', GetState.Request()).current_state.label
+
+
+def change_state(client, transition):
+    """Ask for a transition; return whether it succeeded."""
+    request = ChangeState.Request()
+    request.transition.id = transition
+    return client.call(ChangeState, '/rescene4d/change_state', request).success
+
+
+@pytest.fixture
+def publish(client):
+    """Return what publishes a cloud to a node that listens."""
+    topic = interfaces.SNAPSHOTS
+    publisher = client.node.create_publisher(topic.type, topic.name, topic.qos())
+
+    def send(message):
+        client.wait(publisher.get_subscription_count)
+        publisher.publish(message)
+    yield send
+    client.node.destroy_publisher(publisher)
+
+
+def entry(messages, name):
+    """Return the newest diagnostics entry of a name, as (level, message, values)."""
+    for message in reversed(messages):
+        for status in message.status:
+            if status.name == f'rescene4d: {name}':
+                return status.level, status.message, {v.key: v.value for v in status.values}
+    return None
+
+
+def test_transitions(client, processes, start_node):
+    """Every transition of a managed node succeeds, in both directions, twice."""
+    node = start_node()
+    assert state_of(client) == 'unconfigured'
+    described = client.call(DescribeParameters, '/rescene4d/describe_parameters',
+                            DescribeParameters.Request(names=['tf_timeout', 'map_frame']))
+    assert '[s]' in described.descriptors[0].description        # before it is configured
+    assert described.descriptors[1].read_only
+    for _ in range(2):
+        for transition, label in (
+                (Transition.TRANSITION_CONFIGURE, 'inactive'),
+                (Transition.TRANSITION_ACTIVATE, 'active'),
+                (Transition.TRANSITION_DEACTIVATE, 'inactive'),
+                (Transition.TRANSITION_CLEANUP, 'unconfigured')):
+            assert change_state(client, transition)
+            assert state_of(client) == label
+    assert change_state(client, Transition.TRANSITION_UNCONFIGURED_SHUTDOWN)
+    assert processes.stop(node) == 0
+
+
+def test_refused_configuration_says_why_and_can_be_repeated(client, processes, start_node,
+                                                             tmp_path):
+    """A user's mistake leaves the node unconfigured, with the remedy in the log."""
+    node = start_node(inference__weights=tmp_path / 'none.safetensors')
+    for _ in range(2):
+        assert not change_state(client, Transition.TRANSITION_CONFIGURE)
+        assert state_of(client) == 'unconfigured'
+    assert processes.stop(node) == 0
+    log = node.log.read_text()
+    assert log.count('expected a safetensors file') == 2
+    assert 'Traceback' not in log
+
+
+def test_one_memory_has_one_writer(client, processes, start_node):
+    """A second node on the same memory is refused, and the first works on."""
+    first = start_node(autostart='true')
+    client.wait(lambda: state_of(client) == 'active')
+    second = start_node(autostart='true')
+    client.wait(lambda: 'only writer' in second.log.read_text())
+    assert processes.stop(second) == 0
+    assert state_of(client) == 'active'
+    assert processes.stop(first) == 0
+
+
+def test_visits_become_objects_for_late_viewers(client, processes, start_node, publish, visits,
+                                                cloud_message):
+    """Objects, changes, markers and cloud agree; who joins later gets all but the changes."""
+    node = start_node(autostart='true')
+    objects, changes = client.listen(interfaces.OBJECTS), client.listen(interfaces.CHANGES)
+    client.wait(lambda: objects)
+    assert (objects[-1].revision, objects[-1].objects) == (0, [])
+    for scan in visits[:2]:
+        publish(cloud_message(scan))
+    client.wait(lambda: objects[-1].revision == 2 and len(changes) == 2)
+    assert [c.revision for c in changes] == [1, 2]
+    assert objects[-1].header.frame_id == changes[-1].header.frame_id == 'map'
+    assert objects[-1].header.stamp == changes[-1].header.stamp
+    assert objects[-1].objects
+
+    markers, clouds = client.listen(interfaces.MARKERS), client.listen(interfaces.SEGMENTED_CLOUD)
+    late = client.listen(interfaces.OBJECTS)
+    client.wait(lambda: markers and clouds and late)
+    ids = {item.object_id for item in objects[-1].objects}
+    assert {m.id for m in markers[-1].markers if m.ns == 'boxes'} == ids
+    assert {item.object_id for item in late[-1].objects} == ids
+    assert clouds[-1].width == len(visits[1])
+    assert set(instances(clouds[-1])) - {0} <= ids
+    assert processes.stop(node) == 0
+
+
+def instances(cloud):
+    """Return the field `instance` of a segmented cloud."""
+    offset = next(f.offset for f in cloud.fields if f.name == 'instance')
+    data = np.frombuffer(cloud.data, np.uint8).reshape(-1, cloud.point_step)
+    return data[:, offset:offset + 4].copy().view(np.uint32)[:, 0].tolist()
+
+
+def facts(message):
+    """Return what must survive a restart."""
+    return sorted((o.object_id, o.class_name, o.state, o.box.pose.position.x)
+                  for o in message.objects)
+
+
+def test_kill_loses_no_visit_and_no_id(client, processes, start_node, publish, visits,
+                                       cloud_message):
+    """SIGKILL in the middle of the work: what was stored is processed, with the same ids."""
+    node = start_node(autostart='true')
+    objects, diagnostics = client.listen(interfaces.OBJECTS), client.listen(interfaces.DIAGNOSTICS)
+    publish(cloud_message(visits[0]))
+    client.wait(lambda: objects and objects[-1].revision == 1)
+    before = {o.object_id for o in objects[-1].objects}
+    for scan in visits[1:3]:
+        publish(cloud_message(scan))
+    client.wait(lambda: 'visit 3 stored' in node.log.read_text())
+    assert processes.stop(node, signal.SIGKILL) == -signal.SIGKILL
+
+    objects.clear()
+    node = start_node(autostart='true')
+    client.wait(lambda: objects and objects[-1].revision == 3)
+    assert before <= {o.object_id for o in objects[-1].objects}
+    remembered = facts(objects[-1])
+    assert processes.stop(node) == 0
+
+    objects.clear()
+    diagnostics.clear()
+    node = start_node(autostart='true')
+    client.wait(lambda: objects and diagnostics)
+    assert facts(objects[-1]) == remembered
+    assert entry(diagnostics, 'memory')[2]['revision'] == '3'
+    publish(cloud_message(visits[3]))
+    client.wait(lambda: objects[-1].revision == 4)
+    ids = [o.object_id for o in objects[-1].objects]
+    assert {i for i, *_ in remembered} <= set(ids)
+    assert processes.stop(node) == 0
+
+
+def broken(kind, message):
+    """Return a cloud that cannot be used."""
+    if kind == 'without z':
+        message.fields = [f for f in message.fields if f.name != 'z']
+    elif kind == 'empty':
+        return PointCloud2(header=message.header, fields=message.fields, height=1,
+                           point_step=message.point_step)
+    elif kind == 'all NaN':
+        data = np.frombuffer(message.data, np.uint8).reshape(-1, message.point_step).copy()
+        data[:, :12] = np.full(3, np.nan, np.float32).view(np.uint8)
+        message.data = data.tobytes()
+    elif kind == 'truncated':
+        message.data = message.data[:len(message.data) // 2]
+    elif kind == 'other frame':
+        message.header.frame_id = 'camera_that_nobody_knows'
+    elif kind == 'no frame':
+        message.header.frame_id = ''
+    return message
+
+
+def test_bad_clouds_are_refused_and_the_next_visit_works(client, processes, start_node, publish,
+                                                         visits, cloud_message):
+    """One message in the log, one diagnostics entry with the reason, and the node stays up."""
+    node = start_node(autostart='true', tf_timeout=0.0)
+    objects, diagnostics = client.listen(interfaces.OBJECTS), client.listen(interfaces.DIAGNOSTICS)
+    publish(cloud_message(visits[1]))
+    client.wait(lambda: objects and objects[-1].revision == 1)
+    kinds = {'without z': 'z', 'empty': 'point', 'all NaN': 'finite', 'truncated': 'expected',
+             'other frame': 'camera_that_nobody_knows', 'no frame': 'frame'}
+    for number, (kind, hint) in enumerate(kinds.items(), 1):
+        publish(broken(kind, cloud_message(visits[2])))
+        client.wait(lambda n=number: entry(diagnostics, 'scans')[2]['refused'] == str(n))
+        level, text, _ = entry(diagnostics, 'scans')
+        assert (level, hint in text) == (b'\x01', True), f'{kind}: {text}'
+    publish(cloud_message(visits[1]))               # a duplicate
+    client.wait(lambda: entry(diagnostics, 'scans')[2]['refused'] == str(len(kinds) + 1))
+    publish(cloud_message(visits[0]))               # older than the newest
+    client.wait(lambda: entry(diagnostics, 'scans')[2]['late'] == '1')
+    assert entry(diagnostics, 'scans')[0] == b'\x01'
+    assert 'reprocess' in entry(diagnostics, 'scans')[1]
+    assert objects[-1].revision == 1
+
+    publish(cloud_message(visits[2]))
+    client.wait(lambda: objects[-1].revision == 2)
+    client.wait(lambda: entry(diagnostics, 'scans')[0] == b'\x00')
+    log = node.log.read_text()
+    assert log.count('snapshot refused') == len(kinds) + 1
+    assert 'Traceback' not in log
+
+    refused = client.call(Reprocess, '/rescene4d/reprocess', Reprocess.Request(from_visit=99))
+    assert not refused.accepted
+    assert '99' in refused.message
+    answer = client.call(Reprocess, '/rescene4d/reprocess', Reprocess.Request())
+    assert (answer.accepted, answer.revision) == (True, 2)
+    client.wait(lambda: objects[-1].revision > 2)
+    assert len(max((o.visit_ids for o in objects[-1].objects), key=len)) == 3   # the late one too
+    assert processes.stop(node) == 0
+
+
+def test_live_parameters(client, processes, start_node):
+    """Thresholds may change while the node runs, within bounds; paths may not."""
+    node = start_node(autostart='true')
+    client.wait(lambda: state_of(client) == 'active')
+
+    def set_parameter(name, value):
+        return client.call(SetParameters, '/rescene4d/set_parameters', SetParameters.Request(
+            parameters=[Parameter(name, value=value).to_parameter_msg()])).results[0]
+    assert set_parameter('inference.score_threshold', 0.4).successful
+    assert not set_parameter('inference.score_threshold', 1.5).successful
+    assert not set_parameter('memory.path', '/elsewhere').successful
+    assert state_of(client) == 'active'
+    assert processes.stop(node) == 0
