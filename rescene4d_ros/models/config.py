@@ -30,5 +30,5 @@ class ModelConfig:
     temporal_mask_pooling: str = param(
         'or', 'How voxels of one place share attention masks across visits: any visit (or), the '
         'mean logit (mean, as published), not at all (off)', one_of=('or', 'mean', 'off'))
-    train_tokens: int = param(6400, 'Most voxels attended to per level in training, a random '
+    train_tokens: int = param(3200, 'Most voxels attended to per level in training, a random '
                               'subset beyond; 0 = all', ge=0, le=10_000_000)

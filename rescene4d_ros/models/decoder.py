@@ -118,9 +118,10 @@ class QueryDecoder(nn.Module):
                 states.append(self.norm(queries))
 
         sets = torch.stack(states)  # (L + 1, Q, C)
+        mask_logits = self.mask_head(sets) @ superpoint_features.T  # (L + 1, Q, S)
         return QueryOutput(
             class_logits=self.class_head(sets),
-            mask_logits=superpoint_features @ self.mask_head(sets).transpose(1, 2),
+            mask_logits=mask_logits.transpose(1, 2),
             features=states[-1],
             superpoint_features=superpoint_features,
             visit=_visit_index([len(v.superpoint_features) for v in visits],
