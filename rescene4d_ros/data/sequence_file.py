@@ -7,7 +7,8 @@ A zip of npy arrays (NumPy's npz, deflated, no pickles):
 array          type                meaning
 =============  ==================  ==========================================================
 header         uint8 (n,)          JSON: format, version, name, per visit stamp, frame, name,
-                                   origin (m) and true objects
+                                   origin (m) and true objects; where told, "notes" of the
+                                   source: any JSON
 xyz_T          int16 (N, 3)        millimetres from the visit's origin
 rgb_T          uint8 (N, 3)        absent without color
 normal_T       uint8 (N, 2)        octahedral unit normal, absent without normals
@@ -15,10 +16,14 @@ instance_T     uint8, uint16 or    instance id, 0 = none
                int32 (N,)
 semantic_T     int8 (N,)           index in SEMANTIC_CLASSES, -1 = unlabeled
 path_T         float32 (P, 3)      sensor positions, absent if unknown
+superpoint_T   uint8, uint16 or    piece of each point, 0..S - 1; absent where readers cut
+               int32 (N,)          superpoints themselves
 =============  ==================  ==========================================================
 """
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 import json
 import os
 from pathlib import Path
@@ -44,7 +49,27 @@ VERSION = 1
 MM = 0.001
 
 
-def write_sequence(path: Path, sequence: ScanSequence, truth: SequenceTruth) -> None:
+@dataclass(frozen=True)
+class SequenceExtras:
+    """
+    Hold what some sources know beyond scans and truth.
+
+    Attributes
+    ----------
+    superpoint : tuple of T ndarrays (N_t,), int32, or None
+        Pieces cut along a mesh that the points have lost.
+    notes : mapping
+        About the source, as JSON holds it; for example that its stamps are made up.
+
+    """
+
+    superpoint: tuple[np.ndarray, ...] | None = None
+    notes: Mapping[str, Any] = field(default_factory=dict)
+
+
+def write_sequence(path: Path, sequence: ScanSequence, truth: SequenceTruth, *,
+                   superpoint: Sequence[np.ndarray] | None = None,
+                   notes: Mapping[str, Any] | None = None) -> None:
     """
     Write a sequence and its truth; the file appears whole or not at all.
 
@@ -53,6 +78,8 @@ def write_sequence(path: Path, sequence: ScanSequence, truth: SequenceTruth) -> 
     path : Path
     sequence : ScanSequence
     truth : SequenceTruth
+    superpoint, notes : optional
+        As in `SequenceExtras`; read back by `read_extras`.
 
     Raises
     ------
@@ -78,9 +105,13 @@ def write_sequence(path: Path, sequence: ScanSequence, truth: SequenceTruth) -> 
             arrays[f'path_{t}'] = scan.sensor_path
         arrays[f'instance_{t}'] = _small(visit.instance)
         arrays[f'semantic_{t}'] = visit.semantic.astype(np.int8)
+        if superpoint is not None:
+            arrays[f'superpoint_{t}'] = _small(superpoint[t])
         visits.append({'stamp_ns': scan.stamp_ns, 'frame_id': scan.frame_id, 'name': scan.name,
                        'origin': origin.tolist(), 'objects': [_to_json(o) for o in visit.objects]})
     header = {'format': FORMAT, 'version': VERSION, 'name': sequence.name, 'visits': visits}
+    if notes is not None:
+        header['notes'] = notes
     arrays['header'] = np.frombuffer(json.dumps(header).encode(), np.uint8)
     path = Path(path)
     part = path.with_name(f'{path.name}.{os.getpid()}.part')
@@ -104,17 +135,7 @@ def read_sequence(path: Path) -> tuple[ScanSequence, SequenceTruth]:
         Truncated, of another kind, or of a version that this package does not read.
 
     """
-    try:
-        with np.load(path, allow_pickle=False) as file:
-            header = json.loads(file['header'].tobytes())
-            _check(header, path)
-            arrays = {name: file[name] for name in file.files}
-    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
-        if isinstance(error, FileNotFoundError):
-            raise
-        raise FileFormatError(f'{path}: expected a whole {FORMAT} file, got a damaged or other '
-                              f'one ({error}); make it again with `rescene4d rooms make`'
-                              ) from error
+    header, arrays = _read(path, '')
     scans, visits = [], []
     for t, visit in enumerate(header['visits']):
         normals = arrays.get(f'normal_{t}')
@@ -126,6 +147,37 @@ def read_sequence(path: Path) -> tuple[ScanSequence, SequenceTruth]:
                                  arrays[f'semantic_{t}'].astype(np.int32),
                                  tuple(_from_json(o) for o in visit['objects'])))
     return ScanSequence(tuple(scans), header['name']), SequenceTruth(tuple(visits))
+
+
+def read_extras(path: Path) -> SequenceExtras:
+    """
+    Read what `write_sequence` wrote beyond scans and truth; the rest is not loaded.
+
+    Raises
+    ------
+    FileFormatError
+        As `read_sequence`.
+
+    """
+    header, arrays = _read(path, 'superpoint_')
+    superpoint = tuple(arrays[f'superpoint_{t}'].astype(np.int32)
+                       for t in range(len(header['visits']))) if arrays else None
+    return SequenceExtras(superpoint, header.get('notes', {}))
+
+
+def _read(path: Path, prefix: str) -> tuple[dict, dict[str, np.ndarray]]:
+    """Return the header and the arrays whose names begin with `prefix`."""
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            header = json.loads(file['header'].tobytes())
+            _check(header, path)
+            return header, {name: file[name] for name in file.files if name.startswith(prefix)}
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        if isinstance(error, FileNotFoundError):
+            raise
+        raise FileFormatError(f'{path}: expected a whole {FORMAT} file, got a damaged or other '
+                              f'one ({error}); make it again with `rescene4d rooms make`'
+                              ) from error
 
 
 def _check(header: Any, path: Path) -> None:
