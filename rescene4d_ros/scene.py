@@ -17,7 +17,7 @@ from rescene4d_ros.geometry.visibility import Cloud, look_at
 from rescene4d_ros.memory.association import associate, Association, AssociationConfig
 from rescene4d_ros.memory.changes import ChangeConfig, EarlierVisit, judge
 from rescene4d_ros.memory.motion import MotionConfig
-from rescene4d_ros.memory.observations import make_observation, observe
+from rescene4d_ros.memory.observations import make_observation, mean_color, observe
 from rescene4d_ros.memory.records import ObjectRecord, Observation, remember, VisitFacts
 from rescene4d_ros.memory.replay import carry_ids, replay
 from rescene4d_ros.memory.store import SceneMemory
@@ -230,7 +230,7 @@ def _named(scan: Scan, observations: Sequence[Observation], association: Associa
         if number in pieces:
             points = np.sort(np.concatenate([found.points, *pieces[number]]))
             found = make_observation(scan, points, found.class_probs, found.score, found.feature,
-                                     dict(found.votes))
+                                     dict(found.votes), mean_color(scan))
         seen[object_id] = found
     reasons = {i: association.reasons.get(i, 'new: nothing remembered explains it')
                for i in seen}

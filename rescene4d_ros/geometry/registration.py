@@ -1,6 +1,7 @@
 """The rigid motion of one object between two visits, from its points in both."""
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass
 
 import numpy as np
@@ -37,22 +38,31 @@ class Registration:
 
 
 class _Pair:
-    """Two point sets with their search trees, thinned to a size."""
+    """Two point sets: all points in search trees, some of each to ask with."""
 
     def __init__(self, before: np.ndarray, after: np.ndarray, limit: int):
         self.before = before[evenly(len(before), limit)]
         self.after = after[evenly(len(after), limit)]
-        self.before_tree, self.after_tree = cKDTree(self.before), cKDTree(self.after)
+        self.before_tree, self.after_tree = cKDTree(before), cKDTree(after)
 
-    def partners(self, motion: np.ndarray):
-        """Return both directions' distances and nearest indices under a motion."""
-        forth, i = self.after_tree.query(transform(motion, self.before))
-        back, j = self.before_tree.query(transform(invert(motion), self.after))
+    def thinner(self, limit: int) -> _Pair:
+        """Return the same sets, asked with fewer points."""
+        pair = copy(self)
+        pair.before = self.before[evenly(len(self.before), limit)]
+        pair.after = self.after[evenly(len(self.after), limit)]
+        return pair
+
+    def partners(self, motion: np.ndarray, gate: float):
+        """Return both directions' distances (inf beyond the gate) and nearest indices."""
+        forth, i = self.after_tree.query(transform(motion, self.before),
+                                         distance_upper_bound=gate)
+        back, j = self.before_tree.query(transform(invert(motion), self.after),
+                                         distance_upper_bound=gate)
         return forth, i, back, j
 
     def score(self, motion: np.ndarray) -> Registration:
         """Say how well a motion lays the first set on the second."""
-        forth, _, back, _ = self.partners(motion)
+        forth, _, back, _ = self.partners(motion, FIT_RADIUS)
         near = [d[d < FIT_RADIUS] for d in (forth, back)]
         residual = np.sqrt(np.mean(np.concatenate(near) ** 2)) if len(near[0]) + len(near[1]) \
             else FIT_RADIUS
@@ -64,10 +74,12 @@ class _Pair:
         """Iterate closest points: pair, solve, and narrow the gate."""
         for gate in gates:
             for _ in range(rounds):
-                forth, i, back, j = self.partners(motion)
+                forth, i, back, j = self.partners(motion, gate)
                 use_forth, use_back = forth < gate, back < gate
-                source = np.concatenate([self.before[use_forth], self.before[j[use_back]]])
-                target = np.concatenate([self.after[i[use_forth]], self.after[use_back]])
+                source = np.concatenate([self.before[use_forth],
+                                         self.before_tree.data[j[use_back]]])
+                target = np.concatenate([self.after_tree.data[i[use_forth]],
+                                         self.after[use_back]])
                 if len(source) < 3:
                     break
                 step = solve_upright(source, target)
@@ -101,7 +113,7 @@ def solve_upright(source: np.ndarray, target: np.ndarray) -> np.ndarray:
     return motion
 
 
-def register(before: np.ndarray, after: np.ndarray, *, starts: int = 12, tie: float = 0.04,
+def register(before: np.ndarray, after: np.ndarray, *, starts: int = 24, tie: float = 0.04,
              coarse: int = 250, fine: int = 1200) -> Registration:
     """
     Find the upright rigid motion of an object between two visits.
@@ -131,13 +143,9 @@ def register(before: np.ndarray, after: np.ndarray, *, starts: int = 12, tie: fl
     after = np.asarray(after, dtype=np.float64)
     if min(len(before), len(after)) < 3:
         return Registration(np.eye(4), FIT_RADIUS, 0.0, 0.0)
-    rough = _Pair(before, after, coarse)
-    found = [rough.score(rough.refine(start, rounds=4))
-             for start in _starts(before, after, starts)]
-    found.sort(key=lambda r: -r.fit)
     exact = _Pair(before, after, fine)
-    polished = [exact.score(exact.refine(r.after_T_before, gates=GATES[-2:]))
-                for r in _distinct(found)[:4]]
+    found = _search(exact.thinner(coarse), starts)
+    polished = [exact.score(exact.refine(r.after_T_before, gates=GATES[-2:])) for r in found[:3]]
     best = max(r.fit for r in polished)
     center = before.mean(0)
 
@@ -146,6 +154,30 @@ def register(before: np.ndarray, after: np.ndarray, *, starts: int = 12, tie: fl
         shift = np.linalg.norm(transform(motion, center[None])[0] - center)
         return round(abs(yaw_of(motion)), 2), shift
     return min((r for r in polished if r.fit >= best - tie), key=effort)
+
+
+def shape_overlap(before: np.ndarray, after: np.ndarray, *, starts: int = 12,
+                  points: int = 150) -> float:
+    """
+    Return the overlap of two point sets after a quick search for the best motion, 0..1.
+
+    Says whether two things can be one without saying exactly how it moved.
+
+    """
+    before = np.asarray(before, dtype=np.float64)
+    after = np.asarray(after, dtype=np.float64)
+    if min(len(before), len(after)) < 3:
+        return 0.0
+    return _search(_Pair(before, after, points), starts)[0].overlap
+
+
+def _search(rough: _Pair, starts: int) -> list[Registration]:
+    """Return distinct hypotheses, best first: many starts scored, the best of them refined."""
+    first = _starts(rough.before_tree.data, rough.after_tree.data, starts)
+    reach = [np.minimum(rough.partners(start, GATES[0])[0], GATES[0]).mean() for start in first]
+    promising = [first[0], *(first[1 + k] for k in np.argsort(reach[1:], kind='stable')[:5])]
+    found = [rough.score(rough.refine(start, rounds=4)) for start in promising]
+    return _distinct(sorted(found, key=lambda r: -r.fit))
 
 
 def standing_still(before: np.ndarray, after: np.ndarray, fine: int = 1200) -> Registration:

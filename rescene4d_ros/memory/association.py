@@ -1,9 +1,10 @@
 """
 Which remembered object each observation is: all evidence in one global assignment.
 
-Most furniture stands still, so the same place speaks loudest; then the query that the network
-shares between visits; then appearance, class and size, which alone can bring back an object
-that was away. An observation that nothing explains well enough is a new object.
+Every kind of evidence says how much likelier the two are one object than two, as a logarithm,
+so evidence adds up and a new object has score 0. Most furniture stands still, so the same place
+speaks loudest; then the query that the network shares between visits; then color, shape, size
+and class, which alone can bring back an object that was away.
 """
 from __future__ import annotations
 
@@ -14,6 +15,7 @@ import numpy as np
 from rescene4d_ros.config import param
 from rescene4d_ros.geometry.boxes import bounds, iou
 from rescene4d_ros.geometry.neighbors import evenly, share_near
+from rescene4d_ros.geometry.registration import shape_overlap
 from rescene4d_ros.geometry.visibility import Place, PlaceEvidence
 from rescene4d_ros.memory.records import ObjectRecord, Observation
 from rescene4d_ros.structures import Box
@@ -22,33 +24,44 @@ from scipy.spatial import cKDTree
 
 PLACE_RADIUS = 0.05      # m; points this near count as the same surface
 PLACE_POINTS = 300       # points per object by which places are compared
-FORBIDDEN = -1e3         # score of a pair that cannot be
 SAME_KIND = 0.5          # agreement of class posteriors from which a piece may be a part
-COLOR_TOLERANCE = np.array([0.03, 0.06, 0.35, 0.03, 0.06, 0.25])   # as `describe_color`
+FORBIDDEN = -1e3         # score of a pair that cannot be
+# Spread of each value of `describe_color` between two visits of one object, and between two
+# objects of one class; measured on procedural rooms with changing light.
+COLOR_SPREAD = np.array([0.010, 0.020, 0.16, 0.009, 0.016, 0.10])
+COLOR_RANGE = np.array([0.10, 0.24, 0.58, 0.055, 0.10, 0.22])
 
 
 @dataclass(frozen=True)
 class AssociationConfig:
-    """Say how much each kind of evidence counts; scores add up, a birth has a score too."""
+    """Say how much each kind of evidence counts, in units of log likelihood ratio."""
 
-    place: float = param(3.0, 'Weight of standing at the same place.', ge=0, le=10)
-    query: float = param(2.0, 'Weight of one query covering both visits.', ge=0, le=10)
-    feature: float = param(0.8, 'Weight of the query feature.', ge=0, le=10)
-    color: float = param(0.7, 'Weight of the color.', ge=0, le=10)
-    size: float = param(0.7, 'Weight of the box size.', ge=0, le=10)
-    kind: float = param(0.6, 'Weight of the class posterior.', ge=0, le=10)
-    nearness: float = param(0.3, 'Weight of being near the old place.', ge=0, le=10)
+    place: float = param(6.0, 'For standing at wholly the same place.', ge=0, le=20)
+    query: float = param(5.0, 'For one query that wholly covers both visits.', ge=0, le=20)
+    color: float = param(0.7, 'Weight of the color, whose channels are not independent.', ge=0,
+                         le=5)
+    feature: float = param(2.0, 'Per cosine of the query features above one half.', ge=0, le=20)
+    kind: float = param(1.5, 'Per agreement of the class posteriors above one half.', ge=0,
+                        le=20)
+    size: float = param(8.0, 'Per likeness of the boxes above four fifths.', ge=0, le=50)
+    shape: float = param(12.0, 'Per overlap after the best motion above four fifths.', ge=0,
+                         le=50)
+    nearness: float = param(0.5, 'For being near the old place.', ge=0, le=10)
     nearness_m: float = param(2.0, 'Distance at which nearness has faded to 1/e.', unit='m',
                               ge=0.1, le=100)
-    unseen: float = param(0.5, 'Cost of leaving an old place that was not looked at.',
-                          ge=0, le=10)
-    occupied: float = param(1.5, 'Cost of leaving an old place that still shows its points.',
-                            ge=0, le=10)
-    birth: float = param(2.0, 'Score of being a new object.', ge=0, le=10)
+    left: float = param(1.0, 'Cost of an object standing elsewhere than before.', ge=0, le=20)
+    left_unseen: float = param(2.5, 'The same where its old place was not looked at.', ge=0,
+                               le=20)
+    left_occupied: float = param(4.0, 'The same where its old place still shows its points.',
+                                 ge=0, le=20)
+    birth: float = param(0.0, 'Score of being a new object.', ge=-20, le=20)
     same_place: float = param(0.5, 'Overlap from which two places are the same.', ge=0, le=1)
-    min_size: float = param(0.35, 'Size likeness below which a move is impossible.', ge=0, le=1)
+    min_size: float = param(0.35, 'Likeness of the boxes below which a move is impossible.',
+                            ge=0, le=1)
     min_fragment: float = param(0.6, 'Share of an unlinked observation on a linked object '
                                 'from which it is a part of it.', ge=0, le=1)
+    shape_checks: int = param(4, 'Remembered objects per observation whose shape is compared '
+                              'where place and query do not decide.', ge=1, le=50)
 
 
 @dataclass(frozen=True)
@@ -84,9 +97,10 @@ class _Evidence:
     place: np.ndarray
     query: np.ndarray
     feature: np.ndarray
-    color: np.ndarray
+    color: np.ndarray      # log likelihood ratio
     size: np.ndarray
     kind: np.ndarray
+    shape: np.ndarray      # NaN where not compared
     distance: np.ndarray   # m
     leaving: np.ndarray    # (O,) cost of an object having left its old place
 
@@ -116,6 +130,8 @@ def associate(observations: Sequence[Observation], records: Mapping[int, ObjectR
     known = [records[i] for i in ids]
     evidence = _gather(observations, known, [places[i] for i in ids], config)
     score = _score(evidence, config)
+    if _compare_shapes(observations, known, evidence, score, config):
+        score = _score(evidence, config)
     births = np.full((len(observations), len(observations)), 2 * FORBIDDEN)
     np.fill_diagonal(births, config.birth)
     chosen_rows, chosen = linear_sum_assignment(-np.hstack([score, births]))
@@ -125,7 +141,7 @@ def associate(observations: Sequence[Observation], records: Mapping[int, ObjectR
             links[m] = ids[o]
             reasons[ids[o]] = _reason(evidence, m, o, config)
             rivals = np.append(np.delete(score[m], o), config.birth)
-            confidence[ids[o]] = float(1 / (1 + np.exp(-2 * (score[m, o] - rivals.max()))))
+            confidence[ids[o]] = float(1 / (1 + np.exp(rivals.max() - score[m, o])))
         else:
             unlinked.append(m)
     parts = _fragments(observations, records, links, unlinked, config.min_fragment)
@@ -143,32 +159,53 @@ def _gather(observations: Sequence[Observation], known: Sequence[ObjectRecord],
         for object_id, share in seen.votes.items():
             if object_id in column:
                 query[m, column[object_id]] = share
-    cost = {Place.OCCUPIED: config.occupied, Place.UNSEEN: config.unseen, Place.SEEN_EMPTY: 0.0}
-    leaving = np.array([0.0 if record.is_gone else cost[at.place]
+    cost = {Place.OCCUPIED: config.left_occupied, Place.UNSEEN: config.left_unseen,
+            Place.SEEN_EMPTY: config.left}
+    leaving = np.array([config.left if record.is_gone else cost[at.place]
                         for record, at in zip(known, places)])
     centers = [np.array([x.box.center for x in side]).reshape(-1, 3)
                for side in (observations, known)]
     distance = np.linalg.norm(centers[0][:, None] - centers[1][None], axis=2)
     return _Evidence(
-        _same_place(observations, known, places), query,
-        _features(observations, known), _colors(observations, known),
-        _sizes(observations, known), _kinds(observations, known), distance, leaving)
+        _same_place(observations, known, places), query, _features(observations, known),
+        _colors(observations, known), _sizes(observations, known), _kinds(observations, known),
+        np.full(shape, np.nan), distance, leaving)
 
 
 def _score(e: _Evidence, config: AssociationConfig) -> np.ndarray:
     """Add the evidence up, (M, O)."""
-    looks = (config.feature * e.feature + config.color * e.color + config.size * e.size
-             + config.kind * e.kind)
+    stays = e.place >= config.same_place
+    fits = e.size >= config.min_size
     # Identical chairs: the query may jump to a twin while the old place is still taken.
-    taken = (e.place >= config.same_place) & (e.size >= config.min_size)
+    taken = stays & fits
     taken_by_other = taken.sum(0, keepdims=True) - taken > 0
-    query = np.where(taken_by_other | (e.size < config.min_size), 0.0, e.query)
-    stays = config.place * e.place
-    leaves = config.nearness * np.exp(-e.distance / config.nearness_m) - e.leaving
-    score = config.query * query + looks + np.where(e.place >= config.same_place, stays,
-                                                    np.maximum(stays, leaves))
-    impossible = (e.place < config.same_place) & (e.size < config.min_size)
-    return np.where(impossible, FORBIDDEN, score)
+    query = np.where(taken_by_other | ~fits, 0.0, e.query)
+    looks = (np.clip(config.color * e.color, -4, 4) + config.feature * (e.feature - 0.5)
+             + config.kind * (e.kind - 0.5) + np.clip(config.size * (e.size - 0.8), -4, 1))
+    shape = np.clip(config.shape * (np.nan_to_num(e.shape, nan=0.8) - 0.8), -4, 2)
+    moved = config.nearness * np.exp(-e.distance / config.nearness_m) - e.leaving + shape
+    score = config.query * query + looks + np.where(stays, config.place * e.place, moved)
+    return np.where(stays | fits, score, FORBIDDEN)
+
+
+def _compare_shapes(observations: Sequence[Observation], known: Sequence[ObjectRecord],
+                    e: _Evidence, score: np.ndarray, config: AssociationConfig) -> bool:
+    """
+    Lay observations on remembered objects where place and query do not decide who they are.
+
+    Costly, so only the few likeliest pairs are compared: those that a fitting shape would link.
+
+    """
+    compared = False
+    for m in range(len(observations)):
+        decided = (e.place[m] >= config.same_place) & (score[m] > config.birth)
+        if decided.any():
+            continue
+        likely = np.argsort(-score[m], kind='stable')[:config.shape_checks]
+        for o in likely[score[m, likely] > config.birth - 2.5]:
+            e.shape[m, o] = shape_overlap(known[o].xyz, observations[m].xyz)
+            compared = True
+    return compared
 
 
 def _same_place(observations: Sequence[Observation], known: Sequence[ObjectRecord],
@@ -210,13 +247,15 @@ def _features(observations: Sequence[Observation], known: Sequence[ObjectRecord]
 
 
 def _colors(observations: Sequence[Observation], known: Sequence[ObjectRecord]) -> np.ndarray:
-    """Return how alike the colors are: 1 = equal; 0.5 where one side has no color."""
+    """Return how much likelier the colors are one object's than two's; 0 without color."""
     new, old = _stack([x.color for x in observations]), _stack([x.color for x in known])
-    alike = np.full((len(observations), len(known)), 0.5)
+    ratio = np.zeros((len(observations), len(known)))
     for width in set(new) & set(old) - {0}:
-        off = (new[width][1][:, None] - old[width][1][None]) / COLOR_TOLERANCE
-        alike[np.ix_(new[width][0], old[width][0])] = np.exp(-0.5 * np.mean(off ** 2, axis=2))
-    return alike
+        off = new[width][1][:, None] - old[width][1][None]
+        log_density = [-2 * np.log1p((off / spread) ** 2 / 3) - np.log(spread)
+                       for spread in (COLOR_SPREAD, COLOR_RANGE)]    # Student t, 3 degrees
+        ratio[np.ix_(new[width][0], old[width][0])] = (log_density[0] - log_density[1]).sum(2)
+    return ratio
 
 
 def _stack(vectors: Sequence[np.ndarray]) -> dict[int, tuple[np.ndarray, np.ndarray]]:
@@ -250,11 +289,14 @@ def _reason(e: _Evidence, m: int, o: int, config: AssociationConfig) -> str:
     said = []
     if e.place[m, o] >= config.same_place:
         said.append(f'same place ({e.place[m, o]:.2f})')
+    else:
+        said.append(f'{e.distance[m, o]:.2f} m from its old place')
     if e.query[m, o] > 0.1:
         said.append(f'shared query ({e.query[m, o]:.2f})')
-    said.append(f'feature {e.feature[m, o]:.2f}, color {e.color[m, o]:.2f}, '
-                f'size {e.size[m, o]:.2f}, class {e.kind[m, o]:.2f}, '
-                f'{e.distance[m, o]:.2f} m from its old place')
+    if np.isfinite(e.shape[m, o]):
+        said.append(f'shape {e.shape[m, o]:.2f}')
+    said.append(f'color {e.color[m, o]:+.1f}, size {e.size[m, o]:.2f}, '
+                f'feature {e.feature[m, o]:.2f}, class {e.kind[m, o]:.2f}')
     return '; '.join(said)
 
 

@@ -36,6 +36,7 @@ def observe(scan: Scan, segmentation: Segmentation, old_ids: Sequence[np.ndarray
     """
     newest = len(old_ids)
     votes = _votes(segmentation.labels[:newest], old_ids)
+    light = mean_color(scan)
     found = []
     for instance, points in _members(segmentation.labels[newest]):
         score = float(segmentation.scores[instance])
@@ -43,42 +44,48 @@ def observe(scan: Scan, segmentation: Segmentation, old_ids: Sequence[np.ndarray
             continue
         found.append(make_observation(
             scan, points, segmentation.class_probs[instance], score,
-            segmentation.features[instance], votes.get(instance, {})))
+            segmentation.features[instance], votes.get(instance, {}), light))
     return found
 
 
 def make_observation(scan: Scan, points: np.ndarray, class_probs: np.ndarray, score: float,
-                     feature: np.ndarray, votes: dict[int, float]) -> Observation:
-    """Describe the object that some points of a scan show."""
+                     feature: np.ndarray, votes: dict[int, float],
+                     light: np.ndarray | None) -> Observation:
+    """Describe the object that some points of a scan show; `light` is the scan's mean color."""
     xyz = scan.xyz[points]
     kept = thin(xyz, POINT_SPACING)
     xyz = xyz[kept[evenly(len(kept), MAX_POINTS)]]
     norm = float(np.linalg.norm(feature))
     feature = np.asarray(feature, dtype=np.float32)
+    color = np.zeros(0, dtype=np.float32) if light is None \
+        else describe_color(scan.rgb[points], light)
     return Observation(
         points, xyz, fit_box(xyz), np.asarray(class_probs, dtype=np.float32), score,
-        feature / norm if norm > 0 else feature,
-        describe_color(None if scan.rgb is None else scan.rgb[points]), votes)
+        feature / norm if norm > 0 else feature, color, votes)
 
 
-def describe_color(rgb: np.ndarray | None) -> np.ndarray:
+def mean_color(scan: Scan) -> np.ndarray | None:
+    """Return the mean color (3,) of a visit, in which its light shows; None without color."""
+    return None if scan.rgb is None else scan.rgb.mean(0) + 1.0
+
+
+def describe_color(rgb: np.ndarray, light: np.ndarray) -> np.ndarray:
     """
-    Describe the colors of an object so that brighter or darker light changes little.
+    Describe the colors of an object relative to the light of its visit.
 
     Parameters
     ----------
-    rgb : ndarray (N, 3), uint8, or None
+    rgb : ndarray (N, 3), uint8
+    light : ndarray (3,)
+        Mean color of the whole visit: walls and floor hardly change, the lamp does.
 
     Returns
     -------
     ndarray (6,), float32
-        Mean of red-green and yellow-blue share and of log lightness, then their deviations;
-        empty without color.
+        Mean of red-green and yellow-blue share and of log lightness, then their deviations.
 
     """
-    if rgb is None or len(rgb) == 0:
-        return np.zeros(0, dtype=np.float32)
-    value = rgb.astype(np.float64) + 1.0
+    value = (rgb.astype(np.float64) + 1.0) / light
     total = value.sum(1)
     channels = np.stack([(value[:, 0] - value[:, 1]) / total,
                          (value[:, 0] + value[:, 1] - 2 * value[:, 2]) / total,

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 from rescene4d_ros.geometry.visibility import Cloud
-from rescene4d_ros.memory.observations import make_observation
+from rescene4d_ros.memory.observations import make_observation, mean_color
 from rescene4d_ros.memory.records import ObjectRecord, remember, VisitFacts
 from rescene4d_ros.memory.store import SceneMemory
 from rescene4d_ros.structures import Change, VisitInfo
@@ -42,7 +42,7 @@ def replay(memory: SceneMemory, visits: Sequence[VisitInfo]) -> dict[int, Object
         for stored in memory.observed(visit.visit_id):
             observations[stored.object_id] = make_observation(
                 scan, np.flatnonzero(labels == stored.object_id), stored.class_probs,
-                stored.score, stored.feature, {})
+                stored.score, stored.feature, {}, mean_color(scan))
             reasons[stored.object_id] = stored.reason
         states = {i: dict(past)[visit.visit_id] for i, past in histories.items()
                   if visit.visit_id in dict(past)}
