@@ -16,7 +16,7 @@ from scipy.sparse import coo_matrix
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
-SMALLEST_SHARE = 0.2  # of the largest part of the visit; smaller parts are stray points
+SMALLEST_SHARE = 0.5  # of the largest part in the visit: look-alikes have like sizes, strays not
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ def split_instances(labels: Sequence[np.ndarray], xyz: Sequence[np.ndarray], n_i
     gap : float, m
         Parts farther apart than this are not one; 0 = never split.
     min_points : int
-        Smaller parts become unlabeled where an instance is split.
+        Parts smaller than this, or than half the largest part, become unlabeled.
 
     Returns
     -------

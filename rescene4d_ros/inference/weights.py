@@ -13,7 +13,7 @@ from rescene4d_ros.errors import ConfigError, WeightsError
 from rescene4d_ros.models import ModelConfig, ReScene4D
 from rescene4d_ros.superpoints import SuperpointConfig
 from safetensors import safe_open, SafetensorError
-from safetensors.torch import save_file
+from safetensors.torch import save
 import torch
 
 SCHEMA = 1
@@ -84,7 +84,8 @@ def save_weights(path: str | Path, model: ReScene4D, info: WeightsInfo, *, half:
     path = Path(path)
     unfinished = path.with_name(f'{path.name}.{os.getpid()}.part')
     try:
-        save_file(tensors, unfinished, metadata)
+        # Not save_file: its files are readable by their writer alone.
+        unfinished.write_bytes(save(tensors, metadata))
         os.replace(unfinished, path)
     finally:
         unfinished.unlink(missing_ok=True)
