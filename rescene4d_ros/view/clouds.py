@@ -1,41 +1,20 @@
 """Pictures of a sequence: every visit from above and at an angle, by color, class and identity."""
 from __future__ import annotations
 
-from datetime import datetime, timezone
+from datetime import datetime, UTC
 from pathlib import Path
 
 import numpy as np
 from rescene4d_ros.structures import Scan, ScanSequence, SequenceTruth
 from rescene4d_ros.view.colors import class_colors, colors_of
+from rescene4d_ros.view.cutaway import cutaway
 from rescene4d_ros.view.splat import BACKGROUND, splat, View, view_of, wall_azimuth
 
 
 def date_of(stamp_ns: int) -> str:
     """Return a stamp as a day and minute in UTC."""
-    when = datetime.fromtimestamp(stamp_ns / 1e9, timezone.utc)
+    when = datetime.fromtimestamp(stamp_ns / 1e9, UTC)
     return when.strftime('%Y-%m-%d %H:%M')
-
-
-def visible_from_above(scan: Scan, view: View) -> np.ndarray:
-    """Return which points (N,) to draw: walls that would hide the room from the viewer are not."""
-    if scan.normals is None:
-        return np.ones(len(scan), bool)
-    # Normals point to the sensor in the room; those that look away from the viewer are the
-    # backs of near walls.
-    upright = np.abs(scan.normals[:, 2]) < 0.35
-    rim = _near_rim(scan.xyz)
-    return ~(upright & rim & (scan.normals @ view.rotation[2] > 0.12))
-
-
-def _near_rim(xyz: np.ndarray, cell: float = 0.1, reach: int = 4) -> np.ndarray:
-    """Return which points are within `reach` cells of the outline of the cloud, from above."""
-    from scipy.ndimage import binary_closing, binary_erosion, binary_fill_holes
-    at = np.floor((xyz[:, :2] - xyz[:, :2].min(axis=0)) / cell).astype(int) + reach + 2
-    grid = np.zeros(at.max(axis=0) + reach + 3, bool)
-    grid[at[:, 0], at[:, 1]] = True
-    full = binary_fill_holes(binary_closing(grid, iterations=3))
-    inner = binary_erosion(full, iterations=reach)
-    return ~inner[at[:, 0], at[:, 1]]
 
 
 def sequence_picture(sequence: ScanSequence, truth: SequenceTruth | None, path: Path,
@@ -83,5 +62,5 @@ def sequence_picture(sequence: ScanSequence, truth: SequenceTruth | None, path: 
 
 
 def _draw(view: View, scan: Scan, rgb: np.ndarray) -> np.ndarray:
-    shown = visible_from_above(scan, view)
+    shown = cutaway(scan.xyz, view)
     return splat(view, scan.xyz[shown], rgb[shown])

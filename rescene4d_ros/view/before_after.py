@@ -1,0 +1,197 @@
+"""One picture of all visits: which object is which, what moved, left, came, or was not seen."""
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from rescene4d_ros.structures import (
+    Box,
+    Change,
+    ChangeKind,
+    MemorySnapshot,
+    ObjectState,
+    Scan,
+    SceneObject,
+)
+from rescene4d_ros.view.clouds import date_of
+from rescene4d_ros.view.colors import color_of, colors_of
+from rescene4d_ros.view.cutaway import cutaway
+from rescene4d_ros.view.splat import BACKGROUND, splat, View, view_of, wall_azimuth
+
+PANEL = (900, 660)
+SUPERSAMPLING = 2
+MARKS = {
+    ChangeKind.MOVED: ('#1552c4', 'moved'), ChangeKind.ADDED: ('#128a2c', 'new'),
+    ChangeKind.REMOVED: ('#c81414', 'removed'), ChangeKind.REAPPEARED: ('#0b8f9c', 'came back'),
+    ChangeKind.DEFORMED: ('#9b3fb5', 'changed shape')}
+UNSEEN = '#5a5a5a'
+EDGES = ((0, 1), (1, 2), (2, 3), (3, 0), (4, 5), (5, 6), (6, 7), (7, 4),
+         (0, 4), (1, 5), (2, 6), (3, 7))
+
+
+def draw_before_after(path: Path, scans: Sequence[Scan], labels: Sequence[np.ndarray],
+                      snapshot: MemorySnapshot, changes: Sequence[Change]) -> None:
+    """
+    Write a PNG with one view per visit: the same color is the same object.
+
+    Parameters
+    ----------
+    path : Path
+    scans : sequence of T Scan
+        In the order of `snapshot.visits`.
+    labels : sequence of T ndarrays (N_t,), int64
+        Persistent id per point; 0 = none.
+    snapshot : MemorySnapshot
+    changes : sequence of Change
+
+    """
+    from matplotlib.figure import Figure
+    columns = 1 if len(scans) == 1 else 2
+    rows = -(-len(scans) // columns)
+    width, height = PANEL
+    clouds = [scan.xyz for scan in scans]
+    azimuth = wall_azimuth(clouds[0])
+    view = view_of(clouds, width * SUPERSAMPLING, height * SUPERSAMPLING, azimuth)
+    figure = Figure((columns * width / 100, (rows * (height + 30) + 46) / 100), dpi=100)
+    figure.patch.set_facecolor(np.array(BACKGROUND) / 255)
+    axes = figure.subplots(rows, columns, squeeze=False).ravel()
+    last: dict[int, Box] = {}
+    for t, ax in enumerate(axes):
+        ax.axis('off')
+        if t >= len(scans):
+            continue
+        visit = snapshot.visits[t]
+        last.update(boxes_of(scans[t].xyz, labels[t], np.deg2rad(azimuth - 62)))
+        mine = [c for c in changes if c.visit_id == visit.visit_id]
+        _panel(ax, view, scans[t], labels[t], snapshot.objects, visit.visit_id, mine, last)
+        ax.set_title(f'visit {t + 1}   {date_of(scans[t].stamp_ns)}', fontsize=14, pad=4)
+    _legend(figure)
+    bottom = 44 / (rows * (height + 30) + 46)
+    figure.subplots_adjust(0.003, bottom, 0.997, 1 - 0.6 * bottom, wspace=0.006, hspace=0.05)
+    figure.savefig(path)
+
+
+def boxes_of(xyz: np.ndarray, labels: np.ndarray, yaw: float) -> dict[int, Box]:
+    """Return the box of every object's points, turned as the walls are (rad)."""
+    c, s = np.cos(yaw), np.sin(yaw)
+    wall_T_map = np.array([[c, s, 0], [-s, c, 0], [0, 0, 1]])
+    found = {}
+    for k in np.unique(labels[labels > 0]):
+        points = xyz[labels == k] @ wall_T_map.T
+        # A few stray points must not blow the box up.
+        low, high = np.percentile(points, (1, 99), axis=0)
+        center = wall_T_map.T @ ((low + high) / 2)
+        found[int(k)] = Box(tuple(center), tuple(high - low), float(yaw))
+    return found
+
+
+def _panel(ax, view: View, scan: Scan, labels: np.ndarray, objects: Sequence[SceneObject],
+           visit_id: int, changes: Sequence[Change], last: dict[int, Box]) -> None:
+    ax.imshow(_image(view, scan, labels), extent=(0, view.width, view.height, 0),
+              interpolation='antialiased')
+    ax.set_xlim(0, view.width)
+    ax.set_ylim(view.height, 0)
+    seen = set(np.unique(labels).tolist())
+    kinds = {c.object_id: c.kind for c in changes}
+    placed: list[tuple[float, float]] = []
+    for item in sorted(objects, key=lambda o: view.project(
+            np.array([_box(o, last).center]))[0, 1]):
+        box = _box(item, last)
+        state = dict(item.states).get(visit_id, ObjectState.UNKNOWN)
+        kind = kinds.get(item.object_id)
+        name = f'{item.class_name} #{item.object_id}'
+        if item.object_id in seen:
+            color = MARKS[kind][0] if kind in MARKS else _dark(color_of(item.object_id))
+            _outline(ax, view, box, color, 2.4 if kind in MARKS else 0.9)
+            _label(ax, view, box, name, color, placed, strong=kind in MARKS)
+        elif state == ObjectState.NOT_OBSERVED:
+            _outline(ax, view, box, UNSEEN, 1.4, (0, (4, 3)))
+            _label(ax, view, box, f'{name}: not seen', UNSEEN, placed)
+    for change in changes:
+        _mark(ax, view, change, placed)
+
+
+def _box(item: SceneObject, last: dict[int, Box]) -> Box:
+    return last.get(item.object_id, item.box)
+
+
+def _image(view: View, scan: Scan, labels: np.ndarray) -> np.ndarray:
+    """Draw objects in their identity's color over a pale room, light and dark as scanned."""
+    rgb = np.full((len(scan), 3), 170.0) if scan.rgb is None else scan.rgb.astype(np.float64)
+    gray = rgb.mean(axis=1, keepdims=True)
+    room = 0.5 * gray + 0.12 * rgb + 90
+    light = np.clip(0.72 + 0.45 * gray / 255, 0, 1.1)
+    identity = colors_of(labels) * light
+    colored = np.where(labels[:, None] > 0, identity, room)
+    shown = cutaway(scan.xyz, view, labels > 0)
+    return splat(view, scan.xyz[shown], np.clip(colored[shown], 0, 255).astype(np.uint8))
+
+
+def _corners(view: View, box: Box) -> np.ndarray:
+    """Return the (8, 2) corners of a box in the image."""
+    unit = np.array([[-1, -1, -1], [1, -1, -1], [1, 1, -1], [-1, 1, -1],
+                     [-1, -1, 1], [1, -1, 1], [1, 1, 1], [-1, 1, 1]]) / 2
+    local = unit * np.asarray(box.size)
+    pose = box.map_T_box
+    return view.project(local @ pose[:3, :3].T + pose[:3, 3])[:, :2]
+
+
+def _outline(ax, view: View, box: Box, color, width: float, style='solid') -> None:
+    corners = _corners(view, box)
+    for a, b in EDGES:
+        ax.plot(*corners[[a, b]].T, color=color, linewidth=width, linestyle=style,
+                solid_capstyle='round')
+
+
+def _label(ax, view: View, box: Box, text: str, color, placed: list[tuple[float, float]],
+           strong: bool = False) -> None:
+    """Write at the top of a box; lower where another label is already."""
+    from matplotlib import patheffects
+    x, y = _corners(view, box)[4:].mean(axis=0)
+    step = 13 * SUPERSAMPLING
+    while any(abs(x - px) < 90 * SUPERSAMPLING and abs(y - py) < step for px, py in placed):
+        y += step / 3
+    placed.append((x, y))
+    ax.text(x, y, text, color=color, fontsize=10 if strong else 8.5, ha='center', va='center',
+            fontweight='bold' if strong else 'normal',
+            path_effects=[patheffects.withStroke(linewidth=2.6, foreground='white')])
+
+
+def _mark(ax, view: View, change: Change, placed: list[tuple[float, float]]) -> None:
+    """Draw where something was: an arrow from there, or a cross over it."""
+    color = MARKS.get(change.kind, (UNSEEN, ''))[0]
+    if change.before is None:
+        return
+    if change.kind in (ChangeKind.MOVED, ChangeKind.REAPPEARED) and change.after is not None:
+        _outline(ax, view, change.before, color, 1.0, (0, (2, 2)))
+        start, end = view.project(np.array([change.before.center, change.after.center]))[:, :2]
+        if np.hypot(*(end - start)) > 12 * SUPERSAMPLING:
+            ax.annotate('', end, start, arrowprops={
+                'arrowstyle': '-|>', 'color': color, 'linewidth': 2.6, 'mutation_scale': 20,
+                'connectionstyle': 'arc3,rad=0.12'})
+    if change.kind == ChangeKind.REMOVED:
+        corners = _corners(view, change.before)
+        _outline(ax, view, change.before, color, 1.8)
+        low, high = corners.min(axis=0), corners.max(axis=0)
+        for x in ((low[0], high[0]), (high[0], low[0])):
+            ax.plot(x, (low[1], high[1]), color=color, linewidth=2.6)
+        _label(ax, view, change.before, f'{change.class_name} #{change.object_id}: gone', color,
+               placed, strong=True)
+
+
+def _dark(color: tuple[int, int, int]) -> tuple[float, ...]:
+    return tuple(0.55 * c / 255 for c in color)
+
+
+def _legend(figure) -> None:
+    from matplotlib.lines import Line2D
+    from matplotlib.patches import Patch
+    handles = [Patch(facecolor=np.array(color_of(1)) / 255, label='same color = same object')]
+    for color, text in (MARKS[k] for k in (ChangeKind.MOVED, ChangeKind.ADDED, ChangeKind.REMOVED,
+                                           ChangeKind.REAPPEARED)):
+        handles.append(Line2D([], [], color=color, linewidth=3, label=text))
+    handles.append(Line2D([], [], color=UNSEEN, linewidth=1.6, linestyle=(0, (4, 3)),
+                          label='place not seen at this visit'))
+    figure.legend(handles=handles, loc='lower center', ncols=len(handles), frameon=False,
+                  fontsize=11)
