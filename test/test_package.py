@@ -1,0 +1,117 @@
+"""The package says each fact once: versions, dependencies, messages, the README's tables."""
+import ast
+from importlib import metadata
+import os
+from pathlib import Path
+import re
+import subprocess
+import sys
+import tomllib
+from xml.etree import ElementTree
+
+import pytest
+import rescene4d_ros
+
+ROOT = Path(__file__).resolve().parent.parent
+PACKAGE_XML = ElementTree.parse(ROOT / 'package.xml')
+EVERYONE_HAS = {'rescene4d_ros'}
+
+
+def test_version():
+    """package.xml, the module and the installed package agree."""
+    assert PACKAGE_XML.findtext('version') == rescene4d_ros.__version__
+    assert metadata.version('rescene4d_ros') == rescene4d_ros.__version__
+
+
+def test_cmake_compiles_every_interface():
+    """A message that is not in CMakeLists.txt would not exist."""
+    recipe = (ROOT / 'CMakeLists.txt').read_text()
+    listed = set(re.findall(r'(?:msg|srv)/\w+\.(?:msg|srv)', recipe))
+    found = {str(p.relative_to(ROOT)) for k in ('msg', 'srv') for p in (ROOT / k).iterdir()}
+    assert listed == found
+    assert len(found) >= 6
+
+
+@pytest.mark.parametrize('path', sorted([*(ROOT / 'msg').iterdir(), *(ROOT / 'srv').iterdir()]),
+                         ids=lambda p: p.name)
+def test_every_message_field_is_explained(path):
+    """Each field has a comment, or a name and type that need none; constants start at UNKNOWN."""
+    plain = {'class_name', 'objects'}
+    for line in path.read_text().splitlines():
+        field, _, comment = line.partition('#')
+        if len(field.split()) == 2 and '=' not in field:
+            assert comment or field.split()[1] in plain, line
+    constants = re.findall(r'^uint8 (\w+)=(\d+)', path.read_text(), re.MULTILINE)
+    assert not constants or constants[0] == ('UNKNOWN', '0')
+
+
+def ros_imports():
+    """Return the top-level names that node/ and launch/ import."""
+    names = set()
+    for path in [*(ROOT / 'rescene4d_ros' / 'node').glob('*.py'), *(ROOT / 'launch').glob('*.py')]:
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Import):
+                names |= {alias.name.split('.')[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom):
+                names.add(node.module.split('.')[0])
+    return names
+
+
+def test_package_xml_declares_what_is_imported():
+    """Rosdep installs only what is declared."""
+    declared = {e.text for e in PACKAGE_XML.getroot() if e.tag.endswith('depend')}
+    declared |= {'tf2_ros'} if 'tf2_ros_py' in declared else set()      # the package's module
+    python = {name.removeprefix('python3-') for name in declared}
+    from_pip = {'rosbags'}
+    missing = ros_imports() - set(sys.stdlib_module_names) - EVERYONE_HAS - python - from_pip
+    assert not missing
+
+
+def names_of(requirements):
+    """Return the lower-case project names of requirement lines."""
+    return {re.split(r'[=<>\[]', r)[0].lower() for r in requirements}
+
+
+def test_requirements_are_pinned_and_complete():
+    """requirements.txt pins what setup.py needs; the ROS wheels are those it was built with."""
+    pins = [line for line in (ROOT / 'requirements.txt').read_text().splitlines()
+            if line and not line.startswith('#')]
+    assert all('==' in pin for pin in pins)
+    needed = [r for r in metadata.requires('rescene4d_ros') if 'extra ==' not in r]
+    wheels = {r for r in needed if r.startswith('ros-')}
+    assert names_of(pins) == names_of(set(needed) - wheels)
+    build = tomllib.loads((ROOT / 'pyproject.toml').read_text())['build-system']['requires']
+    assert wheels <= set(build)
+
+
+def test_console_script():
+    """`rescene4d` is installed beside the interpreter, and knows its version."""
+    script = Path(sys.prefix) / 'bin' / 'rescene4d'
+    done = subprocess.run([script, '--version'], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == rescene4d_ros.__version__
+
+
+def test_setup_has_nothing_to_do_twice():
+    """`make setup` says nothing and installs nothing when nothing has changed."""
+    if 'MAKELEVEL' not in os.environ:
+        pytest.skip('only under make test, which has just set up')
+    done = subprocess.run(['make', '-C', ROOT, '--no-print-directory', 'setup'],
+                          capture_output=True, text=True, check=True)
+    assert done.stdout == ''
+
+
+@pytest.mark.parametrize('name', ['topics', 'services', 'parameters'])
+def test_readme_tables_equal_the_code(name):
+    """What the README says of topics, services and parameters is what the code does."""
+    from rescene4d_ros.node import tables
+    readme = (ROOT / 'README.md').read_text()
+    assert f'<!-- table:{name} -->\n{tables.TABLES[name]()}\n{tables.END}' in readme, \
+        'run python -m rescene4d_ros.node.tables --write README.md'
+
+
+def test_shipped_files_are_found():
+    """Run from the source tree, the package finds its configuration and messages."""
+    from rescene4d_ros.node import system
+    for path in system.environment().values():
+        ElementTree.parse(path)
+    assert {p.stem for p in system.interface_files()} >= {'SceneObject', 'SceneChange'}
