@@ -90,7 +90,8 @@ def _prepare(source: Path, prepared: Path, recipe: Recipe, workers: int, is_firs
                           'with `rescene4d rooms`')
     if torch.distributed.is_initialized() and not is_first:
         torch.distributed.barrier()
-    files = prepare_folder(sources, prepared, recipe.superpoints, workers=workers,
+    files = prepare_folder(sources, prepared, recipe.superpoints, normals=recipe.train.normals,
+                           workers=workers,
                            progress=_print_preparing if is_first else lambda *_: None)
     if torch.distributed.is_initialized() and is_first:
         torch.distributed.barrier()

@@ -14,6 +14,9 @@ class TrainConfig:
     batch: int = param(2, 'Sequences per step and process', ge=1, le=1024)
     seed: int = param(0, 'Decides first weights, samples and their variations', ge=0)
     max_visits: int = param(2, 'Most visits drawn from a sequence', ge=1, le=16)
+    normals: str = param('estimated', 'Normals to learn from: those of the files where there '
+                         'are any (given), or fitted to the points, as for clouds of a robot '
+                         'that has none (estimated)', one_of=('given', 'estimated'))
     p_single: float = param(0.15, 'Share of samples with one visit only', ge=0, le=1)
     lr: float = param(5e-4, 'Largest learning rate of AdamW', ge=0, le=1)
     warmup: float = param(0.1, 'Share of the steps in which the learning rate rises', ge=0, le=1)

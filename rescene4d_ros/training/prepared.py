@@ -67,12 +67,23 @@ class PreparedSequence:
     name: str = ''
 
 
-def prepare(sequence: ScanSequence, truth: SequenceTruth, config: SuperpointConfig
-            ) -> PreparedSequence:
-    """Cut the superpoints of every visit as the segmenter will, and collect the truth."""
+def prepare(sequence: ScanSequence, truth: SequenceTruth, config: SuperpointConfig,
+            normals: str = 'given') -> PreparedSequence:
+    """
+    Cut the superpoints of every visit as the segmenter will, and collect the truth.
+
+    Parameters
+    ----------
+    sequence : ScanSequence
+    truth : SequenceTruth
+    config : SuperpointConfig
+    normals : {'given', 'estimated'}
+        given: estimate only those that are missing.
+
+    """
     visits, classes = [], {}
     for scan, visit_truth in zip(sequence.scans, truth.visits, strict=True):
-        if scan.normals is None:
+        if scan.normals is None or normals == 'estimated':
             scan = replace(scan, normals=estimate_normals(scan.xyz,
                                                           sensor_path=scan.sensor_path))
         pieces = superpoints(scan.xyz, scan.normals, scan.rgb, config)
@@ -184,8 +195,8 @@ def load_prepared(path: str | Path, visits: Sequence[int] | None = None) -> Prep
 
 
 def prepare_folder(sources: Sequence[Path], folder: Path, config: SuperpointConfig, *,
-                   workers: int = 1, progress: Callable[[int, int], None] = lambda *_: None
-                   ) -> list[Path]:
+                   normals: str = 'given', workers: int = 1,
+                   progress: Callable[[int, int], None] = lambda *_: None) -> list[Path]:
     """
     Prepare sequence files that are not prepared yet.
 
@@ -196,6 +207,8 @@ def prepare_folder(sources: Sequence[Path], folder: Path, config: SuperpointConf
     folder : Path
         Where prepared files are kept.
     config : SuperpointConfig
+    normals : {'given', 'estimated'}
+        As for `prepare`.
     workers : int
         Processes; 1 = this one.
     progress : callable
@@ -213,8 +226,8 @@ def prepare_folder(sources: Sequence[Path], folder: Path, config: SuperpointConf
 
     """
     folder.mkdir(parents=True, exist_ok=True)
-    paths = [folder / _prepared_name(source, config) for source in sources]
-    todo = [(s, p, config) for s, p in zip(sources, paths) if not p.exists()]
+    paths = [folder / _prepared_name(source, config, normals) for source in sources]
+    todo = [(s, p, config, normals) for s, p in zip(sources, paths) if not p.exists()]
     done = len(paths) - len(todo)
     progress(done, len(paths))
     for _ in _run(todo, workers):
@@ -234,14 +247,14 @@ def _run(jobs: list[tuple], workers: int) -> Iterator[None]:
             yield future.result()
 
 
-def _prepare_file(source: Path, path: Path, config: SuperpointConfig) -> None:
+def _prepare_file(source: Path, path: Path, config: SuperpointConfig, normals: str) -> None:
     """Prepare one sequence file."""
-    save_prepared(path, prepare(*read_sequence(source), config))
+    save_prepared(path, prepare(*read_sequence(source), config, normals))
 
 
-def _prepared_name(source: Path, config: SuperpointConfig) -> str:
+def _prepared_name(source: Path, config: SuperpointConfig, normals: str) -> str:
     """Return a file name that changes with the source's content and the settings."""
     stat = source.stat()
     told = json.dumps([SCHEMA, str(source.resolve()), stat.st_size, stat.st_mtime_ns,
-                       asdict(config)])
+                       asdict(config), normals])
     return f'{source.stem}-{hashlib.sha256(told.encode()).hexdigest()[:12]}.npz'

@@ -85,7 +85,7 @@ def test_run_folder_holds_weights_that_load(tmp_path, toy_files, tiny_recipe):
 
 
 def test_loss_falls_on_one_room(tmp_path, toy_files, tiny_recipe):
-    train = replace(tiny_recipe.train, steps=40, batch=1, log_every=5, lr=0.01,
+    train = replace(tiny_recipe.train, steps=24, batch=1, log_every=4, lr=0.01,
                     validate_every=1000)
     trainer = make_trainer(replace(tiny_recipe, train=train), toy_files[:1], tmp_path)
     told = []
