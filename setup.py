@@ -21,7 +21,8 @@ ROS_IS_SOURCED = bool(os.environ.get('ROS_DISTRO') and os.environ.get('AMENT_PRE
 ROS_WHEELS = ['ros-rclpy[fastrtps]==9.1.2', 'ros-common-interfaces==5.5.1']
 LIBRARIES = [
     'matplotlib', 'numba', 'numpy', 'open3d-cpu', 'Pillow', 'PyYAML', 'rich', 'rosbags',
-    'safetensors', 'scipy', 'SQLAlchemy>=2', 'torch', 'tqdm']      # pinned in requirements.txt
+    'safetensors', 'scipy', 'SQLAlchemy>=2', 'torch', 'tqdm',
+    'trimesh']                      # pinned in requirements.txt
 
 
 def ros_environment():

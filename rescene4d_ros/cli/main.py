@@ -13,6 +13,7 @@ from rescene4d_ros.errors import RescenError
 COMMANDS = {
     'replay': 'segment and remember a folder of clouds or a bag, without ROS running',
     'rooms': 'make procedural rooms that change between visits',
+    'prepare': 'make sequence files of 3RScan or ScanNet',
     'train': 'train the segmenter',
     'memory': 'look into a scene memory',
     'demo': 'the whole path: a bag, the node killed and restarted, identities and changes',
