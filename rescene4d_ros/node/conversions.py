@@ -5,6 +5,7 @@ from builtin_interfaces.msg import Time
 from geometry_msgs.msg import Point, Pose, Quaternion, Transform, Vector3
 import numpy as np
 from rescene4d_ros import msg
+from rescene4d_ros.data.pointcloud import cloud_array
 from rescene4d_ros.errors import ScanError
 from rescene4d_ros.geometry.se3 import yaw_of
 from rescene4d_ros.node.point_cloud2 import create_cloud, fields_of
@@ -22,10 +23,6 @@ from rescene4d_ros.structures import (
 )
 from sensor_msgs.msg import PointCloud2
 from std_msgs.msg import Header
-
-SEGMENTED_POINT = np.dtype([
-    ('x', '<f4'), ('y', '<f4'), ('z', '<f4'), ('rgb', '<f4'),
-    ('instance', '<u4'), ('class', '<i4'), ('score', '<f4')])
 
 
 def time_to_msg(stamp_ns: int) -> Time:
@@ -172,12 +169,7 @@ def segmented_cloud(scan: Scan, object_ids: np.ndarray, class_ids: np.ndarray,
     if len(object_ids) and object_ids.max() > np.iinfo(np.uint32).max:
         raise ScanError(f'expected ids below 2^32 in a cloud field, got {object_ids.max()}; '
                         'read the ids from ~/objects')
-    points = np.empty(len(scan), SEGMENTED_POINT)
-    for axis, name in enumerate('xyz'):
-        points[name] = scan.xyz[:, axis]
-    rgb = np.full((len(scan), 3), 128) if scan.rgb is None else scan.rgb
-    red, green, blue = rgb.astype(np.uint32).T
-    points['rgb'] = (red << 16 | green << 8 | blue).view(np.float32)    # as RViz and PCL read it
-    points['instance'], points['class'], points['score'] = object_ids, class_ids, scores
+    points = cloud_array(scan, instance=object_ids.astype(np.uint32),
+                         class_=class_ids.astype(np.int32), score=scores.astype(np.float32))
     header = Header(stamp=time_to_msg(scan.stamp_ns), frame_id=scan.frame_id)
-    return create_cloud(header, fields_of(SEGMENTED_POINT), points)
+    return create_cloud(header, fields_of(points), points)

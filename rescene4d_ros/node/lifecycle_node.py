@@ -8,6 +8,7 @@ import shutil
 from rclpy.lifecycle import LifecycleNode, TransitionCallbackReturn
 from rclpy.parameter import Parameter
 from rescene4d_ros.data import scan_from_cloud
+from rescene4d_ros.errors import ScanError
 from rescene4d_ros.inference import Segmenter
 from rescene4d_ros.memory import SceneMemory
 from rescene4d_ros.node import interfaces, parameters
@@ -133,7 +134,11 @@ class Rescene4DNode(LifecycleNode):
         self._pipeline = None
 
     def _decode(self, message: PointCloud2) -> Scan:
-        return self._frames.to_map(scan_from_cloud(message))
+        scan = scan_from_cloud(message)
+        if scan.stamp_ns == 0:
+            raise ScanError(f'{scan.name}: expected header.stamp to be the time of the visit, got '
+                            'zero; set it')
+        return self._frames.to_map(scan)
 
     def _publish(self, update) -> None:
         self._results.publish(update)

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Iterator
-import os
 from pathlib import Path
 import sys
 import time
@@ -20,7 +19,7 @@ from rclpy.utilities import remove_ros_args
 from rescene4d_ros.errors import FileFormatError, RescenError
 from rescene4d_ros.msg import SceneObjectArray
 from rescene4d_ros.node import interfaces
-from rescene4d_ros.node.system import environment
+from rescene4d_ros.node.system import prepare
 from rosbags.highlevel import AnyReader
 from rosbags.typesys import get_typestore, Stores
 
@@ -44,11 +43,13 @@ def clouds_of(bag: Path, topic: str) -> Iterator[bytes]:
         No bag, or no such topic.
 
     """
-    if not bag.exists():
-        raise FileFormatError(f'{bag}: expected a rosbag2 bag, found nothing; check the path')
-    with AnyReader([bag], default_typestore=get_typestore(Stores.LATEST)) as reader:
+    folder = bag if bag.is_dir() else bag.parent
+    if not (folder / 'metadata.yaml').is_file():
+        raise FileFormatError(f'{folder}: expected a rosbag2 folder with metadata.yaml, found '
+                              'none; check the path')
+    with AnyReader([folder], default_typestore=get_typestore(Stores.LATEST)) as reader:
         clouds = [c for c in reader.connections if c.msgtype == POINT_CLOUD]
-        chosen = [c for c in clouds if topic in ('', c.topic)]
+        chosen = [c for c in clouds if topic in ('', c.topic, c.topic[1:])]
         if len({c.topic for c in chosen}) != 1:
             names = ', '.join(sorted({c.topic for c in clouds})) or 'none'
             raise FileFormatError(f'{bag}: expected one topic with clouds, got: {names}; '
@@ -136,7 +137,7 @@ def play(player: Player, options: argparse.Namespace) -> int:
 
 def main(args: list[str] | None = None) -> int:
     """Play a bag; 0 = all sent (and processed), 1 = not in time, 2 = no such bag or topic."""
-    os.environ.update(environment())
+    prepare()
     args = sys.argv[1:] if args is None else args
     parser = argparse.ArgumentParser(prog='player', description=__doc__,
                                      formatter_class=argparse.RawDescriptionHelpFormatter)

@@ -5,6 +5,7 @@ import array
 from collections.abc import Iterable
 
 import numpy as np
+from rescene4d_ros.data.pointcloud import cloud_fields
 from sensor_msgs.msg import PointCloud2, PointField
 from std_msgs.msg import Header
 
@@ -28,13 +29,7 @@ except ImportError:
         message.data = data
         return message
 
-_DATATYPES = {np.dtype(dtype): code for dtype, code in (
-    ('i1', PointField.INT8), ('u1', PointField.UINT8), ('i2', PointField.INT16),
-    ('u2', PointField.UINT16), ('i4', PointField.INT32), ('u4', PointField.UINT32),
-    ('f4', PointField.FLOAT32), ('f8', PointField.FLOAT64))}
-
-
-def fields_of(dtype: np.dtype) -> list[PointField]:
-    """Return the PointFields of a structured dtype of scalars."""
-    return [PointField(name=name, offset=int(offset), datatype=_DATATYPES[kind], count=1)
-            for name, (kind, offset, *_) in dtype.fields.items()]
+def fields_of(points: np.ndarray) -> list[PointField]:
+    """Return the PointFields of a structured array."""
+    return [PointField(name=name, offset=offset, datatype=datatype, count=count)
+            for name, offset, datatype, count in cloud_fields(points)]

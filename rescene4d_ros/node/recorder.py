@@ -17,7 +17,7 @@ from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 from rclpy.utilities import remove_ros_args
 from rescene4d_ros.node import interfaces
-from rescene4d_ros.node.system import interface_files
+from rescene4d_ros.node.system import interface_files, prepare
 from rosbags.interfaces import (
     Qos,
     QosDurability,
@@ -32,7 +32,7 @@ from rosbags.typesys.store import Typestore
 
 TOPICS = (interfaces.OBJECTS, interfaces.CHANGES, interfaces.MARKERS,
           interfaces.SEGMENTED_CLOUD)
-UNLIMITED = QosTime(2 ** 31 - 1, 2 ** 32 - 1)
+UNLIMITED = QosTime(9223372036, 854775807)      # RMW_DURATION_INFINITE
 
 
 def typestore() -> Typestore:
@@ -85,6 +85,7 @@ def main(args: list[str] | None = None) -> int:
         print(f'recorder: {options.bag} exists already; remove it or name another folder',
               file=sys.stderr)
         return 2
+    prepare()
     rclpy.init(args=args)
     with Writer(options.bag, version=9, storage_plugin=StoragePlugin.MCAP) as writer:
         recorder = Recorder(writer, options.node)

@@ -7,6 +7,7 @@ import signal
 import rclpy
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
+from rescene4d_ros.node.system import prepare
 
 
 def spin(make: Callable[[], Node], args: list[str] | None = None) -> int:
@@ -17,6 +18,7 @@ def spin(make: Callable[[], Node], args: list[str] | None = None) -> int:
     run lifecycle transitions, so a node that holds resources closes them in `destroy_node`.
     """
     executor = node = None
+    prepare()
     try:
         rclpy.init(args=args)
         node = make()

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+import sys
 
 import rescene4d_ros
 
@@ -12,6 +13,9 @@ def share() -> Path:
     root = Path(rescene4d_ros.__file__).parents[1]
     if (root / 'package.xml').is_file():
         return root
+    installed = Path(sys.prefix) / 'share' / 'rescene4d_ros'
+    if installed.is_dir():          # by pip: ROS tools may not know of this prefix
+        return installed
     from ament_index_python.packages import get_package_share_directory
     return Path(get_package_share_directory('rescene4d_ros'))
 
@@ -25,6 +29,12 @@ def environment() -> dict[str, str]:
     old = os.environ.get('ROS_DISTRO') in ('humble', 'jazzy')
     name = 'FASTRTPS_DEFAULT_PROFILES_FILE' if old else 'FASTDDS_DEFAULT_PROFILES_FILE'
     return {name: str(share() / 'config' / 'fastdds.xml')}
+
+
+def prepare() -> None:
+    """Set those variables in this process, as far as the user has not; before rclpy.init."""
+    for name, value in environment().items():
+        os.environ.setdefault(name, value)
 
 
 def interface_files() -> list[Path]:

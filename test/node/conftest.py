@@ -11,32 +11,27 @@ os.environ['ROS_PYTHON_CHECK_FIELDS'] = '1'
 os.environ['ROS_DOMAIN_ID'] = str(os.getpid() % 100 + 1)
 os.environ['OMP_NUM_THREADS'] = '1'
 
-import numpy as np
 import pytest
 import rclpy
+from rescene4d_ros.data import cloud_array
 from rescene4d_ros.inference import save_weights, WeightsInfo
 from rescene4d_ros.models import ModelConfig, ReScene4D
 from rescene4d_ros.node.conversions import time_to_msg
 from rescene4d_ros.node.point_cloud2 import create_cloud, fields_of
-from rescene4d_ros.node.system import environment
+from rescene4d_ros.node.system import prepare
 from std_msgs.msg import Header
 import torch
 
 PATIENCE = 60.0     # s; nothing here is slow, but the machine may be busy
-POINT = np.dtype([('x', '<f4'), ('y', '<f4'), ('z', '<f4'), ('rgb', '<u4')])
 DAY_NS = 86_400 * 10 ** 9
 FIRST_NS = 1_700_000_000 * 10 ** 9
 
 
 def make_cloud_message(scan, frame_id='map'):
     """Return a scan as the PointCloud2 a mapping system would publish."""
-    points = np.zeros(len(scan), POINT)
-    for axis, name in enumerate('xyz'):
-        points[name] = scan.xyz[:, axis]
-    red, green, blue = scan.rgb.astype(np.uint32).T
-    points['rgb'] = red << 16 | green << 8 | blue
+    points = cloud_array(scan)
     return create_cloud(Header(stamp=time_to_msg(scan.stamp_ns), frame_id=frame_id),
-                        fields_of(POINT), points)
+                        fields_of(points), points)
 
 
 @pytest.fixture
@@ -81,7 +76,7 @@ class Processes:
             process = subprocess.Popen(
                 [sys.executable, '-m', f'rescene4d_ros.node.{module}', *map(str, args),
                  '--ros-args', *ros_args],
-                env={**os.environ, **environment()}, stdout=file, stderr=subprocess.STDOUT)
+                stdout=file, stderr=subprocess.STDOUT)
         process.log = log
         self._running.append(process)
         return process
@@ -146,7 +141,7 @@ class Client:
 @pytest.fixture(scope='module')
 def client():
     """Return a client in this process."""
-    os.environ.update(environment())
+    prepare()
     rclpy.init()
     node = rclpy.create_node('client')
     yield Client(node)

@@ -3,21 +3,17 @@ import signal
 
 import numpy as np
 import pytest
+from rescene4d_ros.data import write_snapshots
 from rescene4d_ros.node import interfaces
 from rescene4d_ros.node.recorder import typestore
-from rosbags.rosbag2 import Reader, StoragePlugin, Writer
+from rosbags.rosbag2 import Reader
 
 
 @pytest.fixture
-def bag(visits, cloud_message, tmp_path):
+def bag(visits, tmp_path):
     """Return a bag with three clouds."""
-    from rclpy.serialization import serialize_message
     path = tmp_path / 'visits'
-    with Writer(path, version=9, storage_plugin=StoragePlugin.MCAP) as writer:
-        connection = writer.add_connection('/map_cloud', 'sensor_msgs/msg/PointCloud2',
-                                           typestore=typestore())
-        for scan in visits[:3]:
-            writer.write(connection, scan.stamp_ns, serialize_message(cloud_message(scan)))
+    write_snapshots(path, visits[:3], '/map_cloud')
     return path
 
 

@@ -190,6 +190,8 @@ def broken(kind, message):
         message.data = message.data[:len(message.data) // 2]
     elif kind == 'other frame':
         message.header.frame_id = 'camera_that_nobody_knows'
+    elif kind == 'no stamp':
+        message.header.stamp.sec = message.header.stamp.nanosec = 0
     elif kind == 'no frame':
         message.header.frame_id = ''
     return message
@@ -203,7 +205,8 @@ def test_bad_clouds_are_refused_and_the_next_visit_works(client, processes, star
     publish(cloud_message(visits[1]))
     client.wait(lambda: objects and objects[-1].revision == 1)
     kinds = {'without z': 'z', 'empty': 'point', 'all NaN': 'finite', 'truncated': 'expected',
-             'other frame': 'camera_that_nobody_knows', 'no frame': 'frame'}
+             'other frame': 'camera_that_nobody_knows', 'no frame': 'frame',
+             'no stamp': 'stamp'}
     for number, (kind, hint) in enumerate(kinds.items(), 1):
         publish(broken(kind, cloud_message(visits[2])))
         client.wait(lambda n=number: entry(diagnostics, 'scans')[2]['refused'] == str(n))
