@@ -14,7 +14,7 @@ import numpy as np
 from rescene4d_ros.data.rio.metadata import Motion, RioScan
 from rescene4d_ros.geometry.se3 import invert, upright
 
-# Half a published threshold that is relative; ours are what annotators can place by hand.
+# Two placements of one object by hand differ by less.
 MOVED_M = 0.1
 MOVED_RAD = np.deg2rad(15)
 OFFICIAL_SHARE = 0.5
