@@ -13,16 +13,16 @@ from typing import Protocol
 import numpy as np
 from rescene4d_ros.config import param
 from rescene4d_ros.errors import MemoryFormatError, StorageError
-from rescene4d_ros.geometry.visibility import Cloud, look_at
+from rescene4d_ros.memory.appearance import mean_color
 from rescene4d_ros.memory.association import associate, Association, AssociationConfig
-from rescene4d_ros.memory.changes import ChangeConfig, EarlierVisit, judge
+from rescene4d_ros.memory.changes import ChangeConfig, judge
 from rescene4d_ros.memory.motion import MotionConfig
-from rescene4d_ros.memory.observations import make_observation, mean_color, observe
+from rescene4d_ros.memory.observations import make_observation, observe
+from rescene4d_ros.memory.places import VisitView
 from rescene4d_ros.memory.records import ObjectRecord, Observation, remember, VisitFacts
 from rescene4d_ros.memory.replay import carry_ids, replay
 from rescene4d_ros.memory.store import SceneMemory
 from rescene4d_ros.structures import Scan, SceneUpdate, Segmentation, VisitInfo, VisitStatus
-from scipy.spatial import cKDTree
 
 log = logging.getLogger(__name__)
 
@@ -183,16 +183,14 @@ class SceneTracker:
         observations = observe(scan, segmentation, [labels[v.visit_id] for v in window],
                                min_points=self._config.min_points,
                                min_score=self._config.min_score)
-        cloud = Cloud(scan.xyz, scan.sensor_path)
-        places = {i: look_at(cloud, record.xyz, record.box) for i, record in records.items()}
+        view = VisitView(scan)
+        places = view.places_of(records)
         association = associate(observations, records, places, self._association)
         seen, reasons, confidence = _named(scan, observations, association, next_id)
-        past = [EarlierVisit(v.stamp_ns, Cloud(s.xyz, s.sensor_path),
-                             cKDTree(s.xyz[labels[v.visit_id] == 0]))
-                for v, s in zip(reversed(window), reversed(earlier))]
-        verdict = judge(visit, records, seen, confidence, places, past,
+        past = [VisitView(s, labels[v.visit_id]) for v, s in zip(window[::-1], earlier[::-1])]
+        verdict = judge(visit, records, seen, confidence, places, view, past,
                         self.memory.header.class_names, self._motion, self._changes)
-        after = remember(records, visit.stamp_ns, cloud, seen, reasons, verdict.states,
+        after = remember(records, visit.stamp_ns, view.cloud, seen, reasons, verdict.states,
                          verdict.changes)
         object_ids = np.zeros(len(scan), dtype=np.int64)
         for object_id, observation in seen.items():

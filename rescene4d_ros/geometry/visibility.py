@@ -12,7 +12,7 @@ from enum import Enum
 
 import numpy as np
 from rescene4d_ros.geometry.boxes import bounds
-from rescene4d_ros.geometry.neighbors import near, thin
+from rescene4d_ros.geometry.neighbors import evenly, near, thin
 from rescene4d_ros.structures import Box
 from scipy.spatial import cKDTree
 
@@ -20,9 +20,12 @@ CELL = 0.05            # m; edge of the columns by which a footprint is judged
 SAME_SURFACE = 0.05    # m; a new point this near shows the old surface again
 THIN = 0.15            # m; what is flatter than this hangs on a wall and is judged from the front
 BEHIND = 0.12          # m; how far behind a flat thing its wall may lie
-RAY_CLEARANCE = 0.15   # m; a ray must end this far behind a point to have passed through it
+CLEARLY_BELOW = 0.08   # m; what is seen this far below a point is another surface
+RAY_CLEARANCE = 0.12   # m; a surface this far behind an object's points is hidden by them
 RAY_BIN = np.pi / 120  # rad; angular bin of the depth map around one sensor position
-RAY_POSITIONS = 12     # sensor positions used, spread over the path
+RAY_POSITIONS = 24     # sensor positions used, spread over the path
+RAY_REACH = 1.5        # m; how far around an object revealed surfaces are looked for
+RAY_POINTS = 4000      # surface points looked at per object
 
 
 class Place(Enum):
@@ -62,8 +65,10 @@ class Cloud:
 
     Attributes
     ----------
+    index : ndarray (N,), int64
+        Which points of the visit are kept: it is thinned.
     xyz : ndarray (N, 3), float32, m, in map
-        Thinned.
+        These points.
     tree : cKDTree
         Over `xyz`.
 
@@ -71,10 +76,10 @@ class Cloud:
 
     def __init__(self, xyz: np.ndarray, sensor_path: np.ndarray | None = None,
                  spacing: float = 0.025):
-        self.xyz = xyz[thin(xyz, spacing)]
+        self.index = thin(xyz, spacing)
+        self.xyz = xyz[self.index]
         self.tree = cKDTree(self.xyz)
-        self._order = np.argsort(self.xyz[:, 0], kind='stable')
-        self._sorted = self.xyz[self._order]
+        self._sorted = self.xyz[np.argsort(self.xyz[:, 0], kind='stable')]
         self._depth_maps = []
         if sensor_path is not None and len(sensor_path):
             chosen = np.unique(np.linspace(0, len(sensor_path) - 1, RAY_POSITIONS).astype(int))
@@ -86,12 +91,30 @@ class Cloud:
         slab = self._sorted[first:last]
         return slab[((slab >= low) & (slab <= high)).all(1)]
 
-    def seen_through(self, xyz: np.ndarray) -> np.ndarray:
-        """Return, per point (M, 3), whether a ray from the sensor's path passed through it."""
-        votes = np.zeros(len(xyz), dtype=np.int64)
+    def revealed(self, xyz: np.ndarray) -> float:
+        """
+        Return the share of an object's points in front of surfaces that it would have hidden.
+
+        Where the sensor looked at each position is not known, only where it was. So a surface
+        tells only if every position that could see it would have had to look through the
+        object: then it was seen, and the object was not there.
+
+        """
+        if not self._depth_maps or len(xyz) == 0:
+            return 0.0
+        around = self.within(xyz.min(0) - RAY_REACH, xyz.max(0) + RAY_REACH)
+        around = around[evenly(len(around), RAY_POINTS)]
+        seen, free = np.zeros(len(around), dtype=bool), np.zeros(len(around), dtype=bool)
+        views = []
         for depth_map in self._depth_maps:
-            votes += depth_map.passes(xyz)
-        return votes >= 2      # one ray may end on a surface that another position saw
+            sees, surface_bin, hidden, object_bin = depth_map.look(around, xyz)
+            seen |= sees
+            free |= sees & ~hidden
+            views.append((sees & hidden, surface_bin, object_bin))
+        before = np.zeros(len(xyz), dtype=bool)
+        for behind, surface_bin, object_bin in views:
+            before |= np.isin(object_bin, surface_bin[behind & seen & ~free])
+        return float(before.mean())
 
 
 class _DepthMap:
@@ -113,11 +136,34 @@ class _DepthMap:
         row = (np.arccos(np.clip(ray[:, 2] / distance, -1, 1)) / RAY_BIN).astype(int)
         return row * self._columns + column, distance
 
-    def passes(self, xyz: np.ndarray) -> np.ndarray:
-        """Return, per point, whether the nearest surface in its direction lies behind it."""
-        key, distance = self._bins(xyz)
-        nearest = self._nearest[key]
-        return np.isfinite(nearest) & (nearest > distance + RAY_CLEARANCE)
+    def look(self, surface: np.ndarray, occluder: np.ndarray):
+        """
+        Look at surface points, past an object that may be in the way.
+
+        Returns
+        -------
+        sees : ndarray (N,), bool
+            The scene leaves the surface point visible from here; generous, since a bin is wide.
+        surface_bin : ndarray (N,), int
+        hidden : ndarray (N,), bool
+            The object would be in front of it.
+        object_bin : ndarray (M,), int
+
+        """
+        surface_bin, far = self._bins(surface)
+        object_bin, near_by = self._bins(occluder)
+        sees = far <= self._nearest[surface_bin] + 0.1 + 0.05 * far
+        bins, place = np.unique(object_bin, return_inverse=True)
+        first = np.full(len(bins), np.inf)
+        np.minimum.at(first, place, near_by)
+        at = np.minimum(np.searchsorted(bins, surface_bin), len(bins) - 1)
+        hidden = (bins[at] == surface_bin) & (first[at] < far - RAY_CLEARANCE)
+        return sees, surface_bin, hidden, object_bin
+
+
+def is_flat(box: Box) -> bool:
+    """Return whether a box is that of something flat and upright: a picture, a door, a window."""
+    return min(box.size[:2]) < THIN < max(box.size[:2]) and box.size[2] > THIN
 
 
 def look_at(cloud: Cloud, xyz: np.ndarray, box: Box, *, occupied_at: float = 0.45,
@@ -149,12 +195,12 @@ def look_at(cloud: Cloud, xyz: np.ndarray, box: Box, *, occupied_at: float = 0.4
     # The lowest points lie on the floor, which shows whether or not the object stands on it.
     telling = standing if standing.mean() > 0.3 else np.ones(len(xyz), dtype=bool)
     occupied = float(covered[telling].mean())
-    if min(box.size[:2]) < THIN < max(box.size[:2]) and box.size[2] > THIN:
+    if is_flat(box):
         observed = _observed_from_front(cloud, box)
     else:
         observed = _observed_from_above(cloud, xyz)
-    rays = float(cloud.seen_through(xyz[telling]).mean())
-    observed = max(observed, rays)
+    if occupied < occupied_at and observed < observed_at:
+        observed = max(observed, cloud.revealed(xyz[telling]))
     if occupied >= occupied_at:
         place = Place.OCCUPIED
     elif observed >= observed_at:
@@ -162,6 +208,33 @@ def look_at(cloud: Cloud, xyz: np.ndarray, box: Box, *, occupied_at: float = 0.4
     else:
         place = Place.UNSEEN
     return PlaceEvidence(place, occupied, observed, covered)
+
+
+def looked_past(cloud: Cloud, xyz: np.ndarray) -> float:
+    """
+    Return the share of points that a visit does not show, though it shows something below them.
+
+    A sensor above furniture height that sees the seat would see the backrest over it, too: what
+    is missing there has left. Parts that are merely on the unscanned side do not count.
+
+    Parameters
+    ----------
+    cloud : Cloud
+    xyz : ndarray (M, 3), float32, m, in map
+        Points where an object was, or will be.
+
+    """
+    missing = xyz[~near(cloud.tree, xyz, SAME_SURFACE)]
+    shown = cloud.within(xyz.min(0) - SAME_SURFACE, xyz.max(0)) if len(xyz) else xyz
+    if len(missing) == 0 or len(shown) == 0:
+        return 0.0
+    columns, place = np.unique(_cells(shown[:, :2]), return_inverse=True)
+    lowest = np.full(len(columns), np.inf)
+    np.minimum.at(lowest, place, shown[:, 2])
+    asked = _cells(missing[:, :2])
+    at = np.minimum(np.searchsorted(columns, asked), len(columns) - 1)
+    past = (columns[at] == asked) & (lowest[at] < missing[:, 2] - CLEARLY_BELOW)
+    return float(past.sum() / len(xyz))
 
 
 def _observed_from_above(cloud: Cloud, xyz: np.ndarray) -> float:

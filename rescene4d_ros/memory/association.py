@@ -17,6 +17,7 @@ from rescene4d_ros.geometry.boxes import bounds, iou
 from rescene4d_ros.geometry.neighbors import evenly, share_near
 from rescene4d_ros.geometry.registration import shape_overlap
 from rescene4d_ros.geometry.visibility import Place, PlaceEvidence
+from rescene4d_ros.memory.appearance import color_evidence
 from rescene4d_ros.memory.records import ObjectRecord, Observation
 from rescene4d_ros.structures import Box
 from scipy.optimize import linear_sum_assignment
@@ -24,19 +25,16 @@ from scipy.spatial import cKDTree
 
 PLACE_RADIUS = 0.05      # m; points this near count as the same surface
 PLACE_POINTS = 300       # points per object by which places are compared
+CONTAINED = 0.85         # share on old surfaces from which a small view is a view of that object
 SAME_KIND = 0.5          # agreement of class posteriors from which a piece may be a part
 FORBIDDEN = -1e3         # score of a pair that cannot be
-# Spread of each value of `describe_color` between two visits of one object, and between two
-# objects of one class; measured on procedural rooms with changing light.
-COLOR_SPREAD = np.array([0.010, 0.020, 0.16, 0.009, 0.016, 0.10])
-COLOR_RANGE = np.array([0.10, 0.24, 0.58, 0.055, 0.10, 0.22])
 
 
 @dataclass(frozen=True)
 class AssociationConfig:
     """Say how much each kind of evidence counts, in units of log likelihood ratio."""
 
-    place: float = param(6.0, 'For standing at wholly the same place.', ge=0, le=20)
+    place: float = param(12.0, 'Per overlap of places above a third.', ge=0, le=50)
     query: float = param(5.0, 'For one query that wholly covers both visits.', ge=0, le=20)
     color: float = param(0.7, 'Weight of the color, whose channels are not independent.', ge=0,
                          le=5)
@@ -44,7 +42,7 @@ class AssociationConfig:
     kind: float = param(1.5, 'Per agreement of the class posteriors above one half.', ge=0,
                         le=20)
     size: float = param(8.0, 'Per likeness of the boxes above four fifths.', ge=0, le=50)
-    shape: float = param(12.0, 'Per overlap after the best motion above four fifths.', ge=0,
+    shape: float = param(20.0, 'Per overlap after the best motion above four fifths.', ge=0,
                          le=50)
     nearness: float = param(0.5, 'For being near the old place.', ge=0, le=10)
     nearness_m: float = param(2.0, 'Distance at which nearness has faded to 1/e.', unit='m',
@@ -60,8 +58,8 @@ class AssociationConfig:
                             ge=0, le=1)
     min_fragment: float = param(0.6, 'Share of an unlinked observation on a linked object '
                                 'from which it is a part of it.', ge=0, le=1)
-    shape_checks: int = param(4, 'Remembered objects per observation whose shape is compared '
-                              'where place and query do not decide.', ge=1, le=50)
+    shape_checks: int = param(8, 'Rounds in which the shapes of likely pairs are compared.',
+                              ge=1, le=50)
 
 
 @dataclass(frozen=True)
@@ -129,14 +127,9 @@ def associate(observations: Sequence[Observation], records: Mapping[int, ObjectR
     ids = sorted(records)
     known = [records[i] for i in ids]
     evidence = _gather(observations, known, [places[i] for i in ids], config)
-    score = _score(evidence, config)
-    if _compare_shapes(observations, known, evidence, score, config):
-        score = _score(evidence, config)
-    births = np.full((len(observations), len(observations)), 2 * FORBIDDEN)
-    np.fill_diagonal(births, config.birth)
-    chosen_rows, chosen = linear_sum_assignment(-np.hstack([score, births]))
+    score, pairs = _solve(observations, known, evidence, config)
     links, reasons, confidence, unlinked = {}, {}, {}, []
-    for m, o in zip(chosen_rows.tolist(), chosen.tolist()):
+    for m, o in pairs:
         if o < len(ids) and score[m, o] > FORBIDDEN / 2:
             links[m] = ids[o]
             reasons[ids[o]] = _reason(evidence, m, o, config)
@@ -172,6 +165,31 @@ def _gather(observations: Sequence[Observation], known: Sequence[ObjectRecord],
         np.full(shape, np.nan), distance, leaving)
 
 
+def _solve(observations: Sequence[Observation], known: Sequence[ObjectRecord], e: _Evidence,
+           config: AssociationConfig) -> tuple[np.ndarray, list[tuple[int, int]]]:
+    """
+    Find the best assignment; columns beyond the objects are births.
+
+    Comparing shapes is costly, so it is done lazily: a pair counts as of fitting shape until
+    the assignment wants it, then it is compared, and the assignment made again. What comes out
+    is what comparing all pairs would give, unless the rounds run out.
+
+    """
+    births = np.full((len(observations), len(observations)), 2 * FORBIDDEN)
+    np.fill_diagonal(births, config.birth)
+    for _ in range(config.shape_checks):
+        score = _score(e, config)
+        pairs = [(int(m), int(o)) for m, o in zip(*linear_sum_assignment(
+            -np.hstack([score, births])))]
+        unsure = [(m, o) for m, o in pairs if o < len(known) and np.isnan(e.shape[m, o])
+                  and e.place[m, o] < config.same_place]
+        if not unsure:
+            break
+        for m, o in unsure:
+            e.shape[m, o] = shape_overlap(known[o].xyz, observations[m].xyz)
+    return score, pairs
+
+
 def _score(e: _Evidence, config: AssociationConfig) -> np.ndarray:
     """Add the evidence up, (M, O)."""
     stays = e.place >= config.same_place
@@ -180,32 +198,15 @@ def _score(e: _Evidence, config: AssociationConfig) -> np.ndarray:
     taken = stays & fits
     taken_by_other = taken.sum(0, keepdims=True) - taken > 0
     query = np.where(taken_by_other | ~fits, 0.0, e.query)
-    looks = (np.clip(config.color * e.color, -4, 4) + config.feature * (e.feature - 0.5)
-             + config.kind * (e.kind - 0.5) + np.clip(config.size * (e.size - 0.8), -4, 1))
-    shape = np.clip(config.shape * (np.nan_to_num(e.shape, nan=0.8) - 0.8), -4, 2)
+    # At its old place an object is often seen from another side only: size says less there.
+    size = np.clip(config.size * (e.size - 0.8), np.where(stays, -1, -4), 1)
+    looks = (np.clip(config.color * e.color, -7, 4) + config.feature * (e.feature - 0.5)
+             + config.kind * (e.kind - 0.5) + size)
+    shape = np.clip(config.shape * (np.nan_to_num(e.shape, nan=1.0) - 0.8), -6, 2)
     moved = config.nearness * np.exp(-e.distance / config.nearness_m) - e.leaving + shape
-    score = config.query * query + looks + np.where(stays, config.place * e.place, moved)
+    score = config.query * query + looks + np.where(
+        stays, config.place * (e.place - 1 / 3), moved)
     return np.where(stays | fits, score, FORBIDDEN)
-
-
-def _compare_shapes(observations: Sequence[Observation], known: Sequence[ObjectRecord],
-                    e: _Evidence, score: np.ndarray, config: AssociationConfig) -> bool:
-    """
-    Lay observations on remembered objects where place and query do not decide who they are.
-
-    Costly, so only the few likeliest pairs are compared: those that a fitting shape would link.
-
-    """
-    compared = False
-    for m in range(len(observations)):
-        decided = (e.place[m] >= config.same_place) & (score[m] > config.birth)
-        if decided.any():
-            continue
-        likely = np.argsort(-score[m], kind='stable')[:config.shape_checks]
-        for o in likely[score[m, likely] > config.birth - 2.5]:
-            e.shape[m, o] = shape_overlap(known[o].xyz, observations[m].xyz)
-            compared = True
-    return compared
 
 
 def _same_place(observations: Sequence[Observation], known: Sequence[ObjectRecord],
@@ -227,7 +228,8 @@ def _same_place(observations: Sequence[Observation], known: Sequence[ObjectRecor
         # Sides of the object that this visit did not scan say nothing against it.
         visible = record.xyz[places[o].covered]
         back = share_near(trees[0][m], visible[evenly(len(visible), PLACE_POINTS)], PLACE_RADIUS)
-        overlap[m, o] = max((forth + back) / 2, 0.8 * iou(seen.box, record.box))
+        overlap[m, o] = max((forth + back) / 2, 0.8 * iou(seen.box, record.box),
+                            CONTAINED * forth if forth >= CONTAINED else 0.0)
     return overlap
 
 
@@ -251,10 +253,8 @@ def _colors(observations: Sequence[Observation], known: Sequence[ObjectRecord]) 
     new, old = _stack([x.color for x in observations]), _stack([x.color for x in known])
     ratio = np.zeros((len(observations), len(known)))
     for width in set(new) & set(old) - {0}:
-        off = new[width][1][:, None] - old[width][1][None]
-        log_density = [-2 * np.log1p((off / spread) ** 2 / 3) - np.log(spread)
-                       for spread in (COLOR_SPREAD, COLOR_RANGE)]    # Student t, 3 degrees
-        ratio[np.ix_(new[width][0], old[width][0])] = (log_density[0] - log_density[1]).sum(2)
+        ratio[np.ix_(new[width][0], old[width][0])] = color_evidence(
+            new[width][1][:, None], old[width][1][None])
     return ratio
 
 

@@ -6,12 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 from rescene4d_ros.config import param
-from rescene4d_ros.geometry.neighbors import near
-from rescene4d_ros.geometry.visibility import Cloud, look_at, Place, PlaceEvidence, SAME_SURFACE
+from rescene4d_ros.geometry.visibility import Place, PlaceEvidence
 from rescene4d_ros.memory.motion import estimate_motion, Motion, MotionConfig
+from rescene4d_ros.memory.places import VisitView
 from rescene4d_ros.memory.records import ObjectRecord, Observation
 from rescene4d_ros.structures import Change, ChangeKind, ObjectState, VisitInfo
-from scipy.spatial import cKDTree
 
 
 @dataclass(frozen=True)
@@ -24,25 +23,6 @@ class ChangeConfig:
 
 
 @dataclass(frozen=True)
-class EarlierVisit:
-    """
-    Hold an earlier visit, asked whether a new object's place was empty then.
-
-    Attributes
-    ----------
-    stamp_ns : int, ns since the Unix epoch
-    cloud : Cloud
-    unclaimed : cKDTree
-        Points that belonged to no object.
-
-    """
-
-    stamp_ns: int
-    cloud: Cloud
-    unclaimed: cKDTree
-
-
-@dataclass(frozen=True)
 class Verdict:
     """Hold the states of all objects and the changes of one visit."""
 
@@ -52,7 +32,7 @@ class Verdict:
 
 def judge(visit: VisitInfo, records: Mapping[int, ObjectRecord],
           seen: Mapping[int, Observation], confidence: Mapping[int, float],
-          places: Mapping[int, PlaceEvidence], earlier: Sequence[EarlierVisit],
+          places: Mapping[int, PlaceEvidence], view: VisitView, earlier: Sequence[VisitView],
           class_names: tuple[str, ...], motion: MotionConfig, config: ChangeConfig) -> Verdict:
     """
     Say of every object whether it is there, and what has changed.
@@ -69,7 +49,9 @@ def judge(visit: VisitInfo, records: Mapping[int, ObjectRecord],
         Of the links.
     places : mapping of object id to PlaceEvidence
         What the visit shows at each old place.
-    earlier : sequence of EarlierVisit
+    view : VisitView
+        The visit.
+    earlier : sequence of VisitView
         Newest first; empty at the first visit of the memory, when nothing can be new.
     class_names : tuple of str
     motion, config
@@ -93,7 +75,7 @@ def judge(visit: VisitInfo, records: Mapping[int, ObjectRecord],
         else:
             states[object_id] = ObjectState.PRESENT
             change = _difference(visit, record, now, confidence[object_id],
-                                 places[object_id], motion)
+                                 view, earlier, motion)
         if change is not None and change.confidence >= config.min_confidence:
             probs = now.class_probs if record is None else record.class_probs
             changes.append(_named(change, class_names[int(np.argmax(probs))]))
@@ -120,15 +102,14 @@ def _removal(visit: VisitInfo, record: ObjectRecord, at: PlaceEvidence,
 
 
 def _arrival(visit: VisitInfo, object_id: int, now: Observation,
-             earlier: Sequence[EarlierVisit], config: ChangeConfig) -> Change | None:
+             earlier: Sequence[VisitView], config: ChangeConfig) -> Change | None:
     """Return ADDED, unless the object stood there before and was only never segmented."""
     if not earlier:
         return None
     confidence, seen_empty_ns = config.unseen_added, None
     for before in earlier:
-        at = look_at(before.cloud, now.xyz, now.box)
-        if at.place is Place.OCCUPIED \
-                and near(before.unclaimed, now.xyz, SAME_SURFACE).mean() >= 0.5:
+        at = before.was_there(now)
+        if at.place is Place.OCCUPIED:
             return None
         if at.place is not Place.UNSEEN:
             confidence, seen_empty_ns = max(at.observed, 0.5), before.stamp_ns
@@ -138,9 +119,11 @@ def _arrival(visit: VisitInfo, object_id: int, now: Observation,
 
 
 def _difference(visit: VisitInfo, record: ObjectRecord, now: Observation, sure: float,
-                at: PlaceEvidence, motion: MotionConfig) -> Change | None:
+                view: VisitView, earlier: Sequence[VisitView],
+                motion: MotionConfig) -> Change | None:
     """Return what changed of an object that was recognized: REAPPEARED, MOVED or DEFORMED."""
-    estimate = estimate_motion(record, now, at.covered, motion)
+    estimate = estimate_motion(record, now, view.cloud, earlier[0].cloud if earlier else None,
+                               motion)
     if record.is_gone:
         kind, evidence = ChangeKind.REAPPEARED, record.last_confirmed_absent_ns
         confidence = sure

@@ -9,6 +9,7 @@ from rescene4d_ros.config import param
 from rescene4d_ros.geometry.neighbors import evenly, share_near
 from rescene4d_ros.geometry.registration import register, standing_still
 from rescene4d_ros.geometry.se3 import size_of
+from rescene4d_ros.geometry.visibility import Cloud, is_flat, looked_past, SAME_SURFACE
 from rescene4d_ros.memory.records import ObjectRecord, Observation
 from scipy.spatial import cKDTree
 
@@ -22,12 +23,13 @@ class MotionConfig:
                             le=180)
     still_share: float = param(0.95, 'Share of points on the old ones at which an object stands '
                                'still without further question.', ge=0.5, le=1)
-    better_fit: float = param(0.10, 'How much better than standing still a motion must fit.',
-                              ge=0, le=1)
-    elsewhere_overlap: float = param(0.1, 'Overlap in place below which it stands elsewhere, '
-                                     'however badly a motion fits.', ge=0, le=1)
+    move_evidence: float = param(0.7, 'Gain in fit over standing still plus share of points that '
+                                 'were looked past, from which a motion is believed.', ge=0,
+                                 le=2)
     deformed_overlap: float = param(0.45, 'Overlap after the best motion below which the shape '
                                     'is another.', ge=0, le=1)
+    deformed_evidence: float = param(0.3, 'Share of points that were looked past, from which '
+                                     'another shape is believed.', ge=0, le=1)
 
 
 class Motion(Enum):
@@ -58,13 +60,15 @@ class MotionEstimate:
     confidence: float
 
 
-def estimate_motion(record: ObjectRecord, seen: Observation, covered: np.ndarray,
+def estimate_motion(record: ObjectRecord, seen: Observation, now: Cloud, before: Cloud | None,
                     config: MotionConfig) -> MotionEstimate:
     """
     Compare an object's remembered points with its newest ones.
 
     Boxes jump when another side is scanned, so points are compared: first in place, then after
-    the best motion, which must explain them clearly better than standing still.
+    the best motion. Two views of different sides may fit better after a motion, too. So what
+    counts beside the fit is whether old points are missing, or new ones were missing before,
+    where the sensor looked.
 
     Parameters
     ----------
@@ -72,8 +76,8 @@ def estimate_motion(record: ObjectRecord, seen: Observation, covered: np.ndarray
         Before the visit.
     seen : Observation
         Of the visit.
-    covered : ndarray (M,), bool
-        Which remembered points the new cloud shows again.
+    now, before : Cloud
+        The visit, and an earlier one if there is any.
     config : MotionConfig
 
     Returns
@@ -82,20 +86,22 @@ def estimate_motion(record: ObjectRecord, seen: Observation, covered: np.ndarray
 
     """
     new, old = seen.xyz[evenly(len(seen.xyz), 1500)], record.xyz[evenly(len(record.xyz), 1500)]
-    radius = 0.05
-    new_on_old = share_near(cKDTree(record.xyz), new, radius)
-    old_on_new = share_near(cKDTree(seen.xyz), old, radius)
-    if max(new_on_old, old_on_new) >= config.still_share:
-        return MotionEstimate(Motion.STILL, np.eye(4), max(new_on_old, old_on_new))
+    same = max(share_near(cKDTree(record.xyz), new, SAME_SURFACE),
+               share_near(cKDTree(seen.xyz), old, SAME_SURFACE))
+    if same >= config.still_share:
+        return MotionEstimate(Motion.STILL, np.eye(4), same)
     still = standing_still(record.xyz, seen.xyz)
     best = register(record.xyz, seen.xyz)
     distance, angle = size_of(best.after_T_before, record.box.center)
-    moved = distance >= config.move_m or np.degrees(angle) >= config.turn_deg
-    gain = best.fit - still.fit
-    elsewhere = still.overlap < config.elsewhere_overlap
-    if moved and (gain >= config.better_fit or elsewhere):
-        confidence = best.overlap * (0.5 + 0.5 * min(gain / 0.3, 1.0))
-        return MotionEstimate(Motion.MOVED, best.after_T_before, float(np.clip(confidence, 0, 1)))
-    if best.overlap < config.deformed_overlap and covered.mean() < config.deformed_overlap:
+    missing = 0.0
+    if not is_flat(record.box):           # below a picture is wall, wherever the picture is
+        missing = max(looked_past(now, record.xyz),
+                      looked_past(before, seen.xyz) if before is not None else 0.0)
+    evidence = best.fit - still.fit + missing
+    if (distance >= config.move_m or np.degrees(angle) >= config.turn_deg) \
+            and evidence >= config.move_evidence:
+        return MotionEstimate(Motion.MOVED, best.after_T_before,
+                              float(np.clip(best.overlap * min(evidence, 1.0), 0, 1)))
+    if best.overlap < config.deformed_overlap and missing >= config.deformed_evidence:
         return MotionEstimate(Motion.DEFORMED, np.eye(4), float(1 - best.overlap))
     return MotionEstimate(Motion.STILL, np.eye(4), best.overlap)

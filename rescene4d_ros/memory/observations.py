@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 from rescene4d_ros.geometry.boxes import fit_box
 from rescene4d_ros.geometry.neighbors import evenly, thin
+from rescene4d_ros.memory.appearance import describe_color, mean_color
 from rescene4d_ros.memory.records import MAX_POINTS, Observation, POINT_SPACING
 from rescene4d_ros.structures import Scan, Segmentation
 
@@ -62,35 +63,6 @@ def make_observation(scan: Scan, points: np.ndarray, class_probs: np.ndarray, sc
     return Observation(
         points, xyz, fit_box(xyz), np.asarray(class_probs, dtype=np.float32), score,
         feature / norm if norm > 0 else feature, color, votes)
-
-
-def mean_color(scan: Scan) -> np.ndarray | None:
-    """Return the mean color (3,) of a visit, in which its light shows; None without color."""
-    return None if scan.rgb is None else scan.rgb.mean(0) + 1.0
-
-
-def describe_color(rgb: np.ndarray, light: np.ndarray) -> np.ndarray:
-    """
-    Describe the colors of an object relative to the light of its visit.
-
-    Parameters
-    ----------
-    rgb : ndarray (N, 3), uint8
-    light : ndarray (3,)
-        Mean color of the whole visit: walls and floor hardly change, the lamp does.
-
-    Returns
-    -------
-    ndarray (6,), float32
-        Mean of red-green and yellow-blue share and of log lightness, then their deviations.
-
-    """
-    value = (rgb.astype(np.float64) + 1.0) / light
-    total = value.sum(1)
-    channels = np.stack([(value[:, 0] - value[:, 1]) / total,
-                         (value[:, 0] + value[:, 1] - 2 * value[:, 2]) / total,
-                         np.log(total)], axis=1)
-    return np.concatenate([channels.mean(0), channels.std(0)]).astype(np.float32)
 
 
 def _members(labels: np.ndarray):

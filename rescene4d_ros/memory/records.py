@@ -41,7 +41,7 @@ class Observation:
     feature : ndarray (C,), float32
         Query feature of the segmenter, unit length; empty where there is none.
     color : ndarray (6,), float32
-        See `observations.describe_color`; empty without color.
+        See `appearance.describe_color`; empty without color.
     votes : mapping of object id to float
         How much of the object's old points the same query covers, 0..1.
 

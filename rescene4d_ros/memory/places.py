@@ -1,0 +1,82 @@
+"""Whether a visit shows an object at a place, by surfaces and by their color."""
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+from rescene4d_ros.geometry.neighbors import near
+from rescene4d_ros.geometry.visibility import Cloud, look_at, Place, PlaceEvidence, SAME_SURFACE
+from rescene4d_ros.memory.appearance import color_evidence, describe_color, mean_color
+from rescene4d_ros.memory.records import ObjectRecord, Observation
+from rescene4d_ros.structures import Scan
+
+OTHER_COLOR = -5.0     # color evidence below which the surface at a place is another thing's
+UNCLAIMED_SHARE = 0.5  # of an object's points that must have been there, unclaimed, before
+
+
+class VisitView:
+    """
+    One visit, asked what it shows at places.
+
+    Attributes
+    ----------
+    stamp_ns : int, ns since the Unix epoch
+    cloud : Cloud
+
+    """
+
+    def __init__(self, scan: Scan, labels: np.ndarray | None = None):
+        self.stamp_ns = scan.stamp_ns
+        self.cloud = Cloud(scan.xyz, scan.sensor_path)
+        self._light = mean_color(scan)
+        self._rgb = None if scan.rgb is None else scan.rgb[self.cloud.index]
+        self._is_claimed = None if labels is None else labels[self.cloud.index] > 0
+
+    def place_of(self, record: ObjectRecord) -> PlaceEvidence:
+        """
+        Judge the old place of an object.
+
+        Geometry alone cannot tell a picture from the wall behind it, nor a new bin from the old
+        one: a surface of clearly another color does not count as the object's.
+
+        """
+        at = look_at(self.cloud, record.xyz, record.box)
+        if at.place is Place.OCCUPIED and not self._looks_like(record.xyz, record.color):
+            return replace(at, place=Place.SEEN_EMPTY, observed=max(at.observed, at.occupied),
+                           occupied=0.0)
+        return at
+
+    def places_of(self, records: Mapping[int, ObjectRecord]) -> dict[int, PlaceEvidence]:
+        """Judge the old places of all objects."""
+        return {object_id: self.place_of(record) for object_id, record in records.items()}
+
+    def was_there(self, seen: Observation) -> PlaceEvidence:
+        """
+        Judge whether what a later visit found stood here already, unnoticed.
+
+        Returns
+        -------
+        PlaceEvidence
+            OCCUPIED only by surfaces of like color that belonged to no known object.
+
+        """
+        at = look_at(self.cloud, seen.xyz, seen.box)
+        if at.place is not Place.OCCUPIED:
+            return at
+        distance, nearest = self.cloud.tree.query(seen.xyz, distance_upper_bound=SAME_SURFACE)
+        close = nearest[np.isfinite(distance)]
+        unclaimed = len(close) and self._is_claimed is not None \
+            and (~self._is_claimed[close]).sum() >= UNCLAIMED_SHARE * len(seen.xyz)
+        if unclaimed and self._looks_like(seen.xyz, seen.color):
+            return at
+        return replace(at, place=Place.SEEN_EMPTY, observed=max(at.observed, at.occupied))
+
+    def _looks_like(self, xyz: np.ndarray, color: np.ndarray) -> bool:
+        """Return whether the surface at some points may have a color; yes without color."""
+        if self._rgb is None or len(color) == 0:
+            return True
+        shown = near(self.cloud.tree, xyz, SAME_SURFACE)
+        nearest = np.unique(self.cloud.tree.query(xyz[shown])[1])
+        here = describe_color(self._rgb[nearest], self._light)
+        return bool(color_evidence(here, color) > OTHER_COLOR)
