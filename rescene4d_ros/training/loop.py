@@ -2,8 +2,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+import ctypes
 from dataclasses import dataclass
 from pathlib import Path
+import signal
 from typing import Any
 
 from rescene4d_ros.errors import RescenError
@@ -170,7 +172,7 @@ class Trainer:
         """Return the batches from this step on, made in the background."""
         loader = DataLoader(
             self.samples, batch_size=None, sampler=range(self.step, self.recipe.train.steps),
-            num_workers=self.workers, collate_fn=_unchanged,
+            num_workers=self.workers, collate_fn=_unchanged, worker_init_fn=_die_with_parent,
             # Its own generator: drawing the workers' seeds must not advance the run's.
             generator=torch.Generator(), prefetch_factor=2 if self.workers else None)
         return iter(loader)
@@ -258,6 +260,14 @@ class Trainer:
 def _unchanged(batch: list[Sample]) -> list[Sample]:
     """Return the batch as it is; a function of this module, so that workers can import it."""
     return batch
+
+
+def _die_with_parent(_: int) -> None:
+    """Ask Linux to end this worker when a SIGKILL ends the run; it would wait for ever."""
+    parent_death_signal = 1
+    prctl = getattr(ctypes.CDLL(None), 'prctl', None)
+    if prctl is not None:
+        prctl(parent_death_signal, signal.SIGKILL)
 
 
 def _parameter_groups(model: torch.nn.Module, decay: float) -> list[dict]:

@@ -1,6 +1,8 @@
 """Tiny rooms of boxes, made in milliseconds, for the tests of this folder."""
 from __future__ import annotations
 
+import socket
+
 import numpy as np
 import pytest
 from rescene4d_ros.structures import (
@@ -80,3 +82,11 @@ def make_room(seed: int, visits: int = 2, n_boxes: int = 4
                           np.concatenate(normals).astype(np.float32), name=f'visit {t}'))
         truths.append(VisitTruth(instance, semantic))
     return ScanSequence(tuple(scans), f'toy-{seed}'), SequenceTruth(tuple(truths))
+
+
+@pytest.fixture
+def free_port():
+    """Return a TCP port of this machine that nobody listens on."""
+    with socket.socket() as listener:
+        listener.bind(('127.0.0.1', 0))
+        return listener.getsockname()[1]

@@ -3,9 +3,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 import json
-import os
 from pathlib import Path
-import signal
 import subprocess
 import sys
 import time
@@ -34,6 +32,10 @@ def make_trainer(recipe, files, folder, workers=0) -> Trainer:
                    time.monotonic, workers)
 
 
+def children_of(pid: int) -> list[int]:
+    return [int(c) for c in Path(f'/proc/{pid}/task/{pid}/children').read_text().split()]
+
+
 def wait_for(condition, seconds: float = 60) -> None:
     end = time.monotonic() + seconds
     while not condition():
@@ -49,13 +51,15 @@ def test_killed_run_resumes_to_the_same_bits(tmp_path, toy_files, tiny_recipe):
     killed = RunFolder(tmp_path / 'killed')
     (tmp_path / 'recipe.yaml').write_text(recipe.to_yaml())
     process = subprocess.Popen([sys.executable, '-c', RUN, str(killed.path),
-                                str(tmp_path / 'recipe.yaml'), *map(str, toy_files)],
-                               start_new_session=True)
+                                str(tmp_path / 'recipe.yaml'), *map(str, toy_files)])
     metrics = killed.path / 'metrics.jsonl'
     wait_for(lambda: metrics.exists() and '"step": 2' in metrics.read_text()
              and killed.checkpoint.exists())
-    os.killpg(process.pid, signal.SIGKILL)
+    workers = children_of(process.pid)
+    process.kill()
     process.wait()
+    assert workers
+    wait_for(lambda: not any(Path(f'/proc/{w}').exists() for w in workers))
     at = killed.load_checkpoint()['step']
     assert 0 < at < recipe.train.steps
 
