@@ -22,7 +22,7 @@ from rescene4d_ros.node.system import prepare
 from std_msgs.msg import Header
 import torch
 
-PATIENCE = 60.0     # s; nothing here is slow, but the machine may be busy
+PATIENCE = 120.0    # s; nothing here is slow, but the machine may be busy
 DAY_NS = 86_400 * 10 ** 9
 FIRST_NS = 1_700_000_000 * 10 ** 9
 
@@ -81,10 +81,17 @@ class Processes:
         self._running.append(process)
         return process
 
+    def finish(self, process):
+        """Wait for the end of a process and return its exit code."""
+        try:
+            return process.wait(PATIENCE)
+        except subprocess.TimeoutExpired as error:
+            raise AssertionError(f'did not end; its output:\n{process.log.read_text()}') from error
+
     def stop(self, process, sig=signal.SIGINT):
         """Send a signal and return the exit code."""
         process.send_signal(sig)
-        return process.wait(PATIENCE)
+        return self.finish(process)
 
     def close(self):
         """Stop what still runs."""

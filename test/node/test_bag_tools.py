@@ -36,9 +36,9 @@ def test_play_process_record(client, processes, weights, bag, visits, tmp_path):
         'autostart': 'true', 'memory.path': tmp_path / 'memory', 'inference.weights': weights,
         'inference.score_threshold': 0.0, 'tracker.min_score': 0.0})
     player = processes.start('player', bag, '--acks', '--count', 2)
-    assert player.wait(60) == 0
+    assert processes.finish(player) == 0
     player = processes.start('player', bag, '--acks', '--skip', 2)
-    assert player.wait(60) == 0, player.log.read_text()
+    assert processes.finish(player) == 0, player.log.read_text()
     assert processes.stop(node) == 0
     assert processes.stop(recorder, signal.SIGTERM) == 0
 
@@ -59,14 +59,14 @@ def test_play_process_record(client, processes, weights, bag, visits, tmp_path):
 def test_player_says_when_nobody_listens(processes, bag):
     """Exit code 1 after the timeout, not a bag played into the void."""
     player = processes.start('player', bag, '--timeout', 0.5, '--to', 'nobody_listens_here')
-    assert player.wait(60) == 1
+    assert processes.finish(player) == 1
     assert 'nobody subscribed to nobody_listens_here' in player.log.read_text()
 
 
 def test_player_and_recorder_refuse_wrong_paths(client, processes, bag, tmp_path):
     """Exit code 2 with what to do."""
     recorder = processes.start('recorder', bag)
-    assert recorder.wait(60) == 2
+    assert processes.finish(recorder) == 2
     assert 'exists already' in recorder.log.read_text()
     listener = client.listen(interfaces.SNAPSHOTS, 'wrong_bag')
     for arguments, hint in (((tmp_path / 'none',), 'check the path'),
