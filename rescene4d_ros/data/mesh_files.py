@@ -77,8 +77,8 @@ def read_mesh(path: Path, scan: str) -> Mesh:
         count = raw.get('length', len(mesh.vertices))
         properties = {name: np.ravel(raw['data'][name]) for name in raw.get('properties', ())}
     except Exception as error:      # trimesh raises whatever the damaged bytes lead to
-        raise FileFormatError(f'scan {scan}: {path.name} is damaged or truncated ({error}); '
-                              'download it again') from error
+        raise FileFormatError(f'scan {scan}: {path.name}, or its texture, is damaged or '
+                              f'truncated ({error}); download both again') from error
     if not len(mesh.vertices) or len(mesh.vertices) != count:
         raise FileFormatError(f'scan {scan}: expected a mesh with {count or "some"} vertices in '
                               f'{path.name}, got {len(mesh.vertices)}; it may be truncated: '

@@ -311,7 +311,8 @@ def cut(path: Path, share: float):
 @pytest.mark.parametrize(('file', 'share', 'text'), [
     ('mesh.refined.v2.obj', None, 'found none'), ('mesh.refined.v2.obj', 0.6, 'truncated'),
     ('mesh.refined.v2.obj', 0.0, 'truncated'), ('mesh.refined.mtl', None, 'found none'),
-    ('mesh.refined_0.png', None, 'texture'), ('mesh.refined_0.png', 0.3, 'texture|truncated'),
+    ('mesh.refined_0.png', None, 'texture'), ('mesh.refined_0.png', 0.1, 'texture'),
+    ('mesh.refined_0.png', 0.6, 'texture'),
     ('labels.instances.annotated.v2.ply', None, 'found none'),
     ('labels.instances.annotated.v2.ply', 0.5, 'truncated'),
     ('labels.instances.annotated.v2.ply', 0.01, 'truncated'),
