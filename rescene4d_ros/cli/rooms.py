@@ -5,14 +5,17 @@ import argparse
 from concurrent.futures import as_completed, ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
+import shutil
 
 from rescene4d_ros.config import make
-from rescene4d_ros.data.sequence_file import read_sequence, write_sequence
-from rescene4d_ros.rooms import make_sequence, PRESETS, ROOM_TYPES, RoomsConfig
+from rescene4d_ros.data import read_sequence, write_sequence, write_snapshots, write_truth_files
+from rescene4d_ros.rooms import make_sample, make_sequence, PRESETS, ROOM_TYPES, RoomsConfig
+
+SAMPLE_SEED = 0
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare `make` and `show`."""
+    """Declare `make`, `sample` and `show`."""
     actions = parser.add_subparsers(dest='action', required=True, metavar='action')
     made = actions.add_parser('make', help='make sequences, one file each; goes on where it was')
     made.add_argument('--out', type=Path, required=True, help='folder')
@@ -23,6 +26,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     made.add_argument('--room-type', choices=('any', *ROOM_TYPES), default='any')
     made.add_argument('--max-objects', type=int, help='most objects per room')
     made.add_argument('--jobs', type=int, default=1, help='processes')
+    sample = actions.add_parser('sample', help='make the sample bag with its truth')
+    sample.add_argument('--out', type=Path, default=Path('data/sample'), help='folder, made anew')
+    sample.add_argument('--seed', type=int, default=SAMPLE_SEED, help='first seed that is tried')
     shown = actions.add_parser('show', help='write a picture of one sequence')
     shown.add_argument('file', type=Path)
     shown.add_argument('--out', type=Path, required=True, help='PNG')
@@ -30,7 +36,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Do one action."""
-    return {'make': _make, 'show': _show}[options.action](options)
+    return {'make': _make, 'sample': _sample, 'show': _show}[options.action](options)
 
 
 def _make_one(seed: int, path: Path, values: dict) -> int:
@@ -71,6 +77,14 @@ def _make(options: argparse.Namespace) -> int:
             for future in as_completed(futures):
                 future.result()
                 progress.advance(task)
+    return 0
+
+
+def _sample(options: argparse.Namespace) -> int:
+    sequence, truth = make_sample(options.seed)
+    shutil.rmtree(options.out, ignore_errors=True)
+    write_snapshots(options.out, sequence.scans)
+    write_truth_files(options.out, sequence, truth)
     return 0
 
 

@@ -33,6 +33,8 @@ class RoomsConfig:
     depth_noise: float = param(0.0019, 'Deviation of depth at 1 m, grows with its square.',
                                unit='m', ge=0, le=0.05)
     p_hidden_zone: float = param(0.15, 'Chance that a visit misses one zone.', ge=0, le=1)
+    hidden_visit: int = param(0, 'Visit that misses one zone in any case, from 1; 0 = none.',
+                              ge=0, le=12)
     hidden_radius: float = param(0.9, 'Radius of the missed zone.', unit='m', ge=0.1, le=5)
     registration_m: float = param(0.01, 'Largest shift of a visit.', unit='m', ge=0, le=0.2)
     registration_deg: float = param(0.3, 'Largest turn of a visit.', unit='deg', ge=0, le=10)

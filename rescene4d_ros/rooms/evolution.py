@@ -5,11 +5,12 @@ from collections import defaultdict
 from dataclasses import replace
 
 import numpy as np
-from rescene4d_ros.rooms.arrangement import EXTRAS, Furnisher
+from rescene4d_ros.rooms.arrangement import Furnisher
 from rescene4d_ros.rooms.config import RoomsConfig
 from rescene4d_ros.rooms.floorplan import Floorplan, Placed
 from rescene4d_ros.rooms.furniture import draw
 from rescene4d_ros.rooms.outline import Room
+from rescene4d_ros.rooms.recipes import EXTRAS
 
 # Less than this is within the error of a registered scan and counts as not moved.
 MIN_SHIFT_M = 0.2
@@ -153,7 +154,7 @@ def _arrive(work: Furnisher, config: RoomsConfig, rng: np.random.Generator) -> N
     plan = work.plan
     movable = [p for p in plan.placed.values() if p.model.liveliness > 0.3]
     for _ in range(rng.poisson(config.p_arrive * max(3, len(movable)))):
-        makers = EXTRAS[plan.room.kind] + '|box|bag|plant|bin|suitcase|fan'
+        makers = EXTRAS[plan.room.kind] + '|box|bag|suitcase'
         twin = movable and rng.random() < 0.2
         model = movable[rng.integers(len(movable))].model if twin else draw(makers, rng)
         work.add(work.place(model, '', makers))

@@ -61,16 +61,21 @@ def footprint(placed: Placed, margin: float = 0.0, front: float = 0.0) -> np.nda
     return corners @ np.array([[c, s], [-s, c]]) + (placed.x, placed.y)
 
 
-def overlap(a: np.ndarray, b: np.ndarray) -> bool:
-    """Return whether two convex (4, 2) rectangles overlap (separating axes)."""
-    for corners in (a, b):
-        for k in (0, 1):
-            edge = corners[k + 1] - corners[k]
-            axis = np.array([-edge[1], edge[0]])
-            pa, pb = a @ axis, b @ axis
-            if pa.max() <= pb.min() + 1e-9 or pb.max() <= pa.min() + 1e-9:
-                return False
-    return True
+def overlap(one: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Return which of the (N, 4, 2) rectangles overlap the (4, 2) one (separating axes)."""
+    own_axes = one[1:3] - one[:2]
+    apart = _apart(one @ own_axes.T, others @ own_axes.T)
+    axes = others[:, 1:3] - others[:, :2]
+    apart |= _apart(np.einsum('pd,nad->npa', one, axes), np.einsum('npd,nad->npa', others, axes))
+    return ~apart
+
+
+def _apart(one: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """Return for which n some axis keeps the (N, 4, 2) projections apart."""
+    gap = 1e-9
+    left = one.max(axis=-2) <= others.min(axis=-2) + gap
+    right = others.max(axis=-2) <= one.min(axis=-2) + gap
+    return (left | right).any(axis=-1)
 
 
 class Floorplan:
@@ -89,14 +94,16 @@ class Floorplan:
         """Start with `placed` objects."""
         self.room = room
         self.placed: dict[int, Placed] = {p.instance_id: p for p in placed}
-        self._keep_free = []
+        keep_free = []
         for hole in room.openings:
             if hole.model.class_name == 'door':
                 wall = room.walls[hole.wall]
                 middle = wall.start + wall.along * hole.middle
                 a, n = wall.along * 0.45, wall.inward
-                self._keep_free.append(np.array([middle - a, middle + a, middle + a + n * 0.75,
-                                                 middle - a + n * 0.75]))
+                keep_free.append([middle - a, middle + a, middle + a + n * 0.75,
+                                  middle - a + n * 0.75])
+        self._keep_free = np.array(keep_free)
+        self._corners: dict[tuple, np.ndarray] = {}
 
     def children(self, instance_id: int) -> list[Placed]:
         """Return what stands on or at an object, and what stands on that."""
@@ -122,37 +129,48 @@ class Floorplan:
         if any(_within(corner, corners) for corner in reflex):
             return False
         if candidate.z < 1.9 and not hanging:
-            return not any(overlap(corners, free) for free in self._keep_free)
+            return not (len(self._keep_free) and overlap(corners, self._keep_free).any())
         return True
 
     def blockers(self, candidate: Placed, ignore: frozenset[int] = frozenset()) -> list[int]:
-        """Return the instances that `candidate` would touch."""
-        solid = footprint(candidate, 0.01)
-        own_front = footprint(candidate, 0.0, candidate.model.front)
-        low, high = candidate.z, candidate.z + candidate.model.size[2]
+        """Return the instances that `candidate` would touch, or whose free floor it would take."""
         # Chairs at the table the candidate belongs to may be tucked under it.
         ignore = ignore | {candidate.parent, candidate.instance_id}
+        low, high = candidate.z, candidate.z + candidate.model.size[2]
+        reach = _reach(candidate)
+        near = [p for p in self.placed.values()
+                if p.instance_id not in ignore
+                and (candidate.x - p.x) ** 2 + (candidate.y - p.y) ** 2 < (reach + _reach(p)) ** 2
+                and p.z < high - 0.01 and p.z + p.model.size[2] > low + 0.01]
+        if not near:
+            return []
+        stands = candidate.model.place in ('wall', 'floor')
+        touched = overlap(footprint(candidate, 0.01), self._footprints(near, 0.0))
+        if candidate.model.front:
+            in_the_way = [p.model.place in ('wall', 'floor') and p.kind not in candidate.kind
+                          for p in near]
+            own = footprint(candidate, 0.0, candidate.model.front)
+            touched |= overlap(own, self._footprints(near, 0.0)) & in_the_way
+        if stands:
+            guarded = [bool(p.model.front) and p.kind != candidate.kind
+                       and not _friends(candidate, p) for p in near]
+            touched |= overlap(footprint(candidate), self._footprints(near, 0.7)) & guarded
+        return [p.instance_id for p, hit in zip(near, touched) if hit]
+
+    def _footprints(self, placed: list[Placed], share: float) -> np.ndarray:
+        """Return (N, 4, 2) footprints with a share of the free floor before them."""
         found = []
-        for other in self.placed.values():
-            if other.instance_id in ignore:
-                continue
-            reach = sum(np.hypot(*p.model.size[:2]) / 2 + p.model.front
-                        for p in (candidate, other))
-            if np.hypot(candidate.x - other.x, candidate.y - other.y) > reach + 0.1:
-                continue
-            if other.z >= high - 0.01 or other.z + other.model.size[2] <= low + 0.01:
-                continue
-            other_solid = footprint(other)
-            free_other = (other.model.front and candidate.model.place in ('wall', 'floor')
-                          and other.kind != candidate.kind)
-            if overlap(solid, other_solid) or (
-                    candidate.model.front and other.model.place in ('wall', 'floor')
-                    and other.kind.split(':')[0] not in candidate.kind
-                    and overlap(own_front, other_solid)) or (
-                    free_other and not _friends(candidate, other)
-                    and overlap(solid, footprint(other, 0.0, other.model.front * 0.7))):
-                found.append(other.instance_id)
-        return found
+        for p in placed:
+            key = (p.instance_id, p.x, p.y, p.yaw, share)
+            if key not in self._corners:
+                self._corners[key] = footprint(p, 0.0, p.model.front * share)
+            found.append(self._corners[key])
+        return np.stack(found)
+
+
+def _reach(placed: Placed) -> float:
+    """Return the radius of a circle around a footprint and the floor before it, m."""
+    return float(np.hypot(*placed.model.size[:2])) / 2 + placed.model.front + 0.05
 
 
 def _friends(a: Placed, b: Placed) -> bool:

@@ -75,7 +75,8 @@ def fuse(hits: Hits, owner: np.ndarray, map_T_room: np.ndarray, spacing: float,
         return total / count[best].reshape(-1, *[1] * (values.ndim - 1))
 
     sample = order[first[best]]
-    keep = ~((count[best] == 1) & hits.flying[sample] & (rng.random(len(best)) < 0.5))
+    # A fused distance field forgets most of what only one view saw.
+    keep = ~((count[best] == 1) & hits.flying[sample] & (rng.random(len(best)) < 0.8))
     normals = mean(hits.normals)
     normals += rng.normal(0, 0.06, normals.shape)
     normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-9)

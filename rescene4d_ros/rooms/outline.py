@@ -12,7 +12,7 @@ from rescene4d_ros.structures import FLOOR, UNLABELED, WALL
 
 # Range of floor areas in square metres.
 AREAS = {'living': (13, 24), 'bedroom': (9, 17), 'office': (10, 22), 'kitchen': (8, 15),
-         'bath': (4.5, 8), 'meeting': (13, 25)}
+         'bath': (5, 9), 'meeting': (13, 25)}
 
 
 @dataclass(frozen=True)

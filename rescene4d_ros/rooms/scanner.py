@@ -182,7 +182,7 @@ def _edge_bleeding(ranges: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     both = (ranges[:, :, 1:] > 0) & (ranges[:, :, :-1] > 0)
     edge = both & (np.abs(step) > 0.06) & (np.abs(step) < 1.5)
     pull = rng.random(edge.shape, np.float32)
-    shift[:, :, :-1] = np.where(edge & (pull < 0.10), step * pull * 8, 0)
+    shift[:, :, :-1] = np.where(edge & (pull < 0.05), step * pull * 16, 0)
     return shift
 
 

@@ -1,6 +1,8 @@
 """Make a whole sequence: a room, its life, its scans, and the truth about all of it."""
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from rescene4d_ros.rooms.arrangement import furnish
 from rescene4d_ros.rooms.camera import camera_poses
@@ -17,6 +19,29 @@ from rescene4d_ros.structures import Scan, ScanSequence, SequenceTruth, UNLABELE
 
 FIRST_VISIT_NS = 1_735_689_600 * 10 ** 9
 DAY_NS = 86_400 * 10 ** 9
+# A bathroom holds fewer things than a living room.
+BATH_SHARE = 0.65
+
+
+@dataclass(frozen=True)
+class Life:
+    """
+    Hold a room and what happens in it, before it is scanned.
+
+    Attributes
+    ----------
+    room : Room
+    visits : tuple of T dicts
+        What is in the room, by instance id.
+    map_T_room : ndarray (4, 4), float64
+    stamps_ns : tuple of T int, ns since the Unix epoch
+
+    """
+
+    room: Room
+    visits: tuple[dict[int, Placed], ...]
+    map_T_room: np.ndarray
+    stamps_ns: tuple[int, ...]
 
 
 def make_sequence(seed: int, config: RoomsConfig) -> tuple[ScanSequence, SequenceTruth]:
@@ -36,26 +61,42 @@ def make_sequence(seed: int, config: RoomsConfig) -> tuple[ScanSequence, Sequenc
     truth : SequenceTruth
 
     """
+    return scan_life(make_life(seed, config), seed, config)
+
+
+def make_life(seed: int, config: RoomsConfig) -> Life:
+    """Furnish a room and let it change, which is quick; see `make_sequence`."""
     layout, life, frame = (np.random.default_rng([seed, k]) for k in range(3))
     kind = config.room_type
     if kind == 'any':
         kind = str(layout.choice(ROOM_TYPES, p=ROOM_SHARES))
     low = min(config.min_objects, config.max_objects)
     target = int(layout.integers(low, config.max_objects + 1))
+    if kind == 'bath':
+        target = max(low, round(target * BATH_SHARE))
     room = make_room(kind, target, layout)
     plan, next_id = furnish(room, target, config, layout)
     visits = evolve(room, plan, next_id, config, life)
     map_T_room = _map_frame(frame)
-    stamp = FIRST_VISIT_NS + int(frame.integers(0, 300 * DAY_NS))
+    stamps = [FIRST_VISIT_NS + int(frame.integers(0, 300 * DAY_NS))]
+    longest = max(config.days_min, config.days_max)
+    for _ in visits[1:]:
+        stamps.append(stamps[-1] + int(frame.uniform(config.days_min, longest) * DAY_NS))
+    return Life(room, tuple(visits), map_T_room, tuple(stamps))
+
+
+def scan_life(life: Life, seed: int, config: RoomsConfig) -> tuple[ScanSequence, SequenceTruth]:
+    """Scan a room at each of its visits; see `make_sequence`."""
     scans, records = [], []
-    for t, placed in enumerate(visits):
+    for t, (placed, stamp_ns) in enumerate(zip(life.visits, life.stamps_ns)):
         rng = np.random.default_rng([seed, 10 + t])
-        made, record = _visit(room, placed, map_T_room, stamp, config, rng, f'visit {t + 1}')
+        hide = rng.random() < config.p_hidden_zone or t + 1 == config.hidden_visit
+        made, record = _visit(life.room, placed, life.map_T_room, stamp_ns, config, rng,
+                              f'visit {t + 1}', hide)
         scans.append(made)
         records.append(record)
-        stamp += int(frame.uniform(config.days_min, max(config.days_min, config.days_max)) * DAY_NS)
-    name = f'{kind}-{seed:08d}'
-    return ScanSequence(tuple(scans), name), write_truth(visits, records, map_T_room, config)
+    return (ScanSequence(tuple(scans), f'{life.room.kind}-{seed:08d}'),
+            write_truth(life.visits, records, life.map_T_room, config))
 
 
 def _map_frame(rng: np.random.Generator) -> np.ndarray:
@@ -68,12 +109,11 @@ def _map_frame(rng: np.random.Generator) -> np.ndarray:
 
 
 def _visit(room: Room, placed: dict[int, Placed], map_T_room: np.ndarray, stamp_ns: int,
-           config: RoomsConfig, rng: np.random.Generator, name: str) -> tuple[Scan, VisitRecord]:
+           config: RoomsConfig, rng: np.random.Generator, name: str, hide: bool
+           ) -> tuple[Scan, VisitRecord]:
     surface = surface_of(room, placed.values())
     scene = ray_scene(surface)
-    hidden = None
-    if rng.random() < config.p_hidden_zone:
-        hidden = _hidden_zone(placed, rng)
+    hidden = _hidden_zone(placed, rng) if hide else None
     poses = camera_poses(room, placed.values(), config, rng, hidden)
     hits = scan(surface, scene, poses, config, rng, hidden)
     # Walls and floor are apart, so that a cell has one semantic class as well.

@@ -129,7 +129,7 @@ def _change(before: dict[int, Placed], now: dict[int, Placed], k: int, known: bo
 
 
 def _ambiguity_groups(everything: dict[int, Placed]) -> dict[int, int]:
-    """Number the groups of objects that share one model."""
+    """Return the number of the group of look-alikes per member."""
     members: dict[int, list[int]] = {}
     for k in sorted(everything):
         members.setdefault(id(everything[k].model), []).append(k)

@@ -20,7 +20,7 @@ from rescene4d_ros.view.cutaway import cutaway
 from rescene4d_ros.view.splat import BACKGROUND, splat, View, view_of, wall_azimuth
 
 PANEL = (900, 660)
-SUPERSAMPLING = 2
+SUPERSAMPLING = 1
 MARKS = {
     ChangeKind.MOVED: ('#1552c4', 'moved'), ChangeKind.ADDED: ('#128a2c', 'new'),
     ChangeKind.REMOVED: ('#c81414', 'removed'), ChangeKind.REAPPEARED: ('#0b8f9c', 'came back'),
@@ -172,7 +172,7 @@ def _mark(ax, view: View, change: Change, placed: list[tuple[float, float]]) -> 
                 'connectionstyle': 'arc3,rad=0.12'})
     if change.kind == ChangeKind.REMOVED:
         corners = _corners(view, change.before)
-        _outline(ax, view, change.before, color, 1.8)
+        _outline(ax, view, change.before, color, 1.0, (0, (2, 2)))
         low, high = corners.min(axis=0), corners.max(axis=0)
         for x in ((low[0], high[0]), (high[0], low[0])):
             ax.plot(x, (low[1], high[1]), color=color, linewidth=2.6)

@@ -137,7 +137,8 @@ def _plant(rng: np.random.Generator, name: str, height: float, pot: float, place
         rise = rng.uniform(0.3, 1.0) * (height - start) * (1 if long else 0.5)
         r = reach * t ** 1.3
         z = start + rise * np.sin(t * rng.uniform(1.3, 2.2))
-        half = rng.uniform(0.05, 0.1) * height * 0.5 * np.sin(np.pi * np.clip(t * 0.94 + 0.06, 0, 1))
+        along = np.clip(t * 0.94 + 0.06, 0, 1)
+        half = rng.uniform(0.025, 0.05) * height * np.sin(np.pi * along)
         c, s = np.cos(azimuth), np.sin(azimuth)
         rows = [np.stack([c * r - s * half * g, s * r + c * half * g, z], axis=1)
                 for g in (-1, 0, 1)]

@@ -54,12 +54,12 @@ def sideboard(rng: np.random.Generator) -> Model:
     parts = [box((width, depth - 0.02, height - clear), (0, -0.01, (height + clear) / 2), body)]
     for sx in (-1, 1):
         for sy in (-1, 1):
-            parts.append(box((0.04, 0.04, clear), (sx * (width / 2 - 0.06), sy * (depth / 2 - 0.06),
-                                                   clear / 2), body))
+            foot = (sx * (width / 2 - 0.06), sy * (depth / 2 - 0.06), clear / 2)
+            parts.append(box((0.04, 0.04, clear), foot, body))
     parts += _doors(rng, width - 0.03, depth / 2 - 0.012, clear + 0.015, height - 0.02, count,
                     body if rng.random() < 0.5 else look.wood(rng))
-    return build('sideboard', 'cabinet', parts, 'wall', front=0.5, tops=[_rim(width, depth, height)],
-                 liveliness=0.2)
+    return build('sideboard', 'cabinet', parts, 'wall', front=0.5, liveliness=0.2,
+                 tops=[_rim(width, depth, height)])
 
 
 def _rim(width: float, depth: float, height: float) -> Top:
@@ -86,7 +86,8 @@ def filing_cabinet(rng: np.random.Generator) -> Model:
 
 def nightstand(rng: np.random.Generator) -> Model:
     """Make a small cabinet that stands beside a bed."""
-    width, depth, height = rng.uniform(0.38, 0.55), rng.uniform(0.34, 0.45), rng.uniform(0.45, 0.62)
+    width, depth = rng.uniform(0.38, 0.55), rng.uniform(0.34, 0.45)
+    height = rng.uniform(0.45, 0.62)
     body = look.wood(rng)
     clear = rng.uniform(0.0, 0.2)
     parts = drawers(rng, width, depth, height, int(rng.integers(1, 4)), body, base=clear)

@@ -53,8 +53,8 @@ def meeting_table(rng: np.random.Generator) -> Model:
     for x in (-width * 0.28, width * 0.28):
         parts.append(cylinder(0.06, height - 0.03, (x, 0, 0), foot))
         parts.append(cylinder(0.3, 0.03, (x, 0, 0), foot, 0.26, 20))
-    return build('boat table', 'table', parts, 'floor', tops=[_top(width * .8, depth * .8, height)],
-                 liveliness=0.1)
+    return build('boat table', 'table', parts, 'floor', liveliness=0.1,
+                 tops=[_top(width * 0.8, depth * 0.8, height)])
 
 
 def _plate_table(rng: np.random.Generator, name: str, width: float, depth: float, height: float,
@@ -175,8 +175,8 @@ def counter(rng: np.random.Generator) -> Model:
     for sy in (-1, 1):
         y = sy * (half_d + rim / 2)
         parts.append(box((2 * half_w, rim, 0.04), (hole_x, y, height - 0.02), plate))
-    parts.append(box((2 * half_w, depth - 0.05, low - 0.35), (hole_x, -0.025, 0.1 + (low - 0.35) / 2),
-                     body))
+    parts.append(box((2 * half_w, depth - 0.05, low - 0.35),
+                     (hole_x, -0.025, 0.1 + (low - 0.35) / 2), body))
     parts.append(box((2 * half_w, 0.02, low - 0.1), (hole_x, depth / 2 - 0.06, (low + 0.1) / 2),
                      body))
     parts.append(box((width, depth - 0.12, 0.1), (0, -0.06, 0.05), body))
