@@ -11,6 +11,7 @@ from scipy.spatial import cKDTree
 
 GATES = (0.30, 0.15, 0.08, 0.05)   # m; a pair farther apart is no pair, first widely, then closely
 FIT_RADIUS = 0.05                  # m; two points this near show the same surface
+SAME_TURN = 0.15                   # rad; hypotheses that differ less in turn are one
 
 
 @dataclass(frozen=True)
@@ -120,7 +121,7 @@ def register(before: np.ndarray, after: np.ndarray, *, starts: int = 24, tie: fl
 
     Many starting turns are tried, because partial views of furniture have many local optima.
     A round table fits equally well at any turn: of the hypotheses that fit about as well as
-    the best, the one that turns least is taken, then the one that shifts least.
+    the best, the one that turns least is taken.
 
     Parameters
     ----------
@@ -145,15 +146,15 @@ def register(before: np.ndarray, after: np.ndarray, *, starts: int = 24, tie: fl
         return Registration(np.eye(4), FIT_RADIUS, 0.0, 0.0)
     exact = _Pair(before, after, fine)
     found = _search(exact.thinner(coarse), starts)
-    polished = [exact.score(exact.refine(r.after_T_before, gates=GATES[-2:])) for r in found[:3]]
-    best = max(r.fit for r in polished)
-    center = before.mean(0)
-
-    def effort(result: Registration):
-        motion = result.after_T_before
-        shift = np.linalg.norm(transform(motion, center[None])[0] - center)
-        return round(abs(yaw_of(motion)), 2), shift
-    return min((r for r in polished if r.fit >= best - tie), key=effort)
+    # Turning not at all is kept in the race, for the sake of round things.
+    found = [*found[:3], *(r for r in found[3:] if abs(yaw_of(r.after_T_before)) < SAME_TURN)]
+    polished = [exact.score(exact.refine(r.after_T_before, gates=GATES[-2:], rounds=15))
+                for r in found]
+    best = max(polished, key=lambda r: r.fit)
+    turn = abs(yaw_of(best.after_T_before))
+    calmer = [r for r in polished if r.fit >= best.fit - tie
+              and abs(yaw_of(r.after_T_before)) < turn - SAME_TURN]
+    return min(calmer, key=lambda r: abs(yaw_of(r.after_T_before)), default=best)
 
 
 def shape_overlap(before: np.ndarray, after: np.ndarray, *, starts: int = 12,
@@ -175,7 +176,7 @@ def _search(rough: _Pair, starts: int) -> list[Registration]:
     """Return distinct hypotheses, best first: many starts scored, the best of them refined."""
     first = _starts(rough.before_tree.data, rough.after_tree.data, starts)
     reach = [np.minimum(rough.partners(start, GATES[0])[0], GATES[0]).mean() for start in first]
-    promising = [first[0], *(first[1 + k] for k in np.argsort(reach[1:], kind='stable')[:5])]
+    promising = [*first[:2], *(first[2 + k] for k in np.argsort(reach[2:], kind='stable')[:5])]
     found = [rough.score(rough.refine(start, rounds=4)) for start in promising]
     return _distinct(sorted(found, key=lambda r: -r.fit))
 
@@ -190,7 +191,7 @@ def standing_still(before: np.ndarray, after: np.ndarray, fine: int = 1200) -> R
 
 
 def _starts(before: np.ndarray, after: np.ndarray, count: int) -> list[np.ndarray]:
-    """Return starting motions: none, and turns about the middle with the bottoms level."""
+    """Return starting motions: none, a shift, and turns about the middle, bottoms level."""
     middle = [(points.min(0) + points.max(0)) / 2 for points in (before, after)]
     for side, points in zip(middle, (before, after)):
         side[2] = points[:, 2].min()       # furniture stands: bottoms correspond, tops may hide
