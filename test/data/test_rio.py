@@ -1,7 +1,6 @@
 """3RScan from its own files to sequence files: alignment, labels, look-alikes, changes."""
 from __future__ import annotations
 
-from functools import partial
 import json
 from pathlib import Path
 import subprocess
@@ -10,6 +9,7 @@ import sys
 import numpy as np
 from PIL import Image
 import pytest
+from rescene4d_ros.cli.main import main
 from rescene4d_ros.data.prepare import prepare
 from rescene4d_ros.data.rio.config import RioConfig
 from rescene4d_ros.data.rio.folder import aligned, read_folder
@@ -351,10 +351,9 @@ def test_the_command_resumes_and_names_what_it_could_not_read(root, tmp_path):
         (data / path.name).symlink_to(path)
     (data / 're2').unlink()
     out = tmp_path / 'out'
-    run = partial(subprocess.run, [
-        sys.executable, '-m', 'rescene4d_ros.cli.main', 'prepare', '3rscan', '--root', str(data),
-        '--out', str(out), '--jobs', '2'], capture_output=True, text=True, timeout=300)
-    first = run()
+    command = ['prepare', '3rscan', '--root', str(data), '--out', str(out), '--jobs', '2']
+    first = subprocess.run([sys.executable, '-m', 'rescene4d_ros.cli.main', *command],
+                           capture_output=True, text=True, timeout=300)
     assert first.returncode == 1, first.stderr
     assert 'scene0000_02 (re2)' in first.stderr
     assert 'mesh.refined.v2.obj' in first.stderr
@@ -363,8 +362,7 @@ def test_the_command_resumes_and_names_what_it_could_not_read(root, tmp_path):
     assert not list((out / 'train').glob('*.npz'))
     times = {p: p.stat().st_mtime_ns for p in (out / 'test').glob('*.npz')}
     (data / 're2').symlink_to(root / 're2')
-    second = run()
-    assert second.returncode == 0, second.stderr
+    assert main(command) == 0
     assert len(list((out / 'train').glob('*.npz'))) == 3
     assert {p: p.stat().st_mtime_ns for p in times} == times
     with pytest.raises(ConfigError, match='another --out'):
