@@ -78,9 +78,9 @@ class Rescene4DNode(LifecycleNode):
             super().on_activate(state)
             running.callback(super().on_deactivate, state)
             self._results.publish_remembered()
-            self._count_memory()
             self._pipeline = VisitPipeline(self._tracker, self._memory, self._decode,
-                                           self._publish, self.get_logger(), self._tally)
+                                           self._results.publish, self.get_logger(),
+                                           self._tally)
             running.callback(self._stop_pipeline)
             topic, node = interfaces.SNAPSHOTS, self._settings.node
             subscription = self.create_subscription(
@@ -139,16 +139,6 @@ class Rescene4DNode(LifecycleNode):
             raise ScanError(f'{scan.name}: expected header.stamp to be the time of the visit, got '
                             'zero; set it')
         return self._frames.to_map(scan)
-
-    def _publish(self, update) -> None:
-        self._results.publish(update)
-        self._count_memory()
-
-    def _count_memory(self) -> None:
-        snapshot = self._memory.snapshot()
-        self._tally.revision = snapshot.revision
-        self._tally.objects = len(snapshot.objects)
-        self._tally.visits = len(snapshot.visits)
 
     def _reprocess(self, request: Reprocess.Request, response: Reprocess.Response
                    ) -> Reprocess.Response:

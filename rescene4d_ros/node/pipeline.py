@@ -10,7 +10,7 @@ from rescene4d_ros.memory import SceneMemory
 from rescene4d_ros.node.diagnostics import Tally
 from rescene4d_ros.node.worker import Worker
 from rescene4d_ros.scene import SceneTracker
-from rescene4d_ros.structures import Scan, SceneUpdate
+from rescene4d_ros.structures import Scan, SceneUpdate, VisitStatus
 from sensor_msgs.msg import PointCloud2
 
 
@@ -47,6 +47,7 @@ class VisitPipeline:
         self._tally = tally
         self._intake = Worker('intake', self._storing_failed)
         self._processing = Worker('processing', self._processing_failed)
+        self._count()
         self._processing.submit(self._process_pending)      # what a crash left behind
 
     def receive(self, message: PointCloud2) -> None:
@@ -67,10 +68,10 @@ class VisitPipeline:
         try:
             visit = self._memory.add_visit(self._decode(message))
         except VisitOrderError as error:
-            self._tally.late += 1
             self._tally.stored += 1
             self._tally.refusal = str(error)
             self._log.warning(str(error))
+            self._count()
             return
         self._tally.stored += 1
         self._tally.refusal = ''
@@ -79,7 +80,7 @@ class VisitPipeline:
 
     def _process_pending(self) -> None:
         while not self._processing.stopping:
-            self._tally.waiting = len(self._memory.pending())
+            self._count()
             start = time.perf_counter()
             try:
                 update = next(self._tracker.resume(), None)
@@ -110,6 +111,15 @@ class VisitPipeline:
             f'{len(update.objects)} objects remembered, {len(update.changes)} changes, '
             f'revision {update.revision}')
         self._publish(update)
+        self._count()
+
+    def _count(self) -> None:
+        visits = self._memory.visits()
+        self._tally.visits = len(visits)
+        for status in VisitStatus:
+            self._tally.statuses[status] = sum(visit.status == status for visit in visits)
+        self._tally.objects = len(self._memory.records)
+        self._tally.revision = self._memory.header.revision
 
     def _storing_failed(self, error: Exception) -> None:
         self._tally.refused += 1

@@ -215,8 +215,8 @@ def test_bad_clouds_are_refused_and_the_next_visit_works(client, processes, star
     publish(cloud_message(visits[1]))               # a duplicate
     client.wait(lambda: entry(diagnostics, 'scans')[2]['refused'] == str(len(kinds) + 1))
     publish(cloud_message(visits[0]))               # older than the newest
-    client.wait(lambda: entry(diagnostics, 'scans')[2]['late'] == '1')
-    assert entry(diagnostics, 'scans')[0] == b'\x01'
+    client.wait(lambda: entry(diagnostics, 'memory')[2]['late visits'] == '1')
+    assert entry(diagnostics, 'scans')[0] == entry(diagnostics, 'memory')[0] == b'\x01'
     assert 'reprocess' in entry(diagnostics, 'scans')[1]
     assert objects[-1].revision == 1
 
@@ -234,6 +234,7 @@ def test_bad_clouds_are_refused_and_the_next_visit_works(client, processes, star
     assert (answer.accepted, answer.revision) == (True, 2)
     client.wait(lambda: objects[-1].revision > 2)
     assert len(max((o.visit_ids for o in objects[-1].objects), key=len)) == 3   # the late one too
+    client.wait(lambda: entry(diagnostics, 'memory')[0] == b'\x00')
     assert processes.stop(node) == 0
 
 
