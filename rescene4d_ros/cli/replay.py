@@ -4,6 +4,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Iterator
 from datetime import datetime, UTC
+from decimal import Decimal, InvalidOperation
 import json
 from pathlib import Path
 import sys
@@ -106,8 +107,8 @@ def find_visits(options: argparse.Namespace, newest_ns: int) -> Iterator:
 def parse_time(text: str) -> int:
     """Return a stamp in ns from ISO 8601 (UTC where no zone is given) or seconds since 1970."""
     try:
-        return round(float(text) * 1e9)
-    except ValueError:
+        return int(Decimal(text) * 10 ** 9)     # a float would round nanoseconds away
+    except InvalidOperation:
         pass
     try:
         moment = datetime.fromisoformat(text)

@@ -1,0 +1,138 @@
+"""`rescene4d replay` as a user runs it: a bag, the same clouds as files, bad input, a restart."""
+import json
+import os
+from pathlib import Path
+import subprocess
+import sys
+
+import numpy as np
+import open3d as o3d
+import pytest
+from rescene4d_ros.cli.replay import parse_time
+from rescene4d_ros.data import read_snapshots
+from rescene4d_ros.errors import ScanError
+
+SAMPLE = Path(__file__).resolve().parents[2] / 'data' / 'sample'
+ENV = {**os.environ, 'OMP_NUM_THREADS': '1', 'OMP_WAIT_POLICY': 'PASSIVE'}
+
+
+def replay(*arguments):
+    """Run the command in a process of its own."""
+    return subprocess.run([sys.executable, '-m', 'rescene4d_ros.cli.main', 'replay',
+                           *map(str, arguments)], capture_output=True, text=True, env=ENV)
+
+
+def documents(folder):
+    """Return objects and changes without the names of the visits' files."""
+    objects = json.loads((folder / 'objects.json').read_text())
+    for visit in objects['visits']:
+        visit.pop('name')
+    return objects, json.loads((folder / 'changes.json').read_text())
+
+
+@pytest.fixture(scope='module')
+def snapshots():
+    """Return the scans of the sample bag."""
+    return [scan for scan, _ in read_snapshots(SAMPLE)]
+
+
+@pytest.fixture(scope='module')
+def from_bag(tmp_path_factory):
+    """Return the output folder of a replay of the sample bag."""
+    folder = tmp_path_factory.mktemp('bag')
+    done = replay(SAMPLE, '--memory', folder / 'memory', '--out', folder / 'out')
+    assert done.returncode == 0, done.stderr
+    return folder / 'out'
+
+
+def test_arrays_follow_the_input(from_bag, snapshots):
+    """Each visit has one row per input point, in the documented types, and something is found."""
+    for k, scan in enumerate(snapshots, start=1):
+        with np.load(from_bag / f'visit_{k}.npz') as arrays:
+            assert {n: (a.shape, a.dtype) for n, a in arrays.items()} == {
+                'instance_id': ((len(scan),), np.dtype(np.int64)),
+                'class_id': ((len(scan),), np.dtype(np.int32)),
+                'score': ((len(scan),), np.dtype(np.float32))}
+            has_object = arrays['instance_id'] > 0
+            assert has_object.any()
+            np.testing.assert_array_equal(arrays['class_id'] >= 0, has_object)
+            assert (arrays['score'][~has_object] == 0).all()
+
+
+def test_ply_files_give_the_same_ids_and_changes(from_bag, snapshots, tmp_path):
+    """The same points as .ply, with the stamps given, are the same visits."""
+    files, times = [], []
+    for k, scan in enumerate(snapshots):
+        cloud = o3d.geometry.PointCloud(o3d.utility.Vector3dVector(scan.xyz.astype(np.float64)))
+        cloud.colors = o3d.utility.Vector3dVector(scan.rgb / 255.0)
+        files.append(tmp_path / f'cloud_{k}.ply')
+        assert o3d.io.write_point_cloud(str(files[-1]), cloud)
+        times.append(f'{scan.stamp_ns // 10**9}.{scan.stamp_ns % 10**9:09d}')
+    done = replay(*files, '--times', *times, '--memory', tmp_path / 'memory',
+                  '--out', tmp_path / 'out')
+    assert done.returncode == 0, done.stderr
+    assert documents(tmp_path / 'out') == documents(from_bag)
+    for k in range(1, len(snapshots) + 1):
+        with np.load(tmp_path / 'out' / f'visit_{k}.npz') as a, \
+                np.load(from_bag / f'visit_{k}.npz') as b:
+            for name in b.files:
+                np.testing.assert_array_equal(a[name], b[name])
+
+
+def test_npz_with_bad_points_and_a_second_run(snapshots, tmp_path):
+    """NaN points keep their rows and belong to nothing; a second run goes on with the memory."""
+    first = snapshots[0]
+    xyz = first.xyz.copy()
+    xyz[::100] = np.nan
+    np.savez(tmp_path / 'monday.npz', xyz=xyz, rgb=first.rgb)
+    arguments = ('--memory', tmp_path / 'memory', '--out', tmp_path / 'out')
+    assert replay(tmp_path / 'monday.npz', *arguments).returncode == 0
+    with np.load(tmp_path / 'out' / 'visit_1.npz') as arrays:
+        assert len(arrays['instance_id']) == len(xyz)
+        assert (arrays['instance_id'][::100] == 0).all()
+    ids = {o['object_id'] for o in documents(tmp_path / 'out')[0]['objects']}
+    np.savez(tmp_path / 'friday.npz', xyz=first.xyz, rgb=first.rgb)
+    done = replay(tmp_path / 'friday.npz', *arguments)
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / 'out' / 'visit_2.npz').exists()
+    objects = documents(tmp_path / 'out')[0]['objects']
+    kept = [o for o in objects if o['object_id'] in ids and o['state'] == 'PRESENT']
+    assert len(kept) >= 0.8 * len(ids)
+
+
+def test_bad_files_are_refused_and_the_rest_is_done(snapshots, tmp_path):
+    """Every bad cloud is named with its remedy; the good one after them is processed."""
+    np.savez(tmp_path / 'a_empty.npz', xyz=np.zeros((0, 3), np.float32))
+    np.savez(tmp_path / 'b_nan.npz', xyz=np.full((9, 3), np.nan, np.float32))
+    np.savez(tmp_path / 'c_fields.npz', points=np.zeros((9, 3), np.float32))
+    (tmp_path / 'd_text.ply').write_text('not a cloud')
+    np.savez(tmp_path / 'e_good.npz', xyz=snapshots[0].xyz, rgb=snapshots[0].rgb)
+    done = replay(tmp_path, '--memory', tmp_path / 'memory', '--out', tmp_path / 'out')
+    assert done.returncode == 1
+    refused = [line for line in done.stderr.splitlines() if line.startswith('refused: ')]
+    assert len(refused) == 4
+    for name, line in zip(('a_empty', 'b_nan', 'c_fields', 'd_text'), refused):
+        assert name in line
+        assert 'expected' in line
+    assert (tmp_path / 'out' / 'visit_1.npz').exists()
+
+
+@pytest.mark.parametrize(('arguments', 'text'), [
+    (('nothing.ply',), 'no such file'),
+    ((SAMPLE, '--times', '5'), '--times is for files'),
+])
+def test_wrong_usage_says_what_to_do(arguments, text, tmp_path):
+    """Exit code 2 and one line."""
+    done = replay(*arguments, '--memory', tmp_path / 'memory', '--out', tmp_path / 'out')
+    assert done.returncode == 2
+    assert text in done.stderr
+
+
+def test_times():
+    """ISO 8601 without a zone is UTC; numbers are seconds."""
+    assert parse_time('1970-01-02') == 86_400 * 10**9
+    assert parse_time('1970-01-01T01:00:00+01:00') == 0
+    assert parse_time('1.5') == 1_500_000_000
+    assert parse_time('1769428800.000000001') == 1_769_428_800_000_000_001
+    with pytest.raises(ScanError, match='ISO 8601'):
+        parse_time('yesterday')
