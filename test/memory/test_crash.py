@@ -1,0 +1,157 @@
+"""Real processes, really killed; a disk that is really full."""
+from __future__ import annotations
+
+from multiprocessing import get_context
+import os
+import resource
+import signal
+import time
+
+import numpy as np
+import pytest
+from rescene4d_ros.errors import MemoryLockedError, StorageError
+from rescene4d_ros.memory.integrity import find_faults
+from rescene4d_ros.memory.store import SceneMemory
+from rescene4d_ros.structures import VisitStatus
+
+FORK = get_context('fork')
+
+
+def work(path, make_scan, make_facts, first_day, told) -> None:
+    """Add and process visits for ever; write what was promised to a pipe."""
+    with SceneMemory.open(path, 'hall', 'map', ('chair', 'table')) as memory:
+        os.write(told, b'open 0\n')
+        for visit in memory.pending():
+            process(memory, visit, make_facts, told)
+        for day in range(first_day, first_day + 10_000):
+            visit = memory.add_visit(make_scan(day))
+            os.write(told, f'visit {visit.visit_id}\n'.encode())
+            process(memory, visit, make_facts, told)
+
+
+def process(memory, visit, make_facts, told) -> None:
+    """Give out one new id."""
+    first = memory.header.next_object_id
+    memory.commit(make_facts(memory, visit))
+    os.write(told, f'object {first}\n'.encode())
+
+
+def kill_rounds(path, make_scan, make_facts, rounds, seed) -> tuple[list[int], list[int]]:
+    """Kill a working process again and again; return the visits and objects it promised."""
+    rng = np.random.default_rng(seed)
+    visits, objects = [], []
+    for k in range(rounds):
+        read_end, write_end = os.pipe()
+        worker = FORK.Process(target=work, args=(path, make_scan, make_facts, 1 + 1000 * k,
+                                                 write_end))
+        worker.start()
+        os.close(write_end)
+        with os.fdopen(read_end) as pipe:
+            # Wait for some promises, then for any moment of what follows; sometimes for none.
+            lines = [pipe.readline() for _ in range(rng.integers(0, 9))]
+            time.sleep(rng.uniform(0, 0.03))
+            os.kill(worker.pid, signal.SIGKILL)
+            worker.join()
+            lines += pipe.read().splitlines()
+        for line in lines:
+            kind, _, number = line.partition(' ')
+            if kind in ('visit', 'object'):
+                (visits if kind == 'visit' else objects).append(int(number))
+    return visits, objects
+
+
+def check(path, visits, objects) -> None:
+    """Verify that every promise was kept."""
+    assert len(set(objects)) == len(objects), 'an id was given twice'
+    with SceneMemory.open(path, 'hall', 'map', ('chair', 'table')) as memory:
+        stored = {visit.visit_id for visit in memory.visits()}
+        assert set(visits) <= stored
+        assert set(objects) <= set(memory.records)
+        assert all(len(memory.scan(i)) == 300 for i in stored)
+        done = memory.visits(VisitStatus.DONE)
+        assert memory.header.revision == len(done) == len(memory.records)
+        assert [f for f in find_faults(memory) if 'no stored visit' not in f] == []
+        assert not list((path / 'visits').glob('*.tmp'))
+
+
+def test_killed_at_any_moment_nothing_promised_is_lost(tmp_path, make_scan, make_facts):
+    path = tmp_path / 'memory'
+    visits, objects = kill_rounds(path, make_scan, make_facts, 12, seed=0)
+    assert visits
+    assert objects
+    check(path, visits, objects)
+
+
+@pytest.mark.slow
+def test_killed_hundreds_of_times_nothing_promised_is_lost(tmp_path, make_scan, make_facts):
+    for seed in range(10):
+        path = tmp_path / f'memory {seed}'
+        check(path, *kill_rounds(path, make_scan, make_facts, 40, seed=seed))
+
+
+def test_second_process_is_refused_until_the_first_dies(tmp_path, make_scan, make_facts,
+                                                        open_memory):
+    read_end, write_end = os.pipe()
+    worker = FORK.Process(target=work, args=(tmp_path / 'memory', make_scan, make_facts, 1,
+                                             write_end))
+    worker.start()
+    os.close(write_end)
+    with os.fdopen(read_end) as pipe:
+        assert pipe.readline() == 'open 0\n'
+        with pytest.raises(MemoryLockedError, match=str(worker.pid)):
+            open_memory()
+        os.kill(worker.pid, signal.SIGKILL)
+        worker.join()
+    open_memory()
+
+
+def test_second_opening_in_one_process_is_refused(open_memory):
+    open_memory()
+    with pytest.raises(MemoryLockedError):
+        open_memory()
+
+
+def test_full_disk_loses_nothing(open_memory, make_scan, make_facts, tmp_path):
+    memory = open_memory()
+    memory.commit(make_facts(memory, memory.add_visit(make_scan(1))))
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (4096, limits[1]))
+    try:
+        with pytest.raises(StorageError, match='visits stored before are untouched'):
+            memory.add_visit(make_scan(2))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert memory.stray_files() == set()
+    assert memory.add_visit(make_scan(2)).visit_id == 2
+    assert find_faults(memory) == ()
+
+
+def test_full_disk_while_storing_facts_leaves_the_visit_pending(open_memory, make_scan,
+                                                                make_facts):
+    memory = open_memory()
+    memory.commit(make_facts(memory, memory.add_visit(make_scan(1))))
+    visit = memory.add_visit(make_scan(2))
+    facts = make_facts(memory, visit, births=400)
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    handler = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (64 * 1024, limits[1]))
+    try:
+        with pytest.raises(StorageError, match='the database refused'):
+            memory.commit(facts)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+        signal.signal(signal.SIGXFSZ, handler)
+    assert [v.visit_id for v in memory.pending()] == [2]
+    assert memory.header.revision == 1
+    assert memory.header.next_object_id == 2
+    assert memory.commit(facts) == 2
+    assert find_faults(memory) == ()
+
+
+def test_unwritable_folder_says_so(tmp_path, open_memory):
+    blocked = tmp_path / 'file'
+    blocked.write_text('not a folder')
+    with pytest.raises(StorageError, match='cannot make the memory folder'):
+        open_memory(blocked / 'memory')
