@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
+from rescene4d_ros.errors import DuplicateVisitError, VisitOrderError
 from rescene4d_ros.memory.store import SceneMemory
 from rescene4d_ros.scene import SceneTracker, TrackerConfig
 from rescene4d_ros.structures import (
@@ -13,10 +14,11 @@ from rescene4d_ros.structures import (
     ObjectState,
     Scan,
     Segmentation,
+    VisitStatus,
 )
 
 DAY = 86_400 * 10**9
-STEP = 0.025
+STEP = 0.035
 CHAIR, TABLE, CABINET = (INSTANCE_CLASSES.index(c) for c in ('chair', 'table', 'cabinet'))
 
 
@@ -250,3 +252,155 @@ def test_thing_at_a_place_never_seen_before_is_added_with_less_confidence(tmp_pa
     confidence = [list(diary.visit(2, [*furniture(), lamp])[1].values())[0].confidence
                   for diary in (sure, unsure)]
     assert confidence[0] > confidence[1] + 0.2
+
+
+class Stumbling(OracleSegmenter):
+    """An oracle that fails on command."""
+
+    fails = False
+
+    def segment(self, scans, keys) -> Segmentation:
+        """Fail, or tell the truth."""
+        if self.fails:
+            raise RuntimeError('no memory left on the device')
+        return super().segment(scans, keys)
+
+
+def test_visit_that_cannot_be_processed_fails_and_the_next_one_works(tmp_path):
+    room, memory = BoxRoom(), SceneMemory.open(tmp_path, 'test', 'map', INSTANCE_CLASSES)
+    segmenter = Stumbling(room)
+    tracker = SceneTracker(memory, segmenter)
+    first = tracker.add_visit(room.scan(1, furniture()))
+    segmenter.fails = True
+    with pytest.raises(RuntimeError, match='no memory left'):
+        tracker.add_visit(room.scan(2, furniture()))
+    segmenter.fails = False
+    assert [v.status for v in memory.visits()] == [VisitStatus.DONE, VisitStatus.FAILED]
+    assert 'no memory left' in memory.failure(2)
+    third = tracker.add_visit(room.scan(3, furniture()))
+    assert {o.object_id for o in third.objects} == {o.object_id for o in first.objects}
+    again = list(tracker.reprocess())
+    assert [u.visit.status for u in again] == [VisitStatus.DONE] * 3
+    assert {v.status for v in memory.visits()} == {VisitStatus.DONE}
+
+
+def told(update):
+    """Return what an update says, comparable to the last bit."""
+    return (update.object_ids.tobytes(), update.class_ids.tobytes(), update.scores.tobytes(),
+            [(o.object_id, o.state, o.box, o.link_reason, o.states, o.class_probs.tobytes())
+             for o in update.objects],
+            [(c.kind, c.object_id, c.confidence, c.before, c.after,
+              None if c.after_T_before is None else c.after_T_before.tobytes())
+             for c in update.changes])
+
+
+STORY = ((1, furniture()), (2, moved(without(furniture(), 3), 2, x=1.8, y=1.6)),
+         (3, [*moved(furniture(), 3, x=3.4, y=3.6),
+              Thing(9, CHAIR, 0.6, 2.6, (0.3, 0.3, 1.6), (250, 240, 90))]))
+
+
+def test_same_visits_give_the_same_ids_and_changes_bit_for_bit(tmp_path):
+    runs = []
+    for run in ('a', 'b'):
+        diary = Diary(tmp_path / run)
+        for day, things in STORY:
+            diary.visit(day, things)
+        runs.append([told(update) for update in diary.updates])
+    assert runs[0] == runs[1]
+
+
+def test_visits_left_by_a_stop_are_resumed_as_if_nothing_had_happened(tmp_path):
+    straight = Diary(tmp_path / 'straight')
+    for day, things in STORY:
+        straight.visit(day, things)
+    room = BoxRoom()
+    scans = [room.scan(day, things) for day, things in STORY]
+    with SceneMemory.open(tmp_path / 'stopped', 'test', 'map', INSTANCE_CLASSES) as memory:
+        SceneTracker(memory, OracleSegmenter(room)).add_visit(scans[0])
+        memory.add_visit(scans[1])
+        memory.add_visit(scans[2])
+    with SceneMemory.open(tmp_path / 'stopped', 'test', 'map', INSTANCE_CLASSES) as memory:
+        resumed = list(SceneTracker(memory, OracleSegmenter(room)).resume())
+        assert memory.pending() == ()
+    assert [told(u) for u in resumed] == [told(u) for u in straight.updates[1:]]
+
+
+def test_waiting_visits_go_before_a_new_one(tmp_path):
+    room = BoxRoom()
+    scans = [room.scan(day, things) for day, things in STORY]
+    memory = SceneMemory.open(tmp_path, 'test', 'map', INSTANCE_CLASSES)
+    memory.add_visit(scans[0])
+    memory.add_visit(scans[1])
+    update = SceneTracker(memory, OracleSegmenter(room)).add_visit(scans[2])
+    assert update.revision == 3
+    assert {v.status for v in memory.visits()} == {VisitStatus.DONE}
+
+
+def test_duplicate_is_refused_and_changes_nothing(tmp_path):
+    diary = Diary(tmp_path)
+    diary.visit(1, furniture())
+    with pytest.raises(DuplicateVisitError):
+        diary.tracker.add_visit(diary.room.scan(1, furniture()))
+    assert diary.memory.header.revision == 1
+
+
+def test_late_visit_is_taken_in_by_reprocess_and_ids_stay(tmp_path):
+    diary = Diary(tmp_path)
+    first, _ = diary.visit(1, furniture())
+    third, _ = diary.visit(5, moved(furniture(), 2, x=1.8, y=1.6))
+    with pytest.raises(VisitOrderError):
+        diary.tracker.add_visit(diary.room.scan(3, without(furniture(), 2)))
+    assert diary.memory.changes()[0].kind == ChangeKind.MOVED
+    progress = []
+    updates = list(diary.tracker.reprocess(progress=lambda *at: progress.append(at)))
+    assert progress == [(1, 3), (2, 3), (3, 3)]
+    assert [u.visit.stamp_ns // DAY for u in updates] == [1, 3, 5]
+    assert [(c.visit_id, c.kind, c.object_id) for c in diary.memory.changes()] == [
+        (3, ChangeKind.REMOVED, first[2]), (2, ChangeKind.REAPPEARED, first[2])]
+    assert set(diary.memory.records) == set(first.values()) == set(third.values())
+
+
+def test_reprocess_of_a_range_equals_reprocess_of_all(tmp_path):
+    snapshots = []
+    for start in (None, 2):
+        diary = Diary(tmp_path / str(start))
+        for day, things in STORY:
+            diary.visit(day, things)
+        list(diary.tracker.reprocess(start))
+        snapshots.append([(o.object_id, o.box, o.states, o.moved_m, o.class_probs.tobytes())
+                          for o in diary.memory.snapshot().objects])
+    assert snapshots[0] == snapshots[1] == snapshots[2]
+
+
+def test_failed_reprocess_leaves_everything_as_it_was(tmp_path):
+    room, memory = BoxRoom(), SceneMemory.open(tmp_path, 'test', 'map', INSTANCE_CLASSES)
+    segmenter = Stumbling(room)
+    tracker = SceneTracker(memory, segmenter)
+    for day, things in STORY:
+        tracker.add_visit(room.scan(day, things))
+    before = repr(memory.snapshot()), repr(memory.changes()), len(memory.journal())
+    segmenter.fails = True
+    with pytest.raises(RuntimeError):
+        tracker.reprocess()
+    assert (repr(memory.snapshot()), repr(memory.changes()), len(memory.journal())) == before
+
+
+def test_ids_of_objects_lost_in_reprocess_are_not_given_again(tmp_path):
+    room, memory = BoxRoom(), SceneMemory.open(tmp_path, 'test', 'map', INSTANCE_CLASSES)
+    tracker = SceneTracker(memory, OracleSegmenter(room))
+    tracker.add_visit(room.scan(1, furniture()))
+    names, things = room.truth[DAY]
+    room.truth[DAY] = np.where(names == 3, 0, names), things      # other weights miss a chair
+    list(tracker.reprocess())
+    assert len(memory.records) == 3
+    room.truth[DAY] = names, things
+    update = list(tracker.reprocess())[0]
+    assert len(memory.records) == 4
+    assert max(o.object_id for o in update.objects) == 5
+
+
+def test_three_visits_together_keep_ids_as_well(tmp_path):
+    diary = Diary(tmp_path, window=3)
+    ids = [diary.visit(day, things)[0] for day, things in STORY]
+    assert ids[1].items() <= ids[0].items()
+    assert ids[0].items() <= ids[2].items()

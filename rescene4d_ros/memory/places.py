@@ -6,12 +6,22 @@ from dataclasses import replace
 
 import numpy as np
 from rescene4d_ros.geometry.neighbors import near
-from rescene4d_ros.geometry.visibility import Cloud, look_at, Place, PlaceEvidence, SAME_SURFACE
+from rescene4d_ros.geometry.visibility import (
+    Cloud,
+    is_flat,
+    look_at,
+    Place,
+    PlaceEvidence,
+    SAME_SURFACE,
+)
 from rescene4d_ros.memory.appearance import color_evidence, describe_color, mean_color
 from rescene4d_ros.memory.records import ObjectRecord, Observation
-from rescene4d_ros.structures import Scan
+from rescene4d_ros.structures import Box, Scan
 
-OTHER_COLOR = -5.0     # color evidence below which the surface at a place is another thing's
+# Color evidence below which the surface at a place is another thing's. Where the thing is flat
+# the wall behind it lies at the same place, so its color must speak for it.
+OTHER_COLOR = -5.0
+OTHER_COLOR_FLAT = 2.5
 UNCLAIMED_SHARE = 0.5  # of an object's points that must have been there, unclaimed, before
 
 
@@ -42,7 +52,8 @@ class VisitView:
 
         """
         at = look_at(self.cloud, record.xyz, record.box)
-        if at.place is Place.OCCUPIED and not self._looks_like(record.xyz, record.color):
+        if at.place is Place.OCCUPIED \
+                and not self._looks_like(record.xyz, record.box, record.color):
             return replace(at, place=Place.SEEN_EMPTY, observed=max(at.observed, at.occupied),
                            occupied=0.0)
         return at
@@ -68,15 +79,16 @@ class VisitView:
         close = nearest[np.isfinite(distance)]
         unclaimed = len(close) and self._is_claimed is not None \
             and (~self._is_claimed[close]).sum() >= UNCLAIMED_SHARE * len(seen.xyz)
-        if unclaimed and self._looks_like(seen.xyz, seen.color):
+        if unclaimed and self._looks_like(seen.xyz, seen.box, seen.color):
             return at
         return replace(at, place=Place.SEEN_EMPTY, observed=max(at.observed, at.occupied))
 
-    def _looks_like(self, xyz: np.ndarray, color: np.ndarray) -> bool:
+    def _looks_like(self, xyz: np.ndarray, box: Box, color: np.ndarray) -> bool:
         """Return whether the surface at some points may have a color; yes without color."""
         if self._rgb is None or len(color) == 0:
             return True
         shown = near(self.cloud.tree, xyz, SAME_SURFACE)
         nearest = np.unique(self.cloud.tree.query(xyz[shown])[1])
         here = describe_color(self._rgb[nearest], self._light)
-        return bool(color_evidence(here, color) > OTHER_COLOR)
+        return bool(color_evidence(here, color)
+                    > (OTHER_COLOR_FLAT if is_flat(box) else OTHER_COLOR))
