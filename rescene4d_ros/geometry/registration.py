@@ -27,6 +27,8 @@ class Registration:
         Root mean square distance of the points that have a partner.
     overlap : float
         Share of points, mean of both sets, with a partner within `FIT_RADIUS`; 0..1.
+    contained : float
+        The same share of the set that fits better: 1 where one view is part of the other.
     fit : float
         Smooth form of `overlap` by which hypotheses are compared; 0..1.
 
@@ -35,6 +37,7 @@ class Registration:
     after_T_before: np.ndarray
     residual: float
     overlap: float
+    contained: float
     fit: float
 
 
@@ -67,9 +70,10 @@ class _Pair:
         near = [d[d < FIT_RADIUS] for d in (forth, back)]
         residual = np.sqrt(np.mean(np.concatenate(near) ** 2)) if len(near[0]) + len(near[1]) \
             else FIT_RADIUS
-        overlap = np.mean([(d < FIT_RADIUS).mean() for d in (forth, back)])
+        shares = [(d < FIT_RADIUS).mean() for d in (forth, back)]
         fit = np.mean([(1 - np.minimum(d / FIT_RADIUS, 1) ** 2).mean() for d in (forth, back)])
-        return Registration(motion, float(residual), float(overlap), float(fit))
+        return Registration(motion, float(residual), float(np.mean(shares)), float(max(shares)),
+                            float(fit))
 
     def refine(self, motion: np.ndarray, gates=GATES, rounds: int = 6) -> np.ndarray:
         """Iterate closest points: pair, solve, and narrow the gate."""
@@ -143,7 +147,7 @@ def register(before: np.ndarray, after: np.ndarray, *, starts: int = 24, tie: fl
     before = np.asarray(before, dtype=np.float64)
     after = np.asarray(after, dtype=np.float64)
     if min(len(before), len(after)) < 3:
-        return Registration(np.eye(4), FIT_RADIUS, 0.0, 0.0)
+        return Registration(np.eye(4), FIT_RADIUS, 0.0, 0.0, 0.0)
     exact = _Pair(before, after, fine)
     found = _search(exact.thinner(coarse), starts)
     # Turning not at all is kept in the race, for the sake of round things.
@@ -157,19 +161,19 @@ def register(before: np.ndarray, after: np.ndarray, *, starts: int = 24, tie: fl
     return min(calmer, key=lambda r: abs(yaw_of(r.after_T_before)), default=best)
 
 
-def shape_overlap(before: np.ndarray, after: np.ndarray, *, starts: int = 12,
-                  points: int = 150) -> float:
+def compare_shapes(before: np.ndarray, after: np.ndarray, *, starts: int = 12,
+                   points: int = 150) -> Registration:
     """
-    Return the overlap of two point sets after a quick search for the best motion, 0..1.
+    Lay one point set on another quickly, to say whether two things can be one.
 
-    Says whether two things can be one without saying exactly how it moved.
+    For how exactly it moved, see `register`.
 
     """
     before = np.asarray(before, dtype=np.float64)
     after = np.asarray(after, dtype=np.float64)
     if min(len(before), len(after)) < 3:
-        return 0.0
-    return _search(_Pair(before, after, points), starts)[0].overlap
+        return Registration(np.eye(4), FIT_RADIUS, 0.0, 0.0, 0.0)
+    return _search(_Pair(before, after, points), starts)[0]
 
 
 def _search(rough: _Pair, starts: int) -> list[Registration]:
@@ -186,7 +190,7 @@ def standing_still(before: np.ndarray, after: np.ndarray, fine: int = 1200) -> R
     before = np.asarray(before, dtype=np.float64)
     after = np.asarray(after, dtype=np.float64)
     if min(len(before), len(after)) < 3:
-        return Registration(np.eye(4), FIT_RADIUS, 0.0, 0.0)
+        return Registration(np.eye(4), FIT_RADIUS, 0.0, 0.0, 0.0)
     return _Pair(before, after, fine).score(np.eye(4))
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from rescene4d_ros.config import param
 from rescene4d_ros.geometry.boxes import bounds, iou
 from rescene4d_ros.geometry.neighbors import evenly, share_near
-from rescene4d_ros.geometry.registration import shape_overlap
+from rescene4d_ros.geometry.registration import compare_shapes
 from rescene4d_ros.geometry.visibility import Place, PlaceEvidence
 from rescene4d_ros.memory.appearance import color_evidence
 from rescene4d_ros.memory.records import ObjectRecord, Observation
@@ -26,6 +26,8 @@ from scipy.spatial import cKDTree
 PLACE_RADIUS = 0.05      # m; points this near count as the same surface
 PLACE_POINTS = 300       # points per object by which places are compared
 CONTAINED = 0.85         # share on old surfaces from which a small view is a view of that object
+PART_FIT = 0.92          # share on the other's surfaces from which a view is one of a part
+PART_LIKENESS = 0.73     # likeness of shape of such a view: a little against it
 SAME_KIND = 0.5          # agreement of class posteriors from which a piece may be a part
 FORBIDDEN = -1e3         # score of a pair that cannot be
 
@@ -34,7 +36,7 @@ FORBIDDEN = -1e3         # score of a pair that cannot be
 class AssociationConfig:
     """Say how much each kind of evidence counts, in units of log likelihood ratio."""
 
-    place: float = param(12.0, 'Per overlap of places above a third.', ge=0, le=50)
+    place: float = param(14.0, 'Per overlap of places above one half.', ge=0, le=50)
     query: float = param(5.0, 'For one query that wholly covers both visits.', ge=0, le=20)
     color: float = param(0.7, 'Weight of the color, whose channels are not independent.', ge=0,
                          le=5)
@@ -47,8 +49,8 @@ class AssociationConfig:
     nearness: float = param(0.5, 'For being near the old place.', ge=0, le=10)
     nearness_m: float = param(2.0, 'Distance at which nearness has faded to 1/e.', unit='m',
                               ge=0.1, le=100)
-    left: float = param(1.0, 'Cost of an object standing elsewhere than before.', ge=0, le=20)
-    left_unseen: float = param(2.5, 'The same where its old place was not looked at.', ge=0,
+    left: float = param(1.75, 'Cost of an object standing elsewhere than before.', ge=0, le=20)
+    left_unseen: float = param(3.0, 'The same where its old place was not looked at.', ge=0,
                                le=20)
     left_occupied: float = param(4.0, 'The same where its old place still shows its points.',
                                  ge=0, le=20)
@@ -186,8 +188,14 @@ def _solve(observations: Sequence[Observation], known: Sequence[ObjectRecord], e
         if not unsure:
             break
         for m, o in unsure:
-            e.shape[m, o] = shape_overlap(known[o].xyz, observations[m].xyz)
+            e.shape[m, o] = _shape_likeness(known[o], observations[m])
     return score, pairs
+
+
+def _shape_likeness(record: ObjectRecord, seen: Observation) -> float:
+    """Return the overlap after the best motion; a view of a part says little against it."""
+    found = compare_shapes(record.xyz, seen.xyz)
+    return max(found.overlap, PART_LIKENESS) if found.contained >= PART_FIT else found.overlap
 
 
 def _score(e: _Evidence, config: AssociationConfig) -> np.ndarray:
@@ -205,7 +213,7 @@ def _score(e: _Evidence, config: AssociationConfig) -> np.ndarray:
     shape = np.clip(config.shape * (np.nan_to_num(e.shape, nan=1.0) - 0.8), -6, 2)
     moved = config.nearness * np.exp(-e.distance / config.nearness_m) - e.leaving + shape
     score = config.query * query + looks + np.where(
-        stays, config.place * (e.place - 1 / 3), moved)
+        stays, config.place * (e.place - 0.5), moved)
     return np.where(stays | fits, score, FORBIDDEN)
 
 
