@@ -1,0 +1,128 @@
+"""Who is who: rules that hold whatever the weights of the evidence are."""
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import permutations
+
+import numpy as np
+import pytest
+from rescene4d_ros.geometry.boxes import fit_box
+from rescene4d_ros.geometry.visibility import Place, PlaceEvidence
+from rescene4d_ros.memory.association import associate, AssociationConfig
+from rescene4d_ros.memory.records import ObjectRecord, Observation
+from rescene4d_ros.structures import ObjectState
+
+CHAIR, TABLE = np.eye(2, dtype=np.float32)
+RED, BLUE = np.zeros(6, np.float32), np.array([0.3, 0.3, 1, 0.1, 0.1, 0.3], np.float32)
+CONFIG = AssociationConfig()
+
+
+def shape(size=(0.5, 0.5, 0.9), at=(0.0, 0.0), seed=0, n=400) -> np.ndarray:
+    """Return points on the surface of a standing box."""
+    rng = np.random.default_rng(seed)
+    points = rng.uniform(-0.5, 0.5, (n, 3))
+    side = rng.integers(0, 3, n)
+    points[np.arange(n), side] = np.sign(points[np.arange(n), side]) / 2
+    return (points * size + (*at, size[2] / 2)).astype(np.float32)
+
+
+def seen(xyz, kind=CHAIR, color=RED, votes=None) -> Observation:
+    """Return an observation of some points."""
+    return Observation(np.arange(len(xyz)), xyz, fit_box(xyz), kind, 0.9, kind, color, votes or {})
+
+
+def known(number, xyz, kind=CHAIR, color=RED, is_gone=False) -> ObjectRecord:
+    """Return a remembered object."""
+    return ObjectRecord(number, ObjectState.PRESENT, is_gone, 0.9, fit_box(xyz), 1, 1, None, 1,
+                        0.0, '', kind, kind, color, xyz)
+
+
+def link(observations, records, places=None):
+    """Associate; places not given were seen empty."""
+    records = {record.object_id: record for record in records}
+    found = {i: PlaceEvidence((places or {}).get(i, Place.SEEN_EMPTY), 0.0, 1.0,
+                              np.ones(len(record.xyz), dtype=bool))
+             for i, record in records.items()}
+    return associate(observations, records, found, CONFIG)
+
+
+def test_first_visit_gives_only_births():
+    result = link([seen(shape()), seen(shape(at=(2, 0)))], [])
+    assert result.births == (0, 1)
+    assert result.links == {}
+
+
+def test_nothing_seen_links_nothing():
+    assert link([], [known(1, shape())]).links == {}
+
+
+def test_same_place_is_the_same_object_though_class_and_color_say_otherwise():
+    result = link([seen(shape(seed=1), kind=TABLE)], [known(7, shape())])
+    assert result.links == {0: 7}
+    assert 'same place' in result.reasons[7]
+    assert 0.5 < result.confidence[7] <= 1
+
+
+def test_moved_object_is_known_by_its_looks():
+    result = link([seen(shape(at=(3, 1), seed=1))], [known(7, shape())])
+    assert result.links == {0: 7}
+    assert 'm from its old place' in result.reasons[7]
+
+
+@pytest.mark.parametrize('other', [
+    {'color': BLUE}, {'xyz': shape((1.6, 0.4, 0.4), at=(3, 1))}, {'kind': TABLE, 'color': BLUE}])
+def test_what_looks_different_elsewhere_is_new(other):
+    result = link([seen(**{'xyz': shape(at=(3, 1), seed=1), **other})], [known(7, shape())])
+    assert result.births == (0,)
+
+
+def test_of_twins_the_one_that_stands_still_keeps_its_id():
+    # The query claims that the chair at the old place of 1 is 2, and the far one is 1.
+    still = seen(shape(seed=1), votes={2: 0.9})
+    far = seen(shape(at=(4, 4), seed=2), votes={1: 0.9})
+    result = link([still, far], [known(1, shape()), known(2, shape(at=(2, 2)))])
+    assert result.links == {0: 1, 1: 2}
+
+
+def test_shared_query_decides_between_lookalikes_that_both_moved():
+    observations = [seen(shape(at=(4, 4), seed=1), votes={1: 0.9}),
+                    seen(shape(at=(4, 0), seed=2), votes={2: 0.9})]
+    records = [known(1, shape(at=(0, 1))), known(2, shape(at=(0, 3)))]
+    for order in permutations(range(2)):
+        result = link([observations[k] for k in order], records)
+        assert {order[m]: i for m, i in result.links.items()} == {0: 1, 1: 2}
+
+
+def test_query_does_not_carry_an_id_to_a_thing_of_another_size():
+    result = link([seen(shape((2.5, 2.0, 0.3), at=(4, 4)), votes={1: 1.0})], [known(1, shape())])
+    assert result.births == (0,)
+
+
+def test_one_object_per_observation_and_one_observation_per_object():
+    rng = np.random.default_rng(0)
+    spots = rng.uniform(0, 6, (12, 2))
+    observations = [seen(shape(at=at, seed=k)) for k, at in enumerate(spots[:10])]
+    records = [known(k + 1, shape(at=at + 0.02, seed=50 + k)) for k, at in enumerate(spots[2:])]
+    result = link(observations, records)
+    assert len(set(result.links.values())) == len(result.links)
+    assert sorted([*result.links, *result.births, *result.parts]) == list(range(10))
+
+
+def test_gone_object_is_preferred_to_one_whose_place_still_shows_it():
+    records = [known(1, shape()), known(2, shape(at=(2, 2)), is_gone=True)]
+    result = link([seen(shape(at=(4, 4), seed=1))], records, {1: Place.OCCUPIED})
+    assert result.links == {0: 2}
+
+
+def test_piece_of_a_split_mask_is_part_of_its_object():
+    whole = shape((2.0, 0.9, 0.8), seed=3, n=6000)
+    left, right = whole[whole[:, 0] < 0.4], whole[whole[:, 0] >= 0.4]
+    result = link([seen(left), seen(right)], [known(5, shape((2.0, 0.9, 0.8), n=6000))])
+    assert result.links == {0: 5}
+    assert result.parts == {1: 0}
+
+
+def test_features_and_colors_that_are_missing_are_no_evidence():
+    bare = replace(seen(shape(seed=1)), feature=np.zeros(0, np.float32),
+                   color=np.zeros(0, np.float32))
+    assert link([bare], [known(7, shape())]).links == {0: 7}
