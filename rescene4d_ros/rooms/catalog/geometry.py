@@ -127,8 +127,7 @@ def simplified(shape: Shape, budget: int) -> tuple[np.ndarray, np.ndarray]:
     """
     Return vertices (m) and faces of at most about `budget` triangles.
 
-    Duplicate triangles, also with the other side out, are dropped first; where collapsing edges
-    ends too early (leaves, gravel), vertices in one cell of a growing grid become one.
+    Duplicate triangles, also with the other side out, are dropped first.
     """
     import open3d as o3d
     mesh = o3d.geometry.TriangleMesh(o3d.utility.Vector3dVector(shape.vertices),
@@ -136,15 +135,15 @@ def simplified(shape: Shape, budget: int) -> tuple[np.ndarray, np.ndarray]:
     mesh.remove_duplicated_vertices()
     mesh.remove_degenerate_triangles()
     _, first = np.unique(np.sort(np.asarray(mesh.triangles), axis=1), axis=0, return_index=True)
-    mesh.triangles = o3d.utility.Vector3iVector(np.asarray(mesh.triangles)[np.sort(first)])
-    if len(first) > budget:
-        mesh = mesh.simplify_quadric_decimation(budget)
-    cell = 0.01
-    while len(mesh.triangles) > 1.2 * budget:
-        mesh = mesh.simplify_vertex_clustering(cell)
-        cell *= 1.3
-    mesh.remove_unreferenced_vertices()
-    return np.asarray(mesh.vertices), np.asarray(mesh.triangles, dtype=np.int64)
+    faces = np.asarray(mesh.triangles)[np.sort(first)]
+    if len(faces) <= budget:
+        return np.asarray(mesh.vertices), faces.astype(np.int64)
+    mesh.triangles = o3d.utility.Vector3iVector(faces)
+    # The tensor class keeps what the one above loses: thin plates and parts that touch.
+    less = o3d.t.geometry.TriangleMesh.from_legacy(mesh).simplify_quadric_decimation(
+        1 - budget / len(faces))
+    return (less.vertex.positions.numpy().astype(np.float64),
+            less.triangle.indices.numpy().astype(np.int64))
 
 
 class Painter:
@@ -234,21 +233,28 @@ def split_where_colorful(vertices: np.ndarray, faces: np.ndarray, paint: Painter
 
     """
     corners = vertices[faces]
+    gain = _gain(corners, paint, smallest)
     while True:
-        side = np.linalg.norm(corners - np.roll(corners, 1, axis=1), axis=2).max(axis=1)
-        area = np.linalg.norm(np.cross(corners[:, 1] - corners[:, 0],
-                                       corners[:, 2] - corners[:, 0]), axis=1) / 2
-        gain = np.where(side > smallest, area * np.maximum(paint.faces(corners)[1] - 0.03, 0), 0)
-        # At most half of what is left per round, so that the rest goes where it still shows.
-        room = max((budget - len(corners)) // 6, min(16, (budget - len(corners)) // 3))
-        chosen = np.argsort(-gain, kind='stable')[:max(room, 0)]
+        # A part of what is left per round, so that the rest goes where it still shows.
+        left = budget - len(corners)
+        room = max(left // 6, min(16, left // 3), 0)
+        chosen = np.argsort(-gain, kind='stable')[:room]
         chosen = chosen[gain[chosen] > 2e-6]
         if not len(chosen):
             break
         a, b, c = corners[chosen].transpose(1, 0, 2)
         ab, bc, ca = (a + b) / 2, (b + c) / 2, (c + a) / 2
-        quarters = [np.stack(q, axis=1) for q in ((a, ab, ca), (ab, b, bc), (ca, bc, c),
-                                                  (ab, bc, ca))]
-        corners = np.concatenate([np.delete(corners, chosen, axis=0), *quarters])
+        quarters = np.concatenate([np.stack(q, axis=1) for q in (
+            (a, ab, ca), (ab, b, bc), (ca, bc, c), (ab, bc, ca))])
+        corners = np.concatenate([np.delete(corners, chosen, axis=0), quarters])
+        gain = np.concatenate([np.delete(gain, chosen), _gain(quarters, paint, smallest)])
     flat, inverse = np.unique(corners.reshape(-1, 3), axis=0, return_inverse=True)
     return flat, inverse.reshape(-1, 3)
+
+
+def _gain(corners: np.ndarray, paint: Painter, smallest: float) -> np.ndarray:
+    """Return how much wrong color (m2) each (F, 3, 3) triangle shows if it stays whole."""
+    sides = corners - np.roll(corners, 1, axis=1)
+    longest = np.linalg.norm(sides, axis=2).max(axis=1)
+    area = np.linalg.norm(np.cross(sides[:, 0], sides[:, 1]), axis=1) / 2
+    return np.where(longest > smallest, area * np.maximum(paint.faces(corners)[1] - 0.03, 0), 0)

@@ -23,7 +23,7 @@ from rescene4d_ros.rooms.mesh import Part
 from rescene4d_ros.structures import INSTANCE_CLASSES
 
 # Part of every cache name: raise it when the result of `_build` changes.
-VERSION = 1
+VERSION = 2
 TRIANGLES = 3000
 COLORS = 20
 
@@ -93,12 +93,13 @@ def _build(entry: Entry, turn: int) -> dict[str, np.ndarray]:
     faces, color, spread, opacity = faces[seen], color[seen, :3], spread[seen], opacity[seen]
     glass = opacity < 0.75
     label, palette = _palette(color)
-    group, material = np.unique(label * 2 + glass, return_inverse=True)
-    rough = np.array([spread[material == k].mean() for k in range(len(group))])
+    # Plain faces stay plain beside patterned ones of the same color.
+    group, material = np.unique(label * 4 + 2 * glass + (spread > 0.02), return_inverse=True)
+    rough = np.array([np.median(spread[material == k]) for k in range(len(group))])
     tops = find_tops(vertices, faces, entry.top)
     return {'vertices': vertices.astype(np.float32), 'faces': faces.astype(np.int32),
-            'material': material.astype(np.int16), 'color': palette[group // 2],
-            'glass': group % 2 == 1, 'rough': rough.astype(np.float32), 'tops': tops}
+            'material': material.astype(np.int16), 'color': palette[group // 4],
+            'glass': group % 4 >= 2, 'rough': rough.astype(np.float32), 'tops': tops}
 
 
 def _palette(color: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -134,4 +135,4 @@ def _material(color: np.ndarray, glass: bool, rough: float) -> Material:
     second = tuple(float(c) for c in np.clip(color - rough / 2, 0, 1))
     if glass:
         return Material(first, second, Pattern.PLAIN, dropout=0.6)
-    return Material(first, second, Pattern.FABRIC if rough > 0.015 else Pattern.PLAIN, 40.0, 0.03)
+    return Material(first, second, Pattern.FABRIC if rough > 0.02 else Pattern.PLAIN, 40.0, 0.03)
