@@ -1,6 +1,8 @@
 """Upright boxes: fitted to points, compared with each other."""
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from rescene4d_ros.geometry.se3 import transform, wrap
 from rescene4d_ros.structures import Box
@@ -77,12 +79,21 @@ def corners(box: Box) -> np.ndarray:
     return transform(box.map_T_box, flat)[:, :2]
 
 
+def bounds_of(boxes: Sequence[Box]) -> tuple[np.ndarray, np.ndarray]:
+    """Return the lowest and highest coordinates of boxes in map, two ndarrays (N, 3)."""
+    center = np.array([box.center for box in boxes]).reshape(-1, 3)
+    size = np.array([box.size for box in boxes]).reshape(-1, 3)
+    yaw = np.array([box.yaw for box in boxes])
+    c, s = np.abs(np.cos(yaw)), np.abs(np.sin(yaw))
+    half = np.stack([c * size[:, 0] + s * size[:, 1], s * size[:, 0] + c * size[:, 1],
+                     size[:, 2]], axis=1) / 2
+    return center - half, center + half
+
+
 def bounds(box: Box) -> tuple[np.ndarray, np.ndarray]:
-    """Return the lowest and highest coordinates (3,) of the box in map."""
-    footprint = corners(box)
-    low, high = footprint.min(0), footprint.max(0)
-    z, height = box.center[2], box.size[2]
-    return np.append(low, z - height / 2), np.append(high, z + height / 2)
+    """Return the lowest and highest coordinates (3,) of one box in map."""
+    low, high = bounds_of([box])
+    return low[0], high[0]
 
 
 def contains(box: Box, xyz: np.ndarray, margin: float = 0.0) -> np.ndarray:

@@ -37,6 +37,11 @@ def evenly(n: int, limit: int) -> np.ndarray:
     return np.arange(n) if n <= limit else np.linspace(0, n - 1, limit).astype(np.int64)
 
 
+def quick_tree(xyz: np.ndarray) -> cKDTree:
+    """Return a search tree that is built quickly rather than searched quickly."""
+    return cKDTree(xyz, leafsize=32, compact_nodes=False, balanced_tree=False)
+
+
 def near(tree: cKDTree, xyz: np.ndarray, radius: float) -> np.ndarray:
     """Return, per point of `xyz`, whether the tree has a point within `radius` metres."""
     if len(xyz) == 0 or tree.n == 0:

@@ -13,18 +13,18 @@ from dataclasses import dataclass
 
 import numpy as np
 from rescene4d_ros.config import param
-from rescene4d_ros.geometry.boxes import bounds, iou
-from rescene4d_ros.geometry.neighbors import evenly, share_near
+from rescene4d_ros.geometry.boxes import bounds_of, iou
+from rescene4d_ros.geometry.neighbors import evenly, quick_tree, share_near
 from rescene4d_ros.geometry.registration import compare_shapes
 from rescene4d_ros.geometry.visibility import Place, PlaceEvidence
 from rescene4d_ros.memory.appearance import color_evidence
 from rescene4d_ros.memory.records import ObjectRecord, Observation
-from rescene4d_ros.structures import Box
 from scipy.optimize import linear_sum_assignment
 from scipy.spatial import cKDTree
 
 PLACE_RADIUS = 0.05      # m; points this near count as the same surface
-PLACE_POINTS = 300       # points per object by which places are compared
+PLACE_POINTS = 150       # points per object by which places are compared
+NUDGED = 0.8             # overlap of places where only the boxes agree: shifted by a hand's width
 CONTAINED = 0.85         # share on old surfaces from which a small view is a view of that object
 PART_FIT = 0.92          # share on the other's surfaces from which a view is one of a part
 PART_LIKENESS = 0.73     # likeness of shape of such a view: a little against it
@@ -223,28 +223,25 @@ def _same_place(observations: Sequence[Observation], known: Sequence[ObjectRecor
     overlap = np.zeros((len(observations), len(known)))
     if not overlap.size:
         return overlap
-    ranges = [_ranges([x.box for x in side]) for side in (observations, known)]
-    touching = ((ranges[0][0][:, None] < ranges[1][1][None])
-                & (ranges[1][0][None] < ranges[0][1][:, None])).all(2)
-    trees = [cKDTree(x.xyz) for x in observations], {}
-    for m, o in np.argwhere(touching):
+    (new_low, new_high), (old_low, old_high) = (
+        bounds_of([x.box for x in side]) for side in (observations, known))
+    touching = ((new_low[:, None] < old_high) & (old_low < new_high[:, None])).all(2)
+    pairs = np.argwhere(touching).tolist()
+    new_tree = {m: quick_tree(observations[m].xyz) for m in sorted({m for m, _ in pairs})}
+    old_tree = {o: quick_tree(known[o].xyz) for o in sorted({o for _, o in pairs})}
+    for m, o in pairs:
         seen, record = observations[m], known[o]
-        if o not in trees[1]:
-            trees[1][o] = cKDTree(record.xyz)
         few = seen.xyz[evenly(len(seen.xyz), PLACE_POINTS)]
-        forth = share_near(trees[1][o], few, PLACE_RADIUS)
+        forth = share_near(old_tree[o], few, PLACE_RADIUS)
         # Sides of the object that this visit did not scan say nothing against it.
         visible = record.xyz[places[o].covered]
-        back = share_near(trees[0][m], visible[evenly(len(visible), PLACE_POINTS)], PLACE_RADIUS)
-        overlap[m, o] = max((forth + back) / 2, 0.8 * iou(seen.box, record.box),
-                            CONTAINED * forth if forth >= CONTAINED else 0.0)
+        back = share_near(new_tree[m], visible[evenly(len(visible), PLACE_POINTS)], PLACE_RADIUS)
+        overlap[m, o] = (forth + back) / 2
+        if forth >= CONTAINED:
+            overlap[m, o] = max(overlap[m, o], CONTAINED * forth)
+        if overlap[m, o] < NUDGED:
+            overlap[m, o] = max(overlap[m, o], NUDGED * iou(seen.box, record.box))
     return overlap
-
-
-def _ranges(boxes: Sequence[Box]) -> tuple[np.ndarray, np.ndarray]:
-    """Return the axis-aligned ranges of boxes, two ndarrays (M, 3)."""
-    low, high = zip(*(bounds(box) for box in boxes))
-    return np.array(low), np.array(high)
 
 
 def _features(observations: Sequence[Observation], known: Sequence[ObjectRecord]) -> np.ndarray:
