@@ -11,7 +11,7 @@ from rescene4d_ros.config import make
 from rescene4d_ros.data import read_sequence, write_sequence, write_snapshots, write_truth_files
 from rescene4d_ros.rooms import make_sample, make_sequence, PRESETS, ROOM_TYPES, RoomsConfig
 
-SAMPLE_SEED = 0
+SAMPLE_SEED = 24
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
