@@ -45,6 +45,7 @@ def make_node(context):
     return [LifecycleNode(
         package='rescene4d_ros', executable='rescene4d_node', name='rescene4d',
         namespace=value('namespace'), output='screen', emulate_tty=True,
+        sigterm_timeout='60',       # s after ^C: a visit at hand is finished first
         parameters=[value('params_file'), given],
         remappings=[('snapshots', value('points_topic'))],
         arguments=['--ros-args', '--log-level', f'rescene4d:={value("log_level")}'])]
