@@ -18,6 +18,7 @@ from rescene4d_ros.memory.association import associate, Association, Association
 from rescene4d_ros.memory.changes import ChangeConfig, judge
 from rescene4d_ros.memory.motion import MotionConfig
 from rescene4d_ros.memory.observations import make_observation, observe
+from rescene4d_ros.memory.overlooked import find_overlooked, REASON
 from rescene4d_ros.memory.places import VisitView
 from rescene4d_ros.memory.records import ObjectRecord, Observation, remember, VisitFacts
 from rescene4d_ros.memory.replay import carry_ids, replay
@@ -187,6 +188,8 @@ class SceneTracker:
         places = view.places_of(records)
         association = associate(observations, records, places, self._association)
         seen, reasons, confidence = _named(scan, observations, association, next_id)
+        missed = find_overlooked(scan, records, places, seen, self._config.min_points)
+        seen, reasons = seen | missed, reasons | dict.fromkeys(missed, REASON)
         past = [VisitView(s, labels[v.visit_id]) for v, s in zip(window[::-1], earlier[::-1])]
         verdict = judge(visit, records, seen, confidence, places, view, past,
                         self.memory.header.class_names, self._motion, self._changes)

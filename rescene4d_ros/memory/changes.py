@@ -74,7 +74,7 @@ def judge(visit: VisitInfo, records: Mapping[int, ObjectRecord],
             change = _arrival(visit, object_id, now, earlier, config)
         else:
             states[object_id] = ObjectState.PRESENT
-            change = _difference(visit, record, now, confidence[object_id],
+            change = _difference(visit, record, now, confidence.get(object_id, 1.0),
                                  view, earlier, motion)
         if change is not None and change.confidence >= config.min_confidence:
             probs = now.class_probs if record is None else record.class_probs
