@@ -24,6 +24,9 @@ class ModelConfig:
     n_levels: int = param(4, 'Levels attended to, coarsest first', ge=1, le=4)
     fourier_scale: float = param(1.0, 'Standard deviation of the Fourier frequencies',
                                  ge=0.01, le=100.0)
+    query_content: str = param('seed', 'What the queries start from: features of the place they '
+                               'are seeded at (seed), or nothing (zeros, as published)',
+                               one_of=('seed', 'zeros'))
     seed_time_scale: float = param(0.25, 'Distance that one unit of visit time counts in the '
                                    'farthest point sampling of the seeds', unit='m', ge=0.0,
                                    le=100.0)

@@ -79,6 +79,8 @@ class QueryDecoder(nn.Module):
         self.encoding = FourierEncoding(dim, config.fourier_scale)
         self.query_position = nn.Sequential(
             nn.Linear(dim, dim), nn.ReLU(), nn.Linear(dim, dim), nn.ReLU())
+        self.query_content = None if config.query_content == 'zeros' else nn.Sequential(
+            nn.Linear(dim, dim), nn.ReLU(), nn.Linear(dim, dim))
         self.layers = nn.ModuleList(
             DecoderLayer(config, c) for c in level_channels[:config.n_levels])
         self.norm = nn.LayerNorm(dim)
@@ -106,10 +108,11 @@ class QueryDecoder(nn.Module):
         low, high = points[-1].amin(0), points[-1].amax(0)
         tokens = [self._tokens(visits, level, points[level], low, high)
                   for level in range(len(self.layers))]
-        position = self.query_position(self.encoding(self._seeds(points[-1]), low, high))
+        seeds = self._seeds(points[-1])
+        position = self.query_position(self.encoding(points[-1][seeds], low, high))
         superpoint_features = torch.cat([v.superpoint_features for v in visits])
 
-        queries = torch.zeros_like(position)
+        queries = self._content(visits, seeds, position)
         states = [self.norm(queries)]
         for _ in range(self.config.n_rounds):
             for layer, level in zip(self.layers, tokens):
@@ -128,9 +131,21 @@ class QueryDecoder(nn.Module):
                                superpoint_features.device))
 
     def _seeds(self, points: Tensor) -> Tensor:
-        """Return the places (Q, 4) in space and time where the queries start."""
+        """Return the rows (Q,) of the places in space and time (V, 4) where queries start."""
         metric = points * points.new_tensor([1, 1, 1, self.config.seed_time_scale])
-        return points[farthest_points(metric, self.config.n_queries)]
+        return farthest_points(metric, self.config.n_queries)
+
+    def _content(self, visits: Sequence[VisitFeatures], seeds: Tensor, position: Tensor) -> Tensor:
+        """
+        Return what the queries (Q, C) start as.
+
+        A query that knows the features of its seed asks for their like from the first layer on;
+        one that starts from nothing has to find out where it is.
+        """
+        if self.query_content is None:
+            return torch.zeros_like(position)
+        mask_feats = torch.cat([v.levels[-1].mask_feats for v in visits])
+        return self.query_content(mask_feats[seeds])
 
     def _tokens(self, visits: Sequence[VisitFeatures], level: int, points: Tensor, low: Tensor,
                 high: Tensor) -> _Tokens:

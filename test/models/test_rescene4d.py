@@ -176,7 +176,8 @@ def test_gradients_reach_every_parameter(scans):
     assert without == []
 
 
-def test_learns_a_scene_by_heart(boxes_room):
+@pytest.mark.parametrize(('query_content', 'steps'), [('zeros', 60), ('seed', 100)])
+def test_learns_a_scene_by_heart(boxes_room, query_content, steps):
     """Every box, also the one that moves, ends as one query with its class in both visits."""
     rooms = [boxes_room([((x, 0.4, 0.0), *CHAIR), ((1.7, 1.7, 0.0), *TABLE),
                          ((0.3, 2.2, 0.0), (0.5, 0.5, 1.2), (40, 160, 40))],
@@ -195,9 +196,10 @@ def test_learns_a_scene_by_heart(boxes_room):
     targets = Targets(owner[None] == torch.arange(1, 4)[:, None], torch.tensor([0, 1, 2]))
 
     torch.manual_seed(0)
-    model, criterion = ReScene4D(CONFIG), Criterion(LossConfig())
+    model = ReScene4D(replace(CONFIG, query_content=query_content))
+    criterion = Criterion(LossConfig())
     optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)
-    for _ in range(60):
+    for _ in range(steps):
         losses = criterion(model(visits), targets)
         optimizer.zero_grad()
         losses['total'].backward()
