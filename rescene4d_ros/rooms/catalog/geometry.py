@@ -93,8 +93,8 @@ def load_shape(path: Path, rotation: np.ndarray, size: tuple[float, float, float
         skin.append(np.full(len(triangles), piece.material_idx))
         offset += len(corners)
     if not sum(map(len, faces)) or not np.isfinite(np.concatenate(vertices)).all():
-        raise FileFormatError(f'{path.name}: expected an OBJ file with triangles at finite places, '
-                              'got none; the library is damaged, install the package again')
+        raise FileFormatError(f'{path.name}: expected an OBJ file with triangles at finite '
+                              'places, got none; the library is damaged, install it again')
     corners = np.concatenate(vertices) @ (LIBRARY_TO_ROOM @ rotation).T
     return Shape(_fitted(corners, size), np.concatenate(faces), np.concatenate(uv),
                  np.concatenate(skin), tuple(_skin(m) for m in model.materials))
