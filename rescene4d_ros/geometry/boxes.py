@@ -4,11 +4,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from rescene4d_ros.geometry.neighbors import evenly
 from rescene4d_ros.geometry.se3 import transform, wrap
 from rescene4d_ros.structures import Box
 from scipy.spatial import ConvexHull, QhullError
 
 MIN_EXTENT = 0.01  # m; a picture has a thickness even where every point is on one plane
+MAX_FIT_POINTS = 2000
 
 
 def fit_box(xyz: np.ndarray, trim: float = 0.005) -> Box:
@@ -38,7 +40,7 @@ def fit_box(xyz: np.ndarray, trim: float = 0.005) -> Box:
     """
     if len(xyz) == 0:
         raise ValueError('fit_box: expected at least one point, got 0; skip empty instances')
-    points = np.asarray(xyz, dtype=np.float64)
+    points = np.asarray(xyz[evenly(len(xyz), MAX_FIT_POINTS)], dtype=np.float64)
     low, high = np.quantile(points, [trim, 1 - trim], axis=0)
     kept = points[((points >= low) & (points <= high)).all(1)]
     kept = kept if len(kept) >= 3 else points
@@ -69,7 +71,7 @@ def _edge_angles(xy: np.ndarray) -> np.ndarray:
         return np.array([np.arctan2(axis[1], axis[0])])
     edges = np.roll(corners, -1, axis=0) - corners
     angles = np.arctan2(edges[:, 1], edges[:, 0]) % (np.pi / 2)
-    return np.unique(np.round(angles, 3))
+    return np.unique(np.round(angles, 2))
 
 
 def corners(box: Box) -> np.ndarray:

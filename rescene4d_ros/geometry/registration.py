@@ -119,7 +119,7 @@ def solve_upright(source: np.ndarray, target: np.ndarray) -> np.ndarray:
 
 
 def register(before: np.ndarray, after: np.ndarray, *, starts: int = 24, tie: float = 0.04,
-             coarse: int = 250, fine: int = 1200) -> Registration:
+             coarse: int = 200, fine: int = 800) -> Registration:
     """
     Find the upright rigid motion of an object between two visits.
 
@@ -151,8 +151,8 @@ def register(before: np.ndarray, after: np.ndarray, *, starts: int = 24, tie: fl
     exact = _Pair(before, after, fine)
     found = _search(exact.thinner(coarse), starts)
     # Turning not at all is kept in the race, for the sake of round things.
-    found = [*found[:3], *(r for r in found[3:] if abs(yaw_of(r.after_T_before)) < SAME_TURN)]
-    polished = [exact.score(exact.refine(r.after_T_before, gates=GATES[-2:], rounds=15))
+    found = [*found[:2], *(r for r in found[2:] if abs(yaw_of(r.after_T_before)) < SAME_TURN)]
+    polished = [exact.score(exact.refine(r.after_T_before, gates=GATES[-2:], rounds=8))
                 for r in found]
     best = max(polished, key=lambda r: r.fit)
     turn = abs(yaw_of(best.after_T_before))
@@ -180,12 +180,12 @@ def _search(rough: _Pair, starts: int) -> list[Registration]:
     """Return distinct hypotheses, best first: many starts scored, the best of them refined."""
     first = _starts(rough.before_tree.data, rough.after_tree.data, starts)
     reach = [np.minimum(rough.partners(start, GATES[0])[0], GATES[0]).mean() for start in first]
-    promising = [*first[:2], *(first[2 + k] for k in np.argsort(reach[2:], kind='stable')[:5])]
-    found = [rough.score(rough.refine(start, rounds=4)) for start in promising]
+    promising = [*first[:2], *(first[2 + k] for k in np.argsort(reach[2:], kind='stable')[:4])]
+    found = [rough.score(rough.refine(start, rounds=3)) for start in promising]
     return _distinct(sorted(found, key=lambda r: -r.fit))
 
 
-def standing_still(before: np.ndarray, after: np.ndarray, fine: int = 1200) -> Registration:
+def standing_still(before: np.ndarray, after: np.ndarray, fine: int = 800) -> Registration:
     """Score the hypothesis that the object did not move, as `register` scores its own."""
     before = np.asarray(before, dtype=np.float64)
     after = np.asarray(after, dtype=np.float64)

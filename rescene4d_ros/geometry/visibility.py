@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from functools import cached_property
 
 import numpy as np
 from rescene4d_ros.geometry.boxes import bounds
@@ -24,6 +25,7 @@ CLEARLY_BELOW = 0.08   # m; what is seen this far below a point is another surfa
 RAY_CLEARANCE = 0.12   # m; a surface this far behind an object's points is hidden by them
 RAY_BIN = np.pi / 120  # rad; angular bin of the depth map around one sensor position
 RAY_POSITIONS = 24     # sensor positions used, spread over the path
+RAY_SPACING = 0.04     # m; spacing of the surfaces that may stand between sensor and object
 RAY_REACH = 1.5        # m; how far around an object revealed surfaces are looked for
 RAY_POINTS = 4000      # surface points looked at per object
 
@@ -80,10 +82,17 @@ class Cloud:
         self.xyz = xyz[self.index]
         self.tree = cKDTree(self.xyz)
         self._sorted = self.xyz[np.argsort(self.xyz[:, 0], kind='stable')]
-        self._depth_maps = []
-        if sensor_path is not None and len(sensor_path):
-            chosen = np.unique(np.linspace(0, len(sensor_path) - 1, RAY_POSITIONS).astype(int))
-            self._depth_maps = [_DepthMap(sensor_path[i], self.xyz) for i in chosen]
+        self._sensor_path = sensor_path
+
+    @cached_property
+    def _depth_maps(self) -> list[_DepthMap]:
+        """Return what each of some sensor positions can see; made when first asked for."""
+        if self._sensor_path is None or len(self._sensor_path) == 0:
+            return []
+        last = len(self._sensor_path) - 1
+        chosen = np.unique(np.linspace(0, last, RAY_POSITIONS).astype(int))
+        surfaces = self.xyz[thin(self.xyz, RAY_SPACING)]
+        return [_DepthMap(self._sensor_path[i], surfaces) for i in chosen]
 
     def within(self, low: np.ndarray, high: np.ndarray) -> np.ndarray:
         """Return the points (M, 3) inside an axis-aligned range."""

@@ -91,12 +91,14 @@ def estimate_motion(record: ObjectRecord, seen: Observation, now: Cloud, before:
     if same >= config.still_share:
         return MotionEstimate(Motion.STILL, np.eye(4), same)
     still = standing_still(record.xyz, seen.xyz)
-    best = register(record.xyz, seen.xyz)
-    distance, angle = size_of(best.after_T_before, record.box.center)
     missing = 0.0
     if not is_flat(record.box):           # below a picture is wall, wherever the picture is
         missing = max(looked_past(now, record.xyz),
                       looked_past(before, seen.xyz) if before is not None else 0.0)
+    if 1 - still.fit + missing < config.move_evidence:      # no motion could fit well enough
+        return MotionEstimate(Motion.STILL, np.eye(4), still.overlap)
+    best = register(record.xyz, seen.xyz)
+    distance, angle = size_of(best.after_T_before, record.box.center)
     evidence = best.fit - still.fit + missing
     if (distance >= config.move_m or np.degrees(angle) >= config.turn_deg) \
             and evidence >= config.move_evidence:
