@@ -13,6 +13,9 @@ from rescene4d_ros.structures import Scan
 # What each format's header calls the number of points, and its fields.
 COUNT = {'.ply': rb'element vertex (\d+)', '.pcd': rb'POINTS (\d+)'}
 HEADER_BYTES = 65536
+PLY_BYTES = {'char': 1, 'uchar': 1, 'int8': 1, 'uint8': 1, 'short': 2, 'ushort': 2, 'int16': 2,
+             'uint16': 2, 'int': 4, 'uint': 4, 'int32': 4, 'uint32': 4, 'float': 4,
+             'float32': 4, 'double': 8, 'float64': 8}
 
 
 def read_cloud(path: Path, stamp_ns: int, name: str = '', frame_id: str = 'map'
@@ -106,6 +109,8 @@ def _read_open3d(path: Path) -> tuple[np.ndarray, np.ndarray | None, np.ndarray 
                         f'{", ".join(sorted(fields)) or "none"}; export the coordinates')
     if int(promised[1]) == 0:
         return np.zeros((0, 3)), None, None
+    if path.suffix == '.ply':
+        _check_ply_length(path, header, int(promised[1]))
     # Open3D takes a second to load; npz files and bags do without it.
     import open3d as o3d
     with o3d.utility.VerbosityContextManager(o3d.utility.VerbosityLevel.Error):
@@ -121,11 +126,32 @@ def _read_open3d(path: Path) -> tuple[np.ndarray, np.ndarray | None, np.ndarray 
     return np.asarray(cloud.points), rgb, normals
 
 
+def _check_ply_length(path: Path, header: bytes, count: int) -> None:
+    """Refuse a cut file: Open3D would fill what is missing with whatever is in memory."""
+    start = re.search(rb'end_header\r?\n', header)
+    kind = re.search(rb'format (\w+)', header)
+    if start and kind and kind[1] == b'ascii':
+        with open(path, 'rb') as file:
+            got = sum(1 for line in file if line.endswith(b'\n')) - header[:start.end()].count(
+                b'\n')
+    elif start:
+        step = sum(PLY_BYTES.get(line.split()[1], 0) for line in _vertex_lines(header))
+        got = (path.stat().st_size - start.end()) // max(step, 1)
+    if not start or got < count:
+        raise FileFormatError(f'{path}: expected {count} points as its header says, got '
+                              f'{got if start else 0}; the file is truncated, copy it again')
+
+
+def _vertex_lines(header: bytes) -> list[str]:
+    """Return the property lines of a .ply header's points."""
+    vertex = re.search(rb'element vertex \d+\s+((?:property [^\n]*\n|comment [^\n]*\n)*)', header)
+    lines = vertex[1].decode('ascii', 'replace').splitlines() if vertex else []
+    return [line for line in lines if line.startswith('property')]
+
+
 def _header_fields(suffix: str, header: bytes) -> set[str]:
     """Return the names of the fields that a .ply or .pcd header declares for points."""
     if suffix == '.pcd':
         declared = re.search(rb'^FIELDS (.*)$', header, re.MULTILINE)
         return set(declared[1].decode('ascii', 'replace').split()) if declared else set()
-    vertex = re.search(rb'element vertex \d+\s+((?:property [^\n]*\n|comment [^\n]*\n)*)', header)
-    lines = vertex[1].decode('ascii', 'replace').splitlines() if vertex else ()
-    return {line.split()[-1] for line in lines if line.startswith('property')}
+    return {line.split()[-1] for line in _vertex_lines(header)}
