@@ -49,7 +49,6 @@ class VisitFiles:
         data = buffer.getvalue()
         file_name = f'{_digest(data)}.npz'
         try:
-            self._directory.mkdir(parents=True, exist_ok=True)
             _write_durably(self._directory / file_name, data)
         except OSError as error:
             raise StorageError(
@@ -95,10 +94,26 @@ class VisitFiles:
         """Return the names of all stored files."""
         return {path.name for path in self._directory.glob('*.npz')}
 
-    def remove_leftovers(self) -> None:
-        """Remove the half-written files of a process that was killed; call as only writer."""
-        for path in self._directory.glob('*.tmp'):
-            path.unlink(missing_ok=True)
+    def prepare(self) -> None:
+        """
+        Make the folder, and remove the half-written files of a process that was killed.
+
+        Call as the only writer.
+
+        Raises
+        ------
+        StorageError
+            The disk refused.
+
+        """
+        try:
+            self._directory.mkdir(parents=True, exist_ok=True)
+            _flush_folder(self._directory.parent)
+            for path in self._directory.glob('*.tmp'):
+                path.unlink(missing_ok=True)
+        except OSError as error:
+            raise StorageError(f'{self._directory}: cannot prepare the folder of the visits '
+                               f'({error.strerror}); free the disk or check its rights') from error
 
 
 def _digest(data: bytes) -> str:
@@ -118,7 +133,12 @@ def _write_durably(path: Path, data: bytes) -> None:
     except OSError:
         draft.unlink(missing_ok=True)
         raise
-    folder = os.open(path.parent, os.O_RDONLY)
+    _flush_folder(path.parent)
+
+
+def _flush_folder(path: Path) -> None:
+    """Flush the names in a folder to the disk."""
+    folder = os.open(path, os.O_RDONLY)
     try:
         os.fsync(folder)
     finally:

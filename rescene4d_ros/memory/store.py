@@ -117,7 +117,7 @@ class SceneMemory:
                 if weights_hash is not None:
                     headers.store(connection, {'weights_hash': weights_hash})
             memory = cls(path, engine, lock)
-            memory._files.remove_leftovers()
+            memory._files.prepare()
             return memory
         except BaseException:
             lock.release()
