@@ -9,11 +9,12 @@ import pytest
 from rescene4d_ros.errors import FileFormatError
 from rescene4d_ros.rooms.catalog import APT_FOLDER, Catalog, SPLITS
 from rescene4d_ros.rooms.catalog.catalog import split_of
-from rescene4d_ros.rooms.catalog.geometry import load_shape, simplified
 from rescene4d_ros.rooms.catalog.kinds import EXCLUDED, KINDS
 from rescene4d_ros.rooms.catalog.picture import render
 from rescene4d_ros.rooms.catalog.report import credit_list, summary
+from rescene4d_ros.rooms.catalog.shape import load_shape, simplified
 from rescene4d_ros.rooms.catalog.table import reviewed
+from rescene4d_ros.rooms.furniture import draw as make
 from rescene4d_ros.rooms.furniture.openings import door as parametric_door
 from rescene4d_ros.structures import INSTANCE_CLASSES
 
@@ -258,10 +259,24 @@ def test_draw_repeats_by_seed_and_keeps_its_split(catalog):
     kinds = '|'.join(sorted({i.kind for i in catalog.items}))
     one, two = (np.random.default_rng(8) for _ in range(2))
     split = catalog.items[0].split
-    names = [[getattr(catalog.draw(kinds, rng, split), 'name', None) for _ in range(20)]
+    sizes = [[getattr(catalog.draw(kinds, rng, split), 'size', None) for _ in range(20)]
              for rng in (one, two)]
-    assert names[0] == names[1]
+    assert sizes[0] == sizes[1]
     assert catalog.draw(kinds, one, split, share=0.0) is None
+
+
+def test_source_stands_in_for_the_parametric_makers(tmp_path, catalog):
+    split = catalog.items[0].split
+    kind = catalog.items[0].kind
+    always = catalog.source(split, share=1.0)
+    assert always(kind, np.random.default_rng(0)).size == catalog.model(catalog.items[0]).size
+    assert always('bin', np.random.default_rng(0)).class_name == 'otherfurniture'
+    assert always('appliance|bin', np.random.default_rng(0)).name == 'bin'
+    empty = Catalog.open(tmp_path / 'cache').source()
+    for makers in ('sofa|armchair', 'desk', 'bed|bunk bed'):
+        one, two = empty(makers, np.random.default_rng(5)), make(makers, np.random.default_rng(5))
+        assert one.size == two.size
+        assert [p.material for p in one.parts] == [p.material for p in two.parts]
 
 
 def test_door_fills_its_hole_like_a_parametric_one(tmp_path):

@@ -1,7 +1,7 @@
 """The shelf of catalog models: which there are, in which split, and one drawn by kind."""
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
 import hashlib
 from pathlib import Path
@@ -11,6 +11,8 @@ from rescene4d_ros.rooms.catalog.kinds import EXCLUDED, KINDS
 from rescene4d_ros.rooms.catalog.prepare import prepare
 from rescene4d_ros.rooms.catalog.sh3f import Entry, read_library
 from rescene4d_ros.rooms.catalog.table import reviewed
+from rescene4d_ros.rooms.furniture.catalog import CATALOG as MAKERS
+from rescene4d_ros.rooms.furniture.catalog import draw as make_parametric
 from rescene4d_ros.rooms.furniture.model import Model
 from rescene4d_ros.structures import INSTANCE_CLASSES
 
@@ -132,8 +134,37 @@ class Catalog:
         """Return a prepared model; from memory or the cache where it is there."""
         name = item.entry.model_id
         if name not in self._held:
-            self._held[name] = prepare(item.entry, KINDS[item.kind], item.turn, self.cache)
+            self._held[name] = prepare(item.entry, item.kind, item.turn, self.cache)
         return self._held[name]
+
+    def prepare_all(self, progress: Callable[[int, int], None] | None = None) -> None:
+        """Fill the cache; `progress` is called with how many of how many models are ready."""
+        for k, item in enumerate(self.items, start=1):
+            self.model(item)
+            if progress is not None:
+                progress(k, len(self.items))
+
+    def source(self, split: str = 'train', share: float = 0.7
+               ) -> Callable[[str, np.random.Generator], Model]:
+        """
+        Return a function to be used in place of `furniture.draw`, which it falls back to.
+
+        Kinds without a parametric maker may stand beside those that have one ('bin|appliance').
+        Without libraries the rooms are, seed by seed, those of `furniture.draw`.
+
+        Parameters
+        ----------
+        split : str
+            'train', 'val' or 'test'.
+        share : float
+            Chance of a catalog model where there is one.
+
+        """
+        def draw(makers: str, rng: np.random.Generator) -> Model:
+            model = self.draw(makers, rng, split, share) if self.items else None
+            known = '|'.join(m for m in makers.split('|') if m in MAKERS)
+            return make_parametric(known, rng) if model is None else model
+        return draw
 
     def draw(self, makers: str, rng: np.random.Generator, split: str = 'train',
              share: float = 1.0) -> Model | None:

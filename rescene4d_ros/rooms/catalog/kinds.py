@@ -31,8 +31,8 @@ class Kind:
     symmetric: bool = False
 
 
-# The names are those of the parametric makers, so that a recipe finds both; 'appliance', 'piano'
-# and 'stand' have no parametric twin.
+# The names are those of the parametric makers, so that a recipe finds both; 'base unit',
+# 'appliance', 'piano' and 'stand' have no parametric twin.
 KINDS = {
     'dining chair': Kind('chair', 'around'),
     'shell chair': Kind('chair', 'around'),
@@ -45,7 +45,7 @@ KINDS = {
     'round table': Kind('table', 'floor', 0.3, carries=True, symmetric=True),
     'coffee table': Kind('table', 'floor', 0.5, carries=True),
     'desk': Kind('desk', 'wall', 0.25, 0.7, carries=True),
-    'counter': Kind('counter', 'wall', 0.0, 0.8, carries=True),
+    'base unit': Kind('counter', 'wall', 0.0, 0.8, carries=True),
     'bar counter': Kind('counter', 'floor', 0.05, carries=True),
     'wardrobe': Kind('cabinet', 'wall', 0.08, 0.6),
     'sideboard': Kind('cabinet', 'wall', 0.2, 0.5, carries=True),
@@ -103,7 +103,7 @@ RULES = (
     (r'\btable\b(?! (lamp|fan|tennis|cloth))', 'dining table'),
     (r'\b(wardrobe|closet|cupboard|armoire)\b', 'wardrobe'), (r'\b(dresser|chest)\b', 'chest'),
     (r'\b(upper|wall) cabinet', 'wall cabinet'), (r'\bfiling cabinet', 'filing cabinet'),
-    (r'\b(lower|kitchen) cabinet', 'counter'), (r'\b(kitchen )?island\b', 'bar counter'),
+    (r'\b(lower|kitchen) cabinet', 'base unit'), (r'\b(kitchen )?island\b', 'bar counter'),
     (r'\b(sideboard|tv (unit|stand)|cabinet)\b', 'sideboard'),
     (r'\b(bookcase|bookshelf)', 'bookshelf'), (r'\bshel(f|ves|ving)\b', 'open rack'),
     (r'\b(fridge|refrigerator)', 'refrigerator'), (r'\btoilets? unit|\btoilet$', 'toilet'),

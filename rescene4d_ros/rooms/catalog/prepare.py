@@ -8,14 +8,10 @@ import zipfile
 
 import numpy as np
 from PIL import Image
-from rescene4d_ros.rooms.catalog.geometry import (
-    load_shape,
-    Painter,
-    simplified,
-    split_where_colorful,
-)
-from rescene4d_ros.rooms.catalog.kinds import Kind
+from rescene4d_ros.rooms.catalog.kinds import KINDS
+from rescene4d_ros.rooms.catalog.paint import Painter, split_where_colorful
 from rescene4d_ros.rooms.catalog.sh3f import Entry, extract
+from rescene4d_ros.rooms.catalog.shape import load_shape, simplified
 from rescene4d_ros.rooms.catalog.tops import find_tops
 from rescene4d_ros.rooms.furniture.model import Model, Top
 from rescene4d_ros.rooms.material import Material, Pattern
@@ -28,15 +24,15 @@ TRIANGLES = 3000
 COLORS = 20
 
 
-def prepare(entry: Entry, kind: Kind, turn: int, cache: Path | None) -> Model:
+def prepare(entry: Entry, kind: str, turn: int, cache: Path | None) -> Model:
     """
     Return a model as furniture makers do: origin under its middle, back at -y, z up, metres.
 
     Parameters
     ----------
     entry : Entry
-    kind : Kind
-        How it stands in a room.
+    kind : str
+        Key of KINDS: how it stands in a room; becomes its name.
     turn : int, deg
         Correction about z where the author's front is not at +y; a multiple of 90.
     cache : Path, optional
@@ -112,7 +108,8 @@ def _palette(color: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return label, palette
 
 
-def _model(entry: Entry, kind: Kind, arrays: dict[str, np.ndarray]) -> Model:
+def _model(entry: Entry, name: str, arrays: dict[str, np.ndarray]) -> Model:
+    kind = KINDS[name]
     vertices = arrays['vertices'].astype(np.float64)
     parts = []
     for k, (color, glass, rough) in enumerate(zip(arrays['color'], arrays['glass'],
@@ -124,7 +121,7 @@ def _model(entry: Entry, kind: Kind, arrays: dict[str, np.ndarray]) -> Model:
     low, high = vertices.min(axis=0), vertices.max(axis=0)
     tops = tuple(Top((float(t[0]), float(t[1])), (float(t[2]), float(t[3])), float(t[4]))
                  for t in arrays['tops']) if kind.carries else ()
-    return Model(entry.model_id, INSTANCE_CLASSES.index(kind.class_name), tuple(parts),
+    return Model(name, INSTANCE_CLASSES.index(kind.class_name), tuple(parts),
                  tuple(float(v) for v in high - low), kind.place,
                  entry.elevation if kind.place in ('wall', 'hang') else 0.0, kind.front, tops,
                  kind.symmetric, kind.liveliness)
