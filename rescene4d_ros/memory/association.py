@@ -28,6 +28,8 @@ NUDGED = 0.8             # overlap of places where only the boxes agree: shifted
 CONTAINED = 0.85         # share on old surfaces from which a small view is a view of that object
 PART_FIT = 0.92          # share on the other's surfaces from which a view is one of a part
 PART_LIKENESS = 0.73     # likeness of shape of such a view: a little against it
+MIN_PAIRS = 16           # of observation and object, from which their usual likeness is known
+MAX_USUAL = 0.9          # cosine of any two objects that is still taken as the usual one
 SAME_KIND = 0.5          # agreement of class posteriors from which a piece may be a part
 FORBIDDEN = -1e3         # score of a pair that cannot be
 
@@ -245,12 +247,20 @@ def _same_place(observations: Sequence[Observation], known: Sequence[ObjectRecor
 
 
 def _features(observations: Sequence[Observation], known: Sequence[ObjectRecord]) -> np.ndarray:
-    """Return the cosine of the query features, 0 where one has none or it points away."""
+    """
+    Return how alike the query features are: 0 = like any two objects of the room, 1 = equal.
+
+    Networks differ in how alike the features of any two objects are, so cosines are measured
+    from their median. One half where a side has no feature.
+
+    """
     new, old = _stack([x.feature for x in observations]), _stack([x.feature for x in known])
-    cosine = np.zeros((len(observations), len(known)))
+    alike = np.full((len(observations), len(known)), 0.5)
     for width in set(new) & set(old) - {0}:
-        cosine[np.ix_(new[width][0], old[width][0])] = new[width][1] @ old[width][1].T
-    return np.clip(cosine, 0, 1)
+        cosine = np.clip(new[width][1] @ old[width][1].T, 0, 1)
+        usual = min(np.median(cosine), MAX_USUAL) if cosine.size >= MIN_PAIRS else 0.0
+        alike[np.ix_(new[width][0], old[width][0])] = np.clip((cosine - usual) / (1 - usual), 0, 1)
+    return alike
 
 
 def _colors(observations: Sequence[Observation], known: Sequence[ObjectRecord]) -> np.ndarray:
