@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from rescene4d_ros.config import param
 from rescene4d_ros.geometry.boxes import bounds_of, iou
-from rescene4d_ros.geometry.neighbors import evenly, quick_tree, share_near
+from rescene4d_ros.geometry.neighbors import evenly, share_near
 from rescene4d_ros.geometry.registration import compare_shapes
 from rescene4d_ros.geometry.visibility import Place, PlaceEvidence
 from rescene4d_ros.memory.appearance import color_evidence
@@ -228,16 +228,13 @@ def _same_place(observations: Sequence[Observation], known: Sequence[ObjectRecor
     (new_low, new_high), (old_low, old_high) = (
         bounds_of([x.box for x in side]) for side in (observations, known))
     touching = ((new_low[:, None] < old_high) & (old_low < new_high[:, None])).all(2)
-    pairs = np.argwhere(touching).tolist()
-    new_tree = {m: quick_tree(observations[m].xyz) for m in sorted({m for m, _ in pairs})}
-    old_tree = {o: quick_tree(known[o].xyz) for o in sorted({o for _, o in pairs})}
-    for m, o in pairs:
+    for m, o in np.argwhere(touching).tolist():
         seen, record = observations[m], known[o]
         few = seen.xyz[evenly(len(seen.xyz), PLACE_POINTS)]
-        forth = share_near(old_tree[o], few, PLACE_RADIUS)
+        forth = share_near(record.tree, few, PLACE_RADIUS)
         # Sides of the object that this visit did not scan say nothing against it.
         visible = record.xyz[places[o].covered]
-        back = share_near(new_tree[m], visible[evenly(len(visible), PLACE_POINTS)], PLACE_RADIUS)
+        back = share_near(seen.tree, visible[evenly(len(visible), PLACE_POINTS)], PLACE_RADIUS)
         overlap[m, o] = (forth + back) / 2
         if forth >= CONTAINED:
             overlap[m, o] = max(overlap[m, o], CONTAINED * forth)

@@ -11,7 +11,6 @@ from rescene4d_ros.geometry.registration import register, standing_still
 from rescene4d_ros.geometry.se3 import size_of
 from rescene4d_ros.geometry.visibility import Cloud, is_flat, looked_past, SAME_SURFACE
 from rescene4d_ros.memory.records import ObjectRecord, Observation
-from scipy.spatial import cKDTree
 
 
 @dataclass(frozen=True)
@@ -86,8 +85,8 @@ def estimate_motion(record: ObjectRecord, seen: Observation, now: Cloud, before:
 
     """
     new, old = seen.xyz[evenly(len(seen.xyz), 1500)], record.xyz[evenly(len(record.xyz), 1500)]
-    same = max(share_near(cKDTree(record.xyz), new, SAME_SURFACE),
-               share_near(cKDTree(seen.xyz), old, SAME_SURFACE))
+    same = max(share_near(record.tree, new, SAME_SURFACE),
+               share_near(seen.tree, old, SAME_SURFACE))
     if same >= config.still_share:
         return MotionEstimate(Motion.STILL, np.eye(4), same)
     still = standing_still(record.xyz, seen.xyz)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 import numpy as np
 from rescene4d_ros.geometry.boxes import bounds
-from rescene4d_ros.geometry.neighbors import near, quick_tree
+from rescene4d_ros.geometry.neighbors import near
 from rescene4d_ros.geometry.visibility import Place, PlaceEvidence, SAME_SURFACE
 from rescene4d_ros.memory.appearance import mean_color
 from rescene4d_ros.memory.observations import make_observation
@@ -54,7 +54,7 @@ def find_overlooked(scan: Scan, records: Mapping[int, ObjectRecord],
         low[2] += SAME_SURFACE            # not the floor that it stands on
         around = np.flatnonzero(free & ((scan.xyz > low - SAME_SURFACE * np.array([1, 1, 0]))
                                         & (scan.xyz < high + SAME_SURFACE)).all(1))
-        points = around[near(quick_tree(record.xyz), scan.xyz[around], SAME_SURFACE)]
+        points = around[near(record.tree, scan.xyz[around], SAME_SURFACE)]
         if len(points) >= min_points:
             free[points] = False
             found[object_id] = make_observation(

@@ -3,10 +3,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from rescene4d_ros.geometry.boxes import fit_box
-from rescene4d_ros.geometry.neighbors import evenly, near, thin
+from rescene4d_ros.geometry.neighbors import evenly, near, quick_tree, thin
 from rescene4d_ros.geometry.se3 import size_of, transform
 from rescene4d_ros.geometry.visibility import Cloud, SAME_SURFACE
 from rescene4d_ros.structures import (
@@ -17,6 +18,7 @@ from rescene4d_ros.structures import (
     SceneObject,
     VisitInfo,
 )
+from scipy.spatial import cKDTree
 
 POINT_SPACING = 0.03     # m; grid on which an object's points are remembered
 MAX_POINTS = 6000        # of one object; bounds its row to 72 kB
@@ -55,6 +57,11 @@ class Observation:
     feature: np.ndarray
     color: np.ndarray
     votes: Mapping[int, float]
+
+    @cached_property
+    def tree(self) -> cKDTree:
+        """Return a search tree over `xyz`."""
+        return quick_tree(self.xyz)
 
 
 @dataclass(frozen=True)
@@ -97,6 +104,11 @@ class ObjectRecord:
     feature: np.ndarray
     color: np.ndarray
     xyz: np.ndarray
+
+    @cached_property
+    def tree(self) -> cKDTree:
+        """Return a search tree over `xyz`."""
+        return quick_tree(self.xyz)
 
     @property
     def class_id(self) -> int:
