@@ -32,7 +32,7 @@ def same(a, b) -> bool:
     return a == b
 
 
-def test_points_come_back_bit_for_bit(open_memory, make_scan):
+def test_new_visit_waits_for_processing(open_memory, make_scan):
     scan = make_scan(1)
     visit = open_memory().add_visit(scan)
     assert visit.status == VisitStatus.PENDING
