@@ -4,7 +4,10 @@
 # RESCENE4D_ROS=wheels   the ROS 2 wheels from PyPI, in .venv
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 venv=$root/.venv
-PYTHON=${PYTHON:-python3}
+PYTHON=$(command -v "${PYTHON:-python3}" || echo "${PYTHON:-python3}")
+case $PYTHON in      # an active .venv must not be what .venv is made with
+  "$venv"/*) PYTHON=$("$PYTHON" -c 'import sys; print(sys.base_prefix + "/bin/python3")') ;;
+esac
 
 if [ -n "${ROS_DISTRO:-}" ] && [ -n "${AMENT_PREFIX_PATH:-}" ] \
     && "$PYTHON" -c 'import rclpy' 2>/dev/null; then
@@ -13,6 +16,11 @@ if [ -n "${ROS_DISTRO:-}" ] && [ -n "${AMENT_PREFIX_PATH:-}" ] \
     *":$venv:"*) ;;
     *)
       export AMENT_PREFIX_PATH=$venv:$AMENT_PREFIX_PATH
+      # `ros2` runs with the system's interpreter, and our executables with the first python3.
+      export PATH=$venv/bin:$PATH
+      for packages in "$venv"/lib/python3*/site-packages; do
+        export PYTHONPATH=$packages${PYTHONPATH:+:$PYTHONPATH}
+      done
       export LD_LIBRARY_PATH=$venv/lib${LD_LIBRARY_PATH:+:$LD_LIBRARY_PATH} ;;
   esac
 else

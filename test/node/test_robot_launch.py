@@ -33,6 +33,8 @@ def test_launched_node_is_active_with_the_given_arguments(client, weights, tmp_p
              f'params_file:={params}', f'memory_path:={tmp_path / "memory"}',
              'points_topic:=/map_cloud'], stdout=file, stderr=subprocess.STDOUT)
     try:
+        client.wait(lambda: 'process started' in log.read_text() or launch.poll() is not None)
+        assert launch.poll() is None, log.read_text()
         client.wait(lambda: client.call(
             GetState, '/robot1/rescene4d/get_state',
             GetState.Request()).current_state.label == 'active')
