@@ -11,16 +11,26 @@ from xml.etree import ElementTree
 
 import pytest
 import rescene4d_ros
+import yaml
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE_XML = ElementTree.parse(ROOT / 'package.xml')
 EVERYONE_HAS = {'rescene4d_ros'}
 
 
-def test_version():
+@pytest.fixture
+def distribution():
+    """Return what pip knows of the package; colcon leaves no such record."""
+    try:
+        return metadata.distribution('rescene4d_ros')
+    except metadata.PackageNotFoundError:
+        pytest.skip('installed by colcon, not by pip')
+
+
+def test_version(distribution):
     """package.xml, the module and the installed package agree."""
     assert PACKAGE_XML.findtext('version') == rescene4d_ros.__version__
-    assert metadata.version('rescene4d_ros') == rescene4d_ros.__version__
+    assert distribution.version == rescene4d_ros.__version__
 
 
 def test_cmake_compiles_every_interface():
@@ -72,19 +82,19 @@ def names_of(requirements):
     return {re.split(r'[=<>\[]', r)[0].lower() for r in requirements}
 
 
-def test_requirements_are_pinned_and_complete():
+def test_requirements_are_pinned_and_complete(distribution):
     """requirements.txt pins what setup.py needs; the ROS wheels are those it was built with."""
     pins = [line for line in (ROOT / 'requirements.txt').read_text().splitlines()
             if line and not line.startswith('#')]
     assert all('==' in pin for pin in pins)
-    needed = [r for r in metadata.requires('rescene4d_ros') if 'extra ==' not in r]
+    needed = [r for r in distribution.requires if 'extra ==' not in r]
     wheels = {r for r in needed if r.startswith('ros-')}
     assert names_of(pins) == names_of(set(needed) - wheels)
     build = tomllib.loads((ROOT / 'pyproject.toml').read_text())['build-system']['requires']
     assert wheels <= set(build)
 
 
-def test_console_script():
+def test_console_script(distribution):
     """`rescene4d` is installed beside the interpreter, and knows its version."""
     script = Path(sys.prefix) / 'bin' / 'rescene4d'
     done = subprocess.run([script, '--version'], capture_output=True, text=True, check=True)
@@ -107,6 +117,33 @@ def test_readme_tables_equal_the_code(name):
     readme = (ROOT / 'README.md').read_text()
     assert f'<!-- table:{name} -->\n{tables.TABLES[name]()}\n{tables.END}' in readme, \
         'run python -m rescene4d_ros.node.tables --write README.md'
+
+
+def test_parameter_file_names_known_parameters():
+    """A misspelled name in config/robot.yaml would silently do nothing."""
+    from rescene4d_ros.config import check
+    from rescene4d_ros.node.parameters import named_settings
+    document = yaml.safe_load((ROOT / 'config' / 'robot.yaml').read_text())
+    given = document['/**']['rescene4d']['ros__parameters']
+    flat = {(f'{k}.{name}' if name else k): value for k, section in given.items()
+            for name, value in (section if isinstance(section, dict) else {'': section}).items()}
+    known = dict(named_settings())
+    assert len(flat) >= 4
+    for name, value in flat.items():
+        check(known[name], value, 'robot.yaml')
+
+
+def test_rviz_shows_what_the_node_publishes():
+    """The displays subscribe to topics that exist, and get what was published before RViz."""
+    from rescene4d_ros.node import interfaces
+    document = yaml.safe_load((ROOT / 'config' / 'rescene4d.rviz').read_text())
+    shown = [d['Topic'] for d in document['Visualization Manager']['Displays'] if 'Topic' in d]
+    latched = {t.name.replace('~', '/rescene4d') for t in interfaces.TOPICS
+               if t.durability == 'transient_local'}
+    assert len(shown) >= 2
+    for topic in shown:
+        assert topic['Value'] in latched
+        assert topic['Durability Policy'] == 'Transient Local'
 
 
 def test_shipped_files_are_found():
