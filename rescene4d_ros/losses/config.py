@@ -20,6 +20,9 @@ class LossConfig:
                                     ge=0, le=1)
     contrastive_weight: float = param(1.0, 'Weight of the cross-time contrastive term; 0 leaves '
                                       'it out', ge=0, le=100)
+    seed_weight: float = param(1.0, 'Weight of the seed term: every query that starts on an '
+                               'instance learns its mask, matched or not; 0 leaves it out, as '
+                               'published', ge=0, le=100)
     cross_visit_weight: float = param(1.0, 'Weight of positives from another visit against '
                                       'those of the same visit', ge=0, le=100)
     contrastive_chunk: int = param(1024, 'Anchors whose similarities are held at once', ge=1,

@@ -23,6 +23,7 @@ class Queries(Protocol):
     mask_logits : Tensor (L + 1, S, Q), float32
     superpoint_features : Tensor (S, C), float32
     visit : Tensor (S,), int64
+    seed : Tensor (Q,), int64
 
     """
 
@@ -30,6 +31,7 @@ class Queries(Protocol):
     mask_logits: Tensor
     superpoint_features: Tensor
     visit: Tensor
+    seed: Tensor
 
 
 class Criterion:
@@ -45,8 +47,8 @@ class Criterion:
         Returns
         -------
         dict of str to Tensor ()
-            'class', 'mask', 'dice' (each summed over the sets), 'contrastive' (where it is
-            on) and 'total', the objective.
+            'class', 'mask', 'dice' (each summed over the sets), 'seed' and 'contrastive'
+            (where they are on) and 'total', the objective.
 
         """
         config = self.config
@@ -62,6 +64,8 @@ class Criterion:
         losses = {'class': self._class_loss(output.class_logits, targets.classes, matched),
                   'mask': bce[matched].sum() / n_matched,
                   'dice': dice[matched].sum() / n_matched}
+        if config.seed_weight > 0:
+            losses['seed'] = self._seed_loss(bce, dice, targets.masks[:, output.seed])
         if config.contrastive_weight > 0:
             losses['contrastive'] = contrastive_loss(
                 output.superpoint_features, targets.masks, output.visit,
@@ -79,6 +83,25 @@ class Criterion:
         entropy = functional.cross_entropy(class_logits.transpose(1, 2), wanted.clamp(min=0),
                                            reduction='none')  # (L + 1, Q)
         return ((entropy * weight).sum(1) / weight.sum(1).clamp(min=1e-6)).sum()
+
+    def _seed_loss(self, bce: Tensor, dice: Tensor, is_seed: Tensor) -> Tensor:
+        """
+        Return the mask terms of every query whose seed lies on an instance, for that instance.
+
+        Matching trains one query per instance and set. This trains all that start on it, and
+        with a target that does not change while others learn; the class term still asks all
+        but one to stand back.
+
+        Parameters
+        ----------
+        bce, dice : Tensor (L + 1, Q, G)
+        is_seed : Tensor (G, Q), bool
+            Whether the query starts on the instance.
+
+        """
+        instances, queries = is_seed.nonzero(as_tuple=True)
+        terms = self.config.mask_weight * bce + self.config.dice_weight * dice
+        return terms[:, queries, instances].sum() / max(len(queries), 1)
 
     def _superpoint_weight(self, targets: Targets) -> Tensor:
         """Return the share of each superpoint in the mask terms, summing to 1."""

@@ -27,6 +27,9 @@ class ModelConfig:
     query_content: str = param('seed', 'What the queries start from: features of the place they '
                                'are seeded at (seed), or nothing (zeros, as published)',
                                one_of=('seed', 'zeros'))
+    mask_reach: float = param(0.8, 'Masks can tell places apart that are this far from each '
+                              'other, beside their looks; 0 = looks alone, as published',
+                              unit='m', ge=0.0, le=100.0)
     seed_time_scale: float = param(0.25, 'Distance that one unit of visit time counts in the '
                                    'farthest point sampling of the seeds', unit='m', ge=0.0,
                                    le=100.0)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rescene4d_ros.models.config import ModelConfig
-from rescene4d_ros.models.fourier import FourierEncoding
+from rescene4d_ros.models.fourier import FourierEncoding, PlaceEncoding
 from rescene4d_ros.models.layers import Attention, FeedForward
 from rescene4d_ros.models.outputs import QueryOutput, VisitFeatures
 from rescene4d_ros.models.seeds import farthest_points
@@ -79,6 +79,9 @@ class QueryDecoder(nn.Module):
         self.encoding = FourierEncoding(dim, config.fourier_scale)
         self.query_position = nn.Sequential(
             nn.Linear(dim, dim), nn.ReLU(), nn.Linear(dim, dim), nn.ReLU())
+        if config.mask_reach:
+            self.place = PlaceEncoding(dim, config.mask_reach)
+            self.place_features = nn.Linear(dim, dim, bias=False)
         self.query_content = None if config.query_content == 'zeros' else nn.Sequential(
             nn.Linear(dim, dim), nn.ReLU(), nn.Linear(dim, dim))
         self.layers = nn.ModuleList(
@@ -104,15 +107,18 @@ class QueryDecoder(nn.Module):
             raise ValueError('decoder: expected at least one voxel in the visits, got none; '
                              'leave sequences of empty visits out')
         times = range(len(visits)) if times is None else times
-        points = [_space_time(visits, level, times) for level in range(len(visits[0].levels))]
+        points = [_space_time([v.levels[level].xyz for v in visits], times)
+                  for level in range(len(visits[0].levels))]
         low, high = points[-1].amin(0), points[-1].amax(0)
         tokens = [self._tokens(visits, level, points[level], low, high)
                   for level in range(len(self.layers))]
-        seeds = self._seeds(points[-1])
-        position = self.query_position(self.encoding(points[-1][seeds], low, high))
+        places = _space_time([v.superpoint_xyz for v in visits], times)
         superpoint_features = torch.cat([v.superpoint_features for v in visits])
+        mask_features = self._placed(superpoint_features, places, low, high)
 
-        queries = self._content(visits, seeds, position)
+        seeds = self._seeds(places)
+        position = self.query_position(self.encoding(places[seeds], low, high))
+        queries = self._content(mask_features[seeds])
         states = [self.norm(queries)]
         for _ in range(self.config.n_rounds):
             for layer, level in zip(self.layers, tokens):
@@ -121,31 +127,41 @@ class QueryDecoder(nn.Module):
                 states.append(self.norm(queries))
 
         sets = torch.stack(states)  # (L + 1, Q, C)
-        mask_logits = self.mask_head(sets) @ superpoint_features.T  # (L + 1, Q, S)
+        mask_logits = self.mask_head(sets) @ mask_features.T  # (L + 1, Q, S)
         return QueryOutput(
             class_logits=self.class_head(sets),
             mask_logits=mask_logits.transpose(1, 2),
             features=states[-1],
             superpoint_features=superpoint_features,
             visit=_visit_index([len(v.superpoint_features) for v in visits],
-                               superpoint_features.device))
+                               superpoint_features.device),
+            seed=seeds)
 
-    def _seeds(self, points: Tensor) -> Tensor:
-        """Return the rows (Q,) of the places in space and time (V, 4) where queries start."""
-        metric = points * points.new_tensor([1, 1, 1, self.config.seed_time_scale])
+    def _seeds(self, places: Tensor) -> Tensor:
+        """Return the superpoints (Q,) at which queries start, of places (S, 4) in space-time."""
+        metric = places * places.new_tensor([1, 1, 1, self.config.seed_time_scale])
         return farthest_points(metric, self.config.n_queries)
 
-    def _content(self, visits: Sequence[VisitFeatures], seeds: Tensor, position: Tensor) -> Tensor:
+    def _placed(self, mask_feats: Tensor, points: Tensor, low: Tensor, high: Tensor) -> Tensor:
         """
-        Return what the queries (Q, C) start as.
+        Return mask features (N, C) that also tell where they are.
 
-        A query that knows the features of its seed asks for their like from the first layer on;
-        one that starts from nothing has to find out where it is.
+        A small backbone sees too little around a voxel to tell identical chairs apart.
+        """
+        if not self.config.mask_reach:
+            return mask_feats
+        return mask_feats + self.place_features(self.place(points, (low + high) / 2))
+
+    def _content(self, mask_features: Tensor) -> Tensor:
+        """
+        Return what the queries start as, from the mask features (Q, C) of their seeds.
+
+        A query that knows its seed asks for its like from the first layer on; one that starts
+        from nothing has to find out where it is.
         """
         if self.query_content is None:
-            return torch.zeros_like(position)
-        mask_feats = torch.cat([v.levels[-1].mask_feats for v in visits])
-        return self.query_content(mask_feats[seeds])
+            return torch.zeros_like(mask_features)
+        return self.query_content(mask_features)
 
     def _tokens(self, visits: Sequence[VisitFeatures], level: int, points: Tensor, low: Tensor,
                 high: Tensor) -> _Tokens:
@@ -153,7 +169,8 @@ class QueryDecoder(nn.Module):
         layer, config = self.layers[level], self.config
         parts = [v.levels[level] for v in visits]
         feats = torch.cat([p.feats for p in parts])
-        mask_feats = torch.cat([p.mask_feats for p in parts]).detach()
+        mask_feats = self._placed(torch.cat([p.mask_feats for p in parts]), points, low,
+                                  high).detach()
         places = None
         if config.temporal_mask_pooling != 'off' and len(visits) > 1:
             places = PlaceGroups(torch.cat([p.coords for p in parts]),
@@ -172,10 +189,10 @@ class QueryDecoder(nn.Module):
         return _Tokens(keys, values, kept, mask_feats, places)
 
 
-def _space_time(visits: Sequence[VisitFeatures], level: int, times: Sequence[float]) -> Tensor:
-    """Return x, y, z, t (V, 4) of one level's voxels, visit after visit."""
-    return torch.cat([torch.nn.functional.pad(v.levels[level].xyz, (0, 1), value=float(t))
-                      for v, t in zip(visits, times, strict=True)])
+def _space_time(xyz: Sequence[Tensor], times: Sequence[float]) -> Tensor:
+    """Return x, y, z, t (N, 4) of points (N_t, 3), visit after visit."""
+    return torch.cat([torch.nn.functional.pad(points, (0, 1), value=float(t))
+                      for points, t in zip(xyz, times, strict=True)])
 
 
 def _visit_index(counts: list[int], device: torch.device) -> Tensor:

@@ -51,3 +51,50 @@ class FourierEncoding(nn.Module):
             unit = (points - low) / (high - low + 1e-6)
             phase = 2 * math.pi * unit.float() @ self.frequencies.float()
             return torch.cat([phase.sin(), phase.cos()], dim=1)
+
+
+class PlaceEncoding(nn.Module):
+    """
+    Encode points so that the dot product of two codes falls with their distance in meters.
+
+    Unlike `FourierEncoding` it does not depend on how large the sequence is. Its products are
+    Gaussian kernels: half of the channels compare places within `reach`, half within a third.
+
+    Parameters
+    ----------
+    channels : int
+        Output channels C, a multiple of 4.
+    reach : float, m
+        Standard deviation of the wider kernel.
+    time_rate : float
+        Standard deviation of the frequencies of time, per unit of time; small, because most
+        things stay where they are.
+
+    """
+
+    def __init__(self, channels: int, reach: float, time_rate: float = 0.3):
+        super().__init__()
+        scale = torch.tensor([1 / reach, 3 / reach]).repeat_interleave(channels // 4)
+        space = scale * torch.randn(3, channels // 2)
+        time = time_rate * torch.randn(1, channels // 2)
+        self.register_buffer('frequencies', torch.cat([space, time]))
+
+    @torch.no_grad()
+    def forward(self, points: Tensor, origin: Tensor) -> Tensor:
+        """
+        Encode points relative to one place and time of their sequence.
+
+        Parameters
+        ----------
+        points : Tensor (N, 4), float32
+            x, y, z in m, time in any unit.
+        origin : Tensor (4,), float32
+
+        Returns
+        -------
+        Tensor (N, C), float32
+
+        """
+        with torch.autocast(points.device.type, enabled=False):
+            phase = (points - origin).float() @ self.frequencies.float()
+            return torch.cat([phase.sin(), phase.cos()], dim=1)

@@ -42,11 +42,14 @@ class VisitFeatures:
         Coarsest first; the finest is not among them, the decoder never attends to it.
     superpoint_features : Tensor (S, C), float32
         Mean of the finest mask features over the superpoint's voxels.
+    superpoint_xyz : Tensor (S, 3), float32, m, in map
+        Mean place of the superpoint's voxels.
 
     """
 
     levels: tuple[LevelFeatures, ...]
     superpoint_features: Tensor
+    superpoint_xyz: Tensor
 
 
 @dataclass(frozen=True)
@@ -66,6 +69,8 @@ class QueryOutput:
         Before the decoder; for the contrastive loss.
     visit : Tensor (S,), int64
         Visit of each superpoint, 0..T - 1.
+    seed : Tensor (Q,), int64
+        Superpoint that each query started at.
 
     """
 
@@ -74,3 +79,4 @@ class QueryOutput:
     features: Tensor
     superpoint_features: Tensor
     visit: Tensor
+    seed: Tensor

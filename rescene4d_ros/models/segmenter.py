@@ -69,28 +69,30 @@ class ReScene4D(nn.Module):
                             for slot, v in enumerate(visits)])
         voxels = Voxels.build(coords)
         feats = self.backbone(voxels.sort(torch.cat([v.feats for v in visits])), voxels)
-        superpoint, superpoint_features = self._superpoints(visits, voxels, feats[-1])
-        levels = self._levels(visits, voxels, feats, superpoint_features.detach()[superpoint])
-        per_visit = superpoint_features.split([v.n_superpoints for v in visits])
-        return [VisitFeatures(*parts) for parts in zip(levels, per_visit)]
+        xyz = voxels.sort(torch.cat([v.xyz for v in visits]))
+        superpoint, means = self._superpoints(
+            visits, voxels, torch.cat([self.mask_features(feats[-1]), xyz], dim=1))
+        superpoint_features, superpoint_xyz = means[:, :-3], means[:, -3:]
+        levels = self._levels(visits, voxels, feats, xyz,
+                              superpoint_features.detach()[superpoint])
+        counts = [v.n_superpoints for v in visits]
+        return [VisitFeatures(*parts) for parts in zip(levels, superpoint_features.split(counts),
+                                                       superpoint_xyz.split(counts))]
 
-    def _superpoints(self, visits: Sequence[VisitInput], voxels: Voxels, finest: Tensor,
+    def _superpoints(self, visits: Sequence[VisitInput], voxels: Voxels, rows: Tensor,
                      ) -> tuple[Tensor, Tensor]:
-        """Return each voxel's superpoint over all visits, and their mean mask features."""
+        """Return each voxel's superpoint over all visits, and the means of their voxels' rows."""
         counts = [v.n_superpoints for v in visits]
         starts = torch.tensor([0, *counts]).cumsum(0).tolist()
         superpoint = voxels.sort(torch.cat(
             [v.superpoint + start for v, start in zip(visits, starts)]))
-        mask_feats = self.mask_features(finest)
-        sums = mask_feats.new_zeros(starts[-1], mask_feats.shape[1])
-        sums = sums.index_add(0, superpoint, mask_feats)
+        sums = rows.new_zeros(starts[-1], rows.shape[1]).index_add(0, superpoint, rows)
         n_voxels = torch.bincount(superpoint, minlength=starts[-1])
         return superpoint, sums / n_voxels[:, None]
 
     def _levels(self, visits: Sequence[VisitInput], voxels: Voxels, feats: list[Tensor],
-                mask_feats: Tensor) -> list[tuple[LevelFeatures, ...]]:
+                xyz: Tensor, mask_feats: Tensor) -> list[tuple[LevelFeatures, ...]]:
         """Return the levels of each visit, coarsest first, without the finest."""
-        xyz = voxels.sort(torch.cat([v.xyz for v in visits]))
         levels = []
         for level_feats in reversed(feats[:-1]):
             xyz, mask_feats = avg_pool(xyz, voxels), avg_pool(mask_feats, voxels)
@@ -107,4 +109,4 @@ class ReScene4D(nn.Module):
         levels = tuple(LevelFeatures(visit.coords, visit.xyz, visit.feats.new_zeros(0, c),
                                      visit.feats.new_zeros(0, dim))
                        for c in self.backbone.out_channels[:-1])
-        return VisitFeatures(levels, visit.feats.new_zeros(0, dim))
+        return VisitFeatures(levels, visit.feats.new_zeros(0, dim), visit.xyz)

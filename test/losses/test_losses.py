@@ -21,7 +21,8 @@ def make_output(seed=0, n_sets=L + 1):
     def draw(*shape):
         return torch.randn(*shape, generator=g, dtype=torch.float64, requires_grad=True)
     return SimpleNamespace(class_logits=draw(n_sets, Q, K + 1), mask_logits=draw(n_sets, S, Q),
-                           superpoint_features=draw(S, 8), visit=torch.arange(S) // 12)
+                           superpoint_features=draw(S, 8), visit=torch.arange(S) // 12,
+                           seed=torch.arange(Q) * 3)
 
 
 def make_targets(seed=1, classes=(2, 0, 1)):
@@ -77,7 +78,9 @@ def test_unknown_class_costs_every_query_the_same():
 
 def naive_criterion(output, targets, config):
     """Return the objective, one set, pair and query at a time, without the contrastive term."""
-    totals = {'class': 0, 'mask': 0, 'dice': 0}
+    totals = {'class': 0, 'mask': 0, 'dice': 0, 'seed': 0}
+    started = [(q, i) for q, s in enumerate(output.seed.tolist()) for i in range(G)
+               if targets.masks[i, s]]
     for logits, masks in zip(output.class_logits, output.mask_logits):
         def pair_terms(q, i, logits=logits, masks=masks):
             t = targets.masks[i].double()
@@ -94,6 +97,9 @@ def naive_criterion(output, targets, config):
             wanted[q] = targets.classes[i]
             totals['mask'] += pair_terms(q, i)[1] / G
             totals['dice'] += pair_terms(q, i)[2] / G
+        for q, i in started:
+            _, bce, dice = pair_terms(q, i)
+            totals['seed'] += (config.mask_weight * bce + config.dice_weight * dice) / len(started)
         weight = torch.ones(K + 1, dtype=torch.float64)
         weight[K] = config.no_object_weight
         totals['class'] += functional.cross_entropy(logits, wanted, weight)
@@ -123,7 +129,7 @@ def test_sequence_without_objects_teaches_no_object_only():
     nothing = Targets(torch.zeros(0, S, dtype=torch.bool), torch.zeros(0, dtype=torch.int64))
     losses = Criterion(LossConfig())(output, nothing)
     losses['total'].backward()
-    assert losses['mask'] == losses['dice'] == losses['contrastive'] == 0
+    assert losses['mask'] == losses['dice'] == losses['seed'] == losses['contrastive'] == 0
     expected = sum(functional.cross_entropy(c, torch.full((Q,), K)) for c in output.class_logits)
     torch.testing.assert_close(losses['class'], expected, check_dtype=False)
 

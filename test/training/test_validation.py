@@ -25,7 +25,8 @@ def output_of(masks: torch.Tensor, classes: list[int]) -> QueryOutput:
     """Return confident queries (S, Q) of given classes out of 3 and "no object"."""
     logits = 20 * torch.nn.functional.one_hot(torch.tensor(classes), 4).float()
     nothing = torch.zeros(0)
-    return QueryOutput(logits[None], (20 * masks.float() - 10)[None], nothing, nothing, nothing)
+    return QueryOutput(logits[None], (20 * masks.float() - 10)[None], nothing, nothing, nothing,
+                         nothing)
 
 
 def test_average_precision_by_hand():
@@ -74,7 +75,8 @@ def test_truth_as_prediction_scores_what_superpoints_allow(toy_files, tiny_recip
     masks = torch.from_numpy(owner[:, None] == np.arange(1, 5)[None])
     logits = 20 * torch.nn.functional.one_hot(torch.tensor([2, 4, 2, 4]), 19).float()
     nothing = torch.zeros(0)
-    output = QueryOutput(logits[None], (20 * masks.float() - 10)[None], nothing, nothing, nothing)
+    output = QueryOutput(logits[None], (20 * masks.float() - 10)[None], nothing, nothing, nothing,
+                         nothing)
     result = score_output(output, held_out)
     assert (np.diag(result.overlap) > 0.5).all()
     assert average_precision([result], 0.5) == pytest.approx((1.0, 1.0))
