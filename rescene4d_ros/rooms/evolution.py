@@ -105,11 +105,24 @@ def _move_and_remove(work: Furnisher, away: dict[int, list[Placed]], config: Roo
                 del plan.placed[p.instance_id]
             away[instance_id] = gone
         elif event < (config.p_remove + config.p_move) * weight:
-            _move(work, plan.placed[instance_id], rng)
+            move(work, plan.placed[instance_id], rng)
 
 
-def _move(work: Furnisher, old: Placed, rng: np.random.Generator) -> None:
-    """Slide, turn or relocate one object, with what stands on or at it."""
+def move(work: Furnisher, old: Placed, rng: np.random.Generator) -> None:
+    """
+    Slide, turn or relocate one object, with what stands on or at it.
+
+    It stays where it is when no free place is found in some tries.
+
+    Parameters
+    ----------
+    work : Furnisher
+        Its plan is changed in place.
+    old : Placed
+        An object of the plan.
+    rng : Generator
+
+    """
     plan = work.plan
     children = plan.children(old.instance_id)
     ignore = frozenset(p.instance_id for p in children)

@@ -110,8 +110,9 @@ def washbasin(rng: np.random.Generator) -> Model:
 def kitchen_sink(rng: np.random.Generator) -> Model:
     """Make a steel or ceramic sink that drops into a counter's hole, rim on the plate."""
     ware = look.metal(rng) if rng.random() < 0.7 else look.ceramic(rng)
-    parts = [_basin(0.5, 0.37, -0.18, 0.012, 0.03, -0.17, ware, 7.0, 0.9),
-             *tap(-0.165, 0.01, look.metal(rng), 0.2)]
+    width, depth, deep = rng.uniform(0.56, 0.6), rng.uniform(0.42, 0.46), rng.uniform(0.15, 0.2)
+    parts = [_basin(width, depth, -deep - 0.01, 0.012, 0.04, -deep, ware, 7.0, 0.88),
+             *tap(-depth / 2 + 0.02, 0.01, look.metal(rng), 0.2)]
     return build('kitchen sink', 'sink', parts, 'slot', liveliness=0.0)
 
 
