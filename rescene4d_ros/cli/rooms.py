@@ -8,8 +8,16 @@ from pathlib import Path
 import shutil
 
 from rescene4d_ros.config import make
-from rescene4d_ros.data import read_sequence, write_sequence, write_snapshots, write_truth_files
+from rescene4d_ros.data import (
+    read_sequence,
+    read_snapshots,
+    read_truth,
+    write_sequence,
+    write_snapshots,
+    write_truth_files,
+)
 from rescene4d_ros.rooms import make_sample, make_sequence, PRESETS, ROOM_TYPES, RoomsConfig
+from rescene4d_ros.structures import ScanSequence
 
 SAMPLE_SEED = 24
 
@@ -30,7 +38,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     sample.add_argument('--out', type=Path, default=Path('data/sample'), help='folder, made anew')
     sample.add_argument('--seed', type=int, default=SAMPLE_SEED, help='first seed that is tried')
     shown = actions.add_parser('show', help='write a picture of one sequence')
-    shown.add_argument('file', type=Path)
+    shown.add_argument('file', type=Path, help='a made sequence, or a bag with its truth')
     shown.add_argument('--out', type=Path, required=True, help='PNG')
 
 
@@ -90,6 +98,10 @@ def _sample(options: argparse.Namespace) -> int:
 
 def _show(options: argparse.Namespace) -> int:
     from rescene4d_ros.view.clouds import sequence_picture
-    sequence, truth = read_sequence(options.file)
+    if options.file.is_dir():
+        scans = tuple(scan for scan, _ in read_snapshots(options.file))
+        sequence, truth = ScanSequence(scans, options.file.name), read_truth(options.file)
+    else:
+        sequence, truth = read_sequence(options.file)
     sequence_picture(sequence, truth, options.out)
     return 0

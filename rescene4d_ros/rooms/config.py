@@ -45,5 +45,5 @@ class RoomsConfig:
 PRESETS: dict[str, dict[str, float]] = {
     'default': {},
     'busy': {'min_objects': 9, 'max_objects': 26, 'p_move': 0.28, 'p_remove': 0.12,
-             'p_arrive': 0.12, 'p_return': 0.6, 'p_swap': 0.25, 'p_hidden_zone': 0.25},
+             'p_arrive': 0.12, 'p_return': 0.6, 'p_swap': 0.25, 'p_hidden_zone': 0.15},
 }
