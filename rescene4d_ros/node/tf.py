@@ -46,7 +46,7 @@ class FrameLookup:
         self._timeout = Duration(seconds=timeout)
         self._buffer = self._listener = None
         if Buffer is not None:
-            self._buffer = Buffer(node=node)
+            self._buffer = Buffer()
             self._listener = TransformListener(self._buffer, node, spin_thread=False)
 
     def close(self) -> None:

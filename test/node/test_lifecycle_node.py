@@ -1,6 +1,8 @@
 """The node as a process, driven over DDS as a robot would."""
+from collections import defaultdict
 import signal
 
+from geometry_msgs.msg import TransformStamped
 from lifecycle_msgs.msg import Transition
 from lifecycle_msgs.srv import ChangeState, GetState
 import numpy as np
@@ -18,11 +20,17 @@ LOW_THRESHOLDS = {      # so that untrained weights find something
 @pytest.fixture
 def start_node(processes, weights, tmp_path):
     """Return what starts the node on a memory of this test's own."""
+    started = []
+
     def start(**params):
-        return processes.start('main', params={
+        started.append(processes.start('main', params={
             'memory.path': tmp_path / 'memory', 'inference.weights': weights, **LOW_THRESHOLDS,
-            **{k.replace('__', '.'): v for k, v in params.items()}})
-    return start
+            **{k.replace('__', '.'): v for k, v in params.items()}}))
+        return started[-1]
+    yield start
+    for node in started:        # of a failed test: the next one must not hear it
+        node.kill()
+        node.wait()
 
 
 def state_of(client):
@@ -56,7 +64,7 @@ def entry(messages, name):
         for status in message.status:
             if status.name == f'rescene4d: {name}':
                 return status.level, status.message, {v.key: v.value for v in status.values}
-    return None
+    return b'', '', defaultdict(str)
 
 
 def test_transitions(client, processes, start_node):
@@ -250,4 +258,25 @@ def test_live_parameters(client, processes, start_node):
     assert not set_parameter('inference.score_threshold', 1.5).successful
     assert not set_parameter('memory.path', '/elsewhere').successful
     assert state_of(client) == 'active'
+    assert processes.stop(node) == 0
+
+
+def test_cloud_in_a_known_frame_is_taken_to_the_map(client, processes, start_node, publish,
+                                                    visits, cloud_message):
+    """With tf2: what the node remembers is where TF says the cloud is."""
+    tf2_ros = pytest.importorskip('tf2_ros')
+    transform = TransformStamped(child_frame_id='camera')
+    transform.header.frame_id = 'map'
+    transform.transform.translation.x = 100.0
+    transform.transform.rotation.w = 1.0
+    broadcaster = tf2_ros.StaticTransformBroadcaster(client.node)
+    broadcaster.sendTransform(transform)
+    node = start_node(autostart='true', tf_timeout=30.0)
+    clouds = client.listen(interfaces.SEGMENTED_CLOUD)
+    publish(cloud_message(visits[0], 'camera'))
+    client.wait(lambda: clouds)
+    assert clouds[0].header.frame_id == 'map'
+    points = np.frombuffer(clouds[0].data, np.uint8).reshape(-1, clouds[0].point_step)
+    xyz = points[:, :12].copy().view(np.float32)
+    np.testing.assert_allclose(xyz, visits[0].xyz + np.float32([100, 0, 0]), atol=1e-4)
     assert processes.stop(node) == 0
