@@ -1,4 +1,5 @@
 """Real processes and real DDS, apart from whatever else runs on this machine."""
+import itertools
 import os
 from pathlib import Path
 import signal
@@ -8,20 +9,22 @@ import time
 
 # Before the first message is imported: generated messages check their fields only then.
 os.environ['ROS_PYTHON_CHECK_FIELDS'] = '1'
-os.environ['ROS_DOMAIN_ID'] = str(os.getpid() % 100 + 1)
 os.environ['OMP_NUM_THREADS'] = '1'
 
 import pytest
 import rclpy
+from rclpy.executors import SingleThreadedExecutor
 from rescene4d_ros.data import cloud_array
 from rescene4d_ros.inference import save_weights, WeightsInfo
 from rescene4d_ros.models import ModelConfig, ReScene4D
+from rescene4d_ros.node import interfaces
 from rescene4d_ros.node.conversions import time_to_msg
 from rescene4d_ros.node.point_cloud2 import create_cloud, fields_of
 from rescene4d_ros.node.system import prepare
 from std_msgs.msg import Header
 import torch
 
+DOMAINS = itertools.count(os.getpid())
 PATIENCE = 120.0    # s; nothing here is slow, but the machine may be busy
 DAY_NS = 86_400 * 10 ** 9
 FIRST_NS = 1_700_000_000 * 10 ** 9
@@ -106,10 +109,10 @@ class Processes:
                 process.wait()
 
 
-@pytest.fixture(scope='module')
-def processes(tmp_path_factory):
+@pytest.fixture
+def processes(domain, tmp_path):
     """Return what starts and stops processes."""
-    processes = Processes(tmp_path_factory.mktemp('logs'))
+    processes = Processes(tmp_path)
     yield processes
     processes.close()
 
@@ -117,15 +120,27 @@ def processes(tmp_path_factory):
 class Client:
     """What a robot's other nodes do: publish, subscribe, call."""
 
-    def __init__(self, node):
-        self.node = node
+    def __init__(self):
+        self._context = rclpy.Context()
+        rclpy.init(context=self._context)
+        self.node = rclpy.create_node('client', context=self._context)
+        self._executor = SingleThreadedExecutor(context=self._context)
+        self._executor.add_node(self.node)
+        topic = interfaces.SNAPSHOTS
+        self._snapshots = self.node.create_publisher(topic.type, topic.name, topic.qos())
+
+    def close(self):
+        """Leave the network."""
+        self._executor.shutdown()
+        self.node.destroy_node()
+        self._context.try_shutdown()
 
     def wait(self, condition, timeout=PATIENCE):
         """Spin until a condition holds, and return its value."""
         end = time.monotonic() + timeout
         while not (value := condition()):
             assert time.monotonic() < end, 'not in time'
-            rclpy.spin_once(self.node, timeout_sec=0.05)
+            self._executor.spin_once(timeout_sec=0.05)
         return value
 
     def call(self, kind, name, request):
@@ -137,6 +152,11 @@ class Client:
         self.node.destroy_client(client)
         return future.result()
 
+    def publish(self, message):
+        """Publish a cloud to a node that listens."""
+        self.wait(self._snapshots.get_subscription_count)
+        self._snapshots.publish(message)
+
     def listen(self, topic, name=None):
         """Return a list that fills with the messages of an interface-table topic."""
         got = []
@@ -145,12 +165,27 @@ class Client:
         return got
 
 
-@pytest.fixture(scope='module')
-def client():
+@pytest.fixture(autouse=True)
+def domain():
+    """Give each test a network of its own: a killed process is seen there for a while."""
+    os.environ['ROS_DOMAIN_ID'] = str(next(DOMAINS) % 100 + 1)
+
+
+@pytest.fixture
+def new_client(domain):
+    """Return what makes clients: one that joins late does not know what died before."""
+    clients = []
+
+    def make():
+        clients.append(Client())
+        return clients[-1]
+    yield make
+    for client in clients:
+        client.close()
+
+
+@pytest.fixture
+def client(new_client):
     """Return a client in this process."""
     prepare()
-    rclpy.init()
-    node = rclpy.create_node('client')
-    yield Client(node)
-    node.destroy_node()
-    rclpy.shutdown()
+    return new_client()

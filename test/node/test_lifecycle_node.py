@@ -20,17 +20,11 @@ LOW_THRESHOLDS = {      # so that untrained weights find something
 @pytest.fixture
 def start_node(processes, weights, tmp_path):
     """Return what starts the node on a memory of this test's own."""
-    started = []
-
     def start(**params):
-        started.append(processes.start('main', params={
+        return processes.start('main', params={
             'memory.path': tmp_path / 'memory', 'inference.weights': weights, **LOW_THRESHOLDS,
-            **{k.replace('__', '.'): v for k, v in params.items()}}))
-        return started[-1]
-    yield start
-    for node in started:        # of a failed test: the next one must not hear it
-        node.kill()
-        node.wait()
+            **{k.replace('__', '.'): v for k, v in params.items()}})
+    return start
 
 
 def state_of(client):
@@ -43,19 +37,6 @@ def change_state(client, transition):
     request = ChangeState.Request()
     request.transition.id = transition
     return client.call(ChangeState, '/rescene4d/change_state', request).success
-
-
-@pytest.fixture
-def publish(client):
-    """Return what publishes a cloud to a node that listens."""
-    topic = interfaces.SNAPSHOTS
-    publisher = client.node.create_publisher(topic.type, topic.name, topic.qos())
-
-    def send(message):
-        client.wait(publisher.get_subscription_count)
-        publisher.publish(message)
-    yield send
-    client.node.destroy_publisher(publisher)
 
 
 def entry(messages, name):
@@ -111,7 +92,7 @@ def test_one_memory_has_one_writer(client, processes, start_node):
     assert processes.stop(first) == 0
 
 
-def test_visits_become_objects_for_late_viewers(client, processes, start_node, publish, visits,
+def test_visits_become_objects_for_late_viewers(client, processes, start_node, visits,
                                                 cloud_message):
     """Objects, changes, markers and cloud agree; who joins later gets all but the changes."""
     node = start_node(autostart='true')
@@ -119,7 +100,7 @@ def test_visits_become_objects_for_late_viewers(client, processes, start_node, p
     client.wait(lambda: objects)
     assert (objects[-1].revision, objects[-1].objects) == (0, [])
     for scan in visits[:2]:
-        publish(cloud_message(scan))
+        client.publish(cloud_message(scan))
     client.wait(lambda: objects[-1].revision == 2 and len(changes) == 2)
     assert [c.revision for c in changes] == [1, 2]
     assert objects[-1].header.frame_id == changes[-1].header.frame_id == 'map'
@@ -150,20 +131,21 @@ def facts(message):
                   for o in message.objects)
 
 
-def test_kill_loses_no_visit_and_no_id(client, processes, start_node, publish, visits,
+def test_kill_loses_no_visit_and_no_id(client, new_client, processes, start_node, visits,
                                        cloud_message):
     """SIGKILL in the middle of the work: what was stored is processed, with the same ids."""
     node = start_node(autostart='true')
-    objects, diagnostics = client.listen(interfaces.OBJECTS), client.listen(interfaces.DIAGNOSTICS)
-    publish(cloud_message(visits[0]))
+    objects = client.listen(interfaces.OBJECTS)
+    client.publish(cloud_message(visits[0]))
     client.wait(lambda: objects and objects[-1].revision == 1)
     before = {o.object_id for o in objects[-1].objects}
     for scan in visits[1:3]:
-        publish(cloud_message(scan))
+        client.publish(cloud_message(scan))
     client.wait(lambda: 'visit 3 stored' in node.log.read_text())
     assert processes.stop(node, signal.SIGKILL) == -signal.SIGKILL
 
-    objects.clear()
+    client = new_client()
+    objects = client.listen(interfaces.OBJECTS)
     node = start_node(autostart='true')
     client.wait(lambda: objects and objects[-1].revision == 3)
     assert before <= {o.object_id for o in objects[-1].objects}
@@ -171,12 +153,12 @@ def test_kill_loses_no_visit_and_no_id(client, processes, start_node, publish, v
     assert processes.stop(node) == 0
 
     objects.clear()
-    diagnostics.clear()
+    diagnostics = client.listen(interfaces.DIAGNOSTICS)
     node = start_node(autostart='true')
     client.wait(lambda: objects and diagnostics)
     assert facts(objects[-1]) == remembered
     assert entry(diagnostics, 'memory')[2]['revision'] == '3'
-    publish(cloud_message(visits[3]))
+    client.publish(cloud_message(visits[3]))
     client.wait(lambda: objects[-1].revision == 4)
     ids = [o.object_id for o in objects[-1].objects]
     assert {i for i, *_ in remembered} <= set(ids)
@@ -205,30 +187,30 @@ def broken(kind, message):
     return message
 
 
-def test_bad_clouds_are_refused_and_the_next_visit_works(client, processes, start_node, publish,
+def test_bad_clouds_are_refused_and_the_next_visit_works(client, processes, start_node,
                                                          visits, cloud_message):
     """One message in the log, one diagnostics entry with the reason, and the node stays up."""
     node = start_node(autostart='true', tf_timeout=0.0)
     objects, diagnostics = client.listen(interfaces.OBJECTS), client.listen(interfaces.DIAGNOSTICS)
-    publish(cloud_message(visits[1]))
+    client.publish(cloud_message(visits[1]))
     client.wait(lambda: objects and objects[-1].revision == 1)
     kinds = {'without z': 'z', 'empty': 'point', 'all NaN': 'finite', 'truncated': 'expected',
              'other frame': 'camera_that_nobody_knows', 'no frame': 'frame',
              'no stamp': 'stamp'}
     for number, (kind, hint) in enumerate(kinds.items(), 1):
-        publish(broken(kind, cloud_message(visits[2])))
+        client.publish(broken(kind, cloud_message(visits[2])))
         client.wait(lambda n=number: entry(diagnostics, 'scans')[2]['refused'] == str(n))
         level, text, _ = entry(diagnostics, 'scans')
         assert (level, hint in text) == (b'\x01', True), f'{kind}: {text}'
-    publish(cloud_message(visits[1]))               # a duplicate
+    client.publish(cloud_message(visits[1]))               # a duplicate
     client.wait(lambda: entry(diagnostics, 'scans')[2]['refused'] == str(len(kinds) + 1))
-    publish(cloud_message(visits[0]))               # older than the newest
+    client.publish(cloud_message(visits[0]))               # older than the newest
     client.wait(lambda: entry(diagnostics, 'memory')[2]['late visits'] == '1')
     assert entry(diagnostics, 'scans')[0] == entry(diagnostics, 'memory')[0] == b'\x01'
     assert 'reprocess' in entry(diagnostics, 'scans')[1]
     assert objects[-1].revision == 1
 
-    publish(cloud_message(visits[2]))
+    client.publish(cloud_message(visits[2]))
     client.wait(lambda: objects[-1].revision == 2)
     client.wait(lambda: entry(diagnostics, 'scans')[0] == b'\x00')
     log = node.log.read_text()
@@ -261,7 +243,7 @@ def test_live_parameters(client, processes, start_node):
     assert processes.stop(node) == 0
 
 
-def test_cloud_in_a_known_frame_is_taken_to_the_map(client, processes, start_node, publish,
+def test_cloud_in_a_known_frame_is_taken_to_the_map(client, processes, start_node,
                                                     visits, cloud_message):
     """With tf2: what the node remembers is where TF says the cloud is."""
     tf2_ros = pytest.importorskip('tf2_ros')
@@ -273,7 +255,7 @@ def test_cloud_in_a_known_frame_is_taken_to_the_map(client, processes, start_nod
     broadcaster.sendTransform(transform)
     node = start_node(autostart='true', tf_timeout=30.0)
     clouds = client.listen(interfaces.SEGMENTED_CLOUD)
-    publish(cloud_message(visits[0], 'camera'))
+    client.publish(cloud_message(visits[0], 'camera'))
     client.wait(lambda: clouds)
     assert clouds[0].header.frame_id == 'map'
     points = np.frombuffer(clouds[0].data, np.uint8).reshape(-1, clouds[0].point_step)
