@@ -3,6 +3,7 @@ from __future__ import annotations
 
 import argparse
 from concurrent.futures import as_completed, ProcessPoolExecutor
+from functools import cache
 from multiprocessing import get_context
 from pathlib import Path
 import shutil
@@ -17,6 +18,8 @@ from rescene4d_ros.data import (
     write_truth_files,
 )
 from rescene4d_ros.rooms import make_sample, make_sequence, PRESETS, ROOM_TYPES, RoomsConfig
+from rescene4d_ros.rooms.catalog import Catalog
+from rescene4d_ros.rooms.furniture import Draw, draw
 from rescene4d_ros.structures import ScanSequence
 
 SAMPLE_SEED = 24
@@ -33,6 +36,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     made.add_argument('--preset', choices=PRESETS, default='default', help='how much changes')
     made.add_argument('--room-type', choices=('any', *ROOM_TYPES), default='any')
     made.add_argument('--max-objects', type=int, help='most objects per room')
+    made.add_argument('--assets', type=Path, metavar='DIR',
+                      help='furniture libraries (.sh3f) to mix in, such as '
+                           '/usr/share/sweethome3d/furniture; without: parametric furniture only')
+    made.add_argument('--split', choices=('train', 'val', 'test'), default='train',
+                      help='whose models of the libraries to use')
+    made.add_argument('--furniture-cache', type=Path, metavar='DIR',
+                      help='keeps prepared models between runs')
     made.add_argument('--jobs', type=int, default=1, help='processes')
     sample = actions.add_parser('sample', help='make the sample bag with its truth')
     sample.add_argument('--out', type=Path, default=Path('data/sample'), help='folder, made anew')
@@ -47,8 +57,14 @@ def run(options: argparse.Namespace) -> int:
     return {'make': _make, 'sample': _sample, 'show': _show}[options.action](options)
 
 
-def _make_one(seed: int, path: Path, values: dict) -> int:
-    sequence, truth = make_sequence(seed, make(RoomsConfig, values))
+@cache
+def _furniture(assets: Path | None, split: str, prepared: Path | None) -> Draw:
+    """Return what furniture is drawn from; read once per process."""
+    return draw if assets is None else Catalog.open(assets, prepared).source(split)
+
+
+def _make_one(seed: int, path: Path, values: dict, furniture: tuple) -> int:
+    sequence, truth = make_sequence(seed, make(RoomsConfig, values), _furniture(*furniture))
     write_sequence(path, sequence, truth)
     return seed
 
@@ -66,6 +82,8 @@ def _make(options: argparse.Namespace) -> int:
     if options.max_objects:
         values['max_objects'] = options.max_objects
     make(RoomsConfig, values)
+    furniture = options.assets, options.split, options.furniture_cache
+    _furniture(*furniture)
     options.out.mkdir(parents=True, exist_ok=True)
     work = {seed: options.out / f'room_{seed:08d}.npz'
             for seed in range(options.seed, options.seed + options.count)}
@@ -75,12 +93,12 @@ def _make(options: argparse.Namespace) -> int:
         task = progress.add_task('', total=len(work), completed=len(work) - len(missing))
         if options.jobs <= 1:
             for seed, path in missing.items():
-                _make_one(seed, path, values)
+                _make_one(seed, path, values, furniture)
                 progress.advance(task)
             return 0
         # Spawned, not forked: Open3D's threads do not survive a fork.
         with ProcessPoolExecutor(options.jobs, mp_context=get_context('spawn')) as pool:
-            futures = [pool.submit(_make_one, seed, path, values)
+            futures = [pool.submit(_make_one, seed, path, values, furniture)
                        for seed, path in missing.items()]
             for future in as_completed(futures):
                 future.result()

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 from rescene4d_ros.rooms.config import RoomsConfig
 from rescene4d_ros.rooms.floorplan import Floorplan, Placed
-from rescene4d_ros.rooms.furniture import draw, Model, openings
+from rescene4d_ros.rooms.furniture import Draw, Model, openings
 from rescene4d_ros.rooms.outline import Room
 from rescene4d_ros.rooms.recipes import EXTRAS, RECIPES
 
@@ -193,10 +193,10 @@ class Furnisher:
         yield Placed(0, made, *at, model.mount, parent.yaw, kind, parent.instance_id)
 
 
-def furnish(room: Room, target: int, config: RoomsConfig, rng: np.random.Generator
-            ) -> tuple[Floorplan, int]:
+def furnish(room: Room, target: int, config: RoomsConfig, rng: np.random.Generator,
+            draw: Draw) -> tuple[Floorplan, int]:
     """
-    Fill a room with about `target` objects.
+    Fill a room with about `target` objects, whose models `draw` gives.
 
     Returns
     -------

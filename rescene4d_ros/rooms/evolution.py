@@ -8,7 +8,7 @@ import numpy as np
 from rescene4d_ros.rooms.arrangement import Furnisher
 from rescene4d_ros.rooms.config import RoomsConfig
 from rescene4d_ros.rooms.floorplan import Floorplan, Placed
-from rescene4d_ros.rooms.furniture import draw
+from rescene4d_ros.rooms.furniture import Draw
 from rescene4d_ros.rooms.outline import Room
 from rescene4d_ros.rooms.recipes import EXTRAS
 
@@ -18,7 +18,7 @@ MIN_TURN_RAD = 0.45
 
 
 def evolve(room: Room, plan: Floorplan, next_id: int, config: RoomsConfig,
-           rng: np.random.Generator) -> list[dict[int, Placed]]:
+           rng: np.random.Generator, draw: Draw) -> list[dict[int, Placed]]:
     """
     Let a furnished room live for `config.visits` visits.
 
@@ -31,6 +31,8 @@ def evolve(room: Room, plan: Floorplan, next_id: int, config: RoomsConfig,
         First unused instance id.
     config : RoomsConfig
     rng : Generator
+    draw : callable
+        Gives the models of what arrives.
 
     Returns
     -------
@@ -45,7 +47,7 @@ def evolve(room: Room, plan: Floorplan, next_id: int, config: RoomsConfig,
         _come_back(work, away, config, rng)
         _swap(work, config, rng)
         _move_and_remove(work, away, config, rng)
-        _arrive(work, config, rng)
+        _arrive(work, config, rng, draw)
         next_id = work.next_id
         visits.append(dict(work.plan.placed))
     return visits
@@ -162,7 +164,8 @@ def _has_moved(old: Placed, new: Placed) -> bool:
             or (turn >= MIN_TURN_RAD and not old.model.symmetric))
 
 
-def _arrive(work: Furnisher, config: RoomsConfig, rng: np.random.Generator) -> None:
+def _arrive(work: Furnisher, config: RoomsConfig, rng: np.random.Generator,
+            draw: Draw) -> None:
     """Bring new things: another model, or a look-alike of one that is there."""
     plan = work.plan
     movable = [p for p in plan.placed.values() if p.model.liveliness > 0.3]

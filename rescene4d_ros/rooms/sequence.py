@@ -9,6 +9,8 @@ from rescene4d_ros.rooms.camera import camera_poses
 from rescene4d_ros.rooms.config import ROOM_SHARES, ROOM_TYPES, RoomsConfig
 from rescene4d_ros.rooms.evolution import evolve
 from rescene4d_ros.rooms.floorplan import Placed
+from rescene4d_ros.rooms.furniture import Draw
+from rescene4d_ros.rooms.furniture import draw as draw_parametric
 from rescene4d_ros.rooms.fusion import fuse
 from rescene4d_ros.rooms.light import shade
 from rescene4d_ros.rooms.material import albedo
@@ -44,15 +46,18 @@ class Life:
     stamps_ns: tuple[int, ...]
 
 
-def make_sequence(seed: int, config: RoomsConfig) -> tuple[ScanSequence, SequenceTruth]:
+def make_sequence(seed: int, config: RoomsConfig, draw: Draw = draw_parametric
+                  ) -> tuple[ScanSequence, SequenceTruth]:
     """
     Make one room that changes between visits, and scan it at each of them.
 
     Parameters
     ----------
     seed : int
-        The same seed and config give the same bytes.
+        The same seed, config and source of furniture give the same bytes.
     config : RoomsConfig
+    draw : callable
+        Gives furniture models; `Catalog.source` mixes catalog models in.
 
     Returns
     -------
@@ -61,10 +66,10 @@ def make_sequence(seed: int, config: RoomsConfig) -> tuple[ScanSequence, Sequenc
     truth : SequenceTruth
 
     """
-    return scan_life(make_life(seed, config), seed, config)
+    return scan_life(make_life(seed, config, draw), seed, config)
 
 
-def make_life(seed: int, config: RoomsConfig) -> Life:
+def make_life(seed: int, config: RoomsConfig, draw: Draw = draw_parametric) -> Life:
     """Furnish a room and let it change, which is quick; see `make_sequence`."""
     layout, life, frame = (np.random.default_rng([seed, k]) for k in range(3))
     kind = config.room_type
@@ -75,8 +80,8 @@ def make_life(seed: int, config: RoomsConfig) -> Life:
     if kind == 'bath':
         target = max(low, round(target * BATH_SHARE))
     room = make_room(kind, target, layout)
-    plan, next_id = furnish(room, target, config, layout)
-    visits = evolve(room, plan, next_id, config, life)
+    plan, next_id = furnish(room, target, config, layout, draw)
+    visits = evolve(room, plan, next_id, config, life, draw)
     map_T_room = _map_frame(frame)
     stamps = [FIRST_VISIT_NS + int(frame.integers(0, 300 * DAY_NS))]
     longest = max(config.days_min, config.days_max)

@@ -14,8 +14,10 @@ from rescene4d_ros.rooms.catalog.picture import render
 from rescene4d_ros.rooms.catalog.report import credit_list, summary
 from rescene4d_ros.rooms.catalog.shape import load_shape, simplified
 from rescene4d_ros.rooms.catalog.table import reviewed
+from rescene4d_ros.rooms.config import RoomsConfig
 from rescene4d_ros.rooms.furniture import draw as make
 from rescene4d_ros.rooms.furniture.openings import door as parametric_door
+from rescene4d_ros.rooms.sequence import make_life
 from rescene4d_ros.structures import INSTANCE_CLASSES
 
 CORNERS = np.array([[x, y, z] for x in (0, 1) for y in (0, 1) for z in (0, 1)], float)
@@ -277,6 +279,19 @@ def test_source_stands_in_for_the_parametric_makers(tmp_path, catalog):
         one, two = empty(makers, np.random.default_rng(5)), make(makers, np.random.default_rng(5))
         assert one.size == two.size
         assert [p.material for p in one.parts] == [p.material for p in two.parts]
+
+
+def test_rooms_are_furnished_from_the_catalog(tmp_path, catalog):
+    """Its chairs and tables stand in the rooms; an empty catalog changes nothing."""
+    config = RoomsConfig(room_type='meeting', visits=1)
+    names = {p.model.name for p in make_life(4, config, catalog.source(share=1.0)).visits[0]
+             .values()}
+    assert names & {model_of(catalog, 'chair').name, model_of(catalog, 'table').name}
+    (tmp_path / 'none').mkdir()
+    empty = make_life(4, config, Catalog.open(tmp_path / 'none').source())
+    plain = make_life(4, config)
+    assert [(p.model.name, p.x, p.y) for p in empty.visits[0].values()] \
+        == [(p.model.name, p.x, p.y) for p in plain.visits[0].values()]
 
 
 def test_door_fills_its_hole_like_a_parametric_one(tmp_path):

@@ -1,5 +1,5 @@
 """Parametric furniture of the 18 object classes; knows single models, not where they stand."""
 from rescene4d_ros.rooms.furniture.catalog import CATALOG, draw
-from rescene4d_ros.rooms.furniture.model import Model, Top
+from rescene4d_ros.rooms.furniture.model import Draw, Model, Top
 
-__all__ = ['CATALOG', 'draw', 'Model', 'Top']
+__all__ = ['CATALOG', 'draw', 'Draw', 'Model', 'Top']

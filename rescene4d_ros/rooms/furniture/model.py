@@ -1,7 +1,7 @@
 """One piece of furniture: its parts, its size, and how it likes to stand."""
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -84,3 +84,7 @@ def build(name: str, class_name: str, parts: Iterable[Part], place: str, *,
     return Model(name, INSTANCE_CLASSES.index(class_name), tuple(p.moved(shift) for p in parts),
                  tuple(float(v) for v in high - low), place, mount, front, moved_tops, symmetric,
                  liveliness)
+
+
+# Gives a model of the kinds 'a|b'; the only way in which rooms get furniture.
+Draw = Callable[[str, np.random.Generator], Model]
