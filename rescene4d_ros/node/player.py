@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Iterator
+from itertools import chain, islice
 from pathlib import Path
 import sys
 import time
@@ -108,7 +109,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def play(player: Player, options: argparse.Namespace) -> int:
-    """Play the chosen clouds; 1 when nobody listens or a visit is not processed in time."""
+    """Play the chosen clouds; 1 = nobody listens or not processed in time, 2 = no such clouds."""
+    end = None if options.count is None else options.skip + options.count
+    clouds = islice(enumerate(clouds_of(options.bag, options.topic), 1), options.skip, end)
+    first = next(clouds, None)      # a wrong bag is said before anybody is waited for
+    if first is None:
+        print('player: the bag has no such clouds', file=sys.stderr)
+        return 2
     if not player.wait(lambda: player.has_listener, options.timeout):
         print(f'player: nobody subscribed to {options.to} in {options.timeout:g} s',
               file=sys.stderr)
@@ -117,21 +124,18 @@ def play(player: Player, options: argparse.Namespace) -> int:
         print(f'player: no node told its revision on {options.objects} in '
               f'{options.timeout:g} s', file=sys.stderr)
         return 1
-    end = None if options.count is None else options.skip + options.count
-    for number, data in enumerate(clouds_of(options.bag, options.topic)):
-        if number < options.skip or (end is not None and number >= end):
-            continue
+    for number, data in chain([first], clouds):
         before, start = player.revision, time.monotonic()
         player.play(data, options.timeout)
         if options.acks:
             if not player.wait(lambda before=before: player.revision > before, options.timeout):
-                print(f'player: cloud {number + 1} was not processed in {options.timeout:g} s',
+                print(f'player: cloud {number} was not processed in {options.timeout:g} s',
                       file=sys.stderr)
                 return 1
-            print(f'cloud {number + 1}: processed in {time.monotonic() - start:.1f} s, '
+            print(f'cloud {number}: processed in {time.monotonic() - start:.1f} s, '
                   f'revision {player.revision}', flush=True)
         else:
-            print(f'cloud {number + 1}: sent', flush=True)
+            print(f'cloud {number}: sent', flush=True)
     return 0
 
 
