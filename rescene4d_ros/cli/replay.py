@@ -81,11 +81,16 @@ def find_visits(options: argparse.Namespace, newest_ns: int) -> Iterator:
         if not path.exists():
             raise ScanError(f'{path}: no such file; expected a cloud ({", ".join(CLOUDS)}), a '
                             'folder of clouds, or a rosbag2 bag')
-        clouds = sorted(p for p in path.iterdir() if p.suffix in CLOUDS) if path.is_dir() else []
-        if path.suffix in BAGS or (path.is_dir() and not clouds):
+        if path.suffix in BAGS or (path / 'metadata.yaml').exists():
             bags.append(path)
+        elif path.is_dir():
+            clouds = sorted(p for p in path.iterdir() if p.suffix in CLOUDS)
+            if not clouds:
+                raise ScanError(f'{path}: expected clouds ({", ".join(CLOUDS)}) or a rosbag2 bag '
+                                'with its metadata.yaml, found neither')
+            files += clouds
         else:
-            files += clouds or [path]
+            files.append(path)
     if bags and files:
         raise ScanError('expected clouds or bags, got both; replay them one after the other')
     if bags and options.times:
