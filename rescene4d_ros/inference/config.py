@@ -16,7 +16,7 @@ class InferenceConfig:
     torch_threads: int = param(0, 'CPU threads of the network; 0 = all cores but one, at least '
                                'one', ge=0, le=1024)
     cache_visits: int = param(4, 'Latest visits whose features are kept', ge=0, le=1000)
-    score_threshold: float = param(0.3, 'Least class probability times mask quality of an '
+    score_threshold: float = param(0.2, 'Least class probability times mask quality of an '
                                    'instance', ge=0.0, le=1.0, live=True)
     mask_threshold: float = param(0.5, 'Least mask probability of an instance on a superpoint',
                                   ge=0.0, le=1.0, live=True)
