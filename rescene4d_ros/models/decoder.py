@@ -122,12 +122,12 @@ class QueryDecoder(nn.Module):
         states = [self.norm(queries)]
         for _ in range(self.config.n_rounds):
             for layer, level in zip(self.layers, tokens):
-                attend = level.attend(self.mask_head(states[-1]).detach())
+                attend = level.attend(self._embeddings(states)[-1].detach())
                 queries = layer(queries, position, level.keys, level.values, attend)
                 states.append(self.norm(queries))
 
         sets = torch.stack(states)  # (L + 1, Q, C)
-        mask_logits = self.mask_head(sets) @ mask_features.T  # (L + 1, Q, S)
+        mask_logits = self._embeddings(sets) @ mask_features.T  # (L + 1, Q, S)
         return QueryOutput(
             class_logits=self.class_head(sets),
             mask_logits=mask_logits.transpose(1, 2),
@@ -141,6 +141,20 @@ class QueryDecoder(nn.Module):
         """Return the superpoints (Q,) at which queries start, of places (S, 4) in space-time."""
         metric = places * places.new_tensor([1, 1, 1, self.config.seed_time_scale])
         return farthest_points(metric, self.config.n_queries)
+
+    def _embeddings(self, states: Sequence[Tensor] | Tensor) -> Tensor:
+        """
+        Return what the masks are made with, of the first and the last states at least.
+
+        Queries that start from a seed correct the seed's own mask, which is a fair one from
+        the start; without that sum young layers first have to unlearn losing it.
+        """
+        if not isinstance(states, Tensor):
+            states = torch.stack([states[0], states[-1]] if len(states) > 1 else list(states))
+        embeddings = self.mask_head(states)
+        if self.query_content is None:
+            return embeddings
+        return torch.cat([embeddings[:1], embeddings[:1] + embeddings[1:]])
 
     def _placed(self, mask_feats: Tensor, points: Tensor, low: Tensor, high: Tensor) -> Tensor:
         """
