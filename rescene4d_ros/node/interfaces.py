@@ -72,9 +72,9 @@ MARKERS = Topic(
     '~/markers', MarkerArray, 'out', 'reliable', 'transient_local', 1,
     'The same as a complete picture for RViz: boxes, labels, points, in colors of the ids')
 CHANGES = Topic(
-    '~/changes', SceneChangeArray, 'out', 'reliable', 'volatile', 100,
+    '~/changes', SceneChangeArray, 'out', 'reliable', 'transient_local', 100,
     'What one visit changed, once per processed visit; a gap in `revision` means: read '
-    '`~/objects` again')
+    '`~/objects` again. A volatile subscriber gets only what comes after it joined')
 SEGMENTED_CLOUD = Topic(
     '~/segmented_cloud', PointCloud2, 'out', 'reliable', 'transient_local', 1,
     'The newest visit with x, y, z, rgb, instance (persistent id, 0 = none), class (-1 = none) '

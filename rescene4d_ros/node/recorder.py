@@ -13,6 +13,7 @@ import signal
 import sys
 
 import rclpy
+from rclpy.event_handler import SubscriptionEventCallbacks
 from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 from rclpy.utilities import remove_ros_args
@@ -60,6 +61,7 @@ class Recorder(Node):
 
     def __init__(self, writer: Writer, node_name: str):
         super().__init__('recorder')
+        self._heard: set[str] = set()
         store = typestore()
         for topic in TOPICS:
             name = topic.name.replace('~', node_name)
@@ -67,7 +69,15 @@ class Recorder(Node):
                 self.resolve_topic_name(name), interfaces.type_name(topic.type),
                 typestore=store, offered_qos_profiles=[offered_qos(topic)])
             self.create_subscription(topic.type, name, partial(self._write, writer, connection),
-                                     topic.qos(), raw=True)
+                                     topic.qos(), raw=True,
+                                     event_callbacks=SubscriptionEventCallbacks(
+                                         matched=partial(self._matched, name)))
+
+    def _matched(self, name: str, info) -> None:
+        """Say when the node was found: what is published before that is lost."""
+        (self._heard.add if info.current_count else self._heard.discard)(name)
+        if len(self._heard) == len(TOPICS):
+            print('hears all topics', flush=True)
 
     def _write(self, writer: Writer, connection, data: bytes) -> None:
         writer.write(connection, self.get_clock().now().nanoseconds, data)

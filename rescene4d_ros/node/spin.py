@@ -5,30 +5,38 @@ from collections.abc import Callable
 import signal
 
 import rclpy
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
+from rclpy.signals import SignalHandlerOptions
 from rescene4d_ros.node.system import prepare
+
+WAKE = 0.2      # s; how soon a signal is noticed while nothing else happens
 
 
 def spin(make: Callable[[], Node], args: list[str] | None = None) -> int:
     """
-    Run a node until ^C or shutdown, then close it.
+    Run a node until ^C, SIGTERM or shutdown, then close it.
 
-    A second ^C (the terminal's and that of launch) must not break the clean-up, and ^C does not
-    run lifecycle transitions, so a node that holds resources closes them in `destroy_node`.
+    rclpy's own signal handlers would shut the context down at once, and the visit that is being
+    finished could not be published any more. ^C runs no lifecycle transition, so a node that holds
+    resources closes them in `destroy_node`.
     """
     executor = node = None
     prepare()
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        rclpy.init(args=args)
+        rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
         node = make()
         executor = SingleThreadedExecutor()
         executor.add_node(node)
-        executor.spin()
-    except (KeyboardInterrupt, ExternalShutdownException):
+        while rclpy.ok():
+            executor.spin_once(timeout_sec=WAKE)
+    except KeyboardInterrupt:
         pass
     finally:
+        # A second ^C (the terminal's and that of launch) must not break the clean-up; SIGTERM may.
         signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
         if executor is not None:
             executor.shutdown()
         if node is not None:

@@ -35,6 +35,7 @@ def test_play_process_record(client, processes, weights, bag, visits, tmp_path):
     node = processes.start('main', params={
         'autostart': 'true', 'memory.path': tmp_path / 'memory', 'inference.weights': weights,
         'inference.score_threshold': 0.0, 'tracker.min_score': 0.0})
+    client.wait(lambda: 'hears all topics' in recorder.log.read_text())
     player = processes.start('player', bag, '--acks', '--count', 2)
     assert processes.finish(player) == 0
     player = processes.start('player', bag, '--acks', '--skip', 2)

@@ -94,7 +94,7 @@ def test_one_memory_has_one_writer(client, processes, start_node):
 
 def test_visits_become_objects_for_late_viewers(client, processes, start_node, visits,
                                                 cloud_message):
-    """Objects, changes, markers and cloud agree; who joins later gets all but the changes."""
+    """Objects, changes, markers and cloud agree; who joins later gets them too."""
     node = start_node(autostart='true')
     objects, changes = client.listen(interfaces.OBJECTS), client.listen(interfaces.CHANGES)
     client.wait(lambda: objects)
@@ -262,3 +262,21 @@ def test_cloud_in_a_known_frame_is_taken_to_the_map(client, processes, start_nod
     xyz = points[:, :12].copy().view(np.float32)
     np.testing.assert_allclose(xyz, visits[0].xyz + np.float32([100, 0, 0]), atol=1e-4)
     assert processes.stop(node) == 0
+
+
+@pytest.mark.parametrize('sig', [signal.SIGINT, signal.SIGTERM])
+def test_stop_finishes_the_visit_at_hand(client, processes, start_node, visits, cloud_message,
+                                         sig):
+    """^C in the middle of a visit: it is processed and published, and the exit is clean."""
+    node = start_node(autostart='true')
+    changes = client.listen(interfaces.CHANGES)
+    client.wait(lambda: state_of(client) == 'active')
+    client.publish(cloud_message(visits[0]))
+    client.wait(lambda: 'visit 1 stored' in node.log.read_text())
+    node.send_signal(sig)
+    client.wait(lambda: node.poll() is not None)
+    assert node.returncode == 0
+    log = node.log.read_text()
+    assert 'invalid' not in log
+    assert 'failed' not in log
+    assert ('visit 1 processed' in log) == (len(changes) == 1)
