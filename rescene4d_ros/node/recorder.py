@@ -75,8 +75,9 @@ class Recorder(Node):
 
     def _matched(self, name: str, info) -> None:
         """Say when the node was found: what is published before that is lost."""
+        before = len(self._heard)
         (self._heard.add if info.current_count else self._heard.discard)(name)
-        if len(self._heard) == len(TOPICS):
+        if before < len(self._heard) == len(TOPICS):
             print('hears all topics', flush=True)
 
     def _write(self, writer: Writer, connection, data: bytes) -> None:
