@@ -73,8 +73,9 @@ def play_and_kill(options: argparse.Namespace) -> None:
     """Play the bag to the node, which is killed and started again between two visits."""
     node = ('main', options.out, '--ros-args', '-p', 'autostart:=true',
             '-p', f'memory.path:={options.out / "memory"}')
-    stage('node started; playing the first visits over DDS')
     with process(*node) as running:
+        await_recorder(options)
+        stage('node started; playing the first visits over DDS')
         play(options, '--count', str(KILL_AFTER))
         running.send_signal(signal.SIGKILL)
         running.wait()
@@ -124,6 +125,16 @@ def process(module: str, out: Path, *arguments: str) -> Iterator[subprocess.Pope
                 running.wait()
     if running.returncode not in (0, -signal.SIGKILL):
         raise StageFailed(f'{module} ended with {running.returncode}; see {log.name}')
+
+
+def await_recorder(options: argparse.Namespace) -> None:
+    """Wait until the recorder hears the node; what keeps one message would lose the first."""
+    log, end = options.out / 'recorder.log', time.monotonic() + options.timeout
+    while 'hears all topics' not in log.read_text():
+        if time.monotonic() > end:
+            raise StageFailed(f'the recorder did not hear the node in {options.timeout:g} s; '
+                              f'see {log} and {options.out / "main.log"}')
+        time.sleep(0.1)
 
 
 def play(options: argparse.Namespace, *arguments: str) -> None:
