@@ -23,7 +23,9 @@ def spin(make: Callable[[], Node], args: list[str] | None = None) -> int:
     """
     executor = node = None
     prepare()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # Also where a script started the node in its background and left SIGINT ignored.
+    for wanted in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(wanted, signal.default_int_handler)
     try:
         rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
         node = make()
