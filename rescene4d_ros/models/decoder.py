@@ -120,14 +120,16 @@ class QueryDecoder(nn.Module):
         position = self.query_position(self.encoding(places[seeds], low, high))
         queries = self._content(mask_features[seeds])
         states = [self.norm(queries)]
+        embeddings = [self.mask_head(states[0])]
         for _ in range(self.config.n_rounds):
             for layer, level in zip(self.layers, tokens):
-                attend = level.attend(self._embeddings(states)[-1].detach())
+                attend = level.attend(embeddings[-1].detach())
                 queries = layer(queries, position, level.keys, level.values, attend)
                 states.append(self.norm(queries))
+                embeddings.append(self._corrected(embeddings[0], self.mask_head(states[-1])))
 
         sets = torch.stack(states)  # (L + 1, Q, C)
-        mask_logits = self._embeddings(sets) @ mask_features.T  # (L + 1, Q, S)
+        mask_logits = torch.stack(embeddings) @ mask_features.T  # (L + 1, Q, S)
         return QueryOutput(
             class_logits=self.class_head(sets),
             mask_logits=mask_logits.transpose(1, 2),
@@ -142,19 +144,14 @@ class QueryDecoder(nn.Module):
         metric = places * places.new_tensor([1, 1, 1, self.config.seed_time_scale])
         return farthest_points(metric, self.config.n_queries)
 
-    def _embeddings(self, states: Sequence[Tensor] | Tensor) -> Tensor:
+    def _corrected(self, of_seed: Tensor, embedding: Tensor) -> Tensor:
         """
-        Return what the masks are made with, of the first and the last states at least.
+        Return what a later mask is made with, (Q, C).
 
         Queries that start from a seed correct the seed's own mask, which is a fair one from
         the start; without that sum young layers first have to unlearn losing it.
         """
-        if not isinstance(states, Tensor):
-            states = torch.stack([states[0], states[-1]] if len(states) > 1 else list(states))
-        embeddings = self.mask_head(states)
-        if self.query_content is None:
-            return embeddings
-        return torch.cat([embeddings[:1], embeddings[:1] + embeddings[1:]])
+        return embedding if self.query_content is None else of_seed + embedding
 
     def _placed(self, mask_feats: Tensor, points: Tensor, low: Tensor, high: Tensor) -> Tensor:
         """
