@@ -23,6 +23,8 @@ class AugmentConfig:
     elastic_magnitude: float = param(0.15, 'Deviation of the distortion before it is smoothed, '
                                      'per granule', ge=0, le=5)
     max_drop: float = param(0.7, 'Largest share of points left out, per visit', ge=0, le=0.99)
+    max_points: int = param(0, 'About the most points of a visit, drawn at random; fewer are '
+                            'faster; 0 = any number', ge=0, le=100_000_000)
     p_hidden: float = param(0.3, 'Chance that a visit misses one upright cylinder', ge=0, le=1)
     hidden_radius: float = param(1.2, 'Largest radius of what is missed', unit='m', ge=0, le=10)
     jitter: float = param(0.004, 'Largest deviation of noise on the points, per visit', unit='m',
@@ -82,7 +84,10 @@ def augment(scans: tuple[Scan, ...], rng: np.random.Generator, config: AugmentCo
 
 def _kept_points(xyz: np.ndarray, rng: np.random.Generator, config: AugmentConfig) -> np.ndarray:
     """Return the points that a sparser scan with a blind spot would have; never none of them."""
-    keep = rng.random(len(xyz)) >= rng.uniform(0, config.max_drop)
+    share = 1 - rng.uniform(0, config.max_drop)
+    if config.max_points:
+        share = min(share, config.max_points / max(len(xyz), 1))
+    keep = rng.random(len(xyz)) < share
     if len(xyz) and rng.random() < config.p_hidden:
         center = xyz[rng.integers(len(xyz)), :2]
         radius = rng.uniform(0, config.hidden_radius)

@@ -32,7 +32,10 @@ def segment_queries(prediction: Prediction, scans: Sequence[Scan], config: Infer
     masks = np.concatenate(prediction.mask_probs)  # (S, Q), superpoints of all visits
     weight = np.concatenate(n_points)
     scores = query_scores(prediction.class_probs, masks, weight, config.mask_threshold)
-    kept = _without_duplicates(masks >= config.mask_threshold, weight, scores, config)
+    order = np.argsort(-scores, kind='stable')
+    order = order[scores[order] >= max(config.score_threshold, 1e-9)]
+    kept = order[without_duplicates(masks[:, order] >= config.mask_threshold, weight,
+                                    config.duplicate_overlap)]
     winner = _best_query(masks[:, kept], scores[kept], config.mask_threshold)
     labels, point_scores, start = [], [], 0
     for points, mask in zip(prediction.superpoint, prediction.mask_probs):
@@ -81,17 +84,32 @@ def query_scores(class_probs: np.ndarray, masks: np.ndarray, weight: np.ndarray,
     return class_probs[:, :-1].max(1, initial=0) * quality
 
 
-def _without_duplicates(inside: np.ndarray, weight: np.ndarray, scores: np.ndarray,
-                        config: InferenceConfig) -> np.ndarray:
-    """Return the queries to keep, best first: (I,) of masks (S, Q) bool."""
-    order = np.argsort(-scores, kind='stable')
-    order = order[scores[order] >= max(config.score_threshold, 1e-9)]
+def without_duplicates(inside: np.ndarray, weight: np.ndarray, most_overlap: float
+                       ) -> np.ndarray:
+    """
+    Find the masks that are not another view of a better one.
+
+    Parameters
+    ----------
+    inside : ndarray (S, Q), bool
+        Masks, best first.
+    weight : ndarray (S,), float
+        Points of each superpoint.
+    most_overlap : float
+        Intersection over union with a better mask that is kept, at most.
+
+    Returns
+    -------
+    ndarray (I,), int64
+        Columns to keep, ascending.
+
+    """
     shared = (inside * weight[:, None]).T @ inside
     area = np.diag(shared)
-    kept = []
-    for query in order:
+    kept: list[int] = []
+    for query in range(len(area)):
         union = area[query] + area[kept] - shared[query, kept]
-        if not (shared[query, kept] > config.duplicate_overlap * union).any():
+        if not (shared[query, kept] > most_overlap * union).any():
             kept.append(query)
     return np.asarray(kept, dtype=np.int64)
 

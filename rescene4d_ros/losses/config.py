@@ -16,13 +16,17 @@ class LossConfig:
     mask_weight: float = param(5.0, 'Weight of the mask cross entropy, also in matching',
                                ge=0, le=100)
     dice_weight: float = param(2.0, 'Weight of the Dice term, also in matching', ge=0, le=100)
-    no_object_weight: float = param(0.1, 'Weight of unmatched queries in the class term',
+    assignment: str = param(
+        'seed', 'Which queries answer for an instance: all that start on it (seed), or the one '
+        'that fits best (hungarian, as published)', one_of=('seed', 'hungarian'))
+    no_object_weight: float = param(0.5, 'Weight of queries that answer for no instance in the '
+                                    'class term; 0.1 as published, where most are such',
                                     ge=0, le=1)
     contrastive_weight: float = param(1.0, 'Weight of the cross-time contrastive term; 0 leaves '
                                       'it out', ge=0, le=100)
-    seed_weight: float = param(1.0, 'Weight of the seed term: every query that starts on an '
-                               'instance learns its mask, matched or not; 0 leaves it out, as '
-                               'published', ge=0, le=100)
+    semantic_weight: float = param(4.0, 'Weight of the class of every superpoint, told from the '
+                                   'backbone alone; 0 leaves it out, as published', ge=0,
+                                   le=100)
     cross_visit_weight: float = param(1.0, 'Weight of positives from another visit against '
                                       'those of the same visit', ge=0, le=100)
     contrastive_chunk: int = param(1024, 'Anchors whose similarities are held at once', ge=1,

@@ -1,6 +1,7 @@
 """The training objective of one sequence."""
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Protocol
 
 from rescene4d_ros.losses.config import LossConfig
@@ -22,6 +23,7 @@ class Queries(Protocol):
     class_logits : Tensor (L + 1, Q, K + 1), float32
     mask_logits : Tensor (L + 1, S, Q), float32
     superpoint_features : Tensor (S, C), float32
+    superpoint_logits : Tensor (S, K + 1), float32
     visit : Tensor (S,), int64
     seed : Tensor (Q,), int64
 
@@ -30,8 +32,27 @@ class Queries(Protocol):
     class_logits: Tensor
     mask_logits: Tensor
     superpoint_features: Tensor
+    superpoint_logits: Tensor
     visit: Tensor
     seed: Tensor
+
+
+@dataclass(frozen=True)
+class _Pairs:
+    """
+    Hold which query answers for which instance.
+
+    Attributes
+    ----------
+    index : tuple of three Tensor (M,), int64
+        Prediction set, query, instance.
+    share : Tensor (M,), float32
+        Of each pair in the mask terms; sums to 1 per set.
+
+    """
+
+    index: tuple[Tensor, Tensor, Tensor]
+    share: Tensor
 
 
 class Criterion:
@@ -42,12 +63,12 @@ class Criterion:
 
     def __call__(self, output: Queries, targets: Targets) -> dict[str, Tensor]:
         """
-        Match, then sum the losses of the L + 1 prediction sets.
+        Assign queries to instances, then sum the losses of the L + 1 prediction sets.
 
         Returns
         -------
         dict of str to Tensor ()
-            'class', 'mask', 'dice' (each summed over the sets), 'seed' and 'contrastive'
+            'class', 'mask', 'dice' (each summed over the sets), 'semantic' and 'contrastive'
             (where they are on) and 'total', the objective.
 
         """
@@ -56,25 +77,31 @@ class Criterion:
         weight = self._superpoint_weight(targets).to(masks.dtype)
         bce = pairwise_mask_bce(output.mask_logits, masks, weight)  # (L + 1, Q, G)
         dice = pairwise_dice(output.mask_logits, masks, weight)
-        with torch.no_grad():
-            cost = (config.class_weight * class_cost(output.class_logits, targets.classes)
-                    + config.mask_weight * bce + config.dice_weight * dice)
-        matched = match(cost)
-        n_matched = max(min(cost.shape[1:]), 1)  # per set
-        losses = {'class': self._class_loss(output.class_logits, targets.classes, matched),
-                  'mask': bce[matched].sum() / n_matched,
-                  'dice': dice[matched].sum() / n_matched}
-        if config.seed_weight > 0:
-            losses['seed'] = self._seed_loss(bce, dice, targets.masks[:, output.seed])
+        pairs = self._assign(output, targets, bce, dice)
+        losses = {'class': self._class_loss(output.class_logits, targets.classes, pairs),
+                  'mask': (bce[pairs.index] * pairs.share).sum(),
+                  'dice': (dice[pairs.index] * pairs.share).sum()}
+        if config.semantic_weight > 0:
+            losses['semantic'] = _semantic_loss(output.superpoint_logits, targets)
         if config.contrastive_weight > 0:
             losses['contrastive'] = contrastive_loss(
                 output.superpoint_features, targets.masks, output.visit,
                 cross_visit_weight=config.cross_visit_weight, chunk=config.contrastive_chunk)
         return {**losses, 'total': self._objective(losses)}
 
-    def _class_loss(self, class_logits: Tensor, classes: Tensor, matched) -> Tensor:
+    @torch.no_grad()
+    def _assign(self, output: Queries, targets: Targets, bce: Tensor, dice: Tensor) -> _Pairs:
+        """Return which query answers for which instance in each prediction set."""
+        if self.config.assignment == 'seed':
+            return _pairs_by_seed(targets.masks[:, output.seed], len(bce))
+        cost = (self.config.class_weight * class_cost(output.class_logits, targets.classes)
+                + self.config.mask_weight * bce + self.config.dice_weight * dice)
+        index = match(cost)
+        return _Pairs(index, bce.new_full(index[0].shape, 1 / max(min(cost.shape[1:]), 1)))
+
+    def _class_loss(self, class_logits: Tensor, classes: Tensor, pairs: _Pairs) -> Tensor:
         """Return the weighted cross entropy, averaged per set, summed over the sets."""
-        sets, queries, instances = matched
+        sets, queries, instances = pairs.index
         no_object = class_logits.shape[-1] - 1
         wanted = class_logits.new_full(class_logits.shape[:2], no_object, dtype=torch.int64)
         wanted[sets, queries] = classes[instances]
@@ -83,25 +110,6 @@ class Criterion:
         entropy = functional.cross_entropy(class_logits.transpose(1, 2), wanted.clamp(min=0),
                                            reduction='none')  # (L + 1, Q)
         return ((entropy * weight).sum(1) / weight.sum(1).clamp(min=1e-6)).sum()
-
-    def _seed_loss(self, bce: Tensor, dice: Tensor, is_seed: Tensor) -> Tensor:
-        """
-        Return the mask terms of every query whose seed lies on an instance, for that instance.
-
-        Matching trains one query per instance and set. This trains all that start on it, and
-        with a target that does not change while others learn; the class term still asks all
-        but one to stand back.
-
-        Parameters
-        ----------
-        bce, dice : Tensor (L + 1, Q, G)
-        is_seed : Tensor (G, Q), bool
-            Whether the query starts on the instance.
-
-        """
-        instances, queries = is_seed.nonzero(as_tuple=True)
-        terms = self.config.mask_weight * bce + self.config.dice_weight * dice
-        return terms[:, queries, instances].sum() / max(len(queries), 1)
 
     def _superpoint_weight(self, targets: Targets) -> Tensor:
         """Return the share of each superpoint in the mask terms, summing to 1."""
@@ -118,3 +126,37 @@ class Criterion:
             return sum(losses.values())
         return sum(getattr(self.config, f'{name}_weight') * loss
                    for name, loss in losses.items())
+
+
+def _pairs_by_seed(is_seed: Tensor, n_sets: int) -> _Pairs:
+    """
+    Pair every query with the instance that it starts on, the same in all sets.
+
+    Matching trains one query per instance and set, with targets that change while the others
+    learn. This trains all that start on it; that they then say the same is put right when
+    instances are made of queries. Instances count alike, however many queries start on them.
+
+    Parameters
+    ----------
+    is_seed : Tensor (G, Q), bool
+        Whether the query starts on the instance.
+    n_sets : int
+
+    """
+    instances, queries = is_seed.nonzero(as_tuple=True)
+    n_starts = is_seed.sum(1)
+    share = 1 / (n_starts[instances] * (n_starts > 0).sum())
+    sets = torch.arange(n_sets, device=is_seed.device).repeat_interleave(len(queries))
+    return _Pairs((sets, queries.repeat(n_sets), instances.repeat(n_sets)),
+                  share.repeat(n_sets))
+
+
+def _semantic_loss(logits: Tensor, targets: Targets) -> Tensor:
+    """Return the mean cross entropy of the superpoints' classes; "none" is the last class."""
+    n_classes = logits.shape[1] - 1
+    wanted = torch.full_like(logits[:, 0], n_classes, dtype=torch.int64)
+    instances, superpoints = targets.masks.nonzero(as_tuple=True)
+    wanted[superpoints] = targets.classes[instances]
+    told = (wanted != IGNORED_CLASS).to(logits.dtype)
+    entropy = functional.cross_entropy(logits, wanted.clamp(min=0), reduction='none')
+    return (entropy * told).sum() / told.sum().clamp(min=1)

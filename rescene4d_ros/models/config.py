@@ -12,7 +12,7 @@ class ModelConfig:
 
     backbone: str = param('small', 'Preset of the sparse U-Net',
                           one_of=('tiny', 'small', '34c'))
-    in_channels: int = param(8, 'Features per voxel that the stem takes', ge=1, le=64)
+    in_channels: int = param(11, 'Features per voxel that the stem takes', ge=1, le=64)
     voxel_size: float = param(0.08, 'Edge of a voxel of the common grid', unit='m',
                               ge=0.005, le=0.5)
     n_classes: int = param(18, 'Object classes K, without "no object"', ge=1, le=1000)
@@ -30,6 +30,9 @@ class ModelConfig:
     mask_reach: float = param(0.8, 'Masks can tell places apart that are this far from each '
                               'other, beside their looks; 0 = looks alone, as published',
                               unit='m', ge=0.0, le=100.0)
+    seed_objectness: float = param(0.1, 'Superpoints less likely to be an object seed no query, '
+                                   'where there are enough others; 0 = all do, as published',
+                                   ge=0.0, le=1.0)
     seed_time_scale: float = param(0.25, 'Distance that one unit of visit time counts in the '
                                    'farthest point sampling of the seeds', unit='m', ge=0.0,
                                    le=100.0)

@@ -88,6 +88,7 @@ class QueryDecoder(nn.Module):
             DecoderLayer(config, c) for c in level_channels[:config.n_levels])
         self.norm = nn.LayerNorm(dim)
         self.class_head = nn.Linear(dim, config.n_classes + 1)
+        self.semantic_head = nn.Linear(dim, config.n_classes + 1)
         self.mask_head = nn.Sequential(nn.Linear(dim, dim), nn.ReLU(), nn.Linear(dim, dim))
 
     def forward(self, visits: Sequence[VisitFeatures], times: Sequence[float] | None = None,
@@ -116,7 +117,8 @@ class QueryDecoder(nn.Module):
         superpoint_features = torch.cat([v.superpoint_features for v in visits])
         mask_features = self._placed(superpoint_features, places, low, high)
 
-        seeds = self._seeds(places)
+        superpoint_logits = self.semantic_head(superpoint_features)
+        seeds = self._seeds(places, superpoint_logits)
         position = self.query_position(self.encoding(places[seeds], low, high))
         queries = self._content(mask_features[seeds])
         states = [self.norm(queries)]
@@ -135,14 +137,35 @@ class QueryDecoder(nn.Module):
             mask_logits=mask_logits.transpose(1, 2),
             features=states[-1],
             superpoint_features=superpoint_features,
+            superpoint_logits=superpoint_logits,
             visit=_visit_index([len(v.superpoint_features) for v in visits],
                                superpoint_features.device),
             seed=seeds)
 
-    def _seeds(self, places: Tensor) -> Tensor:
-        """Return the superpoints (Q,) at which queries start, of places (S, 4) in space-time."""
+    @torch.no_grad()
+    def _seeds(self, places: Tensor, logits: Tensor) -> Tensor:
+        """
+        Return the superpoints (Q,) at which queries start.
+
+        They lie far from each other in space and time, and not on walls and floor, where a
+        query has nothing to find.
+
+        Parameters
+        ----------
+        places : Tensor (S, 4)
+            x, y, z, t.
+        logits : Tensor (S, K + 1)
+
+        """
+        n_queries = self.config.n_queries
         metric = places * places.new_tensor([1, 1, 1, self.config.seed_time_scale])
-        return farthest_points(metric, self.config.n_queries)
+        if not self.config.seed_objectness:
+            return farthest_points(metric, n_queries)
+        objectness = 1 - logits.softmax(-1)[:, -1]
+        likely = (objectness >= self.config.seed_objectness).nonzero()[:, 0]
+        if len(likely) < n_queries:
+            likely = objectness.topk(min(n_queries, len(objectness))).indices.sort().values
+        return likely[farthest_points(metric[likely], n_queries)]
 
     def _corrected(self, of_seed: Tensor, embedding: Tensor) -> Tensor:
         """

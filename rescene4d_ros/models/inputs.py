@@ -10,7 +10,8 @@ from rescene4d_ros.structures import Scan
 import torch
 from torch import Tensor
 
-IN_CHANNELS = 8  # red, green, blue, has color, |normal| x y z, height above the floor
+IN_CHANNELS = 11  # POINT_CHANNELS and where in the voxel the points lie, x y z
+POINT_CHANNELS = 8  # red, green, blue, has color, |normal| x y z, height above the floor
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,8 @@ class VisitInput:
     coords : Tensor (V, 3), int64
         Unique cells of the absolute grid floor(xyz / voxel_size), the same for all visits.
     feats : Tensor (V, Cin), float32
-        Mean of the point features in the cell.
+        Mean of the point features in the cell, and of the points' place in it, x y z in
+        [-1, 1] from border to border.
     xyz : Tensor (V, 3), float32, m, in map
         Mean of the points in the cell.
     superpoint : Tensor (V,), int64
@@ -69,11 +71,13 @@ def make_visit_input(scan: Scan, superpoint: np.ndarray, config: ModelConfig) ->
         return _empty_visit()
     coords, voxel, _ = voxelize(xyz, config.voxel_size)
     voxel_superpoint, point_superpoint = _share_voxels(voxel, np.asarray(superpoint), len(coords))
-    feats = _mean_per_voxel(point_features(scan), voxel, len(coords))
+    mean_xyz = _mean_per_voxel(xyz, voxel, len(coords))
+    inside = 2 * (mean_xyz / config.voxel_size - coords) - 1
+    feats = np.hstack([_mean_per_voxel(point_features(scan), voxel, len(coords)), inside])
     return VisitInput(
         coords=torch.from_numpy(coords.astype(np.int64)),
         feats=torch.from_numpy(feats.astype(np.float32)),
-        xyz=torch.from_numpy(_mean_per_voxel(xyz, voxel, len(coords)).astype(np.float32)),
+        xyz=torch.from_numpy(mean_xyz.astype(np.float32)),
         superpoint=torch.from_numpy(voxel_superpoint),
         n_superpoints=int(voxel_superpoint.max()) + 1,
         point_superpoint=point_superpoint.astype(np.int32))
@@ -93,7 +97,7 @@ def point_features(scan: Scan) -> np.ndarray:
         the floor in m.
 
     """
-    feats = np.zeros((len(scan), IN_CHANNELS), dtype=np.float32)
+    feats = np.zeros((len(scan), POINT_CHANNELS), dtype=np.float32)
     if scan.rgb is not None:
         feats[:, :3] = scan.rgb.astype(np.float32) / 127.5 - 1
         feats[:, 3] = 1

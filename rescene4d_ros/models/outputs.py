@@ -67,6 +67,8 @@ class QueryOutput:
         Final queries: appearance of the object over all visits.
     superpoint_features : Tensor (S, C), float32
         Before the decoder; for the contrastive loss.
+    superpoint_logits : Tensor (S, K + 1), float32
+        Class of each superpoint as the backbone alone sees it; the last is "no object".
     visit : Tensor (S,), int64
         Visit of each superpoint, 0..T - 1.
     seed : Tensor (Q,), int64
@@ -78,5 +80,6 @@ class QueryOutput:
     mask_logits: Tensor
     features: Tensor
     superpoint_features: Tensor
+    superpoint_logits: Tensor
     visit: Tensor
     seed: Tensor

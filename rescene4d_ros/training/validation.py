@@ -12,12 +12,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from rescene4d_ros.inference import without_duplicates
 from rescene4d_ros.models import make_visit_input, ModelConfig, QueryOutput, ReScene4D, VisitInput
 from rescene4d_ros.structures import UNLABELED
 from rescene4d_ros.training.prepared import PreparedFile
 from rescene4d_ros.training.samples import instance_counts
 import torch
 
+MOST_OVERLAP = 0.5  # of two predictions; queries that start on one object all find it
 MIN_POINTS = 25  # fewer points of an instance in a visit say nothing about it there
 
 
@@ -91,7 +93,8 @@ def validate(model: ReScene4D, sequences: Sequence[HeldOut], device: torch.devic
 
     """
     model.eval()
-    scored = [score_output(model([v.to(device) for v in s.visits]), s) for s in sequences]
+    scored = [score_output(model([v.to(device) for v in s.visits]), s, MOST_OVERLAP)
+              for s in sequences]
     classes = np.unique(np.concatenate([s.classes[s.counted] for s in scored]))
     scores = {}
     for percent in (50, 25):
@@ -103,8 +106,18 @@ def validate(model: ReScene4D, sequences: Sequence[HeldOut], device: torch.devic
     return scores
 
 
-def score_output(output: QueryOutput, truth: HeldOut) -> Scored:
-    """Compare the last prediction set with the truth, on points."""
+def score_output(output: QueryOutput, truth: HeldOut, most_overlap: float = 1.0) -> Scored:
+    """
+    Compare the last prediction set with the truth, on points.
+
+    Parameters
+    ----------
+    output : QueryOutput
+    truth : HeldOut
+    most_overlap : float
+        Masks that overlap a better one more than this are left out.
+
+    """
     probs = output.class_logits[-1].softmax(-1)[:, :-1].cpu().numpy()
     masks = output.mask_logits[-1].sigmoid().cpu().numpy()
     score, overlap = probs.max(axis=1), np.ones((len(probs), len(truth.classes)))
@@ -118,7 +131,9 @@ def score_output(output: QueryOutput, truth: HeldOut) -> Scored:
         start += len(counts)
         overlap = np.minimum(overlap, _visit_overlap(masks[rows] > 0.5, counts))
     counted = sum((c.sum(axis=0)[1:] >= MIN_POINTS).astype(int) for c in truth.counts) > 0
-    kept = area >= MIN_POINTS
+    order = np.argsort(-score * quality, kind='stable')
+    order = order[area[order] >= MIN_POINTS]
+    kept = order[without_duplicates(masks[:, order] > 0.5, points, most_overlap)]
     return Scored((score * quality)[kept], probs.argmax(axis=1)[kept], overlap[kept],
                   truth.classes, np.broadcast_to(counted, truth.classes.shape))
 

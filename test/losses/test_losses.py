@@ -21,7 +21,8 @@ def make_output(seed=0, n_sets=L + 1):
     def draw(*shape):
         return torch.randn(*shape, generator=g, dtype=torch.float64, requires_grad=True)
     return SimpleNamespace(class_logits=draw(n_sets, Q, K + 1), mask_logits=draw(n_sets, S, Q),
-                           superpoint_features=draw(S, 8), visit=torch.arange(S) // 12,
+                           superpoint_features=draw(S, 8),
+                           superpoint_logits=draw(S, K + 1), visit=torch.arange(S) // 12,
                            seed=torch.arange(Q) * 3)
 
 
@@ -76,52 +77,92 @@ def test_unknown_class_costs_every_query_the_same():
     assert (cost[..., 0] > -1).all()
 
 
+def cheapest(output, targets, config, k):
+    """Return (query, instance, share) of the cheapest assignment of set k."""
+    def cost(queries):
+        return sum(
+            -config.class_weight * output.class_logits[k, q].softmax(0)[targets.classes[i]]
+            + sum(weight * term for weight, term in zip(
+                (config.mask_weight, config.dice_weight), mask_terms(output, targets, k, q, i)))
+            for i, q in enumerate(queries))
+    best = min(permutations(range(Q), G), key=cost)
+    return [(q, i, 1 / G) for i, q in enumerate(best)]
+
+
+def started(output, targets):
+    """Return (query, instance, share) of every query whose seed lies on an instance."""
+    pairs = [(q, i) for q, s in enumerate(output.seed.tolist()) for i in range(G)
+             if targets.masks[i, s]]
+    n_instances = len({i for _, i in pairs})
+    return [(q, i, 1 / n_instances / sum(other == i for _, other in pairs)) for q, i in pairs]
+
+
+def mask_terms(output, targets, k, q, i):
+    """Return cross entropy and Dice loss of one query and one instance."""
+    logits, truth = output.mask_logits[k, :, q], targets.masks[i].double()
+    p = logits.sigmoid()
+    return (functional.binary_cross_entropy_with_logits(logits, truth),
+            1 - (2 * (p * truth).sum() + 1) / (p.sum() + truth.sum() + 1))
+
+
 def naive_criterion(output, targets, config):
-    """Return the objective, one set, pair and query at a time, without the contrastive term."""
-    totals = {'class': 0, 'mask': 0, 'dice': 0, 'seed': 0}
-    started = [(q, i) for q, s in enumerate(output.seed.tolist()) for i in range(G)
-               if targets.masks[i, s]]
-    for logits, masks in zip(output.class_logits, output.mask_logits):
-        def pair_terms(q, i, logits=logits, masks=masks):
-            t = targets.masks[i].double()
-            p = masks[:, q].sigmoid()
-            bce = functional.binary_cross_entropy_with_logits(masks[:, q], t)
-            dice = 1 - (2 * (p * t).sum() + 1) / (p.sum() + t.sum() + 1)
-            return -logits[q].softmax(0)[targets.classes[i]], bce, dice
-        def cost(assignment, pair_terms=pair_terms):
-            return sum(c * config.class_weight + b * config.mask_weight + d * config.dice_weight
-                       for c, b, d in (pair_terms(q, i) for i, q in enumerate(assignment)))
-        best = min(permutations(range(Q), G), key=cost)
+    """Return the terms, one set, pair and query at a time, without the contrastive one."""
+    totals = {'class': 0, 'mask': 0, 'dice': 0}
+    for k, logits in enumerate(output.class_logits):
+        pairs = (started(output, targets) if config.assignment == 'seed'
+                 else cheapest(output, targets, config, k))
         wanted = torch.full((Q,), K)
-        for i, q in enumerate(best):
+        for q, i, share in pairs:
             wanted[q] = targets.classes[i]
-            totals['mask'] += pair_terms(q, i)[1] / G
-            totals['dice'] += pair_terms(q, i)[2] / G
-        for q, i in started:
-            _, bce, dice = pair_terms(q, i)
-            totals['seed'] += (config.mask_weight * bce + config.dice_weight * dice) / len(started)
+            bce, dice = mask_terms(output, targets, k, q, i)
+            totals['mask'] += bce * share
+            totals['dice'] += dice * share
         weight = torch.ones(K + 1, dtype=torch.float64)
         weight[K] = config.no_object_weight
         totals['class'] += functional.cross_entropy(logits, wanted, weight)
+    owner = torch.full((S,), K)
+    for mask, told in zip(targets.masks, targets.classes):
+        owner[mask] = told
+    totals['semantic'] = functional.cross_entropy(output.superpoint_logits, owner)
     return totals
 
 
+@pytest.mark.parametrize('assignment', ['seed', 'hungarian'])
 @pytest.mark.parametrize('objective', ['weighted', 'raw_sum'])
-def test_criterion_equals_the_loop_in_value_and_gradient(objective):
-    config = LossConfig(objective=objective, contrastive_weight=0.0)
+def test_criterion_equals_the_loop_in_value_and_gradient(objective, assignment):
+    config = LossConfig(objective=objective, assignment=assignment, contrastive_weight=0.0)
     ours, theirs = make_output(), make_output()
     targets = make_targets()
     losses = Criterion(config)(ours, targets)
     naive = naive_criterion(theirs, targets, config)
     for name, value in naive.items():
         torch.testing.assert_close(losses[name], value, check_dtype=False)
-    weights = {'class': 2, 'mask': 5, 'dice': 2} if objective == 'weighted' else {}
+    weights = ({'class': 2, 'mask': 5, 'dice': 2, 'semantic': 4} if objective == 'weighted'
+               else {})
     total = sum(weights.get(name, 1) * value for name, value in naive.items())
     torch.testing.assert_close(losses['total'], total, check_dtype=False)
     losses['total'].backward()
     total.backward()
-    torch.testing.assert_close(ours.mask_logits.grad, theirs.mask_logits.grad)
-    torch.testing.assert_close(ours.class_logits.grad, theirs.class_logits.grad)
+    for name in ('mask_logits', 'class_logits', 'superpoint_logits'):
+        torch.testing.assert_close(getattr(ours, name).grad, getattr(theirs, name).grad)
+
+
+def test_instances_count_alike_however_many_queries_start_on_them():
+    """Twice the queries on one instance, in pairs that say the same, change no mask term."""
+    targets = make_targets()
+    config = LossConfig(contrastive_weight=0.0)
+    once = make_output()
+    first = [int(m.nonzero()[0]) for m in targets.masks]
+    once.seed = torch.tensor([*first, *first])
+    with torch.no_grad():
+        once.mask_logits[:, :, G:] = once.mask_logits[:, :, :G]
+    twice = SimpleNamespace(**vars(once))
+    twice.seed = torch.tensor([*first, first[0], first[0], first[0]])
+    with torch.no_grad():
+        twice.mask_logits = once.mask_logits[:, :, [0, 1, 2, 0, 0, 0]]
+    one, two = Criterion(config)(once, targets), Criterion(config)(twice, targets)
+    torch.testing.assert_close(one['mask'], two['mask'])
+    torch.testing.assert_close(one['dice'], two['dice'])
 
 
 def test_sequence_without_objects_teaches_no_object_only():
@@ -129,7 +170,7 @@ def test_sequence_without_objects_teaches_no_object_only():
     nothing = Targets(torch.zeros(0, S, dtype=torch.bool), torch.zeros(0, dtype=torch.int64))
     losses = Criterion(LossConfig())(output, nothing)
     losses['total'].backward()
-    assert losses['mask'] == losses['dice'] == losses['seed'] == losses['contrastive'] == 0
+    assert losses['mask'] == losses['dice'] == losses['contrastive'] == 0
     expected = sum(functional.cross_entropy(c, torch.full((Q,), K)) for c in output.class_logits)
     torch.testing.assert_close(losses['class'], expected, check_dtype=False)
 
@@ -141,8 +182,11 @@ def test_instance_of_unknown_class_teaches_its_mask_but_not_its_class():
     unlabeled = replace(make_targets(), classes=torch.full((G,), IGNORED_CLASS))
     Criterion(config)(unknown, unlabeled)['total'].backward()
     assert unknown.mask_logits.grad.abs().sum() > 0
+    n_started = len(started(unknown, make_targets()))
     silent = (unknown.class_logits.grad == 0).all(-1).sum(1)
-    assert silent.tolist() == [G] * (L + 1)
+    assert silent.tolist() == [n_started] * (L + 1)
+    is_silent = (unknown.superpoint_logits.grad == 0).all(-1)
+    assert torch.equal(is_silent, make_targets().masks.any(0))
 
 
 def test_superpoints_weighted_by_points_count_as_their_points():
@@ -152,7 +196,10 @@ def test_superpoints_weighted_by_points_count_as_their_points():
     config = LossConfig(contrastive_weight=0.0, dice_weight=0.0, weight_by_points=True)
     merged = Criterion(config)(output, replace(targets, n_points=counts))
     repeated = SimpleNamespace(**{**vars(output), 'mask_logits':
-                                  output.mask_logits.repeat_interleave(counts, dim=1)})
+                                  output.mask_logits.repeat_interleave(counts, dim=1),
+                                  'superpoint_logits':
+                                  output.superpoint_logits.repeat_interleave(counts, dim=0),
+                                  'seed': counts.cumsum(0)[output.seed] - 1})
     spread = Targets(targets.masks.repeat_interleave(counts, dim=1), targets.classes)
     expected = Criterion(replace(config, weight_by_points=False))(repeated, spread)
     torch.testing.assert_close(merged['mask'], expected['mask'])

@@ -26,7 +26,7 @@ def output_of(masks: torch.Tensor, classes: list[int]) -> QueryOutput:
     logits = 20 * torch.nn.functional.one_hot(torch.tensor(classes), 4).float()
     nothing = torch.zeros(0)
     return QueryOutput(logits[None], (20 * masks.float() - 10)[None], nothing, nothing, nothing,
-                         nothing)
+                         nothing, nothing)
 
 
 def test_average_precision_by_hand():
@@ -76,7 +76,7 @@ def test_truth_as_prediction_scores_what_superpoints_allow(toy_files, tiny_recip
     logits = 20 * torch.nn.functional.one_hot(torch.tensor([2, 4, 2, 4]), 19).float()
     nothing = torch.zeros(0)
     output = QueryOutput(logits[None], (20 * masks.float() - 10)[None], nothing, nothing, nothing,
-                         nothing)
+                         nothing, nothing)
     result = score_output(output, held_out)
     assert (np.diag(result.overlap) > 0.5).all()
     assert average_precision([result], 0.5) == pytest.approx((1.0, 1.0))
