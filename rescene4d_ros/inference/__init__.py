@@ -1,6 +1,6 @@
 """Weights and visits in, instances out: the only door to torch; knows no remembered ids."""
 from rescene4d_ros.inference.config import InferenceConfig
-from rescene4d_ros.inference.postprocess import segment_queries, without_duplicates
+from rescene4d_ros.inference.postprocess import duplicates, segment_queries
 from rescene4d_ros.inference.segmenter import Segmenter
 from rescene4d_ros.inference.weights import (
     default_weights,
@@ -11,6 +11,5 @@ from rescene4d_ros.inference.weights import (
 )
 
 __all__ = [
-    'default_weights', 'InferenceConfig', 'load_weights', 'save_weights', 'segment_queries',
-    'Segmenter', 'weights_hash', 'WeightsInfo',
-    'without_duplicates']
+    'default_weights', 'duplicates', 'InferenceConfig', 'load_weights', 'save_weights',
+    'segment_queries', 'Segmenter', 'weights_hash', 'WeightsInfo']

@@ -14,9 +14,10 @@ def segment_queries(prediction: Prediction, scans: Sequence[Scan], config: Infer
     """
     Make instances of queries.
 
-    Queries below the score threshold and duplicates of better ones go; every superpoint goes
-    to its best query; what has too few points in a visit is not in that visit; parts that lie
-    apart become instances of their own.
+    Queries below the score threshold go; queries that found the same object become one, with
+    the mean of their masks and classes; every superpoint goes to its best query; what has too
+    few points in a visit is not in that visit; parts that lie apart become instances of their
+    own.
 
     Parameters
     ----------
@@ -34,22 +35,25 @@ def segment_queries(prediction: Prediction, scans: Sequence[Scan], config: Infer
     scores = query_scores(prediction.class_probs, masks, weight, config.mask_threshold)
     order = np.argsort(-scores, kind='stable')
     order = order[scores[order] >= max(config.score_threshold, 1e-9)]
-    kept = order[without_duplicates(masks[:, order] >= config.mask_threshold, weight,
-                                    config.duplicate_overlap)]
-    winner = _best_query(masks[:, kept], scores[kept], config.mask_threshold)
+    masks, class_probs = masks[:, order], prediction.class_probs[order]
+    leader = duplicates(masks >= config.mask_threshold, weight, config.duplicate_overlap)
+    kept, masks, class_probs = _merged(masks, class_probs, scores[order], leader)
+    kept = order[kept]
+    winner = _best_query(masks, scores[kept], config.mask_threshold)
     labels, point_scores, start = [], [], 0
-    for points, mask in zip(prediction.superpoint, prediction.mask_probs):
-        won = winner[start:start + len(mask)]
-        start += len(mask)
+    for points, n in zip(prediction.superpoint, map(len, prediction.mask_probs)):
+        rows = slice(start, start + n)
+        won, mask = winner[rows], masks[rows]
+        start += n
         label = won[points]
         label[~_is_large(label, len(kept), config.min_points)[label]] = -1
         labels.append(label)
-        chosen = mask[:, kept][np.arange(len(mask)), won] if len(kept) else np.zeros(len(mask))
+        chosen = mask[np.arange(n), won] if len(kept) else np.zeros(n)
         point_scores.append(chosen[points])
     labels, query = split_instances(labels, [s.xyz for s in scans], len(kept),
                                     config.split_gap, config.min_points)
     source = kept[query]
-    objects = prediction.class_probs[source, :-1]
+    objects = class_probs[query, :-1]
     return Segmentation(
         labels=tuple(label.astype(np.int32) for label in labels),
         class_probs=(objects / objects.sum(1, keepdims=True).clip(1e-12)).astype(np.float32),
@@ -84,10 +88,9 @@ def query_scores(class_probs: np.ndarray, masks: np.ndarray, weight: np.ndarray,
     return class_probs[:, :-1].max(1, initial=0) * quality
 
 
-def without_duplicates(inside: np.ndarray, weight: np.ndarray, most_overlap: float
-                       ) -> np.ndarray:
+def duplicates(inside: np.ndarray, weight: np.ndarray, most_overlap: float) -> np.ndarray:
     """
-    Find the masks that are not another view of a better one.
+    Find for each mask the better one that it is another view of.
 
     Parameters
     ----------
@@ -96,22 +99,54 @@ def without_duplicates(inside: np.ndarray, weight: np.ndarray, most_overlap: flo
     weight : ndarray (S,), float
         Points of each superpoint.
     most_overlap : float
-        Intersection over union with a better mask that is kept, at most.
+        Masks with more intersection over union than this are one object.
 
     Returns
     -------
-    ndarray (I,), int64
-        Columns to keep, ascending.
+    ndarray (Q,), int64
+        Column of the mask that leads each one; a leader leads itself.
 
     """
     shared = (inside * weight[:, None]).T @ inside
     area = np.diag(shared)
-    kept: list[int] = []
+    leader = np.arange(len(area))
+    leads = np.zeros(len(area), dtype=bool)
     for query in range(len(area)):
-        union = area[query] + area[kept] - shared[query, kept]
-        if not (shared[query, kept] > most_overlap * union).any():
-            kept.append(query)
-    return np.asarray(kept, dtype=np.int64)
+        union = area[query] + area - shared[query]
+        overlap = np.where(leads, shared[query] / union.clip(min=1e-9), 0)
+        if leads.any() and overlap.max() > most_overlap:
+            leader[query] = overlap.argmax()
+        else:
+            leads[query] = True
+    return leader
+
+
+def _merged(masks: np.ndarray, class_probs: np.ndarray, scores: np.ndarray, leader: np.ndarray
+            ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """
+    Let the queries that found one object vote on its mask and class, by their scores.
+
+    Parameters
+    ----------
+    masks : ndarray (S, Q), float32
+    class_probs : ndarray (Q, K + 1), float32
+    scores : ndarray (Q,), float
+    leader : ndarray (Q,), int64
+        See `duplicates`.
+
+    Returns
+    -------
+    kept : ndarray (I,), int64
+        The leaders, ascending.
+    masks : ndarray (S, I), float32
+    class_probs : ndarray (I, K + 1), float32
+
+    """
+    kept, group = np.unique(leader, return_inverse=True)
+    votes = np.zeros((len(leader), len(kept)), dtype=np.float32)
+    votes[np.arange(len(leader)), group] = scores
+    votes /= votes.sum(0).clip(min=1e-9)
+    return kept, masks @ votes, votes.T @ class_probs
 
 
 def _best_query(masks: np.ndarray, scores: np.ndarray, mask_threshold: float) -> np.ndarray:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from rescene4d_ros.inference import without_duplicates
+from rescene4d_ros.inference import duplicates
 from rescene4d_ros.models import make_visit_input, ModelConfig, QueryOutput, ReScene4D, VisitInput
 from rescene4d_ros.structures import UNLABELED
 from rescene4d_ros.training.prepared import PreparedFile
@@ -133,7 +133,8 @@ def score_output(output: QueryOutput, truth: HeldOut, most_overlap: float = 1.0)
     counted = sum((c.sum(axis=0)[1:] >= MIN_POINTS).astype(int) for c in truth.counts) > 0
     order = np.argsort(-score * quality, kind='stable')
     order = order[area[order] >= MIN_POINTS]
-    kept = order[without_duplicates(masks[:, order] > 0.5, points, most_overlap)]
+    leader = duplicates(masks[:, order] > 0.5, points, most_overlap)
+    kept = order[leader == np.arange(len(order))]
     return Scored((score * quality)[kept], probs.argmax(axis=1)[kept], overlap[kept],
                   truth.classes, np.broadcast_to(counted, truth.classes.shape))
 

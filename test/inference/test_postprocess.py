@@ -3,7 +3,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from rescene4d_ros.inference import InferenceConfig, segment_queries
+from rescene4d_ros.inference import duplicates, InferenceConfig, segment_queries
 from rescene4d_ros.inference.parts import split_instances
 from rescene4d_ros.inference.postprocess import query_scores
 from rescene4d_ros.structures import Prediction, Scan
@@ -53,6 +53,29 @@ def test_duplicates_and_weak_queries_go():
     assert result.features.ravel().tolist() == [1]
     assert result.labels[0].tolist() == [0] * 20 + [-1] * 40
     assert (result.point_scores[0][20:] == 0).all()
+
+
+def test_queries_of_one_object_vote_on_its_class_and_mask():
+    """Two of three say class 1, each less sure than the one that says 0; together they win."""
+    scan, superpoint = line_of_points([0, 1, 2, 3])
+    one, two = [0.8, 0.1, 0.1], [0.2, 0.7, 0.1]
+    found = [0.9, 0.9, 0.9]
+    prediction = predict([one, two, two], [[found, found, [0.6, 0.6, 0.6], [0, 0, 0.6]]],
+                         [superpoint])
+    result = segment_queries(prediction, [scan], replace(CONFIG, split_gap=0.0))
+    assert len(result) == 1
+    assert result.class_probs[0].argmax() == 1
+    assert result.labels[0].tolist() == [0] * 60 + [-1] * 20
+
+
+def test_duplicates_follow_the_better_mask_they_overlap_most():
+    masks = np.array([[1, 0, 1, 1, 0], [1, 0, 1, 0, 0], [1, 1, 0, 0, 0], [0, 1, 0, 0, 1]], bool)
+    # Against mask 0 of 3 points: 1/4, 2/3, 1/3; the last shares only with mask 1, one half.
+    assert duplicates(masks, np.ones(4), 0.5).tolist() == [0, 1, 0, 3, 4]
+    assert duplicates(masks, np.ones(4), 0.3).tolist() == [0, 1, 0, 0, 1]
+    assert duplicates(masks[:, :0], np.ones(4), 0.5).tolist() == []
+    weighted = duplicates(masks, np.array([10.0, 1, 1, 1]), 0.5)
+    assert weighted.tolist() == [0, 1, 0, 0, 4]
 
 
 def test_one_query_is_one_instance_in_all_visits_also_when_it_moved():
