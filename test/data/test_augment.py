@@ -91,6 +91,16 @@ def test_kept_rows_belong_together_and_seed_decides():
     assert len(rows) < len(make_scan())
 
 
+def test_visits_with_too_many_points_are_thinned_to_about_the_limit():
+    many, few = make_scan(0), make_scan(1, n=900)
+    (thin, same), (kept, all_kept) = augment((many, few), np.random.default_rng(0),
+                                             config(max_points=2000))
+    assert abs(len(thin) - 2000) < 5 * np.sqrt(2000)
+    assert np.array_equal(thin.rgb, many.rgb[kept])
+    assert kept[0] < 100 and kept[-1] > 5900  # from everywhere, not the first ones
+    assert len(same) == 900 and np.array_equal(all_kept, np.arange(900))
+
+
 def test_color_and_normals_can_be_missing():
     scan = make_scan()
     (out,), _ = augment((scan,), np.random.default_rng(0),
