@@ -43,6 +43,8 @@ class TrackerConfig:
                         le=12)
     min_points: int = param(30, 'Instances with fewer points are ignored.', ge=1)
     min_score: float = param(0.2, 'Less sure instances are ignored.', ge=0, le=1)
+    birth_score: float = param(0.5, 'Less sure instances are no new objects; they may still be '
+                               'ones that are known.', ge=0, le=1)
 
 
 class SceneTracker:
@@ -187,7 +189,8 @@ class SceneTracker:
         view = VisitView(scan)
         places = view.places_of(records)
         association = associate(observations, records, places, self._association)
-        seen, reasons, confidence = _named(scan, observations, association, next_id)
+        seen, reasons, confidence = _named(scan, observations, association, next_id,
+                                           self._config.birth_score)
         missed = find_overlooked(scan, records, places, seen, self._config.min_points)
         seen, reasons = seen | missed, reasons | dict.fromkeys(missed, REASON)
         past = [VisitView(s, labels[v.visit_id]) for v, s in zip(window[::-1], earlier[::-1])]
@@ -216,12 +219,15 @@ class SceneTracker:
 
 
 def _named(scan: Scan, observations: Sequence[Observation], association: Association,
-           next_id: int) -> tuple[dict[int, Observation], dict[int, str], dict[int, float]]:
-    """Give linked and new observations their ids, and join the pieces of split masks."""
-    numbers = dict(association.links)
-    for number in association.births:
-        numbers[number] = next_id
-        next_id += 1
+           next_id: int, birth_score: float
+           ) -> tuple[dict[int, Observation], dict[int, str], dict[int, float]]:
+    """
+    Give linked and new observations their ids, and join the pieces of split masks.
+
+    A new object has only its score to speak for it; one that is known also has its past.
+    """
+    sure = [k for k in association.births if observations[k].score >= birth_score]
+    numbers = dict(association.links) | {k: next_id + n for n, k in enumerate(sure)}
     pieces: dict[int, list[np.ndarray]] = {}
     for piece, whole in association.parts.items():
         pieces.setdefault(whole, []).append(observations[piece].points)

@@ -91,12 +91,14 @@ class OracleSegmenter:
     Give the true masks and classes; features say no more than the class.
 
     With `share` one instance spans all visits, as the network's queries should; without, every
-    visit has instances of its own and identity is left to the memory.
+    visit has instances of its own and identity is left to the memory. Things in `unsure` get a
+    low score.
     """
 
     def __init__(self, room: BoxRoom, share: bool = True):
         self._room = room
         self._share = share
+        self.unsure: set[int] = set()
 
     def segment(self, scans, keys) -> Segmentation:
         """Return the truth of the scans' stamps as a segmentation."""
@@ -116,7 +118,8 @@ class OracleSegmenter:
         kinds = np.full((len(tracks), len(INSTANCE_CLASSES)), 0.01, dtype=np.float32)
         kinds[np.arange(len(tracks)), class_ids] = 1.0
         kinds /= kinds.sum(1, keepdims=True)
-        return Segmentation(tuple(labels), kinds, np.full(len(tracks), 0.9, dtype=np.float32),
+        scores = np.float32([0.3 if name in self.unsure else 0.9 for _, name in tracks])
+        return Segmentation(tuple(labels), kinds, scores,
                             kinds.copy(), tuple((x >= 0).astype(np.float32) for x in labels))
 
 
@@ -145,8 +148,8 @@ class Diary:
         self.room = BoxRoom()
         self.path = path
         self.memory = SceneMemory.open(path, 'test', 'map', INSTANCE_CLASSES)
-        self.tracker = SceneTracker(self.memory, OracleSegmenter(self.room, share),
-                                    TrackerConfig(**settings))
+        self.segmenter = OracleSegmenter(self.room, share)
+        self.tracker = SceneTracker(self.memory, self.segmenter, TrackerConfig(**settings))
         self.updates = []
 
     def visit(self, day, things, **how):
@@ -230,6 +233,20 @@ def test_half_seen_cabinet_has_neither_moved_nor_changed(tmp_path, share):
         again, changes = diary.visit(day, furniture(), hidden=hidden)
         assert again == first
         assert changes == {}
+
+
+def test_unsure_thing_is_no_new_object_but_a_known_one_stays_known(tmp_path):
+    diary = Diary(tmp_path)
+    diary.segmenter.unsure = {3}
+    first, _ = diary.visit(1, without(furniture(), 3))
+    update = diary.tracker.add_visit(diary.room.scan(2, furniture()))
+    names = diary.room.truth[2 * DAY][0]
+    assert set(update.object_ids[names == 3]) == {0}
+    assert update.changes == ()
+    diary.segmenter.unsure = {1, 2}
+    again, _ = diary.visit(3, furniture())
+    assert {name: again[name] for name in first} == first
+    assert again[3] > max(first.values())
 
 
 @pytest.mark.parametrize('share', [True, False])

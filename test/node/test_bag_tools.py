@@ -34,7 +34,8 @@ def test_play_process_record(client, processes, weights, bag, visits, tmp_path):
     client.wait(lambda: 'recording' in recorder.log.read_text())
     node = processes.start('main', params={
         'autostart': 'true', 'memory.path': tmp_path / 'memory', 'inference.weights': weights,
-        'inference.score_threshold': 0.0, 'tracker.min_score': 0.0})
+        'inference.score_threshold': 0.0, 'tracker.min_score': 0.0,
+        'tracker.birth_score': 0.0})
     client.wait(lambda: 'hears all topics' in recorder.log.read_text())
     player = processes.start('player', bag, '--acks', '--count', 2)
     assert processes.finish(player) == 0

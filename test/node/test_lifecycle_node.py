@@ -14,7 +14,8 @@ from rescene4d_ros.srv import Reprocess
 from sensor_msgs.msg import PointCloud2
 
 LOW_THRESHOLDS = {      # so that untrained weights find something
-    'inference.score_threshold': 0.0, 'inference.torch_threads': 1, 'tracker.min_score': 0.0}
+    'inference.score_threshold': 0.0, 'inference.torch_threads': 1, 'tracker.min_score': 0.0,
+    'tracker.birth_score': 0.0}
 
 
 @pytest.fixture
