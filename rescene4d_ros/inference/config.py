@@ -22,6 +22,9 @@ class InferenceConfig:
                                   ge=0.0, le=1.0, live=True)
     duplicate_overlap: float = param(0.5, 'Masks that overlap more (intersection over union) '
                                      'are one instance', ge=0.0, le=1.0, live=True)
+    part_overlap: float = param(0.8, 'Of two masks of one class of which the smaller lies in the '
+                                'larger by more than this share, the better one stays; 1 = both',
+                                ge=0.0, le=1.0, live=True)
     min_points: int = param(50, 'Least points of an instance in a visit', ge=1, le=1_000_000,
                             live=True)
     split_gap: float = param(0.3, 'Parts of an instance farther apart are instances of their '

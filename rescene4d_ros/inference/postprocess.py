@@ -15,7 +15,8 @@ def segment_queries(prediction: Prediction, scans: Sequence[Scan], config: Infer
     Make instances of queries.
 
     Queries below the score threshold go; queries that found the same object become one, with
-    the mean of their masks and classes; every superpoint goes to its best query; what has too
+    the mean of their masks and classes; those that found a part of one, or it and its
+    neighbor, go; every superpoint goes to its best query; what has too
     few points in a visit is not in that visit; parts that lie apart become instances of their
     own.
 
@@ -36,10 +37,12 @@ def segment_queries(prediction: Prediction, scans: Sequence[Scan], config: Infer
     order = np.argsort(-scores, kind='stable')
     order = order[scores[order] >= max(config.score_threshold, 1e-9)]
     masks, class_probs = masks[:, order], prediction.class_probs[order]
-    leader = duplicates(masks >= config.mask_threshold, weight, config.duplicate_overlap)
-    kept, masks, class_probs = _merged(masks, class_probs, scores[order], leader)
+    leader, votes = duplicates(masks >= config.mask_threshold, weight,
+                               class_probs[:, :-1].argmax(1), config)
+    kept, masks, class_probs = _merged(masks, class_probs, scores[order] * votes, leader)
     kept = order[kept]
-    winner = _best_query(masks, scores[kept], config.mask_threshold)
+    scores = query_scores(class_probs, masks, weight, config.mask_threshold)
+    winner = _best_query(masks, scores, config.mask_threshold)
     labels, point_scores, start = [], [], 0
     for points, n in zip(prediction.superpoint, map(len, prediction.mask_probs)):
         rows = slice(start, start + n)
@@ -57,7 +60,7 @@ def segment_queries(prediction: Prediction, scans: Sequence[Scan], config: Infer
     return Segmentation(
         labels=tuple(label.astype(np.int32) for label in labels),
         class_probs=(objects / objects.sum(1, keepdims=True).clip(1e-12)).astype(np.float32),
-        scores=scores[source].astype(np.float32),
+        scores=scores[query].astype(np.float32),
         features=prediction.features[source],
         point_scores=tuple(np.where(label < 0, 0, score).astype(np.float32)
                            for label, score in zip(labels, point_scores)))
@@ -88,9 +91,14 @@ def query_scores(class_probs: np.ndarray, masks: np.ndarray, weight: np.ndarray,
     return class_probs[:, :-1].max(1, initial=0) * quality
 
 
-def duplicates(inside: np.ndarray, weight: np.ndarray, most_overlap: float) -> np.ndarray:
+def duplicates(inside: np.ndarray, weight: np.ndarray, kinds: np.ndarray,
+               config: InferenceConfig) -> tuple[np.ndarray, np.ndarray]:
     """
-    Find for each mask the better one that it is another view of.
+    Find for each mask the better one that it repeats.
+
+    A mask repeats one that it overlaps enough, and one of its own class that it lies in or that
+    lies in it: a part of the object, or the object and its neighbor. Both stand against the
+    better mask; only the first is another view of the same object.
 
     Parameters
     ----------
@@ -98,39 +106,48 @@ def duplicates(inside: np.ndarray, weight: np.ndarray, most_overlap: float) -> n
         Masks, best first.
     weight : ndarray (S,), float
         Points of each superpoint.
-    most_overlap : float
-        Masks with more intersection over union than this are one object.
+    kinds : ndarray (Q,), int
+        Class of each mask.
+    config : InferenceConfig
 
     Returns
     -------
-    ndarray (Q,), int64
-        Column of the mask that leads each one; a leader leads itself.
+    leader : ndarray (Q,), int64
+        Column of the mask that each one repeats; a leader repeats itself.
+    agrees : ndarray (Q,), bool
+        Whether it is another view of its leader, or the leader.
 
     """
     shared = (inside * weight[:, None]).T @ inside
     area = np.diag(shared)
-    leader = np.arange(len(area))
+    leader, agrees = np.arange(len(area)), np.ones(len(area), dtype=bool)
     leads = np.zeros(len(area), dtype=bool)
     for query in range(len(area)):
         union = area[query] + area - shared[query]
         overlap = np.where(leads, shared[query] / union.clip(min=1e-9), 0)
-        if leads.any() and overlap.max() > most_overlap:
+        smaller = np.minimum(area[query], area)
+        contained = np.where(leads & (kinds == kinds[query]),
+                             shared[query] / smaller.clip(min=1e-9), 0)
+        if overlap.max() > config.duplicate_overlap:
             leader[query] = overlap.argmax()
+        elif contained.max() > config.part_overlap:
+            leader[query], agrees[query] = contained.argmax(), False
         else:
             leads[query] = True
-    return leader
+    return leader, agrees
 
 
-def _merged(masks: np.ndarray, class_probs: np.ndarray, scores: np.ndarray, leader: np.ndarray
+def _merged(masks: np.ndarray, class_probs: np.ndarray, trust: np.ndarray, leader: np.ndarray
             ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """
-    Let the queries that found one object vote on its mask and class, by their scores.
+    Let the queries that found one object vote on its mask and class, by the trust in each.
 
     Parameters
     ----------
     masks : ndarray (S, Q), float32
     class_probs : ndarray (Q, K + 1), float32
-    scores : ndarray (Q,), float
+    trust : ndarray (Q,), float
+        Weight of each query's vote.
     leader : ndarray (Q,), int64
         See `duplicates`.
 
@@ -144,7 +161,7 @@ def _merged(masks: np.ndarray, class_probs: np.ndarray, scores: np.ndarray, lead
     """
     kept, group = np.unique(leader, return_inverse=True)
     votes = np.zeros((len(leader), len(kept)), dtype=np.float32)
-    votes[np.arange(len(leader)), group] = scores
+    votes[np.arange(len(leader)), group] = trust
     votes /= votes.sum(0).clip(min=1e-9)
     return kept, masks @ votes, votes.T @ class_probs
 

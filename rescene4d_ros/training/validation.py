@@ -12,14 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from rescene4d_ros.inference import duplicates
+from rescene4d_ros.inference import duplicates, InferenceConfig
 from rescene4d_ros.models import make_visit_input, ModelConfig, QueryOutput, ReScene4D, VisitInput
 from rescene4d_ros.structures import UNLABELED
 from rescene4d_ros.training.prepared import PreparedFile
 from rescene4d_ros.training.samples import instance_counts
 import torch
 
-MOST_OVERLAP = 0.5  # of two predictions; queries that start on one object all find it
 MIN_POINTS = 25  # fewer points of an instance in a visit say nothing about it there
 
 
@@ -93,7 +92,7 @@ def validate(model: ReScene4D, sequences: Sequence[HeldOut], device: torch.devic
 
     """
     model.eval()
-    scored = [score_output(model([v.to(device) for v in s.visits]), s, MOST_OVERLAP)
+    scored = [score_output(model([v.to(device) for v in s.visits]), s, InferenceConfig())
               for s in sequences]
     classes = np.unique(np.concatenate([s.classes[s.counted] for s in scored]))
     scores = {}
@@ -106,7 +105,8 @@ def validate(model: ReScene4D, sequences: Sequence[HeldOut], device: torch.devic
     return scores
 
 
-def score_output(output: QueryOutput, truth: HeldOut, most_overlap: float = 1.0) -> Scored:
+def score_output(output: QueryOutput, truth: HeldOut, repeats: InferenceConfig | None = None
+                 ) -> Scored:
     """
     Compare the last prediction set with the truth, on points.
 
@@ -114,8 +114,8 @@ def score_output(output: QueryOutput, truth: HeldOut, most_overlap: float = 1.0)
     ----------
     output : QueryOutput
     truth : HeldOut
-    most_overlap : float
-        Masks that overlap a better one more than this are left out.
+    repeats : InferenceConfig, optional
+        Says which masks repeat a better one, and are left out; None = all stay.
 
     """
     probs = output.class_logits[-1].softmax(-1)[:, :-1].cpu().numpy()
@@ -133,9 +133,10 @@ def score_output(output: QueryOutput, truth: HeldOut, most_overlap: float = 1.0)
     counted = sum((c.sum(axis=0)[1:] >= MIN_POINTS).astype(int) for c in truth.counts) > 0
     order = np.argsort(-score * quality, kind='stable')
     order = order[area[order] >= MIN_POINTS]
-    leader = duplicates(masks[:, order] > 0.5, points, most_overlap)
-    kept = order[leader == np.arange(len(order))]
-    return Scored((score * quality)[kept], probs.argmax(axis=1)[kept], overlap[kept],
+    if repeats is not None:
+        leader, _ = duplicates(masks[:, order] > 0.5, points, probs[order].argmax(axis=1), repeats)
+        order = order[leader == np.arange(len(order))]
+    return Scored((score * quality)[order], probs.argmax(axis=1)[order], overlap[order],
                   truth.classes, np.broadcast_to(counted, truth.classes.shape))
 
 

@@ -68,14 +68,43 @@ def test_queries_of_one_object_vote_on_its_class_and_mask():
     assert result.labels[0].tolist() == [0] * 60 + [-1] * 20
 
 
+def leaders(masks, weight, kinds, **settings):
+    """Return what each mask (a column) repeats, and which of them agree with it."""
+    leader, agrees = duplicates(np.array(masks, bool), np.array(weight, float), np.array(kinds),
+                                replace(CONFIG, **settings))
+    return leader.tolist(), agrees.tolist()
+
+
 def test_duplicates_follow_the_better_mask_they_overlap_most():
-    masks = np.array([[1, 0, 1, 1, 0], [1, 0, 1, 0, 0], [1, 1, 0, 0, 0], [0, 1, 0, 0, 1]], bool)
+    masks = [[1, 0, 1, 1, 0], [1, 0, 1, 0, 0], [1, 1, 0, 0, 0], [0, 1, 0, 0, 1]]
     # Against mask 0 of 3 points: 1/4, 2/3, 1/3; the last shares only with mask 1, one half.
-    assert duplicates(masks, np.ones(4), 0.5).tolist() == [0, 1, 0, 3, 4]
-    assert duplicates(masks, np.ones(4), 0.3).tolist() == [0, 1, 0, 0, 1]
-    assert duplicates(masks[:, :0], np.ones(4), 0.5).tolist() == []
-    weighted = duplicates(masks, np.array([10.0, 1, 1, 1]), 0.5)
-    assert weighted.tolist() == [0, 1, 0, 0, 4]
+    kinds, all_views = range(5), [True] * 5
+    assert leaders(masks, [1] * 4, kinds) == ([0, 1, 0, 3, 4], all_views)
+    assert leaders(masks, [1] * 4, kinds, duplicate_overlap=0.3) == ([0, 1, 0, 0, 1], all_views)
+    assert leaders(masks, [10, 1, 1, 1], kinds) == ([0, 1, 0, 0, 4], all_views)
+    assert leaders(np.zeros((3, 0)), [1] * 3, []) == ([], [])
+
+
+def test_part_and_pair_of_one_class_yield_to_the_object_between_them():
+    # A chair, the half of it, it with its neighbor, a cushion on it, its neighbor.
+    masks = [[1, 1, 1, 0, 0], [1, 1, 1, 0, 0], [1, 0, 1, 1, 0], [1, 0, 1, 0, 0],
+             [0, 0, 1, 0, 1], [0, 0, 1, 0, 1], [0, 0, 1, 0, 1], [0, 0, 1, 0, 1],
+             [0, 0, 1, 0, 1]]
+    leader, agrees = leaders(masks, [1] * 9, [0, 0, 0, 1, 0])
+    assert leader == [0, 0, 0, 3, 4]
+    assert agrees == [True, False, False, True, True]
+    assert leaders(masks, [1] * 9, [0, 0, 0, 1, 0], part_overlap=1.0)[0] == [0, 1, 2, 3, 2]
+
+
+def test_part_has_no_vote_on_the_mask():
+    scan, superpoint = line_of_points([0, 1, 2])
+    sure = [0.9, 0.0, 0.1]
+    prediction = predict([sure, sure], [[[0.9, 0.9], [0.6, 0.1], [0.6, 0.1]]], [superpoint])
+    part_first = segment_queries(prediction, [scan], replace(CONFIG, split_gap=0.0))
+    assert part_first.labels[0].tolist() == [0] * 20 + [-1] * 40
+    prediction = predict([sure, [0.7, 0.0, 0.3]], prediction.mask_probs, [superpoint])
+    whole_first = segment_queries(prediction, [scan], replace(CONFIG, split_gap=0.0))
+    assert whole_first.labels[0].tolist() == [0] * 60
 
 
 def test_one_query_is_one_instance_in_all_visits_also_when_it_moved():

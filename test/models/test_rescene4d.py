@@ -3,7 +3,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from rescene4d_ros.inference import duplicates
+from rescene4d_ros.inference import duplicates, InferenceConfig
 from rescene4d_ros.losses import Criterion, LossConfig, Targets
 from rescene4d_ros.losses.matching import class_cost, match
 from rescene4d_ros.models import make_visit_input, ModelConfig, ReScene4D
@@ -222,7 +222,8 @@ def test_learns_a_scene_by_heart(boxes_room, query_content, losses, steps):
     found = confident.argsort(descending=True)
     found = found[classes[found] < CONFIG.n_classes].numpy()
     masks = inside.numpy()[found].T
-    assert len(set(duplicates(masks, np.ones(len(masks)), 0.5))) == 3
+    leader, _ = duplicates(masks, np.ones(len(masks)), classes[found].numpy(), InferenceConfig())
+    assert len(set(leader)) == 3
 
 
 def iou(one, two):
