@@ -23,7 +23,7 @@ class RoomsConfig:
     p_arrive: float = param(0.04, 'New objects per movable object and visit.', ge=0, le=1)
     p_return: float = param(0.4, 'Chance that an absent object is back.', ge=0, le=1)
     p_swap: float = param(0.05, 'Chance that look-alikes trade places.', ge=0, le=1)
-    p_deform: float = param(0.08, 'Share of things with doors, drawers, cushions, cloth or a '
+    p_deform: float = param(0.1, 'Share of things with doors, drawers, cushions, cloth or a '
                             'swivel that change shape per visit.', ge=0, le=1)
     p_twin: float = param(0.7, 'Chance that chairs of one table are look-alikes.', ge=0, le=1)
     days_min: float = param(1.0, 'Shortest time between visits.', unit='d', ge=0.01)

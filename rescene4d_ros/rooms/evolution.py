@@ -65,8 +65,9 @@ def reshape(room: Room, visits: Sequence[dict[int, Placed]], config: RoomsConfig
     """
     Let things change their shape while they stay where they are.
 
-    A thing that is moved, taken away or brought back keeps its shape on the way. A shape is taken
-    only if it has room at all visits to come, so that later ones need not change it.
+    Some already have another shape at the first visit. A thing that is moved, taken away or
+    brought back keeps its shape on the way. A shape is taken only if it has room at all visits to
+    come, so that nothing needs to close because something else moves.
 
     Parameters
     ----------

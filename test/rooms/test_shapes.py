@@ -396,7 +396,7 @@ def test_real_rooms_change_shape_now_and_then():
 def test_a_drawn_curtain_has_not_moved(scanned, tmp_path):
     """The truth beside a bag counts no way for it, though the middle of its box is elsewhere."""
     shifted = 0
-    for life, sequence, truth in scanned:
+    for _, sequence, truth in scanned:
         write_truth_files(tmp_path, sequence, truth)
         for t in range(1, len(truth.visits)):
             for old, o in zip(truth.visits[t - 1].objects, truth.visits[t].objects, strict=True):
