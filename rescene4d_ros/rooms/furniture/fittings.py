@@ -68,10 +68,10 @@ def pulled(front: Sequence[Part], deep: float) -> Joint:
     """
     low, high = front[0].vertices.min(axis=0), front[0].vertices.max(axis=0)
     (w, _, h), x = high - low, (low[0] + high[0]) / 2
-    y, tall, look_ = low[1] - deep / 2, 0.6 * h, front[0].material
-    tray = [box((w - 0.06, deep, 0.012), (x, y, low[2] + 0.02), look_)]
+    y, tall, face = low[1] - deep / 2, 0.6 * h, front[0].material
+    tray = [box((w - 0.06, deep, 0.012), (x, y, low[2] + 0.02), face)]
     tray += [box((0.012, deep, tall), (x + side * (w / 2 - 0.03), y, low[2] + 0.014 + tall / 2),
-                 look_) for side in (-1, 1)]
+                 face) for side in (-1, 1)]
     return Joint(tuple(front), slide=(0.0, DRAWER_SHARE * deep, 0.0), inside=tuple(tray))
 
 
