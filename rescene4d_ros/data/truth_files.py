@@ -42,7 +42,8 @@ def write_truth_files(folder: Path, sequence: ScanSequence, truth: SequenceTruth
         objects = []
         for o in visit.objects:
             moved = 0.0
-            if o.in_room and o.instance_id in last:
+            # The middle of a curtain moves when it is drawn; the curtain does not.
+            if o.in_room and o.instance_id in last and o.change != ChangeKind.DEFORMED:
                 moved = float(np.linalg.norm(np.subtract(o.box.center, last[o.instance_id])))
             if o.in_room:
                 last[o.instance_id] = o.box.center

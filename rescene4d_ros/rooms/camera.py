@@ -1,7 +1,7 @@
 """Where the camera goes and which rays it casts."""
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 from rescene4d_ros.rooms.config import RoomsConfig
@@ -68,18 +68,28 @@ def _free_places(room: Room, placed: Iterable[Placed], rng: np.random.Generator)
         clear &= np.hypot(*(points - near).T) > 0.35
     tall_clear = clear.copy()
     for p in placed:
-        corners = footprint(p, 0.15)
-        edges = np.roll(corners, -1, axis=0) - corners
-        to = points[:, None] - corners
-        inside = (edges[:, 0] * to[..., 1] - edges[:, 1] * to[..., 0] > 0).all(axis=1)
-        clear &= ~inside
-        if p.z < 1.9 and p.z + p.model.size[2] > 1.1:
-            tall_clear &= ~inside
+        for corners, low, high in _obstacles(p, 0.15):
+            edges = np.roll(corners, -1, axis=0) - corners
+            to = points[:, None] - corners
+            inside = (edges[:, 0] * to[..., 1] - edges[:, 1] * to[..., 0] > 0).all(axis=1)
+            clear &= ~inside
+            if low < 1.9 and high > 1.1:
+                tall_clear &= ~inside
     # In a packed room one reaches over the low things.
     for candidates in (clear, tall_clear):
         if candidates.sum() >= 8:
             return points[candidates]
     return points[room.contains(points)]
+
+
+def _obstacles(placed: Placed, margin: float) -> Iterator[tuple[np.ndarray, float, float]]:
+    """Yield (4, 2) corners, lowest and highest level (m) of a thing and of what stands open."""
+    yield footprint(placed, margin), placed.z, placed.z + placed.model.size[2]
+    pose = placed.room_T_object
+    for piece in placed.pieces:
+        if piece.state:
+            block = piece.block(margin) @ pose[:3, :3].T + pose[:3, 3]
+            yield block[:4, :2], float(block[0, 2]), float(block[4, 2])
 
 
 def _walk(free: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:

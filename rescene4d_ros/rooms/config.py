@@ -23,6 +23,8 @@ class RoomsConfig:
     p_arrive: float = param(0.04, 'New objects per movable object and visit.', ge=0, le=1)
     p_return: float = param(0.4, 'Chance that an absent object is back.', ge=0, le=1)
     p_swap: float = param(0.05, 'Chance that look-alikes trade places.', ge=0, le=1)
+    p_deform: float = param(0.1, 'Share of things with doors, drawers, cushions, cloth or a '
+                            'swivel that change shape per visit.', ge=0, le=1)
     p_twin: float = param(0.7, 'Chance that chairs of one table are look-alikes.', ge=0, le=1)
     days_min: float = param(1.0, 'Shortest time between visits.', unit='d', ge=0.01)
     days_max: float = param(30.0, 'Longest time between visits.', unit='d', ge=0.01)
@@ -45,5 +47,6 @@ class RoomsConfig:
 PRESETS: dict[str, dict[str, float]] = {
     'default': {},
     'busy': {'min_objects': 9, 'max_objects': 26, 'p_move': 0.28, 'p_remove': 0.12,
-             'p_arrive': 0.12, 'p_return': 0.6, 'p_swap': 0.25, 'p_hidden_zone': 0.15},
+             'p_arrive': 0.12, 'p_return': 0.6, 'p_swap': 0.25, 'p_deform': 0.2,
+             'p_hidden_zone': 0.15},
 }

@@ -2,12 +2,14 @@
 from __future__ import annotations
 
 from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 from rescene4d_ros.rooms.arrangement import Furnisher
+from rescene4d_ros.rooms.clearance import Clearance
 from rescene4d_ros.rooms.config import RoomsConfig
-from rescene4d_ros.rooms.floorplan import Floorplan, Placed
+from rescene4d_ros.rooms.floorplan import Floorplan, Placed, stays
 from rescene4d_ros.rooms.furniture import Draw
 from rescene4d_ros.rooms.outline import Room
 from rescene4d_ros.rooms.recipes import EXTRAS
@@ -15,6 +17,11 @@ from rescene4d_ros.rooms.recipes import EXTRAS
 # Less than this is within the error of a registered scan and counts as not moved.
 MIN_SHIFT_M = 0.2
 MIN_TURN_RAD = 0.45
+# The same for shapes: less than this share of its way is hardly seen of a door or cushion.
+MIN_STATE = 0.5
+SHAPE_TRIES = 6
+# Share of things that are not as they were made when the room is first seen.
+FOUND_OPEN = 0.2
 
 
 def evolve(room: Room, plan: Floorplan, next_id: int, config: RoomsConfig,
@@ -51,6 +58,69 @@ def evolve(room: Room, plan: Floorplan, next_id: int, config: RoomsConfig,
         next_id = work.next_id
         visits.append(dict(work.plan.placed))
     return visits
+
+
+def reshape(room: Room, visits: Sequence[dict[int, Placed]], config: RoomsConfig,
+            rng: np.random.Generator) -> list[dict[int, Placed]]:
+    """
+    Let things change their shape while they stay where they are.
+
+    Some already have another shape at the first visit. A thing that is moved, taken away or
+    brought back keeps its shape on the way. A shape is taken only if it has room at all visits to
+    come, so that nothing needs to close because something else moves.
+
+    Parameters
+    ----------
+    room : Room
+    visits : sequence of T dicts
+        What is in the room at each visit, by instance id; not changed.
+    config : RoomsConfig
+    rng : Generator
+
+    Returns
+    -------
+    list of T dicts
+
+    """
+    visits = [dict(placed) for placed in visits]
+    clearance = Clearance(room)
+    for t, placed in enumerate(visits):
+        before = visits[t - 1] if t else {}
+        for k in sorted(placed):
+            if not placed[k].model.joints:
+                continue
+            event = rng.random()
+            if t == 0 and event < FOUND_OPEN:
+                _change_shape(visits, k, clearance, rng)
+            elif k in before and stays(before[k], placed[k]) and event < config.p_deform:
+                _change_shape(visits[t:], k, clearance, rng)
+    return visits
+
+
+def _change_shape(visits: Sequence[dict[int, Placed]], k: int, clearance: Clearance,
+                  rng: np.random.Generator) -> None:
+    """Give a thing another shape from the first of `visits` on, if it finds one that fits."""
+    here = [placed for placed in visits if k in placed]
+    old = here[0][k].state or (0.0,) * len(here[0][k].model.joints)
+    for _ in range(SHAPE_TRIES):
+        state = _other_state(old, rng)
+        changed = [j for j, (a, b) in enumerate(zip(old, state)) if a != b]
+        if all(clearance.allows(replace(placed[k], state=state), changed, placed.values())
+               for placed in here):
+            for placed in here:
+                placed[k] = replace(placed[k], state=state)
+            return
+
+
+def _other_state(old: Sequence[float], rng: np.random.Generator) -> tuple[float, ...]:
+    """Return states of which some, and at least one, clearly differ from the J old ones."""
+    state = list(old)
+    chosen = rng.random(len(old)) < 0.4
+    chosen[rng.integers(len(old))] = True
+    for j in np.flatnonzero(chosen):
+        # What stands open is closed; there is no second way of being open that one would notice.
+        state[j] = 0.0 if old[j] else float(rng.uniform(MIN_STATE, 1.0))
+    return tuple(state)
 
 
 def _come_back(work: Furnisher, away: dict[int, list[Placed]], config: RoomsConfig,

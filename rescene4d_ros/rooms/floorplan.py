@@ -4,7 +4,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from rescene4d_ros.rooms.furniture import Model
+from rescene4d_ros.rooms.furniture import Model, Piece
 from rescene4d_ros.rooms.outline import Room
 
 
@@ -24,6 +24,8 @@ class Placed:
         The recipe's words for it, by which others find it.
     parent : int
         Instance it stands on or at, and moves with; 0 = none.
+    state : tuple of J float, 0..1
+        Of the joints of the model; empty = all 0.
 
     """
 
@@ -35,6 +37,12 @@ class Placed:
     yaw: float
     kind: str = ''
     parent: int = 0
+    state: tuple[float, ...] = ()
+
+    @property
+    def pieces(self) -> list[Piece]:
+        """Return the parts of the model in its state."""
+        return self.model.pieces(self.state)
 
     @property
     def room_T_object(self) -> np.ndarray:
@@ -51,6 +59,11 @@ class Placed:
         pose = after.room_T_object @ np.linalg.inv(before.room_T_object) @ self.room_T_object
         return replace(self, x=float(pose[0, 3]), y=float(pose[1, 3]), z=float(pose[2, 3]),
                        yaw=float(np.arctan2(pose[1, 0], pose[0, 0])))
+
+
+def stays(before: Placed, now: Placed) -> bool:
+    """Return whether a thing keeps its pose, whatever its shape."""
+    return np.allclose(before.room_T_object, now.room_T_object, atol=1e-6)
 
 
 def footprint(placed: Placed, margin: float = 0.0, front: float = 0.0) -> np.ndarray:

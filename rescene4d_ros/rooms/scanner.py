@@ -8,6 +8,7 @@ import numpy as np
 from rescene4d_ros.rooms.camera import pixel_rays, project
 from rescene4d_ros.rooms.config import RoomsConfig
 from rescene4d_ros.rooms.floorplan import Placed
+from rescene4d_ros.rooms.furniture import Piece
 from rescene4d_ros.rooms.material import Material
 from rescene4d_ros.rooms.outline import Room
 
@@ -22,7 +23,8 @@ class Surface:
     Attributes
     ----------
     vertices, local : ndarray (V, 3), float64, m
-        In the room, and in the frame of their own model.
+        In the room, and in the frame of their own model as it was made, whatever its state:
+        patterns stick to cushions and cloth.
     faces : ndarray (F, 3), int64
     material, instance, semantic : ndarray (F,), int32
         Per face: index in `materials`, instance id (0 = none), class.
@@ -45,10 +47,11 @@ def surface_of(room: Room, placed: Iterable[Placed]) -> Surface:
     materials: list[Material] = []
     offset = 0
 
-    def take(part, pose, instance, semantic):
+    def take(piece, pose, instance, semantic):
         nonlocal offset
+        part = piece.part
         local.append(part.vertices)
-        vertices.append(part.vertices @ pose[:3, :3].T + pose[:3, 3])
+        vertices.append(piece.vertices @ pose[:3, :3].T + pose[:3, 3])
         faces.append(part.faces + offset)
         offset += len(part.vertices)
         counts.append(len(part.faces))
@@ -56,10 +59,10 @@ def surface_of(room: Room, placed: Iterable[Placed]) -> Surface:
         materials.append(part.material)
 
     for part, semantic in room.structure:
-        take(part, np.eye(4), 0, semantic)
+        take(Piece(part), np.eye(4), 0, semantic)
     for p in placed:
-        for part in p.model.parts:
-            take(part, p.room_T_object, p.instance_id, p.model.class_id)
+        for piece in p.pieces:
+            take(piece, p.room_T_object, p.instance_id, p.model.class_id)
     per_face = np.repeat(np.array(labels, np.int32), counts, axis=0)
     return Surface(np.concatenate(vertices), np.concatenate(local), np.concatenate(faces),
                    per_face[:, 0], per_face[:, 1], per_face[:, 2], tuple(materials))
@@ -86,7 +89,7 @@ class Hits:
         Without and with noise; flying pixels are measured where nothing is.
     face : ndarray (N,), int64
     local : ndarray (N, 3), float32, m
-        In the frame of the hit model.
+        As of `Surface`.
     normals : ndarray (N, 3), float32
         Unit, towards the camera.
     gain : ndarray (N,), float32

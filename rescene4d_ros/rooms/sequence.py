@@ -7,7 +7,7 @@ import numpy as np
 from rescene4d_ros.rooms.arrangement import furnish
 from rescene4d_ros.rooms.camera import camera_poses
 from rescene4d_ros.rooms.config import ROOM_SHARES, ROOM_TYPES, RoomsConfig
-from rescene4d_ros.rooms.evolution import evolve
+from rescene4d_ros.rooms.evolution import evolve, reshape
 from rescene4d_ros.rooms.floorplan import Placed
 from rescene4d_ros.rooms.furniture import Draw
 from rescene4d_ros.rooms.furniture import draw as draw_parametric
@@ -21,6 +21,8 @@ from rescene4d_ros.structures import Scan, ScanSequence, SequenceTruth, UNLABELE
 
 FIRST_VISIT_NS = 1_735_689_600 * 10 ** 9
 DAY_NS = 86_400 * 10 ** 9
+# Shapes have a stream of their own, so that everything else is the same without them.
+SHAPES = 3
 # A bathroom holds fewer things than a living room.
 BATH_SHARE = 0.65
 
@@ -82,6 +84,8 @@ def make_life(seed: int, config: RoomsConfig, draw: Draw = draw_parametric) -> L
     room = make_room(kind, target, layout)
     plan, next_id = furnish(room, target, config, layout, draw)
     visits = evolve(room, plan, next_id, config, life, draw)
+    if config.p_deform:
+        visits = reshape(room, visits, config, np.random.default_rng([seed, SHAPES]))
     map_T_room = _map_frame(frame)
     stamps = [FIRST_VISIT_NS + int(frame.integers(0, 300 * DAY_NS))]
     longest = max(config.days_min, config.days_max)

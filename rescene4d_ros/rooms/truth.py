@@ -2,13 +2,13 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from rescene4d_ros.rooms.config import RoomsConfig
-from rescene4d_ros.rooms.floorplan import Placed
-from rescene4d_ros.rooms.furniture import Model
+from rescene4d_ros.rooms.floorplan import Placed, stays
+from rescene4d_ros.rooms.furniture import Piece
 from rescene4d_ros.structures import (
     Box,
     ChangeKind,
@@ -31,7 +31,7 @@ class VisitRecord:
     ----------
     instance, semantic : ndarray (N,), int32
     local : ndarray (N, 3), m
-        Points in the frame of their own model.
+        Points in the frame of their own model as it was made.
     covered : callable
         Room points (M, 3) -> (M,) bool: looked at or through.
 
@@ -43,9 +43,9 @@ class VisitRecord:
     covered: Callable[[np.ndarray], np.ndarray]
 
 
-def surface_samples(model: Model, rng: np.random.Generator) -> np.ndarray:
-    """Return (M, 3) points spread evenly over the surface of a model, m."""
-    corners = np.concatenate([p.vertices[p.faces] for p in model.parts])
+def surface_samples(pieces: Iterable[Piece], rng: np.random.Generator) -> np.ndarray:
+    """Return (M, 3) points spread evenly over the surface of pieces of a model, m."""
+    corners = np.concatenate([p.vertices[p.part.faces] for p in pieces])
     edges = corners[:, 1:] - corners[:, :1]
     area = np.linalg.norm(np.cross(edges[:, 0], edges[:, 1]), axis=1) / 2
     count = int(np.clip(area.sum() / SHARE_CELL_M ** 2 * 3, 200, 6000))
@@ -60,8 +60,8 @@ def _cells(points: np.ndarray) -> np.ndarray:
 
 
 def box_of(placed: Placed, map_T_room: np.ndarray) -> Box:
-    """Return the box of the whole model in the map frame."""
-    every = np.concatenate([p.vertices for p in placed.model.parts])
+    """Return the box of the whole model, in its state, in the map frame."""
+    every = np.concatenate([p.vertices for p in placed.pieces])
     low, high = every.min(axis=0), every.max(axis=0)
     pose = map_T_room @ placed.room_T_object
     center = pose[:3, :3] @ ((low + high) / 2) + pose[:3, 3]
@@ -85,9 +85,9 @@ def write_truth(visits: Sequence[dict[int, Placed]], records: Sequence[VisitReco
     """
     everything = {k: p for placed in visits for k, p in placed.items()}
     groups = _ambiguity_groups(everything)
-    samples = {k: surface_samples(p.model, np.random.default_rng(k))
-               for k, p in everything.items()}
-    cells = {k: _cells(s) for k, s in samples.items()}
+    # The visible share is counted on the shape as it was made, which scanned points refer to.
+    cells = {k: _cells(surface_samples(p.model.pieces(), np.random.default_rng(k)))
+             for k, p in everything.items()}
     last: dict[int, Placed] = {}
     truths = []
     for t, (placed, record) in enumerate(zip(visits, records)):
@@ -108,7 +108,8 @@ def write_truth(visits: Sequence[dict[int, Placed]], records: Sequence[VisitReco
                 state = ObjectState.PRESENT if seen else ObjectState.NOT_OBSERVED
             else:
                 pose = last[k].room_T_object
-                where = samples[k] @ pose[:3, :3].T + pose[:3, 3]
+                where = surface_samples(last[k].pieces, np.random.default_rng(k))
+                where = where @ pose[:3, :3].T + pose[:3, 3]
                 empty = record.covered(where).mean() >= COVERED_SHARE
                 state = ObjectState.ABSENT if empty else ObjectState.NOT_OBSERVED
             objects.append(TrueObject(
@@ -124,8 +125,9 @@ def _change(before: dict[int, Placed], now: dict[int, Placed], k: int, known: bo
         return ChangeKind.REAPPEARED if known else ChangeKind.ADDED
     if k not in now:
         return ChangeKind.REMOVED if k in before else ChangeKind.UNKNOWN
-    same = np.allclose(before[k].room_T_object, now[k].room_T_object, atol=1e-6)
-    return ChangeKind.UNKNOWN if same else ChangeKind.MOVED
+    if not stays(before[k], now[k]):
+        return ChangeKind.MOVED
+    return ChangeKind.UNKNOWN if before[k].state == now[k].state else ChangeKind.DEFORMED
 
 
 def _ambiguity_groups(everything: dict[int, Placed]) -> dict[int, int]:

@@ -27,9 +27,10 @@ class TrueObject:
     map_T_object : ndarray (4, 4), float64
         Pose of the model; the last known one while out of the room.
     box : Box
-        Of the whole model, also of its unseen sides.
+        Of the whole model in its shape at this visit, also of its unseen sides.
     change : ChangeKind
         Against the previous visit; UNKNOWN where nothing changed or at the first visit.
+        DEFORMED: another shape at the same pose; of what moves and changes shape, MOVED.
     ambiguity_group : int
         Members of one positive group are look-alikes; 0 = none.
     visible_share : float

@@ -188,8 +188,7 @@ def _legend(figure) -> None:
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
     handles = [Patch(facecolor=np.array(color_of(1)) / 255, label='same color = same object')]
-    for color, text in (MARKS[k] for k in (ChangeKind.MOVED, ChangeKind.ADDED, ChangeKind.REMOVED,
-                                           ChangeKind.REAPPEARED)):
+    for color, text in MARKS.values():
         handles.append(Line2D([], [], color=color, linewidth=3, label=text))
     handles.append(Line2D([], [], color=UNSEEN, linewidth=1.6, linestyle=(0, (4, 3)),
                           label='place not seen at this visit'))

@@ -1,10 +1,11 @@
 """One piece of furniture: its parts, its size, and how it likes to stand."""
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from rescene4d_ros.rooms.furniture.joint import Joint, Piece, pieces
 from rescene4d_ros.rooms.mesh import Part
 from rescene4d_ros.structures import INSTANCE_CLASSES
 
@@ -43,7 +44,9 @@ class Model:
     symmetric : bool
         Looks the same when turned about z.
     liveliness : float
-        How readily it changes between visits: 0 = never, 1 = as a chair.
+        How readily it is moved between visits: 0 = never, 1 = as a chair.
+    joints : tuple of J Joint
+        How its shape changes; none: it is rigid.
 
     """
 
@@ -57,16 +60,22 @@ class Model:
     tops: tuple[Top, ...] = ()
     symmetric: bool = False
     liveliness: float = 1.0
+    joints: tuple[Joint, ...] = ()
 
     @property
     def class_name(self) -> str:
         """Return the class of the model in words."""
         return INSTANCE_CLASSES[self.class_id]
 
+    def pieces(self, state: Sequence[float] = ()) -> list[Piece]:
+        """Return its parts at the states (0..1) of its J joints; without: as it was made."""
+        return pieces(self.parts, self.joints, state)
+
 
 def build(name: str, class_name: str, parts: Iterable[Part], place: str, *,
           mount: float | None = None, front: float = 0.0, tops: Iterable[Top] = (),
-          symmetric: bool = False, liveliness: float = 1.0) -> Model:
+          symmetric: bool = False, liveliness: float = 1.0, joints: Iterable[Joint] = ()
+          ) -> Model:
     """
     Return a model of parts that may lie anywhere: the origin moves under their middle.
 
@@ -81,9 +90,19 @@ def build(name: str, class_name: str, parts: Iterable[Part], place: str, *,
     moved_tops = tuple(
         Top((t.x[0] + shift[0], t.x[1] + shift[0]), (t.y[0] + shift[1], t.y[1] + shift[1]),
             t.z + shift[2]) for t in tops)
-    return Model(name, INSTANCE_CLASSES.index(class_name), tuple(p.moved(shift) for p in parts),
+    parts, joints = shifted(parts, joints, shift)
+    return Model(name, INSTANCE_CLASSES.index(class_name), parts,
                  tuple(float(v) for v in high - low), place, mount, front, moved_tops, symmetric,
-                 liveliness)
+                 liveliness, joints)
+
+
+def shifted(parts: Iterable[Part], joints: Iterable[Joint], shift: np.ndarray
+            ) -> tuple[tuple[Part, ...], tuple[Joint, ...]]:
+    """Return parts, and the joints of the same parts, shifted by (3,) metres."""
+    parts = tuple(parts)
+    moved = tuple(p.moved(shift) for p in parts)
+    twins = {id(p): m for p, m in zip(parts, moved)}
+    return moved, tuple(j.moved(shift, twins) for j in joints)
 
 
 # Gives a model of the kinds 'a|b'; the only way in which rooms get furniture.

@@ -1,10 +1,18 @@
 """What is in or on walls: doors, windows, curtains, pictures."""
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
+
 import numpy as np
 from rescene4d_ros.rooms import material as look
-from rescene4d_ros.rooms.furniture.model import build, Model
+from rescene4d_ros.rooms.furniture.joint import Joint
+from rescene4d_ros.rooms.furniture.model import build, Model, shifted
 from rescene4d_ros.rooms.mesh import box, Part, sheet, tube
+
+WIDE_RAD = 1.5
+DRAWN_ASIDE = 0.3
+COVERS = 0.65
 
 
 def door(rng: np.random.Generator, width: float, height: float, wall: float) -> Model:
@@ -31,8 +39,11 @@ def door(rng: np.random.Generator, width: float, height: float, wall: float) -> 
         leaf.append(tube([(w - 0.07, sy * 0.02, 1.02), (w - 0.07, sy * 0.06, 1.02),
                           (w - 0.18, sy * 0.065, 1.02)], 0.011, metal))
     angle = 0.0 if rng.random() < 0.55 else rng.uniform(0.2, 1.7)
-    parts += [p.moved((-w / 2, wall / 2 - 0.03, 0), angle) for p in leaf]
-    return _in_wall('door', 'door', parts)
+    hinge = (-w / 2, wall / 2 - 0.03, 0.0)
+    leaf = [p.moved(hinge, angle) for p in leaf]
+    # What is wide open can be shut, all else can be opened.
+    turn = -angle if angle > WIDE_RAD / 2 else WIDE_RAD - angle
+    return _in_wall('door', 'door', parts + leaf, [Joint(tuple(leaf), hinge, turn)])
 
 
 def window(rng: np.random.Generator, width: float, height: float, wall: float) -> Model:
@@ -57,14 +68,15 @@ def window(rng: np.random.Generator, width: float, height: float, wall: float) -
     return _in_wall('window', 'window', parts)
 
 
-def _in_wall(name: str, class_name: str, parts: list[Part]) -> Model:
+def _in_wall(name: str, class_name: str, parts: list[Part], joints: Sequence[Joint] = ()
+             ) -> Model:
     """Return a model whose origin stays in the middle of its hole, so that it fits."""
-    made = build(name, class_name, parts, 'opening', liveliness=0.0)
+    made = build(name, class_name, parts, 'opening', liveliness=0.0, joints=joints)
     every = np.concatenate([p.vertices for p in parts])
     shift = (every.min(axis=0) + every.max(axis=0)) / 2
     shift[2] = every[:, 2].min()
-    return Model(made.name, made.class_id, tuple(p.moved(shift) for p in made.parts), made.size,
-                 'opening', liveliness=0.0)
+    parts, joints = shifted(made.parts, made.joints, shift)
+    return replace(made, parts=parts, joints=joints, mount=0.0)
 
 
 def _folds(rng: np.random.Generator, width: float, height: float, deep: float,
@@ -95,11 +107,34 @@ def curtain(rng: np.random.Generator, width: float | None = None,
         part = width * rng.uniform(0.18, 0.42)
         cloth = [_folds(rng, part, height, deep, fabric).moved((s * (width - part) / 2, 0, 0))
                  for s in (-1, 1)]
+        joints = [_drawn(c, s, width, part, width / 2)
+                  for c, s in zip(cloth, (-1, 1), strict=True)]
     else:
         part = width * rng.uniform(0.5, 0.95)
         cloth = [_folds(rng, part, height, deep, fabric).moved(((width - part) / 2, 0, 0))]
+        joints = [_drawn(cloth[0], 1, width, part, width)]
     return build('curtain', 'curtain', [rod, *cloth], 'hang',
-                 mount=max(0.03, 2.25 - height), liveliness=0.0)
+                 mount=max(0.03, 2.25 - height), liveliness=0.0, joints=joints)
+
+
+def _drawn(cloth: Part, side: float, rod: float, part: float, reach: float) -> Joint:
+    """
+    Let a cloth be drawn along its rod: aside if it covers most of its reach, else over all of it.
+
+    Parameters
+    ----------
+    cloth : Part
+        Its pinned end is at `side` * `rod` / 2.
+    side : float
+        End of the rod at which it is pinned: -1 or 1.
+    rod, part, reach : float, m
+        Length of the rod, width of the cloth now, and when drawn over all it can cover.
+
+    """
+    wide = DRAWN_ASIDE * reach if part > COVERS * reach else 0.97 * reach
+    # The folds of a cloth that is drawn aside are deeper than those of one that covers.
+    fold = 1.15 if wide < part else 0.75
+    return Joint((cloth,), (side * rod / 2, 0.0, 0.0), scale=(wide / part, fold, 1.0))
 
 
 def shower_curtain(rng: np.random.Generator, width: float | None = None) -> Model:
@@ -110,9 +145,9 @@ def shower_curtain(rng: np.random.Generator, width: float | None = None) -> Mode
                look.metal(rng))
     cloth = _folds(rng, part, height, rng.uniform(0.025, 0.045), look.fabric(rng))
     side = rng.choice([-1, 1])
-    return build('shower curtain', 'shower curtain',
-                 [rod, cloth.moved((side * (width - part) / 2, 0, 0))], 'tub', mount=0.2,
-                 liveliness=0.0)
+    cloth = cloth.moved((side * (width - part) / 2, 0, 0))
+    return build('shower curtain', 'shower curtain', [rod, cloth], 'tub', mount=0.2,
+                 liveliness=0.0, joints=[_drawn(cloth, float(side), width, part, width)])
 
 
 def picture(rng: np.random.Generator) -> Model:

@@ -3,8 +3,11 @@ from __future__ import annotations
 
 import numpy as np
 from rescene4d_ros.rooms import material as look
+from rescene4d_ros.rooms.furniture.joint import Joint
 from rescene4d_ros.rooms.furniture.model import build, Model
 from rescene4d_ros.rooms.mesh import box, cushion, cylinder, Part, sheet, tube
+
+SWIVEL_RAD = 2.4
 
 
 def legs(width: float, depth: float, height: float, thick: float, material: look.Material,
@@ -93,6 +96,7 @@ def office_chair(rng: np.random.Generator) -> Model:
         tip = np.array([np.cos(angle), np.sin(angle), 0]) * rng.uniform(0.28, 0.31)
         parts.append(tube([(0, 0, 0.1), tip + (0, 0, 0.065)], 0.02, base))
         parts.append(cylinder(0.028, 0.05, tip, base, sides=10))
+    base_parts = len(parts)
     parts.append(cushion((w, d, 0.08), (0, 0, seat), cover, 0.035, 0.01))
     rise = height - seat - 0.08
     back = cushion((w * rng.uniform(0.85, 1), 0.07, rise), (0, -d / 2 + 0.02,
@@ -104,7 +108,8 @@ def office_chair(rng: np.random.Generator) -> Model:
             x = sx * (w / 2 + 0.03)
             parts.append(box((0.03, 0.05, 0.2), (x, 0, seat + 0.1), base))
             parts.append(cushion((0.06, 0.26, 0.03), (x, 0.02, seat + 0.21), base, 0.01))
-    return build('office chair', 'chair', parts, 'around', liveliness=1.3)
+    swivel = Joint(tuple(parts[base_parts:]), turn=SWIVEL_RAD if turn < np.pi else -SWIVEL_RAD)
+    return build('office chair', 'chair', parts, 'around', liveliness=1.3, joints=[swivel])
 
 
 def armchair(rng: np.random.Generator) -> Model:
@@ -137,6 +142,7 @@ def _upholstered(rng: np.random.Generator, name: str, class_name: str, seats: in
                                  (sx * (inner + arm) / 2, 0, (arm_height + clear) / 2), cover,
                                  min(0.05, arm / 3)))
     pillow = look.fabric(rng)
+    joints = []
     for k in range(seats):
         x = (k - (seats - 1) / 2) * seat_width
         parts.append(cushion((seat_width - 0.01, depth - back_thick, 0.15),
@@ -144,11 +150,34 @@ def _upholstered(rng: np.random.Generator, name: str, class_name: str, seats: in
         parts.append(cushion((seat_width - 0.02, 0.14, height - seat),
                              (x, -depth / 2 + back_thick + 0.06, (height + seat) / 2),
                              cover, 0.05, 0.03).tilted(-0.15, (0, -depth / 2, seat)))
+        joints += [_pulled_seat(parts[-2]), _slumped_back(parts[-1])]
         if rng.random() < 0.3:
             parts.append(cushion((0.42, 0.12, 0.4), (x, -depth / 2 + back_thick + 0.22,
                                                      seat + 0.2), pillow, 0.05, 0.04).tilted(-0.3))
+            joints.append(_tossed(parts[-1], -np.sign(x) * seat_width / 2))
     return build(name, class_name, parts, 'wall' if seats > 1 else 'floor', front=0.5,
-                 liveliness=0.35 if seats > 1 else 0.8)
+                 liveliness=0.35 if seats > 1 else 0.8, joints=joints)
+
+
+def _foot(part: Part) -> tuple[float, float, float]:
+    """Return the middle of the lower side of a part, m."""
+    low, high = part.vertices.min(axis=0), part.vertices.max(axis=0)
+    return float(low[0] + high[0]) / 2, float(low[1] + high[1]) / 2, float(low[2])
+
+
+def _pulled_seat(part: Part) -> Joint:
+    """Let a seat cushion slide out over the front and sink in."""
+    return Joint((part,), _foot(part), slide=(0.0, 0.24, 0.0), scale=(1.0, 1.0, 0.7))
+
+
+def _slumped_back(part: Part) -> Joint:
+    """Let a back cushion slip forwards, askew and squashed."""
+    return Joint((part,), _foot(part), 0.35, (0.0, 0.2, 0.0), (0.95, 1.3, 0.75))
+
+
+def _tossed(part: Part, sideways: float) -> Joint:
+    """Let a loose pillow lie elsewhere on the seat, `sideways` (m) from where it was."""
+    return Joint((part,), _foot(part), 0.9, (float(sideways), 0.22, -0.02), (1.0, 1.5, 0.6))
 
 
 def corner_sofa(rng: np.random.Generator) -> Model:
@@ -170,13 +199,15 @@ def corner_sofa(rng: np.random.Generator) -> Model:
         cushion((depth - thick, chaise - thick, 0.15),
                 (cx - side * thick / 2, (chaise + thick) / 2, seat - 0.07), cover, 0.04, 0.01)]
     inner = width - depth - thick
+    joints = [_pulled_seat(parts[-1])]
     for k in range(2):
         x = -side * (width / 2 - thick - inner * (k + 0.5) / 2)
         parts.append(cushion((inner / 2 - 0.01, depth - thick, 0.15),
                              (x, (depth + thick) / 2, seat - 0.07), cover, 0.04, 0.02))
         parts.append(cushion((inner / 2 - 0.03, 0.14, height - seat),
                              (x, thick + 0.07, (height + seat) / 2), cover, 0.05, 0.03))
-    return build('corner sofa', 'sofa', parts, 'wall', front=0.3, liveliness=0.15)
+        joints += [_pulled_seat(parts[-2]), _slumped_back(parts[-1])]
+    return build('corner sofa', 'sofa', parts, 'wall', front=0.3, liveliness=0.15, joints=joints)
 
 
 def stool(rng: np.random.Generator) -> Model:

@@ -1,30 +1,13 @@
 """Cabinets, bookshelves, refrigerators."""
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from rescene4d_ros.rooms import material as look
+from rescene4d_ros.rooms.furniture.fittings import carcass, doors, drawers, hinged, pulled
 from rescene4d_ros.rooms.furniture.model import build, Model, Top
-from rescene4d_ros.rooms.furniture.tables import drawers
 from rescene4d_ros.rooms.mesh import box, cylinder, Part
-
-
-def _doors(rng: np.random.Generator, width: float, y: float, low: float, high: float, count: int,
-           face: look.Material) -> list[Part]:
-    """Return `count` door leaves with handles on the plane y (m)."""
-    handle = look.metal(rng)
-    each = width / count
-    parts = []
-    long = rng.random() < 0.5
-    for k in range(count):
-        x = -width / 2 + each * (k + 0.5)
-        parts.append(box((each - 0.012, 0.02, high - low - 0.012), (x, y, (low + high) / 2), face))
-        if rng.random() < 0.4:
-            parts.append(box((each - 0.14, 0.012, high - low - 0.16), (x, y + 0.012,
-                                                                      (low + high) / 2), face))
-        side = 1 if k % 2 == 0 else -1
-        size = (0.02, 0.03, min(0.5, (high - low) * 0.4) if long else 0.1)
-        parts.append(box(size, (x + side * (each / 2 - 0.05), y + 0.02, (low + high) / 2), handle))
-    return parts
 
 
 def wardrobe(rng: np.random.Generator) -> Model:
@@ -32,16 +15,19 @@ def wardrobe(rng: np.random.Generator) -> Model:
     count = int(rng.integers(1, 5))
     width = count * rng.uniform(0.42, 0.6)
     depth, height = rng.uniform(0.42, 0.65), rng.uniform(1.6, 2.3)
-    body = look.wood(rng)
-    face = body if rng.random() < 0.6 else look.wood(rng)
-    parts = [box((width, depth - 0.03, height), (0, -0.015, height / 2), body)]
+    wood = look.wood(rng)
+    face = wood if rng.random() < 0.6 else look.wood(rng)
+    body = box((width, depth - 0.03, height), (0, -0.015, height / 2), wood)
+    parts, joints = [body], []
     low = 0.06
     if rng.random() < 0.3:
         parts += [box((width - 0.02, 0.02, 0.28), (0, depth / 2 - 0.02, 0.22), face),
                   box((0.3, 0.03, 0.02), (0, depth / 2, 0.22), look.metal(rng))]
+        joints.append(pulled(parts[1:], depth - 0.1))
         low = 0.38
-    parts += _doors(rng, width, depth / 2 - 0.02, low, height - 0.02, count, face)
-    return build('wardrobe', 'cabinet', parts, 'wall', front=0.6, liveliness=0.08)
+    leaves, hinges = doors(rng, width, depth / 2 - 0.02, low, height - 0.02, count, face, body)
+    return build('wardrobe', 'cabinet', parts + leaves, 'wall', front=0.6, liveliness=0.08,
+                 joints=joints + hinges)
 
 
 def sideboard(rng: np.random.Generator) -> Model:
@@ -49,17 +35,18 @@ def sideboard(rng: np.random.Generator) -> Model:
     count = int(rng.integers(2, 5))
     width = count * rng.uniform(0.38, 0.55)
     depth, height = rng.uniform(0.36, 0.5), rng.uniform(0.45, 0.95)
-    body = look.wood(rng)
+    wood = look.wood(rng)
     clear = rng.uniform(0.02, 0.2)
-    parts = [box((width, depth - 0.02, height - clear), (0, -0.01, (height + clear) / 2), body)]
+    body = box((width, depth - 0.02, height - clear), (0, -0.01, (height + clear) / 2), wood)
+    parts = [body]
     for sx in (-1, 1):
         for sy in (-1, 1):
             foot = (sx * (width / 2 - 0.06), sy * (depth / 2 - 0.06), clear / 2)
-            parts.append(box((0.04, 0.04, clear), foot, body))
-    parts += _doors(rng, width - 0.03, depth / 2 - 0.012, clear + 0.015, height - 0.02, count,
-                    body if rng.random() < 0.5 else look.wood(rng))
-    return build('sideboard', 'cabinet', parts, 'wall', front=0.5, liveliness=0.2,
-                 tops=[_rim(width, depth, height)])
+            parts.append(box((0.04, 0.04, clear), foot, wood))
+    leaves, joints = doors(rng, width - 0.03, depth / 2 - 0.012, clear + 0.015, height - 0.02,
+                           count, wood if rng.random() < 0.5 else look.wood(rng), body)
+    return build('sideboard', 'cabinet', parts + leaves, 'wall', front=0.5, liveliness=0.2,
+                 tops=[_rim(width, depth, height)], joints=joints)
 
 
 def _rim(width: float, depth: float, height: float) -> Top:
@@ -70,18 +57,19 @@ def _rim(width: float, depth: float, height: float) -> Top:
 def chest(rng: np.random.Generator) -> Model:
     """Make a chest of drawers."""
     width, depth, height = rng.uniform(0.6, 1.2), rng.uniform(0.4, 0.52), rng.uniform(0.7, 1.15)
-    parts = drawers(rng, width, depth, height, int(rng.integers(3, 6)), look.wood(rng))
+    parts, joints = drawers(rng, width, depth, height, int(rng.integers(3, 6)), look.wood(rng))
     return build('chest of drawers', 'cabinet', parts, 'wall', front=0.5,
-                 tops=[_rim(width, depth, height)], liveliness=0.2)
+                 tops=[_rim(width, depth, height)], liveliness=0.2, joints=joints)
 
 
 def filing_cabinet(rng: np.random.Generator) -> Model:
     """Make an office cabinet of drawers, low ones on wheels."""
     width, depth = rng.uniform(0.38, 0.48), rng.uniform(0.48, 0.62)
     height = rng.choice([0.58, 0.72, 1.05, 1.32])
-    parts = drawers(rng, width, depth, height, max(2, round(height / 0.32)), look.metal(rng))
+    parts, joints = drawers(rng, width, depth, height, max(2, round(height / 0.32)),
+                            look.metal(rng))
     return build('filing cabinet', 'cabinet', parts, 'wall', front=0.4,
-                 tops=[_rim(width, depth, height)], liveliness=0.5)
+                 tops=[_rim(width, depth, height)], liveliness=0.5, joints=joints)
 
 
 def nightstand(rng: np.random.Generator) -> Model:
@@ -90,12 +78,12 @@ def nightstand(rng: np.random.Generator) -> Model:
     height = rng.uniform(0.45, 0.62)
     body = look.wood(rng)
     clear = rng.uniform(0.0, 0.2)
-    parts = drawers(rng, width, depth, height, int(rng.integers(1, 4)), body, base=clear)
+    parts, joints = drawers(rng, width, depth, height, int(rng.integers(1, 4)), body, base=clear)
     for sx in (-1, 1):
         parts.append(box((0.03, depth - 0.06, clear + 0.01), (sx * (width / 2 - 0.03), 0,
                                                              clear / 2), body))
     return build('nightstand', 'cabinet', parts, 'wall', tops=[_rim(width, depth, height)],
-                 liveliness=0.5)
+                 liveliness=0.5, joints=joints)
 
 
 def wall_cabinet(rng: np.random.Generator) -> Model:
@@ -103,11 +91,12 @@ def wall_cabinet(rng: np.random.Generator) -> Model:
     count = int(rng.integers(1, 5))
     width = count * rng.uniform(0.36, 0.5)
     depth, height = rng.uniform(0.25, 0.38), rng.uniform(0.5, 0.8)
-    body = look.wood(rng)
-    parts = [box((width, depth - 0.02, height), (0, -0.01, height / 2), body),
-             *_doors(rng, width - 0.01, depth / 2 - 0.012, 0.005, height - 0.005, count, body)]
-    return build('wall cabinet', 'cabinet', parts, 'hang', mount=rng.uniform(1.35, 1.5),
-                 liveliness=0.0)
+    wood = look.wood(rng)
+    body = box((width, depth - 0.02, height), (0, -0.01, height / 2), wood)
+    leaves, joints = doors(rng, width - 0.01, depth / 2 - 0.012, 0.005, height - 0.005, count,
+                           wood, body)
+    return build('wall cabinet', 'cabinet', [body, *leaves], 'hang',
+                 mount=rng.uniform(1.35, 1.5), liveliness=0.0, joints=joints)
 
 
 def bookshelf(rng: np.random.Generator) -> Model:
@@ -190,7 +179,8 @@ def refrigerator(rng: np.random.Generator) -> Model:
     depth = rng.uniform(0.58, 0.72)
     shell = look.ceramic(rng) if rng.random() < 0.5 else look.metal(rng)
     handle = look.metal(rng)
-    parts = [box((width, depth - 0.06, height), (0, -0.03, height / 2), shell)]
+    body = box((width, depth - 0.06, height), (0, -0.03, height / 2), shell)
+    parts, joints, hollow = [body], [], carcass(body, 0.04)
     y = depth / 2 - 0.028
     split = height * (rng.uniform(0.3, 0.45) if rng.random() < 0.5 else rng.uniform(0.6, 0.72))
     if style == 2:
@@ -200,22 +190,27 @@ def refrigerator(rng: np.random.Generator) -> Model:
     else:
         leaves = [(0, width, 0.04, height)]
     for x, w, low, high in leaves:
-        parts.append(box((w - 0.012, 0.05, high - low - 0.012), (x, y, (low + high) / 2), shell))
         side = -np.sign(x) if style == 2 else 1
-        parts.append(box((0.025, 0.04, min(0.5, (high - low) * 0.55)),
-                         (x + side * (w / 2 - 0.05), y + 0.045, (low + high) / 2), handle))
+        leaf = [box((w - 0.012, 0.05, high - low - 0.012), (x, y, (low + high) / 2), shell),
+                box((0.025, 0.04, min(0.5, (high - low) * 0.55)),
+                    (x + side * (w / 2 - 0.05), y + 0.045, (low + high) / 2), handle)]
+        parts += leaf
+        joints.append(hinged(leaf, (x - side * (w / 2 - 0.006), y + 0.025), side, body, hollow))
     return build('refrigerator', 'refrigerator', parts, 'wall', front=0.7, liveliness=0.1,
-                 tops=[_rim(width, depth - 0.08, height)] if height < 1.6 else ())
+                 tops=[_rim(width, depth - 0.08, height)] if height < 1.6 else (), joints=joints)
 
 
 def shoe_locker(rng: np.random.Generator) -> Model:
     """Make a locker row: narrow tall doors side by side."""
     count = int(rng.integers(2, 5))
     width, depth, height = count * 0.32, rng.uniform(0.42, 0.5), rng.uniform(1.6, 1.9)
-    body = look.metal(rng)
-    parts = [box((width, depth - 0.02, height), (0, -0.01, height / 2), body),
-             *_doors(rng, width, depth / 2 - 0.012, 0.08, height, count, body)]
+    metal = look.metal(rng)
+    body = box((width, depth - 0.02, height), (0, -0.01, height / 2), metal)
+    leaves, joints = doors(rng, width, depth / 2 - 0.012, 0.08, height, count, metal, body)
+    parts = [body, *leaves]
     for k in range(count):
         x = -width / 2 + 0.32 * (k + 0.5)
-        parts.append(cylinder(0.012, 0.02, (x, depth / 2 - 0.01, height * 0.55), body, sides=8))
-    return build('locker', 'cabinet', parts, 'wall', front=0.6, liveliness=0.05)
+        knob = cylinder(0.012, 0.02, (x, depth / 2 - 0.01, height * 0.55), metal, sides=8)
+        parts.append(knob)
+        joints[k] = replace(joints[k], parts=(*joints[k].parts, knob))
+    return build('locker', 'cabinet', parts, 'wall', front=0.6, liveliness=0.05, joints=joints)

@@ -3,9 +3,10 @@ from __future__ import annotations
 
 import numpy as np
 from rescene4d_ros.rooms import material as look
+from rescene4d_ros.rooms.furniture.fittings import drawers, pulled
 from rescene4d_ros.rooms.furniture.model import build, Model, Top
 from rescene4d_ros.rooms.furniture.seating import legs
-from rescene4d_ros.rooms.mesh import box, cylinder, oval, Part, prism
+from rescene4d_ros.rooms.mesh import box, cylinder, oval, prism
 
 
 def _top(width: float, depth: float, height: float, y: float = 0.0) -> Top:
@@ -116,7 +117,7 @@ def desk(rng: np.random.Generator) -> Model:
     plate = look.wood(rng)
     frame = look.metal(rng) if rng.random() < 0.6 else plate
     low = height - thick
-    parts = [box((width, depth, thick), (0, 0, height - thick / 2), plate)]
+    parts, joints = [box((width, depth, thick), (0, 0, height - thick / 2), plate)], []
     style = rng.integers(3)
     for sx in (-1, 1):
         x = sx * (width / 2 - 0.05)
@@ -132,8 +133,9 @@ def desk(rng: np.random.Generator) -> Model:
         parts.append(box((width - 0.12, 0.018, low * rng.uniform(0.4, 0.8)),
                          (0, -depth / 2 + 0.1, low * 0.68), plate))
     if rng.random() < 0.6:
-        parts += drawers(rng, 0.4, depth * 0.85, low - 0.02, int(rng.integers(2, 5)), plate,
-                         x=rng.choice([-1, 1]) * (width / 2 - 0.28), base=0.04)
+        chest, joints = drawers(rng, 0.4, depth * 0.85, low - 0.02, int(rng.integers(2, 5)), plate,
+                                x=rng.choice([-1, 1]) * (width / 2 - 0.28), base=0.04)
+        parts += chest
     if rng.random() < 0.2:
         wing = rng.uniform(0.5, 0.8)
         sx = rng.choice([-1, 1])
@@ -141,21 +143,7 @@ def desk(rng: np.random.Generator) -> Model:
         parts.append(box((0.5, wing, thick), (x, depth / 2 + wing / 2, height - thick / 2), plate))
         parts.append(box((0.48, 0.03, low), (x, depth / 2 + wing - 0.05, low / 2), plate))
     return build('desk', 'desk', parts, 'wall', front=0.7, liveliness=0.25,
-                 tops=[_top(width, depth, height)])
-
-
-def drawers(rng: np.random.Generator, width: float, depth: float, height: float, count: int,
-            body: look.Material, x: float = 0.0, base: float = 0.0) -> list[Part]:
-    """Return a chest of `count` drawers from `base` up to `height` (m), fronts at +y."""
-    face = body if rng.random() < 0.6 else look.wood(rng)
-    handle = look.metal(rng)
-    parts = [box((width, depth - 0.02, height - base), (x, -0.01, (height + base) / 2), body)]
-    each = (height - base) / count
-    for k in range(count):
-        z = base + each * (k + 0.5)
-        parts.append(box((width - 0.02, 0.02, each - 0.015), (x, depth / 2 - 0.005, z), face))
-        parts.append(box((0.12, 0.025, 0.015), (x, depth / 2 + 0.015, z + each * 0.2), handle))
-    return parts
+                 tops=[_top(width, depth, height)], joints=joints)
 
 
 def counter(rng: np.random.Generator) -> Model:
@@ -165,7 +153,7 @@ def counter(rng: np.random.Generator) -> Model:
     handle, low = look.metal(rng), height - 0.04
     hole_x = rng.uniform(-width / 2 + 0.5, width / 2 - 0.5)
     half_w, half_d = 0.27, 0.2
-    parts = []
+    parts, joints = [], []
     for left, right in ((-width / 2, hole_x - half_w), (hole_x + half_w, width / 2)):
         size = right - left
         parts.append(box((size, depth - 0.05, low - 0.1), ((left + right) / 2, -0.025,
@@ -188,15 +176,19 @@ def counter(rng: np.random.Generator) -> Model:
         tall = (low - 0.12) / split
         for j in range(split):
             z = 0.11 + tall * (j + 0.5)
-            parts.append(box((each - 0.012, 0.02, tall - 0.012), (x, depth / 2 - 0.04, z), body))
-            parts.append(box((0.14, 0.025, 0.012), (x, depth / 2 - 0.02, z + tall * 0.4), handle))
+            front = [box((each - 0.012, 0.02, tall - 0.012), (x, depth / 2 - 0.04, z), body),
+                     box((0.14, 0.025, 0.012), (x, depth / 2 - 0.02, z + tall * 0.4), handle)]
+            parts += front
+            if split > 1:
+                joints.append(pulled(front, depth - 0.15))
     slot = Top((hole_x, hole_x), (0.0, 0.0), height)
     left_top = Top((-width / 2 + 0.1, hole_x - half_w - 0.05), (-depth / 2 + 0.05,
                                                                depth / 2 - 0.05), height)
     right_top = Top((hole_x + half_w + 0.05, width / 2 - 0.1), (-depth / 2 + 0.05,
                                                                depth / 2 - 0.05), height)
     tops = [slot, *(t for t in (left_top, right_top) if t.x[1] - t.x[0] > 0.3)]
-    return build('kitchen counter', 'counter', parts, 'wall', front=0.8, tops=tops, liveliness=0.0)
+    return build('kitchen counter', 'counter', parts, 'wall', front=0.8, tops=tops, liveliness=0.0,
+                 joints=joints)
 
 
 def bar_counter(rng: np.random.Generator) -> Model:
