@@ -87,7 +87,7 @@ def score_segmentation(truths: Sequence[TrueSequence], found: Sequence[Trajector
         _precision_of([pooled_cases(a, b, rules) for a, b in pairs]),
         tuple(_precision_of([visit_cases(a, b, t, rules) for a, b in pairs if t < a.n_visits])
               for t in range(n_visits)),
-        _mean([_mean([recall(of_class[h]) for h in THRESHOLDS]) for of_class in outcomes.values()]),
+        _mean([recall(of_class[h]) for of_class in outcomes.values() for h in THRESHOLDS]),
         {kind: _recall_of_kind(kind, kinds, by_class, outcomes) for kind in KINDS})
 
 

@@ -152,9 +152,9 @@ def true_sequence(truth: SequenceTruth, name: str, room: str = '',
                 changes[g, t], states[g, t] = o.change, o.state
                 poses[g, t] = o.map_T_object
     labels = np.concatenate([v.instance for v in truth.visits])
+    visit = np.repeat(np.arange(shape[1]), [len(v.instance) for v in truth.visits])
     return TrueSequence(
-        name, room or name, np.repeat(np.arange(shape[1]), [len(v.instance) for v in truth.visits]),
-        np.where(np.isin(labels, ids), labels, 0), ids,
+        name, room or name, visit, np.where(np.isin(labels, ids), labels, 0), ids,
         np.array([known[int(i)].class_id for i in ids], dtype=np.int64),
         np.array([known[int(i)].ambiguity_group for i in ids], dtype=np.int64),
         changes, states, poses)

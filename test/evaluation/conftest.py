@@ -52,22 +52,23 @@ def make_random(seed, n_visits=2, n_points=40, n_classes=2):
     rng = np.random.default_rng(seed)
     n_true = int(rng.integers(1, 6))
     classes = {int(i) + 1: int(rng.integers(n_classes)) for i in rng.permutation(n_true)}
-    groups = {i: int(rng.integers(0, 2)) * (1 + c) for i, c in classes.items()}
+    groups = {i: int(rng.random() < 0.8) * (1 + c) for i, c in classes.items()}
     labels = []
     for _ in range(n_visits):
-        size = rng.integers(0, n_points // n_true + 1, n_true) * (rng.random(n_true) < 0.8)
+        size = rng.integers(0, n_points // n_true + 1, n_true) * (rng.random(n_true) < 0.85)
         label = np.repeat(np.arange(n_true) + 1, size)
         labels.append(np.concatenate([label, np.zeros(n_points - len(label), np.int64)]))
     flat = np.concatenate(labels)
     visit = np.repeat(np.arange(n_visits), n_points)
     masks = []
-    for _ in range(int(rng.integers(0, 9))):
-        target = rng.integers(1, n_true + 1, n_visits if rng.random() < 0.5 else 1)
-        target = np.broadcast_to(target, n_visits)
+    for _ in range(int(rng.integers(0, 12))):
+        first = int(rng.integers(1, n_true + 1))
+        alike = [i for i, c in classes.items() if c == classes[first]]
+        target = np.append(first, rng.choice(alike, n_visits - 1))
         hit = (flat == target[visit]) & (rng.random(len(flat)) < rng.choice([0.7, 1.0]))
-        hit |= rng.random(len(flat)) < rng.choice([0.0, 0.1])
-        hit &= (rng.random(n_visits) < 0.9)[visit]
-        masks.append((np.flatnonzero(hit), classes[int(target[0])] if rng.random() < 0.8
+        hit |= rng.random(len(flat)) < rng.choice([0.0, 0.05])
+        hit &= (rng.random(n_visits) < 0.95)[visit]
+        masks.append((np.flatnonzero(hit), classes[first] if rng.random() < 0.9
                       else int(rng.integers(n_classes)), round(float(rng.random()), 1)))
     return make_truth(labels, classes, groups), make_prediction(masks)
 
