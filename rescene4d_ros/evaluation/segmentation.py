@@ -81,12 +81,12 @@ def score_segmentation(truths: Sequence[TrueSequence], found: Sequence[Trajector
     outcomes = {c: {h: [judge(case, h) for _, case in cases] for h in (*THRESHOLDS, LOOSE)}
                 for c, cases in by_class.items()}
     kinds = [kinds_of_change(truth, rules) for truth in truths]
-    n_visits = max((t.n_visits for t in truths), default=0)
+    n_visits = max((len(f.overlaps.true) for f in found), default=0)
     return SegmentationScores(
         _precision(outcomes),
         _precision_of([pooled_cases(a, b, rules) for a, b in pairs]),
-        tuple(_precision_of([visit_cases(a, b, t, rules) for a, b in pairs if t < a.n_visits])
-              for t in range(n_visits)),
+        tuple(_precision_of([visit_cases(a, b, t, rules) for a, b in pairs
+                             if t < len(b.overlaps.true)]) for t in range(n_visits)),
         _mean([recall(of_class[h]) for of_class in outcomes.values() for h in THRESHOLDS]),
         {kind: _recall_of_kind(kind, kinds, by_class, outcomes) for kind in KINDS})
 
@@ -95,7 +95,7 @@ def temporal_cases(truth: TrueSequence, found: Trajectories, rules: ScoreRules
                    ) -> dict[int, ClassCase]:
     """Return the case of each class where a mask must cover an object in every visit."""
     visits = visit_overlaps(found.overlaps, rules)
-    exchanged = rules.exchange and truth.n_visits > 1
+    exchanged = rules.exchange and len(found.overlaps.true) > 1
     return _cases(truth, found, visits.smallest(), found.overlaps.predicted.sum(axis=1),
                   found.overlaps.true.sum(axis=0), found.overlaps.shared.sum(axis=1),
                   found.overlaps.void.sum(axis=1), rules, visits if exchanged else None)

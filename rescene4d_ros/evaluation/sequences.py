@@ -57,7 +57,7 @@ class TrueSequence:
     def n_visits(self) -> int:
         """Return T; a last visit without points counts where changes or states tell of it."""
         told = [a.shape[1] for a in (self.changes, self.states, self.poses) if a is not None]
-        return max(int(self.visit.max(initial=-1)) + 1, *told, 0)
+        return max(int(self.visit.max()) + 1 if len(self.visit) else 0, *told, 0)
 
 
 @dataclass(frozen=True)
