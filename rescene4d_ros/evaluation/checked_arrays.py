@@ -26,11 +26,12 @@ class CheckedArrays(Mapping):
     def __init__(self, path: Path) -> None:
         self.path = path
         try:
-            with np.load(path, allow_pickle=False) as file:
-                if not isinstance(file, np.lib.npyio.NpzFile):
-                    raise FileFormatError(f'{path}: expected a .npz of several arrays, got one '
-                                          f'array; {HELP}')
-                self._arrays = {name: file[name] for name in file.files}
+            loaded = np.load(path, allow_pickle=False)
+            if not isinstance(loaded, np.lib.npyio.NpzFile):
+                raise FileFormatError(f'{path}: expected a .npz of several arrays, got one '
+                                      f'array; {HELP}')
+            with loaded:
+                self._arrays = {name: loaded[name] for name in loaded.files}
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile, zlib.error) as error:
             raise FileFormatError(f'{path}: expected a whole .npz file without pickles, got '
                                   f'{error}; {HELP}') from error
@@ -45,8 +46,8 @@ class CheckedArrays(Mapping):
         return len(self._arrays)
 
     def integers(self, name: str, *shape: int | None) -> np.ndarray:
-        """Return an array of integers; in `shape` in `shape` None = any length."""
-        return self._take(name, 'iu', 'integers', shape)
+        """Return an array of int64; in `shape` None = any length."""
+        return self._take(name, 'iu', 'integers', shape).astype(np.int64, copy=False)
 
     def floats(self, name: str, *shape: int | None) -> np.ndarray:
         """Return an array of float64; in `shape` None = any length."""
