@@ -3,13 +3,16 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Iterator, Sequence
+import hashlib
 import json
 from pathlib import Path
+import time
 
 import numpy as np
 from rescene4d_ros import __version__
 from rescene4d_ros.config import make, settings
 from rescene4d_ros.data import read_sequence
+from rescene4d_ros.data.sequence_file import read_extras
 from rescene4d_ros.errors import FileFormatError
 from rescene4d_ros.evaluation.checked_arrays import CheckedArrays
 from rescene4d_ros.evaluation.config import ScoreRules
@@ -59,6 +62,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Score all sequences of the truth."""
     rules = make(ScoreRules, {s.name: getattr(options, s.name) for s in settings(ScoreRules)})
+    start = time.perf_counter()
     pairs = matched_files(options.pred, options.truth)
     sequences = list(_reduce(pairs, rules))
     scores = summarize(sequences, rules)
@@ -68,6 +72,8 @@ def run(options: argparse.Namespace) -> int:
     if options.json is not None:
         document = {'version': __version__, 'sequences': len(sequences),
                     'rooms': len({s.truth.room for s in sequences}),
+                    'truth_sha256': checksum([true for _, true in pairs]),
+                    'seconds': round(time.perf_counter() - start, 3),
                     'rules': {s.name: getattr(rules, s.name) for s in settings(ScoreRules)},
                     'methods': {options.name: scores}, 'intervals': {options.name: ends},
                     'identity_by_split': {options.name: parts}}
@@ -101,10 +107,24 @@ def matched_files(predictions: Path, truths: Path) -> list[tuple[Path, Path]]:
 
 
 def read_truth_of(path: Path) -> TrueSequence:
-    """Read a truth file, or the truth in a sequence file."""
-    if 'header' in CheckedArrays(path):
-        return true_sequence(read_sequence(path)[1], path.stem)
-    return read_truth_file(path)
+    """
+    Read a truth file, or the truth in a sequence file.
+
+    Files of public data sets are named `sceneSSSS_RR-...`: all of one scene are one room.
+    """
+    if 'header' not in CheckedArrays(path):
+        return read_truth_file(path)
+    is_public = 'source' in read_extras(path).notes
+    room = path.stem.split('_')[0] if is_public else path.stem
+    return true_sequence(read_sequence(path)[1], path.stem, room)
+
+
+def checksum(paths: Sequence[Path]) -> str:
+    """Return one SHA-256 of the names and bytes of some files."""
+    total = hashlib.sha256()
+    for path in paths:
+        total.update(path.name.encode() + hashlib.sha256(path.read_bytes()).digest())
+    return total.hexdigest()
 
 
 def _reduce(pairs: Sequence[tuple[Path, Path]], rules: ScoreRules) -> Iterator[ReducedSequence]:

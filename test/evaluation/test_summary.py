@@ -7,7 +7,8 @@ import sys
 
 import numpy as np
 import pytest
-from rescene4d_ros.data import read_truth
+from rescene4d_ros.cli.score import read_truth_of
+from rescene4d_ros.data import read_truth, write_sequence
 from rescene4d_ros.evaluation.config import ScoreRules
 from rescene4d_ros.evaluation.observable import observable_changes
 from rescene4d_ros.evaluation.score_files import write_prediction_file, write_truth_file
@@ -24,7 +25,17 @@ from rescene4d_ros.evaluation.summary import (
     summarize,
 )
 from rescene4d_ros.geometry.se3 import invert
-from rescene4d_ros.structures import ObjectState
+from rescene4d_ros.structures import (
+    Box,
+    ChangeKind,
+    ObjectState,
+    Scan,
+    ScanSequence,
+    SequenceTruth,
+    TrueObject,
+    VisitTruth,
+    WALL,
+)
 
 KEYS = ('t_map t_map50 t_map25 map map50 map25 t_mrec t_mrec_by_change id_switch_rate '
         'fragmentation_rate merge_rate gap_recovery_recall gap_recovery_accuracy '
@@ -147,6 +158,28 @@ def test_command(sample, tmp_path, scored):
     assert document['sequences'] == 2
     assert 0.9 < mine['t_map'] < 1.0                # the chair by hand misses a visit
     assert mine['change_f1'] == 1.0                 # of the sequence that knows changes
+
+
+def test_sequence_files_are_truth(tmp_path):
+    """A prepared file of a public scene: its truth, its scene as the room, void where clutter."""
+    xyz = np.random.default_rng(0).random((4, 3)).astype(np.float32)
+    box = Box((0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
+    seen = TrueObject(7, 2, ObjectState.PRESENT, True, np.eye(4), box, ambiguity_group=3)
+    wall = replace(seen, instance_id=8, class_id=WALL)
+    moved = replace(seen, change=ChangeKind.MOVED)
+    visits = tuple(VisitTruth(np.array(i, np.int32), np.zeros(4, np.int32), o) for i, o in (
+        ((7, 7, 8, 0), (seen, wall)), ((0, 7, 8, 8), (moved, wall))))
+    path = tmp_path / 'scene0012_00-scene0012_03.npz'
+    write_sequence(path, ScanSequence((Scan(xyz, 1), Scan(xyz, 2)), 'x'), SequenceTruth(visits),
+                   notes={'source': '3RScan'})
+    truth = read_truth_of(path)
+    assert (truth.name, truth.room) == (path.stem, 'scene0012')
+    assert truth.instance.tolist() == [7, 7, 0, 0, 0, 7, 0, 0]
+    assert (truth.instance_ids.tolist(), truth.classes.tolist(), truth.groups.tolist()) == (
+        [7], [2], [3])
+    assert truth.changes.tolist() == [[ChangeKind.UNKNOWN, ChangeKind.MOVED]]
+    write_sequence(path, ScanSequence((Scan(xyz, 1), Scan(xyz, 2)), 'x'), SequenceTruth(visits))
+    assert read_truth_of(path).room == path.stem
 
 
 def test_command_refuses(tmp_path, sample):
