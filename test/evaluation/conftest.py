@@ -70,7 +70,8 @@ def make_random(seed, n_visits=2, n_points=40, n_classes=2):
         hit &= (rng.random(n_visits) < 0.95)[visit]
         masks.append((np.flatnonzero(hit), classes[first] if rng.random() < 0.9
                       else int(rng.integers(n_classes)), round(float(rng.random()), 1)))
-    return make_truth(labels, classes, groups), make_prediction(masks)
+    changes = rng.choice(6, (n_true, n_visits), p=[0.75, *[0.05] * 5])
+    return make_truth(labels, classes, groups, changes=changes), make_prediction(masks)
 
 
 @pytest.fixture

@@ -173,6 +173,10 @@ def test_equals_the_slow_twin(seed):
     assert rates(ids) == slow_counts(issued.tolist(), visible.tolist(), used)
     k = int(rng.integers(1, n_visits + 1))
     assert rates(ids, n_visits=k) == slow_counts(issued[:k].tolist(), visible[:k].tolist(), used)
+    some = rng.random(n_true) < 0.5
+    some[0] = True
+    assert rates(ids, instances=some) == slow_counts(issued[:, some].tolist(),
+                                                     visible[:, some].tolist(), used)
     total = sum(identity_counts(ids, visits_away=a)[3] for a in range(1, longest_gap(ids) + 1))
     np.testing.assert_array_equal(total if longest_gap(ids) else [0, 0], identity_counts(ids)[3])
 

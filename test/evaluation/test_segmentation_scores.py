@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from rescene4d_ros.evaluation.average_precision import LOOSE, THRESHOLDS
 from rescene4d_ros.evaluation.config import ScoreRules
-from rescene4d_ros.evaluation.segmentation import score_segmentation
+from rescene4d_ros.evaluation.segmentation import kinds_of_change, score_segmentation
 from rescene4d_ros.structures import ChangeKind
 
 RULES = ScoreRules(min_region=1)
@@ -56,6 +56,15 @@ def test_visit_where_both_are_absent_is_left_out(scored):
     assert score(scored, truth, goes_on).temporal.at_25 == 0.0
     skipping = ScoreRules(min_region=1, one_sided='skip')
     assert score(scored, truth, goes_on, skipping).temporal.mean == 1.0
+
+
+def test_few_points_say_nothing(scored):
+    """Three points of the chair in the second visit, not found: left out if five are asked for."""
+    truth = scored.truth([[1] * 10 + [0] * 10, [1] * 3 + [0] * 17], {1: 2})
+    assert score(scored, truth, [(A, 2, 0.9)]).temporal.at_25 == 0.0
+    five = ScoreRules(min_region=1, min_visit_points=5)
+    assert score(scored, truth, [(A, 2, 0.9)], five).temporal.mean == 1.0
+    assert score(scored, truth, [(A2, 2, 0.9)], five).temporal.at_25 == 0.0
 
 
 def test_exchanged_look_alikes(scored):
@@ -158,19 +167,24 @@ def iou(a, b):
     return len(a & b) / len(a | b) if a | b else 0.0
 
 
-def slow_overlap(mask, instance, head):
+def slow_overlap(mask, instance, head, rules):
     """Return the overlap of a mask and an instance, both sets per visit."""
     if head == 'pooled':
         return iou(set().union(*mask), set().union(*instance))
     if isinstance(head, int):
         return iou(mask[head], instance[head])
-    if not any(instance):
-        return 0.0
-    return min(iou(m, i) for m, i in zip(mask, instance) if m or i)
+    values = []
+    for m, i in zip(mask, instance):
+        if len(i) >= rules.min_visit_points:
+            values.append(iou(m, i))
+        elif m and not i and rules.one_sided == 'zero':
+            values.append(0.0)
+    asked = any(len(i) >= rules.min_visit_points for i in instance)
+    return min(values) if asked else 0.0
 
 
-def slow_judge(truth, prediction, c, threshold, head):
-    """Return ((score, is right) of each prediction, number of instances)."""
+def slow_judge(truth, prediction, c, threshold, head, rules):
+    """Return (score, instance or None where wrong) of each prediction, and what is asked for."""
     instances, masks = point_sets(truth, prediction)
     visits = [head] if isinstance(head, int) else range(truth.n_visits)
 
@@ -191,64 +205,87 @@ def slow_judge(truth, prediction, c, threshold, head):
     results, used, reached = [], set(), set()
     for i in asked:
         if not any(i in team for team in teams):
-            over = [k for k in rows if slow_overlap(masks[k], instances[i], head) > threshold]
+            over = [k for k in rows
+                    if slow_overlap(masks[k], instances[i], head, rules) > threshold]
             reached |= set(over)
             for position, k in enumerate([k for k in over if k not in used]):
-                results.append((prediction.scores[k], position == 0))
+                results.append((prediction.scores[k], None if position else i))
                 if position == 0:
                     used.add(k)
     for team in teams:
-        free = {(t, i) for i in team for t in visits if instances[i][t]}
+        free = {(t, i) for i in team for t in visits
+                if len(instances[i][t]) >= rules.min_visit_points}
         every, members, fresh = set(free), list(team), [k for k in rows if k not in used]
         for k in rows:
-            could = slow_deal(masks[k], team, every, instances)[0][0] > threshold
+            could = slow_deal(masks[k], team, every, instances, rules)[0][0] > threshold
             if could:
                 reached.add(k)
             if k not in fresh or not could:
                 continue
-            best = slow_deal(masks[k], members, free, instances) if members else None
+            best = slow_deal(masks[k], members, free, instances, rules) if members else None
             right = best is not None and best[0][0] > threshold
             if right:
                 used.add(k)
                 members.remove(best[1])
                 free -= set(best[2])
-            results.append((prediction.scores[k], right))
+            results.append((prediction.scores[k], best[1] if right else None))
     on_something = set().union(*(seen(instances[i]) for i in instances))
     for k in rows:
         void = len(seen(masks[k]) - on_something) / len(seen(masks[k]))
         if k not in reached and void <= threshold:
-            results.append((prediction.scores[k], False))
-    return results, len(asked)
+            results.append((prediction.scores[k], None))
+    return results, asked
 
 
-def slow_deal(mask, members, free, instances):
+def slow_deal(mask, members, free, instances, rules):
     """Try every choice of free look-alikes; return (overlap, each visit's), member, choice."""
     options = []
     for member in members:
-        visits = [t for t, s in enumerate(instances[member]) if s]
-        alone = any(m for t, m in enumerate(mask) if t not in visits)
+        sizes = [len(s) for s in instances[member]]
+        visits = [t for t, n in enumerate(sizes) if n >= rules.min_visit_points]
+        alone = rules.one_sided == 'zero' and any(m and not n for m, n in zip(mask, sizes))
         choices = []
         for choice in product(*([i for u, i in sorted(free) if u == t] for t in visits)):
             each = tuple(iou(mask[t], instances[i][t]) for t, i in zip(visits, choice))
-            choices.append(((0.0 if alone else min(each), each), member,
+            choices.append(((0.0 if alone or not each else min(each), each), member,
                             list(zip(visits, choice))))
         options.append(max(choices, key=lambda c: c[0]))
     return max(options, key=lambda o: o[0][0])
 
 
-def slow_ap(truths, predictions, threshold, head):
+def slow_recall(truths, predictions, rules, wanted=None):
+    """Return the share of the objects of one kind that were found, by class, then the mean."""
+    per_class = []
+    for c in sorted({int(c) for t in truths for c in t.classes}):
+        shares = []
+        for h in THRESHOLDS:
+            found = count = 0
+            for truth, prediction in zip(truths, predictions):
+                kinds = dict(zip(truth.instance_ids.tolist(), kinds_of_change(truth, rules)))
+                results, asked = slow_judge(truth, prediction, c, h, 'temporal', rules)
+                hit = {i for _, i in results if i is not None}
+                asked = [i for i in asked if wanted in (None, kinds[i])]
+                found, count = found + len(hit & set(asked)), count + len(asked)
+            shares.append(found / count if count else np.nan)
+        per_class.append(np.mean(shares))
+    defined = [v for v in per_class if not np.isnan(v)]
+    return np.mean(defined) if defined else np.nan
+
+
+def slow_ap(truths, predictions, threshold, head, rules):
     """Return the mean over classes of the area by trapezoids, counting anew at every score."""
     per_class = []
     for c in sorted({int(c) for t in truths for c in t.classes}):
-        judged = [slow_judge(t, p, c, threshold, head) for t, p in zip(truths, predictions)
+        judged = [slow_judge(t, p, c, threshold, head, rules)
+                  for t, p in zip(truths, predictions)
                   if not isinstance(head, int) or head < t.n_visits]
-        n_true = sum(n for _, n in judged)
+        n_true = sum(len(asked) for _, asked in judged)
         if not n_true:
             continue
         every = [r for results, _ in judged for r in results]
         curve = [(0.0, 1.0)]
         for s in sorted({s for s, _ in every}, reverse=True):
-            taken = [right for value, right in every if value >= s]
+            taken = [i is not None for value, i in every if value >= s]
             curve.append((sum(taken) / n_true, sum(taken) / len(taken)))
         per_class.append(sum((r1 - r0) * (p0 + p1) / 2
                              for (r0, p0), (r1, p1) in zip(curve, curve[1:])))
@@ -257,18 +294,22 @@ def slow_ap(truths, predictions, threshold, head):
 
 @pytest.mark.parametrize('seed', range(60))
 def test_equals_the_slow_twin(scored, seed):
-    """Random sequences with look-alikes, ties, void, absences: the same precision."""
-    n_visits = 1 + seed % 3
-    made = [scored.random(seed * 10 + k, n_visits) for k in range(1 + seed % 2)]
+    """Random sequences with look-alikes, ties, void, absences: the same precision and recall."""
+    rules = ScoreRules(min_region=1, min_visit_points=1 + 3 * (seed % 4 == 1),
+                       one_sided='skip' if seed % 4 == 3 else 'zero')
+    made = [scored.random(seed * 10 + k, 1 + seed % 3) for k in range(1 + seed % 2)]
     truths, predictions = zip(*made)
-    fast = score_segmentation(truths, [scored.found(t, p) for t, p in made], RULES)
+    fast = score_segmentation(truths, [scored.found(t, p) for t, p in made], rules)
     for head, found in (('temporal', fast.temporal), ('pooled', fast.pooled),
                         *enumerate(fast.visits)):
-        assert found.at_50 == pytest.approx(slow_ap(truths, predictions, 0.5, head), nan_ok=True)
-        assert found.at_25 == pytest.approx(slow_ap(truths, predictions, LOOSE, head),
-                                            nan_ok=True)
-    mean = np.mean([slow_ap(truths, predictions, h, 'temporal') for h in THRESHOLDS])
+        slow = [slow_ap(truths, predictions, h, head, rules) for h in (0.5, LOOSE)]
+        assert [found.at_50, found.at_25] == pytest.approx(slow, nan_ok=True)
+    mean = np.mean([slow_ap(truths, predictions, h, 'temporal', rules) for h in THRESHOLDS])
     assert fast.temporal.mean == pytest.approx(mean, nan_ok=True)
+    assert fast.temporal_recall == pytest.approx(slow_recall(truths, predictions, rules),
+                                                 nan_ok=True)
+    for kind, found in fast.recall_by_kind.items():
+        assert found == pytest.approx(slow_recall(truths, predictions, rules, kind), nan_ok=True)
 
 
 @pytest.mark.parametrize('seed', range(20))
