@@ -1,7 +1,7 @@
 """
 What simple methods make of the same masks, seen visit by visit; each returns ids to be scored.
 
-None of them knows anything of places that were seen empty, and none states changes.
+None of them knows anything of places that were seen empty: what is not found counts as removed.
 """
 from __future__ import annotations
 
@@ -13,13 +13,16 @@ from rescene4d_ros.evaluation.config import ScoreRules
 from rescene4d_ros.evaluation.identity import issued_ids
 from rescene4d_ros.evaluation.linking import link, linked_sequence, Track, VisitMasks
 from rescene4d_ros.evaluation.overlaps import count_overlaps
-from rescene4d_ros.evaluation.sequences import TrueSequence
+from rescene4d_ros.evaluation.sequences import PredictedChange, TrueSequence
+from rescene4d_ros.geometry.se3 import upright
+from rescene4d_ros.structures import ChangeKind
 
 CLASS_WEIGHT = 0.25             # of the agreement of classes beside the likeness of features
 MIN_APPEARANCE = 0.4            # (0.5 of a cosine with the weighted agreement) / (1 + weight)
 UPDATE_RATE = 0.2
 REACH_M = 1.0                   # objects whose centers are farther apart are not matched by place
 MIN_CLOSENESS = 0.25
+MOVED_M = 0.2                   # centers of what is seen shift this much without a move
 
 
 def link_by_class(visits: Sequence[VisitMasks]) -> list[np.ndarray]:
@@ -85,6 +88,45 @@ def link_by_truth(visits: Sequence[VisitMasks], truth: TrueSequence, rules: Scor
             named[ids == issued[t, g]] = truth.instance_ids[g]
         out.append(named)
     return out
+
+
+def changes_by_presence(visits: Sequence[VisitMasks], ids: Sequence[np.ndarray],
+                        least_m: float = MOVED_M) -> tuple[PredictedChange, ...]:
+    """
+    State changes of linked masks, from who is there and where, as someone without memory would.
+
+    An id that is new, gone since the visit before, or back is added, removed, or has reappeared;
+    one whose center is elsewhere has moved, by the shift of its center.
+
+    Parameters
+    ----------
+    visits : sequence of T VisitMasks
+    ids : sequence of T ndarrays (P_t,), int
+    least_m : float, m
+        Smaller shifts are no move.
+
+    Returns
+    -------
+    tuple of PredictedChange
+        Confidence is the score of the mask, of the last one for removals; 1 at most.
+
+    """
+    found: list[PredictedChange] = []
+    last: dict[int, tuple[int, np.ndarray, float]] = {}     # id: visit, center, score
+    for t, (masks, here) in enumerate(zip(visits, ids)):
+        gone = [i for i, (u, _, _) in last.items() if u == t - 1 and i not in set(here.tolist())]
+        found += [PredictedChange(t, ChangeKind.REMOVED, i, last[i][2]) for i in gone]
+        for i, center, score in zip(here.tolist(), masks.centers, masks.scores.tolist()):
+            sure = min(score, 1.0)
+            if i not in last:
+                found += [PredictedChange(t, ChangeKind.ADDED, i, sure)] * (t > 0)
+            elif last[i][0] < t - 1:
+                found.append(PredictedChange(t, ChangeKind.REAPPEARED, i, sure))
+            elif np.linalg.norm(center - last[i][1]) >= least_m:
+                found.append(PredictedChange(t, ChangeKind.MOVED, i, sure,
+                                             upright(0.0, center - last[i][1])))
+            last[i] = (t, center, sure)
+    return tuple(found)
 
 
 def class_likeness(masks: VisitMasks, tracks: Sequence[Track]) -> np.ndarray:

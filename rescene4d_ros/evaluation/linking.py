@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from rescene4d_ros.evaluation.sequences import PredictedSequence
+from rescene4d_ros.evaluation.sequences import PredictedChange, PredictedSequence
 from rescene4d_ros.geometry.voxels import voxelize
 from rescene4d_ros.structures import Segmentation
 from scipy.optimize import linear_sum_assignment
@@ -155,7 +155,8 @@ def link(visits: Sequence[VisitMasks], similarity: Similarity, min_similarity: f
 
 
 def linked_sequence(visits: Sequence[VisitMasks], ids: Sequence[np.ndarray],
-                    n_points: Sequence[int]) -> PredictedSequence:
+                    n_points: Sequence[int],
+                    changes: tuple[PredictedChange, ...] | None = None) -> PredictedSequence:
     """
     Make a scored prediction of linked masks.
 
@@ -165,6 +166,8 @@ def linked_sequence(visits: Sequence[VisitMasks], ids: Sequence[np.ndarray],
     ids : sequence of T ndarrays (P_t,), int
     n_points : sequence of T int
         Points N_t of each visit.
+    changes : tuple of PredictedChange, optional
+        None = the method states none.
 
     """
     starts = np.concatenate([[0], np.cumsum(n_points)])
@@ -174,7 +177,7 @@ def linked_sequence(visits: Sequence[VisitMasks], ids: Sequence[np.ndarray],
         np.concatenate([none, *points]), np.cumsum([0, *map(len, points)]),
         np.concatenate([none, *(m.classes for m in visits)]),
         np.concatenate([np.empty(0), *(m.scores for m in visits)]).astype(np.float64),
-        np.concatenate([none, *ids]))
+        np.concatenate([none, *ids]), changes)
 
 
 def _best_pairs(similarity: np.ndarray, least: float) -> tuple[np.ndarray, np.ndarray]:

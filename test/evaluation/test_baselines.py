@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from rescene4d_ros.evaluation.baselines import (
     appearance,
+    changes_by_presence,
     link_by_average,
     link_by_class,
     link_by_place,
@@ -21,7 +22,7 @@ from rescene4d_ros.evaluation.linking import (
     VisitMasks,
 )
 from rescene4d_ros.evaluation.summary import reduce_sequence, summarize
-from rescene4d_ros.structures import Segmentation
+from rescene4d_ros.structures import ChangeKind, ObjectState, Segmentation
 
 RULES = ScoreRules(min_region=1)
 
@@ -101,6 +102,28 @@ def test_oracle_links_by_truth(scored):
     wrong = summarize([reduce_sequence(truth, by_query, RULES)], RULES)
     assert wrong['t_map'] == 0.0
     assert wrong['id_switch_rate'] == 1.0
+
+
+def test_changes_of_who_is_there(scored):
+    """Moved, gone, back, new; a hidden object is called removed, which the score card punishes."""
+    visits = [masks((0, CHAIR, 0.0), (1, TABLE, 2.0)), masks((0, CHAIR, 0.1)),
+              masks((0, CHAIR, 1.1), (1, TABLE, 2.0), (2, CHAIR, 3.0))]
+    ids = [np.array([1, 2]), np.array([1]), np.array([1, 2, 3])]
+    found = changes_by_presence(visits, ids)
+    assert [(c.visit, c.kind, c.object_id) for c in found] == [
+        (1, ChangeKind.REMOVED, 2), (2, ChangeKind.MOVED, 1), (2, ChangeKind.REAPPEARED, 2),
+        (2, ChangeKind.ADDED, 3)]
+    np.testing.assert_allclose(found[1].after_T_before[:3, 3], [1.0, 0, 0])
+    labels = [np.repeat([1, 2, 0], 10), np.repeat([1, 0, 0], 10), np.repeat([1, 2, 3], 10)]
+    states = np.array([[1, 1, 1], [1, ObjectState.NOT_OBSERVED, 1], [0, 0, 1]])
+    changes = np.array([[0, 0, ChangeKind.MOVED], [0, 0, 0], [0, 0, ChangeKind.ADDED]])
+    truth = scored.truth(labels, {1: 0, 2: 1, 3: 2}, changes=changes, states=states)
+    linked = linked_sequence(visits, ids, [30] * 3, found)
+    scores = summarize([reduce_sequence(truth, linked, RULES)], RULES)
+    assert (scores['change_precision'], scores['change_recall']) == (0.5, 1.0)
+    assert scores['unobserved_as_removed_rate'] == 1.0
+    assert scores['false_change_rate'] == 0.0
+    assert scores['gap_recovery_recall'] == 1.0
 
 
 def test_masks_of_a_segmentation():
