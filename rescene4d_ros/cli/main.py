@@ -15,6 +15,7 @@ COMMANDS = {
     'rooms': 'make procedural rooms that change between visits',
     'prepare': 'make sequence files of 3RScan or ScanNet',
     'train': 'train the segmenter',
+    'score': 'compare prediction files with the truth: segmentation, identity, change',
     'memory': 'look into a scene memory',
     'demo': 'the whole path: a bag, the node killed and restarted, identities and changes',
 }

@@ -1,5 +1,16 @@
 """How right a result is against the truth; knows arrays and structures, no network, no memory."""
+from rescene4d_ros.evaluation.config import ScoreRules
 from rescene4d_ros.evaluation.matching import match_visit
 from rescene4d_ros.evaluation.scorecard import ObjectScore, score_visits, ScoreCard
+from rescene4d_ros.evaluation.sequences import (
+    predicted_sequence,
+    PredictedChange,
+    PredictedSequence,
+    true_sequence,
+    TrueSequence,
+)
+from rescene4d_ros.evaluation.summary import reduce_sequence, summarize
 
-__all__ = ['match_visit', 'ObjectScore', 'score_visits', 'ScoreCard']
+__all__ = ['match_visit', 'ObjectScore', 'predicted_sequence', 'PredictedChange',
+           'PredictedSequence', 'reduce_sequence', 'score_visits', 'ScoreCard', 'ScoreRules',
+           'summarize', 'true_sequence', 'TrueSequence']

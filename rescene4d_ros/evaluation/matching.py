@@ -50,8 +50,27 @@ def match_visit(truth: np.ndarray, predicted: np.ndarray, min_iou: float = 0.5) 
 
     """
     true_ids, predicted_ids, iou = iou_matrix(truth, predicted)
+    rows, columns = match_pairs(iou, iou >= min_iou)
+    return {int(true_ids[r]): int(predicted_ids[c]) for r, c in zip(rows, columns)}
+
+
+def match_pairs(iou: np.ndarray, is_legal: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """
+    Match rows to columns, one to one: most matches first, then most overlap.
+
+    Parameters
+    ----------
+    iou : ndarray (G, I), float64, 0..1
+    is_legal : ndarray (G, I), bool
+        Other pairs never match.
+
+    Returns
+    -------
+    rows, columns : ndarray (M,), int64
+
+    """
     # One more match outweighs any sum of overlaps, each of which is at most 1.
-    gain = np.where(iou >= min_iou, 1.0 + min(iou.shape, default=0) + iou, 0.0)
+    gain = np.where(is_legal, 1.0 + min(iou.shape, default=0) + iou, 0.0)
     rows, columns = linear_sum_assignment(gain, maximize=True)
-    return {int(true_ids[r]): int(predicted_ids[c]) for r, c in zip(rows, columns)
-            if iou[r, c] >= min_iou}
+    matched = is_legal[rows, columns]
+    return rows[matched], columns[matched]

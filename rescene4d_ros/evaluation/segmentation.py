@@ -1,0 +1,207 @@
+"""Segmentation scores over many sequences: one object over all visits, and visit by visit."""
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from rescene4d_ros.evaluation.average_precision import (
+    average_precision,
+    ClassCase,
+    Group,
+    judge,
+    LOOSE,
+    Outcome,
+    recall,
+    THRESHOLDS,
+)
+from rescene4d_ros.evaluation.config import ScoreRules
+from rescene4d_ros.evaluation.overlaps import Trajectories
+from rescene4d_ros.evaluation.sequences import TrueSequence
+from rescene4d_ros.evaluation.temporal_overlap import reach, visit_overlaps, VisitOverlaps
+from rescene4d_ros.structures import ChangeKind
+
+STATIC, RIGID, NON_RIGID, AMBIGUOUS, ADDED, REMOVED = KINDS = (
+    'static', 'rigid', 'non_rigid', 'ambiguous', 'added', 'removed')
+# Of several changes of one instance the later of these counts, as in the published data.
+KIND_OF_CHANGE = {ChangeKind.MOVED: RIGID, ChangeKind.DEFORMED: NON_RIGID,
+                  ChangeKind.ADDED: ADDED, ChangeKind.REAPPEARED: ADDED,
+                  ChangeKind.REMOVED: REMOVED}
+
+
+@dataclass(frozen=True)
+class Precision:
+    """Hold average precision: mean over the strict thresholds, at 0.5, and at 0.25; may be NaN."""
+
+    mean: float
+    at_50: float
+    at_25: float
+
+
+@dataclass(frozen=True)
+class SegmentationScores:
+    """
+    Hold the segmentation scores, in 0..1; NaN where there is no truth to ask for.
+
+    Attributes
+    ----------
+    temporal : Precision
+        t-mAP: one mask for one object in every visit.
+    pooled : Precision
+        mAP with the visits of a sequence as one cloud.
+    visits : tuple of T Precision
+        The same predictions, each visit alone.
+    temporal_recall : float
+        t-mREC: share of the objects found, mean over classes and strict thresholds.
+    recall_by_kind : dict of str to float
+        The same of the objects of one kind of change.
+
+    """
+
+    temporal: Precision
+    pooled: Precision
+    visits: tuple[Precision, ...]
+    temporal_recall: float
+    recall_by_kind: dict[str, float]
+
+
+def score_segmentation(truths: Sequence[TrueSequence], found: Sequence[Trajectories],
+                       rules: ScoreRules) -> SegmentationScores:
+    """
+    Score the predictions of many sequences.
+
+    Parameters
+    ----------
+    truths, found : sequences of equal length
+    rules : ScoreRules
+
+    """
+    pairs = list(zip(truths, found, strict=True))
+    by_class = _by_class([temporal_cases(a, b, rules) for a, b in pairs])
+    outcomes = {c: {h: [judge(case, h) for _, case in cases] for h in (*THRESHOLDS, LOOSE)}
+                for c, cases in by_class.items()}
+    kinds = [kinds_of_change(truth, rules) for truth in truths]
+    n_visits = max((len(f.overlaps.true) for f in found), default=0)
+    return SegmentationScores(
+        _precision(outcomes),
+        _precision_of([pooled_cases(a, b, rules) for a, b in pairs]),
+        tuple(_precision_of([visit_cases(a, b, t, rules) for a, b in pairs
+                             if t < len(b.overlaps.true)]) for t in range(n_visits)),
+        _mean([recall(of_class[h]) for of_class in outcomes.values() for h in THRESHOLDS]),
+        {kind: _recall_of_kind(kind, kinds, by_class, outcomes) for kind in KINDS})
+
+
+def temporal_cases(truth: TrueSequence, found: Trajectories, rules: ScoreRules
+                   ) -> dict[int, ClassCase]:
+    """Return the case of each class where a mask must cover an object in every visit."""
+    visits = visit_overlaps(found.overlaps, rules)
+    exchanged = rules.exchange and len(found.overlaps.true) > 1
+    return _cases(truth, found, visits.smallest(), found.overlaps.predicted.sum(axis=1),
+                  found.overlaps.true.sum(axis=0), found.overlaps.shared.sum(axis=1),
+                  found.overlaps.void.sum(axis=1), rules, visits if exchanged else None)
+
+
+def pooled_cases(truth: TrueSequence, found: Trajectories, rules: ScoreRules
+                 ) -> dict[int, ClassCase]:
+    """Return the case of each class with all visits as one cloud."""
+    o = found.overlaps
+    return _cases(truth, found, o.pooled_iou(), o.predicted.sum(axis=1), o.true.sum(axis=0),
+                  o.shared.sum(axis=1), o.void.sum(axis=1), rules)
+
+
+def visit_cases(truth: TrueSequence, found: Trajectories, visit: int, rules: ScoreRules
+                ) -> dict[int, ClassCase]:
+    """Return the case of each class in one visit."""
+    o = found.overlaps
+    return _cases(truth, found, o.visit_iou()[:, visit], o.predicted[:, visit], o.true[visit],
+                  o.shared[:, visit], o.void[:, visit], rules)
+
+
+def _cases(truth: TrueSequence, found: Trajectories, overlap: np.ndarray, size: np.ndarray,
+           true_size: np.ndarray, shared: np.ndarray, void: np.ndarray, rules: ScoreRules,
+           visits: VisitOverlaps | None = None) -> dict[int, ClassCase]:
+    """Cut a table of overlaps (P, G) into classes; `visits` where look-alikes are exchanged."""
+    cases = {}
+    rows = np.flatnonzero(size >= rules.min_region)
+    rows = rows[np.argsort(-found.scores[rows], kind='stable')]
+    for c in np.union1d(truth.classes, found.classes[rows]).tolist():
+        mine, columns = rows[found.classes[rows] == c], np.flatnonzero(truth.classes == c)
+        counted = true_size[columns] >= rules.min_region
+        lost = void[mine] + shared[mine][:, columns[~counted]].sum(axis=1)
+        groups = () if visits is None else _groups(truth.groups[columns] * counted, mine, columns,
+                                                   visits)
+        cases[int(c)] = ClassCase(found.scores[mine], overlap[mine][:, columns], counted,
+                                  lost / size[mine], groups, columns)
+    return cases
+
+
+def _groups(group_of: np.ndarray, rows: np.ndarray, columns: np.ndarray, visits: VisitOverlaps
+            ) -> tuple[Group, ...]:
+    """Return the groups with at least two members that are asked for."""
+    groups = []
+    for number in np.unique(group_of[group_of > 0]):
+        members = np.flatnonzero(group_of == number)
+        if len(members) > 1:
+            mine = visits.select(rows, columns[members])
+            groups.append(Group(members, mine, reach(mine)))
+    return tuple(groups)
+
+
+def kinds_of_change(truth: TrueSequence, rules: ScoreRules) -> np.ndarray | None:
+    """Return (G,) the kind of change of each instance; None where the truth does not know."""
+    if truth.changes is None:
+        return None
+    kinds = np.full(len(truth.instance_ids), STATIC, dtype=object)
+    kinds[truth.groups > 0] = AMBIGUOUS
+    for kind in (RIGID, NON_RIGID, ADDED, REMOVED):
+        values = [c for c, name in KIND_OF_CHANGE.items() if name == kind]
+        kinds[np.isin(truth.changes, values).any(axis=1)] = kind
+    if rules.ambiguous_wins:
+        kinds[truth.groups > 0] = AMBIGUOUS
+    return kinds
+
+
+def _by_class(sequences: Sequence[dict[int, ClassCase]]
+              ) -> dict[int, list[tuple[int, ClassCase]]]:
+    """Collect (number of the sequence, case) per class."""
+    by_class: dict[int, list[tuple[int, ClassCase]]] = {}
+    for i, cases in enumerate(sequences):
+        for c, case in cases.items():
+            by_class.setdefault(c, []).append((i, case))
+    return by_class
+
+
+def _precision_of(sequences: Sequence[dict[int, ClassCase]]) -> Precision:
+    return _precision({c: {h: [judge(case, h) for _, case in cases]
+                           for h in (*THRESHOLDS, LOOSE)}
+                       for c, cases in _by_class(sequences).items()})
+
+
+def _precision(outcomes: dict[int, dict[float, list[Outcome]]]) -> Precision:
+    """Return the means over the classes that have truth."""
+    table = {h: _mean([average_precision(of_class[h]) for of_class in outcomes.values()])
+             for h in (*THRESHOLDS, LOOSE)}
+    return Precision(_mean([table[h] for h in THRESHOLDS]), table[THRESHOLDS[0]], table[LOOSE])
+
+
+def _recall_of_kind(kind: str, kinds: Sequence[np.ndarray | None],
+                    by_class: dict[int, list[tuple[int, ClassCase]]],
+                    outcomes: dict[int, dict[float, list[Outcome]]]) -> float:
+    """Return the recall of the instances of one kind, mean over classes that have some."""
+    per_class = []
+    for c, cases in by_class.items():
+        asked = [case.is_counted & (kinds[i][case.instances] == kind)
+                 if kinds[i] is not None else np.zeros(len(case.is_counted), bool)
+                 for i, case in cases]
+        count = sum(int(a.sum()) for a in asked)
+        if count:
+            per_class.append(_mean([
+                sum(int((o.is_found & a).sum()) for o, a in zip(outcomes[c][h], asked)) / count
+                for h in THRESHOLDS]))
+    return _mean(per_class)
+
+
+def _mean(values: Sequence[float]) -> float:
+    """Return the mean of those that are defined."""
+    known = [v for v in values if not np.isnan(v)]
+    return float(np.mean(known)) if known else float('nan')
