@@ -1,0 +1,117 @@
+"""
+How many objects are right after several visits: over held-out rooms like the sample's.
+
+    .venv/bin/python benchmarks/identity.py [--rooms 12] [--seed 500000] [--true-masks] [--json FILE]
+
+Makes rooms of four visits as `rescene4d rooms sample` does, from seeds that no training used, and
+runs segmenter and memory on them as the node does. With `--true-masks` the segmenter is replaced
+by the truth, every visit on its own and without features: what the memory alone can do.
+"""
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+import json
+from pathlib import Path
+import tempfile
+
+import numpy as np
+from rescene4d_ros.evaluation import score_visits, ScoreCard
+from rescene4d_ros.inference import InferenceConfig, Segmenter
+from rescene4d_ros.memory import SceneMemory
+from rescene4d_ros.rooms.sample import make_sample
+from rescene4d_ros.scene import SceneTracker
+from rescene4d_ros.structures import (
+    INSTANCE_CLASSES,
+    Scan,
+    ScanSequence,
+    Segmentation,
+    SequenceTruth,
+)
+from tqdm import tqdm
+
+STEP = 1000  # between the seeds of two rooms; `make_sample` tries some seeds upwards
+
+
+class TrueMasks:
+    """Give the true masks and classes of each visit; nothing tells which visits' are the same."""
+
+    class_names = INSTANCE_CLASSES
+
+    def __init__(self, sequence: ScanSequence, truth: SequenceTruth):
+        self._truth = {scan.stamp_ns: visit for scan, visit in zip(sequence.scans, truth.visits)}
+
+    def segment(self, scans: Sequence[Scan], keys: Sequence[str]) -> Segmentation:
+        """Return the truth of the scans as a segmentation."""
+        labels, class_ids = [], []
+        for scan in scans:
+            visit = self._truth[scan.stamp_ns]
+            classes = {o.instance_id: o.class_id for o in visit.objects}
+            label = np.full(len(scan), -1, dtype=np.int32)
+            for instance in np.unique(visit.instance[visit.instance > 0]):
+                label[visit.instance == instance] = len(class_ids)
+                class_ids.append(classes[int(instance)])
+            labels.append(label)
+        probs = np.eye(len(INSTANCE_CLASSES), dtype=np.float32)[class_ids]
+        return Segmentation(tuple(labels), probs, np.ones(len(probs), dtype=np.float32),
+                            np.zeros((len(probs), 0), dtype=np.float32),
+                            tuple((x >= 0).astype(np.float32) for x in labels))
+
+
+def run(sequence: ScanSequence, truth: SequenceTruth, segmenter) -> tuple[ScoreCard, int]:
+    """Return the score card of one room, and how many remembered objects are no true one."""
+    with tempfile.TemporaryDirectory() as folder, SceneMemory.open(
+            Path(folder) / 'memory', 'benchmark', sequence.scans[0].frame_id,
+            segmenter.class_names) as memory:
+        tracker = SceneTracker(memory, segmenter)
+        updates = [tracker.add_visit(scan) for scan in sequence.scans]
+        objects = memory.snapshot().objects
+        card = score_visits(truth, [u.object_ids for u in updates],
+                            [u.visit.visit_id for u in updates], objects, memory.changes())
+    return card, len(objects) - len({o.object_id for o in card.objects} - {0})
+
+
+def summarize(cards: Sequence[ScoreCard], n_extra: int) -> dict[str, float]:
+    """Pool the rooms into shares of all objects and changes."""
+    objects = [o for card in cards for o in card.objects]
+    right = sum(card.right_changes for card in cards)
+    return {
+        'rooms': len(cards), 'objects': len(objects),
+        'right': float(np.mean([o.is_right for o in objects])),
+        'right_worst_room': min(card.share_right for card in cards),
+        'rooms_at_80_percent': float(np.mean([card.share_right >= 0.8 for card in cards])),
+        'same_id': float(np.mean([o.is_identity_right for o in objects])),
+        'class': float(np.mean([o.is_class_right for o in objects])),
+        'states': float(np.mean([o.are_states_right for o in objects])),
+        'found': float(np.mean([bool(o.object_id) for o in objects])),
+        'false_objects_per_room': n_extra / len(cards),
+        'change_precision': right / max(sum(len(c.found_changes) for c in cards), 1),
+        'change_recall': right / max(sum(len(c.true_changes) for c in cards), 1)}
+
+
+def main() -> None:
+    """Run and print."""
+    parser = argparse.ArgumentParser(description=__doc__.split('\n\n', maxsplit=1)[0])
+    parser.add_argument('--rooms', type=int, default=12)
+    parser.add_argument('--seed', type=int, default=500_000)
+    parser.add_argument('--weights', default='', help='default: those of the package')
+    parser.add_argument('--true-masks', action='store_true')
+    parser.add_argument('--json', type=Path)
+    options = parser.parse_args()
+    segmenter = None if options.true_masks else Segmenter.load(
+        InferenceConfig(weights=options.weights))
+    cards, n_extra = [], 0
+    for number in tqdm(range(options.rooms), unit='room'):
+        sequence, truth = make_sample(options.seed + STEP * number)
+        card, extra = run(sequence, truth, segmenter or TrueMasks(sequence, truth))
+        cards.append(card)
+        n_extra += extra
+    summary = summarize(cards, n_extra)
+    for name, value in summary.items():
+        print(f'{name:24} {value:.3f}' if isinstance(value, float) else f'{name:24} {value}')
+    if options.json:
+        options.json.write_text(json.dumps(summary, indent=2) + '\n')
+
+
+if __name__ == '__main__':
+    main()
