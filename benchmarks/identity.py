@@ -1,7 +1,7 @@
 """
 How many objects are right after several visits: over held-out rooms like the sample's.
 
-    .venv/bin/python benchmarks/identity.py [--rooms 12] [--seed 500000] [--true-masks] [--json FILE]
+    .venv/bin/python benchmarks/identity.py [--rooms 12] [--seed 500000] [--true-masks]
 
 Makes rooms of four visits as `rescene4d rooms sample` does, from seeds that no training used, and
 runs segmenter and memory on them as the node does. With `--true-masks` the segmenter is replaced
