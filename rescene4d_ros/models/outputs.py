@@ -3,6 +3,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from rescene4d_ros.models.inputs import VisitInput
 from torch import Tensor
 
 
@@ -50,6 +51,25 @@ class VisitFeatures:
     levels: tuple[LevelFeatures, ...]
     superpoint_features: Tensor
     superpoint_xyz: Tensor
+
+
+@dataclass(frozen=True)
+class VisitPyramid:
+    """
+    Hold what the backbone's encoder alone says of one visit; independent of the other visits.
+
+    It takes the place of `VisitFeatures` where the backbone's decoder looks at all visits.
+
+    Attributes
+    ----------
+    visit : VisitInput
+    feats : tuple of Tensor (V_l, Cl), float32
+        Finest first; rows in the order of `Voxels`.
+
+    """
+
+    visit: VisitInput
+    feats: tuple[Tensor, ...]
 
 
 @dataclass(frozen=True)
