@@ -25,8 +25,8 @@ def run(options: argparse.Namespace) -> int:
     voxels = Voxels.build(torch.tensor([(visit, x, y, 0) for visit, plan in enumerate(plans)
                                         for x, y in plan]))
     hilbert, drawn = 2, []
-    for title, orders in (('orders of each visit: patches stay in one visit', visit_orders),
-                          ('merged orders: a patch is one place at all times', merged_orders)):
+    for title, orders in (('orders of each visit:\na patch stays in one visit', visit_orders),
+                          ('merged orders:\na patch is one place at all times', merged_orders)):
         order = orders(voxels, 4)[hilbert]
         patches = np.cumsum([0] + [-(-n // PATCH_SIZE) for n in order.counts])
         patch = np.concatenate([first + np.arange(n) // PATCH_SIZE

@@ -45,10 +45,10 @@ def draw_segmenter(path: Path, cells: Sequence[np.ndarray],
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
-    figure = Figure(figsize=(13, 4.6), layout='constrained')
+    figure = Figure(figsize=(14, 4.4), layout='constrained')
     FigureCanvasAgg(figure)
     flow, *panels = figure.subplots(1, 1 + len(orders),
-                                    width_ratios=[2.1] + [1] * len(orders))
+                                    width_ratios=[1.9] + [1] * len(orders))
     _draw_flow(flow)
     for ax, (title, rows, patch) in zip(panels, orders):
         _draw_order(ax, cells, rows, patch)
@@ -92,6 +92,6 @@ def _draw_order(ax, cells: Sequence[np.ndarray], rows: np.ndarray, patch: np.nda
         ax.plot(*part.T, color=color, linewidth=0.8, alpha=0.6)
         ax.scatter(*part.T, s=22, marker='s', color=color, linewidths=0)
     for visit in range(len(cells)):
-        ax.text(-0.5, 0.95 * depth * visit - 0.9, f'visit {visit + 1}', fontsize=9)
+        ax.text(-1, 0.95 * depth * visit, f'visit {visit + 1}', ha='right', fontsize=9)
     ax.set_aspect('equal')
     ax.set_axis_off()
