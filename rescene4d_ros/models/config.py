@@ -47,5 +47,7 @@ class ModelConfig:
         'mixed', 'Orders in which the decoder of a Point Transformer attends: each visit alone '
         '(off), all visits merged on the common grid (merged), both in turn (mixed); a U-Net '
         'has none', one_of=('off', 'merged', 'mixed'))
+    compat: str = param('corrected', 'official: as published with ReScene4D, with its flaws; '
+                        'see docs/segmenter.md', one_of=('corrected', 'official'))
     train_tokens: int = param(3200, 'Most voxels attended to per level in training, a random '
                               'subset beyond; 0 = all', ge=0, le=10_000_000)

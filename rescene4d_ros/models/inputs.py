@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from rescene4d_ros.geometry.voxels import voxelize
+from rescene4d_ros.models.backbones import point_transformer
 from rescene4d_ros.models.config import ModelConfig
 from rescene4d_ros.structures import Scan
 import torch
@@ -23,7 +24,8 @@ class VisitInput:
     Attributes
     ----------
     coords : Tensor (V, 3), int64
-        Unique cells of the absolute grid floor(xyz / voxel_size), the same for all visits.
+        Unique cells of the absolute grid floor(xyz / voxel_size), the same for all visits;
+        under `compat: official` of a grid that begins with the visit, where PTv3 is meant.
     feats : Tensor (V, Cin), float32
         Mean of the point features in the cell, and of the points' place in it, x y z in
         [-1, 1] from border to border; or, for Sonata and Concerto, of `sonata_features`.
@@ -78,6 +80,8 @@ def make_visit_input(scan: Scan, superpoint: np.ndarray, config: ModelConfig) ->
     else:
         inside = 2 * (mean_xyz / config.voxel_size - coords) - 1
         feats = np.hstack([_mean_per_voxel(point_features(scan), voxel, len(coords)), inside])
+    if config.compat == 'official' and config.backbone in point_transformer.PRESETS:
+        coords = coords - coords.min(0)  # published: each visit on a grid of its own
     return VisitInput(
         coords=torch.from_numpy(coords.astype(np.int64)),
         feats=torch.from_numpy(feats.astype(np.float32)),

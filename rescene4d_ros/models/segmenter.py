@@ -9,11 +9,13 @@ from rescene4d_ros.models.config import ModelConfig
 from rescene4d_ros.models.decoder import QueryDecoder
 from rescene4d_ros.models.inputs import N_CHANNELS, VisitInput
 from rescene4d_ros.models.outputs import (
+    FinestVoxels,
     LevelFeatures,
     QueryOutput,
     VisitFeatures,
     VisitPyramid,
 )
+from rescene4d_ros.models.published import effective
 from rescene4d_ros.sparse import avg_pool, Voxels
 import torch
 from torch import nn, Tensor
@@ -36,7 +38,7 @@ class ReScene4D(nn.Module):
 
     def __init__(self, config: ModelConfig):
         super().__init__()
-        self.config = config
+        self.config = config = effective(config)
         self.backbone = _make_backbone(config)
         channels = self.backbone.out_channels
         self.mask_features = nn.Linear(channels[-1], config.hidden_dim)
@@ -103,8 +105,15 @@ class ReScene4D(nn.Module):
         levels = self._levels(visits, voxels, feats, xyz,
                               superpoint_features.detach()[superpoint])
         counts = [v.n_superpoints for v in visits]
-        return [VisitFeatures(*parts) for parts in zip(levels, superpoint_features.split(counts),
-                                                       superpoint_xyz.split(counts))]
+        return [VisitFeatures(*parts) for parts in zip(
+            levels, superpoint_features.split(counts), superpoint_xyz.split(counts),
+            map(self._finest, visits))]
+
+    def _finest(self, visit: VisitInput) -> FinestVoxels | None:
+        """Return what the published seeds are drawn from, where they are asked for."""
+        if self.config.compat != 'official':
+            return None
+        return FinestVoxels(visit.coords, visit.xyz, visit.superpoint)
 
     def _superpoints(self, visits: Sequence[VisitInput], voxels: Voxels, rows: Tensor,
                      ) -> tuple[Tensor, Tensor]:
@@ -136,7 +145,8 @@ class ReScene4D(nn.Module):
         levels = tuple(LevelFeatures(visit.coords, visit.xyz, visit.feats.new_zeros(0, c),
                                      visit.feats.new_zeros(0, dim))
                        for c in self.backbone.out_channels[:-1])
-        return VisitFeatures(levels, visit.feats.new_zeros(0, dim), visit.xyz)
+        return VisitFeatures(levels, visit.feats.new_zeros(0, dim), visit.xyz,
+                             self._finest(visit))
 
 
 def _make_backbone(config: ModelConfig) -> unet.SparseUNet | point_transformer.PointTransformer:
@@ -149,7 +159,7 @@ def _make_backbone(config: ModelConfig) -> unet.SparseUNet | point_transformer.P
         return unet.SparseUNet(config.in_channels, unet.PRESETS[config.backbone])
     return point_transformer.PointTransformer(
         config.in_channels, point_transformer.PRESETS[config.backbone],
-        config.temporal_serialization)
+        config.temporal_serialization, cut_by_visit=config.compat == 'official')
 
 
 def _voxels(visits: Sequence[VisitInput]) -> Voxels:

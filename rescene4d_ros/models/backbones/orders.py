@@ -59,9 +59,18 @@ def visit_orders(voxels: Voxels, stride_bits: int) -> list[Order]:
     return [_order(r, counts) for r in rows]
 
 
-def merged_orders(voxels: Voxels, stride_bits: int) -> list[Order]:
+def merged_orders(voxels: Voxels, stride_bits: int, cut_by_visit: bool = False) -> list[Order]:
     """
     Serialize all visits together: a place's voxels follow each other, whatever their visit.
+
+    Parameters
+    ----------
+    voxels : Voxels
+        Of one level.
+    stride_bits : int
+        See `visit_orders`.
+    cut_by_visit : bool
+        Make runs as long as the visits, as published, though each holds voxels of all.
 
     Returns
     -------
@@ -69,12 +78,12 @@ def merged_orders(voxels: Voxels, stride_bits: int) -> list[Order]:
         One for each of `CURVES`; all voxels are one run.
 
     """
-    return [_order(r, [len(voxels)])
-            for r in _along_curves(voxels.coords[:, 1:], stride_bits)]
+    counts = [n for n in voxels.visit_splits(1) if n] if cut_by_visit else [len(voxels)]
+    return [_order(r, counts) for r in _along_curves(voxels.coords[:, 1:], stride_bits)]
 
 
-def level_orders(voxels: Voxels, stride_bits: int, serialization: str, shuffle: bool
-                 ) -> list[Order]:
+def level_orders(voxels: Voxels, stride_bits: int, serialization: str, shuffle: bool,
+                 cut_by_visit: bool = False) -> list[Order]:
     """
     Return the orders that the blocks of one level take in turn.
 
@@ -87,11 +96,13 @@ def level_orders(voxels: Voxels, stride_bits: int, serialization: str, shuffle: 
         'off': each visit alone; 'merged': all visits together; 'mixed': both.
     shuffle : bool
         Draw which comes first (training); otherwise always the same.
+    cut_by_visit : bool
+        See `merged_orders`.
 
     """
     orders = [] if serialization == 'merged' else visit_orders(voxels, stride_bits)
     if serialization != 'off':
-        orders += merged_orders(voxels, stride_bits)
+        orders += merged_orders(voxels, stride_bits, cut_by_visit)
     if shuffle:
         picked = torch.randperm(len(orders)).tolist()
     else:

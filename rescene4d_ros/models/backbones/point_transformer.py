@@ -5,9 +5,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import count
 
+from rescene4d_ros.models.backbones.grid_pooling import GridPooling, GridUnpooling
 from rescene4d_ros.models.backbones.orders import level_orders, Order
 from rescene4d_ros.models.backbones.patch_block import PatchBlock
-from rescene4d_ros.sparse import max_pool, SubmConv3d, Voxels
+from rescene4d_ros.sparse import SubmConv3d, Voxels
 from torch import nn, Tensor
 from torch.nn import functional
 
@@ -66,32 +67,6 @@ class Embedding(nn.Module):
         return functional.gelu(self.stem['norm'](self.stem['linear'](feats)))
 
 
-class GridPooling(nn.Module):
-    """Halve the resolution: project, take each parent's largest values, normalize."""
-
-    def __init__(self, ci: int, co: int):
-        super().__init__()
-        self.proj = nn.Linear(ci, co)
-        self.norm = nn.Sequential(nn.LayerNorm(co))
-
-    def forward(self, feats: Tensor, voxels: Voxels) -> Tensor:
-        """Return the features on `voxels.down()`."""
-        return functional.gelu(self.norm(max_pool(self.proj(feats), voxels)))
-
-
-class GridUnpooling(nn.Module):
-    """Double the resolution: the encoder's features plus those of each voxel's parent."""
-
-    def __init__(self, ci: int, skip: int, co: int):
-        super().__init__()
-        self.proj = nn.Sequential(nn.Linear(ci, co), nn.LayerNorm(co), nn.GELU())
-        self.proj_skip = nn.Sequential(nn.Linear(skip, co), nn.LayerNorm(co), nn.GELU())
-
-    def forward(self, coarse: Tensor, skip: Tensor, voxels: Voxels) -> Tensor:
-        """Return the features on the fine `voxels`."""
-        return self.proj_skip(skip) + self.proj(coarse).index_select(0, voxels.parent)
-
-
 class Stage(nn.Module):
     """
     One level: a step from the level before, then blocks.
@@ -133,6 +108,8 @@ class PointTransformer(nn.Module):
     preset : PTv3Preset
     serialization : str
         Of the decoder: 'off' (each visit alone), 'merged' or 'mixed'; see `level_orders`.
+    cut_by_visit : bool
+        See `merged_orders`.
 
     Notes
     -----
@@ -142,9 +119,11 @@ class PointTransformer(nn.Module):
 
     """
 
-    def __init__(self, in_channels: int, preset: PTv3Preset, serialization: str = 'off'):
+    def __init__(self, in_channels: int, preset: PTv3Preset, serialization: str = 'off',
+                 cut_by_visit: bool = False):
         super().__init__()
         self.preset, self.serialization = preset, serialization
+        self.cut_by_visit = cut_by_visit
         channels = preset.encoder_channels
         self.embedding = Embedding(in_channels, channels[0])
         blocks = _blocks(channels, preset.encoder_heads, preset.encoder_depths, preset)
@@ -226,7 +205,8 @@ class PointTransformer(nn.Module):
 
     def _orders(self, voxels: Voxels, level: int, serialization: str) -> list[Order]:
         """Return the orders of one level, 0 the finest: drawn in training, else fixed."""
-        return level_orders(voxels, N_LEVELS - 1 - level, serialization, self.training)
+        return level_orders(voxels, N_LEVELS - 1 - level, serialization, self.training,
+                            self.cut_by_visit)
 
 
 def _blocks(channels: Sequence[int], heads: Sequence[int], depths: Sequence[int],
