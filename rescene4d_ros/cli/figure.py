@@ -17,17 +17,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Serialize a small plan as the network does, and draw it beside the network."""
     import numpy as np
-    from rescene4d_ros.models.backbones.orders import merged_orders, visit_orders
+    from rescene4d_ros.models.backbones.orders import merged_order, visit_order
     from rescene4d_ros.sparse import Voxels
     from rescene4d_ros.view.segmenter_figure import draw_segmenter
     import torch
     plans = [_plan(*corner) for corner in TABLE]
     voxels = Voxels.build(torch.tensor([(visit, x, y, 0) for visit, plan in enumerate(plans)
                                         for x, y in plan]))
-    hilbert, drawn = 2, []
-    for title, orders in (('orders of each visit:\na patch stays in one visit', visit_orders),
-                          ('merged orders:\na patch is one place at all times', merged_orders)):
-        order = orders(voxels, 4)[hilbert]
+    drawn = []
+    for title, serialize in (
+            ('orders of each visit:\na patch stays in one visit', visit_order),
+            ('merged orders:\na patch is one place at all times', merged_order)):
+        order = serialize(voxels, 4, 'hilbert')
         patches = np.cumsum([0] + [-(-n // PATCH_SIZE) for n in order.counts])
         patch = np.concatenate([first + np.arange(n) // PATCH_SIZE
                                 for first, n in zip(patches, order.counts)])

@@ -15,7 +15,7 @@ from rescene4d_ros.models.backbones.point_transformer import (
     PRESETS,
     PTv3Preset,
 )
-from rescene4d_ros.models.backbones.serialization import curve_codes
+from rescene4d_ros.models.backbones.serialization import curve_code
 from rescene4d_ros.sparse import Voxels
 from rescene4d_ros.structures import Scan
 from rescene4d_ros.training.samples import instance_counts
@@ -153,7 +153,8 @@ def encoder_twin(state, preset, feats, cells):
             cells, parent = torch.unique(cells // 2, dim=0, return_inverse=True)
             x = torch.stack([x[parent == k].amax(0) for k in range(len(cells))])
             x = functional.gelu(norm(x, f'enc.enc{s}.down.norm.0'))
-        orders = curve_codes(cells, int(cells.max() + 1).bit_length()).argsort(1)
+        orders = [curve_code(cells, int(cells.max() + 1).bit_length(), curve).argsort()
+                  for curve in CURVES]
         for i in range(depth):
             name = f'enc.enc{s}.block{i}'
             x = x + norm(linear(conv(x, f'{name}.cpe.0'), f'{name}.cpe.1'), f'{name}.cpe.2')

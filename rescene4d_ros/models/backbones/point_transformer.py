@@ -109,7 +109,7 @@ class PointTransformer(nn.Module):
     serialization : str
         Of the decoder: 'off' (each visit alone), 'merged' or 'mixed'; see `level_orders`.
     cut_by_visit : bool
-        See `merged_orders`.
+        See `merged_order`.
 
     Notes
     -----
@@ -172,7 +172,7 @@ class PointTransformer(nn.Module):
             if s:
                 feats = stage.down(feats, voxels)
                 voxels = voxels.down()
-            feats = stage(feats, voxels, self._orders(voxels, s, 'off'))
+            feats = stage(feats, voxels, self._orders(stage, voxels, s, 'off'))
             pyramid.append(feats)
         return pyramid
 
@@ -200,13 +200,15 @@ class PointTransformer(nn.Module):
         for s in reversed(range(N_LEVELS - 1)):
             stage = self.dec[f'dec{s}']
             feats = stage.up(levels[-1], pyramid[s], grids[s])
-            levels.append(stage(feats, grids[s], self._orders(grids[s], s, self.serialization)))
+            orders = self._orders(stage, grids[s], s, self.serialization)
+            levels.append(stage(feats, grids[s], orders))
         return levels
 
-    def _orders(self, voxels: Voxels, level: int, serialization: str) -> list[Order]:
-        """Return the orders of one level, 0 the finest: drawn in training, else fixed."""
-        return level_orders(voxels, N_LEVELS - 1 - level, serialization, self.training,
-                            self.cut_by_visit)
+    def _orders(self, stage: Stage, voxels: Voxels, level: int, serialization: str
+                ) -> list[Order]:
+        """Return the orders of a stage at one level, 0 the finest: drawn in training."""
+        return level_orders(voxels, N_LEVELS - 1 - level, stage.n_blocks, serialization,
+                            self.training, self.cut_by_visit)
 
 
 def _blocks(channels: Sequence[int], heads: Sequence[int], depths: Sequence[int],

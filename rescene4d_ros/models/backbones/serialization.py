@@ -8,9 +8,9 @@ CURVES = ('z', 'z-trans', 'hilbert', 'hilbert-trans')
 MOST_BITS = 21  # three axes of a code fill the 63 bits of an int64
 
 
-def curve_codes(cells: Tensor, depth: int) -> Tensor:
+def curve_code(cells: Tensor, depth: int, curve: str) -> Tensor:
     """
-    Give each cell its number along each of the four curves of `CURVES`.
+    Give each cell its number along a curve.
 
     Parameters
     ----------
@@ -18,12 +18,13 @@ def curve_codes(cells: Tensor, depth: int) -> Tensor:
         In [0, 2^depth).
     depth : int
         Bits per axis, 1..21.
+    curve : str
+        One of `CURVES`; "trans" is the curve with x and y exchanged.
 
     Returns
     -------
-    Tensor (4, V), int64
-        In [0, 8^depth); equal cells have equal codes, different cells different ones. "trans" is
-        the curve with x and y exchanged.
+    Tensor (V,), int64
+        In [0, 8^depth); equal cells have equal codes, different cells different ones.
 
     Raises
     ------
@@ -34,9 +35,9 @@ def curve_codes(cells: Tensor, depth: int) -> Tensor:
     if not 1 <= depth <= MOST_BITS:
         raise ValueError(f'serialization: expected cells of 1 to {MOST_BITS} bits per axis, got '
                          f'{depth}; remove far outliers')
-    swapped = cells[:, [1, 0, 2]]
-    return torch.stack([z_code(cells), z_code(swapped),
-                        hilbert_code(cells, depth), hilbert_code(swapped, depth)])
+    if curve.endswith('-trans'):
+        cells = cells[:, [1, 0, 2]]
+    return hilbert_code(cells, depth) if curve.startswith('hilbert') else z_code(cells)
 
 
 def z_code(cells: Tensor) -> Tensor:
