@@ -17,7 +17,7 @@ from rescene4d_ros.inference.weights import (
     weights_hash,
     WeightsInfo,
 )
-from rescene4d_ros.models import make_visit_input, ReScene4D, VisitFeatures
+from rescene4d_ros.models import make_visit_input, ReScene4D, VisitFeatures, VisitPyramid
 from rescene4d_ros.structures import Prediction, Scan, Segmentation
 from rescene4d_ros.superpoints import superpoints
 import torch
@@ -28,7 +28,7 @@ class _EncodedVisit:
     """One visit's superpoint per point, and its features."""
 
     point_superpoint: np.ndarray
-    features: VisitFeatures
+    features: VisitFeatures | VisitPyramid
 
 
 class Segmenter:
@@ -112,7 +112,7 @@ class Segmenter:
                 return self._nothing(superpoint)
             output = self._model.decode([v.features for v in visits])
             mask_probs = output.mask_logits[-1].sigmoid()
-            counts = [len(v.features.superpoint_features) for v in visits]
+            counts = torch.bincount(output.visit, minlength=len(visits)).tolist()
             return Prediction(
                 class_probs=output.class_logits[-1].softmax(-1).cpu().numpy(),
                 mask_probs=tuple(m.cpu().numpy() for m in mask_probs.split(counts)),

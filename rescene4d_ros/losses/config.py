@@ -1,7 +1,7 @@
 """Weights and switches of the training objective."""
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rescene4d_ros.config import param
 
@@ -32,3 +32,13 @@ class LossConfig:
     contrastive_chunk: int = param(1024, 'Anchors whose similarities are held at once', ge=1,
                                    le=1_000_000)
     weight_by_points: bool = param(False, 'Count superpoints by their points in the mask terms')
+    compat: str = param('corrected', 'official: as published with ReScene4D, with its flaws; see '
+                        'docs/segmenter.md', one_of=('corrected', 'official'))
+
+
+def effective(config: LossConfig) -> LossConfig:
+    """Return the configuration with all switches where `compat` wants them."""
+    if config.compat != 'official':
+        return config
+    return replace(config, objective='raw_sum', assignment='hungarian', no_object_weight=0.1,
+                   semantic_weight=0.0, weight_by_points=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Protocol
 
-from rescene4d_ros.losses.config import LossConfig
+from rescene4d_ros.losses.config import effective, LossConfig
 from rescene4d_ros.losses.contrastive import contrastive_loss
 from rescene4d_ros.losses.masks import pairwise_dice, pairwise_mask_bce
 from rescene4d_ros.losses.matching import class_cost, match
@@ -59,7 +59,7 @@ class Criterion:
     """Score all prediction sets of one sequence against its truth (deep supervision)."""
 
     def __init__(self, config: LossConfig):
-        self.config = config
+        self.config = effective(config)
 
     def __call__(self, output: Queries, targets: Targets) -> dict[str, Tensor]:
         """
@@ -123,7 +123,9 @@ class Criterion:
     def _objective(self, losses: dict[str, Tensor]) -> Tensor:
         """Return the weighted or the plain sum of the terms."""
         if self.config.objective == 'raw_sum':
-            return sum(losses.values())
+            # The published sum also takes the contrastive term's copy for the log.
+            twice = losses.get('contrastive', 0.0) if self.config.compat == 'official' else 0.0
+            return sum(losses.values()) + twice
         return sum(getattr(self.config, f'{name}_weight') * loss
                    for name, loss in losses.items())
 

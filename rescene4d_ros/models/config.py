@@ -10,9 +10,13 @@ from rescene4d_ros.config import param
 class ModelConfig:
     """What the network is; two weights files with equal configs have equal tensors."""
 
-    backbone: str = param('small', 'Preset of the sparse U-Net',
-                          one_of=('tiny', 'small', '34c'))
+    backbone: str = param('small', 'Preset of the sparse U-Net (tiny, small, 34c) or of the Point '
+                          'Transformer V3 (the others)', one_of=(
+                              'tiny', 'small', '34c', 'ptv3-tiny', 'sonata', 'concerto'))
     in_channels: int = param(11, 'Features per voxel that the stem takes', ge=1, le=64)
+    features: str = param('local', 'What they are: color, normal, height, place in the voxel '
+                          '(local, 11), or those of Sonata and Concerto: place in the visit, '
+                          'color, normal (sonata, 9)', one_of=('local', 'sonata'))
     voxel_size: float = param(0.08, 'Edge of a voxel of the common grid', unit='m',
                               ge=0.005, le=0.5)
     n_classes: int = param(18, 'Object classes K, without "no object"', ge=1, le=1000)
@@ -39,5 +43,11 @@ class ModelConfig:
     temporal_mask_pooling: str = param(
         'or', 'How voxels of one place share attention masks across visits: any visit (or), the '
         'mean logit (mean, as published), not at all (off)', one_of=('or', 'mean', 'off'))
+    temporal_serialization: str = param(
+        'mixed', 'Orders in which the decoder of a Point Transformer attends: each visit alone '
+        '(off), all visits merged on the common grid (merged), both in turn (mixed); a U-Net '
+        'has none', one_of=('off', 'merged', 'mixed'))
+    compat: str = param('corrected', 'official: as published with ReScene4D, with its flaws; '
+                        'see docs/segmenter.md', one_of=('corrected', 'official'))
     train_tokens: int = param(3200, 'Most voxels attended to per level in training, a random '
                               'subset beyond; 0 = all', ge=0, le=10_000_000)

@@ -8,6 +8,7 @@ from rescene4d_ros.models.config import ModelConfig
 from rescene4d_ros.models.fourier import FourierEncoding, PlaceEncoding
 from rescene4d_ros.models.layers import Attention, FeedForward
 from rescene4d_ros.models.outputs import QueryOutput, VisitFeatures
+from rescene4d_ros.models.published import misread_seeds
 from rescene4d_ros.models.seeds import farthest_points
 from rescene4d_ros.models.temporal import PlaceGroups
 import torch
@@ -110,16 +111,25 @@ class QueryDecoder(nn.Module):
         times = range(len(visits)) if times is None else times
         points = [_space_time([v.levels[level].xyz for v in visits], times)
                   for level in range(len(visits[0].levels))]
-        low, high = points[-1].amin(0), points[-1].amax(0)
-        tokens = [self._tokens(visits, level, points[level], low, high)
+        finest = None
+        if self.config.compat == 'official':
+            finest = _space_time([v.finest.xyz for v in visits], times)
+        low, high = _bounds(points[-1] if finest is None else finest)
+        tokens = [self._tokens(visits, level, points[level],
+                               *((low, high) if finest is None else _bounds(points[level])))
                   for level in range(len(self.layers))]
         places = _space_time([v.superpoint_xyz for v in visits], times)
         superpoint_features = torch.cat([v.superpoint_features for v in visits])
         mask_features = self._placed(superpoint_features, places, low, high)
 
         superpoint_logits = self.semantic_head(superpoint_features)
-        seeds = self._seeds(places, superpoint_logits)
-        position = self.query_position(self.encoding(places[seeds], low, high))
+        if finest is None:
+            seeds = self._seeds(places, superpoint_logits)
+            starts = places[seeds]
+        else:
+            voxels, seeds = misread_seeds(visits, times, self.config.n_queries)
+            starts = finest[voxels]
+        position = self.query_position(self.encoding(starts, low, high))
         queries = self._content(mask_features[seeds])
         states = [self.norm(queries)]
         embeddings = [self.mask_head(states[0])]
@@ -221,6 +231,11 @@ class QueryDecoder(nn.Module):
         keys, values = layer.cross_attention.keys_values(
             memory, self.encoding(points, low, high))
         return _Tokens(keys, values, kept, mask_feats, places)
+
+
+def _bounds(points: Tensor) -> tuple[Tensor, Tensor]:
+    """Return the smallest and largest coordinates (4,) of points (N, 4)."""
+    return points.amin(0), points.amax(0)
 
 
 def _space_time(xyz: Sequence[Tensor], times: Sequence[float]) -> Tensor:

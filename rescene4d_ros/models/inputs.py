@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from rescene4d_ros.geometry.voxels import voxelize
+from rescene4d_ros.models.backbones import point_transformer
 from rescene4d_ros.models.config import ModelConfig
 from rescene4d_ros.structures import Scan
 import torch
@@ -12,6 +13,7 @@ from torch import Tensor
 
 IN_CHANNELS = 11  # POINT_CHANNELS and where in the voxel the points lie, x y z
 POINT_CHANNELS = 8  # red, green, blue, has color, |normal| x y z, height above the floor
+N_CHANNELS = {'local': IN_CHANNELS, 'sonata': 9}  # sonata: x y z, red, green, blue, normal x y z
 
 
 @dataclass(frozen=True)
@@ -22,10 +24,11 @@ class VisitInput:
     Attributes
     ----------
     coords : Tensor (V, 3), int64
-        Unique cells of the absolute grid floor(xyz / voxel_size), the same for all visits.
+        Unique cells of the absolute grid floor(xyz / voxel_size), the same for all visits;
+        under `compat: official` of a grid that begins with the visit, where PTv3 is meant.
     feats : Tensor (V, Cin), float32
         Mean of the point features in the cell, and of the points' place in it, x y z in
-        [-1, 1] from border to border.
+        [-1, 1] from border to border; or, for Sonata and Concerto, of `sonata_features`.
     xyz : Tensor (V, 3), float32, m, in map
         Mean of the points in the cell.
     superpoint : Tensor (V,), int64
@@ -68,12 +71,17 @@ def make_visit_input(scan: Scan, superpoint: np.ndarray, config: ModelConfig) ->
     """
     xyz = scan.xyz.astype(np.float64)
     if len(xyz) == 0:
-        return _empty_visit()
+        return _empty_visit(N_CHANNELS[config.features])
     coords, voxel, _ = voxelize(xyz, config.voxel_size)
     voxel_superpoint, point_superpoint = _share_voxels(voxel, np.asarray(superpoint), len(coords))
     mean_xyz = _mean_per_voxel(xyz, voxel, len(coords))
-    inside = 2 * (mean_xyz / config.voxel_size - coords) - 1
-    feats = np.hstack([_mean_per_voxel(point_features(scan), voxel, len(coords)), inside])
+    if config.features == 'sonata':
+        feats = _mean_per_voxel(sonata_features(scan), voxel, len(coords))
+    else:
+        inside = 2 * (mean_xyz / config.voxel_size - coords) - 1
+        feats = np.hstack([_mean_per_voxel(point_features(scan), voxel, len(coords)), inside])
+    if config.compat == 'official' and config.backbone in point_transformer.PRESETS:
+        coords = coords - coords.min(0)  # published: each visit on a grid of its own
     return VisitInput(
         coords=torch.from_numpy(coords.astype(np.int64)),
         feats=torch.from_numpy(feats.astype(np.float32)),
@@ -105,6 +113,28 @@ def point_features(scan: Scan) -> np.ndarray:
         feats[:, 4:7] = np.abs(scan.normals)
     feats[:, 7] = scan.xyz[:, 2] - floor_height(scan.xyz, scan.normals)
     return feats
+
+
+def sonata_features(scan: Scan) -> np.ndarray:
+    """
+    Compute the point features that Sonata and Concerto were trained on.
+
+    The middle is that of the visit, not of the sequence as published, so that a visit can be
+    encoded alone.
+
+    Returns
+    -------
+    ndarray (N, 9), float64
+        Place relative to the middle of the visit and to its lowest point, m; color in [0, 1];
+        normal. What is missing is zero.
+
+    """
+    xyz = scan.xyz.astype(np.float64)
+    low, high = xyz.min(0), xyz.max(0)
+    middle = np.array([(low[0] + high[0]) / 2, (low[1] + high[1]) / 2, low[2]])
+    rgb = np.zeros_like(xyz) if scan.rgb is None else scan.rgb / 255
+    normals = np.zeros_like(xyz) if scan.normals is None else scan.normals
+    return np.hstack([xyz - middle, rgb, normals])
 
 
 def floor_height(xyz: np.ndarray, normals: np.ndarray | None = None) -> float:
@@ -162,9 +192,9 @@ def _mean_per_voxel(values: np.ndarray, voxel: np.ndarray, n_voxels: int) -> np.
     return np.stack(sums, axis=1) / counts[:, None]
 
 
-def _empty_visit() -> VisitInput:
+def _empty_visit(n_channels: int) -> VisitInput:
     """Return the input of a visit without points."""
     return VisitInput(coords=torch.zeros((0, 3), dtype=torch.int64),
-                      feats=torch.zeros((0, IN_CHANNELS)), xyz=torch.zeros((0, 3)),
+                      feats=torch.zeros((0, n_channels)), xyz=torch.zeros((0, 3)),
                       superpoint=torch.zeros(0, dtype=torch.int64), n_superpoints=0,
                       point_superpoint=np.zeros(0, dtype=np.int32))

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from rescene4d_ros.models.inputs import VisitInput
 from torch import Tensor
 
 
@@ -32,6 +33,24 @@ class LevelFeatures:
 
 
 @dataclass(frozen=True)
+class FinestVoxels:
+    """
+    Hold the voxels of one visit at full resolution.
+
+    Attributes
+    ----------
+    coords : Tensor (V, 3), int64
+    xyz : Tensor (V, 3), float32, m, in map
+    superpoint : Tensor (V,), int64
+
+    """
+
+    coords: Tensor
+    xyz: Tensor
+    superpoint: Tensor
+
+
+@dataclass(frozen=True)
 class VisitFeatures:
     """
     Hold everything the decoder needs of one visit; independent of the other visits.
@@ -44,12 +63,34 @@ class VisitFeatures:
         Mean of the finest mask features over the superpoint's voxels.
     superpoint_xyz : Tensor (S, 3), float32, m, in map
         Mean place of the superpoint's voxels.
+    finest : FinestVoxels, optional
+        For the published seeds only.
 
     """
 
     levels: tuple[LevelFeatures, ...]
     superpoint_features: Tensor
     superpoint_xyz: Tensor
+    finest: FinestVoxels | None = None
+
+
+@dataclass(frozen=True)
+class VisitPyramid:
+    """
+    Hold what the backbone's encoder alone says of one visit; independent of the other visits.
+
+    It takes the place of `VisitFeatures` where the backbone's decoder looks at all visits.
+
+    Attributes
+    ----------
+    visit : VisitInput
+    feats : tuple of Tensor (V_l, Cl), float32
+        Finest first; rows in the order of `Voxels`.
+
+    """
+
+    visit: VisitInput
+    feats: tuple[Tensor, ...]
 
 
 @dataclass(frozen=True)

@@ -3,11 +3,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rescene4d_ros.models.backbones.unet import PRESETS, SparseUNet
+from rescene4d_ros.errors import ConfigError
+from rescene4d_ros.models.backbones import point_transformer, unet
 from rescene4d_ros.models.config import ModelConfig
 from rescene4d_ros.models.decoder import QueryDecoder
-from rescene4d_ros.models.inputs import VisitInput
-from rescene4d_ros.models.outputs import LevelFeatures, QueryOutput, VisitFeatures
+from rescene4d_ros.models.inputs import N_CHANNELS, VisitInput
+from rescene4d_ros.models.outputs import (
+    FinestVoxels,
+    LevelFeatures,
+    QueryOutput,
+    VisitFeatures,
+    VisitPyramid,
+)
+from rescene4d_ros.models.published import effective
 from rescene4d_ros.sparse import avg_pool, Voxels
 import torch
 from torch import nn, Tensor
@@ -30,8 +38,8 @@ class ReScene4D(nn.Module):
 
     def __init__(self, config: ModelConfig):
         super().__init__()
-        self.config = config
-        self.backbone = SparseUNet(config.in_channels, PRESETS[config.backbone])
+        self.config = config = effective(config)
+        self.backbone = _make_backbone(config)
         channels = self.backbone.out_channels
         self.mask_features = nn.Linear(channels[-1], config.hidden_dim)
         self.decoder = QueryDecoder(config, channels[:-1])
@@ -41,34 +49,55 @@ class ReScene4D(nn.Module):
         """Encode and decode one sequence of T visits; see `encode` and `decode`."""
         return self.decode(self.encode(visits), times)
 
-    def decode(self, visits: Sequence[VisitFeatures], times: Sequence[float] | None = None,
-               ) -> QueryOutput:
+    def decode(self, visits: Sequence[VisitFeatures | VisitPyramid],
+               times: Sequence[float] | None = None) -> QueryOutput:
         """
         Find the objects of one sequence.
 
         Parameters
         ----------
-        visits : sequence of T VisitFeatures
+        visits : sequence of T VisitFeatures or VisitPyramid
             Of `encode`, from one call or several.
         times : sequence of T float, optional
             Time of each visit; default 0, 1, 2, ...
 
         """
+        if self.backbone.shares_time:
+            visits = self._share_time(visits)
         return self.decoder(visits, times)
 
-    def encode(self, visits: Sequence[VisitInput]) -> list[VisitFeatures]:
+    def encode(self, visits: Sequence[VisitInput]) -> list[VisitFeatures] | list[VisitPyramid]:
         """
         Compute the features of visits, of one sequence or of several, in one sparse pass.
 
         In evaluation mode the features of a visit do not depend on the others, so they may be
-        kept and decoded with other visits later.
+        kept and decoded with other visits later. Where the backbone's decoder shares time they
+        are those of its encoder, and `decode` does the rest.
         """
         if not any(len(v.coords) for v in visits):
+            if self.backbone.shares_time:
+                return [VisitPyramid(v, ()) for v in visits]
             return [self._no_features(v) for v in visits]
-        coords = torch.cat([torch.nn.functional.pad(v.coords, (1, 0), value=slot)
-                            for slot, v in enumerate(visits)])
-        voxels = Voxels.build(coords)
-        feats = self.backbone(voxels.sort(torch.cat([v.feats for v in visits])), voxels)
+        voxels = _voxels(visits)
+        feats = voxels.sort(torch.cat([v.feats for v in visits]))
+        if self.backbone.shares_time:
+            return _pyramids(visits, voxels, self.backbone.encode(feats, voxels))
+        return self._features(visits, voxels, self.backbone(feats, voxels))
+
+    def _share_time(self, pyramids: Sequence[VisitPyramid]) -> list[VisitFeatures]:
+        """Run the backbone's decoder over all visits of one sequence."""
+        visits = [p.visit for p in pyramids]
+        if not any(len(v.coords) for v in visits):
+            return [self._no_features(v) for v in visits]
+        voxels = _voxels(visits)
+        # Voxels are sorted by visit first, so the visits' rows only need to be joined.
+        pyramid = [torch.cat(feats)
+                   for feats in zip(*(p.feats for p in pyramids if len(p.visit.coords)))]
+        return self._features(visits, voxels, self.backbone.decode(pyramid, voxels))
+
+    def _features(self, visits: Sequence[VisitInput], voxels: Voxels, feats: list[Tensor]
+                  ) -> list[VisitFeatures]:
+        """Return what the queries need of each visit; `feats` of all levels, coarsest first."""
         xyz = voxels.sort(torch.cat([v.xyz for v in visits]))
         superpoint, means = self._superpoints(
             visits, voxels, torch.cat([self.mask_features(feats[-1]), xyz], dim=1))
@@ -76,8 +105,15 @@ class ReScene4D(nn.Module):
         levels = self._levels(visits, voxels, feats, xyz,
                               superpoint_features.detach()[superpoint])
         counts = [v.n_superpoints for v in visits]
-        return [VisitFeatures(*parts) for parts in zip(levels, superpoint_features.split(counts),
-                                                       superpoint_xyz.split(counts))]
+        return [VisitFeatures(*parts) for parts in zip(
+            levels, superpoint_features.split(counts), superpoint_xyz.split(counts),
+            map(self._finest, visits))]
+
+    def _finest(self, visit: VisitInput) -> FinestVoxels | None:
+        """Return what the published seeds are drawn from, where they are asked for."""
+        if self.config.compat != 'official':
+            return None
+        return FinestVoxels(visit.coords, visit.xyz, visit.superpoint)
 
     def _superpoints(self, visits: Sequence[VisitInput], voxels: Voxels, rows: Tensor,
                      ) -> tuple[Tensor, Tensor]:
@@ -109,4 +145,34 @@ class ReScene4D(nn.Module):
         levels = tuple(LevelFeatures(visit.coords, visit.xyz, visit.feats.new_zeros(0, c),
                                      visit.feats.new_zeros(0, dim))
                        for c in self.backbone.out_channels[:-1])
-        return VisitFeatures(levels, visit.feats.new_zeros(0, dim), visit.xyz)
+        return VisitFeatures(levels, visit.feats.new_zeros(0, dim), visit.xyz,
+                             self._finest(visit))
+
+
+def _make_backbone(config: ModelConfig) -> unet.SparseUNet | point_transformer.PointTransformer:
+    """Return the backbone that the configuration names."""
+    wanted = N_CHANNELS[config.features]
+    if config.in_channels != wanted:
+        raise ConfigError(f'ModelConfig.in_channels: expected {wanted} for features '
+                          f'{config.features!r}, got {config.in_channels}; set both to fit')
+    if config.backbone in unet.PRESETS:
+        return unet.SparseUNet(config.in_channels, unet.PRESETS[config.backbone])
+    return point_transformer.PointTransformer(
+        config.in_channels, point_transformer.PRESETS[config.backbone],
+        config.temporal_serialization, cut_by_visit=config.compat == 'official')
+
+
+def _voxels(visits: Sequence[VisitInput]) -> Voxels:
+    """Return the voxels of all visits, visit k in slot k."""
+    return Voxels.build(torch.cat([torch.nn.functional.pad(v.coords, (1, 0), value=slot)
+                                   for slot, v in enumerate(visits)]))
+
+
+def _pyramids(visits: Sequence[VisitInput], voxels: Voxels, pyramid: list[Tensor]
+              ) -> list[VisitPyramid]:
+    """Cut the encoder's features, finest first, into those of each visit."""
+    levels = []
+    for feats in pyramid:
+        levels.append(feats.split(voxels.visit_splits(len(visits))))
+        voxels = voxels.down()
+    return [VisitPyramid(v, feats) for v, feats in zip(visits, zip(*levels))]

@@ -9,6 +9,15 @@ import torch
 from torch import nn
 
 
+def kernel_from_spconv(weight: torch.Tensor) -> torch.Tensor:
+    """
+    Return an spconv weight (Co, n, n, n, Ci), axes x, y, z, as a kernel (n^3, Ci, Co).
+
+    The kernel's offsets run with x fastest, as MinkowskiEngine's do.
+    """
+    return weight.permute(3, 2, 1, 4, 0).reshape(-1, weight.shape[4], weight.shape[0])
+
+
 class _SparseConv(nn.Module):
     """
     Hold a kernel [K, Ci, Co] and an optional bias [Co].

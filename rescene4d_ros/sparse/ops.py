@@ -148,3 +148,23 @@ def avg_pool(feats: torch.Tensor, voxels: Voxels) -> torch.Tensor:
 
     """
     return _AveragePool.apply(feats, voxels)
+
+
+def max_pool(feats: torch.Tensor, voxels: Voxels) -> torch.Tensor:
+    """
+    Take the largest of each parent's existing children, channel by channel.
+
+    Parameters
+    ----------
+    feats : Tensor (V, C), float
+        In the order of `voxels.coords`.
+    voxels : Voxels
+
+    Returns
+    -------
+    Tensor (len(voxels.down()), C)
+
+    """
+    count = torch.bincount(voxels.parent, minlength=len(voxels.down()))
+    children = torch.sort(voxels.parent, stable=True).indices
+    return torch.segment_reduce(feats.index_select(0, children), 'max', lengths=count, axis=0)

@@ -8,6 +8,8 @@ from rescene4d_ros.sparse import (
     down_conv,
     DownConv3d,
     im2col,
+    kernel_from_spconv,
+    max_pool,
     subm_conv,
     SubmConv3d,
     up_conv,
@@ -117,6 +119,31 @@ def test_avg_pool_divides_by_present_children():
     check_against(lambda x, w: avg_pool(x, voxels) * w, dense, feats, random_tensor(3))
 
 
+def test_max_pool_takes_the_largest_present_child():
+    voxels = random_voxels()
+    feats = random_tensor(len(voxels), 3)
+
+    def dense(x, w):
+        here = to_dense(torch.ones_like(x), voxels.coords, SIDE // 2) > 0
+        volume = to_dense(x, voxels.coords, SIDE // 2).masked_fill(~here, -torch.inf)
+        return from_dense(F.max_pool3d(volume, 2), voxels.down().coords, SIDE // 4) * w
+
+    check_against(lambda x, w: max_pool(x, voxels) * w, dense, feats, random_tensor(3))
+
+
+def test_spconv_kernel_means_the_same_convolution():
+    """Its weight is a dense kernel with the output channel first and the input channel last."""
+    voxels = random_voxels()
+    feats, weight = random_tensor(len(voxels), 3), random_tensor(4, 3, 3, 3, 3, seed=2)
+    half = SIDE // 2
+
+    def dense(x, w):
+        y = F.conv3d(to_dense(x, voxels.coords, half), w.permute(0, 4, 1, 2, 3), padding=1)
+        return from_dense(y, voxels.coords, half)
+
+    check_against(lambda x, w: subm_conv(x, kernel_from_spconv(w), voxels), dense, feats, weight)
+
+
 def test_gradients_match_finite_differences():
     voxels = random_voxels(40)
     x = random_tensor(len(voxels), 2).requires_grad_()
@@ -127,6 +154,7 @@ def test_gradients_match_finite_differences():
     assert torch.autograd.gradcheck(lambda a, b: down_conv(a, b, voxels), (x, w8))
     assert torch.autograd.gradcheck(lambda a, b: up_conv(a, b, voxels), (coarse, w8))
     assert torch.autograd.gradcheck(lambda a: avg_pool(a, voxels), (x,))
+    assert torch.autograd.gradcheck(lambda a: max_pool(a, voxels), (x,))
 
 
 @pytest.mark.parametrize('name', ['subm', 'down', 'up'])

@@ -1,1 +1,1 @@
-"""Networks that give every voxel of one visit its features; they never mix visits."""
+"""Networks that give every voxel features; encoders never mix visits, decoders may be told to."""

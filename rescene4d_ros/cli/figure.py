@@ -1,0 +1,47 @@
+"""The `rescene4d figure` command: draws the picture of docs/segmenter.md."""
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+PATCH_SIZE = 24
+# A floor plan: the outline of a room and a table that moves.
+ROOM, TABLE = (12, 9), ((2, 2), (8, 5))
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare where the picture goes."""
+    parser.add_argument('--out', type=Path, default=Path('docs/images/segmenter.png'), help='PNG')
+
+
+def run(options: argparse.Namespace) -> int:
+    """Serialize a small plan as the network does, and draw it beside the network."""
+    import numpy as np
+    from rescene4d_ros.models.backbones.orders import merged_order, visit_order
+    from rescene4d_ros.sparse import Voxels
+    from rescene4d_ros.view.segmenter_figure import draw_segmenter
+    import torch
+    plans = [_plan(*corner) for corner in TABLE]
+    voxels = Voxels.build(torch.tensor([(visit, x, y, 0) for visit, plan in enumerate(plans)
+                                        for x, y in plan]))
+    drawn = []
+    for title, serialize in (
+            ('orders of each visit:\na patch stays in one visit', visit_order),
+            ('merged orders:\na patch is one place at all times', merged_order)):
+        order = serialize(voxels, 4, 'hilbert')
+        patches = np.cumsum([0] + [-(-n // PATCH_SIZE) for n in order.counts])
+        patch = np.concatenate([first + np.arange(n) // PATCH_SIZE
+                                for first, n in zip(patches, order.counts)])
+        drawn.append((title, order.rows.numpy(), patch))
+    coords = voxels.coords.numpy()
+    draw_segmenter(options.out, [coords[coords[:, 0] == visit, 1:3]
+                                 for visit in range(len(plans))], drawn)
+    return 0
+
+
+def _plan(left: int, bottom: int) -> list[tuple[int, int]]:
+    """Return the cells of the room's walls and of the table at this corner."""
+    width, depth = ROOM
+    return [(x, y) for x in range(width) for y in range(depth)
+            if x in (0, width - 1) or y == depth - 1
+            or (left <= x < left + 3 and bottom <= y < bottom + 2)]

@@ -1,0 +1,105 @@
+"""One block of the Point Transformer V3: place, attention in patches of a curve, perceptron."""
+from __future__ import annotations
+
+from rescene4d_ros.models.backbones.orders import Order
+from rescene4d_ros.sparse import SubmConv3d, Voxels
+import torch
+from torch import nn, Tensor
+from torch.nn import functional
+
+
+class PatchAttention(nn.Module):
+    """
+    Attend within patches of a serialization.
+
+    Parameters
+    ----------
+    channels : int
+    n_heads : int
+        Divides `channels`.
+    patch_size : int
+        Most voxels that attend to each other.
+
+    """
+
+    def __init__(self, channels: int, n_heads: int, patch_size: int):
+        super().__init__()
+        self.n_heads = n_heads
+        self.patch_size = patch_size
+        self.qkv = nn.Linear(channels, 3 * channels)
+        self.proj = nn.Linear(channels, channels)
+
+    def forward(self, feats: Tensor, order: Order) -> Tensor:
+        """Return what each voxel (V, C) found in its patch, (V, C)."""
+        runs = self.qkv(feats).index_select(0, order.rows).split(order.counts)
+        found = torch.cat([self._attend(run) for run in runs])
+        return self.proj(found.index_select(0, order.places))
+
+    def _attend(self, run: Tensor) -> Tensor:
+        """
+        Cut one run (n, 3C) into patches and attend in each.
+
+        The last patch of a long run is filled up with the end of the one before, so that all
+        are full and no mask is needed; what the fill finds is dropped.
+        """
+        n, size = len(run), min(self.patch_size, len(run))
+        missing = -n % size
+        if missing:
+            run = torch.cat([run, run[n - size:n - size + missing]])
+        query, key, value = run.view(-1, size, 3, self.n_heads, run.shape[1] // 3 // self.n_heads
+                                     ).permute(2, 0, 3, 1, 4)
+        found = functional.scaled_dot_product_attention(query, key, value)
+        return found.transpose(1, 2).reshape(len(run), -1)[:n]
+
+
+class Perceptron(nn.Module):
+    """Transform each voxel on its own."""
+
+    def __init__(self, channels: int, inner: int):
+        super().__init__()
+        self.fc1 = nn.Linear(channels, inner)
+        self.fc2 = nn.Linear(inner, channels)
+
+    def forward(self, feats: Tensor) -> Tensor:
+        """Return the transformed features (V, C)."""
+        return self.fc2(functional.gelu(self.fc1(feats)))
+
+
+class PatchBlock(nn.Module):
+    """
+    Add to each voxel what its neighbors, its patch and itself say.
+
+    Parameter names are those of the published checkpoints, which number single layers.
+
+    Parameters
+    ----------
+    channels, n_heads, patch_size : int
+        See `PatchAttention`.
+    drop_path : float
+        Share of the voxels that skip attention, and the perceptron, in training.
+
+    """
+
+    def __init__(self, channels: int, n_heads: int, patch_size: int, drop_path: float):
+        super().__init__()
+        self.cpe = nn.ModuleList([SubmConv3d(channels, channels, 3, bias=True),
+                                  nn.Linear(channels, channels), nn.LayerNorm(channels)])
+        self.norm1 = nn.Sequential(nn.LayerNorm(channels))
+        self.attn = PatchAttention(channels, n_heads, patch_size)
+        self.norm2 = nn.Sequential(nn.LayerNorm(channels))
+        self.mlp = nn.Sequential(Perceptron(channels, 4 * channels))
+        self.drop_path = drop_path
+
+    def forward(self, feats: Tensor, voxels: Voxels, order: Order) -> Tensor:
+        """Return the features (V, C) on the same voxels."""
+        conv, linear, norm = self.cpe
+        feats = feats + norm(linear(conv(feats, voxels)))
+        feats = feats + self._kept(self.attn(self.norm1(feats), order))
+        return feats + self._kept(self.mlp(self.norm2(feats)))
+
+    def _kept(self, feats: Tensor) -> Tensor:
+        """Drop the rows of some voxels in training and scale the others up (stochastic depth)."""
+        if not self.training or not self.drop_path:
+            return feats
+        kept = torch.rand(len(feats), 1, device=feats.device) >= self.drop_path
+        return feats * kept.to(feats.dtype) / (1 - self.drop_path)

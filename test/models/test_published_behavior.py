@@ -1,0 +1,107 @@
+"""The published behavior on request: what it computes, against loops, and that it runs."""
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from rescene4d_ros.losses import Criterion, LossConfig, Targets
+from rescene4d_ros.models import make_visit_input, ModelConfig, ReScene4D
+from rescene4d_ros.models.backbones.orders import merged_order
+from rescene4d_ros.models.published import misread_seeds
+from rescene4d_ros.sparse import Voxels
+import torch
+
+torch.set_num_threads(1)
+CONFIG = ModelConfig(backbone='ptv3-tiny', voxel_size=0.15, n_classes=3, hidden_dim=32, n_heads=4,
+                     ffn_dim=64, n_queries=12, compat='official')
+
+
+@pytest.fixture
+def scans(boxes_room):
+    """Return two visits; the second sees only a part of the room."""
+    scan, _ = boxes_room([((0.4, 0.5, 0.0), (0.4, 0.4, 0.5), (200, 40, 40))], density=100)
+    return [scan, scan.take(scan.xyz[:, 0] > 1.0)]
+
+
+def inputs(scans, config):
+    """Return the visits with cubes as superpoints."""
+    return [make_visit_input(s, np.unique(np.floor(s.xyz / 0.3).astype(int), axis=0,
+                                          return_inverse=True)[1], config) for s in scans]
+
+
+def sampler_twin(buffer, n_points, n):
+    """Farthest points as the sampler's kernel finds them, reading x, y, z at 3 k of a buffer."""
+    def read(k):
+        return buffer[3 * k:3 * k + 3]
+
+    taken, distance = [0], [1e10] * n_points
+    for _ in range(1, n):
+        best, best_distance = 0, -1.0
+        for k in range(n_points):
+            if (read(k) ** 2).sum() <= 1e-3:
+                continue
+            distance[k] = min(distance[k], ((read(k) - read(taken[-1])) ** 2).sum())
+            if distance[k] > best_distance:
+                best, best_distance = k, distance[k]
+        taken.append(best)
+    return taken
+
+
+def test_seeds_are_what_the_misread_sampler_finds(scans):
+    model = ReScene4D(replace(CONFIG, temporal_serialization='off')).eval()
+    visits = inputs(scans, CONFIG)
+    with torch.no_grad():
+        features = model.encode(visits)
+    voxels, superpoints = misread_seeds(features, (0, 1), 20)
+    buffer = np.concatenate([np.column_stack([v.coords, np.full(len(v.coords), t)]).ravel()
+                             for t, v in enumerate(visits)]).astype(np.float32)
+    assert voxels.tolist() == sampler_twin(buffer, len(buffer) // 4, 20)
+    owner = torch.cat([visits[0].superpoint, visits[1].superpoint + visits[0].n_superpoints])
+    assert torch.equal(superpoints, owner[voxels])
+
+
+def test_each_visit_begins_its_own_grid_where_published(scans):
+    ours = inputs(scans, replace(CONFIG, compat='corrected'))
+    assert ours[0].coords.amin(0).tolist() != ours[1].coords.amin(0).tolist()
+    for visit, common in zip(inputs(scans, CONFIG), ours):
+        assert visit.coords.amin(0).tolist() == [0, 0, 0]
+        assert torch.equal(visit.coords, common.coords - common.coords.amin(0))
+    unet = inputs(scans, replace(CONFIG, backbone='tiny'))
+    assert torch.equal(unet[1].coords, ours[1].coords)
+
+
+def test_merged_orders_are_cut_at_the_sizes_of_the_visits():
+    cells = torch.tensor([[0, 0, 0, 0], [0, 1, 0, 0], [0, 2, 0, 0], [1, 0, 0, 0], [1, 1, 0, 0]])
+    voxels = Voxels.build(cells)
+    whole, cut = merged_order(voxels, 4, 'z'), merged_order(voxels, 4, 'z', cut_by_visit=True)
+    assert (whole.counts, cut.counts) == ((5,), (3, 2))
+    assert torch.equal(whole.rows, cut.rows)
+
+
+@pytest.mark.parametrize('backbone', ['ptv3-tiny', 'tiny'])
+def test_published_behavior_trains_and_sets_its_switches(scans, backbone):
+    torch.manual_seed(0)
+    model = ReScene4D(replace(CONFIG, backbone=backbone))
+    assert model.config.query_content == 'zeros'
+    assert model.config.temporal_mask_pooling == 'mean'
+    assert not hasattr(model.decoder, 'place')
+    output = model(inputs(scans, model.config))
+    masks = torch.zeros(1, len(output.visit), dtype=torch.bool)
+    masks[0, ::7] = True
+    losses = Criterion(LossConfig(compat='official'))(output, Targets(masks, torch.tensor([1])))
+    losses['total'].backward()
+    told = {name: p.grad is not None and bool(p.grad.any())
+            for name, p in model.named_parameters()}
+    assert [n for n, reached in told.items() if not reached] == [
+        'decoder.semantic_head.weight', 'decoder.semantic_head.bias']
+
+
+def test_published_objective_counts_the_contrastive_term_twice(scans):
+    model = ReScene4D(CONFIG).eval()
+    with torch.no_grad():
+        output = model(inputs(scans, CONFIG))
+    masks = torch.zeros(1, len(output.visit), dtype=torch.bool)
+    masks[0, ::7] = True
+    losses = Criterion(LossConfig(compat='official'))(output, Targets(masks, torch.tensor([1])))
+    expected = losses['class'] + losses['mask'] + losses['dice'] + 2 * losses['contrastive']
+    assert set(losses) == {'class', 'mask', 'dice', 'contrastive', 'total'}
+    torch.testing.assert_close(losses['total'], expected)
