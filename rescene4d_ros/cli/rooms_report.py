@@ -17,7 +17,7 @@ from rescene4d_ros.rooms.statistics import statistics_of, statistics_table, Visi
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `report`."""
     parser.add_argument('folder', type=Path, help='with made sequences (.npz)')
-    parser.add_argument('--out', type=Path, required=True, help='folder of statistics and pictures')
+    parser.add_argument('--out', type=Path, required=True, help='folder of what is written')
     parser.add_argument('--pictures', type=int, default=10, metavar='N',
                         help='sequences, drawn by chance, of which there are pictures')
     parser.add_argument('--seed', type=int, default=0, help='decides which')

@@ -50,9 +50,8 @@ def run(options: argparse.Namespace) -> int:
     jobs = [(paths[seed], seed, wanted[seed]) for seed in missing]
     for _ in work_through('make', make_file, jobs, options.jobs, len(wanted) - len(jobs)):
         pass
-    jobs = [(seed, path) for seed, path in paths.items()]
     digests = {seed: digest for (seed, _), digest
-               in work_through('check', digest_file, jobs, options.jobs)}
+               in work_through('check', digest_file, list(paths.items()), options.jobs)}
     if options.record:
         path = write_record(options.name, digests, options.records)
         print(f'{options.name}: {len(digests)} of {len(SETS[options.name])} sequences recorded '

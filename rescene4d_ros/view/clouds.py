@@ -5,7 +5,6 @@ from collections.abc import Sequence
 from datetime import datetime, UTC
 from pathlib import Path
 
-from matplotlib.colors import to_rgb
 import numpy as np
 from rescene4d_ros.structures import (
     ChangeKind,
@@ -53,11 +52,12 @@ def sequence_picture(sequence: ScanSequence, truth: SequenceTruth | None, path: 
     from matplotlib.figure import Figure
     scans = sequence.scans[:most_visits]
     visits = None if truth is None else truth.visits[:most_visits]
-    azimuth = wall_azimuth(scans[0].xyz)
     size = (width * SUPERSAMPLING, height * SUPERSAMPLING)
     clouds = [scan.xyz for scan in scans]
-    above = view_of(clouds, *size, azimuth - 62, 90)
-    angled = view_of(clouds, *size, azimuth)
+    azimuth = wall_azimuth(clouds[0])
+    above, angled = (max((view_of(clouds, *size, azimuth + turn, elevation) for turn in turns),
+                         key=lambda view: view.pixels_per_m)
+                     for turns, elevation in (((-62, 28), 90), ((0, 90), 52)))
     names = ROWS[:2] if visits is None else ROWS
     legend = 0 if visits is None else LEGEND
     total = (len(scans) * width, TITLE + len(names) * height + legend)
@@ -134,8 +134,9 @@ def _ghosts(scans: Sequence[Scan], visits: Sequence[VisitTruth], t: int
 
 
 def _rgb(color: str, white: float) -> np.ndarray:
-    """Return a color as (3,) uint8, mixed with white."""
-    return np.rint(255 * ((1 - white) * np.array(to_rgb(color)) + white)).astype(np.uint8)
+    """Return a color '#rrggbb' as (3,) uint8, mixed with white."""
+    full = np.array(list(bytes.fromhex(color.removeprefix('#'))))
+    return np.rint((1 - white) * full + white * 255).astype(np.uint8)
 
 
 def _outline_unseen(ax, view: View, visit: VisitTruth) -> None:

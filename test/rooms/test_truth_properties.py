@@ -1,10 +1,8 @@
 """What the truth of made rooms promises, checked on their points with the tools of the memory."""
-from itertools import pairwise
-
 import numpy as np
 import pytest
 from rescene4d_ros.config import make
-from rescene4d_ros.geometry.visibility import Cloud, look_at, Place
+from rescene4d_ros.geometry.visibility import Cloud, is_flat, look_at, Place
 from rescene4d_ros.rooms import make_sequence, PRESETS, RoomsConfig
 from rescene4d_ros.structures import ChangeKind, INSTANCE_CLASSES, ObjectState
 from scipy.spatial import cKDTree
@@ -78,7 +76,7 @@ def test_registration_error_is_within_its_bound():
     config = make(RoomsConfig, {**CONFIG, 'visits': 2, 'registration_m': 0.03,
                                 'registration_deg': 1.0, 'p_hidden_zone': 0.0})
     exact = make(RoomsConfig, {**CONFIG, 'visits': 2, 'p_hidden_zone': 0.0})
-    (off, truth), (sequence, _) = make_sequence(5, config), make_sequence(5, exact)
+    off, sequence = make_sequence(5, config)[0], make_sequence(5, exact)[0]
     moved = 0.0
     for t, (a, b) in enumerate(zip(off.scans, sequence.scans)):
         shift = np.linalg.norm(a.xyz - b.xyz, axis=1)
@@ -98,12 +96,13 @@ def test_place_of_what_left_is_empty(made):
     """Where it stood, and stood free, there are points only of what came there since."""
     looked = 0
     for sequence, truth in made:
-        for t, (_, visit) in enumerate(pairwise(truth.visits), start=1):
+        for t, visit in enumerate(truth.visits[1:], start=1):
             before = objects_of(truth, t - 1)
             came = [o.instance_id for o in visit.objects if o.change in CAME]
             rest = sequence.scans[t].xyz[~np.isin(visit.instance, came)]
             for o in visit.objects:
-                if (o.change != ChangeKind.REMOVED
+                # The wall shows right behind where a picture hung.
+                if (o.change != ChangeKind.REMOVED or is_flat(o.box)
                         or before[o.instance_id].state != ObjectState.PRESENT):
                     continue
                 old = points_of(sequence, truth, t - 1, o.instance_id)
