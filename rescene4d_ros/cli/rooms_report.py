@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Write `statistics.md` and one picture per chosen sequence."""
+    """Write `statistics.md` and `sequence_01.jpg` .. of the chosen ones."""
     paths = sorted(options.folder.glob('*.npz'))
     if not paths:
         raise FileFormatError(f'{options.folder}: expected a folder with sequences (.npz), got '
@@ -42,7 +42,8 @@ def run(options: argparse.Namespace) -> int:
     (options.out / 'statistics.md').write_text(table)
     print(table, end='')
     chosen = np.random.default_rng(options.seed).permutation(len(paths))[:options.pictures]
-    jobs = [(paths[k], options.out / f'{paths[k].stem}.{options.format}') for k in sorted(chosen)]
+    jobs = [(paths[k], options.out / f'sequence_{n:02d}.{options.format}')
+            for n, k in enumerate(sorted(chosen), start=1)]
     for _ in work_through('pictures', draw_file, jobs, options.jobs):
         pass
     return 0

@@ -48,7 +48,8 @@ def run(options: argparse.Namespace) -> int:
                               f'{paths[missing[0]].name} is missing; run without --check')
     options.out.mkdir(parents=True, exist_ok=True)
     jobs = [(paths[seed], seed, wanted[seed]) for seed in missing]
-    for _ in work_through('make', make_file, jobs, options.jobs, len(wanted) - len(jobs)):
+    done = len(wanted) - len(jobs)
+    for _ in work_through('make', make_file, jobs, options.jobs, done) if jobs else ():
         pass
     digests = {seed: digest for (seed, _), digest
                in work_through('check', digest_file, list(paths.items()), options.jobs)}

@@ -22,6 +22,8 @@ from rescene4d_ros.view.splat import BACKGROUND, splat, View, view_of, wall_azim
 
 SUPERSAMPLING = 2
 TITLE, LEGEND = 26, 46
+# At walls that are cut away, these go with the wall.
+IN_WALLS = tuple(SEMANTIC_CLASSES.index(k) for k in ('door', 'window', 'picture', 'curtain'))
 ROWS = ('from above', 'at an angle', 'class', 'identity', 'change since the visit before')
 
 
@@ -81,6 +83,7 @@ def sequence_picture(sequence: ScanSequence, truth: SequenceTruth | None, path: 
         figure.text((t + 0.5) / len(scans), 1 - 5 / total[1],
                     f'visit {t + 1}   {date_of(scan.stamp_ns)}   {len(scan)} points',
                     ha='center', va='top', fontsize=10)
+    figure.text(1 - 4 / total[0], 3 / total[1], sequence.name, ha='right', fontsize=7)
     if visits is not None:
         _legend(figure, visits, total)
     figure.savefig(path, **({'pil_kwargs': {'quality': 82, 'optimize': True}}
@@ -90,7 +93,10 @@ def sequence_picture(sequence: ScanSequence, truth: SequenceTruth | None, path: 
 def _panel(view: View, scans: Sequence[Scan], visits: Sequence[VisitTruth] | None, t: int,
            row: int) -> np.ndarray:
     """Return the image of one visit in the coloring of a row."""
-    scan, objects = scans[t], None if visits is None else visits[t].instance > 0
+    scan, stays = scans[t], None
+    if visits is not None:
+        objects = visits[t].instance > 0
+        stays = objects & ~np.isin(visits[t].semantic, IN_WALLS)
     xyz = scan.xyz
     if row < 2:
         rgb = np.full((len(scan), 3), 170, np.uint8) if scan.rgb is None else scan.rgb
@@ -102,8 +108,8 @@ def _panel(view: View, scans: Sequence[Scan], visits: Sequence[VisitTruth] | Non
         rgb = _change_colors(scan, visits[t])
         ghost_xyz, ghost_rgb = _ghosts(scans, visits, t)
         xyz, rgb = np.concatenate([xyz, ghost_xyz]), np.concatenate([rgb, ghost_rgb])
-        objects = np.concatenate([objects, np.ones(len(ghost_xyz), bool)])
-    shown = cutaway(xyz, view, objects)
+        stays = np.concatenate([stays, np.ones(len(ghost_xyz), bool)])
+    shown = cutaway(xyz, view, stays)
     image = splat(view, xyz[shown], rgb[shown], shading=0.7).astype(np.float64)
     side = SUPERSAMPLING
     image = image.reshape(view.height // side, side, view.width // side, side, 3)

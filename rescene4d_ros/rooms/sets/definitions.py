@@ -81,7 +81,7 @@ _HARD = {'visits': 2, 'registration_m': 0.03, 'registration_deg': 1.0, 'p_twin':
          'p_swap': 0.8, 'p_hidden_zone': 0.8, 'hidden_radius': 1.2, 'views': 12,
          'min_objects': 10, 'max_objects': 24}
 # Things leave for some visits and come back, and zones are missed: identity has to last.
-_LONG = {'p_remove': 0.12, 'p_return': 0.4, 'p_swap': 0.3, 'p_hidden_zone': 0.3}
+_LONG = {'p_remove': 0.12, 'p_return': 0.4, 'p_swap': 0.3, 'p_twin': 1.0, 'p_hidden_zone': 0.3}
 # A hall: more views for its area, and time to find the last free places.
 _CROWD = {**_LONG, 'min_objects': 115, 'max_objects': 150, 'max_failures': 200, 'views': 64}
 
