@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rescene4d_ros.cli.jobs import work_through
 from rescene4d_ros.data import read_sequence, write_sequence
-from rescene4d_ros.errors import FileFormatError
+from rescene4d_ros.errors import ConfigError, FileFormatError
 from rescene4d_ros.rooms import make_sequence, RoomsConfig
 from rescene4d_ros.rooms.sets import (
     compare,
@@ -39,6 +39,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Make what is missing, then compare; 1 if the set is not as recorded."""
+    if options.limit is not None and options.limit < 1:
+        raise ConfigError(f'--limit: expected at least 1 sequence, got {options.limit}; leave it '
+                          'out for the whole set')
     wanted = dict(islice(SETS[options.name].sequences(), options.limit))
     paths = {seed: options.out / f'room_{seed:08d}.npz' for seed in wanted}
     missing = [seed for seed, path in paths.items() if not path.exists()]

@@ -181,6 +181,7 @@ def test_command_makes_records_and_checks(tmp_path, capsys):
     command = ['rooms', 'set', 'rooms-val', '--limit', '1', '--out', str(tmp_path / 'out'),
                '--records', str(tmp_path / 'records')]
     assert main([*command, '--check']) == 2
+    assert main([*command, '--limit', '-1']) == 2
     assert main([*command, '--record']) == 0
     path = tmp_path / 'out' / f'room_{seed:08d}.npz'
     before = path.stat().st_mtime_ns

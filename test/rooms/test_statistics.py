@@ -3,6 +3,8 @@ import re
 
 import numpy as np
 import pytest
+from rescene4d_ros.cli.main import main
+from rescene4d_ros.data import write_sequence
 from rescene4d_ros.rooms.statistics import statistics_of, statistics_table
 from rescene4d_ros.structures import (
     Box,
@@ -74,3 +76,18 @@ def test_table_sums_over_the_set(made):
     assert found['objects in the room but not observed'] == '25.0 %'
     assert found['bytes per point'] == '6.0'
     assert found['seconds per visit on one core'] == '1.2'
+
+
+def test_command_writes_statistics_and_pictures(made, tmp_path, capsys):
+    """One table over all files, pictures of as many as asked for; an empty folder is told."""
+    folder, out = tmp_path / 'rooms', tmp_path / 'out'
+    folder.mkdir()
+    command = ['rooms', 'report', str(folder), '--out', str(out), '--pictures', '1']
+    assert main(command) == 2
+    assert 'rooms make' in capsys.readouterr().err
+    for name in ('a', 'b'):
+        write_sequence(folder / f'{name}.npz', *made)
+    assert main(command) == 0
+    assert '| sequences | 2 of 2 visits |' in (out / 'statistics.md').read_text()
+    assert sorted(p.name for p in out.iterdir()) == ['sequence_01.jpg', 'statistics.md']
+    assert (out / 'sequence_01.jpg').read_bytes().startswith(b'\xff\xd8')
