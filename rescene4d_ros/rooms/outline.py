@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from rescene4d_ros.rooms import material as look
 from rescene4d_ros.rooms.furniture import Model, openings
+from rescene4d_ros.rooms.furniture.split import until_in_split
 from rescene4d_ros.rooms.mesh import box, Part, prism
 from rescene4d_ros.structures import FLOOR, UNLABELED, WALL
 
@@ -110,7 +111,7 @@ class Room:
         return (crosses & (x < at)).sum(axis=1) % 2 == 1
 
 
-def make_room(kind: str, crowd: int, rng: np.random.Generator) -> Room:
+def make_room(kind: str, crowd: int, rng: np.random.Generator, split: str = 'any') -> Room:
     """
     Make an empty room.
 
@@ -121,6 +122,8 @@ def make_room(kind: str, crowd: int, rng: np.random.Generator) -> Room:
     crowd : int
         Number of objects that must find place; many need a larger room.
     rng : Generator
+    split : str
+        Whose shapes doors and windows have, see `furniture.split`.
 
     """
     area = rng.uniform(*AREAS[kind]) * max(1.0, crowd / 24)
@@ -137,7 +140,7 @@ def make_room(kind: str, crowd: int, rng: np.random.Generator) -> Room:
     for start, end in zip(outline, np.roll(outline, -1, axis=0)):
         along = (end - start) / np.linalg.norm(end - start)
         walls.append(Wall(start, end, np.array([-along[1], along[0]])))
-    holes = _cut(walls, height, thick, kind, rng)
+    holes = _cut(walls, height, thick, kind, rng, split)
     structure = _floor(outline, rng)
     paint, accent, skirting = look.paint(rng), look.paint(rng), look.wood(rng)
     special = rng.integers(len(walls)) if rng.random() < 0.3 else -1
@@ -149,7 +152,7 @@ def make_room(kind: str, crowd: int, rng: np.random.Generator) -> Room:
 
 
 def _cut(walls: Sequence[Wall], height: float, thick: float, kind: str,
-         rng: np.random.Generator) -> list[Opening]:
+         rng: np.random.Generator, split: str) -> list[Opening]:
     """Choose where doors and windows are."""
     holes: list[Opening] = []
     taken: dict[int, list[tuple[float, float]]] = {}
@@ -167,13 +170,18 @@ def _cut(walls: Sequence[Wall], height: float, thick: float, kind: str,
                                      tall))
                 return
 
+    def sized(draw_size) -> tuple[float, float]:
+        return until_in_split(split, draw_size, lambda size: size)
+
     for _ in range(1 + int(rng.random() < 0.2)):
-        cut(openings.door, rng.uniform(0.8, 1.0), rng.uniform(1.98, 2.1), 0.0)
+        wide, tall = sized(lambda: (rng.uniform(0.8, 1.0), rng.uniform(1.98, 2.1)))
+        cut(openings.door, wide, tall, 0.0)
     wanted = rng.integers(0, 2) if kind == 'bath' else rng.integers(1, 4)
     sill = rng.uniform(0.75, 1.0) if rng.random() < 0.85 else 0.1
     tall = min(rng.uniform(1.1, 1.6), height - sill - 0.2)
+    widths = (0.6, 0.9) if kind == 'bath' else (0.8, 2.0)
     for _ in range(wanted):
-        wide = rng.uniform(0.6, 0.9) if kind == 'bath' else rng.uniform(0.8, 2.0)
+        wide, _ = sized(lambda: (rng.uniform(*widths), tall))
         cut(openings.window, wide, tall, sill)
     return holes
 
