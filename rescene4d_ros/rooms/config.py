@@ -26,6 +26,7 @@ class RoomsConfig:
     p_swap: float = param(0.05, 'Chance that look-alikes trade places.', ge=0, le=1)
     p_deform: float = param(0.1, 'Share of things with doors, drawers, cushions, cloth or a '
                             'swivel that change shape per visit.', ge=0, le=1)
+    p_niche: float = param(0.2, 'Chance that one wall has a niche.', ge=0, le=1)
     p_twin: float = param(0.7, 'Chance that chairs of one table are look-alikes.', ge=0, le=1)
     max_failures: int = param(30, 'Extra things without a free place, after which a room is full.',
                               ge=1, le=10_000)

@@ -22,6 +22,7 @@ FIRST_VISIT_NS = 1_735_689_600 * 10 ** 9
 DAY_NS = 86_400 * 10 ** 9
 # Shapes have a stream of their own, so that everything else is the same without them.
 SHAPES = 3
+NICHE = 4
 # A bathroom holds fewer things than a living room.
 BATH_SHARE = 0.65
 
@@ -82,7 +83,9 @@ def make_life(seed: int, config: RoomsConfig, draw: Draw | None = None) -> Life:
     target = int(layout.integers(low, config.max_objects + 1))
     if kind == 'bath':
         target = max(low, round(target * BATH_SHARE))
-    room = make_room(kind, target, layout, config.split)
+    niche = np.random.default_rng([seed, NICHE])
+    room = make_room(kind, target, layout, config.split,
+                     niche if niche.random() < config.p_niche else None)
     plan, next_id = furnish(room, target, config, layout, draw)
     visits = evolve(room, plan, next_id, config, life, draw)
     if config.p_deform:
