@@ -8,6 +8,7 @@ from multiprocessing import get_context
 from typing import TypeVar
 
 from rescene4d_ros.errors import StorageError
+from rescene4d_ros.processes import end_with_parent
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 T = TypeVar('T')
@@ -51,7 +52,8 @@ def _results(do: Callable[..., T], jobs: Sequence[tuple], processes: int
             yield job, do(*job)
         return
     # Spawned, not forked: Open3D's threads do not survive a fork.
-    with ProcessPoolExecutor(min(processes, len(jobs)), mp_context=get_context('spawn')) as pool:
+    with ProcessPoolExecutor(min(processes, len(jobs)), mp_context=get_context('spawn'),
+                             initializer=end_with_parent) as pool:
         futures = {pool.submit(do, *job): job for job in jobs}
         try:
             for future in as_completed(futures):
