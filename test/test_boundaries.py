@@ -20,10 +20,11 @@ MAY_IMPORT = {
     'inference': {'models', 'superpoints', 'geometry'},
     'memory': {'geometry'},
     'scene': {'inference', 'memory', 'geometry'},
+    'comparison': {'scene', 'inference', 'memory', 'evaluation', 'data'},
     'view': {'evaluation', 'memory', 'geometry'},
     'node': {'scene', 'memory', 'inference', 'data', 'view', 'geometry'},
     'cli': {'geometry', 'superpoints', 'data', 'rooms', 'sparse', 'models', 'losses', 'training',
-            'evaluation', 'inference', 'memory', 'scene', 'view'},
+            'evaluation', 'inference', 'memory', 'scene', 'comparison', 'view'},
     'errors': set(),
     'config': set(),
 }
