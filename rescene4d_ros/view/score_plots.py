@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 METHOD_COLORS = 'tab10'
+LINE_STYLES = ('-', '--', ':')     # methods that do alike lie on each other
 NOT_FOUND = '#e4e4e0'
 KIND_NAMES = tuple(kind.name.lower() for kind in SCORED_KINDS)
 
@@ -34,8 +35,8 @@ def draw_precision_recall(path: Path, curves: Mapping[str, tuple[np.ndarray, np.
     """
     figure = _figure(7, 5)
     ax = figure.subplots()
-    for color, (name, (recall, precision)) in zip(_colors(len(curves)), curves.items()):
-        ax.plot(recall, precision, color=color, label=name, linewidth=1.5)
+    for look, (name, (recall, precision)) in zip(_looks(len(curves)), curves.items()):
+        ax.plot(recall, precision, label=name, linewidth=1.5, **look)
     ax.set(xlim=(0, 1), ylim=(0, 1.02), xlabel='recall', ylabel='precision',
            title='the same object in every visit, overlap over 0.5 in each')
     ax.grid(alpha=0.3)
@@ -119,9 +120,9 @@ def draw_cost(path: Path, seconds: Mapping[str, Mapping[str, float]]) -> None:
     """
     figure = _figure(7, 5)
     ax = figure.subplots()
-    for color, (name, by_visits) in zip(_colors(len(seconds)), seconds.items()):
-        ax.plot([int(n) for n in by_visits], list(by_visits.values()), 'o-', color=color,
-                label=name, linewidth=1.5)
+    for look, (name, by_visits) in zip(_looks(len(seconds)), seconds.items()):
+        ax.plot([int(n) for n in by_visits], list(by_visits.values()), marker='o', label=name,
+                linewidth=1.5, **look)
     ax.set(xlabel='visits T', ylabel='s per sequence, from points to ids')
     ax.set_xticks(sorted({int(n) for by_visits in seconds.values() for n in by_visits}))
     ax.set_ylim(bottom=0)
@@ -154,7 +155,8 @@ def _figure(width: float, height: float) -> Figure:
     return figure
 
 
-def _colors(n: int) -> list[tuple[float, ...]]:
-    """Return n colors that can be told apart, up to ten."""
+def _looks(n: int) -> list[dict]:
+    """Return color and style of n lines; up to ten can be told apart."""
     from matplotlib import colormaps
-    return [colormaps[METHOD_COLORS](k % 10) for k in range(n)]
+    return [{'color': colormaps[METHOD_COLORS](k % 10),
+             'linestyle': LINE_STYLES[k % len(LINE_STYLES)]} for k in range(n)]
