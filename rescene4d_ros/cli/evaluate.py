@@ -44,7 +44,7 @@ from rich.progress import (
 
 NOT_A_FLAG = ('cache_visits',)      # every sequence sets it to its number of visits
 TIMELINES = 3                       # sequences whose identities are drawn
-PIPE_WIDTH = 160                    # columns of the table where there is no terminal
+LEAST_WIDTH = 120                   # of the table: a narrow terminal wraps, it loses no method
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -87,7 +87,9 @@ def run(options: argparse.Namespace) -> int:
     document = {**made_with, 'data': str(options.data), 'data_sha256': checksum(paths),
                 'sequences': len(paths),
                 'rooms': len({s.truth.room for s in compared.sequences[methods[0]]}),
-                'rules': _values(rules), **metrics_of(compared, rules, options.seed)}
+                'rules': _values(rules)}
+    with Console(stderr=True).status('scoring'):
+        document |= metrics_of(compared, rules, options.seed)
     document['seconds'] = round(time.perf_counter() - start, 3)
     _console().print(methods_table(document, f'{options.data}: {len(paths)} sequences, '
                                    f'{document["rooms"]} rooms'))
@@ -163,14 +165,13 @@ def _compare_runs(paths: Sequence[Path], methods: Sequence[str] | None) -> int:
         told = {name: document.get(key) for name, document in documents.items()}
         if any(value != document.get(key) for value in told.values()):
             console.print(f'{key} differs: ' + ', '.join(f'{n}: {v}' for n, v in told.items()),
-                          markup=False, highlight=False)
+                          markup=False, highlight=False, soft_wrap=True)
     return 0
 
 
 def _console() -> Console:
-    """Return the console; a file or pipe is as wide as the table needs."""
-    console = Console()
-    return console if console.is_terminal else Console(width=PIPE_WIDTH)
+    """Return a console that is wide enough for all methods."""
+    return Console(width=max(Console().width, LEAST_WIDTH))
 
 
 def _values(config: object, without: Sequence[str] = ()) -> dict[str, Any]:
