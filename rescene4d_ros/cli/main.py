@@ -16,6 +16,7 @@ COMMANDS = {
     'prepare': 'make sequence files of 3RScan or ScanNet',
     'train': 'train the segmenter',
     'score': 'compare prediction files with the truth: segmentation, identity, change',
+    'evaluate': 'our model and the baselines over a folder of sequences, side by side',
     'memory': 'look into a scene memory',
     'figure': 'draw the picture of docs/segmenter.md',
     'demo': 'the whole path: a bag, the node killed and restarted, identities and changes',
