@@ -128,6 +128,8 @@ def _visit(room: Room, placed: dict[int, Placed], map_T_room: np.ndarray, stamp_
     scene = ray_scene(surface)
     hidden = _hidden_zone(placed, rng) if hide else None
     poses = camera_poses(room, placed.values(), config, rng, hidden)
+    if hidden is not None and _stands_in(poses, hidden, config.hidden_radius):
+        hidden = None  # the room is too small to be walked around the zone
     hits = scan(surface, scene, poses, config, rng, hidden)
     # Walls and floor are apart, so that a cell has one semantic class as well.
     instance = surface.instance[hits.face].astype(np.int64)
@@ -153,6 +155,11 @@ def _visit(room: Room, placed: dict[int, Placed], map_T_room: np.ndarray, stamp_
     record = VisitRecord(instance, semantic, hits.local[sample],
                          lambda where: covered(where, poses, hits.ranges, config))
     return made, record
+
+
+def _stands_in(poses: np.ndarray, zone: np.ndarray, radius: float) -> bool:
+    """Return whether any camera is inside an upright cylinder."""
+    return bool((np.hypot(*(poses[:, :2, 3] - zone).T) < radius).any())
 
 
 def _apply(transform: np.ndarray, points: np.ndarray) -> np.ndarray:

@@ -1,4 +1,5 @@
 """Whole sequences: repeatable bytes, and truth that the points bear out."""
+import dataclasses
 from pathlib import Path
 import subprocess
 import sys
@@ -154,6 +155,15 @@ def test_change_kinds_follow_from_presence(made):
                     assert past[-1] == o.in_room
                 past.append(o.in_room)
     assert {ChangeKind.MOVED, ChangeKind.REMOVED} <= kinds
+
+
+def test_zone_that_fills_the_room_is_not_missed():
+    """A camera inside the zone would see nothing at all."""
+    config = make(RoomsConfig, {**SMALL, 'visits': 1, 'room_type': 'bath', 'p_hidden_zone': 1.0,
+                                'hidden_radius': 4.0})
+    sequence, _ = make_sequence(2, config)
+    whole, _ = make_sequence(2, dataclasses.replace(config, p_hidden_zone=0.0))
+    assert len(sequence.scans[0]) > 0.9 * len(whole.scans[0])
 
 
 def test_hidden_visit_misses_something():
