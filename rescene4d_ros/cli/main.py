@@ -15,6 +15,7 @@ COMMANDS = {
     'rooms': 'make procedural rooms that change between visits',
     'prepare': 'make sequence files of 3RScan or ScanNet',
     'train': 'train the segmenter',
+    'convert': 'make a weights file of a published checkpoint',
     'score': 'compare prediction files with the truth: segmentation, identity, change',
     'memory': 'look into a scene memory',
     'figure': 'draw the picture of docs/segmenter.md',
