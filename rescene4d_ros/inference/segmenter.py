@@ -4,6 +4,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass, replace
+import logging
 import os
 
 import numpy as np
@@ -21,6 +22,8 @@ from rescene4d_ros.models import make_visit_input, ReScene4D, VisitFeatures, Vis
 from rescene4d_ros.structures import Prediction, Scan, Segmentation
 from rescene4d_ros.superpoints import superpoints
 import torch
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,9 @@ class Segmenter:
         self._superpoints = info.superpoints
         self._device = _device(config.device)
         self._model = model.eval().to(self._device)
+        not_met = self._model.choose_backend(config.sparse_backend, self._device.type)
+        if not_met:
+            logger.warning(not_met)
         self._kept: OrderedDict[Hashable, _EncodedVisit] = OrderedDict()
         torch.set_num_threads(config.torch_threads or max(1, (os.cpu_count() or 2) - 1))
 
@@ -78,9 +84,10 @@ class Segmenter:
         return cls(model, info, config, weights_hash(path))
 
     def tune(self, config: InferenceConfig) -> None:
-        """Take the thresholds of another config; weights, device and threads stay."""
+        """Take the thresholds of another config; weights, device, backend and threads stay."""
         self.config = replace(config, weights=self.config.weights, device=self.config.device,
-                              torch_threads=self.config.torch_threads)
+                              torch_threads=self.config.torch_threads,
+                              sparse_backend=self.config.sparse_backend)
 
     def segment(self, scans: Sequence[Scan], keys: Sequence[Hashable] | None = None
                 ) -> Segmentation:
