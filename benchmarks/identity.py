@@ -16,46 +16,16 @@ from pathlib import Path
 import tempfile
 
 import numpy as np
+from rescene4d_ros.comparison import TrueMasks
 from rescene4d_ros.evaluation import score_visits, ScoreCard
 from rescene4d_ros.inference import InferenceConfig, Segmenter
 from rescene4d_ros.memory import SceneMemory
 from rescene4d_ros.rooms.sample import make_sample
 from rescene4d_ros.scene import SceneTracker
-from rescene4d_ros.structures import (
-    INSTANCE_CLASSES,
-    Scan,
-    ScanSequence,
-    Segmentation,
-    SequenceTruth,
-)
+from rescene4d_ros.structures import ScanSequence, SequenceTruth
 from tqdm import tqdm
 
 STEP = 1000  # between the seeds of two rooms; `make_sample` tries some seeds upwards
-
-
-class TrueMasks:
-    """Give the true masks and classes of each visit; nothing tells which visits' are the same."""
-
-    class_names = INSTANCE_CLASSES
-
-    def __init__(self, sequence: ScanSequence, truth: SequenceTruth):
-        self._truth = {scan.stamp_ns: visit for scan, visit in zip(sequence.scans, truth.visits)}
-
-    def segment(self, scans: Sequence[Scan], keys: Sequence[str]) -> Segmentation:
-        """Return the truth of the scans as a segmentation."""
-        labels, class_ids = [], []
-        for scan in scans:
-            visit = self._truth[scan.stamp_ns]
-            classes = {o.instance_id: o.class_id for o in visit.objects}
-            label = np.full(len(scan), -1, dtype=np.int32)
-            for instance in np.unique(visit.instance[visit.instance > 0]):
-                label[visit.instance == instance] = len(class_ids)
-                class_ids.append(classes[int(instance)])
-            labels.append(label)
-        probs = np.eye(len(INSTANCE_CLASSES), dtype=np.float32)[class_ids]
-        return Segmentation(tuple(labels), probs, np.ones(len(probs), dtype=np.float32),
-                            np.zeros((len(probs), 0), dtype=np.float32),
-                            tuple((x >= 0).astype(np.float32) for x in labels))
 
 
 def run(sequence: ScanSequence, truth: SequenceTruth, segmenter) -> tuple[ScoreCard, int]:

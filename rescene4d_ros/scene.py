@@ -43,7 +43,7 @@ class TrackerConfig:
                         le=12)
     min_points: int = param(30, 'Instances with fewer points are ignored.', ge=1)
     min_score: float = param(0.2, 'Less sure instances are ignored.', ge=0, le=1)
-    birth_score: float = param(0.5, 'Less sure instances are no new objects; they may still be '
+    birth_score: float = param(0.4, 'Less sure instances are no new objects; they may still be '
                                'ones that are known.', ge=0, le=1)
 
 

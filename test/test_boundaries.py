@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).resolve().parent.parent / 'rescene4d_ros'
-CORE = {'errors', 'config', 'structures'}
+CORE = {'errors', 'config', 'structures', 'processes'}
 MAY_IMPORT = {
     'structures': set(),
     'geometry': set(),
@@ -20,12 +20,14 @@ MAY_IMPORT = {
     'inference': {'models', 'superpoints', 'geometry'},
     'memory': {'geometry'},
     'scene': {'inference', 'memory', 'geometry'},
+    'comparison': {'scene', 'inference', 'memory', 'evaluation', 'data'},
     'view': {'evaluation', 'memory', 'geometry'},
     'node': {'scene', 'memory', 'inference', 'data', 'view', 'geometry'},
     'cli': {'geometry', 'superpoints', 'data', 'rooms', 'sparse', 'models', 'losses', 'training',
-            'evaluation', 'inference', 'memory', 'scene', 'view'},
+            'evaluation', 'inference', 'memory', 'scene', 'comparison', 'view'},
     'errors': set(),
     'config': set(),
+    'processes': set(),
 }
 ROS = ('rclpy', 'sensor_msgs', 'sensor_msgs_py', 'std_msgs', 'geometry_msgs', 'std_srvs',
        'visualization_msgs', 'diagnostic_msgs', 'lifecycle_msgs', 'builtin_interfaces', 'tf2_ros',
@@ -33,7 +35,7 @@ ROS = ('rclpy', 'sensor_msgs', 'sensor_msgs_py', 'std_msgs', 'geometry_msgs', 's
        'vision_msgs', 'rosidl_runtime_py')
 GENERATED = ('msg', 'srv', 'action')        # compiled messages: only node/ may touch them
 WITHOUT_TORCH = ('structures', 'geometry', 'superpoints', 'memory', 'view', 'rooms', 'errors',
-                 'config')
+                 'config', 'processes')
 
 
 def imports_of(path):

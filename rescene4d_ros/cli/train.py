@@ -6,11 +6,11 @@ from dataclasses import replace
 import os
 from pathlib import Path
 import platform
-import subprocess
 import sys
 import time
 
 from rescene4d_ros import __version__
+from rescene4d_ros.cli.provenance import git_commit
 from rescene4d_ros.errors import ConfigError
 from rescene4d_ros.training import prepare_folder, Progress, Recipe, RunFolder, Trainer
 from rescene4d_ros.training.distributed import world
@@ -114,13 +114,8 @@ def _print_progress(progress: Progress) -> None:
 
 def _environment(options: argparse.Namespace) -> dict:
     """Return where and from what the run is made."""
-    root = Path(__file__).resolve().parents[2]
-    try:
-        commit = subprocess.run(['git', '-C', str(root), 'describe', '--always', '--dirty'],
-                                capture_output=True, text=True, check=True).stdout.strip()
-    except (OSError, subprocess.CalledProcessError):
-        commit = 'not a git checkout'
-    return {'version': __version__, 'commit': commit, 'command': sys.argv,
+    return {'version': __version__, 'commit': git_commit() or 'not a git checkout',
+            'command': sys.argv,
             'python': platform.python_version(), 'torch': torch.__version__,
             'machine': platform.platform(), 'cpus': os.cpu_count(),
             'cuda': torch.cuda.get_device_name() if torch.cuda.is_available() else '',

@@ -24,6 +24,7 @@ import numpy as np
 from rescene4d_ros.data.annotations import AnnotatedScan
 from rescene4d_ros.data.sequence_file import write_sequence
 from rescene4d_ros.errors import ConfigError, RescenError, StorageError
+from rescene4d_ros.processes import end_with_parent
 from rescene4d_ros.structures import Scan, ScanSequence, SequenceTruth
 
 READER = 1                      # raise it when files of older readers must be made again
@@ -135,7 +136,8 @@ def _run(jobs: Sequence[Job], out: Path, workers: int) -> Iterator[tuple[Job, st
             yield job, _do(job, out)
         return
     # Spawned, not forked: threads of the libraries do not survive a fork.
-    with ProcessPoolExecutor(min(workers, len(jobs)), mp_context=get_context('spawn')) as pool:
+    with ProcessPoolExecutor(min(workers, len(jobs)), mp_context=get_context('spawn'),
+                             initializer=end_with_parent) as pool:
         futures = {pool.submit(_do, job, out): job for job in jobs}
         try:
             for future in as_completed(futures):

@@ -165,6 +165,16 @@ def read_extras(path: Path) -> SequenceExtras:
     return SequenceExtras(superpoint, header.get('notes', {}))
 
 
+def room_of(path: Path) -> str:
+    """
+    Return the name of the room that a file shows: its own name, or the scene of a public data set.
+
+    Their files are named `sceneSSSS_RR-...`, and all of one scene are one room.
+    """
+    is_public = 'source' in read_extras(path).notes
+    return path.stem.split('_')[0] if is_public else path.stem
+
+
 def _read(path: Path, prefix: str) -> tuple[dict, dict[str, np.ndarray]]:
     """Return the header and the arrays whose names begin with `prefix`."""
     try:

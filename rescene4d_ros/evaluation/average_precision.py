@@ -126,17 +126,25 @@ def average_precision(outcomes: Sequence[Outcome]) -> float:
 
     Predictions of equal score enter together. NaN where there is no true instance.
     """
-    n_true = sum(o.n_true for o in outcomes)
-    if not n_true:
+    if not sum(o.n_true for o in outcomes):
         return float('nan')
+    points, precision = precision_recall(outcomes)
+    return float(np.trapezoid(precision, points))
+
+
+def precision_recall(outcomes: Sequence[Outcome]) -> tuple[np.ndarray, np.ndarray]:
+    """
+    Return recall and precision, both (D + 1,), as more and more predictions are let in.
+
+    Of at least one sequence, with at least one true instance.
+    """
     scores = np.concatenate([o.scores for o in outcomes])
     right = np.concatenate([o.is_right for o in outcomes])
     order = np.argsort(-scores, kind='stable')
     last = np.flatnonzero(np.diff(scores[order], append=-np.inf) != 0)
     hits = np.cumsum(right[order])[last]
     precision = np.concatenate([[1.0], hits / (last + 1)])
-    recall = np.concatenate([[0.0], hits / (hits[-1:] + missed(outcomes))])
-    return float(np.trapezoid(precision, recall))
+    return np.concatenate([[0.0], hits / (hits[-1:] + missed(outcomes))]), precision
 
 
 def missed(outcomes: Sequence[Outcome]) -> int:

@@ -33,6 +33,9 @@ class ChangeCounts:
         Of the moves that are right and come with a motion.
     confidences : ndarray (C, 2), float64
         Confidence and 1 = right, of every stated change.
+    confusion : ndarray (6, 6), int64
+        True kind by stated kind of the same object in the same visit, in the order of
+        `SCORED_KINDS`; last row: nothing happened or no such object, last column: nothing stated.
 
     """
 
@@ -43,6 +46,7 @@ class ChangeCounts:
     unobserved_as_removed: np.ndarray
     move_errors: np.ndarray
     confidences: np.ndarray
+    confusion: np.ndarray
 
 
 def count_changes(truth: TrueSequence, prediction: PredictedSequence, ids: IssuedIds,
@@ -88,7 +92,8 @@ def count_changes(truth: TrueSequence, prediction: PredictedSequence, ids: Issue
         np.array([len(unchanged & said), len(unchanged)]),
         np.array([len(unseen & removed), len(unseen)]),
         np.array([e for e in errors if e is not None]).reshape(-1, 2),
-        np.array([(c.confidence, r) for c, r in zip(stated, right)], dtype=float).reshape(-1, 2))
+        np.array([(c.confidence, r) for c, r in zip(stated, right)], dtype=float).reshape(-1, 2),
+        _confusion(true, stated, owners))
 
 
 def pool(counts: Sequence[ChangeCounts]) -> ChangeCounts:
@@ -97,7 +102,7 @@ def pool(counts: Sequence[ChangeCounts]) -> ChangeCounts:
         sum(c.right for c in counts), sum(c.stated for c in counts), sum(c.true for c in counts),
         sum(c.false_changes for c in counts), sum(c.unobserved_as_removed for c in counts),
         np.concatenate([c.move_errors for c in counts]),
-        np.concatenate([c.confidences for c in counts]))
+        np.concatenate([c.confidences for c in counts]), sum(c.confusion for c in counts))
 
 
 def f_score(right: int, stated: int, true: int) -> float:
@@ -175,6 +180,19 @@ def _unseen(truth: TrueSequence, states: np.ndarray) -> set[tuple[int, int]]:
     before = np.maximum.accumulate(states == ObjectState.PRESENT, axis=1)
     unseen = (states == ObjectState.NOT_OBSERVED) & before & ~is_away(truth.changes)
     return {(int(t), int(g)) for g, t in np.argwhere(unseen)}
+
+
+def _confusion(true: dict[tuple[int, int], ChangeKind], stated: Sequence[PredictedChange],
+               owners: Sequence[int]) -> np.ndarray:
+    """Count every statement, and every true change without one."""
+    table = np.zeros((len(SCORED_KINDS) + 1,) * 2, dtype=np.int64)
+    places = [(c.visit, g) for c, g in zip(stated, owners)]
+    for change, place in zip(stated, places):
+        row = SCORED_KINDS.index(true[place]) if place in true else -1
+        table[row, SCORED_KINDS.index(change.kind)] += 1
+    for place in true.keys() - set(places):
+        table[SCORED_KINDS.index(true[place]), -1] += 1
+    return table
 
 
 def _by_kind(kinds: Sequence[ChangeKind]) -> np.ndarray:

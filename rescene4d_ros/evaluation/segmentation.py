@@ -12,6 +12,7 @@ from rescene4d_ros.evaluation.average_precision import (
     judge,
     LOOSE,
     Outcome,
+    precision_recall,
     recall,
     THRESHOLDS,
 )
@@ -89,6 +90,25 @@ def score_segmentation(truths: Sequence[TrueSequence], found: Sequence[Trajector
                              if t < len(b.overlaps.true)]) for t in range(n_visits)),
         _mean([recall(of_class[h]) for of_class in outcomes.values() for h in THRESHOLDS]),
         {kind: _recall_of_kind(kind, kinds, by_class, outcomes) for kind in KINDS})
+
+
+def precision_recall_curve(truths: Sequence[TrueSequence], found: Sequence[Trajectories],
+                           rules: ScoreRules, threshold: float = THRESHOLDS[0]
+                           ) -> tuple[np.ndarray, np.ndarray]:
+    """
+    Return recall and precision over all visits, the predictions of all classes by falling score.
+
+    Returns
+    -------
+    recall, precision : ndarray (D,), float64
+        Empty where there is no true instance.
+
+    """
+    outcomes = [judge(case, threshold) for a, b in zip(truths, found, strict=True)
+                for case in temporal_cases(a, b, rules).values()]
+    if not sum(o.n_true for o in outcomes):
+        return np.empty(0), np.empty(0)
+    return precision_recall(outcomes)
 
 
 def temporal_cases(truth: TrueSequence, found: Trajectories, rules: ScoreRules

@@ -63,7 +63,8 @@ def segment_queries(prediction: Prediction, scans: Sequence[Scan], config: Infer
         scores=scores[query].astype(np.float32),
         features=prediction.features[source],
         point_scores=tuple(np.where(label < 0, 0, score).astype(np.float32)
-                           for label, score in zip(labels, point_scores)))
+                           for label, score in zip(labels, point_scores)),
+        queries=source)
 
 
 def query_scores(class_probs: np.ndarray, masks: np.ndarray, weight: np.ndarray,

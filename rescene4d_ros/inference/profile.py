@@ -120,8 +120,7 @@ def peak_memory(config: InferenceConfig, scans: Sequence[Scan]) -> float | None:
     """
     segmenter = Segmenter.load(replace(config, cache_visits=len(scans)))
     keys = list(range(len(scans)))
-    for scan, key in zip(scans, keys):
-        segmenter.segment([scan], [key])
+    segmenter.encode(scans, keys)
     if torch.cuda.is_available() and config.device != 'cpu':
         torch.cuda.reset_peak_memory_stats()
         segmenter.segment(scans, keys)

@@ -108,6 +108,20 @@ class Segmenter:
                               torch_threads=self.config.torch_threads,
                               sparse_backend=self.config.sparse_backend)
 
+    @property
+    def device_name(self) -> str:
+        """Return where the network runs: cpu, or the name of the GPU."""
+        is_cuda = self._device.type == 'cuda'
+        return torch.cuda.get_device_name(self._device) if is_cuda else self._device.type
+
+    def encode(self, scans: Sequence[Scan], keys: Sequence[Hashable]) -> None:
+        """Compute the features of named visits ahead; `cache_visits` of them are kept."""
+        with torch.no_grad():
+            for scan, key in zip(scans, keys, strict=True):
+                self._encode(scan, key)
+        if self._device.type == 'cuda':
+            torch.cuda.synchronize(self._device)   # else the next call would seem to take longer
+
     def segment(self, scans: Sequence[Scan], keys: Sequence[Hashable] | None = None
                 ) -> Segmentation:
         """

@@ -8,6 +8,7 @@ import numpy as np
 from rescene4d_ros.rooms.config import RoomsConfig
 from rescene4d_ros.rooms.floorplan import Floorplan, Placed
 from rescene4d_ros.rooms.furniture import Draw, Model, openings
+from rescene4d_ros.rooms.furniture.split import until_in_split
 from rescene4d_ros.rooms.outline import Room
 from rescene4d_ros.rooms.recipes import EXTRAS, RECIPES
 
@@ -117,9 +118,14 @@ class Furnisher:
             top = min(hole.sill + hole.model.size[2] + 0.12, self.plan.room.height - 0.08)
             long = self.rng.random() < 0.6
             low = 0.03 if long else max(0.05, hole.sill - 0.15)
-            made = openings.curtain(self.rng, width, top - low - 0.04)
+            made = self._fitted(openings.curtain, width, top - low - 0.04)
             at = wall.start + wall.along * hole.middle + wall.inward * (made.size[1] / 2 + 0.1)
             yield Placed(0, made, *at, low, wall.facing, kind)
+
+    def _fitted(self, make: Callable[..., Model], *sizes: float) -> Model:
+        """Return a model made to measure, of the split's shapes."""
+        return until_in_split(self.config.split, lambda: make(self.rng, *sizes),
+                              lambda model: model.size)
 
     def _on_any_top(self, model: Model, kind: str) -> Iterator[Placed]:
         for parent in self._parents('|'.join(sorted({p.kind for p in self.plan.placed.values()
@@ -189,7 +195,7 @@ class Furnisher:
 
     def _over_tub(self, model: Model, parent: Placed, kind: str) -> Iterator[Placed]:
         at = parent.to_room((0.0, parent.model.size[1] / 2 + 0.02))
-        made = openings.shower_curtain(self.rng, parent.model.size[0])
+        made = self._fitted(openings.shower_curtain, parent.model.size[0])
         yield Placed(0, made, *at, model.mount, parent.yaw, kind, parent.instance_id)
 
 
@@ -224,7 +230,7 @@ def furnish(room: Room, target: int, config: RoomsConfig, rng: np.random.Generat
                 continue
             work.add(work.place(model, step.near, step.makers))
     failures = 0
-    while len(plan.placed) < target and failures < 30:
+    while len(plan.placed) < target and failures < config.max_failures:
         makers = EXTRAS[room.kind]
         model = draw(makers, rng)
         found = work.add(work.place(model, '', makers))

@@ -4,6 +4,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from rescene4d_ros.config import param
+from rescene4d_ros.rooms.furniture.split import SPLITS
 
 ROOM_TYPES = ('living', 'bedroom', 'office', 'kitchen', 'bath', 'meeting')
 # Homes more often than offices, so that beds, sofas and counters are not rare.
@@ -25,7 +26,12 @@ class RoomsConfig:
     p_swap: float = param(0.05, 'Chance that look-alikes trade places.', ge=0, le=1)
     p_deform: float = param(0.1, 'Share of things with doors, drawers, cushions, cloth or a '
                             'swivel that change shape per visit.', ge=0, le=1)
+    p_niche: float = param(0.2, 'Chance that one wall has a niche.', ge=0, le=1)
     p_twin: float = param(0.7, 'Chance that chairs of one table are look-alikes.', ge=0, le=1)
+    max_failures: int = param(30, 'Extra things without a free place, after which a room is full.',
+                              ge=1, le=10_000)
+    split: str = param('any', 'Whose shapes parametric furniture has; any = all shapes.',
+                       one_of=('any', *SPLITS))
     days_min: float = param(1.0, 'Shortest time between visits.', unit='d', ge=0.01)
     days_max: float = param(30.0, 'Longest time between visits.', unit='d', ge=0.01)
     views: int = param(22, 'Depth images per visit.', ge=1, le=400)

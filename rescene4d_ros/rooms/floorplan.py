@@ -4,6 +4,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
+from rescene4d_ros.rooms.corners import reflex_corners
 from rescene4d_ros.rooms.furniture import Model, Piece
 from rescene4d_ros.rooms.outline import Room
 
@@ -138,8 +139,8 @@ class Floorplan:
         hanging = candidate.model.place in ('opening', 'hang')
         if not hanging and not self.room.contains(corners).all():
             return False
-        reflex = self.room.outline[3:4] if len(self.room.outline) == 6 else ()
-        if any(_within(corner, corners) for corner in reflex):
+        outline = self.room.outline
+        if any(_within(corner, corners) for corner in outline[reflex_corners(outline)]):
             return False
         if candidate.z < 1.9 and not hanging:
             return not (len(self._keep_free) and overlap(corners, self._keep_free).any())

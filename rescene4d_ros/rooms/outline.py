@@ -6,7 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from rescene4d_ros.rooms import material as look
+from rescene4d_ros.rooms.corners import floor_shape, FloorShape, reflex_corners, with_niche
 from rescene4d_ros.rooms.furniture import Model, openings
+from rescene4d_ros.rooms.furniture.split import until_in_split
 from rescene4d_ros.rooms.mesh import box, Part, prism
 from rescene4d_ros.structures import FLOOR, UNLABELED, WALL
 
@@ -110,7 +112,8 @@ class Room:
         return (crosses & (x < at)).sum(axis=1) % 2 == 1
 
 
-def make_room(kind: str, crowd: int, rng: np.random.Generator) -> Room:
+def make_room(kind: str, crowd: int, rng: np.random.Generator, split: str = 'any',
+              niche: np.random.Generator | None = None) -> Room:
     """
     Make an empty room.
 
@@ -121,35 +124,43 @@ def make_room(kind: str, crowd: int, rng: np.random.Generator) -> Room:
     crowd : int
         Number of objects that must find place; many need a larger room.
     rng : Generator
+    split : str
+        Whose shapes doors and windows have, see `furniture.split`.
+    niche : Generator, optional
+        Decides about a niche; without one there is none.
 
     """
     area = rng.uniform(*AREAS[kind]) * max(1.0, crowd / 24)
     aspect = rng.uniform(1.0, 1.65)
     width, depth = np.sqrt(area * aspect), np.sqrt(area / aspect)
-    outline = np.array([[0, 0], [width, 0], [width, depth], [0, depth]])
+    cut = None
     if kind != 'bath' and rng.random() < 0.35:
-        cut_x, cut_y = width * rng.uniform(0.25, 0.45), depth * rng.uniform(0.25, 0.45)
-        outline = np.array([[0, 0], [width, 0], [width, depth - cut_y],
-                            [width - cut_x, depth - cut_y], [width - cut_x, depth], [0, depth]])
-    outline = outline - outline.mean(axis=0)
+        cut = width * rng.uniform(0.25, 0.45), depth * rng.uniform(0.25, 0.45)
+    shape = floor_shape(width, depth, cut)
+    if niche is not None:
+        shape = with_niche(shape, niche)
+    outline = shape.outline
     height, thick = rng.uniform(2.4, 3.0), rng.uniform(0.1, 0.25)
     walls = []
     for start, end in zip(outline, np.roll(outline, -1, axis=0)):
         along = (end - start) / np.linalg.norm(end - start)
         walls.append(Wall(start, end, np.array([-along[1], along[0]])))
-    holes = _cut(walls, height, thick, kind, rng)
-    structure = _floor(outline, rng)
+    holes = _cut(walls, height, thick, kind, rng, split)
+    structure = _floor(shape, rng)
     paint, accent, skirting = look.paint(rng), look.paint(rng), look.wood(rng)
     special = rng.integers(len(walls)) if rng.random() < 0.3 else -1
+    # A wall fills the corner it makes with the next one, unless that points into the room.
+    past = np.where(reflex_corners(outline), 0.0, thick)
     for k, wall in enumerate(walls):
         mine = [h for h in holes if h.wall == k]
-        structure += _wall_parts(wall, height, thick, mine, accent if k == special else paint,
-                                 skirting)
+        ends = (past[k], past[(k + 1) % len(walls)])
+        structure += _wall_parts(wall, height, thick, ends, mine,
+                                 accent if k == special else paint, skirting)
     return Room(kind, outline, height, thick, tuple(walls), tuple(holes), tuple(structure))
 
 
 def _cut(walls: Sequence[Wall], height: float, thick: float, kind: str,
-         rng: np.random.Generator) -> list[Opening]:
+         rng: np.random.Generator, split: str) -> list[Opening]:
     """Choose where doors and windows are."""
     holes: list[Opening] = []
     taken: dict[int, list[tuple[float, float]]] = {}
@@ -167,25 +178,27 @@ def _cut(walls: Sequence[Wall], height: float, thick: float, kind: str,
                                      tall))
                 return
 
+    def sized(draw_size) -> tuple[float, float]:
+        return until_in_split(split, draw_size, lambda size: size)
+
     for _ in range(1 + int(rng.random() < 0.2)):
-        cut(openings.door, rng.uniform(0.8, 1.0), rng.uniform(1.98, 2.1), 0.0)
+        wide, tall = sized(lambda: (rng.uniform(0.8, 1.0), rng.uniform(1.98, 2.1)))
+        cut(openings.door, wide, tall, 0.0)
     wanted = rng.integers(0, 2) if kind == 'bath' else rng.integers(1, 4)
     sill = rng.uniform(0.75, 1.0) if rng.random() < 0.85 else 0.1
     tall = min(rng.uniform(1.1, 1.6), height - sill - 0.2)
+    widths = (0.6, 0.9) if kind == 'bath' else (0.8, 2.0)
     for _ in range(wanted):
-        wide = rng.uniform(0.6, 0.9) if kind == 'bath' else rng.uniform(0.8, 2.0)
+        wide, _ = sized(lambda: (rng.uniform(*widths), tall))
         cut(openings.window, wide, tall, sill)
     return holes
 
 
-def _floor(outline: np.ndarray, rng: np.random.Generator) -> list[tuple[Part, int]]:
-    """Return the floor, with a rug now and then; all outlines are unions of two boxes."""
+def _floor(shape: FloorShape, rng: np.random.Generator) -> list[tuple[Part, int]]:
+    """Return the floor, with a rug now and then."""
     cover = look.flooring(rng)
-    low, high = outline.min(axis=0) - 0.05, outline.max(axis=0) + 0.05
-    corners = [outline] if len(outline) == 4 else [
-        np.array([outline[0], outline[1], outline[2], [outline[0][0], outline[2][1]]]),
-        np.array([[outline[0][0], outline[2][1]], outline[3], outline[4], outline[5]])]
-    parts = [(prism(c, -0.05, 0.0, cover), FLOOR) for c in corners]
+    low, high = shape.outline.min(axis=0) - 0.05, shape.outline.max(axis=0) + 0.05
+    parts = [(prism(piece, -0.05, 0.0, cover), FLOOR) for piece in shape.pieces]
     if rng.random() < 0.35:
         size = (high - low) * rng.uniform(0.25, 0.5, 2)
         middle = (low + high) / 2 - (high - low) * rng.uniform(0, 0.12, 2)
@@ -193,9 +206,10 @@ def _floor(outline: np.ndarray, rng: np.random.Generator) -> list[tuple[Part, in
     return parts
 
 
-def _wall_parts(wall: Wall, height: float, thick: float, holes: Sequence[Opening],
-                paint: look.Material, skirting: look.Material) -> list[tuple[Part, int]]:
-    """Return the slabs of one wall around its holes, and its skirting board."""
+def _wall_parts(wall: Wall, height: float, thick: float, past: tuple[float, float],
+                holes: Sequence[Opening], paint: look.Material, skirting: look.Material,
+                ) -> list[tuple[Part, int]]:
+    """Return the slabs of a wall around its holes, reaching `past` its ends, and its skirting."""
     yaw = float(np.arctan2(wall.along[1], wall.along[0]))
     parts = []
 
@@ -211,12 +225,12 @@ def _wall_parts(wall: Wall, height: float, thick: float, holes: Sequence[Opening
                         ((inner_left + inner_right) / 2, 0.0075, 0.04), skirting)
             parts.append((board.moved((*wall.start, 0), yaw), WALL))
 
-    at = -thick
+    at = -past[0]
     for hole in sorted(holes, key=lambda h: h.middle):
         half = hole.width / 2
         slab(at, hole.middle - half, 0.0, height)
         slab(hole.middle - half, hole.middle + half, 0.0, hole.sill)
         slab(hole.middle - half, hole.middle + half, hole.sill + hole.height, height)
         at = hole.middle + half
-    slab(at, wall.length + thick, 0.0, height)
+    slab(at, wall.length + past[1], 0.0, height)
     return parts

@@ -9,8 +9,7 @@ from rescene4d_ros.rooms.camera import camera_poses
 from rescene4d_ros.rooms.config import ROOM_SHARES, ROOM_TYPES, RoomsConfig
 from rescene4d_ros.rooms.evolution import evolve, reshape
 from rescene4d_ros.rooms.floorplan import Placed
-from rescene4d_ros.rooms.furniture import Draw
-from rescene4d_ros.rooms.furniture import draw as draw_parametric
+from rescene4d_ros.rooms.furniture import Draw, draw_of
 from rescene4d_ros.rooms.fusion import fuse
 from rescene4d_ros.rooms.light import shade
 from rescene4d_ros.rooms.material import albedo
@@ -23,6 +22,7 @@ FIRST_VISIT_NS = 1_735_689_600 * 10 ** 9
 DAY_NS = 86_400 * 10 ** 9
 # Shapes have a stream of their own, so that everything else is the same without them.
 SHAPES = 3
+NICHE = 4
 # A bathroom holds fewer things than a living room.
 BATH_SHARE = 0.65
 
@@ -48,7 +48,7 @@ class Life:
     stamps_ns: tuple[int, ...]
 
 
-def make_sequence(seed: int, config: RoomsConfig, draw: Draw = draw_parametric
+def make_sequence(seed: int, config: RoomsConfig, draw: Draw | None = None
                   ) -> tuple[ScanSequence, SequenceTruth]:
     """
     Make one room that changes between visits, and scan it at each of them.
@@ -58,8 +58,9 @@ def make_sequence(seed: int, config: RoomsConfig, draw: Draw = draw_parametric
     seed : int
         The same seed, config and source of furniture give the same bytes.
     config : RoomsConfig
-    draw : callable
-        Gives furniture models; `Catalog.source` mixes catalog models in.
+    draw : callable, optional
+        Gives furniture models; `Catalog.source` mixes catalog models in. Without it: parametric
+        furniture of the shapes of `config.split`.
 
     Returns
     -------
@@ -71,8 +72,9 @@ def make_sequence(seed: int, config: RoomsConfig, draw: Draw = draw_parametric
     return scan_life(make_life(seed, config, draw), seed, config)
 
 
-def make_life(seed: int, config: RoomsConfig, draw: Draw = draw_parametric) -> Life:
+def make_life(seed: int, config: RoomsConfig, draw: Draw | None = None) -> Life:
     """Furnish a room and let it change, which is quick; see `make_sequence`."""
+    draw = draw_of(config.split) if draw is None else draw
     layout, life, frame = (np.random.default_rng([seed, k]) for k in range(3))
     kind = config.room_type
     if kind == 'any':
@@ -81,7 +83,9 @@ def make_life(seed: int, config: RoomsConfig, draw: Draw = draw_parametric) -> L
     target = int(layout.integers(low, config.max_objects + 1))
     if kind == 'bath':
         target = max(low, round(target * BATH_SHARE))
-    room = make_room(kind, target, layout)
+    niche = np.random.default_rng([seed, NICHE])
+    room = make_room(kind, target, layout, config.split,
+                     niche if niche.random() < config.p_niche else None)
     plan, next_id = furnish(room, target, config, layout, draw)
     visits = evolve(room, plan, next_id, config, life, draw)
     if config.p_deform:

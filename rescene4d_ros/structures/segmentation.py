@@ -47,6 +47,9 @@ class Segmentation:
         Query features, for appearance.
     point_scores : tuple of T ndarrays (N_t,), float32
         Mask probability of the point's instance; 0 where none.
+    queries : ndarray (I,), int64, optional
+        Query that each instance came from; parts of one query that lie apart share it. None =
+        not made of queries.
 
     """
 
@@ -55,6 +58,7 @@ class Segmentation:
     scores: np.ndarray
     features: np.ndarray
     point_scores: tuple[np.ndarray, ...]
+    queries: np.ndarray | None = None
 
     def __len__(self) -> int:
         """Return the number of instances I."""

@@ -2,16 +2,15 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-import ctypes
 from dataclasses import dataclass
 from pathlib import Path
-import signal
 from typing import Any
 
 from rescene4d_ros.errors import RescenError
 from rescene4d_ros.inference import save_weights, WeightsInfo
 from rescene4d_ros.losses import Criterion
 from rescene4d_ros.models import ReScene4D
+from rescene4d_ros.processes import end_with_parent
 from rescene4d_ros.structures import INSTANCE_CLASSES
 from rescene4d_ros.training.distributed import average_gradients, share_weights, world
 from rescene4d_ros.training.recipe import Recipe
@@ -172,7 +171,7 @@ class Trainer:
         """Return the batches from this step on, made in the background."""
         loader = DataLoader(
             self.samples, batch_size=None, sampler=range(self.step, self.recipe.train.steps),
-            num_workers=self.workers, collate_fn=_unchanged, worker_init_fn=_die_with_parent,
+            num_workers=self.workers, collate_fn=_unchanged, worker_init_fn=end_with_parent,
             # Its own generator: drawing the workers' seeds must not advance the run's.
             generator=torch.Generator(), prefetch_factor=2 if self.workers else None)
         return iter(loader)
@@ -260,14 +259,6 @@ class Trainer:
 def _unchanged(batch: list[Sample]) -> list[Sample]:
     """Return the batch as it is; a function of this module, so that workers can import it."""
     return batch
-
-
-def _die_with_parent(_: int) -> None:
-    """Ask Linux to end this worker when a SIGKILL ends the run; it would wait for ever."""
-    parent_death_signal = 1
-    prctl = getattr(ctypes.CDLL(None), 'prctl', None)
-    if prctl is not None:
-        prctl(parent_death_signal, signal.SIGKILL)
 
 
 def _parameter_groups(model: torch.nn.Module, decay: float) -> list[dict]:

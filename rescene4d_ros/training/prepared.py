@@ -20,6 +20,7 @@ import numpy as np
 from rescene4d_ros.data.sequence_file import read_sequence
 from rescene4d_ros.errors import FileFormatError
 from rescene4d_ros.geometry.normals import estimate_normals
+from rescene4d_ros.processes import end_with_parent
 from rescene4d_ros.structures import Scan, ScanSequence, SequenceTruth
 from rescene4d_ros.superpoints import SuperpointConfig, superpoints
 
@@ -242,7 +243,8 @@ def _run(jobs: list[tuple], workers: int) -> Iterator[None]:
         for job in jobs:
             yield _prepare_file(*job)
         return
-    with ProcessPoolExecutor(workers, mp_context=get_context('spawn')) as pool:
+    with ProcessPoolExecutor(workers, mp_context=get_context('spawn'),
+                             initializer=end_with_parent) as pool:
         for future in as_completed([pool.submit(_prepare_file, *job) for job in jobs]):
             yield future.result()
 

@@ -15,19 +15,13 @@ from rescene4d_ros.structures import (
     SceneObject,
 )
 from rescene4d_ros.view.clouds import date_of
-from rescene4d_ros.view.colors import color_of, colors_of
+from rescene4d_ros.view.colors import color_of, colors_of, over_room
 from rescene4d_ros.view.cutaway import cutaway
+from rescene4d_ros.view.outlines import corners_of, draw_outline, MARKS, UNSEEN
 from rescene4d_ros.view.splat import BACKGROUND, splat, View, view_of, wall_azimuth
 
 PANEL = (900, 660)
 SUPERSAMPLING = 1
-MARKS = {
-    ChangeKind.MOVED: ('#1552c4', 'moved'), ChangeKind.ADDED: ('#128a2c', 'new'),
-    ChangeKind.REMOVED: ('#c81414', 'removed'), ChangeKind.REAPPEARED: ('#0b8f9c', 'came back'),
-    ChangeKind.DEFORMED: ('#9b3fb5', 'changed shape')}
-UNSEEN = '#5a5a5a'
-EDGES = ((0, 1), (1, 2), (2, 3), (3, 0), (4, 5), (5, 6), (6, 7), (7, 4),
-         (0, 4), (1, 5), (2, 6), (3, 7))
 
 
 def draw_before_after(path: Path, scans: Sequence[Scan], labels: Sequence[np.ndarray],
@@ -103,10 +97,10 @@ def _panel(ax, view: View, scan: Scan, labels: np.ndarray, objects: Sequence[Sce
         name = f'{item.class_name} #{item.object_id}'
         if item.object_id in seen:
             color = MARKS[kind][0] if kind in MARKS else _dark(color_of(item.object_id))
-            _outline(ax, view, box, color, 2.4 if kind in MARKS else 0.9)
+            draw_outline(ax, view, box, color, 2.4 if kind in MARKS else 0.9)
             _label(ax, view, box, name, color, placed, strong=kind in MARKS)
         elif state == ObjectState.NOT_OBSERVED:
-            _outline(ax, view, box, UNSEEN, 1.4, (0, (4, 3)))
+            draw_outline(ax, view, box, UNSEEN, 1.4, (0, (4, 3)))
             _label(ax, view, box, f'{name}: not seen', UNSEEN, placed)
     for change in changes:
         _mark(ax, view, change, placed)
@@ -118,37 +112,16 @@ def _box(item: SceneObject, last: dict[int, Box]) -> Box:
 
 def _image(view: View, scan: Scan, labels: np.ndarray) -> np.ndarray:
     """Draw objects in their identity's color over a pale room, light and dark as scanned."""
-    rgb = np.full((len(scan), 3), 170.0) if scan.rgb is None else scan.rgb.astype(np.float64)
-    gray = rgb.mean(axis=1, keepdims=True)
-    room = 0.5 * gray + 0.12 * rgb + 90
-    light = np.clip(0.72 + 0.45 * gray / 255, 0, 1.1)
-    identity = colors_of(labels) * light
-    colored = np.where(labels[:, None] > 0, identity, room)
+    colored = over_room(scan, colors_of(labels), labels > 0)
     shown = cutaway(scan.xyz, view, labels > 0)
-    return splat(view, scan.xyz[shown], np.clip(colored[shown], 0, 255).astype(np.uint8))
-
-
-def _corners(view: View, box: Box) -> np.ndarray:
-    """Return the (8, 2) corners of a box in the image."""
-    unit = np.array([[-1, -1, -1], [1, -1, -1], [1, 1, -1], [-1, 1, -1],
-                     [-1, -1, 1], [1, -1, 1], [1, 1, 1], [-1, 1, 1]]) / 2
-    local = unit * np.asarray(box.size)
-    pose = box.map_T_box
-    return view.project(local @ pose[:3, :3].T + pose[:3, 3])[:, :2]
-
-
-def _outline(ax, view: View, box: Box, color, width: float, style='solid') -> None:
-    corners = _corners(view, box)
-    for a, b in EDGES:
-        ax.plot(*corners[[a, b]].T, color=color, linewidth=width, linestyle=style,
-                solid_capstyle='round')
+    return splat(view, scan.xyz[shown], colored[shown])
 
 
 def _label(ax, view: View, box: Box, text: str, color, placed: list[tuple[float, float]],
            strong: bool = False) -> None:
     """Write at the top of a box; lower where another label is already."""
     from matplotlib import patheffects
-    x, y = _corners(view, box)[4:].mean(axis=0)
+    x, y = corners_of(view, box)[4:].mean(axis=0)
     step = 13 * SUPERSAMPLING
     while any(abs(x - px) < 90 * SUPERSAMPLING and abs(y - py) < step for px, py in placed):
         y += step / 3
@@ -164,15 +137,15 @@ def _mark(ax, view: View, change: Change, placed: list[tuple[float, float]]) -> 
     if change.before is None:
         return
     if change.kind in (ChangeKind.MOVED, ChangeKind.REAPPEARED) and change.after is not None:
-        _outline(ax, view, change.before, color, 1.0, (0, (2, 2)))
+        draw_outline(ax, view, change.before, color, 1.0, (0, (2, 2)))
         start, end = view.project(np.array([change.before.center, change.after.center]))[:, :2]
         if np.hypot(*(end - start)) > 12 * SUPERSAMPLING:
             ax.annotate('', end, start, arrowprops={
                 'arrowstyle': '-|>', 'color': color, 'linewidth': 2.6, 'mutation_scale': 20,
                 'connectionstyle': 'arc3,rad=0.12'})
     if change.kind == ChangeKind.REMOVED:
-        corners = _corners(view, change.before)
-        _outline(ax, view, change.before, color, 1.0, (0, (2, 2)))
+        corners = corners_of(view, change.before)
+        draw_outline(ax, view, change.before, color, 1.0, (0, (2, 2)))
         low, high = corners.min(axis=0), corners.max(axis=0)
         for x in ((low[0], high[0]), (high[0], low[0])):
             ax.plot(x, (low[1], high[1]), color=color, linewidth=2.6)

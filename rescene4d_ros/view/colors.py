@@ -4,7 +4,7 @@ from __future__ import annotations
 import colorsys
 
 import numpy as np
-from rescene4d_ros.structures import SEMANTIC_CLASSES
+from rescene4d_ros.structures import Scan, SEMANTIC_CLASSES
 
 NO_OBJECT = (176, 176, 172)
 GOLDEN = 0.6180339887498949
@@ -47,3 +47,27 @@ def class_colors(class_ids: np.ndarray) -> np.ndarray:
     palette = [color_of(k + 1) for k in range(len(SEMANTIC_CLASSES) - 2)]
     palette += [(205, 203, 196), (150, 138, 122), NO_OBJECT]
     return np.array(palette, np.uint8)[class_ids]
+
+
+def over_room(scan: Scan, colors: np.ndarray, is_object: np.ndarray) -> np.ndarray:
+    """
+    Return the colors of objects over a pale room, light and dark as scanned.
+
+    Parameters
+    ----------
+    scan : Scan
+    colors : ndarray (N, 3), uint8
+    is_object : ndarray (N,), bool
+        What is drawn in `colors`; the rest is the room.
+
+    Returns
+    -------
+    ndarray (N, 3), uint8
+
+    """
+    rgb = np.full((len(scan), 3), 170.0) if scan.rgb is None else scan.rgb.astype(np.float64)
+    gray = rgb.mean(axis=1, keepdims=True)
+    room = 0.5 * gray + 0.12 * rgb + 90
+    light = np.clip(0.72 + 0.45 * gray / 255, 0, 1.1)
+    mixed = np.where(is_object[:, None], colors * light, room)
+    return np.clip(mixed, 0, 255).astype(np.uint8)

@@ -125,6 +125,23 @@ def test_perfect(scored):
     assert calibration_error(found.confidences) == 0.0
 
 
+def test_confusion(scored):
+    """Right ones on the diagonal; a wrong kind, an invention and a miss each in their cell."""
+    perfect = counts(scored, [PredictedChange(1, MOVED, 11), PredictedChange(2, REMOVED, 12)])
+    moved, removed, nothing = SCORED_KINDS.index(MOVED), SCORED_KINDS.index(REMOVED), -1
+    expected = np.zeros((6, 6), int)
+    expected[moved, moved] = expected[removed, removed] = 1
+    np.testing.assert_array_equal(perfect.confusion, expected)
+    wrong = counts(scored, [PredictedChange(1, REMOVED, 11), PredictedChange(1, ADDED, 99),
+                            PredictedChange(1, MOVED, 13)])
+    expected = np.zeros((6, 6), int)
+    expected[moved, removed] = expected[removed, nothing] = 1
+    expected[nothing, SCORED_KINDS.index(ADDED)] = expected[nothing, moved] = 1
+    np.testing.assert_array_equal(wrong.confusion, expected)
+    both = pool([perfect, wrong])
+    np.testing.assert_array_equal(both.confusion.sum(axis=0)[:5], both.stated)
+
+
 def test_errors_of_every_kind(scored):
     """Hidden called removed, still called moved, an unknown object, a change said twice."""
     found = counts(scored, [

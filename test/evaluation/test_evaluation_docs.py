@@ -1,4 +1,6 @@
 """docs/evaluation.md: its example is scored, its keys and rules exist, its pictures too."""
+import argparse
+from importlib import import_module
 import json
 from pathlib import Path
 import re
@@ -9,8 +11,6 @@ import numpy as np
 from PIL import Image
 import pytest
 from rescene4d_ros.cli.main import main
-from rescene4d_ros.config import settings
-from rescene4d_ros.evaluation.config import ScoreRules
 
 ROOT = Path(__file__).resolve().parents[2]
 TEXT = (ROOT / 'docs' / 'evaluation.md').read_text()
@@ -38,9 +38,21 @@ def test_every_key_and_rule_is_explained(scores):
     for key in scores:
         documented = re.sub(r'^visit_\d_map.*', 'visit_0_map', key)
         assert f'`{documented}`' in TEXT, key
-    flags = {'--' + s.name.replace('_', '-') for s in settings(ScoreRules)}
-    flags |= {'--no-' + f[2:] for f in flags} | {'--pred', '--truth', '--json', '--name', '--help'}
+    flags = set()
+    for name in ('score', 'evaluate', 'rooms'):
+        flags |= flags_of(name)
     assert set(re.findall(r'(?<!-)--[a-z][a-z-]+', TEXT)) <= flags
+    assert set(re.findall(r'(?<!-)--[a-z][a-z-]+', TEXT)) >= {
+        '--data', '--weights', '--methods', '--limit', '--json', '--out', '--compare', '--window'}
+
+
+def flags_of(command):
+    """Return the flags of a command, and of its own commands."""
+    parser = argparse.ArgumentParser()
+    import_module(f'rescene4d_ros.cli.{command}').add_arguments(parser)
+    own = [a for a in parser._actions if isinstance(a, argparse._SubParsersAction)]
+    parsers = [parser, *(p for a in own for p in a.choices.values())]
+    return {flag for p in parsers for a in p._actions for flag in a.option_strings}
 
 
 def test_pictures_can_be_made(tmp_path, monkeypatch):

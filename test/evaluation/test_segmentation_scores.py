@@ -6,7 +6,11 @@ import numpy as np
 import pytest
 from rescene4d_ros.evaluation.average_precision import LOOSE, THRESHOLDS
 from rescene4d_ros.evaluation.config import ScoreRules
-from rescene4d_ros.evaluation.segmentation import kinds_of_change, score_segmentation
+from rescene4d_ros.evaluation.segmentation import (
+    kinds_of_change,
+    precision_recall_curve,
+    score_segmentation,
+)
 from rescene4d_ros.structures import ChangeKind
 
 RULES = ScoreRules(min_region=1)
@@ -125,6 +129,21 @@ def test_ties_enter_together(scored):
     truth = scored.truth([[1] * 10 + [2] * 10], {1: 2, 2: 3})
     found = score(scored, truth, [(A, 2, 0.5), (B, 2, 0.5)])
     assert found.pooled.at_50 == pytest.approx((0.75 + 0.0) / 2)
+
+
+def test_curve(scored):
+    """Right, wrong, right: recall 1/2, 1/2, 1 and precision 1, 1/2, 2/3; its area is the AP."""
+    truth = scored.truth(LABELS, CHAIRS)
+    masks = [({*A, *A2}, 2, 0.9), (range(5, 15), 2, 0.8), ({*B, *B2}, 2, 0.7)]
+    found = scored.found(truth, scored.prediction(masks))
+    recall, precision = precision_recall_curve([truth], [found], RULES)
+    np.testing.assert_allclose(recall, [0, 1 / 2, 1 / 2, 1])
+    np.testing.assert_allclose(precision, [1, 1, 1 / 2, 2 / 3])
+    area = score(scored, truth, masks).temporal.at_50
+    assert np.trapezoid(precision, recall) == pytest.approx(area)
+    nothing = scored.truth([[0] * 20] * 2, {})
+    empty = scored.found(nothing, scored.prediction(masks))
+    assert [len(a) for a in precision_recall_curve([nothing], [empty], RULES)] == [0, 0]
 
 
 def test_masks_of_one_object_id_are_one_object(scored):

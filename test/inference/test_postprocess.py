@@ -51,6 +51,7 @@ def test_duplicates_and_weak_queries_go():
                          [[[0.9, 0.9, 0], [0.1, 0, 0], [0, 0, 0.9]]], [superpoint])
     result = segment_queries(prediction, [scan], CONFIG)
     assert result.features.ravel().tolist() == [1]
+    assert result.queries.tolist() == [1]
     assert result.labels[0].tolist() == [0] * 20 + [-1] * 40
     assert (result.point_scores[0][20:] == 0).all()
 

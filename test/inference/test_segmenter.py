@@ -56,6 +56,13 @@ def test_features_are_really_kept_and_the_oldest_go_first(config, scans):
         not np.array_equal(other.class_probs, kept.class_probs)
 
 
+def test_features_computed_ahead_are_the_same(config, scans):
+    ahead, fresh = Segmenter.load(config), Segmenter.load(config)
+    ahead.encode(scans, ['a', 'b'])
+    assert_equal(ahead.predict([EMPTY, scans[1]], ['a', 'b']), fresh.predict(scans))
+    assert ahead.device_name == 'cpu'
+
+
 def test_shapes_fit_the_points(config, scans):
     segmentation = Segmenter.load(config).segment(scans)
     assert len(segmentation) > 0

@@ -6,11 +6,13 @@ import pytest
 from rescene4d_ros.config import make
 from rescene4d_ros.rooms import PRESETS, ROOM_TYPES, RoomsConfig
 from rescene4d_ros.rooms.arrangement import Furnisher
+from rescene4d_ros.rooms.corners import reflex_corners
 from rescene4d_ros.rooms.evolution import MIN_SHIFT_M, MIN_TURN_RAD, move
 from rescene4d_ros.rooms.floorplan import Floorplan, footprint, overlap
 from rescene4d_ros.rooms.furniture import draw
 from rescene4d_ros.rooms.outline import make_room
 from rescene4d_ros.rooms.sequence import make_life
+from rescene4d_ros.structures import FLOOR, WALL
 
 rectangles = st.tuples(st.floats(-1, 1), st.floats(-1, 1), st.floats(0.2, 1.5),
                        st.floats(0.2, 1.5), st.floats(-3.1, 3.1))
@@ -55,11 +57,49 @@ def test_overlap_of_many_is_that_of_each():
         assert together.tolist() == [bool(overlap(other, one[None])[0]) for other in many]
 
 
+def a_room(kind, seed, niche=True):
+    """Return an empty room, with a niche where one fits."""
+    return make_room(kind, 15, np.random.default_rng(seed),
+                     niche=np.random.default_rng(seed) if niche else None)
+
+
+@pytest.mark.parametrize('kind', ROOM_TYPES)
+def test_niche_makes_one_wall_five_and_the_floor_covers_all_of_it(kind):
+    rng = np.random.default_rng(0)
+    for seed in range(4):
+        plain, room = a_room(kind, seed, niche=False), a_room(kind, seed)
+        assert len(room.outline) == len(plain.outline) + 4
+        assert reflex_corners(room.outline).sum() == reflex_corners(plain.outline).sum() + 2
+        points = rng.uniform(room.outline.min(0), room.outline.max(0), (400, 2))
+        on_floor = np.zeros(len(points), bool)
+        for part, kind_of in room.structure:
+            if kind_of == FLOOR:
+                low, high = part.vertices.min(0), part.vertices.max(0)
+                on_floor |= ((points > low[:2]) & (points < high[:2])).all(1)
+        assert np.array_equal(on_floor, room.contains(points))
+        grown = room.contains(points) & ~plain.contains(points)
+        assert not (plain.contains(points) & ~room.contains(points)).any()
+        assert 0 < grown.sum() < 0.2 * len(points)
+
+
+@pytest.mark.parametrize('kind', ROOM_TYPES)
+def test_no_wall_stands_in_the_room(kind):
+    """Also at corners that point into the room, of an L and of a niche."""
+    for seed in range(6):
+        room = a_room(kind, seed)
+        for part, kind_of in room.structure:
+            if kind_of != WALL or np.ptp(part.vertices[:, 2]) < 0.1:  # skirting boards do
+                continue
+            middle = part.vertices.mean(0)
+            inner = middle + 0.99 * (part.vertices - middle)
+            assert not room.contains(inner[:, :2]).any()
+
+
 @pytest.mark.parametrize('kind', ROOM_TYPES)
 def test_rooms_are_closed_and_hold_what_they_say(kind):
     """Holes lie within their walls, apart from each other; areas match the walls' length."""
-    for seed in range(4):
-        room = make_room(kind, 15, np.random.default_rng(seed))
+    for seed in range(6):
+        room = a_room(kind, seed, niche=seed % 2 == 1)
         for wall, other in zip(room.walls, room.walls[1:] + room.walls[:1]):
             np.testing.assert_allclose(wall.end, other.start)
             middle = (wall.start + wall.end) / 2

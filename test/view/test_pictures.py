@@ -6,15 +6,26 @@ from rescene4d_ros.structures import (
     Box,
     Change,
     ChangeKind,
+    FLOOR,
     INSTANCE_CLASSES,
     MemorySnapshot,
     ObjectState,
     Scan,
+    ScanSequence,
     SceneObject,
+    SequenceTruth,
+    TrueObject,
     VisitInfo,
     VisitStatus,
+    VisitTruth,
 )
-from rescene4d_ros.view import class_colors, color_of, colors_of, draw_before_after
+from rescene4d_ros.view import (
+    class_colors,
+    color_of,
+    colors_of,
+    draw_before_after,
+    sequence_picture,
+)
 from rescene4d_ros.view.cutaway import cutaway
 from rescene4d_ros.view.splat import BACKGROUND, splat, view_of
 
@@ -136,3 +147,34 @@ def test_before_and_after(tmp_path):
     red = (image[..., 0] > 170) & (image[..., 1:].max(axis=2) < 60)
     assert red[:, half:].sum() > 100
     assert red[:, :half].sum() < red[:, half:].sum() / 3
+
+
+def test_sequence_picture_shows_changes(tmp_path):
+    """Visits side by side; what moved is blue at its new place, and only in the second column."""
+    floor, walls = room()
+    rng = np.random.default_rng(1)
+    scans, visits = [], []
+    for t, x in enumerate((1.0, 2.5)):
+        pose = np.eye(4)
+        pose[:3, 3] = (x, 1.5, 0.3)
+        thing = rng.uniform(-0.3, 0.3, (3000, 3)) + pose[:3, 3]
+        xyz = np.concatenate([floor, *walls, thing]).astype(np.float32)
+        scans.append(Scan(xyz, 10 ** 18 + t * 10 ** 15, np.full(xyz.shape, 200, np.uint8)))
+        instance = np.where(np.arange(len(xyz)) < len(xyz) - 3000, 0, 4).astype(np.int32)
+        chair = TrueObject(4, 2, ObjectState.PRESENT, True, pose, Box(pose[:3, 3], (0.6,) * 3),
+                           ChangeKind.MOVED if t else ChangeKind.UNKNOWN)
+        visits.append(VisitTruth(instance, np.where(instance, 2, FLOOR).astype(np.int32),
+                                 (chair,)))
+    sequence = ScanSequence(tuple(scans), 'room')
+    sequence_picture(sequence, SequenceTruth(tuple(visits)), tmp_path / 'a.png', 240, 180)
+    image = np.asarray(Image.open(tmp_path / 'a.png').convert('RGB')).astype(int)
+    assert image.shape[1] == 480
+    assert image.shape[0] > 5 * 180
+    blue = (image[..., 2] > 120) & (image[..., 2] > image[..., 0] + 70)
+    last_row = blue[26 + 4 * 180:26 + 5 * 180]
+    assert last_row[:, 240:].sum() > 150
+    assert last_row[:, :240].sum() == 0
+    sequence_picture(sequence, None, tmp_path / 'b.jpg', 240, 180, most_visits=1)
+    alone = Image.open(tmp_path / 'b.jpg')
+    assert (alone.format, alone.size[0]) == ('JPEG', 240)
+    assert alone.size[1] < 3 * 180

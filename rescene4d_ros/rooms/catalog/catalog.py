@@ -13,12 +13,12 @@ from rescene4d_ros.rooms.catalog.sh3f import Entry, read_library
 from rescene4d_ros.rooms.catalog.table import reviewed
 from rescene4d_ros.rooms.furniture.catalog import CATALOG as MAKERS
 from rescene4d_ros.rooms.furniture.catalog import draw as make_parametric
-from rescene4d_ros.rooms.furniture.model import Model
+from rescene4d_ros.rooms.furniture.model import Draw, Model
+from rescene4d_ros.rooms.furniture.split import SPLITS
 from rescene4d_ros.structures import INSTANCE_CLASSES
 
 # Where Debian's package sweethome3d-furniture puts its libraries.
 APT_FOLDER = Path('/usr/share/sweethome3d/furniture')
-SPLITS = ('train', 'val', 'test')
 # Shares of the hash range.
 _TRAIN, _VAL = 0.66, 0.80
 # Chosen once so that the reviewed families of nearly all classes reach every split.
@@ -144,13 +144,13 @@ class Catalog:
             if progress is not None:
                 progress(k, len(self.items))
 
-    def source(self, split: str = 'train', share: float = 0.7
-               ) -> Callable[[str, np.random.Generator], Model]:
+    def source(self, split: str = 'train', share: float = 0.7, rest: Draw = make_parametric
+               ) -> Draw:
         """
         Return a function to be used in place of `furniture.draw`, which it falls back to.
 
         Kinds without a parametric maker may stand beside those that have one ('bin|appliance').
-        Without libraries the rooms are, seed by seed, those of `furniture.draw`.
+        Without libraries the rooms are, seed by seed, those of `rest`.
 
         Parameters
         ----------
@@ -158,12 +158,14 @@ class Catalog:
             'train', 'val' or 'test'.
         share : float
             Chance of a catalog model where there is one.
+        rest : callable
+            Gives what the catalog does not; `furniture.draw_of` keeps that apart by split too.
 
         """
         def draw(makers: str, rng: np.random.Generator) -> Model:
             model = self.draw(makers, rng, split, share) if self.items else None
             known = '|'.join(m for m in makers.split('|') if m in MAKERS)
-            return make_parametric(known, rng) if model is None else model
+            return rest(known, rng) if model is None else model
         return draw
 
     def draw(self, makers: str, rng: np.random.Generator, split: str = 'train',

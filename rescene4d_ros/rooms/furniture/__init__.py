@@ -2,5 +2,6 @@
 from rescene4d_ros.rooms.furniture.catalog import CATALOG, draw
 from rescene4d_ros.rooms.furniture.joint import Joint, Piece
 from rescene4d_ros.rooms.furniture.model import Draw, Model, Top
+from rescene4d_ros.rooms.furniture.split import draw_of, SPLITS
 
-__all__ = ['CATALOG', 'draw', 'Draw', 'Joint', 'Model', 'Piece', 'Top']
+__all__ = ['CATALOG', 'draw', 'Draw', 'draw_of', 'Joint', 'Model', 'Piece', 'SPLITS', 'Top']

@@ -1,0 +1,23 @@
+"""What the compared methods may see and how they are set."""
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rescene4d_ros.config import param
+from rescene4d_ros.errors import ConfigError
+
+
+@dataclass(frozen=True)
+class ComparisonConfig:
+    """Settings of the methods that are compared."""
+
+    window: int = param(0, 'Most visits that joint segments together; longer sequences are cut '
+                        'into windows that share a visit; 0 = all', ge=0, le=100)
+    cell: float = param(0.1, 'Edge of the cells that per_visit_geometric compares', unit='m',
+                        ge=0.01, le=1.0)
+
+    def __post_init__(self):
+        """Refuse windows that nothing links."""
+        if self.window == 1:
+            raise ConfigError('ComparisonConfig.window: expected 0 or at least 2 visits, got 1; '
+                              'windows of one visit share none by which they could be linked')

@@ -1,0 +1,44 @@
+"""What `metrics.json` says of each method."""
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from rescene4d_ros.comparison.results import SequenceRecord
+from rescene4d_ros.comparison.runs import Compared
+from rescene4d_ros.evaluation.config import ScoreRules
+from rescene4d_ros.evaluation.summary import identity_by_split, intervals, summarize
+
+
+def metrics_of(compared: Compared, rules: ScoreRules, seed: int = 0) -> dict[str, dict]:
+    """
+    Compute all scores of all methods.
+
+    Parameters
+    ----------
+    compared : Compared
+    rules : ScoreRules
+    seed : int
+        Of the intervals; every method is drawn with the same rooms.
+
+    Returns
+    -------
+    dict
+        'methods', 'intervals', 'identity_by_split' as `rescene4d score` writes them;
+        'seconds_by_visits': per method, mean seconds of the sequences of so many visits.
+
+    """
+    return {
+        'methods': {m: summarize(s, rules) for m, s in compared.sequences.items()},
+        'intervals': {m: intervals(s, np.random.default_rng(seed))
+                      for m, s in compared.sequences.items()},
+        'identity_by_split': {m: identity_by_split(s) for m, s in compared.sequences.items()},
+        'seconds_by_visits': {m: seconds_by_visits(compared.records, m)
+                              for m in compared.sequences}}
+
+
+def seconds_by_visits(records: Sequence[SequenceRecord], method: str) -> dict[str, float]:
+    """Return the mean seconds of one method per number of visits, ascending."""
+    return {str(n): round(float(np.mean([r.seconds[method] for r in records
+                                         if r.n_visits == n])), 4)
+            for n in sorted({r.n_visits for r in records})}
