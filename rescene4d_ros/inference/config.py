@@ -15,6 +15,9 @@ class InferenceConfig:
                         one_of=('auto', 'cpu', 'cuda'))
     torch_threads: int = param(0, 'CPU threads of the network; 0 = all cores but one, at least '
                                'one', ge=0, le=1024)
+    sparse_backend: str = param('native', 'What convolves on sparse voxels; auto = torchsparse '
+                                'where it is installed and the network runs on CUDA',
+                                one_of=('native', 'torchsparse', 'auto'))
     cache_visits: int = param(4, 'Latest visits whose features are kept', ge=0, le=1000)
     score_threshold: float = param(0.2, 'Least class probability times mask quality of an '
                                    'instance', ge=0.0, le=1.0, live=True)

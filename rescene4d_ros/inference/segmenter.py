@@ -2,8 +2,10 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Hashable, Sequence
+from collections.abc import Callable, Hashable, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
+import logging
 import os
 
 import numpy as np
@@ -21,6 +23,18 @@ from rescene4d_ros.models import make_visit_input, ReScene4D, VisitFeatures, Vis
 from rescene4d_ros.structures import Prediction, Scan, Segmentation
 from rescene4d_ros.superpoints import superpoints
 import torch
+
+logger = logging.getLogger(__name__)
+
+
+# Given the name of a stage (one of `STAGES`), what is entered around it.
+Watch = Callable[[str], AbstractContextManager]
+STAGES = ('normals', 'superpoints', 'voxelize', 'encode', 'decode', 'masks')
+
+
+def _unwatched(stage: str) -> AbstractContextManager:
+    """Do nothing around a stage."""
+    return nullcontext()
 
 
 @dataclass(frozen=True)
@@ -49,20 +63,31 @@ class Segmenter:
     """
 
     def __init__(self, model: ReScene4D, info: WeightsInfo, config: InferenceConfig,
-                 name: str = ''):
+                 name: str = '', watch: Watch = _unwatched):
         self.config = config
+        self._watch = watch
         self.class_names = info.class_names
         self.weights_hash = name
         self._superpoints = info.superpoints
         self._device = _device(config.device)
         self._model = model.eval().to(self._device)
+        not_met = self._model.choose_backend(config.sparse_backend, self._device.type)
+        if not_met:
+            logger.warning(not_met)
         self._kept: OrderedDict[Hashable, _EncodedVisit] = OrderedDict()
         torch.set_num_threads(config.torch_threads or max(1, (os.cpu_count() or 2) - 1))
 
     @classmethod
-    def load(cls, config: InferenceConfig | None = None) -> Segmenter:
+    def load(cls, config: InferenceConfig | None = None, watch: Watch = _unwatched
+             ) -> Segmenter:
         """
         Load the weights onto the device.
+
+        Parameters
+        ----------
+        config : InferenceConfig, optional
+        watch : Watch, optional
+            Entered around each stage of the work, to time it.
 
         Raises
         ------
@@ -75,12 +100,13 @@ class Segmenter:
         config = config or InferenceConfig()
         path = config.weights or default_weights()
         model, info = load_weights(path)
-        return cls(model, info, config, weights_hash(path))
+        return cls(model, info, config, weights_hash(path), watch)
 
     def tune(self, config: InferenceConfig) -> None:
-        """Take the thresholds of another config; weights, device and threads stay."""
+        """Take the thresholds of another config; weights, device, backend and threads stay."""
         self.config = replace(config, weights=self.config.weights, device=self.config.device,
-                              torch_threads=self.config.torch_threads)
+                              torch_threads=self.config.torch_threads,
+                              sparse_backend=self.config.sparse_backend)
 
     @property
     def device_name(self) -> str:
@@ -110,7 +136,9 @@ class Segmenter:
             mean the same points. None = keep nothing.
 
         """
-        return segment_queries(self.predict(scans, keys), scans, self.config)
+        prediction = self.predict(scans, keys)
+        with self._watch('masks'):
+            return segment_queries(prediction, scans, self.config)
 
     def predict(self, scans: Sequence[Scan], keys: Sequence[Hashable] | None = None
                 ) -> Prediction:
@@ -124,7 +152,8 @@ class Segmenter:
             superpoint = tuple(v.point_superpoint for v in visits)
             if not any(map(len, scans)):
                 return self._nothing(superpoint)
-            output = self._model.decode([v.features for v in visits])
+            with self._watch('decode'):
+                output = self._model.decode([v.features for v in visits])
             mask_probs = output.mask_logits[-1].sigmoid()
             counts = torch.bincount(output.visit, minlength=len(visits)).tolist()
             return Prediction(
@@ -139,11 +168,15 @@ class Segmenter:
             self._kept.move_to_end(key)
             return self._kept[key]
         if scan.normals is None:
-            scan = replace(scan, normals=estimate_normals(scan.xyz,
-                                                          sensor_path=scan.sensor_path))
-        superpoint = superpoints(scan.xyz, scan.normals, scan.rgb, self._superpoints)
-        visit = make_visit_input(scan, superpoint, self._model.config)
-        features, = self._model.encode([visit.to(self._device)])
+            with self._watch('normals'):
+                normals = estimate_normals(scan.xyz, sensor_path=scan.sensor_path)
+            scan = replace(scan, normals=normals)
+        with self._watch('superpoints'):
+            superpoint = superpoints(scan.xyz, scan.normals, scan.rgb, self._superpoints)
+        with self._watch('voxelize'):
+            visit = make_visit_input(scan, superpoint, self._model.config).to(self._device)
+        with self._watch('encode'):
+            features, = self._model.encode([visit])
         encoded = _EncodedVisit(visit.point_superpoint, features)
         if key is not None and self.config.cache_visits > 0:
             self._kept[key] = encoded

@@ -16,7 +16,7 @@ from rescene4d_ros.models.outputs import (
     VisitPyramid,
 )
 from rescene4d_ros.models.published import effective
-from rescene4d_ros.sparse import avg_pool, Voxels
+from rescene4d_ros.sparse import avg_pool, choose_backend, Voxels
 import torch
 from torch import nn, Tensor
 
@@ -43,6 +43,7 @@ class ReScene4D(nn.Module):
         channels = self.backbone.out_channels
         self.mask_features = nn.Linear(channels[-1], config.hidden_dim)
         self.decoder = QueryDecoder(config, channels[:-1])
+        self._backend = 'native'
 
     def forward(self, visits: Sequence[VisitInput], times: Sequence[float] | None = None,
                 ) -> QueryOutput:
@@ -78,18 +79,29 @@ class ReScene4D(nn.Module):
             if self.backbone.shares_time:
                 return [VisitPyramid(v, ()) for v in visits]
             return [self._no_features(v) for v in visits]
-        voxels = _voxels(visits)
+        voxels = self._voxels(visits)
         feats = voxels.sort(torch.cat([v.feats for v in visits]))
         if self.backbone.shares_time:
             return _pyramids(visits, voxels, self.backbone.encode(feats, voxels))
         return self._features(visits, voxels, self.backbone(feats, voxels))
+
+    def choose_backend(self, wanted: str, device_type: str) -> str:
+        """Convolve with another implementation; return why it is not the wanted one, or ''."""
+        self._backend, reason = choose_backend(wanted, device_type)
+        return reason
+
+    def _voxels(self, visits: Sequence[VisitInput]) -> Voxels:
+        """Return the voxels of all visits, visit k in slot k."""
+        slots = [torch.nn.functional.pad(v.coords, (1, 0), value=slot)
+                 for slot, v in enumerate(visits)]
+        return Voxels.build(torch.cat(slots), self._backend)
 
     def _share_time(self, pyramids: Sequence[VisitPyramid]) -> list[VisitFeatures]:
         """Run the backbone's decoder over all visits of one sequence."""
         visits = [p.visit for p in pyramids]
         if not any(len(v.coords) for v in visits):
             return [self._no_features(v) for v in visits]
-        voxels = _voxels(visits)
+        voxels = self._voxels(visits)
         # Voxels are sorted by visit first, so the visits' rows only need to be joined.
         pyramid = [torch.cat(feats)
                    for feats in zip(*(p.feats for p in pyramids if len(p.visit.coords)))]
@@ -160,12 +172,6 @@ def _make_backbone(config: ModelConfig) -> unet.SparseUNet | point_transformer.P
     return point_transformer.PointTransformer(
         config.in_channels, point_transformer.PRESETS[config.backbone],
         config.temporal_serialization, cut_by_visit=config.compat == 'official')
-
-
-def _voxels(visits: Sequence[VisitInput]) -> Voxels:
-    """Return the voxels of all visits, visit k in slot k."""
-    return Voxels.build(torch.cat([torch.nn.functional.pad(v.coords, (1, 0), value=slot)
-                                   for slot, v in enumerate(visits)]))
 
 
 def _pyramids(visits: Sequence[VisitInput], voxels: Voxels, pyramid: list[Tensor]

@@ -1,7 +1,8 @@
 """Differentiable convolutions and pooling on sparse voxels, for CPU and GPU."""
 from __future__ import annotations
 
-from rescene4d_ros.sparse import bag, im2col
+from rescene4d_ros.sparse import bag, im2col, torchsparse_ops
+from rescene4d_ros.sparse.backends import TORCHSPARSE
 from rescene4d_ros.sparse.kernel_map import KernelMap
 from rescene4d_ros.sparse.voxels import Voxels
 import torch
@@ -62,11 +63,22 @@ def _convolve(feats, weight, kmap: KernelMap, transposed, mirror: bool) -> torch
             f'sparse convolution: expected features ({kmap.n_in}, {weight.shape[1]}) and a '
             f'kernel ({len(kmap.table)}, Ci, Co), got {tuple(feats.shape)} and '
             f'{tuple(weight.shape)}')
-    device = feats.device.type
-    if torch.is_autocast_enabled(device):
-        dtype = torch.get_autocast_dtype(device)
-        feats, weight = feats.to(dtype), weight.to(dtype)
+    feats, weight = _autocast(feats, weight)
     return _Convolve.apply(feats.contiguous(), weight, kmap, transposed, mirror)
+
+
+def _autocast(feats: torch.Tensor, weight: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return both in the type that autocast asks for."""
+    device = feats.device.type
+    if not torch.is_autocast_enabled(device):
+        return feats, weight
+    dtype = torch.get_autocast_dtype(device)
+    return feats.to(dtype), weight.to(dtype)
+
+
+def _is_for_torchsparse(weight: torch.Tensor, voxels: Voxels) -> bool:
+    """Return whether torchsparse is chosen for these voxels and takes this kernel."""
+    return voxels.backend == TORCHSPARSE and torchsparse_ops.can_convolve(weight, voxels)
 
 
 def subm_conv(feats: torch.Tensor, weight: torch.Tensor, voxels: Voxels) -> torch.Tensor:
@@ -86,6 +98,8 @@ def subm_conv(feats: torch.Tensor, weight: torch.Tensor, voxels: Voxels) -> torc
     Tensor (V, Co)
 
     """
+    if _is_for_torchsparse(weight, voxels):
+        return torchsparse_ops.subm_conv(*_autocast(feats, weight), voxels)
     kmap = voxels.subm_map(round(len(weight) ** (1 / 3)))
     return _convolve(feats, weight, kmap, lambda: kmap, mirror=True)
 
@@ -107,6 +121,8 @@ def down_conv(feats: torch.Tensor, weight: torch.Tensor, voxels: Voxels) -> torc
     Tensor (len(voxels.down()), Co)
 
     """
+    if _is_for_torchsparse(weight, voxels):
+        return torchsparse_ops.down_conv(*_autocast(feats, weight), voxels)
     return _convolve(feats, weight, voxels.down_map(), voxels.up_map, mirror=False)
 
 
@@ -128,6 +144,8 @@ def up_conv(coarse_feats: torch.Tensor, weight: torch.Tensor, fine_voxels: Voxel
         In the order of `fine_voxels.coords`.
 
     """
+    if _is_for_torchsparse(weight, fine_voxels):
+        return torchsparse_ops.up_conv(*_autocast(coarse_feats, weight), fine_voxels)
     return _convolve(coarse_feats, weight, fine_voxels.up_map(), fine_voxels.down_map,
                      mirror=False)
 

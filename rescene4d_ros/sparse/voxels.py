@@ -3,6 +3,7 @@ from __future__ import annotations
 
 from itertools import product
 
+from rescene4d_ros.sparse.backends import NATIVE
 from rescene4d_ros.sparse.kernel_map import KernelMap
 import torch
 
@@ -20,13 +21,16 @@ class Voxels:
         Columns visit slot, x, y, z; any sign; sorted.
     order : Tensor (V,), int64
         Input row of each sorted voxel: `feats[order]` are features in the order of `coords`.
+    backend : str
+        What convolves on them, 'native' or 'torchsparse'; see `choose_backend`.
 
     """
 
-    def __init__(self, coords: torch.Tensor, order: torch.Tensor):
+    def __init__(self, coords: torch.Tensor, order: torch.Tensor, backend: str = NATIVE):
         """Take coords that are sorted and unique; `build` makes them so."""
         self.coords = coords
         self.order = order
+        self.backend = backend
         self._maps: dict[int, KernelMap] = {}
         self._coarse: Voxels | None = None
         self._parent: torch.Tensor | None = None
@@ -34,7 +38,7 @@ class Voxels:
         self._up_map: KernelMap | None = None
 
     @classmethod
-    def build(cls, coords: torch.Tensor) -> Voxels:
+    def build(cls, coords: torch.Tensor, backend: str = NATIVE) -> Voxels:
         """
         Sort the voxels.
 
@@ -42,6 +46,8 @@ class Voxels:
         ----------
         coords : Tensor (V, 4), integer
             Columns visit slot, x, y, z; unique rows in any order.
+        backend : str
+            See the class.
 
         Raises
         ------
@@ -53,11 +59,11 @@ class Voxels:
             raise ValueError('voxel coordinates: expected integers (V, 4) with columns visit, x, '
                              f'y, z; got {tuple(coords.shape)} {coords.dtype}')
         coords = coords.long()
-        keys, order = torch.sort(_linear_keys(coords, 0)[0])
+        keys, order = torch.sort(linear_keys(coords, 0)[0])
         if bool((keys[1:] == keys[:-1]).any()):
             raise ValueError('voxel coordinates: expected unique rows, got a voxel twice; '
                              'voxelize the points of each visit first')
-        return cls(coords[order], order)
+        return cls(coords[order], order, backend)
 
     def __len__(self) -> int:
         """Return the number of voxels V."""
@@ -79,7 +85,7 @@ class Voxels:
 
     def to(self, device: torch.device | str) -> Voxels:
         """Return the voxels on another device; caches are made anew there."""
-        return Voxels(self.coords.to(device), self.order.to(device))
+        return Voxels(self.coords.to(device), self.order.to(device), self.backend)
 
     def neighbors(self, kernel_size: int = 3) -> torch.Tensor:
         """
@@ -108,10 +114,11 @@ class Voxels:
         if self._coarse is None:
             parents = self.coords.clone()
             parents[:, 1:] >>= 1
-            keys, self._parent = torch.unique(_linear_keys(parents, 0)[0], return_inverse=True)
+            keys, self._parent = torch.unique(linear_keys(parents, 0)[0], return_inverse=True)
             coords = parents.new_empty(len(keys), 4)
             coords[self._parent] = parents
-            self._coarse = Voxels(coords, torch.arange(len(keys), device=coords.device))
+            self._coarse = Voxels(coords, torch.arange(len(keys), device=coords.device),
+                                  self.backend)
         return self._coarse
 
     @property
@@ -145,7 +152,7 @@ class Voxels:
         return self._up_map
 
 
-def _linear_keys(coords: torch.Tensor, halo: int) -> tuple[torch.Tensor, tuple[int, int, int]]:
+def linear_keys(coords: torch.Tensor, halo: int) -> tuple[torch.Tensor, tuple[int, int, int]]:
     """
     Give each cell of the bounding grid its number, z fastest.
 
@@ -190,7 +197,7 @@ def _neighbor_table(coords: torch.Tensor, radius: int) -> torch.Tensor:
     table[n ** 3 // 2] = rows
     if not v:
         return table
-    keys, (step_x, step_y, _) = _linear_keys(coords, radius)
+    keys, (step_x, step_y, _) = linear_keys(coords, radius)
     columns = [c for c in product(range(-radius, radius + 1), repeat=2) if c >= (0, 0)]
     for dx, dy in columns:
         low_dz = -radius if (dx, dy) != (0, 0) else 1

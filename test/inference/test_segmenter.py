@@ -98,3 +98,11 @@ def test_tune_takes_thresholds_and_keeps_the_rest(config, scans):
 def test_missing_weights_say_where(config, tmp_path):
     with pytest.raises(WeightsError, match='gone.safetensors'):
         Segmenter.load(replace(config, weights=str(tmp_path / 'gone.safetensors')))
+
+
+def test_missing_backend_is_said_and_the_native_one_goes_on(config, scans, caplog):
+    native = Segmenter.load(config)
+    assert not caplog.records
+    wished = Segmenter.load(replace(config, sparse_backend='torchsparse'))
+    assert 'expected a CUDA device for torchsparse, got cpu' in caplog.text
+    assert_equal(native.predict(scans[:1]), wished.predict(scans[:1]))

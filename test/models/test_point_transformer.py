@@ -7,7 +7,6 @@ import pytest
 from rescene4d_ros.errors import ConfigError, WeightsError
 from rescene4d_ros.losses import Criterion, LossConfig, Targets
 from rescene4d_ros.models import make_visit_input, ModelConfig, ReScene4D
-from rescene4d_ros.models.backbones.checkpoints import load_published
 from rescene4d_ros.models.backbones.orders import Order
 from rescene4d_ros.models.backbones.patch_block import PatchAttention
 from rescene4d_ros.models.backbones.point_transformer import (
@@ -16,6 +15,7 @@ from rescene4d_ros.models.backbones.point_transformer import (
     PTv3Preset,
 )
 from rescene4d_ros.models.backbones.serialization import curve_code
+from rescene4d_ros.models.checkpoints import load_pretrained, read_checkpoint
 from rescene4d_ros.sparse import Voxels
 from rescene4d_ros.structures import Scan
 from rescene4d_ros.training.samples import instance_counts
@@ -165,44 +165,6 @@ def encoder_twin(state, preset, feats, cells):
     return levels
 
 
-def published_shapes(preset, in_channels=9, decoder=False):
-    """Return the tensors of a checkpoint as its publishers document them, name to shape."""
-    shapes = {'embedding.mask_token': (1, preset.encoder_channels[0])}
-
-    def add(name, co, *others):
-        shapes.update({f'{name}.weight': (co, *others), f'{name}.bias': (co,)})
-
-    def add_blocks(name, c, depth):
-        for i in range(depth):
-            block = f'{name}.block{i}'
-            add(f'{block}.cpe.0', c, 3, 3, 3, c)
-            add(f'{block}.cpe.1', c, c)
-            add(f'{block}.attn.qkv', 3 * c, c)
-            add(f'{block}.attn.proj', c, c)
-            add(f'{block}.mlp.0.fc1', 4 * c, c)
-            add(f'{block}.mlp.0.fc2', c, 4 * c)
-            for norm in ('cpe.2', 'norm1.0', 'norm2.0'):
-                add(f'{block}.{norm}', c)
-
-    channels = preset.encoder_channels
-    add('embedding.stem.linear', channels[0], in_channels)
-    add('embedding.stem.norm', channels[0])
-    for s, (c, depth) in enumerate(zip(channels, preset.encoder_depths)):
-        if s:
-            add(f'enc.enc{s}.down.proj', c, channels[s - 1])
-            add(f'enc.enc{s}.down.norm.0', c)
-        add_blocks(f'enc.enc{s}', c, depth)
-    if decoder:
-        below = (*preset.decoder_channels[1:], channels[-1])
-        for s, (c, depth) in enumerate(zip(preset.decoder_channels, preset.decoder_depths)):
-            add(f'dec.dec{s}.up.proj.0', c, below[s])
-            add(f'dec.dec{s}.up.proj.1', c)
-            add(f'dec.dec{s}.up.proj_skip.0', c, channels[s])
-            add(f'dec.dec{s}.up.proj_skip.1', c)
-            add_blocks(f'dec.dec{s}', c, depth)
-    return shapes
-
-
 def published_config(preset):
     """Return the settings that a checkpoint carries."""
     return {'in_channels': 9, 'order': CURVES, 'stride': (2, 2, 2, 2),
@@ -212,12 +174,13 @@ def published_config(preset):
             'pre_norm': True, 'enable_rpe': False, 'enc_mode': True, 'mask_token': True}
 
 
-def synthetic_state(decoder=False, seed=0):
+@pytest.fixture
+def state(ptv3_shapes):
     """Return random tensors with the names and shapes of a published checkpoint."""
-    generator = torch.Generator().manual_seed(seed)
+    generator = torch.Generator().manual_seed(0)
     return {name: (1.0 if name.endswith('norm') else 0.0)
             + torch.randn(shape, generator=generator) / max(np.prod(shape[1:]), 4) ** 0.5
-            for name, shape in published_shapes(SMALL, decoder=decoder).items()}
+            for name, shape in ptv3_shapes(SMALL).items()}
 
 
 @pytest.fixture
@@ -230,22 +193,21 @@ def save(tmp_path):
 
 
 @pytest.mark.parametrize('name', ['sonata', 'concerto'])
-def test_full_presets_have_the_published_tensors(name):
+def test_full_presets_have_the_published_tensors(name, ptv3_shapes):
     with torch.device('meta'):
         backbone = PointTransformer(9, PRESETS[name])
     ours = {name.replace('.kernel', '.weight'): p for name, p in backbone.named_parameters()}
-    shapes = published_shapes(PRESETS[name], decoder=True)
+    shapes = ptv3_shapes(PRESETS[name], decoder=True)
     del shapes['embedding.mask_token']
     assert set(ours) == set(shapes)
     for tensor, shape in shapes.items():
         assert ours[tensor].numel() == np.prod(shape), tensor
 
 
-def test_published_encoder_gives_what_its_description_says(save):
-    state = synthetic_state()
+def test_published_encoder_gives_what_its_description_says(save, state):
     backbone = PointTransformer(9, SMALL).double().eval()
-    coverage = load_published(backbone, save({'config': published_config(SMALL),
-                                              'state_dict': state}))
+    coverage = load_pretrained(backbone, read_checkpoint(
+        save({'config': published_config(SMALL), 'state_dict': state})))
     assert set(coverage.loaded) == set(state) - {'embedding.mask_token'}
     assert coverage.left_out == ('embedding.mask_token',)
     assert {name.split('.')[0] for name in coverage.as_initialized} == {'dec'}
@@ -263,19 +225,6 @@ def test_published_encoder_gives_what_its_description_says(save):
         torch.testing.assert_close(ours, theirs, rtol=1e-9, atol=1e-9)
 
 
-def test_backbone_of_a_training_checkpoint_is_loaded_with_its_decoder(save):
-    state = synthetic_state(decoder=True)
-    rest = {'model.mask_features_head.weight': torch.zeros(2),
-            'criterion.empty_weight': torch.ones(2)}
-    named = {f'model.backbone.model.{name}': t for name, t in state.items()}
-    backbone = PointTransformer(9, SMALL)
-    coverage = load_published(backbone, save({'state_dict': {**named, **rest}}))
-    assert coverage.as_initialized == ()
-    assert set(coverage.left_out) == {*rest, 'embedding.mask_token'}
-    name = 'dec.dec2.up.proj_skip.0.weight'
-    assert torch.equal(backbone.state_dict()[name], state[name])
-
-
 @pytest.mark.parametrize(('change', 'told'), [
     (lambda c: c['state_dict'].pop('enc.enc2.block0.attn.qkv.bias'), 'missing enc.enc2.block0'),
     (lambda c: c['state_dict'].update({'enc.enc9.x': torch.zeros(1)}), 'unexpected enc.enc9.x'),
@@ -285,22 +234,22 @@ def test_backbone_of_a_training_checkpoint_is_loaded_with_its_decoder(save):
     (lambda c: c['config'].update(order=('z', 'hilbert')), 'order'),
     (lambda c: c.pop('state_dict'), "expected a 'state_dict', got"),
     (lambda c: c.update(config=Scan), 'run code')])
-def test_checkpoint_that_does_not_fit_is_refused(save, change, told):
-    content = {'config': published_config(SMALL), 'state_dict': synthetic_state()}
+def test_checkpoint_that_does_not_fit_is_refused(save, state, change, told):
+    content = {'config': published_config(SMALL), 'state_dict': state}
     change(content)
     backbone = PointTransformer(9, SMALL)
     before = {name: t.clone() for name, t in backbone.state_dict().items()}
     with pytest.raises(WeightsError, match=told):
-        load_published(backbone, save(content))
+        load_pretrained(backbone, read_checkpoint(save(content)))
     assert all(torch.equal(before[name], t) for name, t in backbone.state_dict().items())
 
 
-def test_damaged_or_missing_checkpoint_is_refused(save, tmp_path):
-    path = save({'state_dict': synthetic_state()})
+def test_damaged_or_missing_checkpoint_is_refused(save, state, tmp_path):
+    path = save({'state_dict': state})
     path.write_bytes(path.read_bytes()[:1000])
     for wrong, told in ((path, 'complete file'), (tmp_path / 'none.pth', 'found none')):
         with pytest.raises(WeightsError, match=told):
-            load_published(PointTransformer(9, SMALL), wrong)
+            read_checkpoint(wrong)
 
 
 def test_encoder_features_do_not_depend_on_other_visits(visits):

@@ -199,3 +199,43 @@ def test_wrong_shapes_are_named():
     voxels = random_voxels(30)
     with pytest.raises(ValueError, match='expected features'):
         subm_conv(torch.zeros(len(voxels), 4), torch.zeros(27, 3, 2), voxels)
+
+
+@pytest.mark.parametrize('make', [
+    lambda: SubmConv3d(2, 3, 1, bias=True), lambda: SubmConv3d(2, 3, 5),
+    lambda: DownConv3d(2, 3, bias=True), lambda: UpConv3d(2, 3, bias=True)],
+    ids=['1^3', '5^3', 'down', 'up'])
+def test_gradients_of_layers_match_finite_differences(make):
+    """Of features, kernels of the other sizes, and biases."""
+    voxels = random_voxels(25)
+    layer = make().double()
+    rows = voxels.down() if isinstance(layer, UpConv3d) else voxels
+    x = random_tensor(len(rows), 2).requires_grad_()
+    parameters = {name: random_tensor(*p.shape, seed=6).requires_grad_()
+                  for name, p in layer.named_parameters()}
+
+    def run(feats, *values):
+        own = dict(zip(parameters, values))
+        return torch.func.functional_call(layer, own, (feats, voxels))
+
+    assert torch.autograd.gradcheck(run, (x, *parameters.values()))
+
+
+@pytest.mark.parametrize('name', ['subm', 'down', 'up'])
+def test_gpu_formulation_matches_finite_differences(name):
+    """Its gradients, like those of the CPU's, are written by hand."""
+    voxels = random_voxels(25)
+    kmap = {'subm': voxels.subm_map, 'down': voxels.down_map, 'up': voxels.up_map}[name]()
+    back = {'subm': voxels.subm_map, 'down': voxels.up_map, 'up': voxels.down_map}[name]()
+    x, weight = random_tensor(kmap.n_in, 2), random_tensor(len(kmap.table), 2, 3, seed=2)
+    grad = random_tensor(kmap.n_out, 3, seed=5)
+    for given, found in zip((x, weight), im2col.gradients(grad, x, weight, back, name == 'subm',
+                                                          True)):
+        step = random_tensor(*given.shape, seed=7) * 1e-6
+        given += step
+        above = (im2col.convolve(x, weight, kmap) * grad).sum()
+        given -= 2 * step
+        below = (im2col.convolve(x, weight, kmap) * grad).sum()
+        given += step
+        torch.testing.assert_close((above - below) / 2, (found * step).sum(), rtol=1e-6,
+                                   atol=1e-13)

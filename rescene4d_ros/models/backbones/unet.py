@@ -43,17 +43,31 @@ PRESETS = {
 }
 
 
+class Norm(nn.BatchNorm1d):
+    """Normalize over all voxels of a level; a single one, which has no variance, as learned."""
+
+    def __init__(self, channels: int):
+        super().__init__(channels, momentum=BATCH_NORM_MOMENTUM)
+
+    def forward(self, feats: Tensor) -> Tensor:
+        """Return the normalized features (V, C)."""
+        if self.training and len(feats) == 1:
+            return functional.batch_norm(feats, self.running_mean, self.running_var, self.weight,
+                                         self.bias, eps=self.eps)
+        return super().forward(feats)
+
+
 class ResidualBlock(nn.Module):
     """Two submanifold convolutions with a shortcut."""
 
     def __init__(self, ci: int, co: int):
         super().__init__()
         self.conv1 = SubmConv3d(ci, co, 3)
-        self.norm1 = nn.BatchNorm1d(co, momentum=BATCH_NORM_MOMENTUM)
+        self.norm1 = Norm(co)
         self.conv2 = SubmConv3d(co, co, 3)
-        self.norm2 = nn.BatchNorm1d(co, momentum=BATCH_NORM_MOMENTUM)
+        self.norm2 = Norm(co)
         self.shortcut = nn.Identity() if ci == co else nn.Sequential(
-            nn.Linear(ci, co, bias=False), nn.BatchNorm1d(co, momentum=BATCH_NORM_MOMENTUM))
+            nn.Linear(ci, co, bias=False), Norm(co))
 
     def forward(self, feats: Tensor, voxels: Voxels) -> Tensor:
         """Return the features (V, co) on the same voxels."""
@@ -83,7 +97,7 @@ class Step(nn.Module):
     def __init__(self, conv: nn.Module, co: int):
         super().__init__()
         self.conv = conv
-        self.norm = nn.BatchNorm1d(co, momentum=BATCH_NORM_MOMENTUM)
+        self.norm = Norm(co)
 
     def forward(self, feats: Tensor, voxels: Voxels) -> Tensor:
         """Return the features on the voxels that the convolution leads to."""

@@ -1,0 +1,167 @@
+"""From a published checkpoint to our network with its weights."""
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from rescene4d_ros.config import make
+from rescene4d_ros.errors import ConfigError, WeightsError
+from rescene4d_ros.models.backbones import point_transformer, unet
+from rescene4d_ros.models.checkpoints.entries import Coverage, Entry, fill
+from rescene4d_ros.models.checkpoints.point_transformer import (
+    load_pretrained,
+    point_transformer_entries,
+)
+from rescene4d_ros.models.checkpoints.point_transformer import UNUSED as UNUSED_BACKBONE
+from rescene4d_ros.models.checkpoints.query_decoder import query_decoder_entries
+from rescene4d_ros.models.checkpoints.query_decoder import UNUSED as UNUSED_DECODER
+from rescene4d_ros.models.checkpoints.reading import Checkpoint, read_checkpoint
+from rescene4d_ros.models.checkpoints.unet import unet_entries
+from rescene4d_ros.models.config import ModelConfig
+from rescene4d_ros.models.segmenter import ReScene4D
+import torch
+from torch import Tensor
+
+PREFIX = 'model.'
+ME_BACKBONE = f'{PREFIX}backbone.'
+PTV3_BACKBONE = f'{PREFIX}backbone.model.'
+VOXEL_SIZE = 0.02
+
+
+@dataclass(frozen=True)
+class Converted:
+    """
+    Hold a network with published weights.
+
+    Attributes
+    ----------
+    model : ReScene4D
+        On the CPU, in evaluation mode.
+    family : str
+        What the file proved to be: 'rescene4d-ptv3', 'rescene4d-unet', 'mask3d' or 'encoder'
+        (Sonata's or Concerto's; all but the encoder is as initialized, to be trained).
+    coverage : Coverage
+
+    """
+
+    model: ReScene4D
+    family: str
+    coverage: Coverage
+
+
+def convert(path: str | Path, settings: Mapping[str, Any], *, seed: int = 0,
+            may_have: Sequence[str] = (), may_lack: Sequence[str] = ()) -> Converted:
+    """
+    Read a checkpoint of ReScene4D, Mask3D, Sonata or Concerto.
+
+    Sizes come from the tensors; what they do not tell is as published unless set otherwise.
+
+    Parameters
+    ----------
+    path : str or Path
+        File of torch.save; nothing in it is executed.
+    settings : mapping
+        Of `ModelConfig`, in place of what the family is published with.
+    seed : int
+        Of the tensors that are not in the file.
+    may_have, may_lack : sequence of str
+        Patterns of published names that the file may have beyond the known ones, or lack.
+
+    Raises
+    ------
+    WeightsError
+        Unreadable file, unknown family, or tensors that are missing, unexpected or misshapen.
+    ConfigError
+        A setting that is unknown, out of bounds, or of another backbone.
+
+    """
+    checkpoint = read_checkpoint(path)
+    family = _family(checkpoint)
+    config = make(ModelConfig, {**_published_settings(checkpoint, family), **settings})
+    _check_backbone(config, family)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        model = ReScene4D(config)
+    if family == 'encoder':
+        coverage = load_pretrained(model.backbone, checkpoint, may_have=may_have,
+                                   may_lack=may_lack)
+        above = tuple(n for n in model.state_dict() if not n.startswith('backbone.'))
+        coverage = replace(coverage, as_initialized=coverage.as_initialized + above)
+    else:
+        entries, unused = _segmenter_entries(model, family)
+        coverage = fill(model, entries, checkpoint, may_have=(*unused, *may_have),
+                        may_lack=may_lack)
+    return Converted(model.eval(), family, coverage)
+
+
+def _family(checkpoint: Checkpoint) -> str:
+    """Return what kind of checkpoint has tensors of these names."""
+    names = checkpoint.state
+    if any(name.startswith(PTV3_BACKBONE) for name in names):
+        return 'rescene4d-ptv3'
+    if f'{ME_BACKBONE}conv0p1s1.kernel' in names:
+        return 'mask3d' if f'{PREFIX}mask_features_head.kernel' in names else 'rescene4d-unet'
+    if 'embedding.stem.linear.weight' in names:
+        return 'encoder'
+    raise WeightsError(
+        f'checkpoint {checkpoint.path}: expected tensors of ReScene4D, Mask3D, Sonata or Concerto '
+        f'(such as {PTV3_BACKBONE}embedding.stem.linear.weight), got '
+        f'{", ".join(list(names)[:3]) or "none"}; give a file as its publisher wrote it')
+
+
+def _published_settings(checkpoint: Checkpoint, family: str) -> dict[str, Any]:
+    """Return the settings of `ModelConfig` that the family is published with."""
+    is_unet = family in ('mask3d', 'rescene4d-unet')
+    settings: dict[str, Any] = {
+        'voxel_size': VOXEL_SIZE, 'query_content': 'zeros', 'mask_reach': 0.0,
+        'seed_objectness': 0.0, 'backbone': '34c' if is_unet else 'concerto',
+        'features': 'local' if is_unet else 'sonata', 'in_channels': 11 if is_unet else 9}
+    if family == 'encoder':
+        # What is trained on top is ours to choose.
+        return {name: settings[name] for name in ('voxel_size', 'backbone', 'features',
+                                                  'in_channels')}
+    # Mask3D draws its seeds as it means to, and knows one visit only.
+    settings |= {'temporal_mask_pooling': 'off'} | (
+        {'compat': 'corrected'} if family == 'mask3d' else {'compat': 'official'})
+    state = checkpoint.state
+    classes = _sized(checkpoint, f'{PREFIX}class_embed_head.weight')
+    inner = _sized(checkpoint, f'{PREFIX}ffn_attention.0.0.linear1.weight')
+    n_levels = sum(f'{PREFIX}lin_squeeze.0.{k}.weight' in state for k in range(4))
+    return settings | {'n_classes': len(classes) - 1, 'hidden_dim': classes.shape[1],
+                       'ffn_dim': len(inner), 'n_levels': n_levels}
+
+
+def _sized(checkpoint: Checkpoint, name: str) -> Tensor:
+    """Return a tensor whose shape tells the network's sizes."""
+    tensor = checkpoint.state.get(name)
+    if tensor is None or tensor.ndim != 2:
+        raise WeightsError(f'checkpoint {checkpoint.path}: expected the matrix {name}, found '
+                           f'{"none" if tensor is None else tuple(tensor.shape)}; give a file '
+                           'as its publisher wrote it')
+    return tensor
+
+
+def _check_backbone(config: ModelConfig, family: str) -> None:
+    """Say so where a backbone of the other kind is asked for."""
+    presets = unet.PRESETS if family in ('mask3d', 'rescene4d-unet') else \
+        point_transformer.PRESETS
+    if config.backbone not in presets:
+        raise ConfigError(f'ModelConfig.backbone: expected one of {", ".join(presets)} for a '
+                          f'checkpoint of {family}, got {config.backbone!r}')
+
+
+def _segmenter_entries(model: ReScene4D, family: str
+                       ) -> tuple[dict[str, Entry], tuple[str, ...]]:
+    """Return where all tensors come from, and patterns of published ones without use."""
+    if family == 'rescene4d-ptv3':
+        backbone = point_transformer_entries(model.backbone, PTV3_BACKBONE)
+        unused = tuple(PTV3_BACKBONE + name for name in UNUSED_BACKBONE)
+    else:
+        backbone = unet_entries(model.backbone, ME_BACKBONE)
+        # A semantic head of the U-Net that Mask3D builds and never calls.
+        unused = (f'{ME_BACKBONE}final.*',) if family == 'mask3d' else ()
+    decoder = query_decoder_entries(model, PREFIX, family == 'mask3d')
+    backbone = {f'backbone.{name}': entry for name, entry in backbone.items()}
+    return backbone | decoder, (*unused, *UNUSED_DECODER)

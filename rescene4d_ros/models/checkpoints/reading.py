@@ -1,0 +1,88 @@
+"""Checkpoint files of torch.save: tensors and plain values out, nothing in them executed."""
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+import pickle
+
+from rescene4d_ros.errors import WeightsError
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """
+    Hold what we read of a file.
+
+    Attributes
+    ----------
+    path : Path
+        For messages.
+    state : dict of str to Tensor
+    config : Mapping
+        Settings of the network, where the file carries them; else empty.
+
+    """
+
+    path: Path
+    state: Mapping[str, Tensor]
+    config: Mapping
+
+
+class _NotLoaded:
+    """Stand where the file asks for an object of a class that we neither need nor trust."""
+
+    def __new__(cls, *args):
+        """Take any arguments and keep none."""
+        return super().__new__(cls)
+
+    def __init__(self, *args):
+        pass
+
+    def __setstate__(self, state):
+        """Keep nothing."""
+
+
+def read_checkpoint(path: str | Path) -> Checkpoint:
+    """
+    Read a file of torch.save that has a 'state_dict'.
+
+    Training checkpoints also hold settings and callbacks as objects of their own classes. Those
+    classes are neither imported nor called: inert stand-ins take the objects' place. Tensors and
+    the settings that we do use must be plain.
+
+    Raises
+    ------
+    WeightsError
+        Missing or damaged file, no 'state_dict', or objects where tensors and plain values
+        belong.
+
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise WeightsError(f'checkpoint {path}: expected a .pth or .ckpt file, found none; '
+                           'download it from its publisher and give its path')
+    try:
+        names = torch.serialization.get_unsafe_globals_in_checkpoint(path)
+        with torch.serialization.safe_globals([(_NotLoaded, name) for name in names]):
+            content = torch.load(path, map_location='cpu', weights_only=True)
+    except pickle.UnpicklingError as error:
+        raise WeightsError(f'checkpoint {path}: expected tensors and plain values, got objects '
+                           f'that would run code ({str(error).splitlines()[0]}); save its '
+                           "'state_dict' and 'config' alone, where it is trusted") from error
+    except (RuntimeError, ValueError, EOFError, OSError) as error:
+        raise WeightsError(f'checkpoint {path}: expected a complete file of torch.save, got '
+                           f'{str(error).splitlines()[0]}; fetch it again') from error
+    if not isinstance(content, Mapping) or not isinstance(content.get('state_dict'), Mapping):
+        keys = list(content)[:5] if isinstance(content, Mapping) else type(content).__name__
+        raise WeightsError(f"checkpoint {path}: expected a 'state_dict', got {keys}; wrap bare "
+                           "tensors as {'state_dict': ...}")
+    strange = [name for name, value in content['state_dict'].items()
+               if not isinstance(value, Tensor)]
+    if strange or not isinstance(content.get('config', {}), Mapping):
+        raise WeightsError(f'checkpoint {path}: expected tensors and plain settings, got objects '
+                           f"that would run code ({', '.join(strange[:5]) or 'config'}); save its "
+                           "'state_dict' and 'config' alone, where it is trusted")
+    return Checkpoint(path, content['state_dict'], content.get('config', {}))

@@ -1,0 +1,36 @@
+"""`rescene4d bench segmenter` on a small bag: the tables and the file hold what they say."""
+import json
+
+from rescene4d_ros.cli.main import main
+from rescene4d_ros.data import write_snapshots
+from rescene4d_ros.inference import save_weights, WeightsInfo
+from rescene4d_ros.inference.segmenter import STAGES
+from rescene4d_ros.models import ModelConfig, ReScene4D
+import torch
+
+
+def test_bench_of_the_segmenter(boxes_room, tmp_path, capsys):
+    torch.manual_seed(0)
+    save_weights(tmp_path / 'toy.safetensors', ReScene4D(ModelConfig(
+        backbone='tiny', voxel_size=0.1, n_classes=3, hidden_dim=32, n_heads=4, ffn_dim=64,
+        n_queries=12)), WeightsInfo(('chair', 'table', 'box')))
+    scans = [boxes_room([((x, 0.5, 0.0), (0.4, 0.4, 0.5), (200, 40, 40))], seed=k, density=300,
+                        stamp_ns=k * 10**9)[0] for k, x in enumerate((0.4, 2.1))]
+    write_snapshots(tmp_path / 'bag', scans)
+    out = tmp_path / 'new' / 'bench.json'
+    assert main(['bench', 'segmenter', '--bag', str(tmp_path / 'bag'), '--weights',
+                 str(tmp_path / 'toy.safetensors'), '--device', 'cpu', '--threads', '1',
+                 '--repeats', '1', '--unet', 'tiny', '--voxel-size', '0.1', '--json',
+                 str(out)]) == 0
+    told = capsys.readouterr().out
+    for name in (*STAGES, 'one cached', 'share of the', 'beside a cached one'):
+        assert name in told
+    measured = json.loads(out.read_text())
+    assert measured['points'] == [len(s) for s in scans]
+    anew, cached = measured['stages_s']['anew'], measured['stages_s']['cached']
+    assert sum(anew[s] for s in STAGES) <= anew['total']
+    assert cached['encode'] == 0 < anew['encode']
+    rate = measured['convolution']['forward']
+    assert rate['share'] == rate['products_s'] / rate['convolutions_s']
+    assert measured['convolution']['forward_backward']['flop'] > 2 * rate['flop']
+    assert measured['ratios']['peak_of_4_over_2'] > 0
