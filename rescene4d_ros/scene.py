@@ -197,11 +197,12 @@ class SceneTracker:
         verdict = judge(visit, records, seen, confidence, places, view, past,
                         self.memory.header.class_names, self._motion, self._changes)
         after = remember(records, visit.stamp_ns, view.cloud, seen, reasons, verdict.states,
-                         verdict.changes)
+                         verdict.changes, association.alternatives)
         object_ids = np.zeros(len(scan), dtype=np.int64)
         for object_id, observation in seen.items():
             object_ids[observation.points] = object_id
-        return VisitFacts(visit, seen, reasons, verdict.states, verdict.changes, object_ids, after)
+        return VisitFacts(visit, seen, reasons, verdict.states, verdict.changes, object_ids, after,
+                          association.alternatives)
 
     def _update(self, facts: VisitFacts, revision: int) -> SceneUpdate:
         """Return what one visit brought, for people and machines."""

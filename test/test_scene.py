@@ -439,3 +439,30 @@ def test_thing_that_the_segmenter_misses_once_stays_present_under_its_id(tmp_pat
     again, changes = diary.visit(3, furniture())
     assert again == first
     assert changes == {}
+
+
+def test_rearranged_twins_are_reported_as_ambiguous_also_after_reopening(tmp_path):
+    diary = Diary(tmp_path, share=False)
+    twin = {'size': (0.45, 0.5, 0.9), 'color': (200, 40, 40)}
+    things = [*without(furniture(), 3), Thing(3, CHAIR, 4.0, 1.0, **twin)]
+    first, _ = diary.visit(1, things)
+    both = moved(moved(things, 2, x=3.9, y=4.2), 3, x=0.8, y=3.2)
+    second, changes = diary.visit(2, both)
+    twins = {first[2], first[3]}
+    assert {second[2], second[3]} == twins
+    assert (second[1], second[4]) == (first[1], first[4])
+    assert set(changes) == twins
+    told = {o.object_id: set(o.alternatives) for o in diary.updates[-1].objects}
+    assert {i: others for i, others in told.items() if others} == {
+        i: twins - {i} for i in twins}
+    diary.memory.close()
+    with SceneMemory.inspect(tmp_path) as memory:
+        stored = {o.object_id: o for o in memory.snapshot().objects}
+        assert {i for i, o in stored.items() if o.is_ambiguous} == twins
+        assert {s.object_id for s in memory.observed(2) if s.alternatives} == twins
+    memory = SceneMemory.open(tmp_path, 'test', 'map', INSTANCE_CLASSES)
+    tracker = SceneTracker(memory, OracleSegmenter(diary.room, share=False))
+    update = tracker.add_visit(diary.room.scan(3, both))        # they stand still: now it is clear
+    assert not any(o.is_ambiguous for o in update.objects)
+    list(tracker.reprocess(2))
+    assert {s.object_id for s in memory.observed(2) if s.alternatives} == twins

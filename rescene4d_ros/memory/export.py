@@ -12,6 +12,8 @@ def objects_document(snapshot: MemorySnapshot) -> dict:
 
     Lengths in m, angles in rad, times in ns since the Unix epoch, everything in `frame_id`.
     Visits are ordered by stamp, objects by id: equal memories give equal documents.
+    `alternatives` are look-alikes that the object's latest observation may as well be; empty
+    where the link is not ambiguous.
 
     """
     return {
@@ -35,6 +37,8 @@ def objects_document(snapshot: MemorySnapshot) -> dict:
             'states': [{'visit_id': visit_id, 'state': state.name}
                        for visit_id, state in item.states],
             'moved_m': float(item.moved_m),
+            'link_reason': item.link_reason,
+            'alternatives': list(item.alternatives),
         } for item in sorted(snapshot.objects, key=lambda o: o.object_id)],
     }
 

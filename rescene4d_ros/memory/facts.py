@@ -3,6 +3,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+import json
 
 import numpy as np
 from rescene4d_ros.memory import rows, schema
@@ -24,6 +25,8 @@ class Seen:
     feature : ndarray (C,), float32
     reason : str
         Why it was given this id.
+    alternatives : tuple of int
+        Look-alikes that it may as well be.
 
     """
 
@@ -32,6 +35,7 @@ class Seen:
     score: float
     feature: np.ndarray
     reason: str
+    alternatives: tuple[int, ...]
 
 
 def insert(connection: Connection, facts: VisitFacts, revision: int,
@@ -40,7 +44,8 @@ def insert(connection: Connection, facts: VisitFacts, revision: int,
     visit_id = facts.visit.visit_id
     many = (
         (schema.observations, [
-            rows.observation_row(visit_id, object_id, seen, facts.reasons[object_id])
+            rows.observation_row(visit_id, object_id, seen, facts.reasons[object_id],
+                                 facts.alternatives.get(object_id, ()))
             for object_id, seen in facts.observations.items()]),
         (schema.states, [{'visit_id': visit_id, 'object_id': object_id, 'state': int(state)}
                          for object_id, state in facts.states.items()]),
@@ -110,4 +115,5 @@ def seen(connection: Connection, visit_id: int) -> tuple[Seen, ...]:
         select(schema.observations).where(schema.observations.c.visit_id == visit_id)
         .order_by(schema.observations.c.object_id))
     return tuple(Seen(row.object_id, rows.decode_array(row.class_probs), row.score,
-                      rows.decode_array(row.feature), row.link_reason) for row in found)
+                      rows.decode_array(row.feature), row.link_reason,
+                      tuple(json.loads(row.alternatives))) for row in found)

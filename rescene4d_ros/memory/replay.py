@@ -39,17 +39,18 @@ def replay(memory: SceneMemory, visits: Sequence[VisitInfo]) -> dict[int, Object
     histories = memory.histories()
     for visit in visits:
         scan, labels = memory.scan(visit.visit_id), memory.labels(visit.visit_id)
-        observations, reasons = {}, {}
+        observations, reasons, alternatives = {}, {}, {}
         for stored in memory.observed(visit.visit_id):
             observations[stored.object_id] = make_observation(
                 scan, np.flatnonzero(labels == stored.object_id), stored.class_probs,
                 stored.score, stored.feature, {}, mean_color(scan))
             reasons[stored.object_id] = stored.reason
+            alternatives[stored.object_id] = stored.alternatives
         states = {i: dict(past)[visit.visit_id] for i, past in histories.items()
                   if visit.visit_id in dict(past)}
         records = remember(records, visit.stamp_ns, Cloud(scan.xyz, scan.sensor_path),
                            observations, reasons, states,
-                           tuple(changes.get(visit.visit_id, ())))
+                           tuple(changes.get(visit.visit_id, ())), alternatives)
     return records
 
 
@@ -103,9 +104,13 @@ def _renamed(facts: VisitFacts, names: Mapping[int, int]) -> VisitFacts:
     labels = facts.object_ids.copy()
     for old, new in names.items():
         labels[facts.object_ids == old] = new
-    records = {i: replace(record, object_id=i) for i, record in keys(facts.records).items()}
+    def others(ids):
+        return tuple(sorted(names.get(i, i) for i in ids))
+    records = {i: replace(record, object_id=i, alternatives=others(record.alternatives))
+               for i, record in keys(facts.records).items()}
+    alternatives = {i: others(ids) for i, ids in keys(facts.alternatives).items()}
     changes = tuple(sorted((replace(c, object_id=names.get(c.object_id, c.object_id))
                             for c in facts.changes), key=lambda c: c.object_id))
     return replace(facts, observations=keys(facts.observations), reasons=keys(facts.reasons),
                    states=keys(facts.states), records=records, changes=changes,
-                   object_ids=labels)
+                   object_ids=labels, alternatives=alternatives)
