@@ -8,7 +8,7 @@ import json
 import numpy as np
 from rescene4d_ros.memory import rows, schema
 from rescene4d_ros.memory.records import ObjectRecord, VisitFacts
-from rescene4d_ros.structures import Change, ObjectState, VisitInfo, VisitStatus
+from rescene4d_ros.structures import Change, ChangeKind, ObjectState, VisitInfo, VisitStatus
 from sqlalchemy import Connection, select, update
 
 
@@ -58,6 +58,30 @@ def insert(connection: Connection, facts: VisitFacts, revision: int,
     connection.execute(update(schema.visits).where(schema.visits.c.visit_id == visit_id)
                        .values(status=int(VisitStatus.DONE), reason='',
                                weights_hash=weights_hash))
+
+
+def add_aliases(connection: Connection, changes: Iterable[Change]) -> dict[int, int]:
+    """Store which ids became aliases and return them; what is an alias already stays one."""
+    known, added = aliases(connection), {}
+    for change in changes:
+        if change.kind == ChangeKind.MERGED and change.object_id not in known:
+            connection.execute(schema.aliases.insert().values(
+                alias_id=change.object_id, object_id=change.other_id, visit_id=change.visit_id))
+            added[change.object_id] = change.other_id
+    return added
+
+
+def aliases(connection: Connection) -> dict[int, int]:
+    """Read the aliases: younger id to the id that it proved to be."""
+    return {row.alias_id: row.object_id for row in connection.execute(
+        select(schema.aliases).order_by(schema.aliases.c.alias_id))}
+
+
+def drop_records(connection: Connection, object_ids: Iterable[int]) -> None:
+    """Take objects out of what is known now."""
+    for object_id in object_ids:
+        connection.execute(schema.objects.delete().where(
+            schema.objects.c.object_id == object_id))
 
 
 def erase(connection: Connection, visit_ids: Sequence[int]) -> None:

@@ -1,7 +1,7 @@
 """What the memory holds of one object, and how one visit changes it."""
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
@@ -187,6 +187,7 @@ def remember(records: Mapping[int, ObjectRecord], stamp_ns: int, cloud: Cloud,
         After the visit, by rising id.
 
     """
+    records = join_merged(records, changes)
     moves = {c.object_id: c for c in changes if c.after_T_before is not None}
     deformed = {c.object_id for c in changes if c.kind == ChangeKind.DEFORMED}
     after = {}
@@ -211,6 +212,30 @@ def remember(records: Mapping[int, ObjectRecord], stamp_ns: int, cloud: Cloud,
                                            _merge(seen.xyz, known, cloud), moved_m,
                                            alternatives.get(object_id, ()))
     return after
+
+
+def join_merged(records: Mapping[int, ObjectRecord], changes: Iterable[Change]
+                ) -> dict[int, ObjectRecord]:
+    """Return the records with those of ids that became aliases in the ones they are."""
+    joined = dict(records)
+    for change in changes:
+        if change.kind == ChangeKind.MERGED and {change.object_id, change.other_id} <= set(joined):
+            young = joined.pop(change.object_id)
+            joined[change.other_id] = fold_records(joined[change.other_id], young)
+    return joined
+
+
+def fold_records(older: ObjectRecord, younger: ObjectRecord) -> ObjectRecord:
+    """Return the record of one object that was remembered as two."""
+    xyz = np.concatenate([older.xyz, younger.xyz])
+    xyz = xyz[thin(xyz, POINT_SPACING)]
+    xyz = xyz[evenly(len(xyz), MAX_POINTS)]
+    latest = max(older, younger, key=lambda record: record.last_seen_ns)
+    return replace(
+        older, state=latest.state, is_gone=latest.is_gone, box=fit_box(xyz), xyz=xyz,
+        first_seen_ns=min(older.first_seen_ns, younger.first_seen_ns),
+        last_seen_ns=latest.last_seen_ns,
+        n_observations=older.n_observations + younger.n_observations)
 
 
 def _born(object_id: int, stamp_ns: int, seen: Observation, reason: str) -> ObjectRecord:

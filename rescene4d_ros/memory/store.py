@@ -6,7 +6,7 @@ from counters that only grow. Killing the process at any moment loses nothing of
 """
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 import json
 
 import numpy as np
@@ -21,7 +21,7 @@ from rescene4d_ros.memory import header as headers
 from rescene4d_ros.memory import rows, schema
 from rescene4d_ros.memory.facts import Seen
 from rescene4d_ros.memory.opening import OpenMemory
-from rescene4d_ros.memory.records import ObjectRecord, VisitFacts
+from rescene4d_ros.memory.records import VisitFacts
 from rescene4d_ros.structures import (
     Change,
     MemorySnapshot,
@@ -165,10 +165,13 @@ class SceneMemory(OpenMemory):
                 changed = [record for object_id, record in facts.records.items()
                            if self._records.get(object_id) is not record]
                 tables.put_records(connection, changed)
+                tables.drop_records(connection, set(self._records) - set(facts.records))
+                merged = tables.add_aliases(connection, facts.changes)
                 self.note(connection, facts.visit.visit_id, 'visit processed',
-                           {'objects': len(facts.records), 'changes': len(facts.changes)})
+                          {'objects': len(facts.records), 'changes': len(facts.changes),
+                           'merged': merged})
                 self.advance(connection, revision=revision,
-                              next_object_id=self._beyond(facts.records))
+                              next_object_id=self._beyond(facts))
             self._records = dict(facts.records)
             return revision
 
@@ -198,6 +201,7 @@ class SceneMemory(OpenMemory):
                 tables.erase(connection, [facts.visit.visit_id for facts in history])
                 for facts in history:
                     tables.insert(connection, facts, revision, self._header.weights_hash)
+                    tables.add_aliases(connection, facts.changes)
                 records = history[-1].records
                 dropped = sorted(set(self._records) - set(records))
                 connection.execute(schema.objects.delete())
@@ -205,7 +209,7 @@ class SceneMemory(OpenMemory):
                 self.note(connection, history[0].visit.visit_id, 'visits reprocessed',
                            {'visits': len(history), 'dropped objects': dropped})
                 self.advance(connection, revision=revision,
-                              next_object_id=self._beyond(records))
+                              next_object_id=self._beyond(*history))
             self._records = dict(records)
             return revision
 
@@ -221,11 +225,12 @@ class SceneMemory(OpenMemory):
         with self.reading() as connection:
             header = headers.load(connection, str(self.path))
             visits, states = tables.visits(connection), tables.histories(connection)
-            records = tables.records(connection)
+            records, aliases = tables.records(connection), tables.aliases(connection)
         objects = tuple(record.as_object(header.class_names, states.get(object_id, ()))
                         for object_id, record in records.items())
         return MemorySnapshot(header.map_id, header.frame_id, header.revision,
-                              header.class_names, visits, objects)
+                              header.class_names, visits, objects,
+                              tuple(sorted(aliases.items())))
 
     def changes(self, since_revision: int = 0) -> tuple[Change, ...]:
         """Return the changes stored after a revision, in the order they were found."""
@@ -241,6 +246,17 @@ class SceneMemory(OpenMemory):
         """Return what the segmenter said of each object that a visit shows, by rising id."""
         with self.reading() as connection:
             return tables.seen(connection, visit_id)
+
+    def aliases(self) -> dict[int, int]:
+        """Return which ids proved to be others: younger id to the one it is an alias of."""
+        with self.reading() as connection:
+            return tables.aliases(connection)
+
+    def locked(self) -> frozenset[int]:
+        """Return the ids that people have locked."""
+        with self.reading() as connection:
+            return frozenset(row.object_id for row in connection.execute(
+                select(schema.notes).where(schema.notes.c.is_locked == 1)))
 
     def journal(self) -> tuple[dict, ...]:
         """Return what was done to the memory, oldest first."""
@@ -287,6 +303,8 @@ class SceneMemory(OpenMemory):
                 f'visit {scan.name!r}: expected a new stamp, but {scan.stamp_ns} is stored as '
                 f'visit {twin.visit_id} {twin.name!r}; a visit is sent once')
 
-    def _beyond(self, records: Mapping[int, ObjectRecord]) -> int:
+    def _beyond(self, *history: VisitFacts) -> int:
         """Return the smallest id never given, which the counter may only approach from below."""
-        return max([self._header.next_object_id, *(object_id + 1 for object_id in records)])
+        return max([self._header.next_object_id,
+                    *(i + 1 for facts in history for i in facts.records),
+                    *(c.object_id + 1 for facts in history for c in facts.changes)])

@@ -158,7 +158,11 @@ class Change:
 
 @dataclass(frozen=True)
 class MemorySnapshot:
-    """Hold everything the memory says at one revision: map, visits, objects and their past."""
+    """
+    Hold everything the memory says at one revision: map, visits, objects and their past.
+
+    `aliases` holds (younger id, the id that it proved to be), by rising younger id.
+    """
 
     map_id: str
     frame_id: str
@@ -166,6 +170,7 @@ class MemorySnapshot:
     class_names: tuple[str, ...]
     visits: tuple[VisitInfo, ...]
     objects: tuple[SceneObject, ...]
+    aliases: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True)
