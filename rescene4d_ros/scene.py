@@ -13,15 +13,11 @@ from typing import Protocol
 import numpy as np
 from rescene4d_ros.config import param
 from rescene4d_ros.errors import MemoryFormatError, StorageError
+from rescene4d_ros.memory.aliases import resolve_labels, resolve_records
 from rescene4d_ros.memory.appearance import mean_color
 from rescene4d_ros.memory.association import associate, Association, AssociationConfig
 from rescene4d_ros.memory.changes import ChangeConfig, judge
-from rescene4d_ros.memory.merging import (
-    find_merges,
-    merge_events,
-    resolve_labels,
-    resolve_records,
-)
+from rescene4d_ros.memory.merging import find_merges, merge_events
 from rescene4d_ros.memory.motion import MotionConfig
 from rescene4d_ros.memory.observations import make_observation, observe
 from rescene4d_ros.memory.overlooked import find_overlooked, REASON

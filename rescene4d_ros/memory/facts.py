@@ -3,12 +3,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-import json
 
 import numpy as np
 from rescene4d_ros.memory import rows, schema
 from rescene4d_ros.memory.records import ObjectRecord, VisitFacts
-from rescene4d_ros.structures import Change, ChangeKind, ObjectState, VisitInfo, VisitStatus
+from rescene4d_ros.structures import Box, Change, ChangeKind, ObjectState, VisitInfo, VisitStatus
 from sqlalchemy import Connection, select, update
 
 
@@ -34,6 +33,32 @@ class Seen:
     class_probs: np.ndarray
     score: float
     feature: np.ndarray
+    reason: str
+    alternatives: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Sighting:
+    """
+    Hold where one visit showed one object.
+
+    Attributes
+    ----------
+    object_id, visit_id : int
+    stamp_ns : int, ns since the Unix epoch
+    box : Box
+    score : float
+    reason : str
+        Why it was given this id.
+    alternatives : tuple of int
+
+    """
+
+    object_id: int
+    visit_id: int
+    stamp_ns: int
+    box: Box
+    score: float
     reason: str
     alternatives: tuple[int, ...]
 
@@ -140,4 +165,16 @@ def seen(connection: Connection, visit_id: int) -> tuple[Seen, ...]:
         .order_by(schema.observations.c.object_id))
     return tuple(Seen(row.object_id, rows.decode_array(row.class_probs), row.score,
                       rows.decode_array(row.feature), row.link_reason,
-                      tuple(json.loads(row.alternatives))) for row in found)
+                      rows.decode_ids(row.alternatives)) for row in found)
+
+
+def sightings(connection: Connection) -> tuple[Sighting, ...]:
+    """Read where and when every object was seen, by stamp, then object."""
+    table = schema.observations
+    query = (select(table.c.object_id, table.c.visit_id, schema.visits.c.stamp_ns, table.c.box,
+                    table.c.score, table.c.link_reason, table.c.alternatives)
+             .join(schema.visits, schema.visits.c.visit_id == table.c.visit_id)
+             .order_by(schema.visits.c.stamp_ns, table.c.object_id))
+    return tuple(Sighting(row.object_id, row.visit_id, row.stamp_ns, rows.decode_box(row.box),
+                          row.score, row.link_reason, rows.decode_ids(row.alternatives))
+                 for row in connection.execute(query))

@@ -49,9 +49,9 @@ class OpenMemory:
             self._records = tables.records(connection)
 
     @classmethod
-    def open(cls, path: Path | str, map_id: str, frame_id: str, class_names: Sequence[str],
-             weights_hash: str | None = None, create: bool = True,
-             url: str | None = None) -> Self:
+    def open(cls, path: Path | str, map_id: str | None, frame_id: str | None,
+             class_names: Sequence[str] | None, weights_hash: str | None = None,
+             create: bool = True, url: str | None = None) -> Self:
         """
         Open a memory for writing; make it where there is none.
 
@@ -60,9 +60,9 @@ class OpenMemory:
         path : path
             Directory of the memory.
         map_id, frame_id : str
-            Must be those of the memory.
+            Must be those of the memory; None = whatever they are, of one that exists.
         class_names : sequence of str
-            Class list of the weights in use; must be that of the memory.
+            Class list of the weights in use; must be that of the memory; None as above.
         weights_hash : str, optional
             Other weights than before give a warning in the log.
         create : bool
@@ -102,7 +102,8 @@ class OpenMemory:
                         schema.VERSION, map_id, frame_id, tuple(class_names), weights_hash))
                 migrations.migrate(connection, str(path))
                 headers.check(headers.load(connection, str(path)), str(path), map_id, frame_id,
-                              tuple(class_names), weights_hash)
+                              None if class_names is None else tuple(class_names),
+                              weights_hash)
                 if weights_hash is not None:
                     headers.store(connection, {'weights_hash': weights_hash})
             memory = cls(path, engine, lock)
@@ -111,6 +112,19 @@ class OpenMemory:
         except BaseException:
             lock.release()
             raise
+
+    @classmethod
+    def edit(cls, path: Path | str, url: str | None = None) -> Self:
+        """
+        Open an existing memory for corrections, whichever map it is of; migrate it if it is old.
+
+        Raises
+        ------
+        MemoryLockedError, MemoryFormatError, StorageError
+            As `open`.
+
+        """
+        return cls.open(path, None, None, None, create=False, url=url)
 
     @classmethod
     def inspect(cls, path: Path | str, url: str | None = None) -> Self:
@@ -159,16 +173,34 @@ class OpenMemory:
         """Return what is known of every object, by rising id."""
         return self._records
 
-    def note(self, connection: Connection, visit_id: int, action: str, detail: dict) -> None:
-        """Append to the journal."""
-        connection.execute(schema.journal.insert().values(
+    def note(self, connection: Connection, visit_id: int | None, action: str, detail: dict
+             ) -> int:
+        """Append to the journal; return the number of the entry."""
+        return connection.execute(schema.journal.insert().values(
             revision=self._header.revision, visit_id=visit_id, action=action,
-            detail=json.dumps(detail)))
+            detail=json.dumps(detail))).inserted_primary_key[0]
 
     def advance(self, connection: Connection, **values) -> None:
         """Store header values; they count in this process once the transaction is through."""
         headers.store(connection, values)
         connection.info['header'] = replace(self._header, **values)
+
+    @contextmanager
+    def correcting(self, action: str, detail: dict) -> Iterator[tuple[Connection, int]]:
+        """
+        Give a journalled transaction that raises the revision, and the number of its entry.
+
+        Records are read anew afterwards: any row may have changed.
+
+        """
+        with self.mutex:
+            with self.writing() as connection:
+                entry = self.note(connection, None, action, detail)
+                yield connection, entry
+                self.advance(connection, revision=self._header.revision + 1)
+            with self.reading() as connection:
+                self._header = headers.load(connection, str(self.path))
+                self._records = tables.records(connection)
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:

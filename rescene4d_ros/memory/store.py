@@ -7,25 +7,17 @@ from counters that only grow. Killing the process at any moment loses nothing of
 from __future__ import annotations
 
 from collections.abc import Sequence
-import json
 
-import numpy as np
 from rescene4d_ros.errors import (
     DuplicateVisitError,
-    MemoryFormatError,
     ScanError,
     VisitOrderError,
 )
 from rescene4d_ros.memory import facts as tables
-from rescene4d_ros.memory import header as headers
-from rescene4d_ros.memory import rows, schema
-from rescene4d_ros.memory.facts import Seen
-from rescene4d_ros.memory.opening import OpenMemory
+from rescene4d_ros.memory import schema
+from rescene4d_ros.memory.reading import ReadableMemory
 from rescene4d_ros.memory.records import VisitFacts
 from rescene4d_ros.structures import (
-    Change,
-    MemorySnapshot,
-    ObjectState,
     Scan,
     VisitInfo,
     VisitStatus,
@@ -33,14 +25,12 @@ from rescene4d_ros.structures import (
 from sqlalchemy import func, select, text, update
 
 
-class SceneMemory(OpenMemory):
+class SceneMemory(ReadableMemory):
     """
     Hold one map's visits, objects and changes in a directory.
 
     Methods may be called from several threads of the writer's process.
     """
-
-    # Visits
 
     def add_visit(self, scan: Scan) -> VisitInfo:
         """
@@ -89,59 +79,6 @@ class SceneMemory(OpenMemory):
                 f'visit {visit.visit_id} {scan.name!r}: stamp {scan.stamp_ns} is older than the '
                 f'newest processed visit ({newest}); it is stored, call reprocess to take it in')
         return visit
-
-    def visits(self, *statuses: VisitStatus) -> tuple[VisitInfo, ...]:
-        """Return the stored visits in stamp order, of some statuses or all."""
-        with self.reading() as connection:
-            return tables.visits(connection, *statuses)
-
-    def pending(self) -> tuple[VisitInfo, ...]:
-        """Return the visits that wait for processing, in stamp order."""
-        return self.visits(VisitStatus.PENDING)
-
-    def window(self, n: int) -> tuple[VisitInfo, ...]:
-        """Return the latest `n` processed visits, oldest first."""
-        done = self.visits(VisitStatus.DONE)
-        return done[max(len(done) - n, 0):]
-
-    def scan(self, visit_id: int) -> Scan:
-        """
-        Read the points of a visit, exactly as they came.
-
-        Raises
-        ------
-        FileFormatError
-            The file is missing or damaged.
-
-        """
-        return self.files.read(self.key(visit_id))
-
-    def key(self, visit_id: int) -> str:
-        """Return a name that changes with the visit's points; for caches."""
-        return self._visit_row(visit_id).file
-
-    def labels(self, visit_id: int) -> np.ndarray:
-        """
-        Return the persistent id of every point of a processed visit.
-
-        Returns
-        -------
-        ndarray (N,), int64
-            0 = none; all 0 for a visit that is not processed.
-
-        """
-        with self.reading() as connection:
-            data = connection.execute(select(schema.labels.c.object_ids).where(
-                schema.labels.c.visit_id == visit_id)).scalar()
-        if data is None:
-            return np.zeros(self._visit_row(visit_id).n_points, dtype=np.int64)
-        return rows.decode_labels(data)
-
-    def failure(self, visit_id: int) -> str:
-        """Return why a visit has status FAILED; empty for others."""
-        return self._visit_row(visit_id).reason
-
-    # Facts
 
     def commit(self, facts: VisitFacts) -> int:
         """
@@ -220,78 +157,11 @@ class SceneMemory(OpenMemory):
                                .values(status=int(VisitStatus.FAILED), reason=reason))
             self.note(connection, visit_id, 'visit failed', {'reason': reason})
 
-    def snapshot(self) -> MemorySnapshot:
-        """Return everything the memory says now, consistent in itself."""
-        with self.reading() as connection:
-            header = headers.load(connection, str(self.path))
-            visits, states = tables.visits(connection), tables.histories(connection)
-            records, aliases = tables.records(connection), tables.aliases(connection)
-        objects = tuple(record.as_object(header.class_names, states.get(object_id, ()))
-                        for object_id, record in records.items())
-        return MemorySnapshot(header.map_id, header.frame_id, header.revision,
-                              header.class_names, visits, objects,
-                              tuple(sorted(aliases.items())))
-
-    def changes(self, since_revision: int = 0) -> tuple[Change, ...]:
-        """Return the changes stored after a revision, in the order they were found."""
-        with self.reading() as connection:
-            return tables.changes(connection, since_revision)
-
-    def histories(self) -> dict[int, tuple[tuple[int, ObjectState], ...]]:
-        """Return the state of every object at every processed visit since its first."""
-        with self.reading() as connection:
-            return tables.histories(connection)
-
-    def observed(self, visit_id: int) -> tuple[Seen, ...]:
-        """Return what the segmenter said of each object that a visit shows, by rising id."""
-        with self.reading() as connection:
-            return tables.seen(connection, visit_id)
-
-    def aliases(self) -> dict[int, int]:
-        """Return which ids proved to be others: younger id to the one it is an alias of."""
-        with self.reading() as connection:
-            return tables.aliases(connection)
-
-    def locked(self) -> frozenset[int]:
-        """Return the ids that people have locked."""
-        with self.reading() as connection:
-            return frozenset(row.object_id for row in connection.execute(
-                select(schema.notes).where(schema.notes.c.is_locked == 1)))
-
-    def journal(self) -> tuple[dict, ...]:
-        """Return what was done to the memory, oldest first."""
-        with self.reading() as connection:
-            entries = connection.execute(select(schema.journal).order_by(
-                schema.journal.c.entry_id))
-            return tuple({'revision': row.revision, 'visit_id': row.visit_id,
-                          'action': row.action, 'detail': json.loads(row.detail)}
-                         for row in entries)
-
-    def database_faults(self) -> tuple[str, ...]:
-        """Return what the database itself finds wrong; empty where all is well."""
-        if self._engine.dialect.name != 'sqlite':
-            return ()
-        with self.reading() as connection:
-            found = [row[0] for row in connection.execute(text('PRAGMA integrity_check'))]
-        return tuple(f'database: {line}' for line in found if line != 'ok')
-
-    def stray_files(self) -> set[str]:
-        """Return the names of point files that belong to no stored visit."""
-        with self.reading() as connection:
-            used = {row.file for row in connection.execute(select(schema.visits.c.file))}
-        return self.files.names() - used
-
-    # Inside
-
-    def _visit_row(self, visit_id: int):
-        """Return the row of a visit, or say that there is none."""
-        with self.reading() as connection:
-            row = connection.execute(select(schema.visits).where(
-                schema.visits.c.visit_id == visit_id)).first()
-        if row is None:
-            raise MemoryFormatError(f'{self.path}: expected a visit {visit_id}, found none; '
-                                    'see `rescene4d memory show`')
-        return row
+    def checkpoint(self) -> None:
+        """Empty the database's log, so that it keeps nothing that was deleted."""
+        if self._engine.dialect.name == 'sqlite':
+            with self.reading() as connection:
+                connection.execute(text('PRAGMA wal_checkpoint(TRUNCATE)'))
 
     def _refuse_duplicate(self, scan: Scan) -> None:
         """Raise where the stamp is taken."""
