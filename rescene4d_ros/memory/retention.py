@@ -12,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 
 import numpy as np
-from rescene4d_ros.errors import MemoryFormatError
+from rescene4d_ros.errors import ConfigError, MemoryFormatError
 from rescene4d_ros.geometry.neighbors import thin
 from rescene4d_ros.memory import facts as tables
 from rescene4d_ros.memory import rows, schema
@@ -42,7 +42,17 @@ def thin_visits(memory: SceneMemory, before_ns: int, spacing: float) -> int:
     int
         Number of points that went.
 
+    Raises
+    ------
+    ConfigError
+        The spacing is not positive.
+    StorageError
+        The disk refused; the visits are as before.
+
     """
+    if not spacing > 0:
+        raise ConfigError(f'expected a spacing above 0 m, got {spacing}; 0.03 keeps what is '
+                          'remembered of objects')
     with memory.mutex:
         keep = {}
         for visit in memory.visits(VisitStatus.DONE):
