@@ -13,14 +13,22 @@ from typing import Protocol
 import numpy as np
 from rescene4d_ros.config import param
 from rescene4d_ros.errors import MemoryFormatError, StorageError
+from rescene4d_ros.memory.aliases import resolve_labels, resolve_records
 from rescene4d_ros.memory.appearance import mean_color
 from rescene4d_ros.memory.association import associate, Association, AssociationConfig
 from rescene4d_ros.memory.changes import ChangeConfig, judge
+from rescene4d_ros.memory.merging import find_merges, merge_events
 from rescene4d_ros.memory.motion import MotionConfig
 from rescene4d_ros.memory.observations import make_observation, observe
 from rescene4d_ros.memory.overlooked import find_overlooked, REASON
 from rescene4d_ros.memory.places import VisitView
-from rescene4d_ros.memory.records import ObjectRecord, Observation, remember, VisitFacts
+from rescene4d_ros.memory.records import (
+    join_merged,
+    ObjectRecord,
+    Observation,
+    remember,
+    VisitFacts,
+)
 from rescene4d_ros.memory.replay import carry_ids, replay
 from rescene4d_ros.memory.store import SceneMemory
 from rescene4d_ros.structures import Scan, SceneUpdate, Segmentation, VisitInfo, VisitStatus
@@ -138,7 +146,10 @@ class SceneTracker:
         again = visits[first:]
         past = [v for v in visits[:first] if v.status == VisitStatus.DONE]
         records = self.memory.records if not again else replay(self.memory, past)
-        labels = {visit.visit_id: self.memory.labels(visit.visit_id) for visit in past}
+        aliases = self.memory.aliases()
+        records = resolve_records(records, aliases)
+        labels = {visit.visit_id: resolve_labels(self.memory.labels(visit.visit_id), aliases)
+                  for visit in past}
         next_id = self.memory.header.next_object_id
         history = []
         for visit in again:
@@ -165,7 +176,9 @@ class SceneTracker:
         """Process one stored visit; mark it FAILED where it cannot be done."""
         try:
             window = self.memory.window(self._window)
-            labels = {v.visit_id: self.memory.labels(v.visit_id) for v in window}
+            aliases = self.memory.aliases()
+            labels = {v.visit_id: resolve_labels(self.memory.labels(v.visit_id), aliases)
+                      for v in window}
             facts = self._understand(visit, window, labels, self.memory.records,
                                      self.memory.header.next_object_id)
             return self._update(facts, self.memory.commit(facts))
@@ -194,14 +207,20 @@ class SceneTracker:
         missed = find_overlooked(scan, records, places, seen, self._config.min_points)
         seen, reasons = seen | missed, reasons | dict.fromkeys(missed, REASON)
         past = [VisitView(s, labels[v.visit_id]) for v, s in zip(window[::-1], earlier[::-1])]
-        verdict = judge(visit, records, seen, confidence, places, view, past,
+        merges = find_merges(records, seen, past, self.memory.locked())
+        merged = merge_events(visit, records, merges, self.memory.header.class_names)
+        seen, reasons, confidence = ({merges.get(i, i): value for i, value in named.items()}
+                                     for named in (seen, reasons, confidence))
+        verdict = judge(visit, join_merged(records, merged), seen, confidence, places, view, past,
                         self.memory.header.class_names, self._motion, self._changes)
+        changes = (*merged, *verdict.changes)
         after = remember(records, visit.stamp_ns, view.cloud, seen, reasons, verdict.states,
-                         verdict.changes)
+                         changes, association.alternatives)
         object_ids = np.zeros(len(scan), dtype=np.int64)
         for object_id, observation in seen.items():
             object_ids[observation.points] = object_id
-        return VisitFacts(visit, seen, reasons, verdict.states, verdict.changes, object_ids, after)
+        return VisitFacts(visit, seen, reasons, verdict.states, changes, object_ids, after,
+                          association.alternatives)
 
     def _update(self, facts: VisitFacts, revision: int) -> SceneUpdate:
         """Return what one visit brought, for people and machines."""

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 from rescene4d_ros.errors import DuplicateVisitError, VisitOrderError
+from rescene4d_ros.memory.integrity import find_faults
 from rescene4d_ros.memory.store import SceneMemory
 from rescene4d_ros.scene import SceneTracker, TrackerConfig
 from rescene4d_ros.structures import (
@@ -439,3 +440,78 @@ def test_thing_that_the_segmenter_misses_once_stays_present_under_its_id(tmp_pat
     again, changes = diary.visit(3, furniture())
     assert again == first
     assert changes == {}
+
+
+def test_rearranged_twins_are_reported_as_ambiguous_also_after_reopening(tmp_path):
+    diary = Diary(tmp_path, share=False)
+    twin = {'size': (0.45, 0.5, 0.9), 'color': (200, 40, 40)}
+    things = [*without(furniture(), 3), Thing(3, CHAIR, 4.0, 1.0, **twin)]
+    first, _ = diary.visit(1, things)
+    both = moved(moved(things, 2, x=3.9, y=4.2), 3, x=0.8, y=3.2)
+    second, changes = diary.visit(2, both)
+    twins = {first[2], first[3]}
+    assert {second[2], second[3]} == twins
+    assert (second[1], second[4]) == (first[1], first[4])
+    assert set(changes) == twins
+    told = {o.object_id: set(o.alternatives) for o in diary.updates[-1].objects}
+    assert {i: others for i, others in told.items() if others} == {
+        i: twins - {i} for i in twins}
+    diary.memory.close()
+    with SceneMemory.inspect(tmp_path) as memory:
+        stored = {o.object_id: o for o in memory.snapshot().objects}
+        assert {i for i, o in stored.items() if o.is_ambiguous} == twins
+        assert {s.object_id for s in memory.observed(2) if s.alternatives} == twins
+    memory = SceneMemory.open(tmp_path, 'test', 'map', INSTANCE_CLASSES)
+    tracker = SceneTracker(memory, OracleSegmenter(diary.room, share=False))
+    update = tracker.add_visit(diary.room.scan(3, both))        # they stand still: now it is clear
+    assert not any(o.is_ambiguous for o in update.objects)
+    list(tracker.reprocess(2))
+    assert {s.object_id for s in memory.observed(2) if s.alternatives} == twins
+
+
+def split_cabinet(diary, day, left=9):
+    """Add a visit in which the segmenter takes the cabinet for two things."""
+    scan = diary.room.scan(day, furniture())
+    names, things = diary.room.truth[day * DAY]
+    half = (names == 4) & (scan.xyz[:, 0] < 1.3)
+    diary.room.truth[day * DAY] = np.where(half, left, names), {**things, left: things[4]}
+    update = diary.tracker.add_visit(scan)
+    diary.updates.append(update)
+    return {name: int(np.bincount(update.object_ids[part]).argmax())
+            for name, part in ((left, half), (4, (names == 4) & ~half))}
+
+
+def test_id_of_a_half_becomes_an_alias_once_two_visits_show_one_thing(tmp_path):
+    diary = Diary(tmp_path, share=False)
+    halves = split_cabinet(diary, 1)
+    assert halves[4] != halves[9]
+    old, young = sorted(halves.values())
+    _, changes = diary.visit(2, furniture())
+    assert ChangeKind.MERGED not in {c.kind for c in changes.values()}    # once is no proof
+    third, changes = diary.visit(3, furniture())
+    assert third[4] == old
+    assert (changes[young].kind, changes[young].other_id) == (ChangeKind.MERGED, old)
+    assert young not in diary.memory.records
+    assert diary.memory.aliases() == {young: old}
+    assert find_faults(diary.memory) == ()
+    before = repr(diary.memory.snapshot().objects)
+    diary.memory.close()
+    memory = SceneMemory.open(tmp_path, 'test', 'map', INSTANCE_CLASSES)
+    assert repr(memory.snapshot().objects) == before
+    tracker = SceneTracker(memory, OracleSegmenter(diary.room, share=False))
+    list(tracker.reprocess(3))             # the past is replayed: the alias is known there, too
+    assert young not in memory.records
+    list(tracker.reprocess())
+    assert old in memory.records
+    assert memory.aliases()[young] == old
+    update = tracker.add_visit(diary.room.scan(5, [*furniture(), Thing(
+        7, CHAIR, 4.0, 3.5, (0.45, 0.5, 0.9), (20, 200, 40))]))
+    assert max(o.object_id for o in update.objects) > young
+    assert find_faults(memory) == ()
+
+
+def test_halves_that_are_seen_as_two_every_time_stay_two(tmp_path):
+    diary = Diary(tmp_path, share=False)
+    ids = [split_cabinet(diary, day) for day in (1, 2, 3)]
+    assert ids[0] == ids[1] == ids[2]
+    assert diary.memory.aliases() == {}

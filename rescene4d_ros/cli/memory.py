@@ -1,23 +1,21 @@
-"""`rescene4d memory`: look into a scene memory, check it, write it out."""
+"""`rescene4d memory`: look into a scene memory, check it, write it out, ask and correct it."""
 from __future__ import annotations
 
 import argparse
-from datetime import datetime, UTC
 import json
 from pathlib import Path
 
+from rescene4d_ros.cli import memory_changes, memory_questions
+from rescene4d_ros.cli.memory_questions import change_table, place_of, SIGNS, time_of
 from rescene4d_ros.memory import changes_document, objects_document, SceneMemory
 from rescene4d_ros.memory.integrity import find_faults
-from rescene4d_ros.structures import Change, ChangeKind, MemorySnapshot, ObjectState
+from rescene4d_ros.structures import Change, MemorySnapshot
 from rich.console import Console
 from rich.table import Table
 
-SIGNS = {ObjectState.PRESENT: 'present', ObjectState.ABSENT: 'gone',
-         ObjectState.NOT_OBSERVED: 'not seen', ObjectState.UNKNOWN: '?'}
-
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare show, check and export."""
+    """Declare show, check and export, the questions and the corrections."""
     actions = parser.add_subparsers(dest='action', required=True)
     for name, text in (('show', 'print visits, objects and changes as tables'),
                        ('check', 'verify every file and fact; 1 = something is wrong'),
@@ -27,10 +25,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         if name == 'export':
             action.add_argument('--out', type=Path, required=True, metavar='DIR',
                                 help='where to write; made if it is not there')
+    memory_questions.add_arguments(actions)
+    memory_changes.add_arguments(actions)
 
 
 def run(options: argparse.Namespace) -> int:
-    """Run one action; works also while a node writes to the memory."""
+    """Run one action; those that only read work also while a node writes to the memory."""
+    if 'change' in options:
+        with SceneMemory.edit(options.memory) as memory:
+            print(options.change(memory, options))
+        return 0
+    if 'ask' in options:
+        with SceneMemory.inspect(options.memory) as memory:
+            options.ask(memory, options, Console())
+        return 0
     with SceneMemory.inspect(options.memory) as memory:
         if options.action == 'check':
             return _check(memory)
@@ -68,29 +76,16 @@ def _show(snapshot: MemorySnapshot, changes: tuple[Change, ...], console: Consol
                   f'{snapshot.revision}')
     visits = Table('visit', 'time (UTC)', 'status', 'points', 'name', title='visits')
     for visit in snapshot.visits:
-        visits.add_row(str(visit.visit_id), _time(visit.stamp_ns), visit.status.name,
+        visits.add_row(str(visit.visit_id), time_of(visit.stamp_ns), visit.status.name,
                        str(visit.n_points), visit.name)
     console.print(visits)
     objects = Table('object', 'class', 'score', 'state', 'last seen (UTC)', 'x y z (m)',
                     'moved (m)', 'state per visit', title='objects')
     for item in snapshot.objects:
         past = ', '.join(f'{visit_id}: {SIGNS[state]}' for visit_id, state in item.states)
-        place = ' '.join(f'{value:.2f}' for value in item.box.center)
         objects.add_row(str(item.object_id), item.class_name, f'{item.score:.2f}',
-                        SIGNS[item.state], _time(item.last_seen_ns), place,
+                        SIGNS[item.state], time_of(item.last_seen_ns),
+                        place_of(item.box),
                         f'{item.moved_m:.2f}', past)
     console.print(objects)
-    table = Table('visit', 'change', 'object', 'class', 'confidence', 'from', 'to',
-                  title='changes')
-    for change in changes:
-        from_to = ['' if box is None else ' '.join(f'{value:.2f}' for value in box.center)
-                   for box in (change.before, change.after)]
-        other = f' -> {change.other_id}' if change.kind == ChangeKind.MERGED else ''
-        table.add_row(str(change.visit_id), change.kind.name, f'{change.object_id}{other}',
-                      change.class_name, f'{change.confidence:.2f}', *from_to)
-    console.print(table)
-
-
-def _time(stamp_ns: int) -> str:
-    """Return a stamp for people."""
-    return datetime.fromtimestamp(stamp_ns / 1e9, UTC).strftime('%Y-%m-%d %H:%M')
+    console.print(change_table(changes))

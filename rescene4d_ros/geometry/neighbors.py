@@ -2,6 +2,8 @@
 from __future__ import annotations
 
 import numpy as np
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
 
@@ -52,3 +54,12 @@ def near(tree: cKDTree, xyz: np.ndarray, radius: float) -> np.ndarray:
 def share_near(tree: cKDTree, xyz: np.ndarray, radius: float) -> float:
     """Return the share of `xyz` that lies within `radius` metres of the tree; 0 if empty."""
     return float(near(tree, xyz, radius).mean()) if len(xyz) else 0.0
+
+
+def largest_patch(xyz: np.ndarray, radius: float) -> int:
+    """Return the size of the largest set of points (N, 3) joined by steps of `radius` m."""
+    if len(xyz) == 0:
+        return 0
+    i, j = cKDTree(xyz).query_pairs(radius, output_type='ndarray').T
+    steps = coo_matrix((np.ones(len(i), dtype=bool), (i, j)), shape=(len(xyz), len(xyz)))
+    return int(np.bincount(connected_components(steps, directed=False)[1]).max())

@@ -13,6 +13,7 @@ from functools import cached_property
 
 import numpy as np
 from rescene4d_ros.geometry.boxes import bounds
+from rescene4d_ros.geometry.depth_map import DepthMap
 from rescene4d_ros.geometry.neighbors import evenly, near, thin
 from rescene4d_ros.structures import Box
 from scipy.spatial import cKDTree
@@ -22,12 +23,12 @@ SAME_SURFACE = 0.05    # m; a new point this near shows the old surface again
 THIN = 0.15            # m; what is flatter than this hangs on a wall and is judged from the front
 BEHIND = 0.12          # m; how far behind a flat thing its wall may lie
 CLEARLY_BELOW = 0.08   # m; what is seen this far below a point is another surface
-RAY_CLEARANCE = 0.12   # m; a surface this far behind an object's points is hidden by them
-RAY_BIN = np.pi / 120  # rad; angular bin of the depth map around one sensor position
 RAY_POSITIONS = 24     # sensor positions used, spread over the path
 RAY_SPACING = 0.04     # m; spacing of the surfaces that may stand between sensor and object
 RAY_REACH = 1.5        # m; how far around an object revealed surfaces are looked for
 RAY_POINTS = 4000      # surface points looked at per object
+PAST_OF_REACH = 0.5    # share of the positions that could see a point, and of all positions:
+PAST_OF_ALL = 0.35     # where this many look past it, nothing was there
 
 
 class Place(Enum):
@@ -85,14 +86,14 @@ class Cloud:
         self._sensor_path = sensor_path
 
     @cached_property
-    def _depth_maps(self) -> list[_DepthMap]:
+    def _depth_maps(self) -> list[DepthMap]:
         """Return what each of some sensor positions can see; made when first asked for."""
         if self._sensor_path is None or len(self._sensor_path) == 0:
             return []
         last = len(self._sensor_path) - 1
         chosen = np.unique(np.linspace(0, last, RAY_POSITIONS).astype(int))
         surfaces = self.xyz[thin(self.xyz, RAY_SPACING)]
-        return [_DepthMap(self._sensor_path[i], surfaces) for i in chosen]
+        return [DepthMap(self._sensor_path[i], surfaces) for i in chosen]
 
     def within(self, low: np.ndarray, high: np.ndarray) -> np.ndarray:
         """Return the points (M, 3) inside an axis-aligned range."""
@@ -125,49 +126,30 @@ class Cloud:
             before |= np.isin(object_bin, surface_bin[behind & seen & ~free])
         return float(before.mean())
 
-
-class _DepthMap:
-    """How far one sensor position can see in each direction, by the points that were seen."""
-
-    def __init__(self, position: np.ndarray, xyz: np.ndarray):
-        self._position = np.asarray(position, dtype=np.float64)
-        self._columns = int(round(2 * np.pi / RAY_BIN))
-        rows = int(round(np.pi / RAY_BIN)) + 1
-        self._nearest = np.full(self._columns * rows, np.inf)
-        key, distance = self._bins(xyz)
-        np.minimum.at(self._nearest, key, distance)
-
-    def _bins(self, xyz: np.ndarray):
-        """Return bin number and distance of each point."""
-        ray = np.asarray(xyz, dtype=np.float64) - self._position
-        distance = np.maximum(np.linalg.norm(ray, axis=1), 1e-6)
-        column = (np.arctan2(ray[:, 1], ray[:, 0]) / RAY_BIN).astype(int) % self._columns
-        row = (np.arccos(np.clip(ray[:, 2] / distance, -1, 1)) / RAY_BIN).astype(int)
-        return row * self._columns + column, distance
-
-    def look(self, surface: np.ndarray, occluder: np.ndarray):
+    def seen_through(self, xyz: np.ndarray) -> np.ndarray:
         """
-        Look at surface points, past an object that may be in the way.
+        Say of each point whether the visit looked past it: nothing was there.
+
+        Which way the sensor looked at a position is not known. Where many positions see only
+        what lies behind a point, some of them did look that way, and would have brought it home.
+
+        Parameters
+        ----------
+        xyz : ndarray (N, 3), float32, m, in map
 
         Returns
         -------
-        sees : ndarray (N,), bool
-            The scene leaves the surface point visible from here; generous, since a bin is wide.
-        surface_bin : ndarray (N,), int
-        hidden : ndarray (N,), bool
-            The object would be in front of it.
-        object_bin : ndarray (M,), int
+        ndarray (N,), bool
+            All False for a visit without sensor path.
 
         """
-        surface_bin, far = self._bins(surface)
-        object_bin, near_by = self._bins(occluder)
-        sees = far <= self._nearest[surface_bin] + 0.1 + 0.05 * far
-        bins, place = np.unique(object_bin, return_inverse=True)
-        first = np.full(len(bins), np.inf)
-        np.minimum.at(first, place, near_by)
-        at = np.minimum(np.searchsorted(bins, surface_bin), len(bins) - 1)
-        hidden = (bins[at] == surface_bin) & (first[at] < far - RAY_CLEARANCE)
-        return sees, surface_bin, hidden, object_bin
+        past, in_reach = np.zeros(len(xyz), dtype=int), np.zeros(len(xyz), dtype=int)
+        for depth_map in self._depth_maps:
+            is_past, is_in_reach = depth_map.passes(xyz)
+            past += is_past
+            in_reach += is_in_reach
+        return (past > 0) & (past >= PAST_OF_REACH * in_reach) \
+            & (past >= PAST_OF_ALL * len(self._depth_maps))
 
 
 def is_flat(box: Box) -> bool:

@@ -13,23 +13,14 @@ from dataclasses import dataclass
 
 import numpy as np
 from rescene4d_ros.config import param
-from rescene4d_ros.geometry.boxes import bounds_of, iou
-from rescene4d_ros.geometry.neighbors import evenly, share_near
-from rescene4d_ros.geometry.registration import compare_shapes
+from rescene4d_ros.geometry.neighbors import share_near
 from rescene4d_ros.geometry.visibility import Place, PlaceEvidence
-from rescene4d_ros.memory.appearance import color_evidence
+from rescene4d_ros.memory.evidence import Evidence, gather, PLACE_RADIUS, shape_likeness
+from rescene4d_ros.memory.lookalikes import find_alternatives
 from rescene4d_ros.memory.records import ObjectRecord, Observation
 from scipy.optimize import linear_sum_assignment
 from scipy.spatial import cKDTree
 
-PLACE_RADIUS = 0.05      # m; points this near count as the same surface
-PLACE_POINTS = 150       # points per object by which places are compared
-NUDGED = 0.8             # overlap of places where only the boxes agree: shifted by a hand's width
-CONTAINED = 0.85         # share on old surfaces from which a small view is a view of that object
-PART_FIT = 0.92          # share on the other's surfaces from which a view is one of a part
-PART_LIKENESS = 0.73     # likeness of shape of such a view: a little against it
-MIN_PAIRS = 16           # of observation and object, from which their usual likeness is known
-MAX_USUAL = 0.9          # cosine of any two objects that is still taken as the usual one
 SAME_KIND = 0.5          # agreement of class posteriors from which a piece may be a part
 FORBIDDEN = -1e3         # score of a pair that cannot be
 
@@ -62,6 +53,8 @@ class AssociationConfig:
                             ge=0, le=1)
     min_fragment: float = param(0.6, 'Share of an unlinked observation on a linked object '
                                 'from which it is a part of it.', ge=0, le=1)
+    ambiguous: float = param(1.0, 'Loss in the score of all links together up to which another '
+                             'choice among look-alikes is as good.', ge=0, le=20)
     shape_checks: int = param(8, 'Rounds in which the shapes of likely pairs are compared.',
                               ge=1, le=50)
 
@@ -82,6 +75,8 @@ class Association:
         Numbers of observations that are new objects.
     parts : mapping of observation number to observation number
         Fragments, and the linked or new observation they belong to.
+    alternatives : mapping of object id to tuple of int
+        Of the links that are ambiguous: the other objects that the observation may as well be.
 
     """
 
@@ -90,21 +85,7 @@ class Association:
     confidence: Mapping[int, float]
     births: tuple[int, ...]
     parts: Mapping[int, int]
-
-
-@dataclass(frozen=True)
-class _Evidence:
-    """All pairs (observation, object) as matrices (M, O), 0..1 unless said."""
-
-    place: np.ndarray
-    query: np.ndarray
-    feature: np.ndarray
-    color: np.ndarray      # log likelihood ratio
-    size: np.ndarray
-    kind: np.ndarray
-    shape: np.ndarray      # NaN where not compared
-    distance: np.ndarray   # m
-    leaving: np.ndarray    # (O,) cost of an object having left its old place
+    alternatives: Mapping[int, tuple[int, ...]]
 
 
 def associate(observations: Sequence[Observation], records: Mapping[int, ObjectRecord],
@@ -130,8 +111,9 @@ def associate(observations: Sequence[Observation], records: Mapping[int, ObjectR
     """
     ids = sorted(records)
     known = [records[i] for i in ids]
-    evidence = _gather(observations, known, [places[i] for i in ids], config)
-    score, pairs = _solve(observations, known, evidence, config)
+    evidence = gather(observations, known, [places[i] for i in ids])
+    leaving = _leaving(known, [places[i] for i in ids], config)
+    score, pairs = _solve(observations, known, evidence, leaving, config)
     links, reasons, confidence, unlinked = {}, {}, {}, []
     for m, o in pairs:
         if o < len(ids) and score[m, o] > FORBIDDEN / 2:
@@ -141,36 +123,33 @@ def associate(observations: Sequence[Observation], records: Mapping[int, ObjectR
             confidence[ids[o]] = float(1 / (1 + np.exp(rivals.max() - score[m, o])))
         else:
             unlinked.append(m)
+    alternatives = _alternatives(observations, known, evidence, leaving, links, config)
+    for object_id, others in alternatives.items():
+        reasons[object_id] += f'; may as well be {", ".join(map(str, others))}, a look-alike'
     parts = _fragments(observations, records, links, unlinked, config.min_fragment)
     new = tuple(m for m in unlinked if m not in parts)
-    return Association(links, reasons, confidence, new, parts)
+    return Association(links, reasons, confidence, new, parts, alternatives)
 
 
-def _gather(observations: Sequence[Observation], known: Sequence[ObjectRecord],
-            places: Sequence[PlaceEvidence], config: AssociationConfig) -> _Evidence:
-    """Compare every observation with every object."""
-    shape = len(observations), len(known)
-    query = np.zeros(shape)
-    column = {record.object_id: o for o, record in enumerate(known)}
-    for m, seen in enumerate(observations):
-        for object_id, share in seen.votes.items():
-            if object_id in column:
-                query[m, column[object_id]] = share
+def _leaving(known: Sequence[ObjectRecord], places: Sequence[PlaceEvidence],
+             config: AssociationConfig) -> np.ndarray:
+    """Return what it costs each object to have left its old place, (O,)."""
     cost = {Place.OCCUPIED: config.left_occupied, Place.UNSEEN: config.left_unseen,
             Place.SEEN_EMPTY: config.left}
-    leaving = np.array([config.left if record.is_gone else cost[at.place]
-                        for record, at in zip(known, places)])
-    centers = [np.array([x.box.center for x in side]).reshape(-1, 3)
-               for side in (observations, known)]
-    distance = np.linalg.norm(centers[0][:, None] - centers[1][None], axis=2)
-    return _Evidence(
-        _same_place(observations, known, places), query, _features(observations, known),
-        _colors(observations, known), _sizes(observations, known), _kinds(observations, known),
-        np.full(shape, np.nan), distance, leaving)
+    return np.array([config.left if record.is_gone else cost[at.place]
+                     for record, at in zip(known, places)])
 
 
-def _solve(observations: Sequence[Observation], known: Sequence[ObjectRecord], e: _Evidence,
-           config: AssociationConfig) -> tuple[np.ndarray, list[tuple[int, int]]]:
+def _births(n: int, config: AssociationConfig) -> np.ndarray:
+    """Return the columns (n, n) beyond the objects: each observation may be new."""
+    births = np.full((n, n), 2 * FORBIDDEN)
+    np.fill_diagonal(births, config.birth)
+    return births
+
+
+def _solve(observations: Sequence[Observation], known: Sequence[ObjectRecord], e: Evidence,
+           leaving: np.ndarray, config: AssociationConfig
+           ) -> tuple[np.ndarray, list[tuple[int, int]]]:
     """
     Find the best assignment; columns beyond the objects are births.
 
@@ -179,10 +158,9 @@ def _solve(observations: Sequence[Observation], known: Sequence[ObjectRecord], e
     is what comparing all pairs would give, unless the rounds run out.
 
     """
-    births = np.full((len(observations), len(observations)), 2 * FORBIDDEN)
-    np.fill_diagonal(births, config.birth)
+    births = _births(len(observations), config)
     for _ in range(config.shape_checks):
-        score = _score(e, config)
+        score = _score(e, leaving, config)
         pairs = [(int(m), int(o)) for m, o in zip(*linear_sum_assignment(
             -np.hstack([score, births])))]
         unsure = [(m, o) for m, o in pairs if o < len(known) and np.isnan(e.shape[m, o])
@@ -190,17 +168,11 @@ def _solve(observations: Sequence[Observation], known: Sequence[ObjectRecord], e
         if not unsure:
             break
         for m, o in unsure:
-            e.shape[m, o] = _shape_likeness(known[o], observations[m])
+            e.shape[m, o] = shape_likeness(known[o], observations[m])
     return score, pairs
 
 
-def _shape_likeness(record: ObjectRecord, seen: Observation) -> float:
-    """Return the overlap after the best motion; a view of a part says little against it."""
-    found = compare_shapes(record.xyz, seen.xyz)
-    return max(found.overlap, PART_LIKENESS) if found.contained >= PART_FIT else found.overlap
-
-
-def _score(e: _Evidence, config: AssociationConfig) -> np.ndarray:
+def _score(e: Evidence, leaving: np.ndarray, config: AssociationConfig) -> np.ndarray:
     """Add the evidence up, (M, O)."""
     stays = e.place >= config.same_place
     fits = e.size >= config.min_size
@@ -213,90 +185,37 @@ def _score(e: _Evidence, config: AssociationConfig) -> np.ndarray:
     looks = (np.clip(config.color * e.color, -7, 4) + config.feature * (e.feature - 0.5)
              + config.kind * (e.kind - 0.5) + size)
     shape = np.clip(config.shape * (np.nan_to_num(e.shape, nan=1.0) - 0.8), -6, 2)
-    moved = config.nearness * np.exp(-e.distance / config.nearness_m) - e.leaving + shape
+    moved = config.nearness * np.exp(-e.distance / config.nearness_m) - leaving + shape
     score = config.query * query + looks + np.where(
         stays, config.place * (e.place - 0.5), moved)
     return np.where(stays | fits, score, FORBIDDEN)
 
 
-def _same_place(observations: Sequence[Observation], known: Sequence[ObjectRecord],
-                places: Sequence[PlaceEvidence]) -> np.ndarray:
-    """Return how far observation and object cover the same surfaces, (M, O), 0..1."""
-    overlap = np.zeros((len(observations), len(known)))
-    if not overlap.size:
-        return overlap
-    (new_low, new_high), (old_low, old_high) = (
-        bounds_of([x.box for x in side]) for side in (observations, known))
-    touching = ((new_low[:, None] < old_high) & (old_low < new_high[:, None])).all(2)
-    for m, o in np.argwhere(touching).tolist():
-        seen, record = observations[m], known[o]
-        few = seen.xyz[evenly(len(seen.xyz), PLACE_POINTS)]
-        forth = share_near(record.tree, few, PLACE_RADIUS)
-        # Sides of the object that this visit did not scan say nothing against it.
-        visible = record.xyz[places[o].covered]
-        back = share_near(seen.tree, visible[evenly(len(visible), PLACE_POINTS)], PLACE_RADIUS)
-        overlap[m, o] = (forth + back) / 2
-        if forth >= CONTAINED:
-            overlap[m, o] = max(overlap[m, o], CONTAINED * forth)
-        if overlap[m, o] < NUDGED:
-            overlap[m, o] = max(overlap[m, o], NUDGED * iou(seen.box, record.box))
-    return overlap
-
-
-def _features(observations: Sequence[Observation], known: Sequence[ObjectRecord]) -> np.ndarray:
+def _alternatives(observations: Sequence[Observation], known: Sequence[ObjectRecord],
+                  e: Evidence, leaving: np.ndarray, links: Mapping[int, int],
+                  config: AssociationConfig) -> dict[int, tuple[int, ...]]:
     """
-    Return how alike the query features are: 0 = like any two objects of the room, 1 = equal.
+    Return which links could be others at hardly any loss, and the ids that they could be.
 
-    Networks differ in how alike the features of any two objects are, so cosines are measured
-    from their median. One half where a side has no feature.
+    A pair whose shapes were not compared counts as fitting until it would be an alternative;
+    then it is compared. Its score only falls, so the best assignment stays the best.
 
     """
-    new, old = _stack([x.feature for x in observations]), _stack([x.feature for x in known])
-    alike = np.full((len(observations), len(known)), 0.5)
-    for width in set(new) & set(old) - {0}:
-        cosine = np.clip(new[width][1] @ old[width][1].T, 0, 1)
-        usual = min(np.median(cosine), MAX_USUAL) if cosine.size >= MIN_PAIRS else 0.0
-        alike[np.ix_(new[width][0], old[width][0])] = np.clip((cosine - usual) / (1 - usual), 0, 1)
-    return alike
+    column = {record.object_id: o for o, record in enumerate(known)}
+    chosen = {m: column[i] for m, i in links.items()}
+    found = {}
+    for _ in range(2):
+        score = np.hstack([_score(e, leaving, config), _births(len(observations), config)])
+        found = find_alternatives(score, chosen, len(known), config.birth, config.ambiguous)
+        for m, others in found.items():
+            for o in others:
+                if np.isnan(e.shape[m, o]) and e.place[m, o] < config.same_place:
+                    e.shape[m, o] = shape_likeness(known[o], observations[m])
+    return {known[chosen[m]].object_id: tuple(known[o].object_id for o in others)
+            for m, others in found.items()}
 
 
-def _colors(observations: Sequence[Observation], known: Sequence[ObjectRecord]) -> np.ndarray:
-    """Return how much likelier the colors are one object's than two's; 0 without color."""
-    new, old = _stack([x.color for x in observations]), _stack([x.color for x in known])
-    ratio = np.zeros((len(observations), len(known)))
-    for width in set(new) & set(old) - {0}:
-        ratio[np.ix_(new[width][0], old[width][0])] = color_evidence(
-            new[width][1][:, None], old[width][1][None])
-    return ratio
-
-
-def _stack(vectors: Sequence[np.ndarray]) -> dict[int, tuple[np.ndarray, np.ndarray]]:
-    """Return the vectors of each length with their numbers: weights may change over the years."""
-    groups: dict[int, list[int]] = {}
-    for number, vector in enumerate(vectors):
-        groups.setdefault(len(vector), []).append(number)
-    return {width: (np.array(numbers), np.array([vectors[k] for k in numbers], dtype=np.float64))
-            for width, numbers in groups.items()}
-
-
-def _sizes(observations: Sequence[Observation], known: Sequence[ObjectRecord]) -> np.ndarray:
-    """Return how alike the boxes are, (M, O): mean ratio of height, long and short side."""
-    sides = [np.array([x.box.size for x in side]).reshape(-1, 3) + 0.05
-             for side in (observations, known)]
-    ratio = sides[0][:, None] / sides[1][None]
-    return np.minimum(ratio, 1 / ratio).mean(2)
-
-
-def _kinds(observations: Sequence[Observation], known: Sequence[ObjectRecord]) -> np.ndarray:
-    """Return how far the class posteriors agree: 1 = equal, soft, so a chair may be a sofa."""
-    if not observations or not known:
-        return np.zeros((len(observations), len(known)))
-    roots = [np.sqrt(np.array([x.class_probs for x in side], dtype=np.float64))
-             for side in (observations, known)]
-    return np.clip(roots[0] @ roots[1].T, 0, 1)
-
-
-def _reason(e: _Evidence, m: int, o: int, config: AssociationConfig) -> str:
+def _reason(e: Evidence, m: int, o: int, config: AssociationConfig) -> str:
     """Say in words and numbers why a link was made."""
     said = []
     if e.place[m, o] >= config.same_place:

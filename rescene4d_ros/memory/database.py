@@ -30,7 +30,8 @@ def make_engine(path: Path, url: str | None) -> Engine:
     if engine.dialect.name == 'sqlite':
         @event.listens_for(engine, 'connect')
         def _set_up(connection, _):
-            for pragma in ('journal_mode=WAL', 'synchronous=FULL', 'foreign_keys=ON'):
+            for pragma in ('journal_mode=WAL', 'synchronous=FULL', 'foreign_keys=ON',
+                           'secure_delete=ON'):     # what people had deleted must not stay
                 connection.execute(f'PRAGMA {pragma}')
     return engine
 

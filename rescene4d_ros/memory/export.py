@@ -12,6 +12,8 @@ def objects_document(snapshot: MemorySnapshot) -> dict:
 
     Lengths in m, angles in rad, times in ns since the Unix epoch, everything in `frame_id`.
     Visits are ordered by stamp, objects by id: equal memories give equal documents.
+    `alternatives` are look-alikes that the object's latest observation may as well be; empty
+    where the link is not ambiguous. `aliases` are ids that proved to be other ones.
 
     """
     return {
@@ -22,6 +24,7 @@ def objects_document(snapshot: MemorySnapshot) -> dict:
         'visits': [{'visit_id': visit.visit_id, 'stamp_ns': visit.stamp_ns, 'name': visit.name,
                     'status': visit.status.name}
                    for visit in sorted(snapshot.visits, key=lambda v: v.stamp_ns)],
+        'aliases': [{'object_id': young, 'is_now': old} for young, old in snapshot.aliases],
         'objects': [{
             'object_id': item.object_id,
             'class': item.class_name,
@@ -35,6 +38,8 @@ def objects_document(snapshot: MemorySnapshot) -> dict:
             'states': [{'visit_id': visit_id, 'state': state.name}
                        for visit_id, state in item.states],
             'moved_m': float(item.moved_m),
+            'link_reason': item.link_reason,
+            'alternatives': list(item.alternatives),
         } for item in sorted(snapshot.objects, key=lambda o: o.object_id)],
     }
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from rescene4d_ros.memory import rows, schema
 from rescene4d_ros.memory.records import ObjectRecord, VisitFacts
-from rescene4d_ros.structures import Change, ObjectState, VisitInfo, VisitStatus
+from rescene4d_ros.structures import Box, Change, ChangeKind, ObjectState, VisitInfo, VisitStatus
 from sqlalchemy import Connection, select, update
 
 
@@ -24,6 +24,8 @@ class Seen:
     feature : ndarray (C,), float32
     reason : str
         Why it was given this id.
+    alternatives : tuple of int
+        Look-alikes that it may as well be.
 
     """
 
@@ -32,6 +34,33 @@ class Seen:
     score: float
     feature: np.ndarray
     reason: str
+    alternatives: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class Sighting:
+    """
+    Hold where one visit showed one object.
+
+    Attributes
+    ----------
+    object_id, visit_id : int
+    stamp_ns : int, ns since the Unix epoch
+    box : Box
+    score : float
+    reason : str
+        Why it was given this id.
+    alternatives : tuple of int
+
+    """
+
+    object_id: int
+    visit_id: int
+    stamp_ns: int
+    box: Box
+    score: float
+    reason: str
+    alternatives: tuple[int, ...]
 
 
 def insert(connection: Connection, facts: VisitFacts, revision: int,
@@ -40,7 +69,8 @@ def insert(connection: Connection, facts: VisitFacts, revision: int,
     visit_id = facts.visit.visit_id
     many = (
         (schema.observations, [
-            rows.observation_row(visit_id, object_id, seen, facts.reasons[object_id])
+            rows.observation_row(visit_id, object_id, seen, facts.reasons[object_id],
+                                 facts.alternatives.get(object_id, ()))
             for object_id, seen in facts.observations.items()]),
         (schema.states, [{'visit_id': visit_id, 'object_id': object_id, 'state': int(state)}
                          for object_id, state in facts.states.items()]),
@@ -53,6 +83,30 @@ def insert(connection: Connection, facts: VisitFacts, revision: int,
     connection.execute(update(schema.visits).where(schema.visits.c.visit_id == visit_id)
                        .values(status=int(VisitStatus.DONE), reason='',
                                weights_hash=weights_hash))
+
+
+def add_aliases(connection: Connection, changes: Iterable[Change]) -> dict[int, int]:
+    """Store which ids became aliases and return them; what is an alias already stays one."""
+    known, added = aliases(connection), {}
+    for change in changes:
+        if change.kind == ChangeKind.MERGED and change.object_id not in known:
+            connection.execute(schema.aliases.insert().values(
+                alias_id=change.object_id, object_id=change.other_id, visit_id=change.visit_id))
+            added[change.object_id] = change.other_id
+    return added
+
+
+def aliases(connection: Connection) -> dict[int, int]:
+    """Read the aliases: younger id to the id that it proved to be."""
+    return {row.alias_id: row.object_id for row in connection.execute(
+        select(schema.aliases).order_by(schema.aliases.c.alias_id))}
+
+
+def drop_records(connection: Connection, object_ids: Iterable[int]) -> None:
+    """Take objects out of what is known now."""
+    for object_id in object_ids:
+        connection.execute(schema.objects.delete().where(
+            schema.objects.c.object_id == object_id))
 
 
 def erase(connection: Connection, visit_ids: Sequence[int]) -> None:
@@ -110,4 +164,17 @@ def seen(connection: Connection, visit_id: int) -> tuple[Seen, ...]:
         select(schema.observations).where(schema.observations.c.visit_id == visit_id)
         .order_by(schema.observations.c.object_id))
     return tuple(Seen(row.object_id, rows.decode_array(row.class_probs), row.score,
-                      rows.decode_array(row.feature), row.link_reason) for row in found)
+                      rows.decode_array(row.feature), row.link_reason,
+                      rows.decode_ids(row.alternatives)) for row in found)
+
+
+def sightings(connection: Connection) -> tuple[Sighting, ...]:
+    """Read where and when every object was seen, by stamp, then object."""
+    table = schema.observations
+    query = (select(table.c.object_id, table.c.visit_id, schema.visits.c.stamp_ns, table.c.box,
+                    table.c.score, table.c.link_reason, table.c.alternatives)
+             .join(schema.visits, schema.visits.c.visit_id == table.c.visit_id)
+             .order_by(schema.visits.c.stamp_ns, table.c.object_id))
+    return tuple(Sighting(row.object_id, row.visit_id, row.stamp_ns, rows.decode_box(row.box),
+                          row.score, row.link_reason, rows.decode_ids(row.alternatives))
+                 for row in connection.execute(query))

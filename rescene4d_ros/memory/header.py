@@ -55,6 +55,26 @@ def exists(connection: Connection) -> bool:
         select(schema.meta.c.value).where(schema.meta.c.key == 'schema')).first() is not None
 
 
+def version(connection: Connection, where: str) -> int:
+    """
+    Read the version of the tables.
+
+    Raises
+    ------
+    MemoryFormatError
+        They are newer than this package.
+
+    """
+    value = connection.execute(select(schema.meta.c.value).where(
+        schema.meta.c.key == 'schema')).scalar()
+    found = None if value is None else json.loads(value)
+    if not isinstance(found, int) or found > schema.VERSION:
+        raise MemoryFormatError(
+            f'{where}: expected a memory of schema {schema.VERSION} or older, got {found}; '
+            'update rescene4d_ros, or start a new memory in another folder')
+    return found
+
+
 def load(connection: Connection, where: str) -> Header:
     """
     Read the header.
@@ -62,16 +82,16 @@ def load(connection: Connection, where: str) -> Header:
     Raises
     ------
     MemoryFormatError
-        The tables are newer than this package, or values are missing.
+        The tables are newer or older than this package, or values are missing.
 
     """
-    rows = connection.execute(select(schema.meta.c.key, schema.meta.c.value))
-    values = {row.key: json.loads(row.value) for row in rows}
-    version = values.get('schema')
-    if not isinstance(version, int) or version > schema.VERSION:
+    found = version(connection, where)
+    if found < schema.VERSION:
         raise MemoryFormatError(
-            f'{where}: expected a memory of schema {schema.VERSION} or older, got {version}; '
-            'update rescene4d_ros, or start a new memory in another folder')
+            f'{where}: expected a memory of schema {schema.VERSION}, got {found}; open it once for'
+            ' writing to migrate it: `rescene4d memory upgrade`')
+    values = {row.key: json.loads(row.value)
+              for row in connection.execute(select(schema.meta.c.key, schema.meta.c.value))}
     try:
         return Header(**{**values, 'class_names': tuple(values['class_names'])})
     except (KeyError, TypeError) as error:

@@ -19,6 +19,7 @@ def find_faults(memory: SceneMemory) -> tuple[str, ...]:
     faults = [*memory.database_faults()]
     header, snapshot = memory.header, memory.snapshot()
     known = {item.object_id for item in snapshot.objects}
+    aliases = dict(snapshot.aliases)
     if known and max(known) >= header.next_object_id:
         faults.append(f'object {max(known)} exists, but the counter stands at '
                       f'{header.next_object_id}: an id could be given twice')
@@ -34,9 +35,11 @@ def find_faults(memory: SceneMemory) -> tuple[str, ...]:
         labels = memory.labels(visit.visit_id)
         if len(labels) != points:
             faults.append(f'{where}: {points} points, but {len(labels)} labels')
-        strangers = sorted(set(labels.tolist()) - known - {0})
+        strangers = sorted(set(labels.tolist()) - known - set(aliases) - {0})
         if visit.status == VisitStatus.DONE and strangers:
             faults.append(f'{where}: its points name objects that are not known: {strangers[:5]}')
+    faults += [f'object {young} is an alias of {old}, but still known as an object'
+               for young, old in aliases.items() if young in known]
     for name in sorted(memory.stray_files()):
         faults.append(f'{name}: a file of no stored visit; its process was killed between file '
                       'and database, the sender was never told it is stored')

@@ -6,11 +6,14 @@ from enum import Enum
 
 import numpy as np
 from rescene4d_ros.config import param
-from rescene4d_ros.geometry.neighbors import evenly, share_near
-from rescene4d_ros.geometry.registration import register, standing_still
-from rescene4d_ros.geometry.se3 import size_of
+from rescene4d_ros.geometry.neighbors import evenly, largest_patch, near, share_near
+from rescene4d_ros.geometry.registration import register, Registration, standing_still
+from rescene4d_ros.geometry.se3 import invert, size_of, transform
 from rescene4d_ros.geometry.visibility import Cloud, is_flat, looked_past, SAME_SURFACE
-from rescene4d_ros.memory.records import ObjectRecord, Observation
+from rescene4d_ros.memory.records import ObjectRecord, Observation, POINT_SPACING
+
+OTHER_SURFACE = 0.06   # m; a point farther from all old ones is on another surface
+PATCH_STEP = 0.07      # m; points this near belong to one patch of changed surface
 
 
 @dataclass(frozen=True)
@@ -25,10 +28,13 @@ class MotionConfig:
     move_evidence: float = param(0.7, 'Gain in fit over standing still plus share of points that '
                                  'were looked past, from which a motion is believed.', ge=0,
                                  le=2)
-    deformed_overlap: float = param(0.45, 'Overlap after the best motion below which the shape '
-                                    'is another.', ge=0, le=1)
-    deformed_evidence: float = param(0.3, 'Share of points that were looked past, from which '
-                                     'another shape is believed.', ge=0, le=1)
+    deformed_m2: float = param(0.05, 'Patch of surface that came or went in view of the sensor, '
+                               'from which an object has another shape.', unit='m2', ge=0.005,
+                               le=5)
+    deformed_overlap: float = param(0.45, 'Without sensor path: overlap after the best motion '
+                                    'below which the shape is another.', ge=0, le=1)
+    deformed_evidence: float = param(0.3, 'Without sensor path: share of points that were looked '
+                                     'past, from which another shape is believed.', ge=0, le=1)
 
 
 class Motion(Enum):
@@ -67,7 +73,8 @@ def estimate_motion(record: ObjectRecord, seen: Observation, now: Cloud, before:
     Boxes jump when another side is scanned, so points are compared: first in place, then after
     the best motion. Two views of different sides may fit better after a motion, too. So what
     counts beside the fit is whether old points are missing, or new ones were missing before,
-    where the sensor looked.
+    where the sensor looked. What stands still as a whole has another shape where a patch of its
+    surface came or went in view of the sensor.
 
     Parameters
     ----------
@@ -85,24 +92,74 @@ def estimate_motion(record: ObjectRecord, seen: Observation, now: Cloud, before:
 
     """
     new, old = seen.xyz[evenly(len(seen.xyz), 1500)], record.xyz[evenly(len(record.xyz), 1500)]
-    same = max(share_near(record.tree, new, SAME_SURFACE),
-               share_near(seen.tree, old, SAME_SURFACE))
+    shares = (share_near(record.tree, new, SAME_SURFACE),
+              share_near(seen.tree, old, SAME_SURFACE))
+    if min(shares) >= config.still_share:
+        return MotionEstimate(Motion.STILL, np.eye(4), max(shares))
+    estimate, nudge = _rigid_motion(record, seen, now, before, max(shares), config)
+    if estimate.motion is not Motion.STILL:
+        return estimate
+    area = _changed_area(record, seen, now, before, np.eye(4))
+    if area >= config.deformed_m2:
+        # What was nudged by less than counts as a move is compared where it now stands.
+        nudge = _nudge(register(record.xyz, seen.xyz), record, config) if nudge is None else nudge
+        area = _changed_area(record, seen, now, before, nudge)
+    if area >= config.deformed_m2:
+        return MotionEstimate(Motion.DEFORMED, np.eye(4),
+                              float(1 - config.deformed_m2 / (2 * area)))
+    return estimate
+
+
+def _rigid_motion(record: ObjectRecord, seen: Observation, now: Cloud, before: Cloud | None,
+                  same: float, config: MotionConfig) -> tuple[MotionEstimate, np.ndarray | None]:
+    """Return what became of an object as a whole, and its nudge where one was looked for."""
     if same >= config.still_share:
-        return MotionEstimate(Motion.STILL, np.eye(4), same)
+        return MotionEstimate(Motion.STILL, np.eye(4), same), None
     still = standing_still(record.xyz, seen.xyz)
     missing = 0.0
     if not is_flat(record.box):           # below a picture is wall, wherever the picture is
         missing = max(looked_past(now, record.xyz),
                       looked_past(before, seen.xyz) if before is not None else 0.0)
     if 1 - still.fit + missing < config.move_evidence:      # no motion could fit well enough
-        return MotionEstimate(Motion.STILL, np.eye(4), still.overlap)
+        return MotionEstimate(Motion.STILL, np.eye(4), still.overlap), None
     best = register(record.xyz, seen.xyz)
-    distance, angle = size_of(best.after_T_before, record.box.center)
     evidence = best.fit - still.fit + missing
-    if (distance >= config.move_m or np.degrees(angle) >= config.turn_deg) \
-            and evidence >= config.move_evidence:
-        return MotionEstimate(Motion.MOVED, best.after_T_before,
-                              float(np.clip(best.overlap * min(evidence, 1.0), 0, 1)))
-    if best.overlap < config.deformed_overlap and missing >= config.deformed_evidence:
-        return MotionEstimate(Motion.DEFORMED, np.eye(4), float(1 - best.overlap))
-    return MotionEstimate(Motion.STILL, np.eye(4), best.overlap)
+    if _is_move(best, record, config) and evidence >= config.move_evidence:
+        estimate = MotionEstimate(Motion.MOVED, best.after_T_before,
+                                  float(np.clip(best.overlap * min(evidence, 1.0), 0, 1)))
+    elif best.overlap < config.deformed_overlap and missing >= config.deformed_evidence:
+        estimate = MotionEstimate(Motion.DEFORMED, np.eye(4), float(1 - best.overlap))
+    else:
+        estimate = MotionEstimate(Motion.STILL, np.eye(4), best.overlap)
+    return estimate, _nudge(best, record, config)
+
+
+def _nudge(best: Registration, record: ObjectRecord, config: MotionConfig) -> np.ndarray:
+    """Return a motion that is too small to be reported, and none for a larger one."""
+    return np.eye(4) if _is_move(best, record, config) else best.after_T_before
+
+
+def _is_move(best: Registration, record: ObjectRecord, config: MotionConfig) -> bool:
+    """Return whether a motion is large enough to be reported."""
+    distance, angle = size_of(best.after_T_before, record.box.center)
+    return distance >= config.move_m or np.degrees(angle) >= config.turn_deg
+
+
+def _changed_area(record: ObjectRecord, seen: Observation, now: Cloud, before: Cloud | None,
+                  after_T_before: np.ndarray) -> float:
+    """
+    Return the largest patch of surface, in m2, that came or went where the sensor looked.
+
+    What shows for the first time may only have been out of sight. A door leaf that opened is
+    where the earlier visit looked through, and the newest looks through where it was.
+
+    """
+    gone = transform(after_T_before, record.xyz)
+    gone = gone[~near(now.tree, gone, OTHER_SURFACE)]
+    patches = [gone[now.seen_through(gone)]]
+    if before is not None:
+        came = transform(invert(after_T_before), seen.xyz)
+        came = came[~near(record.tree, came, OTHER_SURFACE)
+                    & ~near(before.tree, came, OTHER_SURFACE)]
+        patches.append(came[before.seen_through(came)])
+    return max(largest_patch(patch, PATCH_STEP) for patch in patches) * POINT_SPACING ** 2

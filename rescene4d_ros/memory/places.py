@@ -41,7 +41,7 @@ class VisitView:
         self.cloud = Cloud(scan.xyz, scan.sensor_path)
         self._light = mean_color(scan)
         self._rgb = None if scan.rgb is None else scan.rgb[self.cloud.index]
-        self._is_claimed = None if labels is None else labels[self.cloud.index] > 0
+        self._labels = None if labels is None else labels[self.cloud.index]
 
     def place_of(self, record: ObjectRecord) -> PlaceEvidence:
         """
@@ -77,11 +77,19 @@ class VisitView:
             return at
         distance, nearest = self.cloud.tree.query(seen.xyz, distance_upper_bound=SAME_SURFACE)
         close = nearest[np.isfinite(distance)]
-        unclaimed = len(close) and self._is_claimed is not None \
-            and (~self._is_claimed[close]).sum() >= UNCLAIMED_SHARE * len(seen.xyz)
+        unclaimed = len(close) and self._labels is not None \
+            and (self._labels[close] == 0).sum() >= UNCLAIMED_SHARE * len(seen.xyz)
         if unclaimed and self._looks_like(seen.xyz, seen.box, seen.color):
             return at
         return replace(at, place=Place.SEEN_EMPTY, observed=max(at.observed, at.occupied))
+
+    def share_of(self, object_id: int, xyz: np.ndarray) -> float:
+        """Return the share of some points (M, 3) that are an object's in this visit; 0..1."""
+        if self._labels is None or len(xyz) == 0:
+            return 0.0
+        distance, nearest = self.cloud.tree.query(xyz, distance_upper_bound=SAME_SURFACE)
+        close = np.isfinite(distance)
+        return float((self._labels[nearest[close]] == object_id).sum() / len(xyz))
 
     def _looks_like(self, xyz: np.ndarray, box: Box, color: np.ndarray) -> bool:
         """Return whether the surface at some points may have a color; yes without color."""

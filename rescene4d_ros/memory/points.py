@@ -94,6 +94,24 @@ class VisitFiles:
         """Return the names of all stored files."""
         return {path.name for path in self._directory.glob('*.npz')}
 
+    def remove(self, file_name: str) -> None:
+        """
+        Remove a file that no visit needs any more; harmless when repeated.
+
+        Raises
+        ------
+        StorageError
+            The disk refused.
+
+        """
+        try:
+            (self._directory / file_name).unlink(missing_ok=True)
+            _flush_folder(self._directory)
+        except OSError as error:
+            raise StorageError(f'{self._directory / file_name}: cannot remove it '
+                               f'({error.strerror}); check the rights of the folder, then delete '
+                               'again') from error
+
     def prepare(self) -> None:
         """
         Make the folder, and remove the half-written files of a process that was killed.

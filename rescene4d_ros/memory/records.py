@@ -1,8 +1,8 @@
 """What the memory holds of one object, and how one visit changes it."""
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -86,6 +86,8 @@ class ObjectRecord:
     color : ndarray (6,) or (0,), float32
     xyz : ndarray (M, 3), float32, m, in map
         Its points at its latest known place, of all views since it stands there.
+    alternatives : tuple of int
+        Look-alikes that its latest observation may as well be.
 
     """
 
@@ -104,6 +106,7 @@ class ObjectRecord:
     feature: np.ndarray
     color: np.ndarray
     xyz: np.ndarray
+    alternatives: tuple[int, ...] = ()
 
     @cached_property
     def tree(self) -> cKDTree:
@@ -121,7 +124,7 @@ class ObjectRecord:
         return SceneObject(
             self.object_id, self.class_id, class_names[self.class_id], self.score, self.state,
             self.box, self.first_seen_ns, self.last_seen_ns, self.last_confirmed_absent_ns,
-            self.class_probs, states, self.link_reason, self.moved_m)
+            self.class_probs, states, self.link_reason, self.moved_m, self.alternatives)
 
 
 @dataclass(frozen=True)
@@ -142,6 +145,8 @@ class VisitFacts:
         Persistent id per point of the scan; 0 = none.
     records : mapping of object id to ObjectRecord
         All objects after the visit.
+    alternatives : mapping of object id to tuple of int
+        Of the ambiguous links: the look-alikes that the observation may as well be.
 
     """
 
@@ -152,12 +157,13 @@ class VisitFacts:
     changes: tuple[Change, ...]
     object_ids: np.ndarray
     records: Mapping[int, ObjectRecord]
+    alternatives: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
 
 
 def remember(records: Mapping[int, ObjectRecord], stamp_ns: int, cloud: Cloud,
              observations: Mapping[int, Observation], reasons: Mapping[int, str],
              states: Mapping[int, ObjectState], changes: tuple[Change, ...],
-             ) -> dict[int, ObjectRecord]:
+             alternatives: Mapping[int, tuple[int, ...]]) -> dict[int, ObjectRecord]:
     """
     Fold one visit into the records of all objects.
 
@@ -172,7 +178,7 @@ def remember(records: Mapping[int, ObjectRecord], stamp_ns: int, cloud: Cloud,
         Of the visit.
     cloud : Cloud
         Its points.
-    observations, reasons, states, changes
+    observations, reasons, states, changes, alternatives
         As in `VisitFacts`.
 
     Returns
@@ -181,6 +187,7 @@ def remember(records: Mapping[int, ObjectRecord], stamp_ns: int, cloud: Cloud,
         After the visit, by rising id.
 
     """
+    records = join_merged(records, changes)
     moves = {c.object_id: c for c in changes if c.after_T_before is not None}
     deformed = {c.object_id for c in changes if c.kind == ChangeKind.DEFORMED}
     after = {}
@@ -202,8 +209,33 @@ def remember(records: Mapping[int, ObjectRecord], stamp_ns: int, cloud: Cloud,
                 known = transform(move.after_T_before, record.xyz).astype(np.float32) \
                     if move.confidence >= CARRY_CONFIDENCE else None
             after[object_id] = _seen_again(record, stamp_ns, seen, reasons[object_id],
-                                           _merge(seen.xyz, known, cloud), moved_m)
+                                           _merge(seen.xyz, known, cloud), moved_m,
+                                           alternatives.get(object_id, ()))
     return after
+
+
+def join_merged(records: Mapping[int, ObjectRecord], changes: Iterable[Change]
+                ) -> dict[int, ObjectRecord]:
+    """Return the records with those of ids that became aliases in the ones they are."""
+    joined = dict(records)
+    for change in changes:
+        if change.kind == ChangeKind.MERGED and {change.object_id, change.other_id} <= set(joined):
+            young = joined.pop(change.object_id)
+            joined[change.other_id] = fold_records(joined[change.other_id], young)
+    return joined
+
+
+def fold_records(older: ObjectRecord, younger: ObjectRecord) -> ObjectRecord:
+    """Return the record of one object that was remembered as two."""
+    xyz = np.concatenate([older.xyz, younger.xyz])
+    xyz = xyz[thin(xyz, POINT_SPACING)]
+    xyz = xyz[evenly(len(xyz), MAX_POINTS)]
+    latest = max(older, younger, key=lambda record: record.last_seen_ns)
+    return replace(
+        older, state=latest.state, is_gone=latest.is_gone, box=fit_box(xyz), xyz=xyz,
+        first_seen_ns=min(older.first_seen_ns, younger.first_seen_ns),
+        last_seen_ns=latest.last_seen_ns,
+        n_observations=older.n_observations + younger.n_observations)
 
 
 def _born(object_id: int, stamp_ns: int, seen: Observation, reason: str) -> ObjectRecord:
@@ -214,7 +246,8 @@ def _born(object_id: int, stamp_ns: int, seen: Observation, reason: str) -> Obje
 
 
 def _seen_again(record: ObjectRecord, stamp_ns: int, seen: Observation, reason: str,
-                xyz: np.ndarray, moved_m: float) -> ObjectRecord:
+                xyz: np.ndarray, moved_m: float, alternatives: tuple[int, ...]
+                ) -> ObjectRecord:
     """Return the record with one more observation in its means."""
     weight = min(record.n_observations, APPEARANCE_MEMORY)
 
@@ -230,7 +263,7 @@ def _seen_again(record: ObjectRecord, stamp_ns: int, seen: Observation, reason: 
         moved_m=moved_m, link_reason=reason,
         class_probs=mean(record.class_probs, seen.class_probs),
         feature=(feature / norm).astype(np.float32) if norm > 0 else feature,
-        color=mean(record.color, seen.color), xyz=xyz)
+        color=mean(record.color, seen.color), xyz=xyz, alternatives=alternatives)
 
 
 def _merge(new: np.ndarray, known: np.ndarray | None, cloud: Cloud) -> np.ndarray:

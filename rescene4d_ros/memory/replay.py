@@ -10,7 +10,7 @@ from rescene4d_ros.memory.appearance import mean_color
 from rescene4d_ros.memory.observations import make_observation
 from rescene4d_ros.memory.records import ObjectRecord, remember, VisitFacts
 from rescene4d_ros.memory.store import SceneMemory
-from rescene4d_ros.structures import Change, VisitInfo
+from rescene4d_ros.structures import Change, ChangeKind, VisitInfo
 from scipy.optimize import linear_sum_assignment
 
 
@@ -39,17 +39,18 @@ def replay(memory: SceneMemory, visits: Sequence[VisitInfo]) -> dict[int, Object
     histories = memory.histories()
     for visit in visits:
         scan, labels = memory.scan(visit.visit_id), memory.labels(visit.visit_id)
-        observations, reasons = {}, {}
+        observations, reasons, alternatives = {}, {}, {}
         for stored in memory.observed(visit.visit_id):
             observations[stored.object_id] = make_observation(
                 scan, np.flatnonzero(labels == stored.object_id), stored.class_probs,
                 stored.score, stored.feature, {}, mean_color(scan))
             reasons[stored.object_id] = stored.reason
+            alternatives[stored.object_id] = stored.alternatives
         states = {i: dict(past)[visit.visit_id] for i, past in histories.items()
                   if visit.visit_id in dict(past)}
         records = remember(records, visit.stamp_ns, Cloud(scan.xyz, scan.sensor_path),
                            observations, reasons, states,
-                           tuple(changes.get(visit.visit_id, ())))
+                           tuple(changes.get(visit.visit_id, ())), alternatives)
     return records
 
 
@@ -76,10 +77,12 @@ def carry_ids(history: Sequence[VisitFacts], old_labels: Mapping[int, np.ndarray
         other from `next_id` on.
 
     """
-    born = sorted(i for i in history[-1].records if i >= next_id)
+    merged = {c.object_id for facts in history for c in facts.changes
+              if c.kind == ChangeKind.MERGED and c.object_id >= next_id}
+    alive = sorted(i for i in history[-1].records if i >= next_id)
     free = sorted(old_ids - set(history[-1].records))
-    shared = np.zeros((len(born), len(free)))
-    row, column = {i: k for k, i in enumerate(born)}, {i: k for k, i in enumerate(free)}
+    shared = np.zeros((len(alive), len(free)))
+    row, column = {i: k for k, i in enumerate(alive)}, {i: k for k, i in enumerate(free)}
     for facts in history:
         pairs, counts = np.unique(np.stack([facts.object_ids, old_labels[facts.visit.visit_id]]),
                                   axis=1, return_counts=True)
@@ -89,8 +92,8 @@ def carry_ids(history: Sequence[VisitFacts], old_labels: Mapping[int, np.ndarray
     names = {}
     for k, j in zip(*linear_sum_assignment(-shared)):
         if shared[k, j] > 0:
-            names[born[k]] = free[j]
-    for i in born:
+            names[alive[k]] = free[j]
+    for i in sorted({*alive, *merged}):
         if i not in names:
             names[i], next_id = next_id, next_id + 1
     return [_renamed(facts, names) for facts in history]
@@ -103,9 +106,15 @@ def _renamed(facts: VisitFacts, names: Mapping[int, int]) -> VisitFacts:
     labels = facts.object_ids.copy()
     for old, new in names.items():
         labels[facts.object_ids == old] = new
-    records = {i: replace(record, object_id=i) for i, record in keys(facts.records).items()}
-    changes = tuple(sorted((replace(c, object_id=names.get(c.object_id, c.object_id))
-                            for c in facts.changes), key=lambda c: c.object_id))
+    def others(ids):
+        return tuple(sorted(names.get(i, i) for i in ids))
+    records = {i: replace(record, object_id=i, alternatives=others(record.alternatives))
+               for i, record in keys(facts.records).items()}
+    alternatives = {i: others(ids) for i, ids in keys(facts.alternatives).items()}
+    changes = tuple(sorted(
+        (replace(c, object_id=names.get(c.object_id, c.object_id),
+                 other_id=names.get(c.other_id, c.other_id)) for c in facts.changes),
+        key=lambda c: c.object_id))
     return replace(facts, observations=keys(facts.observations), reasons=keys(facts.reasons),
                    states=keys(facts.states), records=records, changes=changes,
-                   object_ids=labels)
+                   object_ids=labels, alternatives=alternatives)

@@ -1,6 +1,7 @@
 """Rows of the tables to the structures that travel, and back."""
 from __future__ import annotations
 
+from collections.abc import Iterable
 import json
 import zlib
 
@@ -36,6 +37,16 @@ def decode_labels(data: bytes) -> np.ndarray:
     return np.frombuffer(zlib.decompress(data), dtype='<i8').astype(np.int64)
 
 
+def encode_ids(ids: Iterable[int]) -> str:
+    """Return ids as JSON."""
+    return json.dumps([int(i) for i in ids])
+
+
+def decode_ids(text: str) -> tuple[int, ...]:
+    """Return the ids of `encode_ids`."""
+    return tuple(json.loads(text))
+
+
 def encode_box(box: Box | None) -> str | None:
     """Return a box as JSON numbers: center, size, yaw; these are read back exactly."""
     return None if box is None else json.dumps([*map(float, (*box.center, *box.size, box.yaw))])
@@ -65,7 +76,7 @@ def record_row(record: ObjectRecord) -> dict:
         'n_observations': record.n_observations, 'moved_m': record.moved_m,
         'link_reason': record.link_reason, 'class_probs': encode_array(record.class_probs),
         'feature': encode_array(record.feature), 'color': encode_array(record.color),
-        'xyz': encode_array(record.xyz)}
+        'xyz': encode_array(record.xyz), 'alternatives': encode_ids(record.alternatives)}
 
 
 def object_record(row) -> ObjectRecord:
@@ -74,16 +85,18 @@ def object_record(row) -> ObjectRecord:
         row.object_id, ObjectState(row.state), bool(row.is_gone), row.score, decode_box(row.box),
         row.first_seen_ns, row.last_seen_ns, row.last_confirmed_absent_ns, row.n_observations,
         row.moved_m, row.link_reason, decode_array(row.class_probs), decode_array(row.feature),
-        decode_array(row.color), decode_array(row.xyz, -1, 3))
+        decode_array(row.color), decode_array(row.xyz, -1, 3),
+        decode_ids(row.alternatives))
 
 
-def observation_row(visit_id: int, object_id: int, seen: Observation, reason: str) -> dict:
+def observation_row(visit_id: int, object_id: int, seen: Observation, reason: str,
+                    alternatives: tuple[int, ...]) -> dict:
     """Return the row of `observations`."""
     return {
         'visit_id': visit_id, 'object_id': object_id, 'n_points': len(seen.points),
         'score': float(seen.score), 'box': encode_box(seen.box), 'link_reason': reason,
         'class_probs': encode_array(seen.class_probs), 'feature': encode_array(seen.feature),
-        'color': encode_array(seen.color)}
+        'color': encode_array(seen.color), 'alternatives': encode_ids(alternatives)}
 
 
 def change_row(revision: int, change: Change) -> dict:

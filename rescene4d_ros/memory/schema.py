@@ -14,7 +14,7 @@ from sqlalchemy import (
     Text,
 )
 
-VERSION = 1   # raise with every change of a table, and write the migration from the one before
+VERSION = 2   # raise with every change of a table, and write the migration from the one before
 
 tables = MetaData()
 
@@ -53,7 +53,9 @@ objects = Table(
     Column('class_probs', LargeBinary, nullable=False),
     Column('feature', LargeBinary, nullable=False),
     Column('color', LargeBinary, nullable=False),
-    Column('xyz', LargeBinary, nullable=False))
+    Column('xyz', LargeBinary, nullable=False),
+    # Ids of look-alikes that it could as well be, as JSON; since version 2.
+    Column('alternatives', Text, nullable=False, server_default='[]'))
 
 observations = Table(
     'observations', tables,
@@ -65,7 +67,8 @@ observations = Table(
     Column('link_reason', Text, nullable=False),
     Column('class_probs', LargeBinary, nullable=False),
     Column('feature', LargeBinary, nullable=False),
-    Column('color', LargeBinary, nullable=False))
+    Column('color', LargeBinary, nullable=False),
+    Column('alternatives', Text, nullable=False, server_default='[]'))
 
 states = Table(
     'states', tables,
@@ -104,3 +107,24 @@ journal = Table(
     Column('visit_id', Integer),
     Column('action', Text, nullable=False),
     Column('detail', Text, nullable=False))
+
+# An id that proved to be another's, for ever: object_id is older. Since version 2.
+aliases = Table(
+    'aliases', tables,
+    Column('alias_id', Integer, primary_key=True, autoincrement=False),
+    Column('object_id', Integer, nullable=False),
+    Column('visit_id', Integer, nullable=False))
+
+# What people said of an object. Since version 2.
+notes = Table(
+    'notes', tables,
+    Column('object_id', Integer, primary_key=True, autoincrement=False),
+    Column('name', Text, nullable=False, server_default=''),
+    Column('is_locked', Integer, nullable=False, server_default='0'))
+
+# The rows of some objects before a correction, packed. Since version 2.
+undo = Table(
+    'undo', tables,
+    Column('entry_id', Integer, ForeignKey('journal.entry_id'), primary_key=True,
+           autoincrement=False),
+    Column('before', LargeBinary, nullable=False))

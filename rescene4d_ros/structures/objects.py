@@ -90,6 +90,8 @@ class SceneObject:
         Why its latest observation was given this id.
     moved_m : float, m
         Length of all its moves together.
+    alternatives : tuple of int
+        Look-alikes that its latest observation may as well be; empty = not ambiguous.
 
     """
 
@@ -106,6 +108,12 @@ class SceneObject:
     states: tuple[tuple[int, ObjectState], ...] = ()
     link_reason: str = ''
     moved_m: float = 0.0
+    alternatives: tuple[int, ...] = ()
+
+    @property
+    def is_ambiguous(self) -> bool:
+        """Say whether its latest observation may as well be another object's."""
+        return bool(self.alternatives)
 
 
 @dataclass(frozen=True)
@@ -150,7 +158,11 @@ class Change:
 
 @dataclass(frozen=True)
 class MemorySnapshot:
-    """Hold everything the memory says at one revision: map, visits, objects and their past."""
+    """
+    Hold everything the memory says at one revision: map, visits, objects and their past.
+
+    `aliases` holds (younger id, the id that it proved to be), by rising younger id.
+    """
 
     map_id: str
     frame_id: str
@@ -158,6 +170,7 @@ class MemorySnapshot:
     class_names: tuple[str, ...]
     visits: tuple[VisitInfo, ...]
     objects: tuple[SceneObject, ...]
+    aliases: tuple[tuple[int, int], ...] = ()
 
 
 @dataclass(frozen=True)

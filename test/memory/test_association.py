@@ -9,8 +9,10 @@ import pytest
 from rescene4d_ros.geometry.boxes import fit_box
 from rescene4d_ros.geometry.visibility import Place, PlaceEvidence
 from rescene4d_ros.memory.association import associate, AssociationConfig
+from rescene4d_ros.memory.lookalikes import find_alternatives
 from rescene4d_ros.memory.records import ObjectRecord, Observation
 from rescene4d_ros.structures import ObjectState
+from scipy.optimize import linear_sum_assignment
 
 CHAIR, TABLE = np.eye(2, dtype=np.float32)
 RED, BLUE = np.zeros(6, np.float32), np.array([0.3, 0.3, 1, 0.1, 0.1, 0.3], np.float32)
@@ -126,3 +128,73 @@ def test_features_and_colors_that_are_missing_are_no_evidence():
     bare = replace(seen(shape(seed=1)), feature=np.zeros(0, np.float32),
                    color=np.zeros(0, np.float32))
     assert link([bare], [known(7, shape())]).links == {0: 7}
+
+
+def test_twins_that_both_moved_are_ambiguous_with_each_other():
+    observations = [seen(shape(at=(4, 4), seed=1)), seen(shape(at=(0, 4), seed=2))]
+    result = link(observations, [known(1, shape()), known(2, shape(at=(4, 0)))])
+    assert sorted(result.links.values()) == [1, 2]
+    assert result.alternatives == {1: (2,), 2: (1,)}
+    assert 'may as well be 2' in result.reasons[1]
+
+
+def test_twin_that_is_missing_is_an_alternative_of_the_one_that_is_seen():
+    result = link([seen(shape(at=(2, 2), seed=1))],
+                  [known(3, shape()), known(8, shape(at=(4, 4)))])
+    (given,) = result.links.values()
+    assert result.alternatives == {given: (11 - given,)}
+
+
+@pytest.mark.parametrize('told', [
+    {'votes': ({1: 0.9}, {2: 0.9})},                                # the network knows them apart
+    {'color': (RED, BLUE)},                                         # so does their color
+    {'at': ((0, 0), (4, 4))}])                                      # only one of them has moved
+def test_what_can_be_told_apart_is_not_ambiguous(told):
+    spots, colors = told.get('at', ((2, 4), (4, 2))), told.get('color', (RED, RED))
+    votes = told.get('votes', ({}, {}))
+    observations = [seen(shape(at=at, seed=k), color=color, votes=vote)
+                    for k, (at, color, vote) in enumerate(zip(spots, colors, votes))]
+    result = link(observations, [known(1, shape(), color=colors[0]),
+                                 known(2, shape(at=(4, 0)), color=colors[1])])
+    assert result.links == {0: 1, 1: 2}
+    assert result.alternatives == {}
+
+
+def test_three_twins_rearranged_name_both_others():
+    spots = ((3, 5), (5, 3), (5, 5))
+    observations = [seen(shape(at=at, seed=k)) for k, at in enumerate(spots)]
+    records = [known(k + 1, shape(at=at)) for k, at in enumerate(((0, 0), (0, 1), (1, 0)))]
+    assert link(observations, records).alternatives == {1: (2, 3), 2: (1, 3), 3: (1, 2)}
+
+
+def test_thing_of_another_size_is_no_alternative():
+    observations = [seen(shape(at=(4, 4), seed=1)),
+                    seen(shape((1.6, 0.4, 0.4), at=(0, 4), seed=2))]
+    result = link(observations, [known(1, shape()), known(2, shape((1.6, 0.4, 0.4), (4, 0)))])
+    assert result.links == {0: 1, 1: 2}
+    assert result.alternatives == {}
+
+
+def slow_alternatives(score, chosen, n_objects, birth, margin):
+    """Try every assignment there is."""
+    totals = {}
+    for columns in permutations(range(score.shape[1]), len(score)):
+        total = score[range(len(score)), columns].sum()
+        for pair in enumerate(columns):
+            totals[pair] = max(totals.get(pair, -np.inf), total)
+    best = max(totals.values())
+    found = {m: tuple(k for k in range(n_objects) if k != o and score[m, k] >= birth - margin
+                      and best - totals[m, k] <= margin) for m, o in chosen.items()}
+    return {m: others for m, others in found.items() if others}
+
+
+@pytest.mark.parametrize('seed', range(8))
+def test_alternatives_are_those_of_all_assignments(seed):
+    rng = np.random.default_rng(seed)
+    m, o = rng.integers(1, 4), rng.integers(1, 5)
+    births = np.where(np.eye(m, dtype=bool), 0.0, -1e4)
+    score = np.hstack([rng.uniform(-3, 5, (m, o)).round(), births])
+    rows, columns = linear_sum_assignment(-score)
+    chosen = {int(r): int(c) for r, c in zip(rows, columns) if c < o}
+    assert find_alternatives(score, chosen, o, 0.0, 1.0) == slow_alternatives(
+        score, chosen, o, 0.0, 1.0)

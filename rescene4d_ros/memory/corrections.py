@@ -1,0 +1,203 @@
+"""What people know better: names, locks, merges and splits of objects, each journalled."""
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+from rescene4d_ros.errors import MemoryFormatError
+from rescene4d_ros.memory import facts as tables
+from rescene4d_ros.memory import row_images, rows, schema
+from rescene4d_ros.memory.merging import merge_events
+from rescene4d_ros.memory.records import join_merged
+from rescene4d_ros.memory.replay import replay
+from rescene4d_ros.memory.store import SceneMemory
+from rescene4d_ros.structures import ObjectState, VisitStatus
+from sqlalchemy import Connection, select, update
+
+# What a correction cannot be undone beyond: the memory has drawn conclusions from it.
+FINAL = ('visit processed', 'visits reprocessed', 'visit deleted', 'object deleted',
+         'points thinned')
+
+
+def rename(memory: SceneMemory, object_id: int, name: str) -> None:
+    """
+    Give an object a name for people; an empty one takes it away.
+
+    The journal does not hold the name, so that deleting the object deletes it.
+
+    Raises
+    ------
+    MemoryFormatError
+        There is no such object.
+
+    """
+    object_id = memory.known_id(object_id)
+    with memory.correcting('object renamed', {'object': object_id}) as (connection, entry):
+        row_images.keep(connection, entry, [object_id])
+        _annotate(connection, object_id, name=name)
+
+
+def lock(memory: SceneMemory, object_id: int, is_locked: bool = True) -> None:
+    """
+    Lock an object, or unlock it.
+
+    A locked object is never merged, split or deleted, neither by the memory nor by a command.
+
+    Raises
+    ------
+    MemoryFormatError
+        There is no such object.
+
+    """
+    object_id = memory.known_id(object_id)
+    action = 'object locked' if is_locked else 'object unlocked'
+    with memory.correcting(action, {'object': object_id}) as (connection, entry):
+        row_images.keep(connection, entry, [object_id])
+        _annotate(connection, object_id, is_locked=int(is_locked))
+
+
+def merge(memory: SceneMemory, one: int, other: int) -> tuple[int, int]:
+    """
+    Say that two ids are one object: the younger becomes an alias of the older.
+
+    Returns
+    -------
+    tuple of int
+        Younger id, older id.
+
+    Raises
+    ------
+    MemoryFormatError
+        There is no such object, they are one already, or one is locked.
+
+    """
+    with memory.mutex:
+        old, young = sorted((memory.known_id(one), memory.known_id(other)))
+        if old == young:
+            raise MemoryFormatError(f'{memory.path}: expected two objects, but {one} and {other} '
+                                    f'are one already: {old}')
+        _refuse_locked(memory, (old, young))
+        visit = memory.visits(VisitStatus.DONE)[-1]
+        changes = merge_events(visit, memory.records, {young: old}, memory.header.class_names)
+        joined = join_merged(memory.records, changes)
+        with memory.correcting('objects merged', {'object': young, 'into': old}) as (
+                connection, entry):
+            row_images.keep(connection, entry, [old, young])
+            tables.put_records(connection, [joined[old]])
+            tables.drop_records(connection, [young])
+            tables.add_aliases(connection, changes)
+            connection.execute(schema.changes.insert(), [
+                rows.change_row(memory.header.revision + 1, change) for change in changes])
+        return young, old
+
+
+def split(memory: SceneMemory, object_id: int, from_visit: int) -> int:
+    """
+    Say that from one visit on it is another object that bears an id; give that one a new id.
+
+    Returns
+    -------
+    int
+        The new id.
+
+    Raises
+    ------
+    MemoryFormatError
+        There is no such object or visit, it is locked, or it was not seen both before and since.
+
+    """
+    with memory.mutex:
+        object_id = memory.known_id(object_id)
+        _refuse_locked(memory, (object_id,))
+        done = memory.visits(VisitStatus.DONE)
+        numbers = [visit.visit_id for visit in done]
+        if from_visit not in numbers:
+            raise MemoryFormatError(f'{memory.path}: expected a processed visit, got {from_visit};'
+                                    f' there are {numbers}')
+        earlier = done[:numbers.index(from_visit)]
+        later = numbers[len(earlier):]
+        since = [s for s in memory.sightings()
+                 if s.object_id == object_id and s.visit_id in later]
+        before = replay(memory, earlier).get(object_id)
+        if before is None or not since:
+            raise MemoryFormatError(
+                f'{memory.path}: expected object {object_id} to be seen before visit {from_visit} '
+                'and since; choose a later or an earlier visit, see `rescene4d memory history`')
+        new_id, record = memory.header.next_object_id, memory.records[object_id]
+        with memory.correcting('object split', {'object': object_id, 'visit': from_visit,
+                                                'new': new_id}) as (connection, entry):
+            row_images.keep(connection, entry, [object_id, new_id], later)
+            tables.put_records(connection, [
+                replace(before, state=ObjectState.NOT_OBSERVED),
+                replace(record, object_id=new_id, first_seen_ns=since[0].stamp_ns,
+                        n_observations=len(since))])
+            _hand_over(connection, object_id, new_id, later)
+            memory.advance(connection, next_object_id=new_id + 1)
+        return new_id
+
+
+def undo(memory: SceneMemory) -> str:
+    """
+    Take back the latest correction that is not taken back yet.
+
+    Ids that a split gave are not given again.
+
+    Returns
+    -------
+    str
+        What was taken back, as the journal calls it.
+
+    Raises
+    ------
+    MemoryFormatError
+        There is none, or visits have been processed since.
+
+    """
+    with memory.mutex:
+        journal = memory.journal()
+        with memory.reading() as connection:
+            entry = connection.execute(
+                select(schema.undo.c.entry_id).order_by(schema.undo.c.entry_id.desc())).scalar()
+        if entry is None:
+            raise MemoryFormatError(f'{memory.path}: expected a correction to undo, found none; '
+                                    'see `rescene4d memory journal`')
+        taken_back = next(e for e in journal if e['entry_id'] == entry)
+        final = [e for e in journal if e['entry_id'] > entry and e['action'] in FINAL]
+        if final:
+            raise MemoryFormatError(
+                f"{memory.path}: {taken_back['action']!r} cannot be undone: {final[0]['action']!r}"
+                ' came after it and built on it; correct the objects as they are now')
+        with memory.correcting('undone', {'entry': entry}) as (connection, _):
+            row_images.restore(connection, entry)
+        return taken_back['action']
+
+
+def _annotate(connection: Connection, object_id: int, **values) -> None:
+    """Store values in the notes of an object."""
+    changed = connection.execute(update(schema.notes).where(
+        schema.notes.c.object_id == object_id).values(**values)).rowcount
+    if not changed:
+        connection.execute(schema.notes.insert().values(object_id=object_id, **values))
+
+
+def _refuse_locked(memory: SceneMemory, ids: Iterable[int]) -> None:
+    """Raise where one of some objects is locked."""
+    locked = sorted(memory.locked() & set(ids))
+    if locked:
+        raise MemoryFormatError(f'{memory.path}: expected objects that may change, but {locked} '
+                                'are locked; `rescene4d memory unlock` them first')
+
+
+def _hand_over(connection: Connection, old: int, new: int, visit_ids: Iterable[int]) -> None:
+    """Give what some visits say of one id to another; the first was not observed there."""
+    for visit_id in visit_ids:
+        for table in (schema.observations, schema.states, schema.changes):
+            connection.execute(update(table).where(
+                table.c.visit_id == visit_id, table.c.object_id == old).values(object_id=new))
+        connection.execute(schema.states.insert().values(
+            visit_id=visit_id, object_id=old, state=int(ObjectState.NOT_OBSERVED)))
+        labels = rows.decode_labels(connection.execute(select(schema.labels.c.object_ids).where(
+            schema.labels.c.visit_id == visit_id)).scalar())
+        labels[labels == old] = new
+        connection.execute(update(schema.labels).where(schema.labels.c.visit_id == visit_id)
+                           .values(object_ids=rows.encode_labels(labels)))

@@ -1,0 +1,220 @@
+"""Opening a scene memory: whose it is, one writer, transactions; what is in it is store.py's."""
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+import json
+from pathlib import Path
+from threading import RLock
+from typing import Self
+
+from rescene4d_ros.errors import MemoryFormatError, StorageError
+from rescene4d_ros.memory import facts as tables
+from rescene4d_ros.memory import header as headers
+from rescene4d_ros.memory import migrations, schema
+from rescene4d_ros.memory.database import FILE_NAME, make_engine, translated
+from rescene4d_ros.memory.lock import WriterLock
+from rescene4d_ros.memory.points import VisitFiles
+from rescene4d_ros.memory.records import ObjectRecord
+from sqlalchemy import Connection, Engine
+
+POINTS = 'visits'
+
+
+class OpenMemory:
+    """
+    Hold the right to read or write one memory directory.
+
+    Made by `open` (the one writer) or `inspect` (any number of readers).
+
+    Attributes
+    ----------
+    path : Path
+    files : VisitFiles
+        The points of the visits.
+    mutex : RLock
+        Held while something is read, worked out and written that no other thread may change.
+
+    """
+
+    def __init__(self, path: Path, engine: Engine, lock: WriterLock | None):
+        self.path = path
+        self._engine = engine
+        self._lock = lock
+        self.files = VisitFiles(path / POINTS)
+        self.mutex = RLock()
+        with self.reading() as connection:
+            self._header = headers.load(connection, str(path))
+            self._records = tables.records(connection)
+
+    @classmethod
+    def open(cls, path: Path | str, map_id: str | None, frame_id: str | None,
+             class_names: Sequence[str] | None, weights_hash: str | None = None,
+             create: bool = True, url: str | None = None) -> Self:
+        """
+        Open a memory for writing; make it where there is none.
+
+        Parameters
+        ----------
+        path : path
+            Directory of the memory.
+        map_id, frame_id : str
+            Must be those of the memory; None = whatever they are, of one that exists.
+        class_names : sequence of str
+            Class list of the weights in use; must be that of the memory; None as above.
+        weights_hash : str, optional
+            Other weights than before give a warning in the log.
+        create : bool
+            Whether to make a new memory where there is none.
+        url : str, optional
+            SQLAlchemy URL of the database; default is SQLite inside the directory.
+
+        Raises
+        ------
+        MemoryLockedError
+            Another writer has it open.
+        MemoryFormatError
+            Another map, frame, class list or newer schema; or there is none and not `create`.
+        StorageError
+            The disk refuses.
+
+        """
+        path = Path(path)
+        if not create and not path.is_dir():
+            raise MemoryFormatError(f'{path}: expected a scene memory, found no such folder; '
+                                    'check the path')
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StorageError(f'{path}: cannot make the memory folder ({error.strerror}); '
+                               'choose a folder that may be written') from error
+        lock = WriterLock(path)
+        try:
+            engine = make_engine(path, url)
+            with translated(path), engine.begin() as connection:
+                if not headers.exists(connection):
+                    if not create:
+                        raise MemoryFormatError(f'{path}: expected a scene memory, found none; '
+                                                'check the path')
+                    schema.tables.create_all(connection)
+                    headers.create(connection, headers.Header(
+                        schema.VERSION, map_id, frame_id, tuple(class_names), weights_hash))
+                migrations.migrate(connection, str(path))
+                headers.check(headers.load(connection, str(path)), str(path), map_id, frame_id,
+                              None if class_names is None else tuple(class_names),
+                              weights_hash)
+                if weights_hash is not None:
+                    headers.store(connection, {'weights_hash': weights_hash})
+            memory = cls(path, engine, lock)
+            memory.files.prepare()
+            return memory
+        except BaseException:
+            lock.release()
+            raise
+
+    @classmethod
+    def edit(cls, path: Path | str, url: str | None = None) -> Self:
+        """
+        Open an existing memory for corrections, whichever map it is of; migrate it if it is old.
+
+        Raises
+        ------
+        MemoryLockedError, MemoryFormatError, StorageError
+            As `open`.
+
+        """
+        return cls.open(path, None, None, None, create=False, url=url)
+
+    @classmethod
+    def inspect(cls, path: Path | str, url: str | None = None) -> Self:
+        """
+        Open an existing memory for reading, also while a writer works on it.
+
+        Raises
+        ------
+        MemoryFormatError
+            There is no memory, or its schema is not this package's.
+
+        """
+        path = Path(path)
+        missing = MemoryFormatError(f'{path}: expected a scene memory (a folder with {FILE_NAME}),'
+                                    ' found none; check the path')
+        if url is None and not (path / FILE_NAME).is_file():
+            raise missing
+        engine = make_engine(path, url)
+        with translated(path), engine.connect() as connection:
+            if not headers.exists(connection):
+                raise missing
+        return cls(path, engine, None)
+
+    def close(self) -> None:
+        """Let the next writer in; the memory must not be used any more."""
+        with self.mutex:
+            self._engine.dispose()
+            if self._lock is not None:
+                self._lock.release()
+
+    def __enter__(self) -> Self:
+        """Return itself."""
+        return self
+
+    def __exit__(self, *_) -> None:
+        """Close."""
+        self.close()
+
+    @property
+    def header(self) -> headers.Header:
+        """Return map, frame, classes, revision and counters."""
+        return self._header
+
+    @property
+    def records(self) -> Mapping[int, ObjectRecord]:
+        """Return what is known of every object, by rising id."""
+        return self._records
+
+    def note(self, connection: Connection, visit_id: int | None, action: str, detail: dict
+             ) -> int:
+        """Append to the journal; return the number of the entry."""
+        return connection.execute(schema.journal.insert().values(
+            revision=self._header.revision, visit_id=visit_id, action=action,
+            detail=json.dumps(detail))).inserted_primary_key[0]
+
+    def advance(self, connection: Connection, **values) -> None:
+        """Store header values; they count in this process once the transaction is through."""
+        headers.store(connection, values)
+        connection.info['header'] = replace(self._header, **values)
+
+    @contextmanager
+    def correcting(self, action: str, detail: dict) -> Iterator[tuple[Connection, int]]:
+        """
+        Give a journalled transaction that raises the revision, and the number of its entry.
+
+        Records are read anew afterwards: any row may have changed.
+
+        """
+        with self.mutex:
+            with self.writing() as connection:
+                entry = self.note(connection, None, action, detail)
+                yield connection, entry
+                self.advance(connection, revision=self._header.revision + 1)
+            with self.reading() as connection:
+                self._header = headers.load(connection, str(self.path))
+                self._records = tables.records(connection)
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """Give a connection that sees one state of the database."""
+        with translated(self.path), self._engine.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """Give a transaction that is stored wholly or not at all."""
+        if self._lock is None:
+            raise StorageError(f'{self.path}: opened with inspect, which only reads; use open')
+        with translated(self.path), self._engine.begin() as connection:
+            connection.info.pop('header', None)
+            yield connection
+            header = connection.info.pop('header', self._header)
+        self._header = header

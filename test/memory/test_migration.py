@@ -1,0 +1,58 @@
+"""A memory written by the first version of this package still opens, whole."""
+from __future__ import annotations
+
+from pathlib import Path
+import shutil
+import sqlite3
+
+import pytest
+from rescene4d_ros.errors import MemoryFormatError
+from rescene4d_ros.memory import schema
+from rescene4d_ros.memory.integrity import find_faults
+from rescene4d_ros.memory.store import SceneMemory
+from sqlalchemy import inspect
+
+OLD = Path(__file__).parent / 'schema_1'
+
+
+@pytest.fixture
+def old(tmp_path):
+    """Return a folder as version 1 left it: two visits, four objects, two moves."""
+    folder = tmp_path / 'memory'
+    shutil.copytree(OLD / 'visits', folder / 'visits')
+    database = sqlite3.connect(folder / 'memory.sqlite3')
+    database.executescript((OLD / 'memory.sql').read_text())
+    database.close()
+    return folder
+
+
+def test_old_memory_keeps_everything_and_goes_on(old, open_memory, make_scan, make_facts):
+    memory = open_memory(old)
+    assert memory.header.schema == schema.VERSION
+    assert (memory.header.revision, memory.header.next_object_id) == (2, 5)
+    assert [visit.name for visit in memory.visits()] == ['day 1', 'day 2']
+    assert [o.object_id for o in memory.snapshot().objects] == [1, 2, 3, 4]
+    assert [c.object_id for c in memory.changes()] == [1, 2]
+    assert all(record.alternatives == () for record in memory.records.values())
+    assert find_faults(memory) == ()
+    memory.commit(make_facts(memory, memory.add_visit(make_scan(3))))
+    memory.close()
+    assert sorted(open_memory(old).records) == [1, 2, 3, 4, 5]
+
+
+def test_migrated_tables_are_those_of_a_new_memory(old, open_memory, tmp_path):
+    open_memory(old).close()
+    open_memory(tmp_path / 'new').close()
+    shapes = []
+    for folder in (old, tmp_path / 'new'):
+        with SceneMemory.inspect(folder) as memory, memory.reading() as connection:
+            tables = inspect(connection)
+            shapes.append({name: {column['name']: (str(column['type']), column['nullable'])
+                                  for column in tables.get_columns(name)}
+                           for name in tables.get_table_names()})
+    assert shapes[0] == shapes[1]
+
+
+def test_reader_does_not_migrate_and_says_what_to_do(old):
+    with pytest.raises(MemoryFormatError, match='rescene4d memory upgrade'):
+        SceneMemory.inspect(old)

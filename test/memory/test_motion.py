@@ -1,0 +1,81 @@
+"""Still, moved, or of another shape: a cabinet before a wall, its door shut or open."""
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from rescene4d_ros.geometry.boxes import fit_box
+from rescene4d_ros.geometry.visibility import Cloud
+from rescene4d_ros.memory.motion import estimate_motion, Motion, MotionConfig
+from rescene4d_ros.memory.records import ObjectRecord, Observation
+from rescene4d_ros.structures import ObjectState
+
+STEP = 0.025
+NOTHING = np.zeros(0, np.float32)
+# A walk in a half circle around the front of the cabinet, 1.8 m away.
+ANGLES = np.linspace(0.15, np.pi - 0.15, 20)
+PATH = np.c_[2 + 1.8 * np.cos(ANGLES), 0.5 + 1.8 * np.sin(ANGLES), np.full(20, 1.5)]
+
+
+def patch(x, y, z) -> np.ndarray:
+    """Return points of an axis-parallel patch; each argument is a number or a (low, high)."""
+    axes = [np.arange(*v, STEP) if isinstance(v, tuple) else np.array([float(v)])
+            for v in (x, y, z)]
+    return np.stack(np.meshgrid(*axes), -1).reshape(-1, 3)
+
+
+ROOM = np.concatenate([patch((0, 4), (0, 4), 0), patch((0, 4), 0, (0, 2.4))])
+BODY = np.concatenate([patch((1.5, 2.5), (0, 0.5), 1.2), patch(1.5, (0, 0.5), (0.03, 1.2)),
+                       patch(2.5, (0, 0.5), (0.03, 1.2)), patch((1.5, 2.0), 0.5, (0.03, 1.2))])
+SHUT = np.concatenate([BODY, patch((2.0, 2.5), 0.5, (0.03, 1.2))])
+OPEN = np.concatenate([BODY, patch(2.5, (0.5, 1.0), (0.03, 1.2)),
+                       patch((2.0, 2.5), 0.05, (0.03, 1.2))])
+
+
+def estimate(old, new, *, room=ROOM, paths=(PATH, PATH), shift=0.0, seed=0):
+    """Return what became of the cabinet between two noisy scans."""
+    rng = np.random.default_rng(seed)
+    old, new, *rooms = (np.float32(x + rng.normal(0, 0.004, x.shape))
+                        for x in (old, new + (shift, 0, 0), room, room))
+    clouds = [Cloud(np.concatenate([around, thing]), None if path is None else np.float32(path))
+              for around, thing, path in zip(rooms, (old, new), paths)]
+    record = ObjectRecord(1, ObjectState.PRESENT, False, 0.9, fit_box(old), 1, 1, None, 1, 0.0,
+                          '', NOTHING, NOTHING, NOTHING, old)
+    seen = Observation(np.arange(len(new)), new, fit_box(new), NOTHING, 0.9, NOTHING, NOTHING, {})
+    return estimate_motion(record, seen, clouds[1], clouds[0], MotionConfig())
+
+
+@pytest.mark.parametrize(('old', 'new'), [(SHUT, OPEN), (OPEN, SHUT)])
+def test_door_that_opened_or_closed_is_another_shape(old, new):
+    result = estimate(old, new)
+    assert result.motion is Motion.DEFORMED
+    assert 0.5 <= result.confidence <= 1
+    assert np.array_equal(result.after_T_before, np.eye(4))
+
+
+@pytest.mark.parametrize('shape', [SHUT, OPEN])
+@pytest.mark.parametrize('seed', range(2))
+def test_same_shape_is_still(shape, seed):
+    assert estimate(shape, shape, seed=seed).motion is Motion.STILL
+
+
+@pytest.mark.parametrize('shape', [SHUT, OPEN])
+def test_nudge_is_no_other_shape(shape):
+    assert estimate(shape, shape, shift=0.09).motion is Motion.STILL
+
+
+@pytest.mark.parametrize('part', [SHUT[:, 0] < 2.2, SHUT[:, 2] > 0.7])
+def test_side_that_only_one_visit_scanned_is_no_other_shape(part):
+    # Where the sensor did not look, it does not show what would be behind the part either.
+    room = ROOM[(ROOM[:, 1] > 0.8) | (np.abs(ROOM[:, 0] - 2) > 1.5)]
+    assert estimate(SHUT[part], SHUT, room=room).motion is Motion.STILL
+    assert estimate(SHUT, SHUT[part], room=room).motion is Motion.STILL
+
+
+def test_larger_shift_is_a_move():
+    result = estimate(SHUT, SHUT, shift=0.5)
+    assert result.motion is Motion.MOVED
+    assert result.after_T_before[:3, 3] == pytest.approx((0.5, 0, 0), abs=0.03)
+
+
+def test_without_sensor_path_a_door_is_not_guessed():
+    assert estimate(SHUT, OPEN, paths=(None, None)).motion is Motion.STILL
