@@ -53,7 +53,7 @@ class AssociationConfig:
                             ge=0, le=1)
     min_fragment: float = param(0.6, 'Share of an unlinked observation on a linked object '
                                 'from which it is a part of it.', ge=0, le=1)
-    ambiguous: float = param(1.0, 'Loss in the score of all links together up to which another '
+    ambiguous: float = param(2.0, 'Loss in the score of all links together up to which another '
                              'choice among look-alikes is as good.', ge=0, le=20)
     shape_checks: int = param(8, 'Rounds in which the shapes of likely pairs are compared.',
                               ge=1, le=50)

@@ -1,6 +1,7 @@
 """Questions to a memory: where is it since when, what is of a class, what changed, its past."""
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rescene4d_ros.errors import MemoryFormatError
@@ -82,20 +83,7 @@ def where_is(memory: ReadableMemory, object_id: int, at_ns: int | None = None) -
 
     """
     object_id = memory.known_id(object_id)
-    past = [e for e in history_of(memory, object_id) if at_ns is None or e.stamp_ns <= at_ns]
-    seen = [e for e in past if e.box is not None]
-    if not seen:
-        raise MemoryFormatError(f'{memory.path}: expected object {object_id} to be known at the '
-                                'time asked for, but no visit had seen it; ask for a later time')
-    since_ns = seen[0].stamp_ns
-    for event in past:
-        kinds = {change.kind for change in event.changes}
-        if kinds & {*ARRIVALS, ChangeKind.REMOVED}:
-            since_ns = event.stamp_ns
-    return Whereabouts(
-        object_id, memory.names().get(object_id, ''),
-        memory.header.class_names[memory.records[object_id].class_id], past[-1].state,
-        seen[-1].box, since_ns, seen[-1].stamp_ns)
+    return _place(memory, object_id, _pasts(memory)[object_id], at_ns)
 
 
 def of_class(memory: ReadableMemory, class_name: str, at_ns: int | None = None
@@ -118,7 +106,8 @@ def of_class(memory: ReadableMemory, class_name: str, at_ns: int | None = None
     if class_name not in names:
         raise MemoryFormatError(f'{memory.path}: expected a class of the memory, got '
                                 f'{class_name!r}; there are: {", ".join(names)}')
-    found = [where_is(memory, i, at_ns) for i, record in sorted(memory.records.items())
+    pasts = _pasts(memory)
+    found = [_place(memory, i, pasts[i], at_ns) for i, record in sorted(memory.records.items())
              if names[record.class_id] == class_name
              and (at_ns is None or record.first_seen_ns <= at_ns)]
     return tuple(place for place in found if place.state != ObjectState.ABSENT)
@@ -142,22 +131,44 @@ def history_of(memory: ReadableMemory, object_id: int) -> tuple[Event, ...]:
         There is no such object.
 
     """
-    object_id = memory.known_id(object_id)
+    return _pasts(memory)[memory.known_id(object_id)]
+
+
+def _place(memory: ReadableMemory, object_id: int, events: Sequence[Event],
+           at_ns: int | None) -> Whereabouts:
+    """Return where an object was at a time, by its past."""
+    past = [e for e in events if at_ns is None or e.stamp_ns <= at_ns]
+    seen = [e for e in past if e.box is not None]
+    if not seen:
+        raise MemoryFormatError(f'{memory.path}: expected object {object_id} to be known at the '
+                                'time asked for, but no visit had seen it; ask for a later time')
+    since_ns = seen[0].stamp_ns
+    for event in past:
+        kinds = {change.kind for change in event.changes}
+        if kinds & {*ARRIVALS, ChangeKind.REMOVED}:
+            since_ns = event.stamp_ns
+    return Whereabouts(
+        object_id, memory.names().get(object_id, ''),
+        memory.header.class_names[memory.records[object_id].class_id], past[-1].state,
+        seen[-1].box, since_ns, seen[-1].stamp_ns)
+
+
+def _pasts(memory: ReadableMemory) -> dict[int, tuple[Event, ...]]:
+    """Return what each visit said of every object; oldest first, aliases before the id to use."""
     aliases = memory.aliases()
+    when = {visit.visit_id: visit.stamp_ns for visit in memory.visits()}
     seen = {(s.visit_id, s.object_id): s for s in memory.sightings()}
     changes: dict[tuple[int, int], list[Change]] = {}
     for change in memory.changes():
         changes.setdefault((change.visit_id, change.object_id), []).append(change)
-    when = {visit.visit_id: visit.stamp_ns for visit in memory.visits()}
     states = {(visit_id, i): state for i, past in memory.histories().items()
               for visit_id, state in past}
-    events = []
-    for visit_id, known_as in {*states, *changes}:
-        if resolve(known_as, aliases) == object_id:
-            here = seen.get((visit_id, known_as))
-            events.append(Event(
-                visit_id, when[visit_id], known_as,
-                states.get((visit_id, known_as), ObjectState.UNKNOWN),
-                here.box if here else None, here.reason if here else '',
-                tuple(changes.get((visit_id, known_as), ()))))
-    return tuple(sorted(events, key=lambda e: (e.stamp_ns, -e.object_id)))
+    pasts: dict[int, list[Event]] = {}
+    for key in sorted({*states, *changes}, key=lambda key: (when[key[0]], -key[1])):
+        visit_id, known_as = key
+        here = seen.get(key)
+        pasts.setdefault(resolve(known_as, aliases), []).append(Event(
+            visit_id, when[visit_id], known_as, states.get(key, ObjectState.UNKNOWN),
+            here.box if here else None, here.reason if here else '',
+            tuple(changes.get(key, ()))))
+    return {object_id: tuple(events) for object_id, events in pasts.items()}

@@ -74,7 +74,8 @@ def object_to_msg(item: SceneObject) -> msg.SceneObject:
         last_confirmed_absent=time_to_msg(absent_ns or 0),
         visit_ids=[int(visit) for visit, _ in item.states],
         visit_states=[int(state) for _, state in item.states],
-        link_reason=str(item.link_reason), moved=float(item.moved_m))
+        link_reason=str(item.link_reason), moved=float(item.moved_m),
+        alternatives=[int(other) for other in item.alternatives])
 
 
 def object_from_msg(message: msg.SceneObject) -> SceneObject:
@@ -89,7 +90,8 @@ def object_from_msg(message: msg.SceneObject) -> SceneObject:
         class_probs=np.array(message.class_probs, np.float32) if message.class_probs else None,
         states=tuple((visit, ObjectState(state)) for visit, state in zip(
             message.visit_ids, message.visit_states, strict=True)),
-        link_reason=message.link_reason, moved_m=message.moved)
+        link_reason=message.link_reason, moved_m=message.moved,
+        alternatives=tuple(message.alternatives))
 
 
 def change_to_msg(change: Change) -> msg.SceneChange:

@@ -89,7 +89,8 @@ def full_object():
     return SceneObject(
         7, 3, 'sofa', 0.5, ObjectState.ABSENT, Box((1.0, 2.0, 3.0), (4.0, 5.0, 6.0), 0.5),
         11 * 10 ** 9 + 1, 12 * 10 ** 9 + 2, 13 * 10 ** 9 + 3, np.array([0.25, 0.75], np.float32),
-        ((1, ObjectState.PRESENT), (2, ObjectState.ABSENT)), 'same place', 1.5)
+        ((1, ObjectState.PRESENT), (2, ObjectState.ABSENT)), 'same place', 1.5,
+        (8, 2 ** 64 - 1))
 
 
 def full_change():
@@ -117,7 +118,7 @@ def test_every_message_field_is_filled(full, to_msg, kind):
         'object_id': 8, 'class_id': 4, 'class_name': 'bed', 'score': 0.25,
         'state': ObjectState.PRESENT, 'box': Box((0.0, 0.0, 0.0), (1.0, 1.0, 1.0)),
         'first_seen_ns': 1, 'last_seen_ns': 1, 'last_confirmed_absent_ns': None,
-        'class_probs': None, 'states': (), 'link_reason': '', 'moved_m': 0.0}),
+        'class_probs': None, 'states': (), 'link_reason': '', 'moved_m': 0.0, 'alternatives': ()}),
     (full_change(), conversions.change_to_msg, {
         'kind': ChangeKind.ADDED, 'object_id': 8, 'class_name': 'bed', 'confidence': 0.25,
         'visit_id': 3, 'before': None, 'after': None, 'after_T_before': None,
