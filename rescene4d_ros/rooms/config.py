@@ -19,9 +19,9 @@ class RoomsConfig:
     room_type: str = param('any', 'Kind of room; any = drawn.', one_of=('any', *ROOM_TYPES))
     min_objects: int = param(6, 'Fewest objects at the first visit.', ge=1, le=150)
     max_objects: int = param(20, 'Most objects at the first visit.', ge=1, le=150)
-    p_move: float = param(0.08, 'Share of movable objects that move per visit.', ge=0, le=1)
-    p_remove: float = param(0.05, 'Share of movable objects that leave per visit.', ge=0, le=1)
-    p_arrive: float = param(0.04, 'New objects per movable object and visit.', ge=0, le=1)
+    p_move: float = param(0.13, 'Share of movable objects that move per visit.', ge=0, le=1)
+    p_remove: float = param(0.07, 'Share of movable objects that leave per visit.', ge=0, le=1)
+    p_arrive: float = param(0.06, 'New objects per movable object and visit.', ge=0, le=1)
     p_return: float = param(0.4, 'Chance that an absent object is back.', ge=0, le=1)
     p_swap: float = param(0.05, 'Chance that look-alikes trade places.', ge=0, le=1)
     p_deform: float = param(0.1, 'Share of things with doors, drawers, cushions, cloth or a '
