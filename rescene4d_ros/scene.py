@@ -17,18 +17,13 @@ from rescene4d_ros.memory.aliases import resolve_labels, resolve_records
 from rescene4d_ros.memory.appearance import mean_color
 from rescene4d_ros.memory.association import associate, Association, AssociationConfig
 from rescene4d_ros.memory.changes import ChangeConfig, judge
+from rescene4d_ros.memory.folding import join_merged, remember
 from rescene4d_ros.memory.merging import find_merges, merge_events
 from rescene4d_ros.memory.motion import MotionConfig
 from rescene4d_ros.memory.observations import make_observation, observe
 from rescene4d_ros.memory.overlooked import find_overlooked, REASON
 from rescene4d_ros.memory.places import VisitView
-from rescene4d_ros.memory.records import (
-    join_merged,
-    ObjectRecord,
-    Observation,
-    remember,
-    VisitFacts,
-)
+from rescene4d_ros.memory.records import ObjectRecord, Observation, VisitFacts
 from rescene4d_ros.memory.replay import carry_ids, replay
 from rescene4d_ros.memory.store import SceneMemory
 from rescene4d_ros.structures import Scan, SceneUpdate, Segmentation, VisitInfo, VisitStatus

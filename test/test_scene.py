@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 from rescene4d_ros.errors import DuplicateVisitError, VisitOrderError
+from rescene4d_ros.memory.corrections import lock
 from rescene4d_ros.memory.integrity import find_faults
 from rescene4d_ros.memory.store import SceneMemory
 from rescene4d_ros.scene import SceneTracker, TrackerConfig
@@ -515,3 +516,14 @@ def test_halves_that_are_seen_as_two_every_time_stay_two(tmp_path):
     ids = [split_cabinet(diary, day) for day in (1, 2, 3)]
     assert ids[0] == ids[1] == ids[2]
     assert diary.memory.aliases() == {}
+
+
+def test_locked_id_is_not_merged_by_the_memory(tmp_path):
+    diary = Diary(tmp_path, share=False)
+    halves = split_cabinet(diary, 1)
+    for object_id in halves.values():
+        lock(diary.memory, object_id)
+    for day in (2, 3, 4):
+        diary.visit(day, furniture())
+    assert diary.memory.aliases() == {}
+    assert set(halves.values()) <= set(diary.memory.records)

@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
-from rescene4d_ros.memory.records import fold_records, ObjectRecord
+from rescene4d_ros.memory.folding import fold_records
+from rescene4d_ros.memory.records import ObjectRecord
 
 
 def resolve(object_id: int, aliases: Mapping[int, int]) -> int:

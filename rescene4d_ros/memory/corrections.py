@@ -7,8 +7,8 @@ from dataclasses import replace
 from rescene4d_ros.errors import MemoryFormatError
 from rescene4d_ros.memory import facts as tables
 from rescene4d_ros.memory import row_images, rows, schema
+from rescene4d_ros.memory.folding import join_merged
 from rescene4d_ros.memory.merging import merge_events
-from rescene4d_ros.memory.records import join_merged
 from rescene4d_ros.memory.replay import replay
 from rescene4d_ros.memory.store import SceneMemory
 from rescene4d_ros.structures import ObjectState, VisitStatus

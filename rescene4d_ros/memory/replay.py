@@ -7,8 +7,9 @@ from dataclasses import replace
 import numpy as np
 from rescene4d_ros.geometry.visibility import Cloud
 from rescene4d_ros.memory.appearance import mean_color
+from rescene4d_ros.memory.folding import remember
 from rescene4d_ros.memory.observations import make_observation
-from rescene4d_ros.memory.records import ObjectRecord, remember, VisitFacts
+from rescene4d_ros.memory.records import ObjectRecord, VisitFacts
 from rescene4d_ros.memory.store import SceneMemory
 from rescene4d_ros.structures import Change, ChangeKind, VisitInfo
 from scipy.optimize import linear_sum_assignment
