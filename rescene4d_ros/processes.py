@@ -1,8 +1,17 @@
-"""How processes of this package that help another one end with it."""
+"""Processes that help another one: many jobs at once, and an end with the one they help."""
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import as_completed, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 import ctypes
+from multiprocessing import get_context
 import signal
+from typing import TypeVar
+
+from rescene4d_ros.errors import StorageError
+
+T = TypeVar('T')
 
 PARENT_DEATH_SIGNAL = 1  # PR_SET_PDEATHSIG of prctl
 
@@ -17,3 +26,41 @@ def end_with_parent(*_) -> None:
     prctl = getattr(ctypes.CDLL(None), 'prctl', None)
     if prctl is not None:
         prctl(PARENT_DEATH_SIGNAL, signal.SIGKILL)
+
+
+def each_result(do: Callable[..., T], jobs: Sequence[tuple], processes: int
+                ) -> Iterator[tuple[tuple, T]]:
+    """
+    Do all jobs in this process or in several; yield each with its result as it ends.
+
+    Parameters
+    ----------
+    do : callable
+        Called with the items of a job; of a module, so that other processes find it.
+    jobs : sequence of tuple
+    processes : int
+        1 = this one.
+
+    Raises
+    ------
+    StorageError
+        A process was killed.
+
+    """
+    if processes <= 1 or len(jobs) < 2:
+        for job in jobs:
+            yield job, do(*job)
+        return
+    # Spawned, not forked: threads of the libraries do not survive a fork.
+    with ProcessPoolExecutor(min(processes, len(jobs)), mp_context=get_context('spawn'),
+                             initializer=end_with_parent) as pool:
+        futures = {pool.submit(do, *job): job for job in jobs}
+        try:
+            for future in as_completed(futures):
+                yield futures[future], future.result()
+        except BrokenProcessPool as error:
+            raise StorageError('a process was killed, perhaps for want of memory; run the command '
+                               'again with fewer --jobs (train: --threads), it goes on where it '
+                               'was') from error
+        finally:
+            pool.shutdown(wait=False, cancel_futures=True)

@@ -10,12 +10,9 @@ Folder that results:
 """
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import as_completed, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 import json
-from multiprocessing import get_context
 import os
 from pathlib import Path
 from typing import Any
@@ -24,7 +21,7 @@ import numpy as np
 from rescene4d_ros.data.annotations import AnnotatedScan
 from rescene4d_ros.data.sequence_file import write_sequence
 from rescene4d_ros.errors import ConfigError, RescenError, StorageError
-from rescene4d_ros.processes import end_with_parent
+from rescene4d_ros.processes import each_result
 from rescene4d_ros.structures import Scan, ScanSequence, SequenceTruth
 
 READER = 1                      # raise it when files of older readers must be made again
@@ -88,7 +85,7 @@ def prepare(jobs: Sequence[Job], out: Path, settings: Mapping[str, Any], *, work
     todo = [job for job in jobs if not _is_done(job, out)]
     done, failures = len(jobs) - len(todo), {}
     progress(done, len(jobs))
-    for job, failure in _run(todo, out, workers):
+    for (job, _), failure in each_result(_do, [(job, out) for job in todo], workers):
         if failure:
             failures[job.name] = failure
         done += 1
@@ -127,26 +124,6 @@ def _is_done(job: Job, out: Path) -> bool:
         return all((out / job.split / s['file']).exists() for s in record['sequences'])
     except (ValueError, KeyError):
         return False
-
-
-def _run(jobs: Sequence[Job], out: Path, workers: int) -> Iterator[tuple[Job, str]]:
-    """Do the jobs in this process or in several; yield each with why it failed, or ''."""
-    if workers <= 1 or len(jobs) < 2:
-        for job in jobs:
-            yield job, _do(job, out)
-        return
-    # Spawned, not forked: threads of the libraries do not survive a fork.
-    with ProcessPoolExecutor(min(workers, len(jobs)), mp_context=get_context('spawn'),
-                             initializer=end_with_parent) as pool:
-        futures = {pool.submit(_do, job, out): job for job in jobs}
-        try:
-            for future in as_completed(futures):
-                yield futures[future], future.result()
-        except BrokenProcessPool as error:
-            raise StorageError('a process was killed, perhaps for want of memory; run the command '
-                               'again with fewer --jobs, it goes on where it was') from error
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
 
 
 def _do(job: Job, out: Path) -> str:

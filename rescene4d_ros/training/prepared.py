@@ -6,12 +6,10 @@ file is made anew when its source or the superpoint settings change.
 """
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import as_completed, ProcessPoolExecutor
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 import hashlib
 import json
-from multiprocessing import get_context
 import os
 from pathlib import Path
 import zipfile
@@ -20,7 +18,7 @@ import numpy as np
 from rescene4d_ros.data.sequence_file import read_sequence
 from rescene4d_ros.errors import FileFormatError
 from rescene4d_ros.geometry.normals import estimate_normals
-from rescene4d_ros.processes import end_with_parent
+from rescene4d_ros.processes import each_result
 from rescene4d_ros.structures import Scan, ScanSequence, SequenceTruth
 from rescene4d_ros.superpoints import SuperpointConfig, superpoints
 
@@ -231,22 +229,10 @@ def prepare_folder(sources: Sequence[Path], folder: Path, config: SuperpointConf
     todo = [(s, p, config, normals) for s, p in zip(sources, paths) if not p.exists()]
     done = len(paths) - len(todo)
     progress(done, len(paths))
-    for _ in _run(todo, workers):
+    for _ in each_result(_prepare_file, todo, workers):
         done += 1
         progress(done, len(paths))
     return paths
-
-
-def _run(jobs: list[tuple], workers: int) -> Iterator[None]:
-    """Prepare in this process or in several, yielding after each."""
-    if workers <= 1 or len(jobs) < 2:
-        for job in jobs:
-            yield _prepare_file(*job)
-        return
-    with ProcessPoolExecutor(workers, mp_context=get_context('spawn'),
-                             initializer=end_with_parent) as pool:
-        for future in as_completed([pool.submit(_prepare_file, *job) for job in jobs]):
-            yield future.result()
 
 
 def _prepare_file(source: Path, path: Path, config: SuperpointConfig, normals: str) -> None:
