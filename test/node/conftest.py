@@ -11,7 +11,9 @@ import time
 os.environ['ROS_PYTHON_CHECK_FIELDS'] = '1'
 os.environ['OMP_NUM_THREADS'] = '1'
 
+from lifecycle_msgs.srv import GetState
 import pytest
+from rcl_interfaces.srv import DescribeParameters
 import rclpy
 from rclpy.executors import SingleThreadedExecutor
 from rescene4d_ros.data import cloud_array
@@ -26,6 +28,7 @@ import torch
 
 DOMAINS = itertools.count(os.getpid())
 PATIENCE = 120.0    # s; nothing here is slow, but the machine may be busy
+QUESTIONS = (DescribeParameters, GetState)      # services that change nothing
 DAY_NS = 86_400 * 10 ** 9
 FIRST_NS = 1_700_000_000 * 10 ** 9
 
@@ -143,12 +146,26 @@ class Client:
             self._executor.spin_once(timeout_sec=0.05)
         return value
 
+    def spin(self, duration, until=lambda: False):
+        """Spin for some seconds, or until a condition holds."""
+        end = time.monotonic() + duration
+        while time.monotonic() < end and not until():
+            self._executor.spin_once(timeout_sec=0.05)
+
     def call(self, kind, name, request):
         """Call a service and return its response."""
         client = self.node.create_client(kind, name)
         self.wait(client.service_is_ready)
+        # We may know the service before it knows us, and a reply to a reader that it does not
+        # know is lost: wait a little, and ask again what may be asked twice.
+        self.spin(0.2)
+        end = time.monotonic() + PATIENCE
         future = client.call_async(request)
-        self.wait(future.done)
+        while not future.done():
+            assert time.monotonic() < end, f'{name} did not answer'
+            self.spin(5.0, until=future.done)
+            if not future.done() and kind in QUESTIONS:
+                future = client.call_async(request)
         self.node.destroy_client(client)
         return future.result()
 
