@@ -3,36 +3,34 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from dataclasses import replace
 import json
+import os
 from pathlib import Path
+import sys
 import time
-from typing import Any
 
-from rescene4d_ros import __version__
-from rescene4d_ros.cli.flags import add_flags, made
-from rescene4d_ros.cli.provenance import checksum, git_commit
+from rescene4d_ros.cli.evaluation_data import find_data
+from rescene4d_ros.cli.evaluation_plots import draw_evaluation
+from rescene4d_ros.cli.flags import add_flags, made, values_of
+from rescene4d_ros.cli.provenance import checksum, provenance
+from rescene4d_ros.cli.score_markdown import markdown
 from rescene4d_ros.cli.score_tables import methods_table, runs_table
 from rescene4d_ros.comparison import (
     compare,
     Compared,
     ComparisonConfig,
+    loaded,
     METHODS,
     metrics_of,
+    Plan,
     ResultsFolder,
 )
-from rescene4d_ros.config import settings
-from rescene4d_ros.errors import ConfigError, FileFormatError
-from rescene4d_ros.evaluation.changes import pool
+from rescene4d_ros.errors import FileFormatError
 from rescene4d_ros.evaluation.config import ScoreRules
-from rescene4d_ros.evaluation.segmentation import precision_recall_curve
-from rescene4d_ros.inference import InferenceConfig, Segmenter
-from rescene4d_ros.structures import INSTANCE_CLASSES
-from rescene4d_ros.view.score_plots import (
-    draw_change_confusion,
-    draw_cost,
-    draw_identities,
-    draw_precision_recall,
-)
+from rescene4d_ros.evaluation.intervals import DRAWS
+from rescene4d_ros.inference import InferenceConfig
+from rescene4d_ros.rooms.sets import SETS
 from rich.console import Console
 from rich.progress import (
     BarColumn,
@@ -43,26 +41,35 @@ from rich.progress import (
 )
 
 NOT_A_FLAG = ('cache_visits',)      # every sequence sets it to its number of visits
-TIMELINES = 3                       # sequences whose identities are drawn
 LEAST_WIDTH = 120                   # of the table: a narrow terminal wraps, it loses no method
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare data, methods and outputs, and the settings of network, methods and rules."""
     source = parser.add_mutually_exclusive_group(required=True)
-    source.add_argument('--data', type=Path, metavar='DIR',
-                        help='sequence files of `rescene4d rooms make` or `rescene4d prepare`')
+    source.add_argument('--data', metavar='DIR|NAME',
+                        help='sequence files of `rescene4d rooms make` or `rescene4d prepare`, or '
+                             f'a fixed set of --sets by its name, {", ".join(SETS)}, which is '
+                             'made where it is missing')
     source.add_argument('--compare', type=Path, nargs='+', metavar='FILE',
                         help='show metrics.json of several runs side by side')
+    parser.add_argument('--sets', type=Path, default=Path('out/sets'), metavar='DIR',
+                        help='where the fixed sets are, a folder each (default: %(default)s)')
     parser.add_argument('--methods', nargs='+', choices=METHODS, metavar='METHOD',
                         help=f'of {", ".join(METHODS)} (default: all)')
     parser.add_argument('--limit', type=int, metavar='N', help='only the first N sequences')
+    parser.add_argument('--jobs', type=int, default=1,
+                        help='processes; each needs up to 3 GB for 12 visits of a large room')
     parser.add_argument('--out', type=Path, default=Path('out/evaluate'), metavar='DIR',
-                        help='predictions, metrics.json and plots; a run that was stopped goes '
-                             'on there (default: %(default)s)')
+                        help='predictions, scores and plots; a run that was stopped goes on there '
+                             '(default: %(default)s)')
     parser.add_argument('--json', type=Path, metavar='FILE',
                         help='all scores go there (default: metrics.json in --out)')
+    parser.add_argument('--markdown', type=Path, metavar='FILE',
+                        help='tables that documents can quote (default: metrics.md in --out)')
     parser.add_argument('--seed', type=int, default=0, help='of the intervals')
+    parser.add_argument('--draws', type=int, default=DRAWS, metavar='N',
+                        help='of rooms, for the intervals; 0 = none (default: %(default)s)')
     for config in (ComparisonConfig, InferenceConfig, ScoreRules):
         add_flags(parser, config, without=NOT_A_FLAG)
 
@@ -72,77 +79,57 @@ def run(options: argparse.Namespace) -> int:
     if options.compare:
         return _compare_runs(options.compare, options.methods)
     start = time.perf_counter()
-    paths = _sequence_files(options.data, options.limit)
-    config, rules = made(ComparisonConfig, options), made(ScoreRules, options)
-    segmenter = Segmenter.load(made(InferenceConfig, options))
-    methods = list(dict.fromkeys(options.methods or METHODS))
-    made_with = {'version': __version__, 'commit': git_commit(),
-                 'weights_hash': segmenter.weights_hash,
-                 'device': segmenter.device_name,
-                 'inference': _values(segmenter.config, without=('weights', *NOT_A_FLAG)),
-                 'comparison': _values(config)}
-    folder = ResultsFolder(options.out)
-    folder.claim(made_with)
-    compared = _compare(paths, segmenter, methods, config, rules, folder)
-    document = {**made_with, 'data': str(options.data), 'data_sha256': checksum(paths),
-                'sequences': len(paths),
-                'rooms': len({s.truth.room for s in compared.sequences[methods[0]]}),
-                'rules': _values(rules)}
+    plan = Plan(tuple(dict.fromkeys(options.methods or METHODS)), _inference(options),
+                made(ComparisonConfig, options), made(ScoreRules, options),
+                ResultsFolder(options.out), time.perf_counter)
+    data = find_data(options.data, options.sets, options.limit, plan.config.visits, options.jobs)
+    if data.told:
+        print(data.told, file=sys.stderr)
+    origin = provenance('evaluate', options.arguments)
+    segmenter = loaded(plan.inference)
+    made_with = {**{key: origin[key] for key in ('version', 'commit')},
+                 'weights_hash': segmenter.weights_hash, 'device': segmenter.device_name,
+                 'inference': values_of(plan.inference, ('weights', 'torch_threads', *NOT_A_FLAG)),
+                 'comparison': values_of(plan.config)}
+    plan.folder.claim(made_with)
+    compared = _compare(data.paths, plan, options.jobs)
+    document = {**origin, **made_with, 'data': data.name, 'data_sha256': checksum(data.paths),
+                'data_is_as_recorded': data.is_as_recorded, 'sequences': len(data.paths),
+                'rooms': len({s.truth.room for s in compared.sequences[plan.methods[0]]}),
+                'jobs': options.jobs, 'torch_threads': plan.inference.torch_threads,
+                'seed': options.seed, 'draws': options.draws, 'rules': values_of(plan.rules)}
     with Console(stderr=True).status('scoring'):
-        document |= metrics_of(compared, rules, options.seed)
+        document |= metrics_of(compared, plan.rules, options.seed, options.draws)
     document['seconds'] = round(time.perf_counter() - start, 3)
-    _console().print(methods_table(document, f'{options.data}: {len(paths)} sequences, '
+    _console().print(methods_table(document, f'{data.name}: {len(data.paths)} sequences, '
                                    f'{document["rooms"]} rooms'))
-    target = options.json or options.out / 'metrics.json'
-    target.parent.mkdir(parents=True, exist_ok=True)
-    target.write_text(json.dumps(document, indent=1, allow_nan=False) + '\n')
-    print(target, *_draw(options.out, compared, document, rules), sep='\n')
+    for path, text in (
+            (options.json or options.out / 'metrics.json',
+             json.dumps(document, indent=1, allow_nan=False) + '\n'),
+            (options.markdown or options.out / 'metrics.md', markdown(document))):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text)
+        print(path)
+    print(*draw_evaluation(options.out, compared, document, plan.rules), sep='\n')
     return 0
 
 
-def _sequence_files(folder: Path, limit: int | None) -> list[Path]:
-    """Return the files to run on, or say that there are none."""
-    if limit is not None and limit < 1:
-        raise ConfigError(f'--limit: expected at least 1 sequence, got {limit}')
-    paths = sorted(folder.glob('*.npz'))[:limit]
-    if not paths:
-        raise FileFormatError(f'{folder}: expected sequence files (*.npz), found none; make some '
-                              'with `rescene4d rooms make` or `rescene4d prepare`')
-    return paths
+def _inference(options: argparse.Namespace) -> InferenceConfig:
+    """Return the settings of the network; several processes share the threads."""
+    config = made(InferenceConfig, options)
+    if options.jobs > 1 and not config.torch_threads:
+        return replace(config, torch_threads=max(1, (os.cpu_count() or 1) // options.jobs))
+    return config
 
 
-def _compare(paths: Sequence[Path], segmenter: Segmenter, methods: Sequence[str],
-             config: ComparisonConfig, rules: ScoreRules, folder: ResultsFolder) -> Compared:
+def _compare(paths: Sequence[Path], plan: Plan, processes: int) -> Compared:
     """Run everything, showing how far it is and what is being done."""
     columns = (BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(),
                TextColumn('{task.description}'))
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task('', total=len(paths))
-        return compare(paths, segmenter, methods, config, rules, folder, time.perf_counter,
+        return compare(paths, plan, processes,
                        lambda done, doing: bar.update(task, completed=done, description=doing))
-
-
-def _draw(out: Path, compared: Compared, document: dict[str, Any], rules: ScoreRules
-          ) -> list[Path]:
-    """Write the plots; return their paths."""
-    curves = {name: precision_recall_curve([s.truth for s in found], [s.found for s in found],
-                                           rules)
-              for name, found in compared.sequences.items()}
-    changes = {name: [s.changes for s in found if s.changes is not None]
-               for name, found in compared.sequences.items()}
-    paths = [out / f'{name}.png' for name in ('precision_recall', 'change_confusion', 'cost')]
-    draw_precision_recall(paths[0], curves)
-    draw_change_confusion(paths[1], {name: pool(counts).confusion
-                                     for name, counts in changes.items() if counts})
-    draw_cost(paths[2], document['seconds_by_visits'])
-    first = next(iter(compared.sequences.values()))
-    for k, truth in enumerate(s.truth for s in first[:TIMELINES]):
-        paths.append(out / f'identities_{truth.name}.png')
-        draw_identities(paths[-1], {name: found[k].ids
-                                    for name, found in compared.sequences.items()},
-                        [f'{INSTANCE_CLASSES[c]} {i}' for c, i in
-                         zip(truth.classes.tolist(), truth.instance_ids.tolist())])
-    return paths
 
 
 def _compare_runs(paths: Sequence[Path], methods: Sequence[str] | None) -> int:
@@ -172,9 +159,3 @@ def _compare_runs(paths: Sequence[Path], methods: Sequence[str] | None) -> int:
 def _console() -> Console:
     """Return a console that is wide enough for all methods."""
     return Console(width=max(Console().width, LEAST_WIDTH))
-
-
-def _values(config: object, without: Sequence[str] = ()) -> dict[str, Any]:
-    """Return the settings of a config as plain values."""
-    return {s.name: getattr(config, s.name) for s in settings(type(config))
-            if s.name not in without}

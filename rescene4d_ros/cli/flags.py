@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Collection
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from rescene4d_ros.config import make, settings
 
@@ -28,3 +28,9 @@ def made(cls: type[C], options: argparse.Namespace) -> C:
     """Return the config that the flags say; what has no flag keeps its default."""
     return make(cls, {s.name: getattr(options, s.name) for s in settings(cls)
                       if hasattr(options, s.name)})
+
+
+def values_of(config: object, without: Collection[str] = ()) -> dict[str, Any]:
+    """Return the settings of a config as plain values."""
+    return {s.name: getattr(config, s.name) for s in settings(type(config))
+            if s.name not in without}

@@ -43,7 +43,7 @@ def main(argv: list[str] | None = None) -> int:
     sub = argparse.ArgumentParser(prog=f'rescene4d {args.command}',
                                   description=COMMANDS[args.command])
     module.add_arguments(sub)
-    options = sub.parse_args(args.arguments)
+    options = sub.parse_args(args.arguments, argparse.Namespace(arguments=args.arguments))
     try:
         return module.run(options) or 0
     except RescenError as error:

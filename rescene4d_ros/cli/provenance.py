@@ -1,10 +1,46 @@
-"""Where results come from: the commit of this checkout, and the bytes of the data."""
+"""Where results come from: command, commit, versions, device, and the bytes of the data."""
 from __future__ import annotations
 
 from collections.abc import Sequence
 import hashlib
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+import platform
+import shlex
 import subprocess
+from typing import Any
+
+from rescene4d_ros import __version__
+
+LIBRARIES = ('numpy', 'scipy', 'torch')
+
+
+def provenance(command: str, arguments: Sequence[str]) -> dict[str, Any]:
+    """
+    Return what every file of results says of its making, as JSON holds it.
+
+    Parameters
+    ----------
+    command : str
+        Of `rescene4d`.
+    arguments : sequence of str
+        What was given to it.
+
+    """
+    return {'command': shlex.join(['rescene4d', command, *arguments]), 'version': __version__,
+            'commit': git_commit(), 'libraries': library_versions(),
+            'machine': f'{platform.system()} {platform.machine()}'}
+
+
+def library_versions() -> dict[str, str]:
+    """Return the versions of Python and of the libraries that numbers may depend on."""
+    found = {'python': platform.python_version()}
+    for name in LIBRARIES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:            # `score` needs no torch
+            continue
+    return found
 
 
 def git_commit() -> str | None:

@@ -60,13 +60,28 @@ def run(options: argparse.Namespace) -> int:
     return 0 if fine else 1
 
 
-def files_of(name: str, folder: Path, limit: int | None = None) -> dict[int, Path]:
-    """Return the files of a set, or of its first sequences, by seed; they need not exist."""
+def files_of(name: str, folder: Path, limit: int | None = None, visits: int = 0
+             ) -> dict[int, Path]:
+    """
+    Return the files of a set by seed; they need not exist.
+
+    Parameters
+    ----------
+    name : str
+        Of the set.
+    folder : Path
+        Where they are.
+    limit : int, optional
+        Only the first sequences.
+    visits : int
+        Only sequences with at least so many visits.
+
+    """
     if limit is not None and limit < 1:
         raise ConfigError(f'--limit: expected at least 1 sequence, got {limit}; leave it out for '
                           'the whole set')
-    return {seed: folder / f'room_{seed:08d}.npz'
-            for seed, _ in islice(SETS[name].sequences(), limit)}
+    wanted = (seed for seed, config in SETS[name].sequences() if config.visits >= visits)
+    return {seed: folder / f'room_{seed:08d}.npz' for seed in islice(wanted, limit)}
 
 
 def make_missing(name: str, paths: Mapping[int, Path], processes: int) -> None:

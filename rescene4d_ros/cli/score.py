@@ -8,21 +8,20 @@ from pathlib import Path
 import time
 
 import numpy as np
-from rescene4d_ros import __version__
-from rescene4d_ros.cli.flags import add_flags, made
-from rescene4d_ros.cli.provenance import checksum
+from rescene4d_ros.cli.flags import add_flags, made, values_of
+from rescene4d_ros.cli.provenance import checksum, provenance
+from rescene4d_ros.cli.score_markdown import markdown
 from rescene4d_ros.cli.score_tables import intervals_table
-from rescene4d_ros.config import settings
 from rescene4d_ros.data import read_sequence
 from rescene4d_ros.data.sequence_file import room_of
 from rescene4d_ros.errors import FileFormatError
 from rescene4d_ros.evaluation.checked_arrays import CheckedArrays
 from rescene4d_ros.evaluation.config import ScoreRules
+from rescene4d_ros.evaluation.intervals import DRAWS, intervals
 from rescene4d_ros.evaluation.score_files import read_prediction_file, read_truth_file
 from rescene4d_ros.evaluation.sequences import true_sequence, TrueSequence
 from rescene4d_ros.evaluation.summary import (
     identity_by_split,
-    intervals,
     reduce_sequence,
     ReducedSequence,
     summarize,
@@ -39,8 +38,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help='one .npz per sequence: of docs/evaluation.md, or sequence files of '
                              '`rescene4d rooms make` and `rescene4d prepare`')
     parser.add_argument('--json', type=Path, metavar='FILE', help='write all scores there')
+    parser.add_argument('--markdown', type=Path, metavar='FILE',
+                        help='write tables there that documents can quote')
     parser.add_argument('--name', default='prediction', help='of the method, in the output')
     parser.add_argument('--seed', type=int, default=0, help='of the intervals')
+    parser.add_argument('--draws', type=int, default=DRAWS, metavar='N',
+                        help='of rooms, for the intervals; 0 = none (default: %(default)s)')
     add_flags(parser, ScoreRules)
 
 
@@ -51,22 +54,24 @@ def run(options: argparse.Namespace) -> int:
     pairs = matched_files(options.pred, options.truth)
     sequences = list(_reduce(pairs, rules))
     scores = summarize(sequences, rules)
-    ends = intervals(sequences, np.random.default_rng(options.seed))
-    parts = identity_by_split(sequences)
+    ends = intervals(sequences, rules, np.random.default_rng(options.seed), options.draws)
     rooms = len({s.truth.room for s in sequences})
+    document = {**provenance('score', options.arguments), 'device': 'cpu', 'weights_hash': None,
+                'data': str(options.truth), 'data_sha256': checksum([t for _, t in pairs]),
+                'predictions_sha256': checksum([p for p, _ in pairs]),
+                'sequences': len(sequences), 'rooms': rooms, 'seed': options.seed,
+                'draws': options.draws, 'rules': values_of(rules),
+                'methods': {options.name: scores}, 'intervals': {options.name: ends},
+                'identity_by_split': {options.name: identity_by_split(sequences)}}
+    document['seconds'] = round(time.perf_counter() - start, 3)
     Console().print(intervals_table(options.name, scores, ends, f'{len(sequences)} sequences',
                                     rooms))
-    if options.json is not None:
-        document = {'version': __version__, 'sequences': len(sequences),
-                    'rooms': rooms,
-                    'truth_sha256': checksum([true for _, true in pairs]),
-                    'seconds': round(time.perf_counter() - start, 3),
-                    'rules': {s.name: getattr(rules, s.name) for s in settings(ScoreRules)},
-                    'methods': {options.name: scores}, 'intervals': {options.name: ends},
-                    'identity_by_split': {options.name: parts}}
-        options.json.parent.mkdir(parents=True, exist_ok=True)
-        options.json.write_text(json.dumps(document, indent=1, allow_nan=False) + '\n')
-        print(options.json)
+    for path, text in ((options.json, json.dumps(document, indent=1, allow_nan=False) + '\n'),
+                       (options.markdown, markdown(document))):
+        if path is not None:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+            print(path)
     return 0
 
 

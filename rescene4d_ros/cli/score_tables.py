@@ -22,11 +22,11 @@ def intervals_table(name: str, scores: Mapping, ends: Mapping, title: str, rooms
     table = Table('', 'score', name, f'95 % over {rooms} rooms', title=title)
     for section, key, is_last in _rows():
         interval = ends.get(key)
-        table.add_row(section, key, _text(scores[key], key, with_unit=True),
+        table.add_row(section, key, score_text(scores[key], key, with_unit=True),
                       '' if interval is None else f'{interval[0]:.3f} .. {interval[1]:.3f}',
                       end_section=is_last)
     for kind, value in scores['t_mrec_by_change'].items():
-        table.add_row('', f't_mrec {kind}', _text(value, ''), '')
+        table.add_row('', f't_mrec {kind}', score_text(value, ''), '')
     return table
 
 
@@ -38,7 +38,7 @@ def methods_table(document: Mapping[str, Any], title: str) -> Table:
     for name in methods:
         table.add_column(name.replace('_', '\n'), justify='right', no_wrap=True)
     for _, key, is_last in _rows():
-        table.add_row(_label(key), *(_text(scores[key], key) for scores in methods.values()),
+        table.add_row(_label(key), *(score_text(scores[key], key) for scores in methods.values()),
                       end_section=is_last)
     for n, seconds in _seconds(document).items():
         table.add_row(f's for {n} visits', *(f'{seconds[name]:.1f}' for name in methods))
@@ -66,7 +66,7 @@ def runs_table(documents: Mapping[str, Mapping[str, Any]], methods: Sequence[str
         for _, key, is_last in _rows():
             values = [d['methods'].get(method, {}).get(key) for d in documents.values()]
             known = values[0] is not None and values[-1] is not None
-            table.add_row(method, _label(key), *(_text(v, key) for v in values),
+            table.add_row(method, _label(key), *(score_text(v, key) for v in values),
                           f'{values[-1] - values[0]:+.3f}' if known else '-',
                           end_section=is_last and key == SECTIONS['change'][-1])
     return table
@@ -92,7 +92,7 @@ def _label(key: str) -> str:
     return f'{key} [{UNITS[key]}]'.replace('[', r'\[') if key in UNITS else key
 
 
-def _text(value: float | None, key: str, with_unit: bool = False) -> str:
+def score_text(value: float | None, key: str, with_unit: bool = False) -> str:
     """Return a score for people; undefined is not 0."""
     if value is None:
         return '-'

@@ -11,6 +11,8 @@ from rescene4d_ros.errors import ConfigError
 class ComparisonConfig:
     """Settings of the methods that are compared."""
 
+    visits: int = param(0, 'Only the first so many visits of each sequence; sequences that have '
+                        'fewer are left out; 0 = all of all', ge=0, le=1000)
     window: int = param(0, 'Most visits that joint segments together; longer sequences are cut '
                         'into windows that share a visit; 0 = all', ge=0, le=100)
     cell: float = param(0.1, 'Edge of the cells that per_visit_geometric compares', unit='m',

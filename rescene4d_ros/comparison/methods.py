@@ -2,7 +2,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
@@ -26,26 +25,9 @@ from rescene4d_ros.memory import SceneMemory
 from rescene4d_ros.scene import SceneTracker, Segmenter
 from rescene4d_ros.structures import Segmentation
 
+Method = Callable[[Observations], PredictedSequence]
 Linked = tuple[list[VisitMasks], list[np.ndarray]]      # masks and their ids, per visit
 SAME_OVERLAP = 0.5              # of two windows' masks of one object in the visit they share
-
-
-@dataclass(frozen=True)
-class Method:
-    """
-    Hold one method.
-
-    Attributes
-    ----------
-    predict : callable
-        Observations to PredictedSequence.
-    shared_seconds : callable, optional
-        How long that took which this method shares with others; None = nothing shared.
-
-    """
-
-    predict: Callable[[Observations], PredictedSequence]
-    shared_seconds: Callable[[Observations], float] | None = None
 
 
 def joint(observations: Observations) -> Linked:
@@ -135,8 +117,7 @@ def remember(observations: Observations, segmenter: Segmenter) -> PredictedSeque
                               [u.visit.visit_id for u in updates])
 
 
-def _linked(found: Callable[[Observations], Linked]) -> Callable[[Observations],
-                                                                 PredictedSequence]:
+def _linked(found: Callable[[Observations], Linked]) -> Method:
     """Make a prediction of linked masks, with changes told from who is there and where."""
     def predict(observations: Observations) -> PredictedSequence:
         masks, ids = found(observations)
@@ -150,7 +131,7 @@ def _over_singles(link: Callable[[Sequence[VisitMasks]], list[np.ndarray]]) -> M
     def found(observations: Observations) -> Linked:
         masks = observations.single_masks()
         return masks, link(masks)
-    return Method(_linked(found), Observations.singles_seconds)
+    return _linked(found)
 
 
 def _oracle_link(observations: Observations) -> Linked:
@@ -163,34 +144,20 @@ def _memory_oracle_masks(observations: Observations) -> PredictedSequence:
     return remember(observations, TrueMasks(case.sequence, case.truth))
 
 
-METHODS = {
-    'joint': Method(_linked(joint), Observations.encoding_seconds),
+METHODS: dict[str, Method] = {
+    'joint': _linked(joint),
     'per_visit_semantic': _over_singles(link_by_class),
     'per_visit_geometric': _over_singles(link_by_place),
-    'stacked': Method(_linked(stacked)),
+    'stacked': _linked(stacked),
     'pairwise': _over_singles(link_pairwise),
     'ema': _over_singles(link_by_average),
-    'query_index': Method(_linked(query_index), Observations.singles_seconds),
-    'oracle_link': Method(_linked(_oracle_link), Observations.singles_seconds),
-    'memory': Method(lambda seen: remember(seen, seen), Observations.encoding_seconds),
-    'memory_oracle_masks': Method(_memory_oracle_masks),
+    'query_index': _linked(query_index),
+    'oracle_link': _linked(_oracle_link),
+    'memory': lambda seen: remember(seen, seen),
+    'memory_oracle_masks': _memory_oracle_masks,
 }
 
 
-def run_method(name: str, observations: Observations, clock: Callable[[], float]
-               ) -> tuple[PredictedSequence, float]:
-    """
-    Predict one sequence.
-
-    Returns
-    -------
-    prediction : PredictedSequence
-    seconds : float
-        From points to ids, with its share of what is computed once for several methods.
-
-    """
-    method = METHODS[name]
-    shared = 0.0 if method.shared_seconds is None else method.shared_seconds(observations)
-    start = clock()
-    prediction = method.predict(observations)
-    return prediction, shared + clock() - start
+def run_method(name: str, observations: Observations) -> tuple[PredictedSequence, float]:
+    """Predict one sequence; return also the seconds from points to ids, as if it ran alone."""
+    return observations.charge(METHODS[name])

@@ -1,9 +1,11 @@
 """What the compared methods see of one sequence: computed once, and only when asked for."""
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
 from rescene4d_ros.comparison.config import ComparisonConfig
@@ -33,12 +35,17 @@ class Case:
     scored: TrueSequence
 
 
+T = TypeVar('T')
+ENCODING, MASKS = 'encoding', 'masks'
+
+
 class Observations:
     """
     Segment one sequence for all methods; what several of them need is computed once.
 
     The network encodes each visit once, also for windows and for the memory, whose visits are the
-    same points.
+    same points, and segments the same visits together once. Every method is charged for what it
+    used, as if it ran alone.
 
     Attributes
     ----------
@@ -55,8 +62,9 @@ class Observations:
         self.class_names = segmenter.class_names
         self._segmenter = segmenter
         self._clock = clock
-        self._singles: tuple[Segmentation, ...] = ()
-        self._seconds: dict[str, float] = {}
+        self._made: dict[Hashable, tuple[Any, float]] = {}      # what, and its seconds
+        self._used: set[Hashable] = set()
+        self._owed = 0.0
         self._stage = {scan.stamp_ns: t for t, scan in enumerate(self.scans)}
         segmenter.tune(replace(segmenter.config, cache_visits=len(self.scans)))
 
@@ -65,31 +73,31 @@ class Observations:
         """Return the T visits."""
         return self.case.sequence.scans
 
-    def encoding_seconds(self) -> float:
-        """Return how long the features of all visits took; computes them the first time."""
-        if 'encoding' not in self._seconds:
-            start = self._clock()
-            self._segmenter.encode(self.scans, self._keys(range(len(self.scans))))
-            self._seconds['encoding'] = self._clock() - start
-        return self._seconds['encoding']
+    def charge(self, use: Callable[[Observations], T]) -> tuple[T, float]:
+        """
+        Let a method use this.
 
-    def singles_seconds(self) -> float:
-        """Return how long every visit alone took, with its features; as `encoding_seconds`."""
-        encoding = self.encoding_seconds()
-        if 'singles' not in self._seconds:
-            start = self._clock()
-            self._singles = tuple(self.window(t, t + 1) for t in range(len(self.scans)))
-            self._seconds['singles'] = self._clock() - start
-        return encoding + self._seconds['singles']
+        Returns
+        -------
+        result
+            Of `use`.
+        seconds : float
+            What it took, with all that it used and others had computed before.
+
+        """
+        self._used, self._owed = set(), 0.0
+        start = self._clock()
+        result = use(self)
+        return result, self._clock() - start + self._owed
 
     def singles(self) -> tuple[Segmentation, ...]:
         """Return T segmentations, of each visit alone."""
-        self.singles_seconds()
-        return self._singles
+        return tuple(self.window(t, t + 1) for t in range(len(self.scans)))
 
     def single_masks(self) -> list[VisitMasks]:
         """Return the masks of each visit alone."""
-        return [self.masks_of(single, t) for t, single in enumerate(self.singles())]
+        singles = self.singles()
+        return self._once(MASKS, lambda: [self.masks_of(s, t) for t, s in enumerate(singles)])
 
     def masks_of(self, segmentation: Segmentation, visit: int, place: int = 0) -> VisitMasks:
         """Return the masks of a visit of the sequence, which has a place in the segmentation."""
@@ -97,12 +105,29 @@ class Observations:
 
     def window(self, first: int, end: int) -> Segmentation:
         """Segment the visits `first` to `end - 1` together."""
-        return self._segmenter.segment(self.scans[first:end], self._keys(range(first, end)))
+        return self._together(tuple(range(first, end)))
 
     def segment(self, scans: Sequence[Scan], keys: Sequence[str]) -> Segmentation:
         """Segment visits of this sequence for the memory, whose `keys` are other names."""
-        return self._segmenter.segment(scans, self._keys([self._stage[s.stamp_ns]
-                                                          for s in scans]))
+        return self._together(tuple(self._stage[s.stamp_ns] for s in scans))
+
+    def _together(self, stages: tuple[int, ...]) -> Segmentation:
+        """Segment some visits of the sequence together."""
+        scans = [self.scans[t] for t in stages]
+        for t, scan in zip(stages, scans):
+            self._once((ENCODING, t), partial(self._segmenter.encode, [scan], self._keys([t])))
+        return self._once(stages, lambda: self._segmenter.segment(scans, self._keys(stages)))
+
+    def _once(self, name: Hashable, compute: Callable[[], T]) -> T:
+        """Return what has a name, computed the first time; once per method it is owed."""
+        if name not in self._made:
+            start = self._clock()
+            made = compute()
+            self._made[name] = made, self._clock() - start
+        elif name not in self._used:
+            self._owed += self._made[name][1]
+        self._used.add(name)
+        return self._made[name][0]
 
     def stacked(self) -> Segmentation:
         """Segment the points of all visits as those of one, then part the visits again."""

@@ -3,6 +3,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache, partial
 import hashlib
 from pathlib import Path
 
@@ -16,8 +17,14 @@ from rescene4d_ros.errors import ConfigError
 from rescene4d_ros.evaluation.config import ScoreRules
 from rescene4d_ros.evaluation.sequences import true_sequence
 from rescene4d_ros.evaluation.summary import reduce_sequence, ReducedSequence
-from rescene4d_ros.inference import Segmenter
-from rescene4d_ros.structures import INSTANCE_CLASSES
+from rescene4d_ros.inference import (
+    default_weights,
+    InferenceConfig,
+    Segmenter,
+    weights_hash,
+)
+from rescene4d_ros.processes import each_result
+from rescene4d_ros.structures import INSTANCE_CLASSES, ScanSequence, SequenceTruth
 
 Progress = Callable[[int, str], None]
 
@@ -40,21 +47,17 @@ class Compared:
     records: list[SequenceRecord]
 
 
-def compare(paths: Sequence[Path], segmenter: Segmenter, methods: Sequence[str],
-            config: ComparisonConfig, rules: ScoreRules, folder: ResultsFolder,
-            clock: Callable[[], float], progress: Progress = lambda done, doing: None
-            ) -> Compared:
+@dataclass(frozen=True)
+class Plan:
     """
-    Run methods over sequence files.
+    Say what is done with every sequence; travels to the processes that help.
 
-    Parameters
+    Attributes
     ----------
-    paths : sequence of Path
-        Sequence files with names of their own.
-    segmenter : Segmenter
-        For INSTANCE_CLASSES.
-    methods : sequence of str
+    methods : tuple of str
         Of `METHODS`.
+    inference : InferenceConfig
+        Of the network, for INSTANCE_CLASSES.
     config : ComparisonConfig
     rules : ScoreRules
         Of the scores; predictions do not depend on them.
@@ -62,42 +65,127 @@ def compare(paths: Sequence[Path], segmenter: Segmenter, methods: Sequence[str],
         Claimed; what is in it is not computed again.
     clock : callable
         Returns seconds, for the costs.
+
+    """
+
+    methods: tuple[str, ...]
+    inference: InferenceConfig
+    config: ComparisonConfig
+    rules: ScoreRules
+    folder: ResultsFolder
+    clock: Callable[[], float]
+
+    def __post_init__(self):
+        """Refuse methods that do not exist."""
+        unknown = [m for m in self.methods if m not in METHODS]
+        if unknown or not self.methods:
+            raise ConfigError(f'methods: expected some of {", ".join(METHODS)}; '
+                              f'got {", ".join(unknown) or "none"}')
+
+
+def compare(paths: Sequence[Path], plan: Plan, processes: int = 1,
+            progress: Progress = lambda done, doing: None) -> Compared:
+    """
+    Run methods over sequence files.
+
+    Parameters
+    ----------
+    paths : sequence of Path
+        Sequence files with names of their own.
+    plan : Plan
+    processes : int
+        1 = this one. Each holds a network and one sequence.
     progress : callable
-        Called with (sequences done, what is being done now).
+        Called with (sequences done, what is being done now, or was done last).
 
     Raises
     ------
     ConfigError
-        An unknown method, or weights for other classes.
+        Weights for other classes.
     FileFormatError, ScanError, StorageError
-        A sequence cannot be read or used, or the disk refused.
+        A sequence cannot be read or used, the disk refused, or a process was killed.
 
     """
-    unknown = [m for m in methods if m not in METHODS]
-    if unknown or not methods:
-        raise ConfigError(f'methods: expected some of {", ".join(METHODS)}; '
-                          f'got {", ".join(unknown) or "none"}')
+    alone = processes <= 1 or len(paths) < 2
+    results: dict[Path, tuple[SequenceRecord, list[ReducedSequence]]] = {}
+    if alone:
+        for done, path in enumerate(paths):
+            results[path] = compare_sequence(path, plan, partial(progress, done))
+    else:
+        progress(0, f'{processes} processes')
+        for (path, _), result in each_result(compare_sequence, [(p, plan) for p in paths],
+                                             processes):
+            results[path] = result
+            progress(len(results), path.stem)
+    progress(len(paths), 'done')
+    in_order = [results[path] for path in paths]
+    return Compared({method: [reduced[k] for _, reduced in in_order]
+                     for k, method in enumerate(plan.methods)},
+                    [record for record, _ in in_order])
+
+
+def compare_sequence(path: Path, plan: Plan, tell: Callable[[str], None] = lambda doing: None
+                     ) -> tuple[SequenceRecord, list[ReducedSequence]]:
+    """
+    Run all methods on one sequence, and compare with its truth.
+
+    Returns
+    -------
+    record : SequenceRecord
+    reduced : list of ReducedSequence
+        In the order of the methods.
+
+    """
+    tell(f'{path.stem}: reading')
+    case = read_case(path, plan.config.visits)
+    known = hashlib.sha256(path.read_bytes()).hexdigest()
+    record = plan.folder.record(path.stem, known) or SequenceRecord(
+        known, len(case.sequence), {})
+    observations = None
+    reduced = []
+    for method in plan.methods:
+        if method not in record.seconds:
+            observations = observations or Observations(
+                case, loaded(plan.inference), plan.config, plan.folder.path, plan.clock)
+            tell(f'{path.stem}: {method}')
+            prediction, seconds = run_method(method, observations)
+            record = replace(record, seconds={**record.seconds, method: round(seconds, 4)})
+            plan.folder.store(path.stem, method, prediction, record)
+        reduced.append(reduce_sequence(
+            case.scored, plan.folder.prediction(path.stem, method, case.scored), plan.rules))
+    return record, reduced
+
+
+def read_case(path: Path, visits: int = 0) -> Case:
+    """Read a sequence file, or its first visits; 0 = all."""
+    sequence, truth = read_sequence(path)
+    last = visits or len(sequence)
+    sequence = ScanSequence(sequence.scans[:last], path.stem)
+    truth = SequenceTruth(truth.visits[:last])
+    return Case(sequence, truth, true_sequence(truth, path.stem, room_of(path)))
+
+
+def loaded(config: InferenceConfig) -> Segmenter:
+    """
+    Return the network, loaded once per process and weights.
+
+    Raises
+    ------
+    ConfigError
+        Its classes are not INSTANCE_CLASSES.
+    WeightsError
+        The weights file is missing, damaged or of another version.
+
+    """
+    segmenter = _loaded(config, weights_hash(config.weights or default_weights()))
     if segmenter.class_names != INSTANCE_CLASSES:
         raise ConfigError(f'weights: expected the classes {", ".join(INSTANCE_CLASSES)}; got '
                           f'{", ".join(segmenter.class_names)}; score predictions of other '
                           'classes with `rescene4d score`')
-    compared = Compared({method: [] for method in methods}, [])
-    for done, path in enumerate(paths):
-        progress(done, f'{path.stem}: reading')
-        sequence, truth = read_sequence(path)
-        case = Case(replace(sequence, name=path.stem), truth,
-                    true_sequence(truth, path.stem, room_of(path)))
-        known = hashlib.sha256(path.read_bytes()).hexdigest()
-        record = folder.record(path.stem, known) or SequenceRecord(known, len(sequence), {})
-        observations = Observations(case, segmenter, config, folder.path, clock)
-        for method in methods:
-            if method not in record.seconds:
-                progress(done, f'{path.stem}: {method}')
-                prediction, seconds = run_method(method, observations, clock)
-                record = replace(record, seconds={**record.seconds, method: round(seconds, 4)})
-                folder.store(path.stem, method, prediction, record)
-            compared.sequences[method].append(reduce_sequence(
-                case.scored, folder.prediction(path.stem, method, case.scored), rules))
-        compared.records.append(record)
-    progress(len(paths), 'done')
-    return compared
+    return segmenter
+
+
+@lru_cache(maxsize=1)
+def _loaded(config: InferenceConfig, name: str) -> Segmenter:
+    """Load the weights; their hash is asked for because a file may be written anew."""
+    return Segmenter.load(config)

@@ -165,6 +165,11 @@ def read_extras(path: Path) -> SequenceExtras:
     return SequenceExtras(superpoint, header.get('notes', {}))
 
 
+def count_visits(path: Path) -> int:
+    """Return how many visits a file holds; only its header is read."""
+    return len(_read(path, 'header')[0]['visits'])
+
+
 def room_of(path: Path) -> str:
     """
     Return the name of the room that a file shows: its own name, or the scene of a public data set.

@@ -14,8 +14,8 @@ from rescene4d_ros.evaluation.average_precision import LOOSE, Outcome, THRESHOLD
 from rescene4d_ros.evaluation.config import ScoreRules
 from rescene4d_ros.evaluation.identity import identity_counts, RATES
 from rescene4d_ros.evaluation.rates import draw_rooms, percentile_interval, resampled_rates
-from rescene4d_ros.evaluation.segmentation import Judged, judge_cases, pooled_cases, temporal_cases
-from rescene4d_ros.evaluation.summary import CHANGE_RATES, change_counts, ReducedSequence
+from rescene4d_ros.evaluation.segmentation import judge_cases, Judged, pooled_cases, temporal_cases
+from rescene4d_ros.evaluation.summary import change_counts, CHANGE_RATES, ReducedSequence
 
 DRAWS = 1000
 MOST_CELLS = 2 ** 21        # predictions times draws held at once, so that memory is bounded

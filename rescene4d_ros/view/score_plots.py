@@ -1,4 +1,4 @@
-"""Scores of several methods as pictures: precision over recall, changes, identities, cost."""
+"""Scores of several methods as pictures: precision, changes, confidences, identities, cost."""
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
+from rescene4d_ros.evaluation.calibration import CalibrationBin
 from rescene4d_ros.evaluation.changes import SCORED_KINDS
 from rescene4d_ros.evaluation.identity import IssuedIds
 from rescene4d_ros.view.colors import color_of
@@ -75,6 +76,34 @@ def draw_change_confusion(path: Path, tables: Mapping[str, np.ndarray]) -> None:
         ax.set_title(name, fontsize=9)
     figure.supxlabel('stated', fontsize=9)
     figure.supylabel('true', fontsize=9)
+    figure.savefig(path, dpi=130)
+
+
+def draw_calibration(path: Path, bins: Mapping[str, Sequence[CalibrationBin]]) -> None:
+    """
+    Draw how often statements were right over how sure they were: a reliability diagram.
+
+    Parameters
+    ----------
+    path : Path
+        PNG.
+    bins : mapping of str to sequence of CalibrationBin
+        Per method; empty bins have no point, a larger point stands for more statements.
+
+    """
+    figure = _figure(6.5, 5)
+    ax = figure.subplots()
+    ax.plot([0, 1], [0, 1], color='#888888', linewidth=1, label='calibrated')
+    for look, (name, of_method) in zip(_looks(len(bins)), bins.items()):
+        told = [b for b in of_method if b.count]
+        sure, right = [b.confidence for b in told], [b.right for b in told]
+        ax.plot(sure, right, label=name, linewidth=1.2, **look)
+        ax.scatter(sure, right, s=[6 + 30 * np.log10(b.count) for b in told],
+                   color=look['color'], alpha=0.7)
+    ax.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), xlabel='confidence of stated changes',
+           ylabel='share that is right')
+    ax.grid(alpha=0.3)
+    ax.legend(fontsize=8)
     figure.savefig(path, dpi=130)
 
 

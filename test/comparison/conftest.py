@@ -116,10 +116,37 @@ def places():
 @pytest.fixture
 def seen(tmp_path):
     """Return the function that makes observations of a case, by default with true masks."""
-    def observe(case, segmenter=None, **settings):
+    def observe(case, segmenter=None, clock=lambda: 0.0, **settings):
         return Observations(case, segmenter or TrueSegmenter(case), ComparisonConfig(**settings),
-                            tmp_path, iter(range(10 ** 6)).__next__)
+                            tmp_path, clock)
     return observe
+
+
+class SlowSegmenter(TrueSegmenter):
+    """Take 10 s for the features of a visit, 1 s for each visit that is segmented."""
+
+    def __init__(self, case):
+        super().__init__(case)
+        self.now, self.known, self.asked = 0.0, set(), []
+
+    def encode(self, scans, keys):
+        """Take the time of the visits that are not known."""
+        self.now += 10 * len(set(keys) - self.known)
+        self.known |= set(keys)
+
+    def segment(self, scans, keys):
+        """Take the time of each visit, and note what was asked for."""
+        self.encode(scans, keys)
+        self.now += len(scans)
+        self.asked.append(tuple(keys))
+        return super().segment(scans, keys)
+
+
+@pytest.fixture
+def slow(case, places):
+    """Return a case of three visits and a segmenter whose time can be told."""
+    made = case(places, places, places)
+    return made, SlowSegmenter(made)
 
 
 @pytest.fixture

@@ -2,6 +2,8 @@
 import json
 import os
 from pathlib import Path
+import shlex
+import shutil
 import signal
 import subprocess
 import sys
@@ -11,18 +13,24 @@ import numpy as np
 from PIL import Image
 import pytest
 from rescene4d_ros.cli.main import main
-from rescene4d_ros.comparison import compare, ComparisonConfig, METHODS, ResultsFolder
+from rescene4d_ros.comparison import (
+    compare,
+    ComparisonConfig,
+    METHODS,
+    Plan,
+    ResultsFolder,
+)
 from rescene4d_ros.data import read_sequence, write_sequence
 from rescene4d_ros.errors import ConfigError, StorageError
 from rescene4d_ros.evaluation import ScoreRules
 from rescene4d_ros.inference import (
     InferenceConfig,
     save_weights,
-    Segmenter,
     weights_hash,
     WeightsInfo,
 )
 from rescene4d_ros.models import ModelConfig, ReScene4D
+from rescene4d_ros.rooms.sets import SETS
 from rescene4d_ros.structures import ScanSequence, SequenceTruth
 
 KEYS = ('t_map t_map50 t_map25 map map50 map25 t_mrec t_mrec_by_change id_switch_rate '
@@ -44,15 +52,20 @@ def command(data, weights, tmp_path):
 
 
 @pytest.fixture
-def segmenter(weights):
-    """Return the same network."""
-    return Segmenter.load(InferenceConfig(weights=str(weights), device='cpu', torch_threads=1,
-                                          score_threshold=0.0))
+def plan(weights, tmp_path):
+    """Return the function that makes a plan with the same network."""
+    def planned(folder, methods=FEW):
+        inference = InferenceConfig(weights=str(weights), device='cpu', torch_threads=1,
+                                    score_threshold=0.0)
+        return Plan(methods, inference, ComparisonConfig(), ScoreRules(min_region=20),
+                    ResultsFolder(tmp_path / folder), time.perf_counter)
+    return planned
 
 
 def same_but_time(document):
     """Return the document without what differs from run to run."""
-    return {k: v for k, v in document.items() if not k.startswith('seconds')}
+    other = ('seconds', 'command', 'jobs', 'torch_threads')
+    return {k: v for k, v in document.items() if not k.startswith(other)}
 
 
 def test_everything_is_written_and_shown(command, data, weights, tmp_path, capsys):
@@ -66,11 +79,14 @@ def test_everything_is_written_and_shown(command, data, weights, tmp_path, capsy
     assert document['methods']['memory_oracle_masks']['t_map'] == 1.0
     assert document['methods']['memory_oracle_masks']['gap_recovery_recall'] == 1.0
     assert document['weights_hash'] == weights_hash(weights)
-    assert {'commit', 'device', 'data_sha256', 'seconds'} <= set(document)
+    assert {'commit', 'device', 'data_sha256', 'seconds', 'libraries'} <= set(document)
+    assert document['command'] == shlex.join(['rescene4d', *command()])
+    assert document['data_is_as_recorded'] is None
     assert (document['sequences'], document['rooms']) == (2, 2)
     assert set(document['seconds_by_visits']['joint']) == {'2', '3'}
     assert set(shown.split()) >= {'t_map50', 'id_switch_rate', 'change_f1', '1.000'}
-    for name in ('precision_recall', 'change_confusion', 'cost', 'identities_a', 'identities_b'):
+    for name in ('precision_recall', 'change_confusion', 'change_calibration', 'cost',
+                 'identities_a', 'identities_b'):
         assert np.unique(np.array(Image.open(tmp_path / 'out' / f'{name}.png'))).size > 20
     for name in ('joint', 'memory_oracle_masks'):
         predictions = tmp_path / 'out' / 'predictions' / name
@@ -79,7 +95,7 @@ def test_everything_is_written_and_shown(command, data, weights, tmp_path, capsy
         scored = json.loads((tmp_path / 'score.json').read_text())
         for part in ('methods', 'intervals', 'identity_by_split'):
             assert scored[part][name] == document[part][name]
-        assert scored['truth_sha256'] == document['data_sha256']
+        assert scored['data_sha256'] == document['data_sha256']
 
 
 def test_what_is_done_is_kept(command, data, tmp_path, case, places):
@@ -111,20 +127,19 @@ def test_predictions_of_another_run_are_not_mixed_in(command, capsys):
     assert main(command(*few, '--window', '2')) == 2
     told = capsys.readouterr().err
     assert 'another --out' in told
-    assert "comparison {'window': 0" in told
+    assert "comparison {'visits': 0, 'window': 0" in told
 
 
 class Stopped(Exception):
     """A stop between two predictions."""
 
 
-def test_stopped_run_goes_on(data, segmenter, tmp_path):
+def test_stopped_run_goes_on(data, plan, tmp_path):
     """Stopped after the first sequence and one method: the rest follows, the scores are equal."""
     paths = sorted(data.glob('*.npz'))
 
     def compared(folder, progress=lambda *_: None):
-        return compare(paths, segmenter, FEW, ComparisonConfig(), ScoreRules(min_region=20),
-                       ResultsFolder(tmp_path / folder), time.perf_counter, progress)
+        return compare(paths, plan(folder), progress=progress)
 
     def stop(done, doing):
         if doing == 'b: memory_oracle_masks':
@@ -167,6 +182,86 @@ def test_killed_process_goes_on(command, tmp_path):
     assert same_but_time(documents[0]) == same_but_time(documents[1])
 
 
+@pytest.mark.slow
+def test_processes_share_the_sequences(command, tmp_path):
+    """Two processes give the scores, predictions and order of one."""
+    few = ('--methods', *FEW)
+    assert main(command(*few, '--jobs', '2', out='two')) == 0
+    assert main(command(*few, out='one')) == 0
+    two, one = (json.loads((tmp_path / out / 'metrics.json').read_text())
+                for out in ('two', 'one'))
+    assert same_but_time(two) == same_but_time(one)
+    assert (two['jobs'], two['torch_threads']) == (2, 1)
+    for path in (tmp_path / 'one' / 'predictions').rglob('*.npz'):
+        other = tmp_path / 'two' / path.relative_to(tmp_path / 'one')
+        with np.load(path) as a, np.load(other) as b:
+            for name in a.files:
+                np.testing.assert_array_equal(a[name], b[name])
+
+
+def test_first_visits_only(command, data, tmp_path, capsys):
+    """--visits 2: both sequences, two visits each; 3: the longer one; 4: there is none."""
+    few = ('--methods', 'memory_oracle_masks')
+    assert main(command(*few, '--visits', '2', out='two')) == 0
+    assert main(command(*few, '--visits', '3', '--limit', '1', out='three')) == 0
+    two, three = (json.loads((tmp_path / out / 'metrics.json').read_text())
+                  for out in ('two', 'three'))
+    assert (two['sequences'], three['sequences']) == (2, 1)
+    assert set(two['seconds_by_visits']['memory_oracle_masks']) == {'2'}
+    assert set(three['seconds_by_visits']['memory_oracle_masks']) == {'3'}
+    assert two['methods']['memory_oracle_masks']['gap_recovery_recall'] is None
+    assert three['methods']['memory_oracle_masks']['gap_recovery_recall'] == 1.0
+    assert main(command(*few, '--visits', '4', out='four')) == 2
+    assert '4 visits' in capsys.readouterr().err
+
+
+def test_tables_to_quote(command, tmp_path):
+    """Markdown: its command, every method and score, the value of the JSON with its interval."""
+    assert main(command('--methods', *FEW, '--markdown', tmp_path / 'quote.md')) == 0
+    text = (tmp_path / 'quote.md').read_text()
+    document = json.loads((tmp_path / 'out' / 'metrics.json').read_text())
+    assert document['command'] in text
+    assert document['weights_hash'] in text
+    rows = [[cell.strip() for cell in line.strip('|').split('|')]
+            for line in text.splitlines() if line.startswith('|')]
+    head = next(k for k, row in enumerate(rows) if row[0] == 'segmentation')
+    assert rows[head + 1] == ['---'] + ['--:'] * (len(rows[head]) - 1)
+    for offset, name in enumerate(FEW, 2):
+        row = dict(zip(rows[head], rows[head + offset]))
+        assert row['segmentation'] == name
+        for key in ('t_map', 'map50'):
+            value, ends = document['methods'][name][key], document['intervals'][name][key]
+            assert row[key] == f'{value:.3f} ({ends[0]:.3f} .. {ends[1]:.3f})'
+    titles = {row[0] for row in rows}
+    assert titles >= {'identity', 'change', 't_mrec by change', 'id_switch_rate of',
+                      'gap_recovery_recall of', 's per sequence'}
+    assert all(len(row) == len(rows[k - 1]) for k, row in enumerate(rows) if row[0] in FEW)
+
+
+def test_set_by_its_name(data, weights, tmp_path, capsys):
+    """A fixed set: made where it is missing, found where it is, compared with its record."""
+    seed, _ = next(SETS['rooms-test'].sequences())
+    first = tmp_path / 'sets' / 'rooms-test' / f'room_{seed:08d}.npz'
+    one = ['evaluate', '--data', 'rooms-test', '--sets', str(tmp_path / 'sets'), '--limit', '1',
+           '--methods', 'memory_oracle_masks', '--weights', str(weights), '--device', 'cpu']
+
+    def run(out):
+        assert main([*one, '--out', str(tmp_path / out)]) == 0
+        return json.loads((tmp_path / out / 'metrics.json').read_text()), capsys.readouterr().err
+    document, told = run('made')
+    assert (document['data'], document['sequences']) == ('rooms-test', 1)
+    assert document['data_is_as_recorded'] == ('1 of 1 sequences are as recorded' in told)
+    written = first.stat().st_mtime_ns
+    assert run('found')[0]['data_sha256'] == document['data_sha256']
+    assert first.stat().st_mtime_ns == written
+    shutil.copy(data / 'a.npz', first)
+    document, told = run('other')
+    assert document['data_is_as_recorded'] is False
+    assert '1 differ' in told
+    assert main([*one[:2], 'rooms-tset']) == 2
+    assert 'rooms-test, rooms-long' in capsys.readouterr().err
+
+
 def test_runs_side_by_side(tmp_path, capsys):
     """Values of each run, what the last one gained, and in what the runs differ."""
     for name, value, data in (('old', 0.25, 'x'), ('new', 0.75, 'y')):
@@ -189,7 +284,7 @@ def test_runs_side_by_side(tmp_path, capsys):
 def test_unusable_input_is_told(command, data, weights, tmp_path, capsys):
     """No sequences, no such method, a limit of nothing, weights for other classes."""
     assert main(['evaluate', '--data', str(tmp_path / 'none')]) == 2
-    assert 'expected sequence files' in capsys.readouterr().err
+    assert 'expected a folder of sequence files' in capsys.readouterr().err
     assert main(command('--limit', '0')) == 2
     with pytest.raises(SystemExit):
         main(command('--methods', 'guess'))
@@ -199,7 +294,7 @@ def test_unusable_input_is_told(command, data, weights, tmp_path, capsys):
     assert 'cat, dog' in capsys.readouterr().err
 
 
-def test_damaged_folder_is_told(data, segmenter, tmp_path):
+def test_damaged_folder_is_told(data, plan, tmp_path):
     """A half-written record or claim is named, not guessed at."""
     folder = ResultsFolder(tmp_path / 'out')
     folder.claim({'weights': 'a'})
@@ -209,8 +304,7 @@ def test_damaged_folder_is_told(data, segmenter, tmp_path):
     (folder.path / 'sequences').mkdir()
     (folder.path / 'sequences' / 'a.json').write_text('{"sha')
     with pytest.raises(StorageError, match='remove the file'):
-        compare(sorted(data.glob('*.npz')), segmenter, FEW, ComparisonConfig(), ScoreRules(),
-                folder, time.perf_counter)
+        compare(sorted(data.glob('*.npz')), plan('out'))
     (folder.path / 'run.json').write_text('{')
     with pytest.raises(StorageError, match='another --out'):
         folder.claim({'weights': 'a'})

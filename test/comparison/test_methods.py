@@ -5,7 +5,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from rescene4d_ros.comparison import ComparisonConfig, METHODS, TrueMasks
-from rescene4d_ros.comparison.methods import joint, query_index, run_method, shown, windows
+from rescene4d_ros.comparison.methods import (
+    joint,
+    query_index,
+    remember,
+    run_method,
+    shown,
+    windows,
+)
 from rescene4d_ros.comparison.observations import stack
 from rescene4d_ros.errors import ConfigError
 from rescene4d_ros.evaluation import reduce_sequence, ScoreRules, summarize
@@ -17,14 +24,9 @@ NUMBERED = ('joint', 'per_visit_semantic', 'per_visit_geometric', 'pairwise', 'e
             'query_index', 'oracle_link', 'memory', 'memory_oracle_masks')
 
 
-def clock():
-    """Return a time that stands still."""
-    return 0.0
-
-
 def scores(observations, name):
     """Return the scores of one method on one case."""
-    prediction, _ = run_method(name, observations, clock)
+    prediction, _ = run_method(name, observations)
     return summarize([reduce_sequence(observations.case.scored, prediction, RULES)], RULES)
 
 
@@ -48,7 +50,7 @@ def test_still_room_is_perfect_on_true_masks(case, places, seen, name):
 def test_moved_farther_than_place_can_tell(case, places, seen, name, keeps):
     """The chair goes to the other end: who links by place makes two of it."""
     made = case(places, places | {1: (0.5, 2.2)})
-    prediction, _ = run_method(name, seen(made), clock)
+    prediction, _ = run_method(name, seen(made))
     first, second = issued(made, prediction)[1]
     assert first > 0
     assert second > 0
@@ -63,7 +65,7 @@ def test_moved_farther_than_place_can_tell(case, places, seen, name, keeps):
 def test_away_for_a_visit(case, places, seen, name, keeps):
     """The table leaves and returns: who looks back one visit only has forgotten it."""
     made = case(places, {i: places[i] for i in (1, 3)}, places)
-    before, between, after = issued(made, run_method(name, seen(made), clock)[0])[2]
+    before, between, after = issued(made, run_method(name, seen(made))[0])[2]
     assert between == 0
     assert (before == after > 0) == keeps
 
@@ -74,7 +76,7 @@ def test_windows_of_joint_share_a_visit_but_no_longer_past(case, places, seen):
     made = case(places, gone, places, places)
     for window, keeps in ((0, True), (3, True), (2, False)):
         observations = seen(made, window=window)
-        ids = issued(made, run_method('joint', observations, clock)[0])
+        ids = issued(made, run_method('joint', observations)[0])
         assert len(set(ids[1])) == len(set(ids[3])) == 1
         before, between, *after = ids[2]
         assert between == 0
@@ -140,15 +142,13 @@ def test_shared_features_change_nothing(case, places, seen, segmenter, weights):
     made = case(places, places, places)
     observations = seen(made, segmenter)
     fresh = Segmenter.load(segmenter.config)
-    observations.encoding_seconds()
     scans = made.sequence.scans
     for first, end in ((0, 3), (1, 3), (2, 3)):
         kept, new = observations.window(first, end), fresh.segment(scans[first:end])
         for a, b in zip(kept.labels, new.labels, strict=True):
             np.testing.assert_array_equal(a, b)
-    singles = observations.singles()
-    assert observations.singles() is singles
-    for t, single in enumerate(singles):
+    for t, single in enumerate(observations.singles()):
+        assert observations.window(t, t + 1) is single
         np.testing.assert_array_equal(single.labels[0], fresh.segment(scans[t:t + 1]).labels[0])
 
 
@@ -186,7 +186,7 @@ def test_every_method_runs_on_a_network(case, places, seen, segmenter, n_visits)
     made = case(*[places] * n_visits)
     observations = seen(made, segmenter, window=2)
     for name in METHODS:
-        prediction, seconds = run_method(name, observations, clock)
+        prediction, seconds = run_method(name, observations)
         n_points = len(made.scored.visit)
         assert seconds >= 0
         assert ((prediction.points >= 0) & (prediction.points < n_points)).all()
@@ -198,12 +198,35 @@ def test_every_method_runs_on_a_network(case, places, seen, segmenter, n_visits)
             assert len(prediction) > 0
 
 
-def test_costs_have_their_share_of_what_is_shared(case, places, seen):
-    """A clock that counts its calls: encoding and visits alone are paid by each who needs them."""
-    observations = seen(case(places, places))
-    ticks = iter(range(10 ** 6)).__next__
-    singles, encoding = observations.singles_seconds(), observations.encoding_seconds()
-    assert singles > encoding > 0
-    for name, shared in (('joint', encoding), ('memory', encoding), ('pairwise', singles),
-                         ('oracle_link', singles), ('memory_oracle_masks', 0)):
-        assert run_method(name, observations, ticks)[1] == shared + 1
+COSTS = {                   # s of three visits: 10 for the features of each, 1 to segment each
+    'joint': 33, 'per_visit_semantic': 33, 'per_visit_geometric': 33, 'pairwise': 33, 'ema': 33,
+    'query_index': 33, 'oracle_link': 33, 'memory': 35, 'memory_oracle_masks': 0}
+
+
+@pytest.mark.parametrize('backwards', [False, True])
+def test_costs_are_those_of_a_method_alone(slow, seen, backwards):
+    """Whoever comes first computes; whoever comes later is charged the same."""
+    made, segmenter = slow
+    observations = seen(made, segmenter, clock=lambda: segmenter.now)
+    for name in sorted(COSTS, reverse=backwards):
+        assert run_method(name, observations)[1] == COSTS[name], name
+
+
+def test_nothing_is_computed_twice(slow, seen):
+    """Ten methods: features once per visit, and no set of visits is segmented again."""
+    made, segmenter = slow
+    observations = seen(made, segmenter)
+    for name in COSTS:
+        run_method(name, observations)
+    assert len(segmenter.known) == 3
+    assert len(segmenter.asked) == len(set(segmenter.asked)) == 6   # 3 alone, 2 pairs, all
+    assert segmenter.now == 3 * 10 + 3 * 1 + 2 * 2 + 3
+
+
+def test_memory_takes_what_was_segmented_before(case, places, seen, segmenter):
+    """Masks of the comparison are those that the memory's own segmenter would have made."""
+    made = case(places, places | {1: (0.5, 2.2)}, places)
+    shared = run_method('memory', seen(made, segmenter))[0]
+    alone = remember(seen(made), Segmenter.load(segmenter.config))
+    for field in ('points', 'starts', 'classes', 'scores', 'object_ids'):
+        np.testing.assert_array_equal(getattr(shared, field), getattr(alone, field))

@@ -2,9 +2,11 @@
 import numpy as np
 from PIL import Image
 import pytest
+from rescene4d_ros.evaluation.calibration import calibration_bins
 from rescene4d_ros.evaluation.identity import IssuedIds
 from rescene4d_ros.view import color_of
 from rescene4d_ros.view.score_plots import (
+    draw_calibration,
     draw_change_confusion,
     draw_cost,
     draw_identities,
@@ -56,3 +58,13 @@ def test_confusion_of_any_number_of_methods(tmp_path, n_methods):
     dark = sum(count for (r, g, b), count in pixels(tmp_path / 'c.png').items()
                if b > r + 60 and r < 40)
     assert (dark > 1000 * n_methods) == (n_methods > 0)
+
+
+def test_confidences_are_drawn(tmp_path):
+    """Empty bins have no point: nothing stated is the line of the calibrated alone."""
+    ink = []
+    for entries in (np.empty((0, 2)), np.array([[0.9, 1], [0.2, 0], [0.55, 1]])):
+        draw_calibration(tmp_path / 'c.png', {'a': calibration_bins(entries)})
+        found = pixels(tmp_path / 'c.png')
+        ink.append(sum(found.values()) - found[255, 255, 255])
+    assert ink[0] < ink[1]
