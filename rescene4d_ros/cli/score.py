@@ -22,6 +22,7 @@ from rescene4d_ros.evaluation.score_files import read_prediction_file, read_trut
 from rescene4d_ros.evaluation.sequences import true_sequence, TrueSequence
 from rescene4d_ros.evaluation.summary import (
     identity_by_split,
+    judge_all,
     reduce_sequence,
     ReducedSequence,
     summarize,
@@ -53,8 +54,9 @@ def run(options: argparse.Namespace) -> int:
     start = time.perf_counter()
     pairs = matched_files(options.pred, options.truth)
     sequences = list(_reduce(pairs, rules))
-    scores = summarize(sequences, rules)
-    ends = intervals(sequences, rules, np.random.default_rng(options.seed), options.draws)
+    judged = judge_all(sequences, rules)
+    scores = summarize(sequences, rules, judged)
+    ends = intervals(sequences, judged, np.random.default_rng(options.seed), options.draws)
     rooms = len({s.truth.room for s in sequences})
     document = {**provenance('score', options.arguments), 'device': 'cpu', 'weights_hash': None,
                 'data': str(options.truth), 'data_sha256': checksum([t for _, t in pairs]),

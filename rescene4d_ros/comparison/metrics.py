@@ -8,7 +8,7 @@ from rescene4d_ros.comparison.results import SequenceRecord
 from rescene4d_ros.comparison.runs import Compared
 from rescene4d_ros.evaluation.config import ScoreRules
 from rescene4d_ros.evaluation.intervals import DRAWS, intervals
-from rescene4d_ros.evaluation.summary import identity_by_split, summarize
+from rescene4d_ros.evaluation.summary import identity_by_split, judge_all, summarize
 
 
 def metrics_of(compared: Compared, rules: ScoreRules, seed: int = 0,
@@ -32,9 +32,10 @@ def metrics_of(compared: Compared, rules: ScoreRules, seed: int = 0,
         'seconds_by_visits': per method, mean seconds of the sequences of so many visits.
 
     """
+    judged = {m: judge_all(s, rules) for m, s in compared.sequences.items()}
     return {
-        'methods': {m: summarize(s, rules) for m, s in compared.sequences.items()},
-        'intervals': {m: intervals(s, rules, np.random.default_rng(seed), n_draws)
+        'methods': {m: summarize(s, rules, judged[m]) for m, s in compared.sequences.items()},
+        'intervals': {m: intervals(s, judged[m], np.random.default_rng(seed), n_draws)
                       for m, s in compared.sequences.items()},
         'identity_by_split': {m: identity_by_split(s) for m, s in compared.sequences.items()},
         'seconds_by_visits': {m: seconds_by_visits(compared.records, m)

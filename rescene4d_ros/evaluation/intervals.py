@@ -11,25 +11,25 @@ from collections.abc import Sequence
 
 import numpy as np
 from rescene4d_ros.evaluation.average_precision import LOOSE, Outcome, THRESHOLDS
-from rescene4d_ros.evaluation.config import ScoreRules
 from rescene4d_ros.evaluation.identity import identity_counts, RATES
 from rescene4d_ros.evaluation.rates import draw_rooms, percentile_interval, resampled_rates
-from rescene4d_ros.evaluation.segmentation import judge_cases, Judged, pooled_cases, temporal_cases
+from rescene4d_ros.evaluation.segmentation import Judged, JudgedHeads
 from rescene4d_ros.evaluation.summary import change_counts, CHANGE_RATES, ReducedSequence
 
 DRAWS = 1000
 MOST_CELLS = 2 ** 21        # predictions times draws held at once, so that memory is bounded
 
 
-def intervals(sequences: Sequence[ReducedSequence], rules: ScoreRules, rng: np.random.Generator,
-              n_draws: int = DRAWS) -> dict[str, list[float] | None]:
+def intervals(sequences: Sequence[ReducedSequence], judged: JudgedHeads,
+              rng: np.random.Generator, n_draws: int = DRAWS) -> dict[str, list[float] | None]:
     """
     Compute 95 % intervals of average precision, recall, and all rates that are pooled counts.
 
     Parameters
     ----------
     sequences : sequence of S ReducedSequence
-    rules : ScoreRules
+    judged : JudgedHeads
+        Of the same sequences.
     rng : numpy Generator
     n_draws : int
         0 = no intervals.
@@ -43,11 +43,9 @@ def intervals(sequences: Sequence[ReducedSequence], rules: ScoreRules, rng: np.r
     times = draw_rooms([s.truth.room for s in sequences], rng, n_draws)
     rates = resampled_rates(_counts(sequences), times)
     values = dict(zip((*RATES, *CHANGE_RATES), rates.T))
-    for prefix, cases_of in (('t_', temporal_cases), ('', pooled_cases)):
-        judged = judge_cases([cases_of(s.truth, s.found, rules) for s in sequences])
-        if prefix:
-            values['t_mrec'] = resampled_recall(judged, times)
-        mean, at_50, at_25 = resampled_precisions(judged, times)
+    values['t_mrec'] = resampled_recall(judged.temporal, times)
+    for prefix, head in (('t_', judged.temporal), ('', judged.pooled)):
+        mean, at_50, at_25 = resampled_precisions(head, times)
         values |= {f'{prefix}map': mean, f'{prefix}map50': at_50, f'{prefix}map25': at_25}
     ends = {name: percentile_interval(drawn) for name, drawn in values.items()}
     return {name: None if e is None else list(e) for name, e in ends.items()}
@@ -129,6 +127,8 @@ def _areas(right: np.ndarray, sequence: np.ndarray, last: np.ndarray, truth: np.
     """
     Compute the areas of some draws.
 
+    Precision over recall has area only where recall grows: at the scores E' with something right.
+
     Parameters
     ----------
     right : ndarray (P,), bool
@@ -146,18 +146,22 @@ def _areas(right: np.ndarray, sequence: np.ndarray, last: np.ndarray, truth: np.
     ndarray (D,), float64
 
     """
-    taken = np.ascontiguousarray(times.T)[sequence]                     # (P, D)
-    # Rows that nothing is added to in a draw repeat the point before, and have no area.
-    stated = np.cumsum(taken, axis=0)[last]
-    hits = np.cumsum(taken * right[:, None], axis=0)[last]
     n_true, missed = (times @ truth).T
-    start = np.ones((1, len(times)))
-    precision = np.concatenate([start, hits / np.maximum(stated, 1)])
-    precision[1:][stated == 0] = 1.0
-    found = hits[-1] if len(hits) else np.zeros(len(times))
-    recall = np.concatenate([0 * start, hits / np.maximum(found + missed, 1)])
-    area = np.trapezoid(precision, recall, axis=0)
-    return np.where(n_true > 0, area, np.nan)
+    n_right = np.cumsum(right)[last]                        # up to each score
+    grows = np.flatnonzero(np.diff(n_right, prepend=0))
+    if not len(grows):
+        return np.where(n_true > 0, 0.0, np.nan)
+    of_draws = np.ascontiguousarray(times.T)
+    nothing = np.zeros((1, len(times)), dtype=of_draws.dtype)
+    stated = np.cumsum(np.concatenate([nothing, of_draws[sequence]]), axis=0)     # (P + 1, D)
+    hits = np.cumsum(of_draws[sequence[right]], axis=0)[n_right[grows] - 1]       # (E', D)
+    before = np.concatenate([nothing, hits[:-1]])
+    stated_before = stated[np.append(-1, last)[grows] + 1]
+    high = np.where(stated_before > 0, before / np.maximum(stated_before, 1), 1.0)
+    low = hits / np.maximum(stated[last[grows] + 1], 1)
+    area = ((hits - before) * (high + low)).sum(axis=0) / 2
+    return np.divide(area, hits[-1] + missed, where=n_true > 0,
+                     out=np.full(len(times), np.nan))
 
 
 def _mean(values: Sequence[np.ndarray], n_draws: int) -> np.ndarray:

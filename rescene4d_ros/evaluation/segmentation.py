@@ -87,8 +87,25 @@ class Judged:
     cases: dict[int, list[ClassCase]]
 
 
+@dataclass(frozen=True)
+class JudgedHeads:
+    """Hold the predictions judged as one object over all visits, and with visits as one cloud."""
+
+    temporal: Judged
+    pooled: Judged
+
+
+def judge_heads(truths: Sequence[TrueSequence], found: Sequence[Trajectories],
+                rules: ScoreRules) -> JudgedHeads:
+    """Judge all predictions in both ways; the costly part of `score_segmentation`."""
+    pairs = list(zip(truths, found, strict=True))
+    return JudgedHeads(*(judge_cases([cases_of(a, b, rules) for a, b in pairs])
+                         for cases_of in (temporal_cases, pooled_cases)))
+
+
 def score_segmentation(truths: Sequence[TrueSequence], found: Sequence[Trajectories],
-                       rules: ScoreRules) -> SegmentationScores:
+                       rules: ScoreRules, judged: JudgedHeads | None = None
+                       ) -> SegmentationScores:
     """
     Score the predictions of many sequences.
 
@@ -96,20 +113,20 @@ def score_segmentation(truths: Sequence[TrueSequence], found: Sequence[Trajector
     ----------
     truths, found : sequences of equal length
     rules : ScoreRules
+    judged : JudgedHeads, optional
+        Of `judge_heads` with the same, where they are there already.
 
     """
-    pairs = list(zip(truths, found, strict=True))
-    temporal = judge_cases([temporal_cases(a, b, rules) for a, b in pairs])
+    judged = judged or judge_heads(truths, found, rules)
     kinds = [kinds_of_change(truth, rules) for truth in truths]
     n_visits = max((len(f.overlaps.true) for f in found), default=0)
     return SegmentationScores(
-        _precision(temporal),
-        _precision(judge_cases([pooled_cases(a, b, rules) for a, b in pairs])),
-        tuple(_precision(judge_cases([visit_cases(a, b, t, rules) for a, b in pairs
+        _precision(judged.temporal), _precision(judged.pooled),
+        tuple(_precision(judge_cases([visit_cases(a, b, t, rules) for a, b in zip(truths, found)
                                       if t < len(b.overlaps.true)])) for t in range(n_visits)),
-        _mean([recall(of_class[h]) for of_class in temporal.outcomes.values()
+        _mean([recall(of_class[h]) for of_class in judged.temporal.outcomes.values()
                for h in THRESHOLDS]),
-        {kind: _recall_of_kind(kind, kinds, temporal) for kind in KINDS})
+        {kind: _recall_of_kind(kind, kinds, judged.temporal) for kind in KINDS})
 
 
 def judge_cases(sequences: Sequence[dict[int, ClassCase]]) -> Judged:

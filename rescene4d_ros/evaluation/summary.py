@@ -25,7 +25,11 @@ from rescene4d_ros.evaluation.identity import (
 )
 from rescene4d_ros.evaluation.overlaps import count_overlaps, join_masks, Trajectories
 from rescene4d_ros.evaluation.rates import ratio
-from rescene4d_ros.evaluation.segmentation import score_segmentation
+from rescene4d_ros.evaluation.segmentation import (
+    judge_heads,
+    JudgedHeads,
+    score_segmentation,
+)
 from rescene4d_ros.evaluation.sequences import PredictedSequence, states_of, TrueSequence
 
 CHANGE_RATES = ('change_precision', 'change_recall', 'change_f1', 'false_change_rate',
@@ -70,9 +74,22 @@ def reduce_sequence(truth: TrueSequence, prediction: PredictedSequence, rules: S
                            join_masks(prediction, overlaps), ids, changes)
 
 
-def summarize(sequences: Sequence[ReducedSequence], rules: ScoreRules) -> dict:
+def judge_all(sequences: Sequence[ReducedSequence], rules: ScoreRules) -> JudgedHeads:
+    """Judge the predictions of all sequences, for the scores and for their intervals."""
+    return judge_heads([s.truth for s in sequences], [s.found for s in sequences], rules)
+
+
+def summarize(sequences: Sequence[ReducedSequence], rules: ScoreRules,
+              judged: JudgedHeads | None = None) -> dict:
     """
     Compute the main scores.
+
+    Parameters
+    ----------
+    sequences : sequence of ReducedSequence
+    rules : ScoreRules
+    judged : JudgedHeads, optional
+        Of `judge_all` with the same, where they are there already.
 
     Returns
     -------
@@ -81,7 +98,8 @@ def summarize(sequences: Sequence[ReducedSequence], rules: ScoreRules) -> dict:
         'change_by_kind' and 'change_calibration' are tables of such and of counts.
 
     """
-    found = score_segmentation([s.truth for s in sequences], [s.found for s in sequences], rules)
+    found = score_segmentation([s.truth for s in sequences], [s.found for s in sequences], rules,
+                               judged)
     scores = {'t_map': found.temporal.mean, 't_map50': found.temporal.at_50,
               't_map25': found.temporal.at_25, 'map': found.pooled.mean,
               'map50': found.pooled.at_50, 'map25': found.pooled.at_25,

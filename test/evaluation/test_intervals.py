@@ -13,13 +13,8 @@ from rescene4d_ros.evaluation.intervals import (
     resampled_recall,
 )
 from rescene4d_ros.evaluation.rates import draw_rooms
-from rescene4d_ros.evaluation.segmentation import (
-    judge_cases,
-    pooled_cases,
-    score_segmentation,
-    temporal_cases,
-)
-from rescene4d_ros.evaluation.summary import reduce_sequence, summarize
+from rescene4d_ros.evaluation.segmentation import judge_heads, score_segmentation
+from rescene4d_ros.evaluation.summary import judge_all, reduce_sequence, summarize
 
 RULES = ScoreRules(min_region=1)
 
@@ -31,13 +26,18 @@ def chair(scored, room, found):
     return reduce_sequence(truth, scored.prediction(masks), RULES)
 
 
+def intervals_of(sequences, seed=0, n_draws=200):
+    """Return the intervals of sequences."""
+    return intervals(sequences, judge_all(sequences, RULES), np.random.default_rng(seed), n_draws)
+
+
 def test_two_rooms_by_hand(scored):
     """One room perfect, one empty: the draws give 0, 1/2 and 1."""
     rooms = [chair(scored, 'a', True), chair(scored, 'b', False)]
-    ends = intervals(rooms, RULES, np.random.default_rng(0))
+    ends = intervals_of(rooms)
     for key in ('t_map', 't_map50', 't_map25', 'map', 'map50', 'map25', 't_mrec'):
         assert ends[key] == [0.0, 1.0], key
-    judged = judge_cases([temporal_cases(s.truth, s.found, RULES) for s in rooms])
+    judged = judge_all(rooms, RULES).temporal
     times = np.array([[2, 0], [1, 1], [0, 2]])
     for drawn in (*resampled_precisions(judged, times), resampled_recall(judged, times)):
         assert drawn.tolist() == [1.0, 0.5, 0.0]
@@ -45,8 +45,7 @@ def test_two_rooms_by_hand(scored):
 
 def test_equal_rooms_have_no_spread(scored):
     """The same in every room: the interval is the score."""
-    ends = intervals([chair(scored, room, True) for room in 'abcd'], RULES,
-                     np.random.default_rng(0))
+    ends = intervals_of([chair(scored, room, True) for room in 'abcd'])
     assert ends['t_map'] == [1.0, 1.0]
     assert ends['change_f1'] is None                # nobody stated a change
 
@@ -54,8 +53,7 @@ def test_equal_rooms_have_no_spread(scored):
 def test_one_room_and_no_draws_have_no_interval(scored):
     """What one room shows says nothing of the next; draws can be turned off."""
     for rooms, n_draws in (('aa', 50), ('ab', 0)):
-        ends = intervals([chair(scored, room, True) for room in rooms], RULES,
-                         np.random.default_rng(0), n_draws)
+        ends = intervals_of([chair(scored, room, True) for room in rooms], n_draws=n_draws)
         assert set(ends.values()) == {None}
 
 
@@ -65,7 +63,7 @@ def test_the_seed_decides(scored):
     for k in range(12):
         truth, prediction = scored.random(k)
         sequences.append(reduce_sequence(replace(truth, room=str(k)), prediction, RULES))
-    first, again = (intervals(sequences, RULES, np.random.default_rng(3), 200) for _ in range(2))
+    first, again = (intervals_of(sequences, seed=3, n_draws=200) for _ in range(2))
     assert first == again
     scores = summarize(sequences, RULES)
     low, high = first['map25']
@@ -79,10 +77,10 @@ def test_equals_scoring_every_draw(scored, seed):
     made = [scored.random(100 * seed + k, 1 + seed % 3) for k in range(n)]
     truths, found = [t for t, _ in made], [scored.found(t, p) for t, p in made]
     times = draw_rooms([str(k // 2) for k in range(n)], np.random.default_rng(seed), 12)
-    heads = [judge_cases([cases(t, f, RULES) for t, f in zip(truths, found)])
-             for cases in (temporal_cases, pooled_cases)]
-    fast = [np.array(resampled_precisions(judged, times)) for judged in heads]
-    recall = resampled_recall(heads[0], times)
+    judged = judge_heads(truths, found, RULES)
+    fast = [np.array(resampled_precisions(head, times))
+            for head in (judged.temporal, judged.pooled)]
+    recall = resampled_recall(judged.temporal, times)
     for d, counts in enumerate(times):
         drawn = np.repeat(np.arange(n), counts)
         slow = score_segmentation([truths[k] for k in drawn], [found[k] for k in drawn], RULES)

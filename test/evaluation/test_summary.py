@@ -21,6 +21,7 @@ from rescene4d_ros.evaluation.sequences import (
 )
 from rescene4d_ros.evaluation.summary import (
     identity_by_split,
+    judge_all,
     reduce_sequence,
     summarize,
 )
@@ -116,7 +117,8 @@ def test_parts_and_intervals(scored):
     assert parts['gap_1']['opportunities']['gap_recovery_recall'] == 12
     assert parts['static']['gap_recovery_recall'] is None
     assert parts['visits_2']['opportunities']['id_switch_rate'] == 12
-    ends = intervals(sequences, ScoreRules(min_region=1), np.random.default_rng(0))
+    judged = judge_all(sequences, ScoreRules(min_region=1))
+    ends = intervals(sequences, judged, np.random.default_rng(0))
     low, high = ends['gap_recovery_recall']
     assert low <= rate <= high
     assert low < high
