@@ -1,5 +1,5 @@
 """
-What scoring costs: many sequences as files, scored by the command.
+What scoring costs: many sequences as files, scored by the command without and with intervals.
 
     .venv/bin/python benchmarks/score_card.py [--sequences 100] [--points 80000] [--masks 100]
 """
@@ -13,6 +13,7 @@ import time
 
 import numpy as np
 from rescene4d_ros.cli.main import main as rescene4d
+from rescene4d_ros.evaluation.intervals import DRAWS
 from rescene4d_ros.evaluation.score_files import write_prediction_file, write_truth_file
 from rescene4d_ros.evaluation.sequences import PredictedSequence, TrueSequence
 
@@ -56,12 +57,15 @@ def main() -> None:
                                           np.random.default_rng(k))
             write_truth_file(truths / f'{k:04d}.npz', truth)
             write_prediction_file(predictions / f'{k:04d}.npz', prediction)
-        start, start_cpu = time.perf_counter(), time.process_time()
-        rescene4d(['score', '--pred', str(predictions), '--truth', str(truths)])
-        wall, cpu = time.perf_counter() - start, time.process_time() - start_cpu
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    print(f'{options.sequences} sequences of 2 x {options.points} points, {options.masks} masks: '
-          f'{wall:.1f} s, {cpu:.1f} s of CPU, peak {peak:.0f} MiB')
+        for draws in (0, DRAWS):
+            start, start_cpu = time.perf_counter(), time.process_time()
+            rescene4d(['score', '--pred', str(predictions), '--truth', str(truths), '--draws',
+                       str(draws)])
+            wall, cpu = time.perf_counter() - start, time.process_time() - start_cpu
+            peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+            print(f'{options.sequences} sequences of 2 x {options.points} points, '
+                  f'{options.masks} masks, {draws} draws of rooms: {wall:.1f} s, {cpu:.1f} s of '
+                  f'CPU, peak {peak:.0f} MiB')
 
 
 if __name__ == '__main__':

@@ -21,6 +21,9 @@ class ScoreRules:
     exchange: bool = param(True, 'Look-alikes may be exchanged between visits')
     ambiguous_wins: bool = param(False, 'A look-alike counts as ambiguous in the recall by change '
                                  'kind even where it changed; false = as published')
+    object_score: str = param('mean', 'Score of an object made of linked masks, of the scores of '
+                              'these: mean, max, or that of the last visit',
+                              one_of=('mean', 'max', 'last'))
     min_iou: float = param(0.5, 'Smallest overlap in a visit at which an id covers a true '
                            'instance, for identities and changes', ge=0.0, le=1.0)
     class_tolerant: bool = param(False, 'An id may cover a true instance of another class')

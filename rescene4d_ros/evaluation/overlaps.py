@@ -71,7 +71,7 @@ class Trajectories:
     object_ids, classes : ndarray (P,), int64
         The class with the largest sum of scores.
     scores : ndarray (P,), float64
-        Mean over the masks of the object.
+        Of the masks of the object, joined as `ScoreRules.object_score` says.
     overlaps : Overlaps
 
     """
@@ -82,8 +82,25 @@ class Trajectories:
     overlaps: Overlaps
 
 
-def join_masks(prediction: PredictedSequence, overlaps: Overlaps) -> Trajectories:
-    """Join the masks of each object id; ascending by id."""
+def join_masks(prediction: PredictedSequence, overlaps: Overlaps, object_score: str = 'mean'
+               ) -> Trajectories:
+    """
+    Join the masks of each object id.
+
+    Parameters
+    ----------
+    prediction : PredictedSequence
+    overlaps : Overlaps
+        Of its masks.
+    object_score : str
+        'mean' of the scores of the masks, 'max', or 'last': of the mask of the last visit.
+
+    Returns
+    -------
+    Trajectories
+        Ascending by id.
+
+    """
     ids, row = np.unique(prediction.object_ids, return_inverse=True)
     classes, column = np.unique(prediction.classes, return_inverse=True)
     votes = np.full((len(ids), len(classes)), -np.inf)      # also a score of 0 is a vote
@@ -95,8 +112,17 @@ def join_masks(prediction: PredictedSequence, overlaps: Overlaps) -> Trajectorie
         np.add.at(out, row, values)
         return out
 
+    if object_score == 'mean':
+        scores = joined(prediction.scores) / np.bincount(row, minlength=len(ids))
+    else:
+        visits = np.arange(overlaps.predicted.shape[1])
+        last_visit = np.where(overlaps.predicted > 0, visits, -1).max(axis=1, initial=-1)
+        order = np.argsort(prediction.scores if object_score == 'max' else last_visit,
+                           kind='stable')
+        scores = np.zeros(len(ids))
+        scores[row[order]] = prediction.scores[order]       # of one row the last one stays
     best = votes.argmax(axis=1) if len(classes) else np.empty(0, np.int64)
     return Trajectories(
-        ids, classes[best], joined(prediction.scores) / np.bincount(row, minlength=len(ids)),
+        ids, classes[best], scores,
         Overlaps(joined(overlaps.shared), joined(overlaps.void), joined(overlaps.predicted),
                  overlaps.true))

@@ -71,7 +71,7 @@ def reduce_sequence(truth: TrueSequence, prediction: PredictedSequence, rules: S
                                 states_of(truth, ids.is_visible))
     none = np.empty(0, dtype=np.int64)
     return ReducedSequence(replace(truth, visit=none, instance=none),
-                           join_masks(prediction, overlaps), ids, changes)
+                           join_masks(prediction, overlaps, rules.object_score), ids, changes)
 
 
 def judge_all(sequences: Sequence[ReducedSequence], rules: ScoreRules) -> JudgedHeads:

@@ -42,9 +42,9 @@ def make_prediction(masks, changes=None):
         changes)
 
 
-def make_found(truth, prediction):
+def make_found(truth, prediction, object_score='mean'):
     """Return the trajectories of a prediction."""
-    return join_masks(prediction, count_overlaps(truth, prediction))
+    return join_masks(prediction, count_overlaps(truth, prediction), object_score)
 
 
 def make_random(seed, n_visits=2, n_points=40, n_classes=2):

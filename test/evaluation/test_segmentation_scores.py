@@ -154,6 +154,34 @@ def test_masks_of_one_object_id_are_one_object(scored):
     assert score(scored, truth, [m[:3] for m in linked]).temporal.at_25 == 0.0
 
 
+@pytest.mark.parametrize(('object_score', 'expected'), [
+    ('mean', [0.5, 0.8]), ('max', [0.9, 0.8]), ('last', [0.1, 0.8])])
+def test_score_of_linked_masks(scored, object_score, expected):
+    """One object of two masks that a file may list in any order, and one of one."""
+    truth = scored.truth(LABELS, CHAIRS)
+    masks = [(A2, 2, 0.1, 7), (A, 2, 0.9, 7), ({*B, *B2}, 2, 0.8, 8)]
+    found = scored.found(truth, scored.prediction(masks), object_score)
+    assert found.scores.tolist() == pytest.approx(expected)
+    nothing = scored.found(truth, scored.prediction([]), object_score)
+    assert nothing.scores.shape == (0,)
+
+
+@pytest.mark.parametrize('seed', range(20))
+def test_scores_of_linked_masks_equal_the_slow_twin(scored, seed):
+    """Random links of masks of single visits: scores as the words say."""
+    rng = np.random.default_rng(seed)
+    truth = scored.truth([[1] * 5 + [0] * 5] * 4, {1: 2})
+    pairs = [(t, i) for t in range(4) for i in (3, 5, 9) if rng.random() < 0.6]
+    masks = [([10 * t + i], 2, float(rng.random()), i) for t, i in rng.permutation(pairs).tolist()]
+    by_id = {i: {m[0][0] // 10: m[2] for m in masks if m[3] == i} for i in sorted(
+        {m[3] for m in masks})}
+    for name, joined in (('mean', lambda s: np.mean(list(s.values()))),
+                         ('max', lambda s: max(s.values())), ('last', lambda s: s[max(s)])):
+        found = scored.found(truth, scored.prediction(masks), name)
+        assert found.object_ids.tolist() == list(by_id)
+        np.testing.assert_allclose(found.scores, [joined(s) for s in by_id.values()])
+
+
 def test_recall_by_kind(scored):
     """Of the two chairs the moved one is lost."""
     changes = np.array([[0, 0], [0, ChangeKind.MOVED]])
