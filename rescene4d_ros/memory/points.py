@@ -3,12 +3,12 @@ from __future__ import annotations
 
 import hashlib
 import io
-import os
 from pathlib import Path
 import zipfile
 
 import numpy as np
 from rescene4d_ros.errors import FileFormatError, StorageError
+from rescene4d_ros.memory.durable import flush_folder, write_durably
 from rescene4d_ros.structures import Scan
 
 FORMAT = 1
@@ -49,7 +49,7 @@ class VisitFiles:
         data = buffer.getvalue()
         file_name = f'{_digest(data)}.npz'
         try:
-            _write_durably(self._directory / file_name, data)
+            write_durably(self._directory / file_name, data)
         except OSError as error:
             raise StorageError(
                 f'{self._directory / file_name}: cannot store {len(data)} bytes '
@@ -106,7 +106,7 @@ class VisitFiles:
         """
         try:
             (self._directory / file_name).unlink(missing_ok=True)
-            _flush_folder(self._directory)
+            flush_folder(self._directory)
         except OSError as error:
             raise StorageError(f'{self._directory / file_name}: cannot remove it '
                                f'({error.strerror}); check the rights of the folder, then delete '
@@ -126,7 +126,7 @@ class VisitFiles:
         """
         try:
             self._directory.mkdir(parents=True, exist_ok=True)
-            _flush_folder(self._directory.parent)
+            flush_folder(self._directory.parent)
             for path in self._directory.glob('*.tmp'):
                 path.unlink(missing_ok=True)
         except OSError as error:
@@ -137,27 +137,3 @@ class VisitFiles:
 def _digest(data: bytes) -> str:
     """Return the hash that names a file."""
     return hashlib.blake2b(data, digest_size=20).hexdigest()
-
-
-def _write_durably(path: Path, data: bytes) -> None:
-    """Write, flush to the disk, rename, and flush the folder that holds the name."""
-    draft = path.with_suffix('.tmp')
-    try:
-        with open(draft, 'wb') as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(draft, path)
-    except OSError:
-        draft.unlink(missing_ok=True)
-        raise
-    _flush_folder(path.parent)
-
-
-def _flush_folder(path: Path) -> None:
-    """Flush the names in a folder to the disk."""
-    folder = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

@@ -16,14 +16,35 @@ OLD = Path(__file__).parent / 'schema_1'
 
 
 @pytest.fixture
-def old(tmp_path):
+def old(tmp_path, url):
     """Return a folder as version 1 left it: two visits, four objects, two moves."""
     folder = tmp_path / 'memory'
     shutil.copytree(OLD / 'visits', folder / 'visits')
     database = sqlite3.connect(folder / 'memory.sqlite3')
     database.executescript((OLD / 'memory.sql').read_text())
     database.close()
+    if url is not None:
+        move_to_server(folder, url)
     return folder
+
+
+def move_to_server(folder, url) -> None:
+    """Copy the tables to another database as they are, and let the folder say so."""
+    here, there = make_engine(locate(folder, None)), make_engine(make_url(url))
+    tables = MetaData()
+    tables.reflect(here)
+    with here.connect() as source, there.begin() as target:
+        for table in tables.sorted_tables:
+            for column in table.columns:
+                column.type = column.type.as_generic()
+            table.create(target)
+            rows = [dict(row._mapping) for row in source.execute(select(table))]
+            if rows:
+                target.execute(table.insert(), rows)
+    here.dispose()
+    there.dispose()
+    (folder / 'memory.sqlite3').unlink()
+    remember_location(folder, make_url(url))
 
 
 def test_old_memory_keeps_everything_and_goes_on(old, open_memory, make_scan, make_facts):

@@ -15,7 +15,6 @@ from rescene4d_ros.errors import (
     VisitOrderError,
 )
 from rescene4d_ros.memory import header as headers
-from rescene4d_ros.memory.database import make_engine
 from rescene4d_ros.memory.integrity import find_faults
 from rescene4d_ros.memory.store import SceneMemory
 from rescene4d_ros.structures import Scan, VisitStatus
@@ -134,11 +133,8 @@ def test_another_map_frame_or_class_list_is_refused(open_memory, how, said):
 
 
 def test_newer_schema_is_refused(open_memory, tmp_path):
-    open_memory().close()
-    engine = make_engine(tmp_path / 'memory', None)
-    with engine.begin() as connection:
+    with open_memory() as memory, memory.writing() as connection:
         headers.store(connection, {'schema': 99})
-    engine.dispose()
     with pytest.raises(MemoryFormatError, match='got 99; update'):
         open_memory()
     with pytest.raises(MemoryFormatError, match='got 99; update'):
@@ -154,6 +150,7 @@ def test_other_weights_only_warn(open_memory, caplog):
     assert 'reprocess' in caplog.text
 
 
+@pytest.mark.parametrize('url', [None])
 def test_opening_what_is_not_there_says_so(tmp_path, open_memory):
     with pytest.raises(MemoryFormatError, match='found no such folder'):
         open_memory(tmp_path / 'nowhere', create=False)
