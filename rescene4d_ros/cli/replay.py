@@ -30,6 +30,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help='.ply, .pcd or .npz files, folders of them, or a rosbag2 bag')
     parser.add_argument('--memory', type=Path, required=True, metavar='DIR',
                         help='scene memory; made if it is not there, continued if it is')
+    parser.add_argument('--memory-url', metavar='URL',
+                        help='database of the memory, as postgresql://user@host/name; default: '
+                             'the one that its folder names, else SQLite in the folder')
     parser.add_argument('--out', type=Path, required=True, metavar='DIR',
                         help='visit_K.npz, objects.json and changes.json go here')
     parser.add_argument('--times', nargs='+', metavar='TIME',
@@ -50,7 +53,8 @@ def run(options: argparse.Namespace) -> int:
     refused = 0
     with SceneMemory.open(options.memory, map_id=options.map_id, frame_id=options.map_frame,
                           class_names=segmenter.class_names,
-                          weights_hash=segmenter.weights_hash) as memory:
+                          weights_hash=segmenter.weights_hash,
+                          url=options.memory_url) as memory:
         tracker = SceneTracker(memory, segmenter, TrackerConfig())
         for update in tracker.resume():
             print(f'finished the visit left unfinished before: {describe(update)}')

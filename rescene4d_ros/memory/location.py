@@ -66,7 +66,9 @@ def remember_location(folder: Path, url: URL) -> None:
     """
     if url == _inside(folder):
         return
-    text = url.set(password=None).render_as_string(hide_password=False) + '\n'
+    public = URL.create(url.drivername, url.username, None, url.host, url.port, url.database,
+                        {key: value for key, value in url.query.items() if key != 'password'})
+    text = public.render_as_string() + '\n'
     file = folder / LOCATION
     try:
         if not file.is_file() or file.read_text() != text:

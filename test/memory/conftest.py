@@ -112,9 +112,15 @@ def postgres():
 
 
 @pytest.fixture
-def schema_url(postgres):
-    """Return the URL of a new schema on the server: one memory."""
-    return new_schema(postgres)
+def new_schema_url(postgres):
+    """Return a function that makes a schema on the server, for one memory, and returns its URL."""
+    return lambda: new_schema(postgres)
+
+
+@pytest.fixture
+def schema_url(new_schema_url):
+    """Return the URL of a new schema on the server."""
+    return new_schema_url()
 
 
 def new_schema(server: Server) -> str:
