@@ -176,7 +176,8 @@ class MemoryServices:
                 response.message = str(error)
             except Exception as error:
                 self._node.get_logger().error(f'request failed:\n{traceback.format_exc()}')
-                response.message = f'{type(error).__name__}: {error}; the log of the node says more'
+                response.message = (f'{type(error).__name__}: {error}; the log of the node says '
+                                    'more')
             response.revision = self._memory.header.revision
 
 

@@ -2,7 +2,7 @@
 from geometry_msgs.msg import Point
 import pytest
 from rescene4d_ros.memory import questions, SceneMemory
-from rescene4d_ros.msg import Moment, SceneObject
+from rescene4d_ros.msg import Moment, SceneChange, SceneObject
 from rescene4d_ros.node import interfaces
 from rescene4d_ros.node.conversions import change_to_msg, time_to_msg
 from rescene4d_ros.srv import CorrectObject, ObjectHistory, QueryChanges, QueryObjects
@@ -78,17 +78,6 @@ def test_questions_and_corrections(client, processes, filled, visits, tmp_path):
             o.object_id for o in everything.objects if o.class_name == name]
         assert ask(QueryObjects, at=at_time(1)).objects == []
 
-        # What changed, in all and in parts that make up the whole.
-        stamps = {v.visit_id: v.stamp_ns for v in memory.visits()}
-        whole = ask(QueryChanges)
-        assert whole.success
-        assert whole.changes == [change_to_msg(c) for c in questions.changed_between(
-            memory, 0, visits[3].stamp_ns)]
-        parts = [ask(QueryChanges, until=at_visit(2)),
-                 ask(QueryChanges, after=at_visit(2), until=at_time(stamps[3])),
-                 ask(QueryChanges, after=at_visit(3))]
-        assert [c for part in parts for c in part.changes] == whole.changes
-
         # The past of one object.
         past = ask(ObjectHistory, object_id=one)
         wanted = questions.history_of(memory, one)
@@ -107,25 +96,36 @@ def test_questions_and_corrections(client, processes, filled, visits, tmp_path):
     assert shown_after(correct(CORRECT.LOCK, object_id=one)) == set(known)
     asked = ask(ObjectHistory, object_id=one)
     assert (asked.name, asked.is_locked) == ('Omas Stuhl', True)
-    other = max(known)
-    refused = correct(CORRECT.MERGE, object_id=one, other_id=other)
+    refused = correct(CORRECT.SPLIT, object_id=one, from_visit=3)
     assert (refused.success, refused.revision) == (False, 6)
     assert 'unlock' in refused.message
     shown_after(correct(CORRECT.UNLOCK, object_id=one))
-    merged = correct(CORRECT.MERGE, object_id=other, other_id=one)
-    assert merged.object_id == one
-    assert shown_after(merged) == set(known) - {other}
-    client.wait(lambda: {m.id for m in markers[-1].markers if m.ns == 'boxes'}
-                == set(known) - {other})
-    assert ask(QueryObjects, object_id=other).objects[0].object_id == one     # by its alias
-    undone = correct(CORRECT.UNDO)
-    assert 'objects merged' in undone.message
-    assert shown_after(undone) == set(known)
-    whole_life = next(i for i, o in known.items()
-                      if o.visit_states[:1] == o.visit_states[-1:] and len(o.visit_states) == 4)
-    split = correct(CORRECT.SPLIT, object_id=whole_life, from_visit=3)
+    split = correct(CORRECT.SPLIT, object_id=one, from_visit=3)
     assert split.object_id > max(known)
     assert shown_after(split) == {*known, split.object_id}
+    merged = correct(CORRECT.MERGE, object_id=split.object_id, other_id=one)
+    assert merged.object_id == one
+    assert shown_after(merged) == set(known)
+    client.wait(lambda: {m.id for m in markers[-1].markers if m.ns == 'boxes'} == set(known))
+    found, = ask(QueryObjects, object_id=split.object_id).objects             # by its alias
+    assert (found.object_id, found.name) == (one, 'Omas Stuhl')
+
+    # What changed, in all and in parts that make up the whole.
+    with SceneMemory.inspect(path) as memory:
+        stamps = {v.visit_id: v.stamp_ns for v in memory.visits()}
+        wanted = [change_to_msg(c) for c in questions.changed_between(memory, 0, stamps[4])]
+    whole = ask(QueryChanges)
+    assert whole.success
+    assert whole.changes == wanted
+    assert SceneChange.MERGED in {c.kind for c in whole.changes}
+    parts = [ask(QueryChanges, until=at_visit(2)),
+             ask(QueryChanges, after=at_visit(2), until=at_time(stamps[3])),
+             ask(QueryChanges, after=at_visit(3))]
+    assert [c for part in parts for c in part.changes] == wanted
+
+    undone = correct(CORRECT.UNDO)
+    assert 'objects merged' in undone.message
+    assert shown_after(undone) == {*known, split.object_id}
 
     # What cannot be met is answered with what to do, changes nothing and ends nothing.
     before = ask(QueryObjects).revision
