@@ -11,7 +11,7 @@ import sys
 
 import numpy as np
 from rescene4d_ros import config
-from rescene4d_ros.data import read_cloud, read_snapshots
+from rescene4d_ros.data import read_cloud, snapshots
 from rescene4d_ros.errors import RescenError, ScanError
 from rescene4d_ros.inference import InferenceConfig, Segmenter
 from rescene4d_ros.memory import changes_document, objects_document, SceneMemory
@@ -75,6 +75,9 @@ def run(options: argparse.Namespace) -> int:
             write_visit(options.out, update, kept)
             tqdm.write(describe(update))
         write_documents(options.out, memory)
+    if refused:
+        print(f'{refused} of {len(visits)} visits were refused, the others are processed',
+              file=sys.stderr)
     return 1 if refused else 0
 
 
@@ -101,8 +104,8 @@ def find_visits(options: argparse.Namespace, newest_ns: int) -> Iterator:
         raise ScanError('--times is for files; snapshots of a bag carry their stamps')
     if bags:
         for path in bags:
-            for read in read_snapshots(path, options.topic or None):
-                yield lambda read=read: read
+            for snapshot in snapshots(path, options.topic or None):
+                yield snapshot.read
         return
     times = [parse_time(t) for t in options.times or ()]
     if times and len(times) != len(files):

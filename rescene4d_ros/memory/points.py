@@ -8,6 +8,7 @@ import zipfile
 
 import numpy as np
 from rescene4d_ros.errors import FileFormatError, StorageError
+from rescene4d_ros.memory.derived import DerivedFiles
 from rescene4d_ros.memory.durable import flush_folder, write_durably
 from rescene4d_ros.structures import Scan
 
@@ -22,10 +23,17 @@ class VisitFiles:
     A file holds what the sensor gave, exactly (float32 metres, uint8 colors), with stamp and
     name, so that a lost database could be filled again. Its name is the hash of its bytes: a
     reader notices any damage.
+
+    Attributes
+    ----------
+    derived : DerivedFiles
+        What was worked out from the points, removed with them.
+
     """
 
     def __init__(self, directory: Path):
         self._directory = directory
+        self.derived = DerivedFiles(directory / 'derived')
 
     def write(self, scan: Scan) -> str:
         """
@@ -105,6 +113,7 @@ class VisitFiles:
 
         """
         try:
+            self.derived.remove(file_name)
             (self._directory / file_name).unlink(missing_ok=True)
             flush_folder(self._directory)
         except OSError as error:
@@ -129,6 +138,7 @@ class VisitFiles:
             flush_folder(self._directory.parent)
             for path in self._directory.glob('*.tmp'):
                 path.unlink(missing_ok=True)
+            self.derived.remove_all_but(self.names())
         except OSError as error:
             raise StorageError(f'{self._directory}: cannot prepare the folder of the visits '
                                f'({error.strerror}); free the disk or check its rights') from error

@@ -79,16 +79,13 @@ def test_ids_are_never_given_twice_also_after_reopening(open_memory, make_scan, 
     assert given == list(range(1, 16))
 
 
-def test_window_and_pending_are_in_stamp_order(open_memory, make_scan, make_facts):
+def test_pending_visits_are_in_stamp_order(open_memory, make_scan, make_facts):
     memory = open_memory()
     for day in (1, 4):
         memory.commit(make_facts(memory, memory.add_visit(make_scan(day))))
     for day in (9, 7, 8):
         memory.add_visit(make_scan(day))
     assert [v.name for v in memory.pending()] == ['day 7', 'day 8', 'day 9']
-    assert [v.name for v in memory.window(1)] == ['day 4']
-    assert [v.name for v in memory.window(5)] == ['day 1', 'day 4']
-    assert memory.window(0) == ()
 
 
 def test_same_stamp_is_refused_and_nothing_is_stored(open_memory, make_scan):
