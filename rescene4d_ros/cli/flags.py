@@ -3,9 +3,11 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Collection
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from rescene4d_ros.config import make, settings
+from rescene4d_ros.errors import ConfigError
+import yaml
 
 C = TypeVar('C')
 
@@ -28,3 +30,25 @@ def made(cls: type[C], options: argparse.Namespace) -> C:
     """Return the config that the flags say; what has no flag keeps its default."""
     return make(cls, {s.name: getattr(options, s.name) for s in settings(cls)
                       if hasattr(options, s.name)})
+
+
+def setting(text: str) -> tuple[str, Any]:
+    """
+    Return name and value of one `NAME=VALUE`; the value is read as in a YAML file.
+
+    Raises
+    ------
+    ConfigError
+        No equals sign, or no value that YAML can read.
+
+    """
+    name, equals, value = text.partition('=')
+    try:
+        read = yaml.safe_load(value)
+    except yaml.YAMLError as error:
+        raise ConfigError(f'--set: expected a value as in a YAML file, got {value!r} '
+                          f'({error})') from error
+    if not equals:
+        raise ConfigError(f'--set: expected NAME=VALUE, got {text!r}; for example '
+                          'backbone=sonata')
+    return name.strip(), read
