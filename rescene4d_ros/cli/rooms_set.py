@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
 from itertools import islice
 from pathlib import Path
 
@@ -39,23 +40,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Make what is missing, then compare; 1 if the set is not as recorded."""
-    if options.limit is not None and options.limit < 1:
-        raise ConfigError(f'--limit: expected at least 1 sequence, got {options.limit}; leave it '
-                          'out for the whole set')
-    wanted = dict(islice(SETS[options.name].sequences(), options.limit))
-    paths = {seed: options.out / f'room_{seed:08d}.npz' for seed in wanted}
-    missing = [seed for seed, path in paths.items() if not path.exists()]
+    paths = files_of(options.name, options.out, options.limit)
+    missing = [path for path in paths.values() if not path.exists()]
     if options.check and missing:
-        raise FileFormatError(f'{options.out}: expected {len(wanted)} sequences of '
-                              f'{options.name}, got {len(wanted) - len(missing)}, for example '
-                              f'{paths[missing[0]].name} is missing; run without --check')
-    options.out.mkdir(parents=True, exist_ok=True)
-    jobs = [(paths[seed], seed, wanted[seed]) for seed in missing]
-    done = len(wanted) - len(jobs)
-    for _ in work_through('make', make_file, jobs, options.jobs, done) if jobs else ():
-        pass
-    digests = {seed: digest for (seed, _), digest
-               in work_through('check', digest_file, list(paths.items()), options.jobs)}
+        raise FileFormatError(f'{options.out}: expected {len(paths)} sequences of '
+                              f'{options.name}, got {len(paths) - len(missing)}, for example '
+                              f'{missing[0].name} is missing; run without --check')
+    make_missing(options.name, paths, options.jobs)
+    digests = digests_of(paths, options.jobs)
     if options.record:
         path = write_record(options.name, digests, options.records)
         print(f'{options.name}: {len(digests)} of {len(SETS[options.name])} sequences recorded '
@@ -66,6 +58,32 @@ def run(options: argparse.Namespace) -> int:
     fine = found.is_equal or (options.allow_rounding and not found.different
                               and not found.unrecorded)
     return 0 if fine else 1
+
+
+def files_of(name: str, folder: Path, limit: int | None = None) -> dict[int, Path]:
+    """Return the files of a set, or of its first sequences, by seed; they need not exist."""
+    if limit is not None and limit < 1:
+        raise ConfigError(f'--limit: expected at least 1 sequence, got {limit}; leave it out for '
+                          'the whole set')
+    return {seed: folder / f'room_{seed:08d}.npz'
+            for seed, _ in islice(SETS[name].sequences(), limit)}
+
+
+def make_missing(name: str, paths: Mapping[int, Path], processes: int) -> None:
+    """Make the files of a set that do not exist."""
+    wanted = dict(SETS[name].sequences())
+    jobs = [(path, seed, wanted[seed]) for seed, path in paths.items() if not path.exists()]
+    for path in {path.parent for path, *_ in jobs}:
+        path.mkdir(parents=True, exist_ok=True)
+    for _ in work_through('make', make_file, jobs, processes, len(paths) - len(jobs)) \
+            if jobs else ():
+        pass
+
+
+def digests_of(paths: Mapping[int, Path], processes: int) -> dict[int, Digest]:
+    """Return the checksums of the files of a set, by seed."""
+    return {seed: digest for (seed, _), digest
+            in work_through('check', digest_file, list(paths.items()), processes)}
 
 
 def make_file(path: Path, seed: int, config: RoomsConfig) -> None:

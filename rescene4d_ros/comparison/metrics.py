@@ -7,10 +7,12 @@ import numpy as np
 from rescene4d_ros.comparison.results import SequenceRecord
 from rescene4d_ros.comparison.runs import Compared
 from rescene4d_ros.evaluation.config import ScoreRules
-from rescene4d_ros.evaluation.summary import identity_by_split, intervals, summarize
+from rescene4d_ros.evaluation.intervals import DRAWS, intervals
+from rescene4d_ros.evaluation.summary import identity_by_split, summarize
 
 
-def metrics_of(compared: Compared, rules: ScoreRules, seed: int = 0) -> dict[str, dict]:
+def metrics_of(compared: Compared, rules: ScoreRules, seed: int = 0,
+               n_draws: int = DRAWS) -> dict[str, dict]:
     """
     Compute all scores of all methods.
 
@@ -20,6 +22,8 @@ def metrics_of(compared: Compared, rules: ScoreRules, seed: int = 0) -> dict[str
     rules : ScoreRules
     seed : int
         Of the intervals; every method is drawn with the same rooms.
+    n_draws : int
+        Of rooms.
 
     Returns
     -------
@@ -30,7 +34,7 @@ def metrics_of(compared: Compared, rules: ScoreRules, seed: int = 0) -> dict[str
     """
     return {
         'methods': {m: summarize(s, rules) for m, s in compared.sequences.items()},
-        'intervals': {m: intervals(s, np.random.default_rng(seed))
+        'intervals': {m: intervals(s, rules, np.random.default_rng(seed), n_draws)
                       for m, s in compared.sequences.items()},
         'identity_by_split': {m: identity_by_split(s) for m, s in compared.sequences.items()},
         'seconds_by_visits': {m: seconds_by_visits(compared.records, m)

@@ -13,7 +13,6 @@ from rescene4d_ros.structures import ChangeKind, ObjectState
 
 SCORED_KINDS = (ChangeKind.ADDED, ChangeKind.REMOVED, ChangeKind.MOVED, ChangeKind.DEFORMED,
                 ChangeKind.REAPPEARED)
-CALIBRATION_BINS = 10
 
 
 @dataclass(frozen=True)
@@ -108,30 +107,6 @@ def pool(counts: Sequence[ChangeCounts]) -> ChangeCounts:
 def f_score(right: int, stated: int, true: int) -> float:
     """Return the harmonic mean of precision and recall; NaN where both are undefined."""
     return 2 * right / (stated + true) if stated + true else float('nan')
-
-
-def calibration_error(confidences: np.ndarray, n_bins: int = CALIBRATION_BINS) -> float:
-    """
-    Return the mean distance of confidence and share right, over bins of equal width.
-
-    Parameters
-    ----------
-    confidences : ndarray (C, 2), float64
-        Confidence in 0..1 and 1 = right.
-    n_bins : int
-
-    Returns
-    -------
-    float
-        0 = calibrated; bins weigh as much as they hold. NaN without entries.
-
-    """
-    if not len(confidences):
-        return float('nan')
-    value, right = confidences.T
-    box = np.minimum((value * n_bins).astype(int), n_bins - 1)
-    gap = np.bincount(box, value - right, minlength=n_bins)
-    return float(np.abs(gap).sum() / len(value))
 
 
 def move_error(truth: TrueSequence, states: np.ndarray, change: PredictedChange, instance: int

@@ -13,38 +13,70 @@ def ratio(counts: np.ndarray) -> np.ndarray:
                      out=np.full(counts.shape[:-1], np.nan))
 
 
-def bootstrap_intervals(counts: np.ndarray, rooms: Sequence[str], rng: np.random.Generator,
-                        n_draws: int = 2000, level: float = 0.95) -> np.ndarray:
+def draw_rooms(rooms: Sequence[str], rng: np.random.Generator, n_draws: int) -> np.ndarray:
     """
-    Compute percentile intervals of pooled rates by a cluster bootstrap over rooms.
+    Draw as many rooms as there are, with replacement, again and again.
 
-    Rooms are drawn anew, not sequences: what was seen of one room is not independent.
+    Rooms are drawn, not sequences: what was seen of one room is not independent.
+
+    Parameters
+    ----------
+    rooms : sequence of S str
+        All sequences of one room are drawn together.
+    rng : numpy Generator
+    n_draws : int
+
+    Returns
+    -------
+    ndarray (D, S), int32
+        How often each sequence is in each draw; no draw (0, S) of fewer than two rooms.
+
+    """
+    names, room = np.unique(np.asarray(rooms, dtype=str), return_inverse=True)
+    if len(names) < 2:
+        return np.zeros((0, len(room)), dtype=np.int32)
+    share = np.full(len(names), 1 / len(names))
+    return rng.multinomial(len(names), share, size=n_draws)[:, room].astype(np.int32)
+
+
+def resampled_rates(counts: np.ndarray, times: np.ndarray) -> np.ndarray:
+    """
+    Compute pooled rates of every draw.
 
     Parameters
     ----------
     counts : ndarray (S, M, 2), int
         Events and opportunities of M rates in S sequences.
-    rooms : sequence of S str
-        All sequences of one room are drawn together.
-    rng : numpy Generator
-    n_draws : int
-    level : float
-        Share of the draws inside the interval.
+    times : ndarray (D, S), int
+        Of `draw_rooms`.
 
     Returns
     -------
-    ndarray (M, 2), float64
-        Low and high end; NaN for a rate without opportunity, or with fewer than two rooms.
+    ndarray (D, M), float64
 
     """
-    names, room = np.unique(np.asarray(rooms, dtype=str), return_inverse=True)
-    per_room = np.zeros((len(names), *counts.shape[1:]))
-    np.add.at(per_room, room, counts)
-    out = np.full((counts.shape[1], 2), np.nan)
-    if len(names) < 2:
-        return out
-    times = rng.multinomial(len(names), np.full(len(names), 1 / len(names)), size=n_draws)
-    rates = ratio(np.einsum('dr,rmc->dmc', times, per_room))
-    for m in np.flatnonzero(~np.isnan(rates).all(axis=0)):
-        out[m] = np.nanquantile(rates[:, m], [(1 - level) / 2, (1 + level) / 2])
-    return out
+    flat = counts.reshape(len(counts), -1).astype(np.float64)
+    return ratio((times @ flat).reshape(len(times), *counts.shape[1:]))
+
+
+def percentile_interval(values: np.ndarray, level: float = 0.95) -> tuple[float, float] | None:
+    """
+    Return the ends between which a share of the draws lies.
+
+    Parameters
+    ----------
+    values : ndarray (D,), float64
+        One score per draw; NaN where it was undefined.
+    level : float
+        The share.
+
+    Returns
+    -------
+    tuple of float, or None
+        None where no draw has a value.
+
+    """
+    if np.isnan(values).all():
+        return None
+    low, high = np.nanquantile(values, [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)

@@ -66,6 +66,27 @@ class SegmentationScores:
     recall_by_kind: dict[str, float]
 
 
+@dataclass(frozen=True)
+class Judged:
+    """
+    Hold what became of all predictions of S sequences.
+
+    Attributes
+    ----------
+    outcomes : dict of int to dict of float to list of Outcome
+        By class and threshold, of the sequences that have the class in truth or prediction.
+    numbers : dict of int to ndarray (S_c,), int
+        By class, which sequences these are.
+    cases : dict of int to list of ClassCase
+        By class, of the same sequences.
+
+    """
+
+    outcomes: dict[int, dict[float, list[Outcome]]]
+    numbers: dict[int, np.ndarray]
+    cases: dict[int, list[ClassCase]]
+
+
 def score_segmentation(truths: Sequence[TrueSequence], found: Sequence[Trajectories],
                        rules: ScoreRules) -> SegmentationScores:
     """
@@ -78,18 +99,30 @@ def score_segmentation(truths: Sequence[TrueSequence], found: Sequence[Trajector
 
     """
     pairs = list(zip(truths, found, strict=True))
-    by_class = _by_class([temporal_cases(a, b, rules) for a, b in pairs])
-    outcomes = {c: {h: [judge(case, h) for _, case in cases] for h in (*THRESHOLDS, LOOSE)}
-                for c, cases in by_class.items()}
+    temporal = judge_cases([temporal_cases(a, b, rules) for a, b in pairs])
     kinds = [kinds_of_change(truth, rules) for truth in truths]
     n_visits = max((len(f.overlaps.true) for f in found), default=0)
     return SegmentationScores(
-        _precision(outcomes),
-        _precision_of([pooled_cases(a, b, rules) for a, b in pairs]),
-        tuple(_precision_of([visit_cases(a, b, t, rules) for a, b in pairs
-                             if t < len(b.overlaps.true)]) for t in range(n_visits)),
-        _mean([recall(of_class[h]) for of_class in outcomes.values() for h in THRESHOLDS]),
-        {kind: _recall_of_kind(kind, kinds, by_class, outcomes) for kind in KINDS})
+        _precision(temporal),
+        _precision(judge_cases([pooled_cases(a, b, rules) for a, b in pairs])),
+        tuple(_precision(judge_cases([visit_cases(a, b, t, rules) for a, b in pairs
+                                      if t < len(b.overlaps.true)])) for t in range(n_visits)),
+        _mean([recall(of_class[h]) for of_class in temporal.outcomes.values()
+               for h in THRESHOLDS]),
+        {kind: _recall_of_kind(kind, kinds, temporal) for kind in KINDS})
+
+
+def judge_cases(sequences: Sequence[dict[int, ClassCase]]) -> Judged:
+    """Judge the predictions of every sequence at every threshold, class by class."""
+    by_class: dict[int, list[tuple[int, ClassCase]]] = {}
+    for i, cases in enumerate(sequences):
+        for c, case in cases.items():
+            by_class.setdefault(c, []).append((i, case))
+    return Judged(
+        {c: {h: [judge(case, h) for _, case in cases] for h in (*THRESHOLDS, LOOSE)}
+         for c, cases in by_class.items()},
+        {c: np.array([i for i, _ in cases]) for c, cases in by_class.items()},
+        {c: [case for _, case in cases] for c, cases in by_class.items()})
 
 
 def precision_recall_curve(truths: Sequence[TrueSequence], found: Sequence[Trajectories],
@@ -181,42 +214,25 @@ def kinds_of_change(truth: TrueSequence, rules: ScoreRules) -> np.ndarray | None
     return kinds
 
 
-def _by_class(sequences: Sequence[dict[int, ClassCase]]
-              ) -> dict[int, list[tuple[int, ClassCase]]]:
-    """Collect (number of the sequence, case) per class."""
-    by_class: dict[int, list[tuple[int, ClassCase]]] = {}
-    for i, cases in enumerate(sequences):
-        for c, case in cases.items():
-            by_class.setdefault(c, []).append((i, case))
-    return by_class
-
-
-def _precision_of(sequences: Sequence[dict[int, ClassCase]]) -> Precision:
-    return _precision({c: {h: [judge(case, h) for _, case in cases]
-                           for h in (*THRESHOLDS, LOOSE)}
-                       for c, cases in _by_class(sequences).items()})
-
-
-def _precision(outcomes: dict[int, dict[float, list[Outcome]]]) -> Precision:
+def _precision(judged: Judged) -> Precision:
     """Return the means over the classes that have truth."""
-    table = {h: _mean([average_precision(of_class[h]) for of_class in outcomes.values()])
+    table = {h: _mean([average_precision(of_class[h]) for of_class in judged.outcomes.values()])
              for h in (*THRESHOLDS, LOOSE)}
     return Precision(_mean([table[h] for h in THRESHOLDS]), table[THRESHOLDS[0]], table[LOOSE])
 
 
-def _recall_of_kind(kind: str, kinds: Sequence[np.ndarray | None],
-                    by_class: dict[int, list[tuple[int, ClassCase]]],
-                    outcomes: dict[int, dict[float, list[Outcome]]]) -> float:
+def _recall_of_kind(kind: str, kinds: Sequence[np.ndarray | None], judged: Judged) -> float:
     """Return the recall of the instances of one kind, mean over classes that have some."""
     per_class = []
-    for c, cases in by_class.items():
+    for c, cases in judged.cases.items():
         asked = [case.is_counted & (kinds[i][case.instances] == kind)
                  if kinds[i] is not None else np.zeros(len(case.is_counted), bool)
-                 for i, case in cases]
+                 for i, case in zip(judged.numbers[c], cases)]
         count = sum(int(a.sum()) for a in asked)
         if count:
             per_class.append(_mean([
-                sum(int((o.is_found & a).sum()) for o, a in zip(outcomes[c][h], asked)) / count
+                sum(int((o.is_found & a).sum())
+                    for o, a in zip(judged.outcomes[c][h], asked)) / count
                 for h in THRESHOLDS]))
     return _mean(per_class)
 

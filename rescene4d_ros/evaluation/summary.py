@@ -6,8 +6,8 @@ from dataclasses import asdict, dataclass, replace
 import math
 
 import numpy as np
+from rescene4d_ros.evaluation.calibration import calibration_bins, calibration_error
 from rescene4d_ros.evaluation.changes import (
-    calibration_error,
     ChangeCounts,
     count_changes,
     f_score,
@@ -24,11 +24,11 @@ from rescene4d_ros.evaluation.identity import (
     splits,
 )
 from rescene4d_ros.evaluation.overlaps import count_overlaps, join_masks, Trajectories
-from rescene4d_ros.evaluation.rates import bootstrap_intervals, ratio
+from rescene4d_ros.evaluation.rates import ratio
 from rescene4d_ros.evaluation.segmentation import score_segmentation
 from rescene4d_ros.evaluation.sequences import PredictedSequence, states_of, TrueSequence
 
-CHANGE_RATES = ('change_precision', 'change_recall', 'false_change_rate',
+CHANGE_RATES = ('change_precision', 'change_recall', 'change_f1', 'false_change_rate',
                 'unobserved_as_removed_rate')
 
 
@@ -77,7 +77,8 @@ def summarize(sequences: Sequence[ReducedSequence], rules: ScoreRules) -> dict:
     Returns
     -------
     dict of str to float or None
-        In 0..1, cm or deg; None where undefined. 't_mrec_by_change' is a dict of such.
+        In 0..1, cm or deg; None where undefined. 't_mrec_by_change' is a dict of such,
+        'change_by_kind' and 'change_calibration' are tables of such and of counts.
 
     """
     found = score_segmentation([s.truth for s in sequences], [s.found for s in sequences], rules)
@@ -95,16 +96,15 @@ def summarize(sequences: Sequence[ReducedSequence], rules: ScoreRules) -> dict:
 def _change_scores(sequences: Sequence[ReducedSequence]) -> dict:
     """Return the change scores of the sequences that have some."""
     known = [s.changes for s in sequences if s.changes is not None]
-    names = (*CHANGE_RATES, 'change_f1', 'change_calibration_error', 'move_error_cm_median',
+    names = (*CHANGE_RATES, 'change_calibration_error', 'move_error_cm_median',
              'move_error_deg_median')
     if not known:
-        return dict.fromkeys(names, math.nan) | {'change_by_kind': {}}
+        return dict.fromkeys(names, math.nan) | {'change_calibration': [], 'change_by_kind': {}}
     every = pool(known)
-    right, stated, true = every.right.sum(), every.stated.sum(), every.true.sum()
     moves = np.median(every.move_errors, axis=0) if len(every.move_errors) else (math.nan,) * 2
-    scores = dict(zip(CHANGE_RATES, ratio(_change_counts(every))))
-    scores |= {'change_f1': f_score(right, stated, true),
-               'change_calibration_error': calibration_error(every.confidences),
+    scores = dict(zip(CHANGE_RATES, ratio(change_counts(every))))
+    scores |= {'change_calibration_error': calibration_error(every.confidences),
+               'change_calibration': [asdict(b) for b in calibration_bins(every.confidences)],
                'move_error_cm_median': moves[0], 'move_error_deg_median': moves[1]}
     scores['change_by_kind'] = {
         kind.name.lower(): {'precision': ratio([r, p]), 'recall': ratio([r, t]),
@@ -113,10 +113,10 @@ def _change_scores(sequences: Sequence[ReducedSequence]) -> dict:
     return scores
 
 
-def _change_counts(counts: ChangeCounts) -> np.ndarray:
-    """Return (4, 2) events and opportunities in the order of CHANGE_RATES."""
-    right = counts.right.sum()
-    return np.array([[right, counts.stated.sum()], [right, counts.true.sum()],
+def change_counts(counts: ChangeCounts) -> np.ndarray:
+    """Return (5, 2) events and opportunities in the order of CHANGE_RATES."""
+    right, stated, true = counts.right.sum(), counts.stated.sum(), counts.true.sum()
+    return np.array([[right, stated], [right, true], [2 * right, stated + true],
                      counts.false_changes, counts.unobserved_as_removed])
 
 
@@ -148,18 +148,6 @@ def identity_by_split(sequences: Sequence[ReducedSequence]) -> dict[str, dict]:
             for name, counts in parts.items()}
 
 
-def intervals(sequences: Sequence[ReducedSequence], rng: np.random.Generator,
-              n_draws: int = 2000) -> dict[str, list[float] | None]:
-    """Compute 95 % intervals of all rates that are pooled counts, by drawing rooms anew."""
-    none = np.zeros((len(CHANGE_RATES), 2), dtype=np.int64)
-    counts = np.array([np.concatenate([identity_counts(s.ids), none if s.changes is None
-                                       else _change_counts(s.changes)]) for s in sequences])
-    ends = bootstrap_intervals(counts.reshape(len(sequences), -1, 2),
-                               [s.truth.room for s in sequences], rng, n_draws)
-    return {name: None if np.isnan(e).any() else e.tolist()
-            for name, e in zip((*RATES, *CHANGE_RATES), ends)}
-
-
 def sum_counts(counts: Sequence[np.ndarray]) -> np.ndarray:
     """Add up the identity counts of sequences."""
     return np.sum(counts, axis=0) if len(counts) else np.zeros((len(RATES), 2), dtype=np.int64)
@@ -171,6 +159,8 @@ def _undefined_to_none(scores: dict) -> dict:
     for name, value in scores.items():
         if isinstance(value, dict):
             out[name] = _undefined_to_none(value)
+        elif isinstance(value, list):
+            out[name] = [_undefined_to_none(v) for v in value]
         elif isinstance(value, int):
             out[name] = value
         else:

@@ -1,8 +1,8 @@
 """Changes by hand, the observer's truth against an observer, and the counts against a twin."""
 import numpy as np
 import pytest
+from rescene4d_ros.evaluation.calibration import calibration_bins, calibration_error
 from rescene4d_ros.evaluation.changes import (
-    calibration_error,
     count_changes,
     f_score,
     move_error,
@@ -215,6 +215,29 @@ def test_calibration_by_hand():
     assert np.isnan(calibration_error(np.empty((0, 2))))
 
 
+def test_bars_of_the_reliability_diagram():
+    """A confidence on an edge is in the upper bin, 1 in the last; an empty bin has no share."""
+    entries = np.array([[0.0, 0], [0.3, 1], [0.39, 0], [0.7, 1], [1.0, 1], [0.95, 0]])
+    bars = calibration_bins(entries)
+    assert [b.count for b in bars] == [1, 0, 0, 2, 0, 0, 0, 1, 0, 2]
+    assert (bars[3].low, bars[3].high) == (0.3, 0.4)
+    assert (bars[3].confidence, bars[3].right) == pytest.approx((0.345, 0.5))
+    assert (bars[9].confidence, bars[9].right) == pytest.approx((0.975, 0.5))
+    assert np.isnan([bars[1].confidence, bars[1].right]).all()
+    assert [b.count for b in calibration_bins(np.empty((0, 2)), 4)] == [0] * 4
+
+
+@pytest.mark.parametrize('seed', range(10))
+def test_said_as_often_right_as_sure(seed):
+    """Statements that are right as often as their confidence says: an error near 0."""
+    rng = np.random.default_rng(seed)
+    sure = rng.random(20_000)
+    right = rng.random(len(sure)) < sure
+    assert calibration_error(np.column_stack([sure, right])) < 0.02
+    bold = calibration_error(np.column_stack([np.minimum(sure + 0.3, 1), right]))
+    assert bold == pytest.approx(np.mean(np.minimum(sure + 0.3, 1) - sure), abs=0.02)
+
+
 def slow_calibration(entries, n_bins):
     """Compute the error bin by bin."""
     total = 0.0
@@ -275,5 +298,7 @@ def test_counts_equal_the_slow_twin(scored, seed):
     assert found.unobserved_as_removed.tolist() == lost
     assert found.confidences[:, 1].sum() == len(right)
     if stated:
-        assert calibration_error(found.confidences) == pytest.approx(
-            slow_calibration(found.confidences.tolist(), 10))
+        bars = calibration_bins(found.confidences, 1 + seed % 12)
+        assert sum(b.count for b in bars) == len(stated)
+        assert calibration_error(found.confidences, len(bars)) == pytest.approx(
+            slow_calibration(found.confidences.tolist(), len(bars)))

@@ -13,7 +13,12 @@ from rescene4d_ros.evaluation.identity import (
     splits,
 )
 from rescene4d_ros.evaluation.overlaps import count_overlaps
-from rescene4d_ros.evaluation.rates import bootstrap_intervals, ratio
+from rescene4d_ros.evaluation.rates import (
+    draw_rooms,
+    percentile_interval,
+    ratio,
+    resampled_rates,
+)
 from rescene4d_ros.structures import ChangeKind
 
 
@@ -122,6 +127,34 @@ def test_splits(scored):
         'returned': [False, False, True, False], 'identical': [False, False, False, True]}
 
 
+def slow_splits(changes, visible, groups):
+    """Sort each object by the story of its life."""
+    parts = {name: [] for name in ('static', 'moved', 'returned', 'identical')}
+    for g, kinds in enumerate(changes):
+        story = ''.join('x' if row[g] else '.' for row in visible).strip('.')
+        parts['returned'].append('.' in story)
+        parts['moved'].append(bool({ChangeKind.MOVED, ChangeKind.DEFORMED} & set(kinds)))
+        parts['static'].append('.' not in story and set(kinds) <= {ChangeKind.UNKNOWN,
+                                                                   ChangeKind.MERGED})
+        parts['identical'].append(groups[g] > 0)
+    return parts
+
+
+@pytest.mark.parametrize('seed', range(40))
+def test_splits_equal_the_slow_twin(scored, seed):
+    """Random lives: the same parts, and static is what is in neither moved nor returned."""
+    rng = np.random.default_rng(seed)
+    n_visits, n_true = int(rng.integers(1, 7)), int(rng.integers(1, 6))
+    visible = rng.random((n_visits, n_true)) < 0.7
+    changes = rng.choice([0, 0, 0, *ChangeKind], (n_true, n_visits))
+    groups = {g + 1: int(rng.random() < 0.5) for g in range(n_true)}
+    truth = scored.truth([[1]] * n_visits, dict.fromkeys(groups, 0), groups, changes=changes)
+    found = splits(truth, table(np.where(visible, 1, 0), visible))
+    assert {k: v.tolist() for k, v in found.items()} == slow_splits(
+        changes.tolist(), visible.tolist(), list(groups.values()))
+    assert not (found['static'] & (found['moved'] | found['returned'])).any()
+
+
 def slow_counts(issued, visible, used):
     """Count as the definitions read, one event at a time."""
     n_visits, n_true = len(issued), len(issued[0])
@@ -186,23 +219,37 @@ def test_rates_without_opportunity_are_undefined():
     np.testing.assert_array_equal(ratio([[1, 4], [0, 0], [0, 3]]), [0.25, np.nan, 0.0])
 
 
+def interval(counts, rooms, seed=0):
+    """Return the interval of one rate over 2000 draws."""
+    times = draw_rooms(rooms, np.random.default_rng(seed), 2000)
+    return percentile_interval(resampled_rates(counts, times)[:, 0])
+
+
+def test_draws_take_whole_rooms():
+    """As many rooms as there are, all sequences of a room together; one room is no draw."""
+    times = draw_rooms(list('abacc'), np.random.default_rng(0), 50)
+    assert times.shape == (50, 5)
+    np.testing.assert_array_equal(times[:, 0], times[:, 2])
+    np.testing.assert_array_equal(times[:, 3], times[:, 4])
+    assert (times[:, [0, 1, 3]].sum(axis=1) == 3).all()
+    np.testing.assert_array_equal(times, draw_rooms(list('abacc'), np.random.default_rng(0), 50))
+    assert draw_rooms(['a'] * 4, np.random.default_rng(0), 50).shape == (0, 4)
+
+
 def test_intervals_follow_the_rooms():
     """Equal rooms: no spread. Rooms drawn as a whole: the draws can only be 0, 1/2 or 1."""
-    rng = np.random.default_rng(0)
     equal = np.tile([[1, 4]], (6, 1, 1))
-    np.testing.assert_allclose(bootstrap_intervals(equal, list('aabbcc'), rng), [[0.25, 0.25]])
+    assert interval(equal, list('aabbcc')) == (0.25, 0.25)
     unlike = np.array([[[0, 2]]] * 5 + [[[2, 2]]] * 5)
-    low, high = bootstrap_intervals(unlike, ['a'] * 5 + ['b'] * 5, rng)[0]
-    assert (low, high) == (0.0, 1.0)
-    assert np.isnan(bootstrap_intervals(unlike, ['a'] * 10, rng)).all()
-    assert np.isnan(bootstrap_intervals(np.zeros((4, 1, 2)), list('aabb'), rng)).all()
+    assert interval(unlike, ['a'] * 5 + ['b'] * 5) == (0.0, 1.0)
+    assert interval(unlike, ['a'] * 10) is None
+    assert interval(np.zeros((4, 1, 2)), list('aabb')) is None
 
 
 def test_interval_has_the_expected_width():
     """Many rooms of one fair coin each: the interval is the binomial one."""
-    rng = np.random.default_rng(1)
     flips = np.arange(400) % 2
     counts = np.stack([flips, np.ones(400, int)], axis=1)[:, None]
-    low, high = bootstrap_intervals(counts, [str(i) for i in range(400)], rng)[0]
+    low, high = interval(counts, [str(i) for i in range(400)], seed=1)
     assert low == pytest.approx(0.5 - 1.96 * 0.025, abs=0.01)
     assert high == pytest.approx(0.5 + 1.96 * 0.025, abs=0.01)

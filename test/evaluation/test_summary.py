@@ -10,6 +10,7 @@ import pytest
 from rescene4d_ros.cli.score import read_truth_of
 from rescene4d_ros.data import read_truth, write_sequence
 from rescene4d_ros.evaluation.config import ScoreRules
+from rescene4d_ros.evaluation.intervals import intervals
 from rescene4d_ros.evaluation.observable import observable_changes
 from rescene4d_ros.evaluation.score_files import write_prediction_file, write_truth_file
 from rescene4d_ros.evaluation.sequences import (
@@ -20,7 +21,6 @@ from rescene4d_ros.evaluation.sequences import (
 )
 from rescene4d_ros.evaluation.summary import (
     identity_by_split,
-    intervals,
     reduce_sequence,
     summarize,
 )
@@ -116,7 +116,8 @@ def test_parts_and_intervals(scored):
     assert parts['gap_1']['opportunities']['gap_recovery_recall'] == 12
     assert parts['static']['gap_recovery_recall'] is None
     assert parts['visits_2']['opportunities']['id_switch_rate'] == 12
-    low, high = intervals(sequences, np.random.default_rng(0))['gap_recovery_recall']
+    ends = intervals(sequences, ScoreRules(min_region=1), np.random.default_rng(0))
+    low, high = ends['gap_recovery_recall']
     assert low <= rate <= high
     assert low < high
 
