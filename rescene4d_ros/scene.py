@@ -17,6 +17,7 @@ from rescene4d_ros.memory.aliases import resolve_labels, resolve_records
 from rescene4d_ros.memory.appearance import mean_color
 from rescene4d_ros.memory.association import associate, Association, AssociationConfig
 from rescene4d_ros.memory.changes import ChangeConfig, judge
+from rescene4d_ros.memory.context import SeenSpace
 from rescene4d_ros.memory.folding import join_merged, remember
 from rescene4d_ros.memory.merging import find_merges, merge_events
 from rescene4d_ros.memory.motion import MotionConfig
@@ -70,6 +71,7 @@ class SceneTracker:
                  motion: MotionConfig | None = None, changes: ChangeConfig | None = None):
         self.memory = memory
         self._segmenter = segmenter
+        self._space = SeenSpace(memory)
         self._config = config or TrackerConfig()
         self._association = association or AssociationConfig()
         self._motion = motion or MotionConfig()
@@ -140,7 +142,22 @@ class SceneTracker:
             first = numbers.index(from_visit)
         again = visits[first:]
         past = [v for v in visits[:first] if v.status == VisitStatus.DONE]
-        records = self.memory.records if not again else replay(self.memory, past)
+        if not again:
+            return iter(())
+        while True:
+            started = self.memory.header.revision
+            history = self._work_out_anew(past, again, progress)
+            with self.memory.mutex:
+                if self.memory.header.revision == started:
+                    revision = self.memory.rewrite(history)
+                    break
+            log.warning('objects were corrected meanwhile; the visits are processed once more')
+        return iter([self._update(facts, revision) for facts in history])
+
+    def _work_out_anew(self, past: Sequence[VisitInfo], again: Sequence[VisitInfo],
+                       progress: Callable[[int, int], None] | None) -> list[VisitFacts]:
+        """Process visits that follow others as if for the first time; changes nothing."""
+        records = replay(self.memory, past)
         aliases = self.memory.aliases()
         records = resolve_records(records, aliases)
         labels = {visit.visit_id: resolve_labels(self.memory.labels(visit.visit_id), aliases)
@@ -148,19 +165,15 @@ class SceneTracker:
         next_id = self.memory.header.next_object_id
         history = []
         for visit in again:
-            window = [*past, *again[:len(history)]][-self._window:] if self._window else []
+            window = self._space.context(visit, [*past, *again[:len(history)]], self._window)
             facts = self._understand(visit, window, labels, records, next_id)
             history.append(facts)
             records, labels[visit.visit_id] = facts.records, facts.object_ids
             next_id = max([next_id, *(i + 1 for i in records)])
             if progress is not None:
                 progress(len(history), len(again))
-        if not history:
-            return iter(())
-        history = carry_ids(history, {v.visit_id: self.memory.labels(v.visit_id) for v in again},
-                            frozenset(self.memory.records), self.memory.header.next_object_id)
-        revision = self.memory.rewrite(history)
-        return iter([self._update(facts, revision) for facts in history])
+        return carry_ids(history, {v.visit_id: self.memory.labels(v.visit_id) for v in again},
+                         frozenset(self.memory.records), self.memory.header.next_object_id)
 
     @property
     def _window(self) -> int:
@@ -170,13 +183,20 @@ class SceneTracker:
     def _process_or_fail(self, visit: VisitInfo) -> SceneUpdate:
         """Process one stored visit; mark it FAILED where it cannot be done."""
         try:
-            window = self.memory.window(self._window)
-            aliases = self.memory.aliases()
-            labels = {v.visit_id: resolve_labels(self.memory.labels(v.visit_id), aliases)
-                      for v in window}
-            facts = self._understand(visit, window, labels, self.memory.records,
-                                     self.memory.header.next_object_id)
-            return self._update(facts, self.memory.commit(facts))
+            window = self._space.context(visit, self.memory.visits(VisitStatus.DONE),
+                                         self._window)
+            while True:
+                with self.memory.mutex:         # all as of one revision
+                    header, records = self.memory.header, self.memory.records
+                    aliases = self.memory.aliases()
+                    labels = {v.visit_id: resolve_labels(self.memory.labels(v.visit_id), aliases)
+                              for v in window}
+                facts = self._understand(visit, window, labels, records, header.next_object_id)
+                with self.memory.mutex:
+                    if self.memory.header.revision == header.revision:
+                        return self._update(facts, self.memory.commit(facts))
+                log.info('visit %d: objects were corrected meanwhile; it is processed once more',
+                         visit.visit_id)
         except StorageError:
             raise                          # the disk's fault, not the visit's: it stays PENDING
         except Exception as error:

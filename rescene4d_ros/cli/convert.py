@@ -3,13 +3,11 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
-from typing import Any
 
-from rescene4d_ros.errors import ConfigError
+from rescene4d_ros.cli.flags import setting
 from rescene4d_ros.inference import save_weights, weights_hash, WeightsInfo
 from rescene4d_ros.models.checkpoints import convert, Converted
 from rescene4d_ros.structures import INSTANCE_CLASSES
-import yaml
 
 SHOWN_NAMES = 8
 
@@ -35,11 +33,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Convert, write, and tell what became of every tensor."""
-    converted = convert(options.file, dict(map(_setting, options.settings)), seed=options.seed,
+    converted = convert(options.file, dict(map(setting, options.settings)), seed=options.seed,
                         may_have=options.allow_extra, may_lack=options.allow_missing)
     origin = {'converted_from': options.file.name, 'sha256_16': weights_hash(options.file),
               'family': converted.family,
-              'as_initialized': list(converted.coverage.as_initialized)}
+              'as_initialized': list(converted.coverage.untrained)}
     names = tuple(options.class_names or INSTANCE_CLASSES)
     options.out.parent.mkdir(parents=True, exist_ok=True)
     save_weights(options.out, converted.model, WeightsInfo(names, training=origin),
@@ -47,15 +45,6 @@ def run(options: argparse.Namespace) -> int:
     print('\n'.join(_report(converted)))
     print(options.out)
     return 0
-
-
-def _setting(text: str) -> tuple[str, Any]:
-    """Return name and value of one `NAME=VALUE`."""
-    name, equals, value = text.partition('=')
-    if not equals:
-        raise ConfigError(f'--set: expected NAME=VALUE, got {text!r}; for example '
-                          'backbone=sonata')
-    return name.strip(), yaml.safe_load(value)
 
 
 def _report(converted: Converted) -> list[str]:

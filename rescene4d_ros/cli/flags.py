@@ -6,6 +6,8 @@ from collections.abc import Collection
 from typing import Any, TypeVar
 
 from rescene4d_ros.config import make, settings
+from rescene4d_ros.errors import ConfigError
+import yaml
 
 C = TypeVar('C')
 
@@ -34,3 +36,25 @@ def values_of(config: object, without: Collection[str] = ()) -> dict[str, Any]:
     """Return the settings of a config as plain values."""
     return {s.name: getattr(config, s.name) for s in settings(type(config))
             if s.name not in without}
+
+
+def setting(text: str) -> tuple[str, Any]:
+    """
+    Return name and value of one `NAME=VALUE`; the value is read as in a YAML file.
+
+    Raises
+    ------
+    ConfigError
+        No equals sign, or no value that YAML can read.
+
+    """
+    name, equals, value = text.partition('=')
+    try:
+        read = yaml.safe_load(value)
+    except yaml.YAMLError as error:
+        raise ConfigError(f'--set: expected a value as in a YAML file, got {value!r} '
+                          f'({error})') from error
+    if not equals:
+        raise ConfigError(f'--set: expected NAME=VALUE, got {text!r}; for example '
+                          'backbone=sonata')
+    return name.strip(), read

@@ -6,7 +6,13 @@ import json
 from pathlib import Path
 
 from rescene4d_ros.cli import memory_changes, memory_questions
-from rescene4d_ros.cli.memory_questions import change_table, place_of, SIGNS, time_of
+from rescene4d_ros.cli.memory_questions import (
+    add_memory,
+    change_table,
+    place_of,
+    SIGNS,
+    time_of,
+)
 from rescene4d_ros.memory import changes_document, objects_document, SceneMemory
 from rescene4d_ros.memory.integrity import find_faults
 from rescene4d_ros.structures import Change, MemorySnapshot
@@ -21,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                        ('check', 'verify every file and fact; 1 = something is wrong'),
                        ('export', 'write objects.json and changes.json')):
         action = actions.add_parser(name, help=text, description=text)
-        action.add_argument('memory', type=Path, metavar='DIR', help='folder of the memory')
+        add_memory(action)
         if name == 'export':
             action.add_argument('--out', type=Path, required=True, metavar='DIR',
                                 help='where to write; made if it is not there')
@@ -32,14 +38,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Run one action; those that only read work also while a node writes to the memory."""
     if 'change' in options:
-        with SceneMemory.edit(options.memory) as memory:
+        with SceneMemory.edit(options.memory, options.url) as memory:
             print(options.change(memory, options))
         return 0
     if 'ask' in options:
-        with SceneMemory.inspect(options.memory) as memory:
+        with SceneMemory.inspect(options.memory, options.url) as memory:
             options.ask(memory, options, Console())
         return 0
-    with SceneMemory.inspect(options.memory) as memory:
+    with SceneMemory.inspect(options.memory, options.url) as memory:
         if options.action == 'check':
             return _check(memory)
         snapshot, changes = memory.snapshot(), memory.changes()

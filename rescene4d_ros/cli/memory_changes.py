@@ -3,7 +3,7 @@ from __future__ import annotations
 
 import argparse
 
-from rescene4d_ros.cli.memory_questions import MOMENT, stamp_of
+from rescene4d_ros.cli.memory_questions import add_memory, MOMENT, stamp_of
 from rescene4d_ros.memory import corrections, retention, SceneMemory
 
 
@@ -11,7 +11,7 @@ def add_arguments(actions) -> None:
     """Declare the actions; none works while a node has the memory open."""
     def declare(name: str, text: str, run, *objects: str) -> argparse.ArgumentParser:
         action = actions.add_parser(name, help=text, description=text)
-        action.add_argument('memory', metavar='DIR', help='folder of the memory')
+        add_memory(action)
         for argument in objects:
             action.add_argument(argument, type=int)
         action.set_defaults(change=run)

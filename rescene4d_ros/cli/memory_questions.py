@@ -4,6 +4,7 @@ from __future__ import annotations
 import argparse
 from datetime import datetime, UTC
 import json
+from pathlib import Path
 
 from rescene4d_ros.errors import ConfigError
 from rescene4d_ros.memory import questions, SceneMemory
@@ -20,7 +21,7 @@ def add_arguments(actions) -> None:
     """Declare the questions."""
     def declare(name: str, text: str, run) -> argparse.ArgumentParser:
         action = actions.add_parser(name, help=text, description=text)
-        action.add_argument('memory', metavar='DIR', help='folder of the memory')
+        add_memory(action)
         action.set_defaults(ask=run)
         return action
     where = declare('where', 'say where an object is, and since when', _where)
@@ -35,6 +36,13 @@ def add_arguments(actions) -> None:
     declare('history', 'say what each visit showed of an object', _history).add_argument(
         'object', type=int)
     declare('journal', 'list what was done to the memory', _journal)
+
+
+def add_memory(action: argparse.ArgumentParser) -> None:
+    """Declare which memory an action is about."""
+    action.add_argument('memory', type=Path, metavar='DIR', help='folder of the memory')
+    action.add_argument('--url', help='its database; default: the one that the folder names, else '
+                        'SQLite in the folder')
 
 
 def time_of(stamp_ns: int) -> str:

@@ -11,7 +11,7 @@ import sys
 
 import numpy as np
 from rescene4d_ros import config
-from rescene4d_ros.data import read_cloud, read_snapshots
+from rescene4d_ros.data import read_cloud, snapshots
 from rescene4d_ros.errors import RescenError, ScanError
 from rescene4d_ros.inference import InferenceConfig, Segmenter
 from rescene4d_ros.memory import changes_document, objects_document, SceneMemory
@@ -30,6 +30,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                         help='.ply, .pcd or .npz files, folders of them, or a rosbag2 bag')
     parser.add_argument('--memory', type=Path, required=True, metavar='DIR',
                         help='scene memory; made if it is not there, continued if it is')
+    parser.add_argument('--memory-url', metavar='URL',
+                        help='database of the memory, as postgresql://user@host/name; default: '
+                             'the one that its folder names, else SQLite in the folder')
     parser.add_argument('--out', type=Path, required=True, metavar='DIR',
                         help='visit_K.npz, objects.json and changes.json go here')
     parser.add_argument('--times', nargs='+', metavar='TIME',
@@ -50,7 +53,8 @@ def run(options: argparse.Namespace) -> int:
     refused = 0
     with SceneMemory.open(options.memory, map_id=options.map_id, frame_id=options.map_frame,
                           class_names=segmenter.class_names,
-                          weights_hash=segmenter.weights_hash) as memory:
+                          weights_hash=segmenter.weights_hash,
+                          url=options.memory_url) as memory:
         tracker = SceneTracker(memory, segmenter, TrackerConfig())
         for update in tracker.resume():
             print(f'finished the visit left unfinished before: {describe(update)}')
@@ -71,6 +75,9 @@ def run(options: argparse.Namespace) -> int:
             write_visit(options.out, update, kept)
             tqdm.write(describe(update))
         write_documents(options.out, memory)
+    if refused:
+        print(f'{refused} of {len(visits)} visits were refused, the others are processed',
+              file=sys.stderr)
     return 1 if refused else 0
 
 
@@ -97,8 +104,8 @@ def find_visits(options: argparse.Namespace, newest_ns: int) -> Iterator:
         raise ScanError('--times is for files; snapshots of a bag carry their stamps')
     if bags:
         for path in bags:
-            for read in read_snapshots(path, options.topic or None):
-                yield lambda read=read: read
+            for snapshot in snapshots(path, options.topic or None):
+                yield snapshot.read
         return
     times = [parse_time(t) for t in options.times or ()]
     if times and len(times) != len(files):

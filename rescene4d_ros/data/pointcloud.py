@@ -88,14 +88,19 @@ def _structured(message: Any, name: str) -> np.ndarray:
     order = '>' if message.is_bigendian else '<'
     unknown = [f.name for f in message.fields if f.datatype not in TYPES]
     if unknown:
-        raise ScanError(f'{name}: field {unknown[0]!r} has a datatype that PointField does not '
-                        'define; publish a valid sensor_msgs/msg/PointCloud2')
+        raise ScanError(f'{name}: expected datatypes that PointField defines, got another of '
+                        f'field {unknown[0]!r}; publish a valid sensor_msgs/msg/PointCloud2')
     formats = [order + TYPES[f.datatype] for f in message.fields]
-    dtype = np.dtype({
-        'names': [f.name for f in message.fields],
-        'formats': [(t, (f.count,)) if f.count > 1 else t for t, f in zip(
-            formats, message.fields)],
-        'offsets': [f.offset for f in message.fields], 'itemsize': message.point_step})
+    try:
+        dtype = np.dtype({
+            'names': [f.name for f in message.fields],
+            'formats': [(t, (f.count,)) if f.count > 1 else t for t, f in zip(
+                formats, message.fields)],
+            'offsets': [f.offset for f in message.fields], 'itemsize': message.point_step})
+    except ValueError as error:
+        raise ScanError(f'{name}: expected fields within a point of {message.point_step} bytes, '
+                        f'each with a name of its own, got others ({error}); publish a valid '
+                        'sensor_msgs/msg/PointCloud2') from error
     data = np.frombuffer(message.data, np.uint8)
     row = message.width * message.point_step
     step = max(message.row_step, row)

@@ -32,7 +32,8 @@ class WeightsInfo:
     superpoints : SuperpointConfig
         How the clouds of training were cut; clouds to segment are cut the same way.
     training : dict
-        For people: data, steps, seed, scores; plain JSON values.
+        For people: data, steps, seed, scores; plain JSON values. 'as_initialized' names tensors
+        that hold nothing learned.
 
     """
 
@@ -102,6 +103,30 @@ def load_weights(path: str | Path) -> tuple[ReScene4D, WeightsInfo]:
         configuration needs.
 
     """
+    config, info, tensors = read_weights(path)
+    model = ReScene4D(config)
+    _check_tensors(Path(path), model.state_dict(), tensors)
+    model.load_state_dict(tensors)
+    return model.eval().requires_grad_(False), info
+
+
+def read_weights(path: str | Path) -> tuple[ModelConfig, WeightsInfo, dict[str, torch.Tensor]]:
+    """
+    Read what a weights file holds, without making a network of it.
+
+    Returns
+    -------
+    config : ModelConfig
+    info : WeightsInfo
+    tensors : dict of str to Tensor
+        By name; on the CPU, numbers in float32.
+
+    Raises
+    ------
+    WeightsError
+        Missing, damaged, or of another format or schema.
+
+    """
     path = _existing(path)
     try:
         with safe_open(path, framework='pt') as file:
@@ -111,11 +136,8 @@ def load_weights(path: str | Path) -> tuple[ReScene4D, WeightsInfo]:
         raise WeightsError(f'weights {path}: expected a complete safetensors file, got damaged '
                            f'or other content ({error}); fetch or train it again') from error
     config, info = _read_metadata(path, metadata)
-    model = ReScene4D(config)
-    _check_tensors(path, model.state_dict(), tensors)
-    model.load_state_dict({name: t.float() if t.is_floating_point() else t
-                           for name, t in tensors.items()})
-    return model.eval().requires_grad_(False), info
+    return config, info, {name: t.float() if t.is_floating_point() else t
+                          for name, t in tensors.items()}
 
 
 def _existing(path: str | Path) -> Path:

@@ -8,7 +8,7 @@ import numpy as np
 from rescene4d_ros.memory import rows, schema
 from rescene4d_ros.memory.records import ObjectRecord, VisitFacts
 from rescene4d_ros.structures import Box, Change, ChangeKind, ObjectState, VisitInfo, VisitStatus
-from sqlalchemy import Connection, select, update
+from sqlalchemy import bindparam, Connection, select, update
 
 
 @dataclass(frozen=True)
@@ -104,9 +104,10 @@ def aliases(connection: Connection) -> dict[int, int]:
 
 def drop_records(connection: Connection, object_ids: Iterable[int]) -> None:
     """Take objects out of what is known now."""
-    for object_id in object_ids:
+    wanted = [{'wanted': object_id} for object_id in object_ids]
+    if wanted:
         connection.execute(schema.objects.delete().where(
-            schema.objects.c.object_id == object_id))
+            schema.objects.c.object_id == bindparam('wanted')), wanted)
 
 
 def erase(connection: Connection, visit_ids: Sequence[int]) -> None:
@@ -118,10 +119,10 @@ def erase(connection: Connection, visit_ids: Sequence[int]) -> None:
 
 def put_records(connection: Connection, records: Iterable[ObjectRecord]) -> None:
     """Store records over older ones of the same id."""
-    for record in records:
-        connection.execute(schema.objects.delete().where(
-            schema.objects.c.object_id == record.object_id))
-        connection.execute(schema.objects.insert(), rows.record_row(record))
+    values = [rows.record_row(record) for record in records]
+    if values:
+        drop_records(connection, [value['object_id'] for value in values])
+        connection.execute(schema.objects.insert(), values)
 
 
 def records(connection: Connection) -> dict[int, ObjectRecord]:

@@ -12,7 +12,7 @@ FILE_NAME = 'writer.lock'
 
 class WriterLock:
     """
-    Hold the right to write one memory directory.
+    Hold the right to write what a lock file stands for.
 
     The lock belongs to the open file, not to the file's existence: after a SIGKILL or a power cut
     nothing has to be cleaned up. The number inside is for people only.
@@ -26,8 +26,7 @@ class WriterLock:
 
     """
 
-    def __init__(self, directory: Path):
-        path = directory / FILE_NAME
+    def __init__(self, path: Path):
         try:
             self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         except OSError as error:
@@ -39,7 +38,7 @@ class WriterLock:
             holder = os.pread(self._file, 32, 0).decode(errors='replace').strip() or 'unknown'
             os.close(self._file)
             raise MemoryLockedError(
-                f'{directory}: expected to be the only writer, but process {holder} has this '
+                f'{path.parent}: expected to be the only writer, but process {holder} has this '
                 'memory open; stop that process or use another memory folder') from error
         try:
             os.ftruncate(self._file, 0)

@@ -13,10 +13,11 @@ from rescene4d_ros.errors import MemoryFormatError, StorageError
 from rescene4d_ros.memory import facts as tables
 from rescene4d_ros.memory import header as headers
 from rescene4d_ros.memory import migrations, schema
-from rescene4d_ros.memory.database import FILE_NAME, make_engine, translated
-from rescene4d_ros.memory.lock import WriterLock
+from rescene4d_ros.memory.database import make_engine, translated
+from rescene4d_ros.memory.location import FILE_NAME, locate, LOCATION, remember_location
 from rescene4d_ros.memory.points import VisitFiles
 from rescene4d_ros.memory.records import ObjectRecord
+from rescene4d_ros.memory.writing import Writer
 from sqlalchemy import Connection, Engine
 
 POINTS = 'visits'
@@ -38,15 +39,13 @@ class OpenMemory:
 
     """
 
-    def __init__(self, path: Path, engine: Engine, lock: WriterLock | None):
+    def __init__(self, path: Path, engine: Engine, writer: Writer | None):
         self.path = path
         self._engine = engine
-        self._lock = lock
+        self._writer = writer
         self.files = VisitFiles(path / POINTS)
         self.mutex = RLock()
-        with self.reading() as connection:
-            self._header = headers.load(connection, str(path))
-            self._records = tables.records(connection)
+        self._load()
 
     @classmethod
     def open(cls, path: Path | str, map_id: str | None, frame_id: str | None,
@@ -68,10 +67,13 @@ class OpenMemory:
         create : bool
             Whether to make a new memory where there is none.
         url : str, optional
-            SQLAlchemy URL of the database; default is SQLite inside the directory.
+            SQLAlchemy URL of the database, PostgreSQL or SQLite, which the directory remembers;
+            default is what it remembers, else SQLite inside it.
 
         Raises
         ------
+        ConfigError
+            No such URL can be used.
         MemoryLockedError
             Another writer has it open.
         MemoryFormatError
@@ -89,10 +91,11 @@ class OpenMemory:
         except OSError as error:
             raise StorageError(f'{path}: cannot make the memory folder ({error.strerror}); '
                                'choose a folder that may be written') from error
-        lock = WriterLock(path)
+        where = locate(path, url)
+        engine = make_engine(where)
+        writer = Writer(path, engine)
         try:
-            engine = make_engine(path, url)
-            with translated(path), engine.begin() as connection:
+            with translated(path), writer.transaction() as connection:
                 if not headers.exists(connection):
                     if not create:
                         raise MemoryFormatError(f'{path}: expected a scene memory, found none; '
@@ -106,11 +109,12 @@ class OpenMemory:
                               weights_hash)
                 if weights_hash is not None:
                     headers.store(connection, {'weights_hash': weights_hash})
-            memory = cls(path, engine, lock)
+            remember_location(path, where)
+            memory = cls(path, engine, writer)
             memory.files.prepare()
             return memory
         except BaseException:
-            lock.release()
+            writer.release()
             raise
 
     @classmethod
@@ -138,11 +142,12 @@ class OpenMemory:
 
         """
         path = Path(path)
-        missing = MemoryFormatError(f'{path}: expected a scene memory (a folder with {FILE_NAME}),'
-                                    ' found none; check the path')
-        if url is None and not (path / FILE_NAME).is_file():
+        missing = MemoryFormatError(f'{path}: expected a scene memory (a folder with {FILE_NAME} '
+                                    f'or {LOCATION}), found none; check the path')
+        where = locate(path, url)
+        if where.get_backend_name() == 'sqlite' and not Path(where.database).is_file():
             raise missing
-        engine = make_engine(path, url)
+        engine = make_engine(where)
         with translated(path), engine.connect() as connection:
             if not headers.exists(connection):
                 raise missing
@@ -152,8 +157,8 @@ class OpenMemory:
         """Let the next writer in; the memory must not be used any more."""
         with self.mutex:
             self._engine.dispose()
-            if self._lock is not None:
-                self._lock.release()
+            if self._writer is not None:
+                self._writer.release()
 
     def __enter__(self) -> Self:
         """Return itself."""
@@ -198,9 +203,7 @@ class OpenMemory:
                 entry = self.note(connection, None, action, detail)
                 yield connection, entry
                 self.advance(connection, revision=self._header.revision + 1)
-            with self.reading() as connection:
-                self._header = headers.load(connection, str(self.path))
-                self._records = tables.records(connection)
+            self._load()
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -211,10 +214,34 @@ class OpenMemory:
     @contextmanager
     def writing(self) -> Iterator[Connection]:
         """Give a transaction that is stored wholly or not at all."""
-        if self._lock is None:
+        if self._writer is None:
             raise StorageError(f'{self.path}: opened with inspect, which only reads; use open')
-        with translated(self.path), self._engine.begin() as connection:
+        if not self._writer.is_held():
+            self._regain()
+        with translated(self.path), self._writer.transaction() as connection:
             connection.info.pop('header', None)
             yield connection
             header = connection.info.pop('header', self._header)
         self._header = header
+
+    def _load(self) -> None:
+        """Read anew what this process keeps of the database."""
+        with self.reading() as connection:
+            self._header = headers.load(connection, str(self.path))
+            self._records = tables.records(connection)
+
+    def _regain(self) -> None:
+        """
+        Become the writer again after the server forgot this one.
+
+        What the caller worked out may rest on what is stored no longer, by another writer in
+        between, or by a transaction of this one whose answer was lost on the way.
+
+        """
+        self._writer.regain()
+        known = self._header
+        self._load()
+        if self._header != known:
+            raise StorageError(
+                f'{self.path}: expected revision {known.revision} as before the connection was '
+                f'lost, found {self._header.revision}; nothing was stored now, do it again')

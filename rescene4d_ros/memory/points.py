@@ -3,12 +3,13 @@ from __future__ import annotations
 
 import hashlib
 import io
-import os
 from pathlib import Path
 import zipfile
 
 import numpy as np
 from rescene4d_ros.errors import FileFormatError, StorageError
+from rescene4d_ros.memory.derived import DerivedFiles
+from rescene4d_ros.memory.durable import flush_folder, write_durably
 from rescene4d_ros.structures import Scan
 
 FORMAT = 1
@@ -22,10 +23,17 @@ class VisitFiles:
     A file holds what the sensor gave, exactly (float32 metres, uint8 colors), with stamp and
     name, so that a lost database could be filled again. Its name is the hash of its bytes: a
     reader notices any damage.
+
+    Attributes
+    ----------
+    derived : DerivedFiles
+        What was worked out from the points, removed with them.
+
     """
 
     def __init__(self, directory: Path):
         self._directory = directory
+        self.derived = DerivedFiles(directory / 'derived')
 
     def write(self, scan: Scan) -> str:
         """
@@ -49,7 +57,7 @@ class VisitFiles:
         data = buffer.getvalue()
         file_name = f'{_digest(data)}.npz'
         try:
-            _write_durably(self._directory / file_name, data)
+            write_durably(self._directory / file_name, data)
         except OSError as error:
             raise StorageError(
                 f'{self._directory / file_name}: cannot store {len(data)} bytes '
@@ -105,8 +113,9 @@ class VisitFiles:
 
         """
         try:
+            self.derived.remove(file_name)
             (self._directory / file_name).unlink(missing_ok=True)
-            _flush_folder(self._directory)
+            flush_folder(self._directory)
         except OSError as error:
             raise StorageError(f'{self._directory / file_name}: cannot remove it '
                                f'({error.strerror}); check the rights of the folder, then delete '
@@ -126,9 +135,10 @@ class VisitFiles:
         """
         try:
             self._directory.mkdir(parents=True, exist_ok=True)
-            _flush_folder(self._directory.parent)
+            flush_folder(self._directory.parent)
             for path in self._directory.glob('*.tmp'):
                 path.unlink(missing_ok=True)
+            self.derived.remove_all_but(self.names())
         except OSError as error:
             raise StorageError(f'{self._directory}: cannot prepare the folder of the visits '
                                f'({error.strerror}); free the disk or check its rights') from error
@@ -137,27 +147,3 @@ class VisitFiles:
 def _digest(data: bytes) -> str:
     """Return the hash that names a file."""
     return hashlib.blake2b(data, digest_size=20).hexdigest()
-
-
-def _write_durably(path: Path, data: bytes) -> None:
-    """Write, flush to the disk, rename, and flush the folder that holds the name."""
-    draft = path.with_suffix('.tmp')
-    try:
-        with open(draft, 'wb') as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(draft, path)
-    except OSError:
-        draft.unlink(missing_ok=True)
-        raise
-    _flush_folder(path.parent)
-
-
-def _flush_folder(path: Path) -> None:
-    """Flush the names in a folder to the disk."""
-    folder = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

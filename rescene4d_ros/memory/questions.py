@@ -86,10 +86,10 @@ def where_is(memory: ReadableMemory, object_id: int, at_ns: int | None = None) -
     return _place(memory, object_id, _pasts(memory)[object_id], at_ns)
 
 
-def of_class(memory: ReadableMemory, class_name: str, at_ns: int | None = None
+def of_class(memory: ReadableMemory, class_name: str | None, at_ns: int | None = None
              ) -> tuple[Whereabouts, ...]:
     """
-    List the objects of a class that are there, or were there at a time.
+    List the objects of a class (None = of every class) that are there, or were at a time.
 
     Returns
     -------
@@ -103,12 +103,12 @@ def of_class(memory: ReadableMemory, class_name: str, at_ns: int | None = None
 
     """
     names = memory.header.class_names
-    if class_name not in names:
+    if class_name is not None and class_name not in names:
         raise MemoryFormatError(f'{memory.path}: expected a class of the memory, got '
                                 f'{class_name!r}; there are: {", ".join(names)}')
     pasts = _pasts(memory)
     found = [_place(memory, i, pasts[i], at_ns) for i, record in sorted(memory.records.items())
-             if names[record.class_id] == class_name
+             if class_name in (None, names[record.class_id])
              and (at_ns is None or record.first_seen_ns <= at_ns)]
     return tuple(place for place in found if place.state != ObjectState.ABSENT)
 

@@ -36,11 +36,6 @@ class ReadableMemory(OpenMemory):
         """Return the visits that wait for processing, in stamp order."""
         return self.visits(VisitStatus.PENDING)
 
-    def window(self, n: int) -> tuple[VisitInfo, ...]:
-        """Return the latest `n` processed visits, oldest first."""
-        done = self.visits(VisitStatus.DONE)
-        return done[max(len(done) - n, 0):]
-
     def scan(self, visit_id: int) -> Scan:
         """
         Read the points of a visit, exactly as they came.
@@ -56,6 +51,12 @@ class ReadableMemory(OpenMemory):
     def key(self, visit_id: int) -> str:
         """Return a name that changes with the visit's points; for caches."""
         return self._visit_row(visit_id).file
+
+    def keys(self) -> dict[int, str]:
+        """Return the key of every visit."""
+        with self.reading() as connection:
+            return {row.visit_id: row.file for row in connection.execute(
+                select(schema.visits.c.visit_id, schema.visits.c.file))}
 
     def labels(self, visit_id: int) -> np.ndarray:
         """

@@ -15,6 +15,7 @@ from rescene4d_ros.errors import (
 )
 from rescene4d_ros.memory import facts as tables
 from rescene4d_ros.memory import schema
+from rescene4d_ros.memory.database import translated
 from rescene4d_ros.memory.reading import ReadableMemory
 from rescene4d_ros.memory.records import VisitFacts
 from rescene4d_ros.structures import (
@@ -158,10 +159,13 @@ class SceneMemory(ReadableMemory):
             self.note(connection, visit_id, 'visit failed', {'reason': reason})
 
     def checkpoint(self) -> None:
-        """Empty the database's log, so that it keeps nothing that was deleted."""
-        if self._engine.dialect.name == 'sqlite':
-            with self.reading() as connection:
+        """Make the database overwrite what was deleted, in its tables and, on SQLite, its log."""
+        with translated(self.path), self._engine.connect() as connection:
+            connection = connection.execution_options(isolation_level='AUTOCOMMIT')
+            if self._engine.dialect.name == 'sqlite':
                 connection.execute(text('PRAGMA wal_checkpoint(TRUNCATE)'))
+                return
+            connection.execute(text(f'VACUUM (FULL, ANALYZE) {", ".join(schema.tables.tables)}'))
 
     def _refuse_duplicate(self, scan: Scan) -> None:
         """Raise where the stamp is taken."""

@@ -35,5 +35,8 @@ class MemoryConfig:
     path: str = param(
         '~/.ros/rescene4d_memory', 'Folder of the scene memory; made if it is not there, '
         'continued if it is')
+    url: str = param(
+        '', 'Database of the memory, as postgresql://user@host/name; empty = the one that the '
+        'folder names, else SQLite in the folder')
     map_id: str = param(
         'map', 'Which map the snapshots are registered in; a memory of another map is refused')

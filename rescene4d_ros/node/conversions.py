@@ -1,6 +1,8 @@
 """Structures to messages and back; pure functions, every field of both sides."""
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from builtin_interfaces.msg import Time
 from geometry_msgs.msg import Point, Pose, Quaternion, Transform, Vector3
 import numpy as np
@@ -19,6 +21,7 @@ from rescene4d_ros.structures import (
     Scan,
     SceneObject,
     SceneUpdate,
+    VisitInfo,
     VisitStatus,
 )
 from sensor_msgs.msg import PointCloud2
@@ -126,13 +129,23 @@ def change_from_msg(message: msg.SceneChange) -> Change:
         evidence_after_ns=time_from_msg(message.evidence_after), other_id=message.other_id)
 
 
+def newest_done(visits: Iterable[VisitInfo]) -> VisitInfo | None:
+    """Return the processed visit with the latest stamp."""
+    return max((v for v in visits if v.status == VisitStatus.DONE),
+               key=lambda v: v.stamp_ns, default=None)
+
+
+def header_of(visits: Iterable[VisitInfo], frame_id: str) -> Header:
+    """Return the header of what a memory says: stamp of its newest processed visit, frame."""
+    newest = newest_done(visits)
+    return Header(stamp=time_to_msg(newest.stamp_ns if newest else 0), frame_id=frame_id)
+
+
 def objects_to_msg(snapshot: MemorySnapshot) -> msg.SceneObjectArray:
     """Return everything the memory knows as one message, stamped with the newest visit."""
-    done = [v for v in snapshot.visits if v.status == VisitStatus.DONE]
-    newest = max(done, key=lambda v: v.stamp_ns, default=None)
+    newest = newest_done(snapshot.visits)
     return msg.SceneObjectArray(
-        header=Header(stamp=time_to_msg(newest.stamp_ns if newest else 0),
-                      frame_id=snapshot.frame_id),
+        header=header_of(snapshot.visits, snapshot.frame_id),
         map_id=snapshot.map_id, revision=int(snapshot.revision),
         visit_id=int(newest.visit_id if newest else 0),
         class_names=list(snapshot.class_names),

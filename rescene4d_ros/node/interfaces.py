@@ -6,7 +6,13 @@ from dataclasses import dataclass
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rescene4d_ros.msg import SceneChangeArray, SceneObjectArray
-from rescene4d_ros.srv import Reprocess
+from rescene4d_ros.srv import (
+    CorrectObject,
+    ObjectHistory,
+    QueryChanges,
+    QueryObjects,
+    Reprocess,
+)
 from sensor_msgs.msg import PointCloud2
 from visualization_msgs.msg import MarkerArray
 
@@ -88,7 +94,19 @@ REPROCESS = ServiceEntry(
     '~/reprocess', Reprocess,
     'Queue all stored visits, or those from one on, to be processed anew in the order of their '
     'stamps; needed after a late visit')
-SERVICES = (REPROCESS,)
+QUERY_OBJECTS = ServiceEntry(
+    '~/query_objects', QueryObjects,
+    'Where objects are and since when, now or at a visit or time: one by id, those of a class, '
+    'or all')
+QUERY_CHANGES = ServiceEntry(
+    '~/query_changes', QueryChanges, 'What changed between two visits or times')
+OBJECT_HISTORY = ServiceEntry(
+    '~/object_history', ObjectHistory,
+    'What each visit said of one object, and why it was known again')
+CORRECT_OBJECT = ServiceEntry(
+    '~/correct_object', CorrectObject,
+    'Rename, merge, split, lock or unlock an object, or undo the latest correction')
+SERVICES = (REPROCESS, QUERY_OBJECTS, QUERY_CHANGES, OBJECT_HISTORY, CORRECT_OBJECT)
 
 
 def type_name(cls: type) -> str:

@@ -15,6 +15,7 @@ from rescene4d_ros.node import interfaces, parameters
 from rescene4d_ros.node.diagnostics import diagnostics, Tally
 from rescene4d_ros.node.pipeline import VisitPipeline
 from rescene4d_ros.node.results import ResultPublisher
+from rescene4d_ros.node.services import MemoryServices
 from rescene4d_ros.node.tf import FrameLookup
 from rescene4d_ros.node.transitions import logged_transition
 from rescene4d_ros.scene import SceneTracker
@@ -30,7 +31,8 @@ class Rescene4DNode(LifecycleNode):
     Remember what the snapshots show, and say which object is which and what changed.
 
     Unconfigured it only has parameters; configured it holds weights, memory and topics; active it
-    takes snapshots. All work is done in threads of its own, so callbacks never block.
+    takes snapshots. Visits are stored and processed in threads of their own, so callbacks return
+    quickly.
     """
 
     def __init__(self, **kwargs):
@@ -53,7 +55,7 @@ class Rescene4DNode(LifecycleNode):
             self._memory = held.enter_context(SceneMemory.open(
                 Path(settings.memory.path).expanduser(), map_id=settings.memory.map_id,
                 frame_id=settings.node.map_frame, class_names=self._segmenter.class_names,
-                weights_hash=self._segmenter.weights_hash))
+                weights_hash=self._segmenter.weights_hash, url=settings.memory.url))
             self._tracker = SceneTracker(self._memory, self._segmenter, settings.tracker,
                                          settings.association, settings.motion,
                                          settings.changes)
@@ -68,6 +70,8 @@ class Rescene4DNode(LifecycleNode):
             service = interfaces.REPROCESS
             held.callback(self.destroy_service, self.create_service(
                 service.type, service.name, self._reprocess))
+            services = MemoryServices(self, self._memory, self._show_correction)
+            held.callback(services.close)
             self._held = held.pop_all()
         return SUCCESS
 
@@ -154,6 +158,11 @@ class Rescene4DNode(LifecycleNode):
             response.accepted = True
             response.message = 'queued; the results come on ~/objects and ~/changes'
         return response
+
+    def _show_correction(self) -> None:
+        self._results.publish_remembered()
+        if self._pipeline is not None:
+            self._pipeline.count()
 
     def _apply_live_settings(self, changed: list[Parameter]) -> None:
         if self._settings is None:

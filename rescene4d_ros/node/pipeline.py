@@ -47,7 +47,7 @@ class VisitPipeline:
         self._tally = tally
         self._intake = Worker('intake', self._storing_failed)
         self._processing = Worker('processing', self._processing_failed)
-        self._count()
+        self.count()
         self._processing.submit(self._process_pending)      # what a crash left behind
 
     def receive(self, message: PointCloud2) -> None:
@@ -58,6 +58,15 @@ class VisitPipeline:
     def reprocess(self, from_visit: int | None) -> None:
         """Queue all visits from one on (None = the oldest) to be processed anew."""
         self._processing.submit(partial(self._reprocess, from_visit))
+
+    def count(self) -> None:
+        """Tell the tally what is remembered."""
+        visits = self._memory.visits()
+        self._tally.visits = len(visits)
+        for status in VisitStatus:
+            self._tally.statuses[status] = sum(visit.status == status for visit in visits)
+        self._tally.objects = len(self._memory.records)
+        self._tally.revision = self._memory.header.revision
 
     def stop(self) -> None:
         """Store what came, finish the visit at hand; stored visits wait for the next start."""
@@ -71,7 +80,7 @@ class VisitPipeline:
             self._tally.stored += 1
             self._tally.refusal = str(error)
             self._log.warning(str(error))
-            self._count()
+            self.count()
             return
         self._tally.stored += 1
         self._tally.refusal = ''
@@ -80,7 +89,7 @@ class VisitPipeline:
 
     def _process_pending(self) -> None:
         while not self._processing.stopping:
-            self._count()
+            self.count()
             start = time.perf_counter()
             try:
                 update = next(self._tracker.resume(), None)
@@ -111,15 +120,7 @@ class VisitPipeline:
             f'{len(update.objects)} objects remembered, {len(update.changes)} changes, '
             f'revision {update.revision}')
         self._publish(update)
-        self._count()
-
-    def _count(self) -> None:
-        visits = self._memory.visits()
-        self._tally.visits = len(visits)
-        for status in VisitStatus:
-            self._tally.statuses[status] = sum(visit.status == status for visit in visits)
-        self._tally.objects = len(self._memory.records)
-        self._tally.revision = self._memory.header.revision
+        self.count()
 
     def _storing_failed(self, error: Exception) -> None:
         self._tally.refused += 1

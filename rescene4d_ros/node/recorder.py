@@ -17,23 +17,15 @@ from rclpy.event_handler import SubscriptionEventCallbacks
 from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 from rclpy.utilities import remove_ros_args
+from rescene4d_ros.data import offered_qos
 from rescene4d_ros.node import interfaces
 from rescene4d_ros.node.system import interface_files, prepare
-from rosbags.interfaces import (
-    Qos,
-    QosDurability,
-    QosHistory,
-    QosLiveliness,
-    QosReliability,
-    QosTime,
-)
 from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import get_types_from_msg, get_typestore, Stores
 from rosbags.typesys.store import Typestore
 
 TOPICS = (interfaces.OBJECTS, interfaces.CHANGES, interfaces.MARKERS,
           interfaces.SEGMENTED_CLOUD)
-UNLIMITED = QosTime(9223372036, 854775807)      # RMW_DURATION_INFINITE
 
 
 def typestore() -> Typestore:
@@ -44,16 +36,6 @@ def typestore() -> Typestore:
         types |= get_types_from_msg(path.read_text(), f'rescene4d_ros/msg/{path.stem}')
     store.register(types)
     return store
-
-
-def offered_qos(topic: interfaces.Topic) -> Qos:
-    """Return the topic's profile as a bag states it, so that playing keeps it latched."""
-    return Qos(
-        history=QosHistory.KEEP_LAST, depth=topic.depth,
-        reliability=QosReliability[topic.reliability.upper()],
-        durability=QosDurability[topic.durability.upper()],
-        deadline=UNLIMITED, lifespan=UNLIMITED, liveliness=QosLiveliness.AUTOMATIC,
-        liveliness_lease_duration=UNLIMITED, avoid_ros_namespace_conventions=False)
 
 
 class Recorder(Node):
@@ -67,7 +49,8 @@ class Recorder(Node):
             name = topic.name.replace('~', node_name)
             connection = writer.add_connection(
                 self.resolve_topic_name(name), interfaces.type_name(topic.type),
-                typestore=store, offered_qos_profiles=[offered_qos(topic)])
+                typestore=store, offered_qos_profiles=[
+                    offered_qos(topic.reliability, topic.durability, topic.depth)])
             self.create_subscription(topic.type, name, partial(self._write, writer, connection),
                                      topic.qos(), raw=True,
                                      event_callbacks=SubscriptionEventCallbacks(

@@ -1,11 +1,19 @@
 """The outgoing topics: what they are given after each visit, and at the start."""
 from __future__ import annotations
 
+from threading import Lock
+
 import numpy as np
 from rclpy.lifecycle import LifecycleNode
 from rescene4d_ros.memory import SceneMemory
+from rescene4d_ros.memory.aliases import resolve_labels
 from rescene4d_ros.node import interfaces
-from rescene4d_ros.node.conversions import changes_to_msg, objects_to_msg, segmented_cloud
+from rescene4d_ros.node.conversions import (
+    changes_to_msg,
+    newest_done,
+    objects_to_msg,
+    segmented_cloud,
+)
 from rescene4d_ros.node.markers import scene_markers
 from rescene4d_ros.structures import MemorySnapshot, Scan, SceneUpdate
 
@@ -28,6 +36,7 @@ class ResultPublisher:
     def __init__(self, node: LifecycleNode, memory: SceneMemory, marker_points: int):
         self.marker_points = marker_points
         self._node = node
+        self._turn = Lock()     # visits are shown by one thread, corrections by another
         self._memory = memory
         self._publishers = {
             topic: node.create_lifecycle_publisher(topic.type, topic.name, topic.qos())
@@ -36,26 +45,34 @@ class ResultPublisher:
 
     def publish(self, update: SceneUpdate) -> None:
         """Publish what a visit brought."""
-        snapshot = self._memory.snapshot()
-        self._publishers[interfaces.CHANGES].publish(
-            changes_to_msg(update, snapshot.map_id, snapshot.frame_id))
-        self._publish_scene(snapshot, self._memory.scan(update.visit.visit_id),
-                            update.object_ids, update.class_ids, update.scores)
+        with self._turn:
+            snapshot = self._memory.snapshot()
+            self._publishers[interfaces.CHANGES].publish(
+                changes_to_msg(update, snapshot.map_id, snapshot.frame_id))
+            if snapshot.revision != update.revision:    # ids were corrected since
+                self._publish_newest(snapshot)
+                return
+            self._publish_scene(snapshot, self._memory.scan(update.visit.visit_id),
+                                update.object_ids, update.class_ids, update.scores)
 
     def publish_remembered(self) -> None:
-        """Publish the state of the memory, for viewers that join before the next visit."""
-        snapshot = self._memory.snapshot()
-        newest = self._memory.window(1)
-        if not newest:
+        """Publish the state of the memory: at the start, and after a correction."""
+        with self._turn:
+            self._publish_newest(self._memory.snapshot())
+
+    def _publish_newest(self, snapshot: MemorySnapshot) -> None:
+        """Publish the newest processed visit as it is remembered."""
+        newest = newest_done(snapshot.visits)
+        if newest is None:
             self._publishers[interfaces.OBJECTS].publish(objects_to_msg(snapshot))
             return
-        object_ids = self._memory.labels(newest[0].visit_id)
+        object_ids = resolve_labels(self._memory.labels(newest.visit_id), dict(snapshot.aliases))
         class_of = {item.object_id: item.class_id for item in snapshot.objects}
         score_of = {item.object_id: item.score for item in snapshot.objects}
         ids, inverse = np.unique(object_ids, return_inverse=True)
         class_ids = np.array([class_of.get(i, -1) for i in ids.tolist()], np.int32)[inverse]
         scores = np.array([score_of.get(i, 0.0) for i in ids.tolist()], np.float32)[inverse]
-        self._publish_scene(snapshot, self._memory.scan(newest[0].visit_id), object_ids,
+        self._publish_scene(snapshot, self._memory.scan(newest.visit_id), object_ids,
                             class_ids, scores)
 
     def _publish_scene(self, snapshot: MemorySnapshot, scan: Scan, object_ids: np.ndarray,

@@ -12,6 +12,8 @@ class TrainConfig:
 
     steps: int = param(20_000, 'Optimizer steps; the learning rate ends here', ge=1)
     batch: int = param(2, 'Sequences per step and process', ge=1, le=1024)
+    batch_part: int = param(0, 'Sequences of them that pass the network at once; gradients add '
+                            'up over the batch; fewer take less memory; 0 = all', ge=0, le=1024)
     seed: int = param(0, 'Decides first weights, samples and their variations', ge=0)
     max_visits: int = param(2, 'Most visits drawn from a sequence', ge=1, le=16)
     normals: str = param('estimated', 'Normals to learn from: those of the files where there '
@@ -30,3 +32,10 @@ class TrainConfig:
     checkpoint_minutes: float = param(5.0, 'Time between checkpoints', unit='min', ge=0)
     max_skipped: int = param(50, 'Steps without a finite gradient, in a row, that end the run',
                              ge=1)
+    max_out_of_memory: int = param(5, 'Steps for which not even a quarter of a sequence fitted '
+                                   'into memory, in a row, that end the run', ge=1)
+    precision: str = param('auto', 'Of the passes through the network; weights, losses and '
+                           'optimizer stay float32; auto: bf16 on a GPU that has it',
+                           one_of=('auto', 'float32', 'bf16'))
+    freeze: str = param('none', 'Weights that stay as they are: none, or those of the encoder of '
+                        'a Point Transformer', one_of=('none', 'encoder'))

@@ -19,19 +19,34 @@ def share_weights(model: nn.Module) -> None:
             distributed.broadcast(tensor, 0)
 
 
-def average_gradients(model: nn.Module) -> None:
+def average_gradients(model: nn.Module, has_some: bool = True) -> int:
     """
-    Replace each gradient by its mean over the processes, in one transfer.
+    Replace each gradient by its mean over the processes that have some, in one transfer.
 
     Queries and visits differ per process, so a parameter may have no gradient in some of them;
     it counts as zero there.
+
+    Parameters
+    ----------
+    model : Module
+    has_some : bool
+        Whether this process has gradients; one whose batch did not fit into memory has none.
+
+    Returns
+    -------
+    int
+        Processes that have some, the same number in all of them; 0 = no step can be done.
+
     """
     if world()[1] == 1:
-        return
+        return int(has_some)
     parameters = [p for p in model.parameters() if p.requires_grad]
-    flat = torch.cat([(torch.zeros_like(p) if p.grad is None else p.grad).flatten()
-                      for p in parameters])
+    flat = torch.cat([(p.grad if has_some and p.grad is not None else torch.zeros_like(p)
+                       ).flatten() for p in parameters]
+                     + [parameters[0].new_full((1,), float(has_some))])
     distributed.all_reduce(flat)
-    flat /= world()[1]
+    n_with = round(float(flat[-1]))
+    flat = flat[:-1] / max(n_with, 1)
     for p, grad in zip(parameters, flat.split([p.numel() for p in parameters])):
         p.grad = grad.view_as(p)
+    return n_with

@@ -1,7 +1,9 @@
 """Everything that decides what a training run learns, in one file."""
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
+import difflib
 from pathlib import Path
 from typing import Any
 
@@ -37,17 +39,28 @@ class Recipe:
 
         """
         sections = {f.name: f.default_factory for f in fields(cls)}
-        unknown = sorted(set(values) - set(sections))
-        if unknown:
-            raise ConfigError(f'recipe: expected the sections {", ".join(sections)}; got '
-                              f'{", ".join(map(repr, unknown))}')
+        for name in values:
+            if name not in sections:
+                near = difflib.get_close_matches(str(name), sections, n=1)
+                hint = f'; did you mean {near[0]}?' if near else ''
+                raise ConfigError(f'recipe: expected the sections {", ".join(sections)}; got '
+                                  f'{name!r}{hint}')
+            if not isinstance(values[name] or {}, Mapping):
+                raise ConfigError(f'recipe: expected settings in the section {name}, got '
+                                  f'{values[name]!r}; write NAME: VALUE, one per line')
         return cls(**{name: make(config, values.get(name))
                       for name, config in sections.items()})
 
     @classmethod
-    def read(cls, path: str | Path) -> Recipe:
+    def read(cls, path: str | Path, changes: Mapping[str, Any] | None = None) -> Recipe:
         """
         Read a YAML file of sections.
+
+        Parameters
+        ----------
+        path : str or Path
+        changes : mapping of str to value, optional
+            Settings in place of the file's, by names such as 'train.steps'.
 
         Raises
         ------
@@ -63,6 +76,12 @@ class Recipe:
         if not isinstance(values, dict):
             raise ConfigError(f'recipe {path}: expected sections of settings, got '
                               f'{type(values).__name__}; see config/training/ for examples')
+        for name, value in (changes or {}).items():
+            section, dot, key = name.partition('.')
+            if not dot:
+                raise ConfigError(f'recipe: expected SECTION.KEY as the name of a setting, got '
+                                  f'{name!r}; for example train.steps')
+            values[section] = {**(values.get(section) or {}), key: value}
         return cls.from_mapping(values)
 
     def to_yaml(self) -> str:

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 from rescene4d_ros.data.augment import augment, AugmentConfig
+from rescene4d_ros.data.mixing import MixedSampler
 from rescene4d_ros.losses import IGNORED_CLASS, Targets
 from rescene4d_ros.models import make_visit_input, ModelConfig, VisitInput
 from rescene4d_ros.structures import UNLABELED
@@ -102,14 +103,19 @@ class TrainingSamples(Dataset):
     variation : AugmentConfig
     rank, world_size : int
         Which of the processes that share a step this is.
+    mixing : MixedSampler, optional
+        Draws from several data sets whose files follow each other; without it every epoch sees
+        every sequence once.
 
     """
 
     def __init__(self, files: Sequence[Path], config: TrainConfig, model: ModelConfig,
-                 variation: AugmentConfig, rank: int = 0, world_size: int = 1):
+                 variation: AugmentConfig, rank: int = 0, world_size: int = 1,
+                 mixing: MixedSampler | None = None):
         self.files = tuple(files)
         self.config, self.model, self.variation = config, model, variation
         self.rank, self.world_size = rank, world_size
+        self.mixing = mixing
 
     def __len__(self) -> int:
         """Return the number of steps."""
@@ -121,14 +127,20 @@ class TrainingSamples(Dataset):
         return [self.sample(first + b) for b in range(self.config.batch)]
 
     def sample(self, number: int) -> Sample:
-        """Return sample `number` of the run; every epoch sees every sequence once."""
-        epoch, place = divmod(number, len(self.files))
-        order = np.random.default_rng([self.config.seed, 0, epoch]).permutation(len(self.files))
+        """Return sample `number` of the run."""
         rng = np.random.default_rng([self.config.seed, 1, number])
-        with PreparedFile(self.files[order[place]]) as file:
+        with PreparedFile(self.files[self._draw_file(number)]) as file:
             visits = tuple(file.visit(t) for t in self._draw_visits(len(file), rng))
             classes = file.classes
         return self._make(visits, classes, rng)
+
+    def _draw_file(self, number: int) -> int:
+        """Return which sequence sample `number` shows."""
+        if self.mixing is not None:
+            return self.mixing.number(*self.mixing.draw(number))
+        epoch, place = divmod(number, len(self.files))
+        order = np.random.default_rng([self.config.seed, 0, epoch]).permutation(len(self.files))
+        return int(order[place])
 
     def _draw_visits(self, n_visits: int, rng: np.random.Generator) -> np.ndarray:
         """Return which visits, in which order: a room may as well change backwards."""

@@ -54,8 +54,12 @@ class AveragedWeights:
 
     def __init__(self, model: nn.Module, average: nn.Module, decay: float):
         self.model, self.average, self.decay = model, average, decay
-        average.load_state_dict(model.state_dict())
         average.requires_grad_(False).eval()
+        self.restart()
+
+    def restart(self) -> None:
+        """Begin the average anew with the weights as they are."""
+        self.average.load_state_dict(self.model.state_dict())
 
     @torch.no_grad()
     def update(self, step: int) -> None:

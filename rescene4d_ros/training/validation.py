@@ -7,7 +7,7 @@ more; this says whether training goes well.
 """
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -79,10 +79,18 @@ def read_held_out(path: Path, max_visits: int, config: ModelConfig) -> HeldOut:
 
 
 @torch.no_grad()
-def validate(model: ReScene4D, sequences: Sequence[HeldOut], device: torch.device
-             ) -> dict[str, float]:
+def validate(model: ReScene4D, sequences: Sequence[HeldOut], device: torch.device,
+             look: Callable[[int, QueryOutput], None] = lambda *_: None) -> dict[str, float]:
     """
     Score a model on held-out sequences.
+
+    Parameters
+    ----------
+    model : ReScene4D
+    sequences : sequence of HeldOut
+    device : torch.device
+    look : callable
+        Shown the number of each sequence and the output for it.
 
     Returns
     -------
@@ -92,8 +100,11 @@ def validate(model: ReScene4D, sequences: Sequence[HeldOut], device: torch.devic
 
     """
     model.eval()
-    scored = [score_output(model([v.to(device) for v in s.visits]), s, InferenceConfig())
-              for s in sequences]
+    scored = []
+    for number, sequence in enumerate(sequences):
+        output = model([v.to(device) for v in sequence.visits])
+        look(number, output)
+        scored.append(score_output(output, sequence, InferenceConfig()))
     classes = np.unique(np.concatenate([s.classes[s.counted] for s in scored]))
     scores = {}
     for percent in (50, 25):

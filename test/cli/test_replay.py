@@ -9,8 +9,10 @@ import numpy as np
 import open3d as o3d
 import pytest
 from rescene4d_ros.cli.replay import parse_time
-from rescene4d_ros.data import read_snapshots
+from rescene4d_ros.data import read_snapshots, write_snapshots
 from rescene4d_ros.errors import ScanError
+from rosbags.rosbag2 import Reader, StoragePlugin, Writer
+from rosbags.typesys import get_typestore, Stores
 
 SAMPLE = Path(__file__).resolve().parents[2] / 'data' / 'sample'
 ENV = {**os.environ, 'OMP_NUM_THREADS': '1', 'OMP_WAIT_POLICY': 'PASSIVE'}
@@ -115,6 +117,29 @@ def test_bad_files_are_refused_and_the_rest_is_done(snapshots, tmp_path):
         assert name in line
         assert 'expected' in line
     assert (tmp_path / 'out' / 'visit_1.npz').exists()
+
+
+def test_bad_message_in_a_bag_is_refused_and_the_rest_is_done(snapshots, tmp_path):
+    """The visit is named, those around it are processed, and the count is told at the end."""
+    store = get_typestore(Stores.ROS2_JAZZY)
+    clouds = [scan.take(np.arange(0, len(scan), 4)) for scan in snapshots[:2]]
+    write_snapshots(tmp_path / 'whole', clouds)
+    with Reader(tmp_path / 'whole') as reader, Writer(
+            tmp_path / 'bag', version=9, storage_plugin=StoragePlugin.MCAP) as writer:
+        topic = writer.add_connection('/snapshots', 'sensor_msgs/msg/PointCloud2',
+                                      typestore=store)
+        first, last = (data for _, _, data in reader.messages())
+        for stamp, data in enumerate((first, first[:len(first) // 2], b'not a message', last)):
+            writer.write(topic, stamp, data)
+    done = replay(tmp_path / 'bag', '--memory', tmp_path / 'memory', '--out', tmp_path / 'out')
+    assert done.returncode == 1
+    lines = done.stderr.splitlines()
+    refused = [line for line in lines if line.startswith('refused: ')]
+    assert [line.split(':')[1] for line in refused] == [' bag snapshot 2', ' bag snapshot 3']
+    assert lines[-1] == '2 of 4 visits were refused, the others are processed'
+    objects = documents(tmp_path / 'out')[0]
+    assert [visit['visit_id'] for visit in objects['visits']] == [1, 2]
+    assert (tmp_path / 'out' / 'visit_2.npz').exists()
 
 
 @pytest.mark.parametrize(('arguments', 'text'), [

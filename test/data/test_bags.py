@@ -1,12 +1,19 @@
 """Bags on disk: written and read here, also the sample of the repository."""
+from dataclasses import replace
 from pathlib import Path
 import shutil
 
 import numpy as np
 import open3d as o3d
 import pytest
-from rescene4d_ros.data import read_cloud, read_snapshots, read_truth, write_snapshots
-from rescene4d_ros.errors import FileFormatError
+from rescene4d_ros.data import (
+    read_cloud,
+    read_snapshots,
+    read_truth,
+    snapshots,
+    write_snapshots,
+)
+from rescene4d_ros.errors import FileFormatError, ScanError
 from rescene4d_ros.structures import ObjectState, Scan
 from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import get_typestore, Stores
@@ -109,6 +116,25 @@ def test_damaged_bags_are_refused(tmp_path, share):
     file.write_bytes(file.read_bytes()[:int(share * file.stat().st_size)])
     with pytest.raises(FileFormatError, match='damaged'):
         list(read_snapshots(tmp_path / 'bag'))
+
+
+def test_whatever_a_message_holds_it_is_a_scan_or_refused(tmp_path):
+    """Wrong bytes in the header and fields, and messages cut off: one error that names it."""
+    write_snapshots(tmp_path / 'bag', make_scans(2))
+    first, second = snapshots(tmp_path / 'bag')
+    rng = np.random.default_rng(0)
+    refused = []
+    for number in range(400):
+        data = bytearray(first.data)
+        data[rng.integers(200)] = rng.integers(256)
+        data = bytes(data[:rng.integers(len(data)) if number % 4 == 0 else None])
+        try:
+            replace(first, data=data).read()
+        except ScanError as error:
+            refused.append(str(error))
+    assert 100 < len(refused) < 400
+    assert {text.partition(' expected')[0] for text in refused} == {'bag snapshot 1:'}
+    assert len(second.read()[0]) == 201         # also after the bag is closed
 
 
 def test_folder_without_metadata_is_refused(tmp_path):

@@ -1,7 +1,15 @@
-"""Small visits and facts, made without a segmenter."""
+"""Small visits and facts, made without a segmenter; SQLite, and a PostgreSQL of the tests' own."""
 from __future__ import annotations
 
 from dataclasses import replace
+import os
+from pathlib import Path
+import pwd
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
 
 import numpy as np
 import pytest
@@ -11,14 +19,141 @@ from rescene4d_ros.structures import Box, Change, ChangeKind, ObjectState, Scan
 
 DAY = 86_400 * 10**9
 CLASSES = ('chair', 'table')
+USER = 'rescene4d'
+NEEDED = ('initdb', 'postgres', 'setpriv')
+
+
+def find_program(name: str) -> str | None:
+    """Return the path of a program of PostgreSQL; Debian does not put the server's in PATH."""
+    debian = sorted(Path('/usr/lib/postgresql').glob(f'*/bin/{name}'),
+                    key=lambda path: int(path.parts[-3]) if path.parts[-3].isdigit() else 0)
+    return str(debian[-1]) if debian else shutil.which(name)
+
+
+class Server:
+    """
+    Run PostgreSQL in a temporary folder until `stop`; it dies with the tests, also killed ones.
+
+    Attributes
+    ----------
+    url : str
+        SQLAlchemy URL of its database.
+
+    """
+
+    def __init__(self, driver):
+        self._driver = driver
+        self._folder = Path(tempfile.mkdtemp(prefix='rescene4d_pg_'))
+        # The server refuses to run as root.
+        self._as = ['setpriv', '--pdeathsig', 'KILL']
+        if os.getuid() == 0:
+            person = pwd.getpwnam('nobody')
+            os.chown(self._folder, person.pw_uid, person.pw_gid)
+            self._as += [f'--reuid={person.pw_uid}', f'--regid={person.pw_gid}', '--clear-groups']
+        self._data = self._folder / 'data'
+        subprocess.run(
+            [*self._as, find_program('initdb'), '-D', self._data, '-U', USER, '-A', 'trust',
+             '-E', 'UTF8', '--locale=C', '--no-sync', '--no-instructions'],
+            check=True, stdout=subprocess.DEVNULL, cwd=self._folder)
+        self.url = f'postgresql://{USER}@/postgres?host={self._folder}'
+        self._process: subprocess.Popen | None = None
+        self.start()
+
+    def start(self) -> None:
+        """Start it and wait until it answers."""
+        deadline = time.monotonic() + 60
+        while self._process is None or self._process.poll() is not None:
+            # Killed just now it may have left processes that keep the next one out for a moment.
+            assert time.monotonic() < deadline, (self._folder / 'log').read_text()
+            with open(self._folder / 'log', 'a') as log:
+                self._process = subprocess.Popen(
+                    [*self._as, find_program('postgres'), '-D', self._data, '-k', self._folder,
+                     '-c', 'listen_addresses=', '-c', 'fsync=off', '-c', 'shared_buffers=16MB'],
+                    stdout=log, stderr=log, cwd=self._folder)
+            while self._process.poll() is None:
+                try:
+                    self.connect().close()
+                    return
+                except self._driver.OperationalError:
+                    assert time.monotonic() < deadline, (self._folder / 'log').read_text()
+                    time.sleep(0.05)
+
+    def connect(self):
+        """Return a connection beside those of the memory."""
+        return self._driver.connect(f'host={self._folder} user={USER} dbname=postgres',
+                               autocommit=True)
+
+    def kill(self) -> None:
+        """End it as a power cut would: SIGKILL to the server, whose children follow."""
+        self._process.kill()
+        self._process.wait()
+
+    def files(self) -> list[Path]:
+        """Return the files of its tables, indexes and catalogs."""
+        return [path for path in (self._data / 'base').rglob('*') if path.is_file()]
+
+    def stop(self) -> None:
+        """End it and remove its folder."""
+        self._process.send_signal(signal.SIGQUIT)       # at once: nothing in it is needed again
+        self._process.wait()
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+
+@pytest.fixture(scope='session')
+def postgres():
+    """Return a running server; skip the test where none can be run."""
+    driver = pytest.importorskip('psycopg', reason='no psycopg; pip install "psycopg[binary]"')
+    absent = [name for name in NEEDED if find_program(name) is None]
+    if absent:
+        pytest.skip(f'no {", ".join(absent)}; apt install postgresql')
+    server = Server(driver)
+    yield server
+    server.stop()
 
 
 @pytest.fixture
-def open_memory(tmp_path):
+def new_schema_url(postgres):
+    """Return a function that makes a schema on the server, for one memory, and returns its URL."""
+    return lambda: new_schema(postgres)
+
+
+@pytest.fixture
+def schema_url(new_schema_url):
+    """Return the URL of a new schema on the server."""
+    return new_schema_url()
+
+
+def new_schema(server: Server) -> str:
+    """Make a schema; return its URL."""
+    name = f'memory_{time.monotonic_ns()}'
+    with server.connect() as connection:
+        connection.execute(f'CREATE SCHEMA {name}')
+    return f'{server.url}&options=-csearch_path%3D{name}'
+
+
+@pytest.fixture(params=['sqlite', 'postgresql'])
+def new_url(request):
+    """Return a function that gives every memory its database; None = SQLite in its folder."""
+    if request.param == 'sqlite':
+        return lambda: None
+    server = request.getfixturevalue('postgres')
+    return lambda: new_schema(server)
+
+
+@pytest.fixture
+def url(new_url):
+    """Return where the test's memory has its database."""
+    return new_url()
+
+
+@pytest.fixture
+def open_memory(tmp_path, url):
     """Return a function that opens the test's memory; all are closed at the end."""
     opened = []
 
     def open_it(path=tmp_path / 'memory', **how):
+        if path == tmp_path / 'memory':
+            how.setdefault('url', url)
         how = {'map_id': 'hall', 'frame_id': 'map', 'class_names': CLASSES, **how}
         opened.append(SceneMemory.open(path, **how))
         return opened[-1]

@@ -1,4 +1,4 @@
-"""Real processes, really killed; a disk that is really full."""
+"""Real processes and servers, really killed; a disk that is really full or read-only."""
 from __future__ import annotations
 
 from multiprocessing import get_context
@@ -17,9 +17,9 @@ from rescene4d_ros.structures import VisitStatus
 FORK = get_context('fork')
 
 
-def work(path, make_scan, make_facts, first_day, told) -> None:
+def work(path, url, make_scan, make_facts, first_day, told) -> None:
     """Add and process visits for ever; write what was promised to a pipe."""
-    with SceneMemory.open(path, 'hall', 'map', ('chair', 'table')) as memory:
+    with SceneMemory.open(path, 'hall', 'map', ('chair', 'table'), url=url) as memory:
         os.write(told, b'open 0\n')
         for visit in memory.pending():
             process(memory, visit, make_facts, told)
@@ -36,14 +36,14 @@ def process(memory, visit, make_facts, told) -> None:
     os.write(told, f'object {first}\n'.encode())
 
 
-def kill_rounds(path, make_scan, make_facts, rounds, seed) -> tuple[list[int], list[int]]:
+def kill_rounds(path, url, make_scan, make_facts, rounds, seed) -> tuple[list[int], list[int]]:
     """Kill a working process again and again; return the visits and objects it promised."""
     rng = np.random.default_rng(seed)
     visits, objects = [], []
     for k in range(rounds):
         read_end, write_end = os.pipe()
-        worker = FORK.Process(target=work, args=(path, make_scan, make_facts, 1 + 1000 * k,
-                                                 write_end))
+        worker = FORK.Process(target=work, args=(path, url, make_scan, make_facts,
+                                                 1 + 1000 * k, write_end))
         worker.start()
         os.close(write_end)
         with os.fdopen(read_end) as pipe:
@@ -53,17 +53,22 @@ def kill_rounds(path, make_scan, make_facts, rounds, seed) -> tuple[list[int], l
             os.kill(worker.pid, signal.SIGKILL)
             worker.join()
             lines += pipe.read().splitlines()
-        for line in lines:
-            kind, _, number = line.partition(' ')
-            if kind in ('visit', 'object'):
-                (visits if kind == 'visit' else objects).append(int(number))
+        collect(lines, visits, objects)
     return visits, objects
 
 
-def check(path, visits, objects) -> None:
+def collect(lines, visits, objects) -> None:
+    """Add what a worker promised to the lists."""
+    for line in lines:
+        kind, _, number = line.partition(' ')
+        if kind in ('visit', 'object'):
+            (visits if kind == 'visit' else objects).append(int(number))
+
+
+def check(path, url, visits, objects) -> None:
     """Verify that every promise was kept."""
     assert len(set(objects)) == len(objects), 'an id was given twice'
-    with SceneMemory.open(path, 'hall', 'map', ('chair', 'table')) as memory:
+    with SceneMemory.open(path, 'hall', 'map', ('chair', 'table'), url=url) as memory:
         stored = {visit.visit_id for visit in memory.visits()}
         assert set(visits) <= stored
         assert set(objects) <= set(memory.records)
@@ -74,25 +79,69 @@ def check(path, visits, objects) -> None:
         assert not list((path / 'visits').glob('*.tmp'))
 
 
-def test_killed_at_any_moment_nothing_promised_is_lost(tmp_path, make_scan, make_facts):
+def test_killed_at_any_moment_nothing_promised_is_lost(tmp_path, url, make_scan, make_facts):
     path = tmp_path / 'memory'
-    visits, objects = kill_rounds(path, make_scan, make_facts, 12, seed=0)
+    visits, objects = kill_rounds(path, url, make_scan, make_facts, 12, seed=0)
     assert visits
     assert objects
-    check(path, visits, objects)
+    check(path, url, visits, objects)
 
 
 @pytest.mark.slow
-def test_killed_hundreds_of_times_nothing_promised_is_lost(tmp_path, make_scan, make_facts):
+def test_killed_hundreds_of_times_nothing_promised_is_lost(tmp_path, new_url, make_scan,
+                                                           make_facts):
     for seed in range(10):
-        path = tmp_path / f'memory {seed}'
-        check(path, *kill_rounds(path, make_scan, make_facts, 40, seed=seed))
+        path, url = tmp_path / f'memory {seed}', new_url()
+        check(path, url, *kill_rounds(path, url, make_scan, make_facts, 40, seed=seed))
 
 
-def test_second_process_is_refused_until_the_first_dies(tmp_path, make_scan, make_facts,
+def work_on(path, url, make_scan, make_facts, told) -> None:
+    """Add and process visits for ever, also after the server was away."""
+    day = 0
+    with SceneMemory.open(path, 'hall', 'map', ('chair', 'table'), url=url) as memory:
+        while True:
+            try:
+                for visit in memory.pending():
+                    process(memory, visit, make_facts, told)
+                day += 1
+                visit = memory.add_visit(make_scan(day))
+                os.write(told, f'visit {visit.visit_id}\n'.encode())
+            except StorageError as error:
+                os.write(told, f'refused {type(error.__cause__).__name__}\n'.encode())
+                time.sleep(0.02)
+
+
+@pytest.mark.parametrize('rounds', [1, pytest.param(20, marks=pytest.mark.slow)])
+def test_server_killed_while_a_writer_works(tmp_path, schema_url, postgres, make_scan, make_facts,
+                                            rounds):
+    path, rng = tmp_path / 'memory', np.random.default_rng(0)
+    read_end, write_end = os.pipe()
+    worker = FORK.Process(target=work_on, args=(path, schema_url, make_scan, make_facts,
+                                                write_end))
+    worker.start()
+    os.close(write_end)
+    visits, objects = [], []
+    with os.fdopen(read_end) as pipe:
+        for _ in range(rounds):
+            collect([pipe.readline() for _ in range(6)], visits, objects)
+            time.sleep(rng.uniform(0, 0.03))
+            postgres.kill()
+            while not (line := pipe.readline()).startswith('refused'):
+                collect([line], visits, objects)
+            postgres.start()
+            while not (line := pipe.readline()).startswith('object'):     # it works again
+                collect([line], visits, objects)
+            collect([line], visits, objects)
+        os.kill(worker.pid, signal.SIGKILL)
+        worker.join()
+        collect(pipe.read().splitlines(), visits, objects)
+    check(path, schema_url, visits, objects)
+
+
+def test_second_process_is_refused_until_the_first_dies(tmp_path, url, make_scan, make_facts,
                                                         open_memory):
     read_end, write_end = os.pipe()
-    worker = FORK.Process(target=work, args=(tmp_path / 'memory', make_scan, make_facts, 1,
+    worker = FORK.Process(target=work, args=(tmp_path / 'memory', url, make_scan, make_facts, 1,
                                              write_end))
     worker.start()
     os.close(write_end)
@@ -128,6 +177,7 @@ def test_full_disk_loses_nothing(open_memory, make_scan, make_facts, tmp_path):
     assert find_faults(memory) == ()
 
 
+@pytest.mark.parametrize('url', [None])      # the server's disk is the server's
 def test_full_disk_while_storing_facts_leaves_the_visit_pending(open_memory, make_scan,
                                                                 make_facts):
     memory = open_memory()

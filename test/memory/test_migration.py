@@ -6,24 +6,51 @@ import shutil
 import sqlite3
 
 import pytest
-from rescene4d_ros.errors import MemoryFormatError
+from rescene4d_ros.errors import MemoryFormatError, StorageError
 from rescene4d_ros.memory import schema
+from rescene4d_ros.memory.database import make_engine
 from rescene4d_ros.memory.integrity import find_faults
+from rescene4d_ros.memory.location import locate, remember_location
 from rescene4d_ros.memory.store import SceneMemory
-from sqlalchemy import inspect
+from sqlalchemy import inspect, MetaData, select, text
+from sqlalchemy.exc import ProgrammingError
 
 OLD = Path(__file__).parent / 'schema_1'
 
 
 @pytest.fixture
-def old(tmp_path):
+def old(tmp_path, url):
     """Return a folder as version 1 left it: two visits, four objects, two moves."""
     folder = tmp_path / 'memory'
     shutil.copytree(OLD / 'visits', folder / 'visits')
     database = sqlite3.connect(folder / 'memory.sqlite3')
     database.executescript((OLD / 'memory.sql').read_text())
     database.close()
+    if url is not None:
+        move_to_server(folder, url)
     return folder
+
+
+def move_to_server(folder, url) -> None:
+    """Copy the tables to another database as they are, and let the folder say so."""
+    here, there = make_engine(locate(folder, None)), make_engine(locate(folder.parent, url))
+    tables = MetaData()
+    tables.reflect(here)
+    with here.connect() as source, there.begin() as target:
+        for table in tables.sorted_tables:
+            for column in table.columns:
+                column.type = column.type.as_generic()
+            table.create(target)
+            rows = [dict(row._mapping) for row in source.execute(select(table))]
+            if rows:
+                target.execute(table.insert(), rows)
+        for table, key in (('changes', 'change_id'), ('journal', 'entry_id')):
+            target.execute(text(f"SELECT setval(pg_get_serial_sequence('{table}', '{key}'), "
+                                f'max({key})) FROM {table}'))
+    here.dispose()
+    there.dispose()
+    (folder / 'memory.sqlite3').unlink()
+    remember_location(folder, locate(folder, url))
 
 
 def test_old_memory_keeps_everything_and_goes_on(old, open_memory, make_scan, make_facts):
@@ -40,9 +67,9 @@ def test_old_memory_keeps_everything_and_goes_on(old, open_memory, make_scan, ma
     assert sorted(open_memory(old).records) == [1, 2, 3, 4, 5]
 
 
-def test_migrated_tables_are_those_of_a_new_memory(old, open_memory, tmp_path):
+def test_migrated_tables_are_those_of_a_new_memory(old, open_memory, new_url, tmp_path):
     open_memory(old).close()
-    open_memory(tmp_path / 'new').close()
+    open_memory(tmp_path / 'new', url=new_url()).close()
     shapes = []
     for folder in (old, tmp_path / 'new'):
         with SceneMemory.inspect(folder) as memory, memory.reading() as connection:
@@ -51,6 +78,21 @@ def test_migrated_tables_are_those_of_a_new_memory(old, open_memory, tmp_path):
                                   for column in tables.get_columns(name)}
                            for name in tables.get_table_names()})
     assert shapes[0] == shapes[1]
+
+
+def test_migration_that_fails_leaves_the_old_memory(old, open_memory, url):
+    engine = make_engine(locate(old, url))
+    with engine.begin() as connection:
+        connection.execute(text('CREATE TABLE notes (odd INTEGER)'))     # in its way
+    with pytest.raises((StorageError, ProgrammingError), match='already exists'):
+        open_memory(old)
+    with engine.begin() as connection:
+        columns = [c['name'] for c in inspect(connection).get_columns('objects')]
+        assert 'alternatives' not in columns
+        assert not inspect(connection).has_table('aliases')
+        connection.execute(text('DROP TABLE notes'))
+    engine.dispose()
+    assert sorted(open_memory(old).records) == [1, 2, 3, 4]
 
 
 def test_reader_does_not_migrate_and_says_what_to_do(old):

@@ -15,7 +15,6 @@ from rescene4d_ros.errors import (
     VisitOrderError,
 )
 from rescene4d_ros.memory import header as headers
-from rescene4d_ros.memory.database import make_engine
 from rescene4d_ros.memory.integrity import find_faults
 from rescene4d_ros.memory.store import SceneMemory
 from rescene4d_ros.structures import Scan, VisitStatus
@@ -80,16 +79,13 @@ def test_ids_are_never_given_twice_also_after_reopening(open_memory, make_scan, 
     assert given == list(range(1, 16))
 
 
-def test_window_and_pending_are_in_stamp_order(open_memory, make_scan, make_facts):
+def test_pending_visits_are_in_stamp_order(open_memory, make_scan, make_facts):
     memory = open_memory()
     for day in (1, 4):
         memory.commit(make_facts(memory, memory.add_visit(make_scan(day))))
     for day in (9, 7, 8):
         memory.add_visit(make_scan(day))
     assert [v.name for v in memory.pending()] == ['day 7', 'day 8', 'day 9']
-    assert [v.name for v in memory.window(1)] == ['day 4']
-    assert [v.name for v in memory.window(5)] == ['day 1', 'day 4']
-    assert memory.window(0) == ()
 
 
 def test_same_stamp_is_refused_and_nothing_is_stored(open_memory, make_scan):
@@ -134,11 +130,8 @@ def test_another_map_frame_or_class_list_is_refused(open_memory, how, said):
 
 
 def test_newer_schema_is_refused(open_memory, tmp_path):
-    open_memory().close()
-    engine = make_engine(tmp_path / 'memory', None)
-    with engine.begin() as connection:
+    with open_memory() as memory, memory.writing() as connection:
         headers.store(connection, {'schema': 99})
-    engine.dispose()
     with pytest.raises(MemoryFormatError, match='got 99; update'):
         open_memory()
     with pytest.raises(MemoryFormatError, match='got 99; update'):
@@ -154,6 +147,7 @@ def test_other_weights_only_warn(open_memory, caplog):
     assert 'reprocess' in caplog.text
 
 
+@pytest.mark.parametrize('url', [None])
 def test_opening_what_is_not_there_says_so(tmp_path, open_memory):
     with pytest.raises(MemoryFormatError, match='found no such folder'):
         open_memory(tmp_path / 'nowhere', create=False)

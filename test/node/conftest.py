@@ -23,12 +23,14 @@ from rescene4d_ros.node import interfaces
 from rescene4d_ros.node.conversions import time_to_msg
 from rescene4d_ros.node.point_cloud2 import create_cloud, fields_of
 from rescene4d_ros.node.system import prepare
+from rescene4d_ros.srv import ObjectHistory, QueryChanges, QueryObjects
 from std_msgs.msg import Header
 import torch
 
 DOMAINS = itertools.count(os.getpid())
 PATIENCE = 120.0    # s; nothing here is slow, but the machine may be busy
-QUESTIONS = (DescribeParameters, GetState)      # services that change nothing
+# Services that change nothing.
+QUESTIONS = (DescribeParameters, GetState, ObjectHistory, QueryChanges, QueryObjects)
 DAY_NS = 86_400 * 10 ** 9
 FIRST_NS = 1_700_000_000 * 10 ** 9
 

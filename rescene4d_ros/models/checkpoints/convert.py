@@ -88,7 +88,9 @@ def convert(path: str | Path, settings: Mapping[str, Any], *, seed: int = 0,
         coverage = load_pretrained(model.backbone, checkpoint, may_have=may_have,
                                    may_lack=may_lack)
         above = tuple(n for n in model.state_dict() if not n.startswith('backbone.'))
-        coverage = replace(coverage, as_initialized=coverage.as_initialized + above)
+        untrained = tuple(f'backbone.{name}' for name in coverage.untrained)
+        coverage = replace(coverage, as_initialized=coverage.as_initialized + above,
+                           untrained=untrained + above)
     else:
         entries, unused = _segmenter_entries(model, family)
         coverage = fill(model, entries, checkpoint, may_have=(*unused, *may_have),

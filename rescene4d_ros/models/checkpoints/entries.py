@@ -48,12 +48,15 @@ class Coverage:
         In the file, not in the network.
     as_initialized : tuple of str
         In the network, not in the file; our own name where it was never published.
+    untrained : tuple of str
+        The same tensors by our own names.
 
     """
 
     loaded: tuple[str, ...]
     left_out: tuple[str, ...]
     as_initialized: tuple[str, ...]
+    untrained: tuple[str, ...]
 
 
 def fill(module: nn.Module, entries: Mapping[str, Entry], checkpoint: Checkpoint, *,
@@ -98,7 +101,9 @@ def fill(module: nn.Module, entries: Mapping[str, Entry], checkpoint: Checkpoint
     module.load_state_dict(own)
     never_published = [name for name in own if name not in entries]
     return Coverage(tuple(name for name in shapes if name in state), tuple(spare),
-                    (*lacking, *never_published))
+                    (*lacking, *never_published),
+                    tuple(name for name in own
+                          if name not in entries or entries[name].name not in state))
 
 
 def _unnamed(names: Sequence[str], patterns: Sequence[str]) -> list[str]:

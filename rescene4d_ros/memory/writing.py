@@ -1,0 +1,69 @@
+"""The right to write one memory, and its transactions, whichever database holds it."""
+from __future__ import annotations
+
+from contextlib import AbstractContextManager, ExitStack
+from pathlib import Path
+
+from rescene4d_ros.memory.lock import FILE_NAME, WriterLock
+from rescene4d_ros.memory.server_lock import ServerLock
+from sqlalchemy import Connection, Engine
+
+
+class Writer:
+    """
+    Be the one that writes.
+
+    Parameters
+    ----------
+    path : path
+        Directory of the memory.
+    engine : Engine
+        Of its database.
+
+    Raises
+    ------
+    MemoryLockedError
+        Another writer has the folder or the database.
+    StorageError
+        Disk or server refuse.
+
+    """
+
+    def __init__(self, path: Path, engine: Engine):
+        self._engine = engine
+        self._server: ServerLock | None = None
+        with ExitStack() as held:
+            held.callback(WriterLock(path / FILE_NAME).release)
+            if engine.dialect.name == 'postgresql':
+                self._server = ServerLock(engine, path)
+                held.callback(self._server.release)
+            else:
+                file = Path(engine.url.database)
+                if file.resolve().parent != path.resolve():
+                    held.callback(WriterLock(file.with_name(file.name + '.lock')).release)
+            self._held = held.pop_all()
+
+    def transaction(self) -> AbstractContextManager[Connection]:
+        """Give a transaction that is stored wholly or not at all."""
+        return self._engine.begin() if self._server is None else self._server.transaction()
+
+    def is_held(self) -> bool:
+        """Return whether nobody else can have written; a restarted server forgets its writers."""
+        return self._server is None or self._server.is_held()
+
+    def regain(self) -> None:
+        """
+        Become the writer again; what is remembered of the database may be old then.
+
+        Raises
+        ------
+        MemoryLockedError, StorageError
+            Another writer came first, or the server is still away.
+
+        """
+        if self._server is not None:
+            self._server.regain()
+
+    def release(self) -> None:
+        """Let the next writer in; harmless when repeated."""
+        self._held.close()

@@ -1,0 +1,251 @@
+"""One step of learning: passes over parts of a batch, and the optimizer where they went well."""
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+import math
+from typing import Any
+
+import numpy as np
+from rescene4d_ros.errors import ConfigError, RescenError
+from rescene4d_ros.losses import Criterion
+from rescene4d_ros.models import QueryOutput, ReScene4D
+from rescene4d_ros.models.backbones.point_transformer import PointTransformer
+from rescene4d_ros.training.distributed import average_gradients, share_weights, world
+from rescene4d_ros.training.recipe import Recipe
+from rescene4d_ros.training.samples import Sample
+from rescene4d_ros.training.schedule import AveragedWeights, one_cycle
+from rescene4d_ros.training.shortage import (
+    free_memory,
+    is_out_of_memory,
+    MOST_CROPS,
+    smaller_parts,
+)
+import torch
+from torch import nn, Tensor
+
+
+class Learner:
+    """
+    Hold a model with its averaged weights and optimizer, and improve it batch by batch.
+
+    Parameters
+    ----------
+    recipe : Recipe
+    device : torch.device
+
+    Attributes
+    ----------
+    skipped : int
+        Steps without a finite gradient, or without memory.
+    made_smaller : int
+        Steps whose batch fitted into memory only in smaller parts, or in part.
+
+    Raises
+    ------
+    ConfigError
+        The device or the backbone cannot do what the recipe asks for.
+
+    """
+
+    def __init__(self, recipe: Recipe, device: torch.device):
+        self.recipe, self.device = recipe, device
+        config = recipe.train
+        self.is_bf16 = _is_bf16(config.precision, device)
+        torch.manual_seed(config.seed)
+        self.model = ReScene4D(recipe.model).to(device)
+        self.frozen = _frozen_parts(self.model) if config.freeze == 'encoder' else ()
+        for part in self.frozen:
+            part.requires_grad_(False)
+        share_weights(self.model)
+        self.average = AveragedWeights(self.model, ReScene4D(recipe.model).to(device),
+                                       config.ema_decay)
+        rank, size = world()
+        torch.manual_seed(config.seed * size + rank)
+        self.criterion = Criterion(recipe.losses)
+        self.optimizer = torch.optim.AdamW(_parameter_groups(self.model, config.weight_decay),
+                                           lr=config.lr)
+        self.skipped = 0
+        self.skipped_in_a_row = 0
+        self.made_smaller = 0
+        self.out_of_memory_in_a_row = 0
+
+    def rate(self, step: int) -> float:
+        """Return the learning rate of a step."""
+        config = self.recipe.train
+        return one_cycle(step, config.steps, config.lr, config.warmup)
+
+    def step(self, batch: Sequence[Sample], step: int) -> dict[str, float]:
+        """
+        Do one optimizer step, or skip it where a loss or gradient is not finite.
+
+        Parameters
+        ----------
+        batch : sequence of Sample
+        step : int
+            Its number.
+
+        Returns
+        -------
+        dict of str to float
+            Mean losses; none where the step was skipped.
+
+        Raises
+        ------
+        RescenError
+            Too many steps in a row without a finite gradient, or without memory.
+
+        """
+        self._set_modes()
+        buffers = {name: b.clone() for name, b in self.model.named_buffers()}
+        for group in self.optimizer.param_groups:
+            group['lr'] = self.rate(step)
+        losses = self._gradients([sample.to(self.device) for sample in batch], step, buffers)
+        is_usable = bool(losses) and math.isfinite(losses['total'])
+        n_usable = average_gradients(self.model, is_usable)
+        norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.train.grad_clip)
+        if n_usable and torch.isfinite(norm):
+            self.optimizer.step()
+            self.average.update(step)
+            self.skipped_in_a_row = 0
+            return losses if is_usable else {}
+        self._restore(buffers)  # running means must not remember the bad batch
+        self.skipped += 1
+        self.skipped_in_a_row += bool(losses)
+        if self.skipped_in_a_row >= self.recipe.train.max_skipped:
+            raise RescenError(f'training: expected finite gradients, got none in '
+                              f'{self.skipped_in_a_row} steps in a row up to step {step}; '
+                              'lower the learning rate and start from the last checkpoint')
+        return {}
+
+    def state(self) -> dict[str, Any]:
+        """Return everything that later steps depend on."""
+        return {'skipped': self.skipped, 'skipped_in_a_row': self.skipped_in_a_row,
+                'made_smaller': self.made_smaller,
+                'out_of_memory_in_a_row': self.out_of_memory_in_a_row,
+                'model': self.model.state_dict(), 'average': self.average.average.state_dict(),
+                'optimizer': self.optimizer.state_dict()}
+
+    def load_state(self, state: dict[str, Any]) -> None:
+        """Go on from a state; one written before memory was watched will do."""
+        self.model.load_state_dict(state['model'])
+        self.average.average.load_state_dict(state['average'])
+        self.optimizer.load_state_dict(state['optimizer'])
+        self.skipped, self.skipped_in_a_row = state['skipped'], state['skipped_in_a_row']
+        self.made_smaller = state.get('made_smaller', 0)
+        self.out_of_memory_in_a_row = state.get('out_of_memory_in_a_row', 0)
+
+    def _set_modes(self) -> None:
+        """Train all but what is frozen: it drops no paths, as when its weights were made."""
+        self.model.train()
+        for part in self.frozen:
+            part.eval()
+
+    def _gradients(self, batch: list[Sample], step: int, buffers: dict[str, Tensor]
+                   ) -> dict[str, float]:
+        """Return the mean losses with gradients in place; none where memory does not do."""
+        size = self.recipe.train.batch_part or len(batch)
+        parts = [batch[k:k + size] for k in range(0, len(batch), size)]
+        rng = np.random.default_rng([self.recipe.train.seed, 2, step])
+        losses, told = self._pass_if_it_fits(parts)
+        for attempt in range(MOST_CROPS + (len(parts[0]) > 1)):
+            if losses:
+                break
+            self.made_smaller += attempt == 0
+            free_memory(self.device)
+            self._restore(buffers)
+            parts = smaller_parts(parts, rng)
+            losses, told = self._pass_if_it_fits(parts)
+        if losses:
+            self.out_of_memory_in_a_row = 0
+        else:
+            self._give_up_on_step(step, told)
+        return losses
+
+    def _pass_if_it_fits(self, parts: Sequence[Sequence[Sample]]
+                         ) -> tuple[dict[str, float], str]:
+        """Return the losses, or none and what the allocator said."""
+        try:
+            return self._pass(parts), ''
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+            return {}, (str(error) or type(error).__name__).splitlines()[0]
+
+    def _give_up_on_step(self, step: int, told: str) -> None:
+        """Count a step that does not fit into memory; too many in a row end the run."""
+        self.optimizer.zero_grad(set_to_none=True)
+        free_memory(self.device)
+        self.out_of_memory_in_a_row += 1
+        if self.out_of_memory_in_a_row >= self.recipe.train.max_out_of_memory:
+            raise RescenError(
+                f'training: expected memory for a quarter of a sequence, got too little in '
+                f'{self.out_of_memory_in_a_row} steps in a row up to step {step} ({told}); lower '
+                'augment.max_points, model.train_tokens or losses.contrastive_chunk, or raise '
+                'model.voxel_size, and start from the last checkpoint')
+
+    def _pass(self, parts: Sequence[Sequence[Sample]]) -> dict[str, float]:
+        """Add up the gradients of all parts; return the mean losses of the sequences."""
+        self.optimizer.zero_grad(set_to_none=True)
+        n_sequences = sum(map(len, parts))
+        sums: dict[str, float] = {}
+        for part in parts:
+            losses = self._losses(part, n_sequences)
+            losses['total'].backward()
+            for name, value in losses.items():
+                sums[name] = sums.get(name, 0.0) + float(value.detach())
+        return sums
+
+    def _losses(self, part: Sequence[Sample], n_sequences: int) -> dict[str, Tensor]:
+        """Return what the sequences of a part add to the mean losses."""
+        with self._autocast():
+            features = self.model.encode([v for sample in part for v in sample.visits])
+        losses: dict[str, Tensor] = {}
+        for sample in part:
+            own, features = features[:len(sample.visits)], features[len(sample.visits):]
+            with self._autocast():
+                output = self.model.decode(own)
+            for name, value in self.criterion(_in_float32(output), sample.targets).items():
+                losses[name] = losses.get(name, 0.0) + value / n_sequences
+        return losses
+
+    def _autocast(self) -> torch.autocast:
+        """Return the context of a pass through the network."""
+        return torch.autocast(self.device.type, torch.bfloat16, enabled=self.is_bf16)
+
+    @torch.no_grad()
+    def _restore(self, buffers: dict[str, Tensor]) -> None:
+        for name, buffer in self.model.named_buffers():
+            buffer.copy_(buffers[name])
+
+
+def _is_bf16(precision: str, device: torch.device) -> bool:
+    """Return whether passes are in bf16, or say that the device cannot."""
+    can = device.type != 'cuda' or torch.cuda.is_bf16_supported(including_emulation=False)
+    if precision == 'bf16' and not can:
+        raise ConfigError('TrainConfig.precision: expected a GPU that computes in bf16, got '
+                          f'{torch.cuda.get_device_name(device)}; set it to auto or float32')
+    return precision == 'bf16' or (precision == 'auto' and device.type == 'cuda' and can)
+
+
+def _in_float32(output: QueryOutput) -> QueryOutput:
+    """Return the output with all numbers in float32: the losses need their digits."""
+    return replace(output, **{name: tensor.float() for name, tensor in vars(output).items()
+                              if tensor.is_floating_point()})
+
+
+def _frozen_parts(model: ReScene4D) -> tuple[nn.Module, ...]:
+    """Return the encoder of a Point Transformer, or say that there is none."""
+    if not isinstance(model.backbone, PointTransformer):
+        raise ConfigError(f'TrainConfig.freeze: expected a Point Transformer for "encoder", got '
+                          f'the backbone {model.config.backbone}; set freeze to none')
+    return model.backbone.embedding, model.backbone.enc
+
+
+def _parameter_groups(model: nn.Module, decay: float) -> list[dict]:
+    """Return matrices with weight decay, and norms and biases without."""
+    learned = [p for p in model.parameters() if p.requires_grad]
+    matrices = [p for p in learned if p.ndim > 1]
+    vectors = [p for p in learned if p.ndim <= 1]
+    return [{'params': matrices, 'weight_decay': decay},
+            {'params': vectors, 'weight_decay': 0.0}]

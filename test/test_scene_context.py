@@ -1,0 +1,141 @@
+"""What a visit is looked at together with, and what people correct while it is."""
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from rescene4d_ros.memory import corrections, questions
+from rescene4d_ros.memory.integrity import find_faults
+from rescene4d_ros.memory.store import SceneMemory
+from rescene4d_ros.scene import SceneTracker, TrackerConfig
+from rescene4d_ros.structures import Scan, Segmentation
+
+DAY = 86_400 * 10**9
+CLASSES = ('box', 'other')
+HALL, KITCHEN = 0.0, 6.0        # m; where the zones of the flat begin
+
+
+class Boxes:
+    """Find the two boxes of a zone by their height, and remember which visits came together."""
+
+    def __init__(self):
+        self.asked: list[list[str]] = []
+
+    def segment(self, scans, keys) -> Segmentation:
+        """Return one instance per box, shared by the visits that show it."""
+        self.asked.append([scan.name for scan in scans])
+        number = [(scan.xyz[:, 0] > KITCHEN - 1) * 2 + (scan.xyz[:, 1] > 2) for scan in scans]
+        shown = [scan.xyz[:, 2] > 0.05 for scan in scans]
+        names = np.unique(np.concatenate([n[s] for n, s in zip(number, shown)]))
+        labels = tuple(np.where(s, np.searchsorted(names, n), -1).astype(np.int32)
+                       for n, s in zip(number, shown))
+        probs = np.tile(np.float32([0.9, 0.1]), (len(names), 1))
+        return Segmentation(labels, probs, np.full(len(names), 0.9, np.float32),
+                            np.eye(4, dtype=np.float32)[names],
+                            tuple(s.astype(np.float32) for s in shown))
+
+
+def visit(day, *zones):
+    """Scan zones of 4 m by 4 m, each a floor with two boxes on it."""
+    rng = np.random.default_rng(day)
+    parts = []
+    for low in zones:
+        floor = np.c_[rng.random((4000, 2)) * 4, np.zeros(4000)]
+        parts.append(floor + (low, 0, 0))
+        parts += [rng.random((400, 3)) * (0.5, 0.5, 0.5) + (low + 1, y, 0.1) for y in (0.5, 3)]
+    return Scan(np.concatenate(parts).astype(np.float32), day * DAY, name=str(day))
+
+
+@pytest.fixture
+def start(tmp_path):
+    """Return what opens the memory of the test with a tracker, as a started node does."""
+    opened = []
+
+    def start(segmenter, **settings):
+        for memory in opened:
+            memory.close()
+        opened.append(SceneMemory.open(tmp_path / 'memory', 'flat', 'map', CLASSES))
+        return SceneTracker(opened[-1], segmenter, TrackerConfig(**settings))
+    yield start
+    for memory in opened:
+        memory.close()
+
+
+def test_context_is_the_last_visit_of_the_same_zone(start):
+    """Two zones in turn, then both at once; also after a restart, and in a reprocess."""
+    segmenter = Boxes()
+    tracker = start(segmenter)
+    story = [(1, HALL), (2, KITCHEN), (3, HALL), (4, KITCHEN), (5, HALL), (6, HALL)]
+    told = [['1'], ['2'], ['1', '3'], ['2', '4'], ['3', '5'], ['5', '6']]
+    for day, zone in story[:4]:
+        tracker.add_visit(visit(day, zone))
+    assert segmenter.asked == told[:4]
+    tracker = start(segmenter)
+    for day, zone in story[4:]:
+        tracker.add_visit(visit(day, zone))
+    assert segmenter.asked == told
+    assert len(tracker.memory.records) == 4         # the boxes of a zone are known again
+    segmenter.asked.clear()
+    list(tracker.reprocess(3))
+    assert segmenter.asked == told[2:]
+    wide = start(segmenter, window=3)
+    wide.add_visit(visit(7, KITCHEN))
+    wide.add_visit(visit(8, HALL, KITCHEN))
+    assert segmenter.asked[-2:] == [['2', '4', '7'], ['6', '7', '8']]
+    assert len(wide.memory.records) == 4
+
+
+class Interrupted(Boxes):
+    """Something else happens while the network works."""
+
+    def __init__(self):
+        super().__init__()
+        self.meanwhile = []
+
+    def segment(self, scans, keys) -> Segmentation:
+        """Let it happen, then find the boxes."""
+        if self.meanwhile:
+            self.meanwhile.pop(0)()
+        return super().segment(scans, keys)
+
+
+def test_corrections_during_a_visit_are_not_lost(start):
+    """The visit is worked out again with them, and the ids of the correction stand."""
+    segmenter = Interrupted()
+    tracker = start(segmenter)
+    memory = tracker.memory
+    for day in (1, 2):
+        tracker.add_visit(visit(day, HALL))
+    one, other = memory.records
+    new = []
+    segmenter.meanwhile = [lambda: corrections.rename(memory, one, 'crate'),
+                           lambda: new.append(corrections.split(memory, other, 2))]
+    update = tracker.add_visit(visit(3, HALL))
+    assert segmenter.asked[2:] == [['2', '3']] * 3          # twice in vain
+    assert {o.object_id for o in update.objects} == {one, other, *new}
+    assert set(np.unique(update.object_ids)) == {0, one, *new}
+    assert memory.names() == {one: 'crate'}
+    assert questions.where_is(memory, new[0]).last_seen_ns == 3 * DAY
+
+    segmenter.meanwhile = [lambda: corrections.merge(memory, one, other)]
+    updates = list(tracker.reprocess())
+    assert len(segmenter.asked) == 5 + 6                    # three visits, twice
+    assert memory.aliases() == {other: one}
+    assert one in {o.object_id for o in updates[-1].objects}
+    assert find_faults(memory) == ()
+
+
+def test_failed_visit_keeps_what_was_corrected_meanwhile(start):
+    """The correction stands, and the visit says why it failed."""
+    segmenter = Interrupted()
+    tracker = start(segmenter)
+    tracker.add_visit(visit(1, HALL))
+    one = min(tracker.memory.records)
+
+    def correct_and_fail():
+        corrections.lock(tracker.memory, one)
+        raise RuntimeError('no memory left on the device')
+    segmenter.meanwhile = [correct_and_fail]
+    with pytest.raises(RuntimeError):
+        tracker.add_visit(visit(2, HALL))
+    assert 'no memory left' in tracker.memory.failure(2)
+    assert tracker.memory.locked() == {one}
