@@ -34,7 +34,7 @@ def _origin(document: Mapping[str, Any]) -> Iterator[str]:
             f'data {document["data_sha256"][:HASH_DIGITS]}',
             f'weights {document["weights_hash"] or "unknown"}',
             f'commit {document["commit"] or "unknown"}', document['device']]
-    yield '; '.join(told) + '. In brackets 95 % intervals over rooms.'
+    yield '; '.join(told) + '. In parentheses 95 % intervals over rooms.'
     yield f'\n```bash\n{document["command"]}\n```\n'
 
 
@@ -51,9 +51,8 @@ def _tables(document: Mapping[str, Any]) -> Iterator[str]:
                   for m, scores in methods.items()})
     splits = document['identity_by_split']
     for rate in SPLIT_RATES:
-        parts = {p: rows[p]['opportunities'][rate] for rows in splits.values() for p in rows}
-        told = [p for p in parts if any(rows[p]['opportunities'][rate]
-                                        for rows in splits.values())]
+        told = [p for p in next(iter(splits.values()))
+                if any(rows[p]['opportunities'][rate] for rows in splits.values())]
         if told:
             yield _table(f'{rate} of', told, {m: [_cell(rows[p][rate], '') for p in told]
                                               for m, rows in splits.items()})

@@ -151,7 +151,8 @@ def test_command(sample, tmp_path, scored):
     np.savez(tmp_path / 'pred' / 'hand.npz', mask_points=np.arange(100),
              mask_starts=np.array([0, 100]), class_id=np.array([2]), score=np.array([0.5]))
     done = score('--pred', tmp_path / 'pred', '--truth', tmp_path / 'truth', '--json',
-                 tmp_path / 'out' / 'metrics.json', '--name', 'mine')
+                 tmp_path / 'out' / 'metrics.json', '--name', 'mine', '--markdown',
+                 tmp_path / 'out' / 'mine.md')
     assert done.returncode == 0, done.stderr
     assert 'id_switch_rate' in done.stdout
     document = json.loads((tmp_path / 'out' / 'metrics.json').read_text(),
@@ -159,6 +160,14 @@ def test_command(sample, tmp_path, scored):
     mine = document['methods']['mine']
     assert set(KEYS.split()) <= set(mine)
     assert document['sequences'] == 2
+    assert document['command'].startswith(f'rescene4d score --pred {tmp_path}')
+    assert document['weights_hash'] is None
+    assert document['libraries']['numpy'] == np.__version__
+    assert {'commit', 'device', 'data_sha256', 'predictions_sha256', 'seconds'} <= set(document)
+    low, high = document['intervals']['mine']['t_map']
+    assert low <= mine['t_map'] <= high
+    assert f'| mine | {mine["t_map"]:.3f} ({low:.3f} .. {high:.3f}) |' in (
+        tmp_path / 'out' / 'mine.md').read_text()
     assert 0.9 < mine['t_map'] < 1.0                # the chair by hand misses a visit
     assert mine['change_f1'] == 1.0                 # of the sequence that knows changes
 
