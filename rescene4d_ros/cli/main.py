@@ -17,7 +17,7 @@ COMMANDS = {
     'train': 'train the segmenter',
     'convert': 'make a weights file of a published checkpoint',
     'score': 'compare prediction files with the truth: segmentation, identity, change',
-    'evaluate': 'our model and the baselines over a folder or a fixed set of sequences, side by side',
+    'evaluate': 'our model and the baselines over a folder or a fixed set, side by side',
     'bench': 'what segmenting costs on this machine',
     'memory': 'look into a scene memory',
     'figure': 'draw the picture of docs/segmenter.md',
