@@ -64,6 +64,12 @@ class _Pair:
                                          distance_upper_bound=gate)
         return forth, i, back, j
 
+    def distance(self, motion: np.ndarray, gate: float) -> float:
+        """Return the mean distance of the first set to the second, none more than the gate."""
+        forth, _ = self.after_tree.query(transform(motion, self.before),
+                                         distance_upper_bound=gate)
+        return float(np.minimum(forth, gate).mean())
+
     def score(self, motion: np.ndarray) -> Registration:
         """Say how well a motion lays the first set on the second."""
         forth, _, back, _ = self.partners(motion, FIT_RADIUS)
@@ -179,7 +185,7 @@ def compare_shapes(before: np.ndarray, after: np.ndarray, *, starts: int = 12,
 def _search(rough: _Pair, starts: int) -> list[Registration]:
     """Return distinct hypotheses, best first: many starts scored, the best of them refined."""
     first = _starts(rough.before_tree.data, rough.after_tree.data, starts)
-    reach = [np.minimum(rough.partners(start, GATES[0])[0], GATES[0]).mean() for start in first]
+    reach = [rough.distance(start, GATES[0]) for start in first]
     promising = [*first[:2], *(first[2 + k] for k in np.argsort(reach[2:], kind='stable')[:4])]
     found = [rough.score(rough.refine(start, rounds=3)) for start in promising]
     return _distinct(sorted(found, key=lambda r: -r.fit))

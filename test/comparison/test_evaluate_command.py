@@ -1,4 +1,5 @@
 """`rescene4d evaluate` on small sequence files: its outputs, and how it goes on after a stop."""
+from dataclasses import replace
 import json
 import os
 from pathlib import Path
@@ -12,6 +13,7 @@ import time
 import numpy as np
 from PIL import Image
 import pytest
+from rescene4d_ros.cli.evaluation_data import find_data
 from rescene4d_ros.cli.main import main
 from rescene4d_ros.comparison import (
     compare,
@@ -20,8 +22,9 @@ from rescene4d_ros.comparison import (
     Plan,
     ResultsFolder,
 )
+from rescene4d_ros.comparison.runs import compare_sequence
 from rescene4d_ros.data import read_sequence, write_sequence
-from rescene4d_ros.errors import ConfigError, StorageError
+from rescene4d_ros.errors import ConfigError, FileFormatError, StorageError
 from rescene4d_ros.evaluation import ScoreRules
 from rescene4d_ros.inference import (
     InferenceConfig,
@@ -88,6 +91,7 @@ def test_everything_is_written_and_shown(command, data, weights, tmp_path, capsy
     for name in ('precision_recall', 'change_confusion', 'change_calibration', 'cost',
                  'identities_a', 'identities_b'):
         assert np.unique(np.array(Image.open(tmp_path / 'out' / f'{name}.png'))).size > 20
+    check_tables((tmp_path / 'out' / 'metrics.md').read_text(), document)
     for name in ('joint', 'memory_oracle_masks'):
         predictions = tmp_path / 'out' / 'predictions' / name
         assert main(['score', '--pred', str(predictions), '--truth', str(data), '--name', name,
@@ -96,6 +100,26 @@ def test_everything_is_written_and_shown(command, data, weights, tmp_path, capsy
         for part in ('methods', 'intervals', 'identity_by_split'):
             assert scored[part][name] == document[part][name]
         assert scored['data_sha256'] == document['data_sha256']
+
+
+def check_tables(text, document):
+    """Compare the tables to quote with the file: command, methods, scores and intervals."""
+    assert document['command'] in text
+    assert document['weights_hash'] in text
+    rows = [[cell.strip() for cell in line.strip('|').split('|')]
+            for line in text.splitlines() if line.startswith('|')]
+    head = next(k for k, row in enumerate(rows) if row[0] == 'segmentation')
+    assert rows[head + 1] == ['---'] + ['--:'] * (len(rows[head]) - 1)
+    for offset, name in enumerate(METHODS, 2):
+        row = dict(zip(rows[head], rows[head + offset]))
+        assert row['segmentation'] == name
+        for key in ('t_map', 'map50'):
+            value, ends = document['methods'][name][key], document['intervals'][name][key]
+            assert row[key] == f'{value:.3f} ({ends[0]:.3f} .. {ends[1]:.3f})'
+    titles = {row[0] for row in rows}
+    assert titles >= {'identity', 'change', 't_mrec by change', 'id_switch_rate of',
+                      'gap_recovery_recall of', 's per sequence'}
+    assert all(len(row) == len(rows[k - 1]) for k, row in enumerate(rows) if row[0] in METHODS)
 
 
 def test_what_is_done_is_kept(command, data, tmp_path, case, places):
@@ -199,67 +223,46 @@ def test_processes_share_the_sequences(command, tmp_path):
                 np.testing.assert_array_equal(a[name], b[name])
 
 
-def test_first_visits_only(command, data, tmp_path, capsys):
+def test_first_visits_only(data, plan, tmp_path):
     """--visits 2: both sequences, two visits each; 3: the longer one; 4: there is none."""
-    few = ('--methods', 'memory_oracle_masks')
-    assert main(command(*few, '--visits', '2', out='two')) == 0
-    assert main(command(*few, '--visits', '3', '--limit', '1', out='three')) == 0
-    two, three = (json.loads((tmp_path / out / 'metrics.json').read_text())
-                  for out in ('two', 'three'))
-    assert (two['sequences'], three['sequences']) == (2, 1)
-    assert set(two['seconds_by_visits']['memory_oracle_masks']) == {'2'}
-    assert set(three['seconds_by_visits']['memory_oracle_masks']) == {'3'}
-    assert two['methods']['memory_oracle_masks']['gap_recovery_recall'] is None
-    assert three['methods']['memory_oracle_masks']['gap_recovery_recall'] == 1.0
-    assert main(command(*few, '--visits', '4', out='four')) == 2
-    assert '4 visits' in capsys.readouterr().err
-
-
-def test_tables_to_quote(command, tmp_path):
-    """Markdown: its command, every method and score, the value of the JSON with its interval."""
-    assert main(command('--methods', *FEW, '--markdown', tmp_path / 'quote.md')) == 0
-    text = (tmp_path / 'quote.md').read_text()
-    document = json.loads((tmp_path / 'out' / 'metrics.json').read_text())
-    assert document['command'] in text
-    assert document['weights_hash'] in text
-    rows = [[cell.strip() for cell in line.strip('|').split('|')]
-            for line in text.splitlines() if line.startswith('|')]
-    head = next(k for k, row in enumerate(rows) if row[0] == 'segmentation')
-    assert rows[head + 1] == ['---'] + ['--:'] * (len(rows[head]) - 1)
-    for offset, name in enumerate(FEW, 2):
-        row = dict(zip(rows[head], rows[head + offset]))
-        assert row['segmentation'] == name
-        for key in ('t_map', 'map50'):
-            value, ends = document['methods'][name][key], document['intervals'][name][key]
-            assert row[key] == f'{value:.3f} ({ends[0]:.3f} .. {ends[1]:.3f})'
-    titles = {row[0] for row in rows}
-    assert titles >= {'identity', 'change', 't_mrec by change', 'id_switch_rate of',
-                      'gap_recovery_recall of', 's per sequence'}
-    assert all(len(row) == len(rows[k - 1]) for k, row in enumerate(rows) if row[0] in FEW)
+    two, three = (find_data(str(data), tmp_path, None, visits, 1) for visits in (2, 3))
+    assert [p.stem for p in two.paths] == ['a', 'b']
+    assert [p.stem for p in three.paths] == ['b']
+    assert (two.name, two.is_as_recorded) == (str(data), None)
+    assert len(find_data(str(data), tmp_path, 1, 2, 1).paths) == 1
+    with pytest.raises(ConfigError, match='4 visits'):
+        find_data(str(data), tmp_path, None, 4, 1)
+    for visits in (2, 3):
+        made = replace(plan(f'first {visits}', ('memory_oracle_masks',)),
+                       config=ComparisonConfig(visits=visits))
+        made.folder.claim({})
+        record, (reduced,) = compare_sequence(three.paths[0], made)
+        assert record.n_visits == len(reduced.ids.issued) == visits
+        assert reduced.truth.changes.shape[1] == visits
 
 
 def test_set_by_its_name(data, weights, tmp_path, capsys):
     """A fixed set: made where it is missing, found where it is, compared with its record."""
     seed, _ = next(SETS['rooms-test'].sequences())
     first = tmp_path / 'sets' / 'rooms-test' / f'room_{seed:08d}.npz'
-    one = ['evaluate', '--data', 'rooms-test', '--sets', str(tmp_path / 'sets'), '--limit', '1',
-           '--methods', 'memory_oracle_masks', '--weights', str(weights), '--device', 'cpu']
-
-    def run(out):
-        assert main([*one, '--out', str(tmp_path / out)]) == 0
-        return json.loads((tmp_path / out / 'metrics.json').read_text()), capsys.readouterr().err
-    document, told = run('made')
+    assert main(['evaluate', '--data', 'rooms-test', '--sets', str(tmp_path / 'sets'), '--limit',
+                 '1', '--methods', 'memory_oracle_masks', '--weights', str(weights), '--device',
+                 'cpu', '--out', str(tmp_path / 'out')]) == 0
+    document = json.loads((tmp_path / 'out' / 'metrics.json').read_text())
     assert (document['data'], document['sequences']) == ('rooms-test', 1)
-    assert document['data_is_as_recorded'] == ('1 of 1 sequences are as recorded' in told)
+    told = '1 of 1 sequences are as recorded' in capsys.readouterr().err
+    assert document['data_is_as_recorded'] == told
     written = first.stat().st_mtime_ns
-    assert run('found')[0]['data_sha256'] == document['data_sha256']
+    assert find_data('rooms-test', tmp_path / 'sets', 1, 2, 1).is_as_recorded == told
     assert first.stat().st_mtime_ns == written
     shutil.copy(data / 'a.npz', first)
-    document, told = run('other')
-    assert document['data_is_as_recorded'] is False
-    assert '1 differ' in told
-    assert main([*one[:2], 'rooms-tset']) == 2
-    assert 'rooms-test, rooms-long' in capsys.readouterr().err
+    other = find_data('rooms-test', tmp_path / 'sets', 1, 0, 1)
+    assert other.is_as_recorded is False
+    assert '1 differ' in other.told
+    with pytest.raises(ConfigError, match='3 visits in rooms-test'):
+        find_data('rooms-test', tmp_path / 'sets', None, 3, 1)
+    with pytest.raises(FileFormatError, match='rooms-test, rooms-long'):
+        find_data('rooms-tset', tmp_path / 'sets', None, 0, 1)
 
 
 def test_runs_side_by_side(tmp_path, capsys):
