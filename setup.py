@@ -85,6 +85,6 @@ setup(
     distclass=BinaryDistribution,
     cmdclass={'build_py': CMakeBuild},
     install_requires=LIBRARIES + ([] if ROS_IS_SOURCED else ROS_WHEELS),
-    extras_require={'test': ['hypothesis', 'pytest', 'ruff']},
+    extras_require={'test': ['hypothesis', 'pytest', 'ruff'], 'train': ['tensorboard']},
     entry_points={'console_scripts': ['rescene4d = rescene4d_ros.cli.main:main']},
 )
