@@ -1,20 +1,40 @@
 """The ablation of the strategies from end to end at toy size, and that it goes on."""
 from __future__ import annotations
 
+from dataclasses import replace
 import json
 from pathlib import Path
 import subprocess
 import sys
 
+import numpy as np
 from rescene4d_ros.data.sequence_file import write_sequence
+from rescene4d_ros.structures import Box, ObjectState, SequenceTruth, TrueObject
 
 SCRIPT = Path(__file__).parents[2] / 'benchmarks' / 'ablation.py'
+
+
+def with_objects(sequence, truth) -> SequenceTruth:
+    """Return the truth with what is scored: every object at every visit."""
+    ids = np.unique(np.concatenate([v.instance for v in truth.visits]))[1:]
+    visits = []
+    for scan, visit in zip(sequence.scans, truth.visits):
+        objects = []
+        for i in ids.tolist():
+            own = visit.instance == i
+            state = ObjectState.PRESENT if own.any() else ObjectState.ABSENT
+            middle = scan.xyz[own].mean(0) if own.any() else np.zeros(3)
+            objects.append(TrueObject(i, 2 if i % 2 else 4, state, bool(own.any()), np.eye(4),
+                                      Box(middle, (0.5, 0.5, 0.5))))
+        visits.append(replace(visit, objects=tuple(objects)))
+    return SequenceTruth(tuple(visits))
 
 
 def test_all_variants_are_trained_scored_and_told(tmp_path, toy_room, tiny_recipe):
     rooms = tmp_path / 'rooms'
     rooms.mkdir()
-    write_sequence(rooms / 'a.npz', *toy_room(0))
+    sequence, truth = toy_room(0)
+    write_sequence(rooms / 'a.npz', sequence, with_objects(sequence, truth))
     (tmp_path / 'recipe.yaml').write_text(tiny_recipe.to_yaml())
     out = tmp_path / 'out'
 
