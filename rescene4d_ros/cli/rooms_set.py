@@ -6,7 +6,8 @@ from itertools import islice
 from pathlib import Path
 
 from rescene4d_ros.cli.jobs import work_through
-from rescene4d_ros.data import read_sequence, write_sequence
+from rescene4d_ros.cli.rooms_file import add_superpoint_option, write_room
+from rescene4d_ros.data import read_sequence
 from rescene4d_ros.errors import ConfigError, FileFormatError
 from rescene4d_ros.rooms import make_sequence, RoomsConfig
 from rescene4d_ros.rooms.sets import (
@@ -26,6 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--out', type=Path, required=True, help='folder; goes on where it was')
     parser.add_argument('--jobs', type=int, default=1, help='processes')
     parser.add_argument('--limit', type=int, metavar='N', help='only the first N sequences')
+    add_superpoint_option(parser)
     parser.add_argument('--check', action='store_true',
                         help='make nothing, only compare the folder with the record')
     parser.add_argument('--allow-rounding', action='store_true',
@@ -50,7 +52,7 @@ def run(options: argparse.Namespace) -> int:
                               f'{options.name}, got {len(wanted) - len(missing)}, for example '
                               f'{paths[missing[0]].name} is missing; run without --check')
     options.out.mkdir(parents=True, exist_ok=True)
-    jobs = [(paths[seed], seed, wanted[seed]) for seed in missing]
+    jobs = [(paths[seed], seed, wanted[seed], options.superpoints) for seed in missing]
     done = len(wanted) - len(jobs)
     for _ in work_through('make', make_file, jobs, options.jobs, done) if jobs else ():
         pass
@@ -68,9 +70,9 @@ def run(options: argparse.Namespace) -> int:
     return 0 if fine else 1
 
 
-def make_file(path: Path, seed: int, config: RoomsConfig) -> None:
+def make_file(path: Path, seed: int, config: RoomsConfig, has_superpoints: bool) -> None:
     """Make one sequence of parametric furniture."""
-    write_sequence(path, *make_sequence(seed, config))
+    write_room(path, *make_sequence(seed, config), has_superpoints)
 
 
 def digest_file(_: int, path: Path) -> Digest:

@@ -230,8 +230,8 @@ def furnish(room: Room, target: int, config: RoomsConfig, rng: np.random.Generat
             if model.place in ('slot', 'tub') and not step.near:
                 continue
             work.add(work.place(model, step.near, step.makers))
-    failures = 0
-    while len(plan.placed) < target and failures < config.max_failures:
+    failures, most = 0, max(config.max_failures, round(config.failures_per_object * target))
+    while len(plan.placed) < target and failures < most:
         makers = EXTRAS[room.kind]
         model = draw(makers, rng)
         found = work.add(work.place(model, '', makers))

@@ -152,9 +152,10 @@ class Floorplan:
         ignore = ignore | {candidate.parent, candidate.instance_id}
         low, high = candidate.z, candidate.z + candidate.model.size[2]
         reach = candidate.model.reach
+        x, y = candidate.x, candidate.y
         near = [p for p in self.placed.values()
                 if p.instance_id not in ignore
-                and (candidate.x - p.x) ** 2 + (candidate.y - p.y) ** 2 < (reach + p.model.reach) ** 2
+                and (x - p.x) ** 2 + (y - p.y) ** 2 < (reach + p.model.reach) ** 2
                 and p.z < high - 0.01 and p.z + p.model.size[2] > low + 0.01]
         if not near:
             return []
