@@ -129,8 +129,9 @@ def identity_by_split(sequences: Sequence[ReducedSequence]) -> dict[str, dict]:
     -------
     dict of str to dict
         'static', 'moved', 'returned', 'identical', 'unique': of these objects (merges among them
-        only); 'exchanged': of all objects, look-alikes exchanged; 'gap_1'...: of gaps of so many visits; 'visits_2'...: of the first visits of all sequences
-        that have as many. Each has the rates, and 'opportunities' of each.
+        only); 'exchanged': of all objects, look-alikes exchanged; 'gap_1'...: of gaps of so many
+        visits; 'visits_2'...: of the first visits of all sequences that have as many. Each has
+        the rates, and 'opportunities' of each.
 
     """
     parts: dict[str, np.ndarray] = {}
