@@ -11,10 +11,11 @@ def exchange_lookalikes(ids: IssuedIds, groups: np.ndarray) -> IssuedIds:
     """
     Deal the ids that look-alikes got in a visit anew among those who got them.
 
-    Two equal chairs that trade places leave no trace, and no method can know. What it can know is
-    how many there are and which ids are theirs. So whoever has had an id before takes it again
-    if one of the group got it; the latest holder comes first. Of the ids that are left, new ones
-    go to the members that had none.
+    Two equal chairs that trade places leave no trace, and where some of six leave and others
+    move, no method can know which. What it can know is how many there are and which ids are
+    theirs. So in each visit the ids of a group are dealt anew among its members that got one
+    there: the id and the member that can be together in most visits come together first. Who is
+    there when stays as it is.
 
     Parameters
     ----------
@@ -31,23 +32,20 @@ def exchange_lookalikes(ids: IssuedIds, groups: np.ndarray) -> IssuedIds:
     issued = ids.issued.copy()
     for group in np.unique(groups[groups > 0]):
         members = np.flatnonzero(groups == group)
-        last: dict[int, tuple[int, int]] = {}        # member: (visit, id)
-        for t, row in enumerate(ids.issued[:, members]):
-            here = members[row > 0]
-            dealt = _deal(here.tolist(), set(row[row > 0].tolist()), last, ids.first_use)
-            for member, number in dealt.items():
-                issued[t, member] = number
-                last[member] = t, number
+        issued[:, members] = _deal(ids.issued[:, members])
     return replace(ids, issued=issued)
 
 
-def _deal(here: list[int], free: set[int], last: dict[int, tuple[int, int]],
-          first_use: dict[int, int]) -> dict[int, int]:
-    """Return who of the members that are matched in a visit gets which of their ids."""
-    dealt = {}
-    for member in sorted((m for m in here if m in last), key=lambda m: (-last[m][0], m)):
-        if last[member][1] in free:
-            dealt[member] = last[member][1]
-            free.remove(last[member][1])
-    known_first = sorted((m for m in here if m not in dealt), key=lambda m: (m not in last, m))
-    return dealt | dict(zip(known_first, sorted(free, key=lambda i: (first_use[i], i))))
+def _deal(issued: np.ndarray) -> np.ndarray:
+    """Return the ids (T, members) of one group dealt anew; 0 = not matched."""
+    numbers = np.unique(issued[issued > 0])
+    waits = (issued[:, :, None] == numbers).any(1)       # (T, ids): to be dealt
+    takes = issued > 0                                   # (T, members): to be dealt to
+    dealt = np.zeros_like(issued)
+    while waits.any():
+        together = waits.T.astype(int) @ takes           # (ids, members): visits
+        i, member = np.unravel_index(together.argmax(), together.shape)
+        visits = waits[:, i] & takes[:, member]
+        dealt[visits, member] = numbers[i]
+        waits[visits, i] = takes[visits, member] = False
+    return dealt

@@ -185,9 +185,9 @@ def test_equals_the_slow_twin(seed):
 
 @pytest.mark.parametrize(('issued', 'dealt'), [
     ([[5, 6], [6, 5]], [[5, 6], [5, 6]]),                     # traded places
-    ([[5, 6], [0, 5], [5, 6]], [[5, 6], [0, 5], [6, 5]]),     # one left; who keeps is who is seen
+    ([[5, 6], [0, 5], [5, 6]], [[6, 5], [0, 5], [6, 5]]),     # one left: who, nobody knows
     ([[5, 0], [6, 5]], [[5, 0], [5, 6]]),                     # the new one got the old one's id
-    ([[5, 6], [7, 5]], [[5, 6], [5, 7]]),                     # one id is nobody's: a switch stays
+    ([[5, 6], [7, 5]], [[5, 6], [5, 7]]),                     # an id is lost: a switch stays
     ([[5, 6], [7, 8]], [[5, 6], [7, 8]])])
 def test_lookalikes_are_exchanged(issued, dealt):
     ids = table(issued)
