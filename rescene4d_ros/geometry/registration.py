@@ -27,8 +27,6 @@ class Registration:
         Root mean square distance of the points that have a partner.
     overlap : float
         Share of points, mean of both sets, with a partner within `FIT_RADIUS`; 0..1.
-    contained : float
-        The same share of the set that fits better: 1 where one view is part of the other.
     fit : float
         Smooth form of `overlap` by which hypotheses are compared; 0..1.
 
@@ -37,7 +35,6 @@ class Registration:
     after_T_before: np.ndarray
     residual: float
     overlap: float
-    contained: float
     fit: float
 
 
@@ -56,10 +53,13 @@ class _Pair:
         pair.after = self.after[evenly(len(self.after), limit)]
         return pair
 
+    def reach(self, motion: np.ndarray, gate: float):
+        """Return distances of the first set (inf beyond the gate) and nearest indices."""
+        return self.after_tree.query(transform(motion, self.before), distance_upper_bound=gate)
+
     def partners(self, motion: np.ndarray, gate: float):
         """Return both directions' distances (inf beyond the gate) and nearest indices."""
-        forth, i = self.after_tree.query(transform(motion, self.before),
-                                         distance_upper_bound=gate)
+        forth, i = self.reach(motion, gate)
         back, j = self.before_tree.query(transform(invert(motion), self.after),
                                          distance_upper_bound=gate)
         return forth, i, back, j
@@ -72,8 +72,7 @@ class _Pair:
             else FIT_RADIUS
         shares = [(d < FIT_RADIUS).mean() for d in (forth, back)]
         fit = np.mean([(1 - np.minimum(d / FIT_RADIUS, 1) ** 2).mean() for d in (forth, back)])
-        return Registration(motion, float(residual), float(np.mean(shares)), float(max(shares)),
-                            float(fit))
+        return Registration(motion, float(residual), float(np.mean(shares)), float(fit))
 
     def refine(self, motion: np.ndarray, gates=GATES, rounds: int = 6) -> np.ndarray:
         """Iterate closest points: pair, solve, and narrow the gate."""
@@ -147,7 +146,7 @@ def register(before: np.ndarray, after: np.ndarray, *, starts: int = 24, tie: fl
     before = np.asarray(before, dtype=np.float64)
     after = np.asarray(after, dtype=np.float64)
     if min(len(before), len(after)) < 3:
-        return Registration(np.eye(4), FIT_RADIUS, 0.0, 0.0, 0.0)
+        return Registration(np.eye(4), FIT_RADIUS, 0.0, 0.0)
     exact = _Pair(before, after, fine)
     found = _search(exact.thinner(coarse), starts)
     # Turning not at all is kept in the race, for the sake of round things.
@@ -161,25 +160,10 @@ def register(before: np.ndarray, after: np.ndarray, *, starts: int = 24, tie: fl
     return min(calmer, key=lambda r: abs(yaw_of(r.after_T_before)), default=best)
 
 
-def compare_shapes(before: np.ndarray, after: np.ndarray, *, starts: int = 12,
-                   points: int = 150) -> Registration:
-    """
-    Lay one point set on another quickly, to say whether two things can be one.
-
-    For how exactly it moved, see `register`.
-
-    """
-    before = np.asarray(before, dtype=np.float64)
-    after = np.asarray(after, dtype=np.float64)
-    if min(len(before), len(after)) < 3:
-        return Registration(np.eye(4), FIT_RADIUS, 0.0, 0.0, 0.0)
-    return _search(_Pair(before, after, points), starts)[0]
-
-
 def _search(rough: _Pair, starts: int) -> list[Registration]:
     """Return distinct hypotheses, best first: many starts scored, the best of them refined."""
     first = _starts(rough.before_tree.data, rough.after_tree.data, starts)
-    reach = [np.minimum(rough.partners(start, GATES[0])[0], GATES[0]).mean() for start in first]
+    reach = [np.minimum(rough.reach(start, GATES[0])[0], GATES[0]).mean() for start in first]
     promising = [*first[:2], *(first[2 + k] for k in np.argsort(reach[2:], kind='stable')[:4])]
     found = [rough.score(rough.refine(start, rounds=3)) for start in promising]
     return _distinct(sorted(found, key=lambda r: -r.fit))
@@ -190,7 +174,7 @@ def standing_still(before: np.ndarray, after: np.ndarray, fine: int = 800) -> Re
     before = np.asarray(before, dtype=np.float64)
     after = np.asarray(after, dtype=np.float64)
     if min(len(before), len(after)) < 3:
-        return Registration(np.eye(4), FIT_RADIUS, 0.0, 0.0, 0.0)
+        return Registration(np.eye(4), FIT_RADIUS, 0.0, 0.0)
     return _Pair(before, after, fine).score(np.eye(4))
 
 
