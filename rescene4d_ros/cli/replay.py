@@ -51,6 +51,7 @@ def run(options: argparse.Namespace) -> int:
     with SceneMemory.open(options.memory, map_id=options.map_id, frame_id=options.map_frame,
                           class_names=segmenter.class_names,
                           weights_hash=segmenter.weights_hash) as memory:
+        segmenter.keep_features(memory.files.derived)
         tracker = SceneTracker(memory, segmenter, TrackerConfig())
         for update in tracker.resume():
             print(f'finished the visit left unfinished before: {describe(update)}')
