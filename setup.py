@@ -86,6 +86,7 @@ setup(
     cmdclass={'build_py': CMakeBuild},
     install_requires=LIBRARIES + ([] if ROS_IS_SOURCED else ROS_WHEELS),
     extras_require={'postgresql': ['psycopg[binary]>=3.2'],
-                    'test': ['hypothesis', 'pytest', 'ruff']},
+                    'test': ['hypothesis', 'pytest', 'ruff'],
+                    'train': ['tensorboard']},
     entry_points={'console_scripts': ['rescene4d = rescene4d_ros.cli.main:main']},
 )

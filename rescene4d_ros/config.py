@@ -75,6 +75,8 @@ def check(setting: Setting, value: Any, where: str) -> Any:
     name = f'{where}.{setting.name}'
     if setting.type is float and isinstance(value, int) and not isinstance(value, bool):
         value = float(value)
+    if value is False and 'off' in (setting.one_of or ()):
+        value = 'off'  # YAML reads an unquoted off as false
     if not isinstance(value, setting.type) or (setting.type is int and isinstance(value, bool)):
         raise ConfigError(f'{name}: expected {setting.type.__name__}, got '
                           f'{type(value).__name__} {value!r}; {setting.text}')

@@ -13,6 +13,7 @@ from typing import Protocol
 import numpy as np
 from rescene4d_ros.config import param
 from rescene4d_ros.errors import MemoryFormatError, StorageError
+from rescene4d_ros.geometry.visibility import Cloud
 from rescene4d_ros.memory.aliases import resolve_labels, resolve_records
 from rescene4d_ros.memory.appearance import mean_color
 from rescene4d_ros.memory.association import associate, Association, AssociationConfig
@@ -76,6 +77,7 @@ class SceneTracker:
         self._association = association or AssociationConfig()
         self._motion = motion or MotionConfig()
         self._changes = changes or ChangeConfig()
+        self._clouds: dict[str, Cloud] = {}     # of the latest window, by key
 
     def add_visit(self, scan: Scan) -> SceneUpdate:
         """
@@ -209,19 +211,21 @@ class SceneTracker:
         """Find out everything one visit brings; changes nothing."""
         earlier = [self.memory.scan(v.visit_id) for v in window]
         scan = self.memory.scan(visit.visit_id)
-        segmentation = self._segmenter.segment(
-            [*earlier, scan], [self.memory.key(v.visit_id) for v in (*window, visit)])
+        keys = [self.memory.key(v.visit_id) for v in (*window, visit)]
+        segmentation = self._segmenter.segment([*earlier, scan], keys)
         observations = observe(scan, segmentation, [labels[v.visit_id] for v in window],
                                min_points=self._config.min_points,
                                min_score=self._config.min_score)
-        view = VisitView(scan)
+        *before, cloud = self._prepared([*earlier, scan], keys)
+        view = VisitView(scan, cloud=cloud)
         places = view.places_of(records)
         association = associate(observations, records, places, self._association)
         seen, reasons, confidence = _named(scan, observations, association, next_id,
                                            self._config.birth_score)
         missed = find_overlooked(scan, records, places, seen, self._config.min_points)
         seen, reasons = seen | missed, reasons | dict.fromkeys(missed, REASON)
-        past = [VisitView(s, labels[v.visit_id]) for v, s in zip(window[::-1], earlier[::-1])]
+        past = [VisitView(s, labels[v.visit_id], c)
+                for v, s, c in zip(window, earlier, before)][::-1]
         merges = find_merges(records, seen, past, self.memory.locked())
         merged = merge_events(visit, records, merges, self.memory.header.class_names)
         seen, reasons, confidence = ({merges.get(i, i): value for i, value in named.items()}
@@ -237,6 +241,13 @@ class SceneTracker:
         return VisitFacts(visit, seen, reasons, verdict.states, changes, object_ids, after,
                           association.alternatives)
 
+    def _prepared(self, scans: Sequence[Scan], keys: Sequence[str]) -> list[Cloud]:
+        """Return the clouds of some scans, those of the visit before made only once."""
+        clouds = [self._clouds.get(key) or Cloud(scan.xyz, scan.sensor_path)
+                  for scan, key in zip(scans, keys)]
+        self._clouds = dict(zip(keys, clouds))
+        return clouds
+
     def _update(self, facts: VisitFacts, revision: int) -> SceneUpdate:
         """Return what one visit brought, for people and machines."""
         class_ids = np.full(len(facts.object_ids), -1, dtype=np.int32)
@@ -245,8 +256,7 @@ class SceneTracker:
             class_ids[observation.points] = facts.records[object_id].class_id
             scores[observation.points] = observation.score
         names = self.memory.header.class_names
-        history = self.memory.histories()
-        objects = tuple(record.as_object(names, history.get(object_id, ()))
+        objects = tuple(record.as_object(names, self.memory.past.get(object_id, ()))
                         for object_id, record in facts.records.items())
         return SceneUpdate(replace(facts.visit, status=VisitStatus.DONE), revision, objects,
                            facts.changes, facts.object_ids, class_ids, scores)

@@ -133,6 +133,36 @@ def test_parameter_file_names_known_parameters():
         check(known[name], value, 'robot.yaml')
 
 
+def test_launch_file_names_what_is_there():
+    """Where launch is not installed: it compiles, and arguments, parameters and files exist."""
+    from rescene4d_ros.node import interfaces
+    from rescene4d_ros.node.parameters import named_settings
+    tree = ast.parse((ROOT / 'launch' / 'robot.launch.py').read_text())
+    compile(tree, 'robot.launch.py', 'exec')
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+
+    def named(*functions):
+        return [call for call in calls
+                if getattr(call.func, 'id', getattr(call.func, 'attr', '')) in functions]
+
+    def keywords(call):
+        return {k.arg: k.value.value for k in call.keywords if isinstance(k.value, ast.Constant)}
+    declared = {call.args[0].value for call in named('DeclareLaunchArgument')}
+    used = {call.args[0].value for call in named('LaunchConfiguration', 'value')
+            if isinstance(call.args[0], ast.Constant)}
+    becomes = dict(tuple(e.value for e in node.elts) for node in ast.walk(tree)
+                   if isinstance(node, ast.Tuple) and len(node.elts) == 2
+                   and all(isinstance(e, ast.Constant) for e in node.elts))
+    assert len(used) >= 6
+    assert used | set(becomes) == declared      # none is forgotten, none is misspelled
+    assert len(becomes) == 2
+    assert set(becomes.values()) <= dict(named_settings()).keys()
+    node, = named('LifecycleNode')
+    assert keywords(node)['name'] == interfaces.NODE_NAME
+    assert f"install_executable({keywords(node)['executable']} " in (
+        ROOT / 'CMakeLists.txt').read_text()
+
+
 def test_rviz_shows_what_the_node_publishes():
     """The displays subscribe to topics that exist, and get what was published before RViz."""
     from rescene4d_ros.node import interfaces

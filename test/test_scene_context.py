@@ -1,13 +1,18 @@
 """What a visit is looked at together with, and what people correct while it is."""
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 import numpy as np
 import pytest
-from rescene4d_ros.memory import corrections, questions
+from rescene4d_ros.inference import InferenceConfig, save_weights, Segmenter, WeightsInfo
+from rescene4d_ros.memory import corrections, questions, retention
 from rescene4d_ros.memory.integrity import find_faults
 from rescene4d_ros.memory.store import SceneMemory
+from rescene4d_ros.models import ModelConfig, ReScene4D
 from rescene4d_ros.scene import SceneTracker, TrackerConfig
 from rescene4d_ros.structures import Scan, Segmentation
+import torch
 
 DAY = 86_400 * 10**9
 CLASSES = ('box', 'other')
@@ -82,6 +87,48 @@ def test_context_is_the_last_visit_of_the_same_zone(start):
     wide.add_visit(visit(8, HALL, KITCHEN))
     assert segmenter.asked[-2:] == [['2', '4', '7'], ['6', '7', '8']]
     assert len(wide.memory.records) == 4
+
+
+@pytest.fixture
+def weights(tmp_path):
+    """Return a weights file of a small untrained network that finds something."""
+    torch.manual_seed(0)
+    model = ReScene4D(ModelConfig(backbone='tiny', voxel_size=0.1, n_classes=2, hidden_dim=32,
+                                  n_heads=4, ffn_dim=64, n_queries=12))
+    save_weights(tmp_path / 'toy.safetensors', model, WeightsInfo(CLASSES))
+    return tmp_path / 'toy.safetensors'
+
+
+def test_after_a_restart_only_the_new_visit_is_encoded(start, weights):
+    """The network's first half runs once per visit, whatever is started in between."""
+    stages = []
+
+    def watch(stage):
+        stages.append(stage)
+        return nullcontext()
+
+    def restart():
+        segmenter = Segmenter.load(InferenceConfig(
+            str(weights), device='cpu', torch_threads=1, score_threshold=0.0), watch)
+        tracker = start(segmenter, min_score=0.0, birth_score=0.0)
+        segmenter.keep_features(tracker.memory.files.derived)
+        return tracker
+    for day in (1, 2, 3):
+        stages.clear()
+        tracker = restart()
+        tracker.add_visit(visit(day, HALL))
+        assert stages.count('encode') == 1
+    stages.clear()
+    list(restart().reprocess())
+    assert (stages.count('encode'), stages.count('decode')) == (0, 3)
+
+    tracker = restart()
+    kept = list((tracker.memory.path / 'visits' / 'derived').glob('*.features*'))
+    assert len(kept) == 3
+    retention.delete_object(tracker.memory, min(tracker.memory.records))
+    left = {path.stem for path in kept if path.exists()}
+    assert left <= {key.removesuffix('.npz') for key in tracker.memory.keys().values()}
+    assert len(left) < 3                # what follows from deleted points is deleted
 
 
 class Interrupted(Boxes):

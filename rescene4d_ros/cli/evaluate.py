@@ -40,7 +40,8 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-NOT_A_FLAG = ('cache_visits',)      # every sequence sets it to its number of visits
+# Every sequence sets the one to its number of visits, and keeps none for another run.
+NOT_A_FLAG = ('cache_visits', 'cache_files')
 LEAST_WIDTH = 120                   # of the table: a narrow terminal wraps, it loses no method
 
 

@@ -18,7 +18,7 @@ COMMANDS = {
     'convert': 'make a weights file of a published checkpoint',
     'score': 'compare prediction files with the truth: segmentation, identity, change',
     'evaluate': 'our model and the baselines over a folder or a fixed set, side by side',
-    'bench': 'what segmenting costs on this machine',
+    'bench': 'what segmenting and remembering cost on this machine',
     'memory': 'look into a scene memory',
     'figure': 'draw the picture of docs/segmenter.md',
     'demo': 'the whole path: a bag, the node killed and restarted, identities and changes',

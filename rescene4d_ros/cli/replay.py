@@ -55,6 +55,7 @@ def run(options: argparse.Namespace) -> int:
                           class_names=segmenter.class_names,
                           weights_hash=segmenter.weights_hash,
                           url=options.memory_url) as memory:
+        segmenter.keep_features(memory.files.derived)
         tracker = SceneTracker(memory, segmenter, TrackerConfig())
         for update in tracker.resume():
             print(f'finished the visit left unfinished before: {describe(update)}')

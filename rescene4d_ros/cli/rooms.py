@@ -8,15 +8,16 @@ import shutil
 
 from rescene4d_ros.cli import rooms_report, rooms_set
 from rescene4d_ros.cli.jobs import work_through
+from rescene4d_ros.cli.rooms_file import add_superpoint_option, write_room
 from rescene4d_ros.config import make
 from rescene4d_ros.data import (
     read_sequence,
     read_snapshots,
     read_truth,
-    write_sequence,
     write_snapshots,
     write_truth_files,
 )
+from rescene4d_ros.errors import ConfigError
 from rescene4d_ros.rooms import make_sample, make_sequence, PRESETS, ROOM_TYPES, RoomsConfig
 from rescene4d_ros.rooms.catalog import Catalog
 from rescene4d_ros.rooms.furniture import Draw, draw_of, SPLITS
@@ -35,7 +36,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     made.add_argument('--visits', type=int, default=2, help='visits per sequence')
     made.add_argument('--preset', choices=PRESETS, default='default', help='how much changes')
     made.add_argument('--room-type', choices=('any', *ROOM_TYPES), default='any')
-    made.add_argument('--max-objects', type=int, help='most objects per room')
+    made.add_argument('--min-objects', type=int, help='fewest objects at the first visit')
+    made.add_argument('--max-objects', type=int, help='most objects at the first visit')
     made.add_argument('--assets', type=Path, metavar='DIR',
                       help='furniture libraries (.sh3f) to mix in, such as '
                            '/usr/share/sweethome3d/furniture; without: parametric furniture only')
@@ -44,6 +46,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                            'and the models for training of the libraries')
     made.add_argument('--furniture-cache', type=Path, metavar='DIR',
                       help='keeps prepared models between runs')
+    add_superpoint_option(made)
     made.add_argument('--jobs', type=int, default=1, help='processes')
     rooms_set.add_arguments(actions.add_parser('set', help='make or check a fixed set by name'))
     sample = actions.add_parser('sample', help='make the sample bag with its truth')
@@ -71,22 +74,27 @@ def _furniture(assets: Path | None, split: str | None, prepared: Path | None) ->
     return Catalog.open(assets, prepared).source(split or 'train', rest=parametric)
 
 
-def _make_one(seed: int, path: Path, values: dict, furniture: tuple) -> None:
-    write_sequence(path, *make_sequence(seed, make(RoomsConfig, values), _furniture(*furniture)))
+def _make_one(seed: int, path: Path, values: dict, furniture: tuple, has_superpoints: bool
+              ) -> None:
+    made = make_sequence(seed, make(RoomsConfig, values), _furniture(*furniture))
+    write_room(path, *made, has_superpoints)
 
 
 def _make(options: argparse.Namespace) -> int:
     values = {**PRESETS[options.preset], 'visits': options.visits,
               'room_type': options.room_type, 'split': options.split or 'any'}
-    if options.max_objects:
-        values['max_objects'] = options.max_objects
-    make(RoomsConfig, values)
+    asked = {'min_objects': options.min_objects, 'max_objects': options.max_objects}
+    values |= {k: v for k, v in asked.items() if v is not None}
+    config = make(RoomsConfig, values)
+    if options.min_objects is not None and config.min_objects > config.max_objects:
+        raise ConfigError(f'--min-objects: expected at most {config.max_objects}, the most '
+                          f'objects per room, got {config.min_objects}; raise --max-objects')
     furniture = options.assets, options.split, options.furniture_cache
     _furniture(*furniture)
     options.out.mkdir(parents=True, exist_ok=True)
     work = {seed: options.out / f'room_{seed:08d}.npz'
             for seed in range(options.seed, options.seed + options.count)}
-    missing = [(seed, path, values, furniture) for seed, path in work.items()
+    missing = [(seed, path, values, furniture, options.superpoints) for seed, path in work.items()
                if not path.exists()]
     for _ in work_through('rooms', _make_one, missing, options.jobs, len(work) - len(missing)):
         pass

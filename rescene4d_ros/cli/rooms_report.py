@@ -9,6 +9,7 @@ import numpy as np
 from rescene4d_ros.cli.jobs import work_through
 from rescene4d_ros.config import make
 from rescene4d_ros.data import read_sequence
+from rescene4d_ros.data.stored_bytes import stored_bytes
 from rescene4d_ros.errors import FileFormatError
 from rescene4d_ros.rooms import make_sequence, RoomsConfig
 from rescene4d_ros.rooms.statistics import statistics_of, statistics_table, VisitStatistics
@@ -37,8 +38,9 @@ def run(options: argparse.Namespace) -> int:
     jobs = [(path, (options.seed, k)) for k, path in enumerate(paths)]
     rows = {path: row for (path, _), row in work_through('statistics', measure, jobs,
                                                          options.jobs)}
-    table = statistics_table([rows[path] for path in paths], [p.stat().st_size for p in paths],
-                             _seconds_per_visit(options.time) if options.time else None)
+    seconds = _seconds_per_visit(options.time) if options.time else None
+    table = statistics_table([rows[path] for path in paths], list(map(stored_bytes, paths)),
+                             seconds)
     (options.out / 'statistics.md').write_text(table)
     print(table, end='')
     chosen = np.random.default_rng(options.seed).permutation(len(paths))[:options.pictures]

@@ -7,7 +7,8 @@ from itertools import islice
 from pathlib import Path
 
 from rescene4d_ros.cli.jobs import work_through
-from rescene4d_ros.data import read_sequence, write_sequence
+from rescene4d_ros.cli.rooms_file import add_superpoint_option, write_room
+from rescene4d_ros.data import read_sequence
 from rescene4d_ros.errors import ConfigError, FileFormatError
 from rescene4d_ros.rooms import make_sequence, RoomsConfig
 from rescene4d_ros.rooms.sets import (
@@ -27,6 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--out', type=Path, required=True, help='folder; goes on where it was')
     parser.add_argument('--jobs', type=int, default=1, help='processes')
     parser.add_argument('--limit', type=int, metavar='N', help='only the first N sequences')
+    add_superpoint_option(parser)
     parser.add_argument('--check', action='store_true',
                         help='make nothing, only compare the folder with the record')
     parser.add_argument('--allow-rounding', action='store_true',
@@ -46,7 +48,7 @@ def run(options: argparse.Namespace) -> int:
         raise FileFormatError(f'{options.out}: expected {len(paths)} sequences of '
                               f'{options.name}, got {len(paths) - len(missing)}, for example '
                               f'{missing[0].name} is missing; run without --check')
-    make_missing(options.name, paths, options.jobs)
+    make_missing(options.name, paths, options.jobs, options.superpoints)
     digests = digests_of(paths, options.jobs)
     if options.record:
         path = write_record(options.name, digests, options.records)
@@ -84,10 +86,12 @@ def files_of(name: str, folder: Path, limit: int | None = None, visits: int = 0
     return {seed: folder / f'room_{seed:08d}.npz' for seed in islice(wanted, limit)}
 
 
-def make_missing(name: str, paths: Mapping[int, Path], processes: int) -> None:
+def make_missing(name: str, paths: Mapping[int, Path], processes: int,
+                 has_superpoints: bool = True) -> None:
     """Make the files of a set that do not exist."""
     wanted = dict(SETS[name].sequences())
-    jobs = [(path, seed, wanted[seed]) for seed, path in paths.items() if not path.exists()]
+    jobs = [(path, seed, wanted[seed], has_superpoints) for seed, path in paths.items()
+            if not path.exists()]
     for path in {path.parent for path, *_ in jobs}:
         path.mkdir(parents=True, exist_ok=True)
     for _ in work_through('make', make_file, jobs, processes, len(paths) - len(jobs)) \
@@ -101,9 +105,9 @@ def digests_of(paths: Mapping[int, Path], processes: int) -> dict[int, Digest]:
             in work_through('check', digest_file, list(paths.items()), processes)}
 
 
-def make_file(path: Path, seed: int, config: RoomsConfig) -> None:
+def make_file(path: Path, seed: int, config: RoomsConfig, has_superpoints: bool) -> None:
     """Make one sequence of parametric furniture."""
-    write_sequence(path, *make_sequence(seed, config))
+    write_room(path, *make_sequence(seed, config), has_superpoints)
 
 
 def digest_file(_: int, path: Path) -> Digest:

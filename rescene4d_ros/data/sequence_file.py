@@ -1,5 +1,5 @@
 """
-One file per made sequence: its scans and its truth, about 12 bytes per point before compression.
+One file per made sequence: scans, truth and superpoints, in about 9 bytes per point.
 
 A zip of npy arrays (NumPy's npz, deflated, no pickles):
 
@@ -16,14 +16,17 @@ instance_T     uint8, uint16 or    instance id, 0 = none
                int32 (N,)
 semantic_T     int8 (N,)           index in SEMANTIC_CLASSES, -1 = unlabeled
 path_T         float32 (P, 3)      sensor positions, absent if unknown
-superpoint_T   uint8, uint16 or    piece of each point, 0..S - 1; absent where readers cut
-               int32 (N,)          superpoints themselves
+superpoint_T   uint8, uint16 or    piece of each point, 0..S - 1; may be absent
+               int32 (N,)
 =============  ==================  ==========================================================
+
+Before compression a point takes 11 bytes, its truth 2 and its superpoint 2, in rooms of fewer
+than 256 objects and 65536 pieces.
 """
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 import json
 import os
 from pathlib import Path
@@ -32,6 +35,7 @@ import zipfile
 import zlib
 
 import numpy as np
+from rescene4d_ros.data.octahedral import decode_normals, encode_normals
 from rescene4d_ros.errors import FileFormatError
 from rescene4d_ros.structures import (
     Box,
@@ -57,9 +61,11 @@ class SequenceExtras:
     Attributes
     ----------
     superpoint : tuple of T ndarrays (N_t,), int32, or None
-        Pieces cut along a mesh that the points have lost.
+        Pieces cut along a mesh that the points have lost or, of made rooms, from the points as
+        the file holds them; the latter can be cut again, see `cut_sequences`.
     notes : mapping
-        About the source, as JSON holds it; for example that its stamps are made up.
+        About the source, as JSON holds it; for example that its stamps are made up, or with what
+        settings the superpoints were cut.
 
     """
 
@@ -90,12 +96,10 @@ def write_sequence(path: Path, sequence: ScanSequence, truth: SequenceTruth, *,
     arrays: dict[str, np.ndarray] = {}
     visits = []
     for t, (scan, visit) in enumerate(zip(sequence.scans, truth.visits)):
-        xyz = scan.xyz.astype(np.float64)
-        origin = np.rint((xyz.min(axis=0) + xyz.max(axis=0)) / 2 / MM) * MM
-        mm = np.rint((xyz - origin) / MM)
+        mm, origin = _in_millimeters(scan.xyz)
         if np.abs(mm).max() > np.iinfo(np.int16).max:
-            raise FileFormatError(f'{path}: visit {t} spans {np.ptp(xyz, axis=0).max():.1f} m, '
-                                  'the format holds 65 m; crop the scan')
+            raise FileFormatError(f'{path}: visit {t} spans {np.ptp(scan.xyz, axis=0).max():.1f} '
+                                  'm, the format holds 65 m; crop the scan')
         arrays[f'xyz_{t}'] = mm.astype(np.int16)
         if scan.rgb is not None:
             arrays[f'rgb_{t}'] = scan.rgb
@@ -139,14 +143,33 @@ def read_sequence(path: Path) -> tuple[ScanSequence, SequenceTruth]:
     scans, visits = [], []
     for t, visit in enumerate(header['visits']):
         normals = arrays.get(f'normal_{t}')
-        xyz = arrays[f'xyz_{t}'] * MM + np.array(visit['origin'])
-        scans.append(Scan(xyz.astype(np.float32), visit['stamp_ns'], arrays.get(f'rgb_{t}'),
+        xyz = _in_meters(arrays[f'xyz_{t}'], visit['origin'])
+        scans.append(Scan(xyz, visit['stamp_ns'], arrays.get(f'rgb_{t}'),
                           None if normals is None else decode_normals(normals),
                           arrays.get(f'path_{t}'), visit['frame_id'], visit['name']))
         visits.append(VisitTruth(arrays[f'instance_{t}'].astype(np.int32),
                                  arrays[f'semantic_{t}'].astype(np.int32),
                                  tuple(_from_json(o) for o in visit['objects'])))
     return ScanSequence(tuple(scans), header['name']), SequenceTruth(tuple(visits))
+
+
+def as_stored(scan: Scan) -> Scan:
+    """Return a scan as `read_sequence` gives it after `write_sequence`, without any file."""
+    xyz = _in_meters(*_in_millimeters(scan.xyz))
+    normals = None if scan.normals is None else decode_normals(encode_normals(scan.normals))
+    return replace(scan, xyz=xyz, normals=normals)
+
+
+def _in_millimeters(xyz: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return whole millimeters (N, 3) from an origin in the middle, and the origin (3,), m."""
+    xyz = xyz.astype(np.float64)
+    origin = np.rint((xyz.min(axis=0) + xyz.max(axis=0)) / 2 / MM) * MM
+    return np.rint((xyz - origin) / MM), origin
+
+
+def _in_meters(mm: np.ndarray, origin: Sequence[float]) -> np.ndarray:
+    """Return positions (N, 3), float32, m."""
+    return (mm * MM + np.array(origin)).astype(np.float32)
 
 
 def read_extras(path: Path) -> SequenceExtras:
@@ -207,25 +230,6 @@ def _check(header: Any, path: Path) -> None:
 def _small(ids: np.ndarray) -> np.ndarray:
     top = int(ids.max(initial=0))
     return ids.astype(np.uint8 if top < 256 else np.uint16 if top < 65536 else np.int32)
-
-
-def encode_normals(normals: np.ndarray) -> np.ndarray:
-    """Return (N, 2) uint8 octahedral codes of (N, 3) unit normals (Cigolle et al. 2014)."""
-    n = normals.astype(np.float64)
-    n = n / np.maximum(np.abs(n).sum(axis=1, keepdims=True), 1e-12)
-    folded = (1 - np.abs(n[:, 1::-1])) * np.where(n[:, :2] >= 0, 1, -1)
-    flat = np.where(n[:, 2:] < 0, folded, n[:, :2])
-    return np.rint((flat + 1) * 127.5).astype(np.uint8)
-
-
-def decode_normals(codes: np.ndarray) -> np.ndarray:
-    """Return (N, 3) float32 unit normals of (N, 2) uint8 octahedral codes."""
-    flat = codes.astype(np.float64) / 127.5 - 1
-    z = 1 - np.abs(flat).sum(axis=1, keepdims=True)
-    fold = np.maximum(-z, 0)
-    xy = flat - np.where(flat >= 0, fold, -fold)
-    n = np.concatenate([xy, z], axis=1)
-    return (n / np.linalg.norm(n, axis=1, keepdims=True)).astype(np.float32)
 
 
 def _to_json(o: TrueObject) -> dict:

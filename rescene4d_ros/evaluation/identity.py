@@ -154,7 +154,8 @@ def splits(truth: TrueSequence, ids: IssuedIds) -> dict[str, np.ndarray]:
     -------
     dict of str to ndarray (G,), bool
         'static': never moved, deformed, added or away; 'moved': or deformed; 'returned': was away
-        and is back; 'identical': a look-alike. Only static excludes moved and returned.
+        and is back; 'identical': a look-alike; 'unique': none. Only static excludes moved and
+        returned.
 
     """
     returned = np.zeros(len(truth.instance_ids), dtype=bool)
@@ -168,4 +169,4 @@ def splits(truth: TrueSequence, ids: IssuedIds) -> dict[str, np.ndarray]:
         left = np.isin(truth.changes, [ChangeKind.REMOVED, ChangeKind.ADDED,
                                        ChangeKind.REAPPEARED]).any(axis=1)
     return {'static': ~(moved | returned | left), 'moved': moved, 'returned': returned,
-            'identical': truth.groups > 0}
+            'identical': truth.groups > 0, 'unique': truth.groups == 0}

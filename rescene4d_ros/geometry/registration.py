@@ -1,6 +1,7 @@
 """The rigid motion of one object between two visits, from its points in both."""
 from __future__ import annotations
 
+from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass
 
@@ -27,8 +28,6 @@ class Registration:
         Root mean square distance of the points that have a partner.
     overlap : float
         Share of points, mean of both sets, with a partner within `FIT_RADIUS`; 0..1.
-    contained : float
-        The same share of the set that fits better: 1 where one view is part of the other.
     fit : float
         Smooth form of `overlap` by which hypotheses are compared; 0..1.
 
@@ -37,7 +36,6 @@ class Registration:
     after_T_before: np.ndarray
     residual: float
     overlap: float
-    contained: float
     fit: float
 
 
@@ -64,12 +62,6 @@ class _Pair:
                                          distance_upper_bound=gate)
         return forth, i, back, j
 
-    def distance(self, motion: np.ndarray, gate: float) -> float:
-        """Return the mean distance of the first set to the second, none more than the gate."""
-        forth, _ = self.after_tree.query(transform(motion, self.before),
-                                         distance_upper_bound=gate)
-        return float(np.minimum(forth, gate).mean())
-
     def score(self, motion: np.ndarray) -> Registration:
         """Say how well a motion lays the first set on the second."""
         forth, _, back, _ = self.partners(motion, FIT_RADIUS)
@@ -78,27 +70,50 @@ class _Pair:
             else FIT_RADIUS
         shares = [(d < FIT_RADIUS).mean() for d in (forth, back)]
         fit = np.mean([(1 - np.minimum(d / FIT_RADIUS, 1) ** 2).mean() for d in (forth, back)])
-        return Registration(motion, float(residual), float(np.mean(shares)), float(max(shares)),
-                            float(fit))
+        return Registration(motion, float(residual), float(np.mean(shares)), float(fit))
 
-    def refine(self, motion: np.ndarray, gates=GATES, rounds: int = 6) -> np.ndarray:
-        """Iterate closest points: pair, solve, and narrow the gate."""
+    def reach(self, motions: Sequence[np.ndarray], gate: float) -> np.ndarray:
+        """Return the mean distance (H,) of the first set under each motion, at most the gate."""
+        moved = np.concatenate([transform(motion, self.before) for motion in motions])
+        distance = self.after_tree.query(moved, distance_upper_bound=gate)[0]
+        return np.minimum(distance, gate).reshape(len(motions), -1).mean(1)
+
+    def refine(self, motions: Sequence[np.ndarray], gates: Sequence[float] = GATES,
+               rounds: int = 6) -> list[np.ndarray]:
+        """Iterate closest points for each motion: pair, solve, and narrow the gate."""
+        motions = list(motions)
         for gate in gates:
+            active = list(range(len(motions)))
             for _ in range(rounds):
-                forth, i, back, j = self.partners(motion, gate)
-                use_forth, use_back = forth < gate, back < gate
-                source = np.concatenate([self.before[use_forth],
-                                         self.before_tree.data[j[use_back]]])
-                target = np.concatenate([self.after_tree.data[i[use_forth]],
-                                         self.after[use_back]])
-                if len(source) < 3:
+                still = []
+                for k, (forth, i, back, j) in zip(active, self._all_partners(
+                        [motions[k] for k in active], gate)):
+                    use_forth, use_back = forth < gate, back < gate
+                    source = np.concatenate([self.before[use_forth],
+                                             self.before_tree.data[j[use_back]]])
+                    target = np.concatenate([self.after_tree.data[i[use_forth]],
+                                             self.after[use_back]])
+                    if len(source) < 3:
+                        continue
+                    step = solve_upright(source, target)
+                    if np.abs(step - motions[k]).max() >= 1e-4:
+                        still.append(k)
+                    motions[k] = step
+                active = still
+                if not active:
                     break
-                step = solve_upright(source, target)
-                moved = np.abs(step - motion).max()
-                motion = step
-                if moved < 1e-4:
-                    break
-        return motion
+        return motions
+
+    def _all_partners(self, motions: Sequence[np.ndarray], gate: float):
+        """Return `partners` of each motion; one question to each tree instead of many."""
+        sides = []
+        for tree, points, ways in (
+                (self.after_tree, self.before, motions),
+                (self.before_tree, self.after, [invert(motion) for motion in motions])):
+            found = tree.query(np.concatenate([transform(way, points) for way in ways]),
+                               distance_upper_bound=gate)
+            sides += [part.reshape(len(motions), -1) for part in found]
+        return list(zip(*sides))
 
 
 def solve_upright(source: np.ndarray, target: np.ndarray) -> np.ndarray:
@@ -153,13 +168,13 @@ def register(before: np.ndarray, after: np.ndarray, *, starts: int = 24, tie: fl
     before = np.asarray(before, dtype=np.float64)
     after = np.asarray(after, dtype=np.float64)
     if min(len(before), len(after)) < 3:
-        return Registration(np.eye(4), FIT_RADIUS, 0.0, 0.0, 0.0)
+        return Registration(np.eye(4), FIT_RADIUS, 0.0, 0.0)
     exact = _Pair(before, after, fine)
     found = _search(exact.thinner(coarse), starts)
     # Turning not at all is kept in the race, for the sake of round things.
     found = [*found[:2], *(r for r in found[2:] if abs(yaw_of(r.after_T_before)) < SAME_TURN)]
-    polished = [exact.score(exact.refine(r.after_T_before, gates=GATES[-2:], rounds=8))
-                for r in found]
+    polished = [exact.score(motion) for motion in exact.refine(
+        [r.after_T_before for r in found], gates=GATES[-2:], rounds=8)]
     best = max(polished, key=lambda r: r.fit)
     turn = abs(yaw_of(best.after_T_before))
     calmer = [r for r in polished if r.fit >= best.fit - tie
@@ -167,27 +182,12 @@ def register(before: np.ndarray, after: np.ndarray, *, starts: int = 24, tie: fl
     return min(calmer, key=lambda r: abs(yaw_of(r.after_T_before)), default=best)
 
 
-def compare_shapes(before: np.ndarray, after: np.ndarray, *, starts: int = 12,
-                   points: int = 150) -> Registration:
-    """
-    Lay one point set on another quickly, to say whether two things can be one.
-
-    For how exactly it moved, see `register`.
-
-    """
-    before = np.asarray(before, dtype=np.float64)
-    after = np.asarray(after, dtype=np.float64)
-    if min(len(before), len(after)) < 3:
-        return Registration(np.eye(4), FIT_RADIUS, 0.0, 0.0, 0.0)
-    return _search(_Pair(before, after, points), starts)[0]
-
-
 def _search(rough: _Pair, starts: int) -> list[Registration]:
     """Return distinct hypotheses, best first: many starts scored, the best of them refined."""
     first = _starts(rough.before_tree.data, rough.after_tree.data, starts)
-    reach = [rough.distance(start, GATES[0]) for start in first]
+    reach = rough.reach(first, GATES[0])
     promising = [*first[:2], *(first[2 + k] for k in np.argsort(reach[2:], kind='stable')[:4])]
-    found = [rough.score(rough.refine(start, rounds=3)) for start in promising]
+    found = [rough.score(motion) for motion in rough.refine(promising, rounds=3)]
     return _distinct(sorted(found, key=lambda r: -r.fit))
 
 
@@ -196,7 +196,7 @@ def standing_still(before: np.ndarray, after: np.ndarray, fine: int = 800) -> Re
     before = np.asarray(before, dtype=np.float64)
     after = np.asarray(after, dtype=np.float64)
     if min(len(before), len(after)) < 3:
-        return Registration(np.eye(4), FIT_RADIUS, 0.0, 0.0, 0.0)
+        return Registration(np.eye(4), FIT_RADIUS, 0.0, 0.0)
     return _Pair(before, after, fine).score(np.eye(4))
 
 

@@ -19,6 +19,8 @@ class InferenceConfig:
                                 'where it is installed and the network runs on CUDA',
                                 one_of=('native', 'torchsparse', 'auto'))
     cache_visits: int = param(4, 'Latest visits whose features are kept', ge=0, le=1000)
+    cache_files: int = param(32, 'Visits whose features are kept on disk as well, beside the '
+                             'points in the memory; those used last', ge=0, le=1_000_000)
     score_threshold: float = param(0.2, 'Least class probability times mask quality of an '
                                    'instance', ge=0.0, le=1.0, live=True)
     mask_threshold: float = param(0.5, 'Least mask probability of an instance on a superpoint',

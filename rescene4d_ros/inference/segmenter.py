@@ -12,6 +12,12 @@ import numpy as np
 from rescene4d_ros.errors import ConfigError
 from rescene4d_ros.geometry.normals import estimate_normals
 from rescene4d_ros.inference.config import InferenceConfig
+from rescene4d_ros.inference.feature_files import (
+    decode_features,
+    encode_features,
+    FeatureFiles,
+    FORMAT,
+)
 from rescene4d_ros.inference.postprocess import segment_queries
 from rescene4d_ros.inference.weights import (
     default_weights,
@@ -75,6 +81,7 @@ class Segmenter:
         if not_met:
             logger.warning(not_met)
         self._kept: OrderedDict[Hashable, _EncodedVisit] = OrderedDict()
+        self._files: FeatureFiles | None = None
         torch.set_num_threads(config.torch_threads or max(1, (os.cpu_count() or 2) - 1))
 
     @classmethod
@@ -101,6 +108,14 @@ class Segmenter:
         path = config.weights or default_weights()
         model, info = load_weights(path)
         return cls(model, info, config, weights_hash(path), watch)
+
+    def keep_features(self, files: FeatureFiles | None) -> None:
+        """
+        Keep the features of named visits in files too, and look there before computing them.
+
+        From now on the names of visits are names of points in these files. None = stop it.
+        """
+        self._files = files
 
     def tune(self, config: InferenceConfig) -> None:
         """Take the thresholds of another config; weights, device, backend and threads stay."""
@@ -167,6 +182,30 @@ class Segmenter:
         if key is not None and key in self._kept:
             self._kept.move_to_end(key)
             return self._kept[key]
+        encoded = self._from_file(scan, key)
+        if key is not None and self.config.cache_visits > 0:
+            self._kept[key] = encoded
+            while len(self._kept) > self.config.cache_visits:
+                self._kept.popitem(last=False)
+        return encoded
+
+    def _from_file(self, scan: Scan, key: Hashable | None) -> _EncodedVisit:
+        """Return the visit's features from a file; computed and written where there is none."""
+        files, keep = self._files, self.config.cache_files
+        if files is None or key is None or keep == 0:
+            return self._compute(scan)
+        # What else the bits depend on, beside the points.
+        kind = '-'.join(('features', str(FORMAT), self.weights_hash, self._device.type,
+                         self.config.sparse_backend))
+        data = files.read(key, kind)
+        if data is not None:
+            return _EncodedVisit(*decode_features(data, self._device))
+        encoded = self._compute(scan)
+        files.write(key, kind, encode_features(encoded.point_superpoint, encoded.features), keep)
+        return encoded
+
+    def _compute(self, scan: Scan) -> _EncodedVisit:
+        """Return the visit's features, from its points."""
         if scan.normals is None:
             with self._watch('normals'):
                 normals = estimate_normals(scan.xyz, sensor_path=scan.sensor_path)
@@ -177,12 +216,7 @@ class Segmenter:
             visit = make_visit_input(scan, superpoint, self._model.config).to(self._device)
         with self._watch('encode'):
             features, = self._model.encode([visit])
-        encoded = _EncodedVisit(visit.point_superpoint, features)
-        if key is not None and self.config.cache_visits > 0:
-            self._kept[key] = encoded
-            while len(self._kept) > self.config.cache_visits:
-                self._kept.popitem(last=False)
-        return encoded
+        return _EncodedVisit(visit.point_superpoint, features)
 
     def _nothing(self, superpoint: tuple[np.ndarray, ...]) -> Prediction:
         """Return a prediction without queries, for visits without points."""

@@ -13,13 +13,12 @@ from dataclasses import dataclass
 
 import numpy as np
 from rescene4d_ros.config import param
-from rescene4d_ros.geometry.neighbors import share_near
+from rescene4d_ros.geometry.neighbors import near
 from rescene4d_ros.geometry.visibility import Place, PlaceEvidence
 from rescene4d_ros.memory.evidence import Evidence, gather, PLACE_RADIUS, shape_likeness
-from rescene4d_ros.memory.lookalikes import find_alternatives
+from rescene4d_ros.memory.lookalikes import find_alternatives, loss_of_others
 from rescene4d_ros.memory.records import ObjectRecord, Observation
 from scipy.optimize import linear_sum_assignment
-from scipy.spatial import cKDTree
 
 SAME_KIND = 0.5          # agreement of class posteriors from which a piece may be a part
 FORBIDDEN = -1e3         # score of a pair that cannot be
@@ -31,25 +30,25 @@ class AssociationConfig:
 
     place: float = param(14.0, 'Per overlap of places above one half.', ge=0, le=50)
     query: float = param(5.0, 'For one query that wholly covers both visits.', ge=0, le=20)
-    color: float = param(0.7, 'Weight of the color, whose channels are not independent.', ge=0,
+    color: float = param(0.5, 'Weight of the color, whose channels are not independent.', ge=0,
                          le=5)
     feature: float = param(2.0, 'Per cosine of the query features above one half.', ge=0, le=20)
     kind: float = param(1.5, 'Per agreement of the class posteriors above one half.', ge=0,
                         le=20)
-    size: float = param(8.0, 'Per likeness of the boxes above four fifths.', ge=0, le=50)
-    shape: float = param(20.0, 'Per overlap after the best motion above four fifths.', ge=0,
-                         le=50)
-    nearness: float = param(0.5, 'For being near the old place.', ge=0, le=10)
+    size: float = param(11.0, 'Per likeness of the boxes above four fifths.', ge=0, le=50)
+    misfit: float = param(0.5, 'Cost where neither box fits into the other.', ge=0, le=20)
+    shape: float = param(9.5, 'Cost per share of the lesser view, above one tenth, that finds no '
+                         'surface on the other after the best motion.', ge=0, le=50)
+    nearness: float = param(1.7, 'For being near the old place.', ge=0, le=10)
     nearness_m: float = param(2.0, 'Distance at which nearness has faded to 1/e.', unit='m',
                               ge=0.1, le=100)
-    left: float = param(1.75, 'Cost of an object standing elsewhere than before.', ge=0, le=20)
-    left_unseen: float = param(3.0, 'The same where its old place was not looked at.', ge=0,
-                               le=20)
-    left_occupied: float = param(4.0, 'The same where its old place still shows its points.',
+    left: float = param(1.4, 'Cost of an object standing elsewhere than before.', ge=0, le=20)
+    left_occupied: float = param(3.0, 'The same where its old place still shows its points.',
                                  ge=0, le=20)
     birth: float = param(0.0, 'Score of being a new object.', ge=-20, le=20)
     same_place: float = param(0.5, 'Overlap from which two places are the same.', ge=0, le=1)
-    min_size: float = param(0.35, 'Likeness of the boxes below which a move is impossible.',
+    min_size: float = param(0.35, 'Likeness of the boxes below which a move is impossible, '
+                            'unless one box fits into the other.',
                             ge=0, le=1)
     min_fragment: float = param(0.6, 'Share of an unlinked observation on a linked object '
                                 'from which it is a part of it.', ge=0, le=1)
@@ -70,7 +69,7 @@ class Association:
     reasons : mapping of object id to str
         Why, in words and numbers.
     confidence : mapping of object id to float
-        0..1: how much better the link is than the observation's next choice.
+        0..1: how likely the link is beside all other choices for the observation.
     births : tuple of int
         Numbers of observations that are new objects.
     parts : mapping of observation number to observation number
@@ -114,16 +113,14 @@ def associate(observations: Sequence[Observation], records: Mapping[int, ObjectR
     evidence = gather(observations, known, [places[i] for i in ids])
     leaving = _leaving(known, [places[i] for i in ids], config)
     score, pairs = _solve(observations, known, evidence, leaving, config)
-    links, reasons, confidence, unlinked = {}, {}, {}, []
+    links, reasons, unlinked = {}, {}, []
     for m, o in pairs:
         if o < len(ids) and score[m, o] > FORBIDDEN / 2:
             links[m] = ids[o]
             reasons[ids[o]] = _reason(evidence, m, o, config)
-            rivals = np.append(np.delete(score[m], o), config.birth)
-            confidence[ids[o]] = float(1 / (1 + np.exp(rivals.max() - score[m, o])))
         else:
             unlinked.append(m)
-    alternatives = _alternatives(observations, known, evidence, leaving, links, config)
+    alternatives, confidence = _doubts(observations, known, evidence, leaving, links, config)
     for object_id, others in alternatives.items():
         reasons[object_id] += f'; may as well be {", ".join(map(str, others))}, a look-alike'
     parts = _fragments(observations, records, links, unlinked, config.min_fragment)
@@ -134,10 +131,8 @@ def associate(observations: Sequence[Observation], records: Mapping[int, ObjectR
 def _leaving(known: Sequence[ObjectRecord], places: Sequence[PlaceEvidence],
              config: AssociationConfig) -> np.ndarray:
     """Return what it costs each object to have left its old place, (O,)."""
-    cost = {Place.OCCUPIED: config.left_occupied, Place.UNSEEN: config.left_unseen,
-            Place.SEEN_EMPTY: config.left}
-    return np.array([config.left if record.is_gone else cost[at.place]
-                     for record, at in zip(known, places)])
+    return np.array([config.left_occupied if at.place is Place.OCCUPIED and not record.is_gone
+                     else config.left for record, at in zip(known, places)])
 
 
 def _births(n: int, config: AssociationConfig) -> np.ndarray:
@@ -180,39 +175,46 @@ def _score(e: Evidence, leaving: np.ndarray, config: AssociationConfig) -> np.nd
     taken = stays & fits
     taken_by_other = taken.sum(0, keepdims=True) - taken > 0
     query = np.where(taken_by_other | ~fits, 0.0, e.query)
-    # At its old place an object is often seen from another side only: size says less there.
-    size = np.clip(config.size * (e.size - 0.8), np.where(stays, -1, -4), 1)
-    looks = (np.clip(config.color * e.color, -7, 4) + config.feature * (e.feature - 0.5)
+    # A view of a part is smaller than the whole: that its box is says nothing against it. And
+    # the fewer points a view has, the less weighs what speaks against it.
+    size = config.size * np.maximum(e.size - 0.8, 0) - config.misfit * e.clarity * ~e.nests
+    color = np.clip(config.color * e.color, -5, 4)
+    looks = (np.where(color < 0, e.clarity * color, color) + config.feature * (e.feature - 0.5)
              + config.kind * (e.kind - 0.5) + size)
-    shape = np.clip(config.shape * (np.nan_to_num(e.shape, nan=1.0) - 0.8), -6, 2)
+    shape = e.clarity * np.clip(config.shape * (np.nan_to_num(e.shape, nan=1.0) - 0.9), -6, 0)
     moved = config.nearness * np.exp(-e.distance / config.nearness_m) - leaving + shape
     score = config.query * query + looks + np.where(
         stays, config.place * (e.place - 0.5), moved)
-    return np.where(stays | fits, score, FORBIDDEN)
+    return np.where(stays | fits | e.nests, score, FORBIDDEN)
 
 
-def _alternatives(observations: Sequence[Observation], known: Sequence[ObjectRecord],
-                  e: Evidence, leaving: np.ndarray, links: Mapping[int, int],
-                  config: AssociationConfig) -> dict[int, tuple[int, ...]]:
+def _doubts(observations: Sequence[Observation], known: Sequence[ObjectRecord],
+            e: Evidence, leaving: np.ndarray, links: Mapping[int, int],
+            config: AssociationConfig
+            ) -> tuple[dict[int, tuple[int, ...]], dict[int, float]]:
     """
-    Return which links could be others at hardly any loss, and the ids that they could be.
+    Return which links could be others at hardly any loss, and how likely each link is.
 
     A pair whose shapes were not compared counts as fitting until it would be an alternative;
-    then it is compared. Its score only falls, so the best assignment stays the best.
+    then it is compared. Its score only falls, so the best assignment stays the best. What
+    another choice costs all together is the logarithm of how much less likely it is.
 
     """
     column = {record.object_id: o for o, record in enumerate(known)}
     chosen = {m: column[i] for m, i in links.items()}
-    found = {}
+    found, loss = {}, np.zeros((len(observations), len(known)))
     for _ in range(2):
         score = np.hstack([_score(e, leaving, config), _births(len(observations), config)])
-        found = find_alternatives(score, chosen, len(known), config.birth, config.ambiguous)
+        loss = loss_of_others(score, chosen, len(known))
+        found = find_alternatives(score, loss, chosen, len(known), config.birth,
+                                  config.ambiguous)
         for m, others in found.items():
             for o in others:
                 if np.isnan(e.shape[m, o]) and e.place[m, o] < config.same_place:
                     e.shape[m, o] = shape_likeness(known[o], observations[m])
-    return {known[chosen[m]].object_id: tuple(known[o].object_id for o in others)
-            for m, others in found.items()}
+    return ({known[chosen[m]].object_id: tuple(known[o].object_id for o in others)
+             for m, others in found.items()},
+            {i: float(1 / np.exp(-loss[m]).sum()) for m, i in links.items()})
 
 
 def _reason(e: Evidence, m: int, o: int, config: AssociationConfig) -> str:
@@ -243,8 +245,9 @@ def _fragments(observations: Sequence[Observation], records: Mapping[int, Object
             alike = np.sqrt(piece.class_probs * whole.class_probs).sum() >= SAME_KIND
             if len(piece.points) >= len(whole.points) or not alike:
                 continue
-            body = cKDTree(np.concatenate([whole.xyz, records[object_id].xyz]))
-            if share_near(body, piece.xyz, PLACE_RADIUS) >= min_share:
+            on_it = (near(whole.tree, piece.xyz, PLACE_RADIUS)
+                     | near(records[object_id].tree, piece.xyz, PLACE_RADIUS))
+            if on_it.mean() >= min_share:
                 parts[m] = k
                 break
     return parts

@@ -17,7 +17,7 @@ from rescene4d_ros.structures import Change, ChangeKind, ObjectState, VisitInfo
 class ChangeConfig:
     """Say how sure a change must be to be reported."""
 
-    unseen_added: float = param(0.3, 'Confidence that an object is new where its place was never '
+    unseen_added: float = param(0.1, 'Confidence that an object is new where its place was never '
                                 'looked at before.', ge=0, le=1)
     min_confidence: float = param(0.2, 'Less sure changes are not reported.', ge=0, le=1)
 

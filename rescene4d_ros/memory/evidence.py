@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from rescene4d_ros.geometry.boxes import bounds_of, iou
+from rescene4d_ros.geometry.containment import fit_into
 from rescene4d_ros.geometry.neighbors import evenly, share_near
-from rescene4d_ros.geometry.registration import compare_shapes
 from rescene4d_ros.geometry.visibility import PlaceEvidence
 from rescene4d_ros.memory.appearance import color_evidence
 from rescene4d_ros.memory.records import ObjectRecord, Observation
@@ -16,8 +16,8 @@ PLACE_RADIUS = 0.05      # m; points this near count as the same surface
 PLACE_POINTS = 150       # points per object by which places are compared
 NUDGED = 0.8             # overlap of places where only the boxes agree: shifted by a hand's width
 CONTAINED = 0.85         # share on old surfaces from which a small view is a view of that object
-PART_FIT = 0.92          # share on the other's surfaces from which a view is one of a part
-PART_LIKENESS = 0.73     # likeness of shape of such a view: a little against it
+CLEAR_POINTS = 200       # points, thinned, from which a view shows what a thing looks like
+SLACK = 0.06             # m; by which the box of a view may exceed that of the whole
 MIN_PAIRS = 16           # of observation and object, from which their usual likeness is known
 MAX_USUAL = 0.9          # cosine of any two objects that is still taken as the usual one
 
@@ -31,6 +31,8 @@ class Evidence:
     feature: np.ndarray
     color: np.ndarray      # log likelihood ratio
     size: np.ndarray
+    nests: np.ndarray      # bool: one box fits into the other, as that of a partial view does
+    clarity: np.ndarray    # how far the lesser view shows what the thing looks like
     kind: np.ndarray
     shape: np.ndarray      # NaN where not compared
     distance: np.ndarray   # m
@@ -51,14 +53,16 @@ def gather(observations: Sequence[Observation], known: Sequence[ObjectRecord],
     distance = np.linalg.norm(centers[0][:, None] - centers[1][None], axis=2)
     return Evidence(
         _same_place(observations, known, places), query, _features(observations, known),
-        _colors(observations, known), _sizes(observations, known), _kinds(observations, known),
+        _colors(observations, known), *_sizes(observations, known),
+        _clarity(observations, known), _kinds(observations, known),
         np.full(shape, np.nan), distance)
 
 
 def shape_likeness(record: ObjectRecord, seen: Observation) -> float:
-    """Return the overlap after the best motion; a view of a part says little against it."""
-    found = compare_shapes(record.xyz, seen.xyz)
-    return max(found.overlap, PART_LIKENESS) if found.contained >= PART_FIT else found.overlap
+    """Return how much of the lesser view lies on the other after the best motion, 0..1."""
+    if len(seen.xyz) <= len(record.xyz):
+        return fit_into(seen.xyz, record.xyz, record.tree)
+    return fit_into(record.xyz, seen.xyz, seen.tree)
 
 
 def _same_place(observations: Sequence[Observation], known: Sequence[ObjectRecord],
@@ -121,12 +125,26 @@ def _stack(vectors: Sequence[np.ndarray]) -> dict[int, tuple[np.ndarray, np.ndar
             for width, numbers in groups.items()}
 
 
-def _sizes(observations: Sequence[Observation], known: Sequence[ObjectRecord]) -> np.ndarray:
-    """Return how alike the boxes are, (M, O): mean ratio of height, long and short side."""
-    sides = [np.array([x.box.size for x in side]).reshape(-1, 3) + 0.05
-             for side in (observations, known)]
-    ratio = sides[0][:, None] / sides[1][None]
-    return np.minimum(ratio, 1 / ratio).mean(2)
+def _sizes(observations: Sequence[Observation], known: Sequence[ObjectRecord]
+           ) -> tuple[np.ndarray, np.ndarray]:
+    """
+    Return how alike the boxes are, and whether one fits into the other, both (M, O).
+
+    Alike: mean ratio of height, long and short side.
+    """
+    new, old = (np.array([x.box.size for x in side]).reshape(-1, 3) + 0.05
+                for side in (observations, known))
+    ratio = new[:, None] / old[None]
+    beyond = new[:, None] - old[None]
+    nests = (beyond <= SLACK).all(2) | (beyond >= -SLACK).all(2)
+    return np.minimum(ratio, 1 / ratio).mean(2), nests
+
+
+def _clarity(observations: Sequence[Observation], known: Sequence[ObjectRecord]) -> np.ndarray:
+    """Return how far what differs counts, (M, O): a few points of a thing look like anything."""
+    new, old = (np.array([len(x.xyz) for x in side], dtype=np.float64)
+                for side in (observations, known))
+    return np.minimum(np.minimum(new[:, None], old[None]) / CLEAR_POINTS, 1)
 
 
 def _kinds(observations: Sequence[Observation], known: Sequence[ObjectRecord]) -> np.ndarray:

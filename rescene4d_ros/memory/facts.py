@@ -144,11 +144,10 @@ def histories(connection: Connection) -> dict[int, tuple[tuple[int, ObjectState]
     query = (select(schema.states).join(schema.visits,
                                         schema.visits.c.visit_id == schema.states.c.visit_id)
              .order_by(schema.states.c.object_id, schema.visits.c.stamp_ns))
-    states: dict[int, tuple[tuple[int, ObjectState], ...]] = {}
+    states: dict[int, list[tuple[int, ObjectState]]] = {}
     for row in connection.execute(query):
-        entry = row.visit_id, ObjectState(row.state)
-        states[row.object_id] = (*states.get(row.object_id, ()), entry)
-    return states
+        states.setdefault(row.object_id, []).append((row.visit_id, ObjectState(row.state)))
+    return {object_id: tuple(past) for object_id, past in states.items()}
 
 
 def changes(connection: Connection, since_revision: int) -> tuple[Change, ...]:

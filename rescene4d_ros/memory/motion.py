@@ -6,6 +6,7 @@ from enum import Enum
 
 import numpy as np
 from rescene4d_ros.config import param
+from rescene4d_ros.geometry.boxes import corners
 from rescene4d_ros.geometry.neighbors import evenly, largest_patch, near, share_near
 from rescene4d_ros.geometry.registration import register, Registration, standing_still
 from rescene4d_ros.geometry.se3 import invert, size_of, transform
@@ -14,6 +15,8 @@ from rescene4d_ros.memory.records import ObjectRecord, Observation, POINT_SPACIN
 
 OTHER_SURFACE = 0.06   # m; a point farther from all old ones is on another surface
 PATCH_STEP = 0.07      # m; points this near belong to one patch of changed surface
+HINGE_REACH = 0.2      # share of a leaf's width by which its edge may miss the axis of its turn
+HINGE_DET = 0.06       # of (identity - turn): leaves turn by more than 14 degrees
 
 
 @dataclass(frozen=True)
@@ -28,6 +31,9 @@ class MotionConfig:
     move_evidence: float = param(0.7, 'Gain in fit over standing still plus share of points that '
                                  'were looked past, from which a motion is believed.', ge=0,
                                  le=2)
+    turn_evidence: float = param(0.15, 'Gain in fit over standing still from which a motion that '
+                                 'explains all surface that came or went is believed.', ge=0,
+                                 le=1)
     deformed_m2: float = param(0.05, 'Patch of surface that came or went in view of the sensor, '
                                'from which an object has another shape.', unit='m2', ge=0.005,
                                le=5)
@@ -96,26 +102,45 @@ def estimate_motion(record: ObjectRecord, seen: Observation, now: Cloud, before:
               share_near(seen.tree, old, SAME_SURFACE))
     if min(shares) >= config.still_share:
         return MotionEstimate(Motion.STILL, np.eye(4), max(shares))
-    estimate, nudge = _rigid_motion(record, seen, now, before, max(shares), config)
-    if estimate.motion is not Motion.STILL:
-        return estimate
-    area = _changed_area(record, seen, now, before, np.eye(4))
-    if area >= config.deformed_m2:
-        # What was nudged by less than counts as a move is compared where it now stands.
-        nudge = _nudge(register(record.xyz, seen.xyz), record, config) if nudge is None else nudge
-        area = _changed_area(record, seen, now, before, nudge)
-    if area >= config.deformed_m2:
-        return MotionEstimate(Motion.DEFORMED, np.eye(4),
-                              float(1 - config.deformed_m2 / (2 * area)))
+    still = standing_still(record.xyz, seen.xyz)
+    estimate, best = _rigid_motion(record, seen, now, before, max(shares), still, config)
+    if estimate.motion is Motion.STILL:
+        estimate = _reshaped(record, seen, now, before, still, best, config) or estimate
+    if estimate.motion is Motion.MOVED and _swings(record, estimate.after_T_before):
+        return MotionEstimate(Motion.DEFORMED, np.eye(4), estimate.confidence)
     return estimate
 
 
+def _reshaped(record: ObjectRecord, seen: Observation, now: Cloud, before: Cloud | None,
+              still: Registration, best: Registration | None, config: MotionConfig
+              ) -> MotionEstimate | None:
+    """
+    Return what became of an object of which surface came or went in view; None if none did.
+
+    A chair that turned where it stands looks much as before and has patches of new surface, but
+    one motion explains them all.
+
+    """
+    area = _changed_area(record, seen, now, before, np.eye(4))
+    if area < config.deformed_m2:
+        return None
+    best = best or register(record.xyz, seen.xyz)
+    area_left = _changed_area(record, seen, now, before, best.after_T_before)
+    if not _is_move(best, record, config):
+        area = area_left                 # nudged: compared where it now stands
+    elif area_left < config.deformed_m2 and best.fit - still.fit >= config.turn_evidence:
+        return MotionEstimate(Motion.MOVED, best.after_T_before, best.overlap)
+    if area < config.deformed_m2:
+        return None
+    return MotionEstimate(Motion.DEFORMED, np.eye(4), float(1 - config.deformed_m2 / (2 * area)))
+
+
 def _rigid_motion(record: ObjectRecord, seen: Observation, now: Cloud, before: Cloud | None,
-                  same: float, config: MotionConfig) -> tuple[MotionEstimate, np.ndarray | None]:
-    """Return what became of an object as a whole, and its nudge where one was looked for."""
+                  same: float, still: Registration, config: MotionConfig
+                  ) -> tuple[MotionEstimate, Registration | None]:
+    """Return what became of an object as a whole, and its best motion where one was sought."""
     if same >= config.still_share:
         return MotionEstimate(Motion.STILL, np.eye(4), same), None
-    still = standing_still(record.xyz, seen.xyz)
     missing = 0.0
     if not is_flat(record.box):           # below a picture is wall, wherever the picture is
         missing = max(looked_past(now, record.xyz),
@@ -131,18 +156,27 @@ def _rigid_motion(record: ObjectRecord, seen: Observation, now: Cloud, before: C
         estimate = MotionEstimate(Motion.DEFORMED, np.eye(4), float(1 - best.overlap))
     else:
         estimate = MotionEstimate(Motion.STILL, np.eye(4), best.overlap)
-    return estimate, _nudge(best, record, config)
-
-
-def _nudge(best: Registration, record: ObjectRecord, config: MotionConfig) -> np.ndarray:
-    """Return a motion that is too small to be reported, and none for a larger one."""
-    return np.eye(4) if _is_move(best, record, config) else best.after_T_before
+    return estimate, best
 
 
 def _is_move(best: Registration, record: ObjectRecord, config: MotionConfig) -> bool:
     """Return whether a motion is large enough to be reported."""
     distance, angle = size_of(best.after_T_before, record.box.center)
     return distance >= config.move_m or np.degrees(angle) >= config.turn_deg
+
+
+def _swings(record: ObjectRecord, after_T_before: np.ndarray) -> bool:
+    """Return whether a motion is that of a leaf: flat, upright, turning about one of its edges."""
+    if not is_flat(record.box):
+        return False
+    turn, shift = np.eye(2) - after_T_before[:2, :2], after_T_before[:2, 3]
+    if abs(np.linalg.det(turn)) < HINGE_DET:
+        return False                     # hardly turns
+    hinge = np.linalg.solve(turn, shift)
+    around = corners(record.box)
+    edges = (around[[0, 1]] + around[[3, 2]]) / 2        # of the long side, which comes first
+    far = np.linalg.norm(edges - hinge, axis=1).min()
+    return bool(far <= HINGE_REACH * record.box.size[0])
 
 
 def _changed_area(record: ObjectRecord, seen: Observation, now: Cloud, before: Cloud | None,

@@ -18,6 +18,7 @@ from rescene4d_ros.memory.location import FILE_NAME, locate, LOCATION, remember_
 from rescene4d_ros.memory.points import VisitFiles
 from rescene4d_ros.memory.records import ObjectRecord
 from rescene4d_ros.memory.writing import Writer
+from rescene4d_ros.structures import ObjectState
 from sqlalchemy import Connection, Engine
 
 POINTS = 'visits'
@@ -178,6 +179,11 @@ class OpenMemory:
         """Return what is known of every object, by rising id."""
         return self._records
 
+    @property
+    def past(self) -> Mapping[int, tuple[tuple[int, ObjectState], ...]]:
+        """Return (visit id, state) of every object since its first visit, by stamp."""
+        return self._past
+
     def note(self, connection: Connection, visit_id: int | None, action: str, detail: dict
              ) -> int:
         """Append to the journal; return the number of the entry."""
@@ -229,6 +235,7 @@ class OpenMemory:
         with self.reading() as connection:
             self._header = headers.load(connection, str(self.path))
             self._records = tables.records(connection)
+            self._past = tables.histories(connection)
 
     def _regain(self) -> None:
         """

@@ -29,6 +29,14 @@ class VisitView:
     """
     One visit, asked what it shows at places.
 
+    Parameters
+    ----------
+    scan : Scan
+    labels : ndarray (N,), int64, optional
+        Persistent ids of its points, of a visit that is processed.
+    cloud : Cloud, optional
+        Of the same scan, where it was made before.
+
     Attributes
     ----------
     stamp_ns : int, ns since the Unix epoch
@@ -36,9 +44,9 @@ class VisitView:
 
     """
 
-    def __init__(self, scan: Scan, labels: np.ndarray | None = None):
+    def __init__(self, scan: Scan, labels: np.ndarray | None = None, cloud: Cloud | None = None):
         self.stamp_ns = scan.stamp_ns
-        self.cloud = Cloud(scan.xyz, scan.sensor_path)
+        self.cloud = Cloud(scan.xyz, scan.sensor_path) if cloud is None else cloud
         self._light = mean_color(scan)
         self._rgb = None if scan.rgb is None else scan.rgb[self.cloud.index]
         self._labels = None if labels is None else labels[self.cloud.index]

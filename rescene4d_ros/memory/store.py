@@ -111,6 +111,9 @@ class SceneMemory(ReadableMemory):
                 self.advance(connection, revision=revision,
                               next_object_id=self._beyond(facts))
             self._records = dict(facts.records)
+            for object_id, state in facts.states.items():
+                self._past[object_id] = (*self._past.get(object_id, ()),
+                                         (facts.visit.visit_id, state))
             return revision
 
     def rewrite(self, history: Sequence[VisitFacts]) -> int:
@@ -148,7 +151,7 @@ class SceneMemory(ReadableMemory):
                            {'visits': len(history), 'dropped objects': dropped})
                 self.advance(connection, revision=revision,
                               next_object_id=self._beyond(*history))
-            self._records = dict(records)
+            self._load()
             return revision
 
     def fail(self, visit_id: int, reason: str) -> None:

@@ -56,6 +56,7 @@ class Rescene4DNode(LifecycleNode):
                 Path(settings.memory.path).expanduser(), map_id=settings.memory.map_id,
                 frame_id=settings.node.map_frame, class_names=self._segmenter.class_names,
                 weights_hash=self._segmenter.weights_hash, url=settings.memory.url))
+            self._segmenter.keep_features(self._memory.files.derived)
             self._tracker = SceneTracker(self._memory, self._segmenter, settings.tracker,
                                          settings.association, settings.motion,
                                          settings.changes)

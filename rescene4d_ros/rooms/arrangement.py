@@ -84,12 +84,13 @@ class Furnisher:
 
     def _on_floor(self, model: Model, kind: str) -> Iterator[Placed]:
         outline = self.plan.room.outline
+        low, high, middle = outline.min(axis=0), outline.max(axis=0), outline.mean(axis=0)
         # Wide things in the middle are parallel to a wall, small ones lie as they fell.
         wide = max(model.size[:2]) > 0.8
         for _ in range(TRIES):
-            at = self.rng.uniform(outline.min(axis=0), outline.max(axis=0))
+            at = self.rng.uniform(low, high)
             if wide:
-                at = 0.5 * at + 0.5 * outline.mean(axis=0)
+                at = 0.5 * at + 0.5 * middle
                 yaw = np.pi / 2 * self.rng.integers(4) + self.rng.normal(0, 0.03)
             else:
                 yaw = self.rng.uniform(-np.pi, np.pi)
@@ -229,8 +230,8 @@ def furnish(room: Room, target: int, config: RoomsConfig, rng: np.random.Generat
             if model.place in ('slot', 'tub') and not step.near:
                 continue
             work.add(work.place(model, step.near, step.makers))
-    failures = 0
-    while len(plan.placed) < target and failures < config.max_failures:
+    failures, most = 0, max(config.max_failures, round(config.failures_per_object * target))
+    while len(plan.placed) < target and failures < most:
         makers = EXTRAS[room.kind]
         model = draw(makers, rng)
         found = work.add(work.place(model, '', makers))

@@ -30,6 +30,8 @@ class RoomsConfig:
     p_twin: float = param(0.7, 'Chance that chairs of one table are look-alikes.', ge=0, le=1)
     max_failures: int = param(30, 'Extra things without a free place, after which a room is full.',
                               ge=1, le=10_000)
+    failures_per_object: float = param(3.0, 'The same per object asked for, where that is more.',
+                                       ge=0, le=100)
     split: str = param('any', 'Whose shapes parametric furniture has; any = all shapes.',
                        one_of=('any', *SPLITS))
     days_min: float = param(1.0, 'Shortest time between visits.', unit='d', ge=0.01)

@@ -117,6 +117,7 @@ class Floorplan:
                 keep_free.append([middle - a, middle + a, middle + a + n * 0.75,
                                   middle - a + n * 0.75])
         self._keep_free = np.array(keep_free)
+        self._reflex = room.outline[reflex_corners(room.outline)]
         self._corners: dict[tuple, np.ndarray] = {}
 
     def children(self, instance_id: int) -> list[Placed]:
@@ -139,8 +140,7 @@ class Floorplan:
         hanging = candidate.model.place in ('opening', 'hang')
         if not hanging and not self.room.contains(corners).all():
             return False
-        outline = self.room.outline
-        if any(_within(corner, corners) for corner in outline[reflex_corners(outline)]):
+        if any(_within(corner, corners) for corner in self._reflex):
             return False
         if candidate.z < 1.9 and not hanging:
             return not (len(self._keep_free) and overlap(corners, self._keep_free).any())
@@ -151,10 +151,11 @@ class Floorplan:
         # Chairs at the table the candidate belongs to may be tucked under it.
         ignore = ignore | {candidate.parent, candidate.instance_id}
         low, high = candidate.z, candidate.z + candidate.model.size[2]
-        reach = _reach(candidate)
+        reach = candidate.model.reach
+        x, y = candidate.x, candidate.y
         near = [p for p in self.placed.values()
                 if p.instance_id not in ignore
-                and (candidate.x - p.x) ** 2 + (candidate.y - p.y) ** 2 < (reach + _reach(p)) ** 2
+                and (x - p.x) ** 2 + (y - p.y) ** 2 < (reach + p.model.reach) ** 2
                 and p.z < high - 0.01 and p.z + p.model.size[2] > low + 0.01]
         if not near:
             return []
@@ -163,12 +164,14 @@ class Floorplan:
         if candidate.model.front:
             in_the_way = [p.model.place in ('wall', 'floor') and p.kind not in candidate.kind
                           for p in near]
-            own = footprint(candidate, 0.0, candidate.model.front)
-            touched |= overlap(own, self._footprints(near, 0.0)) & in_the_way
+            if any(in_the_way):
+                own = footprint(candidate, 0.0, candidate.model.front)
+                touched |= overlap(own, self._footprints(near, 0.0)) & in_the_way
         if stands:
             guarded = [bool(p.model.front) and p.kind != candidate.kind
                        and not _friends(candidate, p) for p in near]
-            touched |= overlap(footprint(candidate), self._footprints(near, 0.7)) & guarded
+            if any(guarded):
+                touched |= overlap(footprint(candidate), self._footprints(near, 0.7)) & guarded
         return [p.instance_id for p, hit in zip(near, touched) if hit]
 
     def _footprints(self, placed: list[Placed], share: float) -> np.ndarray:
@@ -180,11 +183,6 @@ class Floorplan:
                 self._corners[key] = footprint(p, 0.0, p.model.front * share)
             found.append(self._corners[key])
         return np.stack(found)
-
-
-def _reach(placed: Placed) -> float:
-    """Return the radius of a circle around a footprint and the floor before it, m."""
-    return float(np.hypot(*placed.model.size[:2])) / 2 + placed.model.front + 0.05
 
 
 def _friends(a: Placed, b: Placed) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from rescene4d_ros.rooms.rigid import moved, turned
 from rescene4d_ros.rooms.scanner import Hits
 
 
@@ -53,8 +54,7 @@ def fuse(hits: Hits, owner: np.ndarray, map_T_room: np.ndarray, spacing: float,
         Draws the phase of the grid.
 
     """
-    rotation, shift = map_T_room[:3, :3], map_T_room[:3, 3]
-    place = np.where(hits.flying[:, None], hits.measured, hits.true) @ rotation.T + shift
+    place = moved(np.where(hits.flying[:, None], hits.measured, hits.true), map_T_room)
     cell = np.floor(place / spacing + rng.random(3)).astype(np.int64)
     cell -= cell.min(axis=0)
     extent = cell.max(axis=0) + 1
@@ -80,6 +80,7 @@ def fuse(hits: Hits, owner: np.ndarray, map_T_room: np.ndarray, spacing: float,
     normals = mean(hits.normals)
     normals += rng.normal(0, 0.06, normals.shape)
     normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-9)
-    xyz = mean(hits.measured) @ rotation.T + shift
-    return Fused(xyz[keep], (normals @ rotation.T).astype(np.float32)[keep],
+    xyz = moved(mean(hits.measured), map_T_room)
+    normals = turned(normals, map_T_room[:3, :3]).astype(np.float32)
+    return Fused(xyz[keep], normals[keep],
                  mean(hits.gain).astype(np.float32)[keep], sample[keep], count[best][keep])

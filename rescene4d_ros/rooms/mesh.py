@@ -65,6 +65,7 @@ def _cube_grid(n: int) -> tuple[np.ndarray, np.ndarray]:
     return np.concatenate(vertices), np.concatenate(faces)
 
 
+@cache
 def _grid_faces(rows: int, columns: int) -> np.ndarray:
     """Return triangles of a (rows + 1) x (columns + 1) vertex grid, row-major."""
     i, j = np.meshgrid(np.arange(rows), np.arange(columns), indexing='ij')

@@ -12,7 +12,8 @@ from rescene4d_ros.structures import ChangeKind, ObjectState, ScanSequence, Sequ
 
 SAMPLE = {'visits': 4, 'min_objects': 10, 'max_objects': 12, 'p_move': 0.2, 'p_remove': 0.13,
           'p_arrive': 0.1, 'p_return': 0.8, 'p_swap': 0.0, 'p_deform': 0.0, 'p_niche': 0.0,
-          'p_hidden_zone': 0.0, 'hidden_visit': 3, 'days_min': 1.0, 'days_max': 9.0, 'views': 26}
+          'p_hidden_zone': 0.0, 'hidden_visit': 3, 'days_min': 1.0, 'days_max': 9.0, 'views': 26,
+          'failures_per_object': 0.0}
 KINDS = ('living', 'bedroom', 'office')
 MIN_MOVE_M = 0.4
 MAX_CHANGES = 12

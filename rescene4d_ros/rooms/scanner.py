@@ -88,8 +88,8 @@ class Hits:
     true, measured : ndarray (N, 3), float32, m
         Without and with noise; flying pixels are measured where nothing is.
     face : ndarray (N,), int64
-    local : ndarray (N, 3), float32, m
-        As of `Surface`.
+    uv : ndarray (N, 2), float32
+        Where on the face: weights of its second and third corner.
     normals : ndarray (N, 3), float32
         Unit, towards the camera.
     gain : ndarray (N,), float32
@@ -103,7 +103,7 @@ class Hits:
     true: np.ndarray
     measured: np.ndarray
     face: np.ndarray
-    local: np.ndarray
+    uv: np.ndarray
     normals: np.ndarray
     gain: np.ndarray
     flying: np.ndarray
@@ -155,14 +155,18 @@ def scan(surface: Surface, scene, poses: np.ndarray, config: RoomsConfig,
     view = np.nonzero(got)[0]
     measured = true + noise[:, None] * ray + drift[view]
     faces = face[got].astype(np.int64)
-    uv = found['primitive_uvs'].numpy()[got]
-    corners = surface.local[surface.faces[faces]].astype(np.float32)
-    weights = np.stack([1 - uv.sum(axis=1), uv[:, 0], uv[:, 1]], axis=1)
-    local = np.einsum('nk,nkd->nd', weights, corners)
     towards = normals[got]
     towards *= -np.sign((towards * ray).sum(axis=1, keepdims=True) + 1e-12)
     gain = np.exp(rng.normal(0, 0.05, len(poses))).astype(np.float32)[view]
-    return Hits(true, measured, faces, local, towards, gain, flying_shift[got] != 0, ranges)
+    return Hits(true, measured, faces, found['primitive_uvs'].numpy()[got], towards, gain,
+                flying_shift[got] != 0, ranges)
+
+
+def local_places(surface: Surface, face: np.ndarray, uv: np.ndarray) -> np.ndarray:
+    """Return (N, 3) float32 places (m) on faces in the frames of their models, as `Surface`."""
+    corners = surface.local.astype(np.float32)[surface.faces[face]]
+    weights = np.stack([1 - uv.sum(axis=1), uv[:, 0], uv[:, 1]], axis=1)
+    return np.einsum('nk,nkd->nd', weights, corners)
 
 
 def _lost(surface: Surface, face: np.ndarray, ranges: np.ndarray, cosine: np.ndarray,

@@ -14,7 +14,8 @@ from rescene4d_ros.rooms.fusion import fuse
 from rescene4d_ros.rooms.light import shade
 from rescene4d_ros.rooms.material import albedo
 from rescene4d_ros.rooms.outline import make_room, Room
-from rescene4d_ros.rooms.scanner import covered, ray_scene, scan, surface_of
+from rescene4d_ros.rooms.rigid import moved, turned
+from rescene4d_ros.rooms.scanner import covered, local_places, ray_scene, scan, surface_of
 from rescene4d_ros.rooms.truth import VisitRecord, write_truth
 from rescene4d_ros.structures import Scan, ScanSequence, SequenceTruth, UNLABELED
 
@@ -138,9 +139,10 @@ def _visit(room: Room, placed: dict[int, Placed], map_T_room: np.ndarray, stamp_
     sample = fused.sample
     room_T_map = np.linalg.inv(map_T_room)
     points = hits.true[sample].astype(np.float64)
-    normals = fused.normals @ room_T_map[:3, :3].T
+    normals = turned(fused.normals, room_T_map[:3, :3])
+    local = local_places(surface, hits.face[sample], hits.uv[sample])
     color = albedo(surface.materials, surface.material[hits.face[sample]],
-                   hits.local[sample].astype(np.float64))
+                   local.astype(np.float64))
     rgb = shade(scene, room, points, normals, color, fused.gain, rng)
     # A pixel that flew far from its surface is nobody's.
     stray = hits.flying[sample] & (np.linalg.norm(hits.measured[sample] - hits.true[sample],
@@ -149,10 +151,10 @@ def _visit(room: Room, placed: dict[int, Placed], map_T_room: np.ndarray, stamp_
     semantic = np.where(stray, UNLABELED, semantic[sample]).astype(np.int32)
     error = _registration_error(map_T_room, config, rng)
     made = Scan(
-        (fused.xyz @ error[:3, :3].T + error[:3, 3]).astype(np.float32), stamp_ns, rgb,
-        (fused.normals @ error[:3, :3].T).astype(np.float32),
-        _apply(error @ map_T_room, poses[:, :3, 3]).astype(np.float32), name=name)
-    record = VisitRecord(instance, semantic, hits.local[sample],
+        moved(fused.xyz, error).astype(np.float32), stamp_ns, rgb,
+        turned(fused.normals, error[:3, :3]).astype(np.float32),
+        moved(poses[:, :3, 3], error @ map_T_room).astype(np.float32), name=name)
+    record = VisitRecord(instance, semantic, local,
                          lambda where: covered(where, poses, hits.ranges, config))
     return made, record
 
@@ -160,10 +162,6 @@ def _visit(room: Room, placed: dict[int, Placed], map_T_room: np.ndarray, stamp_
 def _stands_in(poses: np.ndarray, zone: np.ndarray, radius: float) -> bool:
     """Return whether any camera is inside an upright cylinder."""
     return bool((np.hypot(*(poses[:, :2, 3] - zone).T) < radius).any())
-
-
-def _apply(transform: np.ndarray, points: np.ndarray) -> np.ndarray:
-    return points @ transform[:3, :3].T + transform[:3, 3]
 
 
 def _hidden_zone(placed: dict[int, Placed], rng: np.random.Generator) -> np.ndarray | None:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from rescene4d_ros.data.stored_bytes import StoredBytes
 from rescene4d_ros.structures import (
     ChangeKind,
     FLOOR,
@@ -112,7 +113,7 @@ def _surface(xyz: np.ndarray, is_flat: np.ndarray, rng: np.random.Generator
     return spacing, float(np.median(off)) if off else float('nan')
 
 
-def statistics_table(rows: Sequence[Sequence[VisitStatistics]], sizes: Sequence[int],
+def statistics_table(rows: Sequence[Sequence[VisitStatistics]], sizes: Sequence[StoredBytes],
                      seconds_per_visit: float | None = None) -> str:
     """
     Return a Markdown table of a whole set.
@@ -121,7 +122,7 @@ def statistics_table(rows: Sequence[Sequence[VisitStatistics]], sizes: Sequence[
     ----------
     rows : sequence of sequences of VisitStatistics
         One per sequence.
-    sizes : sequence of int, bytes
+    sizes : sequence of StoredBytes
         Of the files.
     seconds_per_visit : float, optional
         What making them takes.
@@ -140,11 +141,19 @@ def statistics_table(rows: Sequence[Sequence[VisitStatistics]], sizes: Sequence[
         ('objects in the room but not observed', _share('not_observed', visits)),
         ('objects with look-alikes', _share('look_alikes', visits)),
         *_change_rows(visits),
-        ('bytes per point', f'{sum(sizes) / max(1, sum(v.points for v in visits)):.1f}')]
+        *_size_rows(sum(sizes, start=StoredBytes(0, 0, 0, 0)),
+                    max(1, sum(v.points for v in visits)))]
     if seconds_per_visit is not None:
         table.append(('seconds per visit on one core', f'{seconds_per_visit:.1f}'))
     return '\n'.join(['| | median (10 % .. 90 %) |', '|---|---|',
                       *(f'| {name} | {value} |' for name, value in table)]) + '\n'
+
+
+def _size_rows(size: StoredBytes, points: int) -> list[tuple[str, str]]:
+    def told(whole: int, superpoints: int) -> str:
+        return f'{whole / points:.1f}, of which superpoints {superpoints / points:.1f}'
+    return [('bytes per point', told(size.packed, size.packed_superpoints)),
+            ('... before compression', told(size.plain, size.plain_superpoints))]
 
 
 def _change_rows(visits: Sequence[VisitStatistics]) -> list[tuple[str, str]]:

@@ -9,10 +9,10 @@ from pathlib import Path
 from rescene4d_ros.errors import WeightsError
 from rescene4d_ros.inference import read_weights
 from rescene4d_ros.structures import INSTANCE_CLASSES
-import torch
 from torch import nn
 
 CLASS_HEADS = ('decoder.class_head.*', 'decoder.semantic_head.*')
+FREQUENCIES = 'decoder.encoding.frequencies'    # of x, y, z and time, one row each
 NAMED_PROBLEMS = 5
 
 
@@ -83,9 +83,11 @@ def take_weights(model: nn.Module, path: str | Path, allow: Sequence[str] = ()) 
                            'settings of the file, or name with --init-allow what may differ')
     taken = [name for name in own if name in tensors and name not in problems
              and name not in nothing_learned]
-    with torch.no_grad():
-        for name in taken:
-            own[name].copy_(tensors[name])
+    if FREQUENCIES in taken and not tensors[FREQUENCIES][-1].any():
+        # A converted Mask3D does not see time; what learns from here on has to.
+        tensors[FREQUENCIES][-1] = own[FREQUENCIES][-1]
+    for name in taken:
+        own[name].copy_(tensors[name])
     return Taken(tuple(taken), tuple(n for n in tensors if n not in taken),
                  tuple(n for n in own if n not in taken))
 

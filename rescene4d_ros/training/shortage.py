@@ -77,6 +77,7 @@ def crop(sample: Sample, share: float, rng: np.random.Generator) -> Sample:
     order = np.argsort(np.linalg.norm(places - places[middle], axis=1), kind='stable')
     before = np.cumsum(n_voxels[order]) - n_voxels[order]
     keep = np.zeros(len(visit), dtype=bool)
+    keep[order[0]] = True
     keep[order[before < share * n_voxels.sum()]] = True
     visits = tuple(_take(v, keep[visit == t]) for t, v in enumerate(sample.visits))
     return Sample(visits, _take_targets(sample.targets, torch.from_numpy(keep)))

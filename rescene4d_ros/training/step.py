@@ -100,7 +100,7 @@ class Learner:
         buffers = {name: b.clone() for name, b in self.model.named_buffers()}
         for group in self.optimizer.param_groups:
             group['lr'] = self.rate(step)
-        losses = self._gradients([sample.to(self.device) for sample in batch], step, buffers)
+        losses = self._gradients(batch, step, buffers)
         is_usable = bool(losses) and math.isfinite(losses['total'])
         n_usable = average_gradients(self.model, is_usable)
         norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.train.grad_clip)
@@ -141,7 +141,7 @@ class Learner:
         for part in self.frozen:
             part.eval()
 
-    def _gradients(self, batch: list[Sample], step: int, buffers: dict[str, Tensor]
+    def _gradients(self, batch: Sequence[Sample], step: int, buffers: dict[str, Tensor]
                    ) -> dict[str, float]:
         """Return the mean losses with gradients in place; none where memory does not do."""
         size = self.recipe.train.batch_part or len(batch)
@@ -198,6 +198,7 @@ class Learner:
 
     def _losses(self, part: Sequence[Sample], n_sequences: int) -> dict[str, Tensor]:
         """Return what the sequences of a part add to the mean losses."""
+        part = [sample.to(self.device) for sample in part]
         with self._autocast():
             features = self.model.encode([v for sample in part for v in sample.visits])
         losses: dict[str, Tensor] = {}

@@ -1,11 +1,12 @@
-"""`rescene4d bench segmenter` on a small bag: the tables and the file hold what they say."""
+"""`rescene4d bench` on small rooms: the tables and the file hold what they say."""
 import json
 
 from rescene4d_ros.cli.main import main
-from rescene4d_ros.data import write_snapshots
+from rescene4d_ros.data import write_sequence, write_snapshots
 from rescene4d_ros.inference import save_weights, WeightsInfo
 from rescene4d_ros.inference.segmenter import STAGES
 from rescene4d_ros.models import ModelConfig, ReScene4D
+from rescene4d_ros.rooms import make_sequence, RoomsConfig
 import torch
 
 
@@ -34,3 +35,26 @@ def test_bench_of_the_segmenter(boxes_room, tmp_path, capsys):
     assert rate['share'] == rate['products_s'] / rate['convolutions_s']
     assert measured['convolution']['forward_backward']['flop'] > 2 * rate['flop']
     assert measured['ratios']['peak_of_4_over_2'] > 0
+
+
+def test_bench_of_the_memory(tmp_path, capsys):
+    out = tmp_path / 'bench.json'
+    rooms = [make_sequence(seed, RoomsConfig(visits=visits, min_objects=5, max_objects=6, views=6))
+             for seed, visits in ((1, 3), (2, 2))]
+    for number, (sequence, truth) in enumerate(rooms):
+        write_sequence(tmp_path / f'{number}.npz', sequence, truth)
+    command = ['bench', 'memory', '--data', str(tmp_path), '--objects', '5', '--repeats', '1',
+               '--clock', 'cpu', '--json', str(out)]
+    assert main([*command, '--visits', '3']) == 0
+    told = capsys.readouterr().out
+    for name in ('as visit 2', 'kB on disk', 'middles', 'stored over one with 1 stored'):
+        assert name in told
+    measured = json.loads(out.read_text())
+    (visit,), (room,) = measured['visits'], measured['association']   # one room has 3 visits
+    assert visit['many_bytes'] >= visit['few_bytes'] > 0
+    assert visit['many_objects'] >= visit['few_objects'] > 0
+    assert visit['points_bytes'] >= 27 * min(len(s) for s in rooms[0][0].scans)
+    assert 0 < room['associate_s'] < room['visit_s']
+    assert measured['ratio'] == visit['many_s'] / visit['few_s']
+    assert main([*command, '--visits', '4']) == 2
+    assert 'found none' in capsys.readouterr().err

@@ -6,9 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 import numpy as np
 import pytest
+from rescene4d_ros.data.octahedral import decode_normals, encode_normals
 from rescene4d_ros.data.sequence_file import (
-    decode_normals,
-    encode_normals,
+    as_stored,
     read_sequence,
     write_sequence,
 )
@@ -64,6 +64,18 @@ def test_round_trip(tmp_path, ids):
         for field in ('instance_id', 'class_id', 'state', 'in_room', 'box', 'change',
                       'ambiguity_group', 'visible_share'):
             assert getattr(x, field) == getattr(y, field), field
+
+
+def test_as_stored_is_what_a_reader_gets(tmp_path):
+    """To the last bit, with and without what is optional."""
+    sequence, truth = make_sequence()
+    bare = tuple(Scan(s.xyz, s.stamp_ns) for s in sequence.scans)
+    for scans in (sequence.scans, bare):
+        write_sequence(tmp_path / 'a.npz', ScanSequence(scans), truth)
+        for scan, got in zip(scans, read_sequence(tmp_path / 'a.npz')[0].scans, strict=True):
+            told = as_stored(scan)
+            for field in ('xyz', 'rgb', 'normals', 'sensor_path'):
+                np.testing.assert_array_equal(getattr(told, field), getattr(got, field))
 
 
 def test_optional_arrays_stay_absent(tmp_path):

@@ -4,6 +4,7 @@ import itertools
 import numpy as np
 import pytest
 from rescene4d_ros.evaluation.config import ScoreRules
+from rescene4d_ros.evaluation.exchange import exchange_lookalikes
 from rescene4d_ros.evaluation.identity import (
     identity_counts,
     issued_ids,
@@ -124,7 +125,8 @@ def test_splits(scored):
     found = splits(truth, table(np.where(visible, [1, 2, 3, 4], 0), visible))
     assert {k: v.tolist() for k, v in found.items()} == {
         'static': [True, False, False, True], 'moved': [False, True, False, False],
-        'returned': [False, False, True, False], 'identical': [False, False, False, True]}
+        'returned': [False, False, True, False], 'identical': [False, False, False, True],
+        'unique': [True, True, True, False]}
 
 
 def slow_splits(changes, visible, groups):
@@ -212,6 +214,36 @@ def test_equals_the_slow_twin(seed):
                                                      visible[:, some].tolist(), used)
     total = sum(identity_counts(ids, visits_away=a)[3] for a in range(1, longest_gap(ids) + 1))
     np.testing.assert_array_equal(total if longest_gap(ids) else [0, 0], identity_counts(ids)[3])
+
+
+@pytest.mark.parametrize(('issued', 'dealt'), [
+    ([[5, 6], [6, 5]], [[5, 6], [5, 6]]),                     # traded places
+    ([[5, 6], [0, 5], [5, 6]], [[6, 5], [0, 5], [6, 5]]),     # one left: who, nobody knows
+    ([[5, 0], [6, 5]], [[5, 0], [5, 6]]),                     # the new one got the old one's id
+    ([[5, 6], [7, 5]], [[5, 6], [5, 7]]),                     # an id is lost: a switch stays
+    ([[5, 6], [7, 8]], [[5, 6], [7, 8]])])
+def test_lookalikes_are_exchanged(issued, dealt):
+    ids = table(issued)
+    assert exchange_lookalikes(ids, np.array([1, 1])).issued.tolist() == dealt
+    assert exchange_lookalikes(ids, np.array([0, 0])).issued.tolist() == issued
+    assert exchange_lookalikes(ids, np.array([1, 2])).issued.tolist() == issued
+
+
+@pytest.mark.parametrize('seed', range(20))
+def test_exchange_keeps_ids_and_opportunities(seed):
+    rng = np.random.default_rng(seed)
+    issued = np.stack([rng.permutation(6)[:5] + 1 for _ in range(6)])
+    issued[rng.random(issued.shape) < 0.2] = 0
+    groups = rng.integers(0, 3, 5)
+    ids = table(issued)
+    dealt = exchange_lookalikes(ids, groups)
+    for group in range(3):
+        inside = groups == group
+        np.testing.assert_array_equal(np.sort(dealt.issued[:, inside]),
+                                      np.sort(issued[:, inside]))
+    np.testing.assert_array_equal(dealt.issued > 0, issued > 0)
+    before, after = identity_counts(ids)[0], identity_counts(dealt)[0]
+    assert after[1] == before[1]
 
 
 def test_rates_without_opportunity_are_undefined():

@@ -9,7 +9,7 @@ import pytest
 from rescene4d_ros.geometry.boxes import fit_box
 from rescene4d_ros.geometry.visibility import Place, PlaceEvidence
 from rescene4d_ros.memory.association import associate, AssociationConfig
-from rescene4d_ros.memory.lookalikes import find_alternatives
+from rescene4d_ros.memory.lookalikes import find_alternatives, loss_of_others
 from rescene4d_ros.memory.records import ObjectRecord, Observation
 from rescene4d_ros.structures import ObjectState
 from scipy.optimize import linear_sum_assignment
@@ -196,5 +196,6 @@ def test_alternatives_are_those_of_all_assignments(seed):
     score = np.hstack([rng.uniform(-3, 5, (m, o)).round(), births])
     rows, columns = linear_sum_assignment(-score)
     chosen = {int(r): int(c) for r, c in zip(rows, columns) if c < o}
-    assert find_alternatives(score, chosen, o, 0.0, 1.0) == slow_alternatives(
+    loss = loss_of_others(score, chosen, o)
+    assert find_alternatives(score, loss, chosen, o, 0.0, 1.0) == slow_alternatives(
         score, chosen, o, 0.0, 1.0)

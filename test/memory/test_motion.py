@@ -4,6 +4,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from rescene4d_ros.geometry.boxes import fit_box
+from rescene4d_ros.geometry.se3 import transform, upright
 from rescene4d_ros.geometry.visibility import Cloud
 from rescene4d_ros.memory.motion import estimate_motion, Motion, MotionConfig
 from rescene4d_ros.memory.records import ObjectRecord, Observation
@@ -11,6 +12,7 @@ from rescene4d_ros.structures import ObjectState
 
 STEP = 0.025
 NOTHING = np.zeros(0, np.float32)
+MIDDLE = np.array([2.0, 2.0, 0.0])
 # A walk in a half circle around the front of the cabinet, 1.8 m away.
 ANGLES = np.linspace(0.15, np.pi - 0.15, 20)
 PATH = np.c_[2 + 1.8 * np.cos(ANGLES), 0.5 + 1.8 * np.sin(ANGLES), np.full(20, 1.5)]
@@ -29,6 +31,21 @@ BODY = np.concatenate([patch((1.5, 2.5), (0, 0.5), 1.2), patch(1.5, (0, 0.5), (0
 SHUT = np.concatenate([BODY, patch((2.0, 2.5), 0.5, (0.03, 1.2))])
 OPEN = np.concatenate([BODY, patch(2.5, (0.5, 1.0), (0.03, 1.2)),
                        patch((2.0, 2.5), 0.05, (0.03, 1.2))])
+
+
+# A leaf of 0.9 m in a wall, and a chair in the middle of the room with a rest at one side.
+LEAF = patch((1.0, 1.9), (0, 0.05), (0.03, 2.0))
+CHAIR = np.concatenate([patch((-0.25, 0.25), (-0.25, 0.25), 0.45),
+                        patch(-0.25, (-0.25, 0.25), (0.45, 0.95)),
+                        patch((-0.25, 0.1), 0.25, (0.45, 0.65))]) + MIDDLE
+AROUND = np.linspace(0, 2 * np.pi, 20, endpoint=False)
+RING = np.c_[2 + 1.6 * np.cos(AROUND), 2 + 1.6 * np.sin(AROUND), np.full(20, 1.5)]
+
+
+def turned(xyz, degrees: float, about) -> np.ndarray:
+    """Return points after a turn about an upright axis."""
+    about = np.asarray(about, dtype=float)
+    return transform(upright(np.radians(degrees), (0, 0, 0)), xyz - about) + about
 
 
 def estimate(old, new, *, room=ROOM, paths=(PATH, PATH), shift=0.0, seed=0):
@@ -75,6 +92,26 @@ def test_larger_shift_is_a_move():
     result = estimate(SHUT, SHUT, shift=0.5)
     assert result.motion is Motion.MOVED
     assert result.after_T_before[:3, 3] == pytest.approx((0.5, 0, 0), abs=0.03)
+
+
+@pytest.mark.parametrize('degrees', [60, -95, 180])
+def test_turn_in_place_is_a_move(degrees):
+    result = estimate(CHAIR, turned(CHAIR, degrees, MIDDLE), paths=(RING, RING))
+    assert result.motion is Motion.MOVED
+    moved = transform(result.after_T_before, CHAIR)
+    assert np.abs(moved - turned(CHAIR, degrees, MIDDLE)).max() < 0.05
+
+
+@pytest.mark.parametrize('hinge', [(1.0, 0, 0), (1.9, 0, 0)])
+@pytest.mark.parametrize('degrees', [50, 90])
+def test_leaf_that_swings_has_another_shape(hinge, degrees):
+    way = degrees if hinge[0] == 1.0 else -degrees
+    assert estimate(LEAF, turned(LEAF, way, hinge)).motion is Motion.DEFORMED
+
+
+def test_leaf_that_hangs_elsewhere_has_moved():
+    elsewhere = turned(LEAF, 90, (1.0, 0, 0)) + (-0.9, 1.2, 0)
+    assert estimate(LEAF, elsewhere).motion is Motion.MOVED
 
 
 def test_without_sensor_path_a_door_is_not_guessed():

@@ -111,7 +111,9 @@ def test_command_answers_while_a_writer_works(story, capsys, monkeypatch):
     monkeypatch.setenv('COLUMNS', '160')
     assert 'gone' in ask(capsys, 'where', story.path, 1, '--at', '1970-01-03')
     assert '1970-01-05' in ask(capsys, 'where', story.path, 1)
-    assert '4.00 5.00 0.50' in ask(capsys, 'list', story.path, 'table')
+    tables = ask(capsys, 'list', story.path, 'table')
+    assert '4.00 5.00 0.50' in tables
+    assert ask(capsys, 'list', story.path) == tables           # there is nothing else
     told = ask(capsys, 'changes', story.path, '--after', 2, '--until', '1970-01-05')
     assert 'REAPPEARED' in told
     assert 'REMOVED' not in told

@@ -63,6 +63,7 @@ def test_facts_survive_closing(open_memory, make_scan, make_facts):
                 {i: asdict(r) for i, r in after[3].items()})
     assert same({i: asdict(r) for i, r in before[3].items()},
                 {i: asdict(r) for i, r in facts.records.items()})
+    assert memory.past == again.past == again.histories()
     assert [c.visit_id for c in again.changes(since_revision=2)] == [3] * 4
     assert find_faults(again) == ()
     assert len(again.journal()) == 6

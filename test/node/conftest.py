@@ -133,6 +133,7 @@ class Client:
         self._executor.add_node(self.node)
         topic = interfaces.SNAPSHOTS
         self._snapshots = self.node.create_publisher(topic.type, topic.name, topic.qos())
+        self._clients = {}
 
     def close(self):
         """Leave the network."""
@@ -156,11 +157,14 @@ class Client:
 
     def call(self, kind, name, request):
         """Call a service and return its response."""
-        client = self.node.create_client(kind, name)
-        self.wait(client.service_is_ready)
-        # We may know the service before it knows us, and a reply to a reader that it does not
-        # know is lost: wait a little, and ask again what may be asked twice.
-        self.spin(0.2)
+        known = self._clients.get(name)
+        client = known or self.node.create_client(kind, name)
+        self._clients[name] = client
+        if known is None or not client.service_is_ready():
+            self.wait(client.service_is_ready)
+            # We may know the service before it knows us, and a reply to a reader that it does
+            # not know is lost: wait a little, and ask again what may be asked twice.
+            self.spin(0.2)
         end = time.monotonic() + PATIENCE
         future = client.call_async(request)
         while not future.done():
@@ -168,7 +172,6 @@ class Client:
             self.spin(5.0, until=future.done)
             if not future.done() and kind in QUESTIONS:
                 future = client.call_async(request)
-        self.node.destroy_client(client)
         return future.result()
 
     def publish(self, message):

@@ -8,6 +8,9 @@ import pytest
 from rescene4d_ros.cli.main import main
 from rescene4d_ros.config import make
 from rescene4d_ros.data import read_sequence, write_sequence
+from rescene4d_ros.data.cut_sequences import write_cut_sequence
+from rescene4d_ros.data.sequence_file import read_extras
+from rescene4d_ros.data.stored_bytes import stored_bytes
 from rescene4d_ros.errors import ConfigError, FileFormatError
 from rescene4d_ros.rooms import make_sequence, RoomsConfig
 from rescene4d_ros.rooms.furniture import CATALOG, draw, draw_of, SPLITS
@@ -148,6 +151,19 @@ def test_digest_is_of_the_content(made, tmp_path):
         assert other.life != digest.life, key
 
 
+def test_digest_is_not_of_the_superpoints(made, tmp_path):
+    """Records made without them hold for files with them; they follow from the rest."""
+    sequence, truth = make_sequence(1, make(RoomsConfig, QUICK))
+    path = tmp_path / 'a.npz'
+    write_cut_sequence(path, sequence, truth)
+    assert digest_of(*read_sequence(path)) == digest_of(*read_sequence(made))
+    size, bare = stored_bytes(path), stored_bytes(made)
+    assert bare.packed_superpoints == bare.plain_superpoints == 0
+    assert size.plain - size.plain_superpoints == bare.plain
+    points = sum(map(len, sequence.scans))
+    assert 11 * points < bare.plain < 13.5 * points
+
+
 def test_record_round_trip_and_its_errors(made, tmp_path):
     """What is written is read back; none and a damaged one are told apart from wrong sets."""
     digest = digest_of(*read_sequence(made))
@@ -185,6 +201,7 @@ def test_command_makes_records_and_checks(tmp_path, capsys):
     assert main([*command, '--record']) == 0
     path = tmp_path / 'out' / f'room_{seed:08d}.npz'
     before = path.stat().st_mtime_ns
+    assert read_extras(path).superpoint is not None
     assert main(command) == 0
     assert path.stat().st_mtime_ns == before
     expected = digest_of(*read_sequence(path)).content
@@ -200,3 +217,6 @@ def test_command_makes_records_and_checks(tmp_path, capsys):
     assert digest_of(*read_sequence(path)).content in told
     assert '--allow-rounding' in told
     assert main([*command, '--check', '--allow-rounding']) == 0
+    path.unlink()
+    assert main([*command, '--no-superpoints']) == 0
+    assert read_extras(path).superpoint is None

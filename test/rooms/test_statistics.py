@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from rescene4d_ros.cli.main import main
 from rescene4d_ros.data import write_sequence
+from rescene4d_ros.data.stored_bytes import StoredBytes
 from rescene4d_ros.rooms.statistics import statistics_of, statistics_table
 from rescene4d_ros.structures import (
     Box,
@@ -67,14 +68,16 @@ def test_objects_and_changes_are_counted(made):
 def test_table_sums_over_the_set(made):
     """Shares are of all objects, bytes of all points."""
     rows = [statistics_of(*made, np.random.default_rng(1))] * 2
-    table = statistics_table(rows, [100_000, 140_000], 1.25)
+    table = statistics_table(rows, [StoredBytes(100_000, 10_000, 190_000, 30_000),
+                                    StoredBytes(140_000, 30_000, 210_000, 50_000)], 1.25)
     found = dict(re.findall(r'^\| (.+?) \| (.+?) \|$', table, re.MULTILINE))
     assert found['sequences'] == '2 of 2 visits'
     assert found['objects that change from visit to visit'] == '75.0 %'
     assert found['... moved'] == '25.0 %'
     assert found['... reappeared'] == '0.0 %'
     assert found['objects in the room but not observed'] == '25.0 %'
-    assert found['bytes per point'] == '6.0'
+    assert found['bytes per point'] == '6.0, of which superpoints 1.0'
+    assert found['... before compression'] == '10.0, of which superpoints 2.0'
     assert found['seconds per visit on one core'] == '1.2'
 
 

@@ -2,9 +2,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+import io
 import json
 import os
+import subprocess
+import sys
 
+from PIL import Image
+import pytest
 from rescene4d_ros.cli.main import main
 from rescene4d_ros.data.sequence_file import write_sequence
 from rescene4d_ros.inference import load_weights
@@ -40,6 +45,86 @@ def test_command_trains_stops_and_resumes(tmp_path, toy_room, tiny_recipe, capsy
     assert load_weights(run / 'weights.safetensors')[1].training['steps'] == 6
 
 
+def write_rooms(folder, toy_room, seeds):
+    folder.mkdir()
+    for seed in seeds:
+        write_sequence(folder / f'{seed}.npz', *toy_room(seed))
+    return folder
+
+
+def test_command_mixes_data_starts_from_weights_and_takes_settings(tmp_path, toy_room,
+                                                                   tiny_recipe, capsys):
+    many, few = (write_rooms(tmp_path / name, toy_room, seeds)
+                 for name, seeds in (('many', (0, 1)), ('few', (2,))))
+    (tmp_path / 'recipe.yaml').write_text(tiny_recipe.to_yaml())
+
+    def train(out, *more):
+        return main(['train', str(tmp_path / 'recipe.yaml'), '--data', f'{many}:1.0', '--data',
+                     f'{few}:0.8', '--out', str(tmp_path / out), '--prepared',
+                     str(tmp_path / 'p'), '--threads', '1', '--workers', '0', '--set',
+                     'train.steps=2', *more])
+
+    assert train('first', '--set', 'losses.contrastive_weight=0') == 0
+    assert '3 sequences to learn' in capsys.readouterr().out
+    assert Recipe.read(tmp_path / 'first' / 'config.yaml').losses.contrastive_weight == 0
+    line, = (tmp_path / 'first' / 'metrics.jsonl').read_text().splitlines()
+    assert 'contrastive' not in json.loads(line)
+
+    weights = str(tmp_path / 'first' / 'weights.safetensors')
+    assert train('second', '--init', weights, '--set', 'model.ffn_dim=24') == 2
+    assert '--init-allow' in capsys.readouterr().err
+    assert train('third', '--init', weights, '--set', 'model.ffn_dim=24', '--init-allow',
+                 '*feed_forward*', '--set', 'train.lr=0', '--set', 'train.ema_decay=0') == 0
+    out = capsys.readouterr().out
+    assert 'from nothing: ' in out
+    assert 'feed_forward' in out
+    first, third = (load_weights(tmp_path / run / 'weights.safetensors')[0].state_dict()
+                    for run in ('first', 'third'))
+    assert torch.equal(first['mask_features.weight'], third['mask_features.weight'])
+    assert train('fourth', '--set', 'train.step=3') == 2
+    assert 'did you mean steps' in capsys.readouterr().err
+
+
+def test_curves_and_pictures_are_what_was_reported(tmp_path, toy_room, tiny_recipe):
+    accumulator = pytest.importorskip(
+        'tensorboard.backend.event_processing.event_accumulator')
+    rooms = write_rooms(tmp_path / 'rooms', toy_room, (0,))
+    (tmp_path / 'recipe.yaml').write_text(tiny_recipe.to_yaml())
+    command = ['train', str(tmp_path / 'recipe.yaml'), '--data', str(rooms), '--val', str(rooms),
+               '--out', str(tmp_path / 'run'), '--threads', '1', '--workers', '0']
+    assert main([*command, '--steps', '4']) == 0
+    assert main([*command, '--steps', '8', '--resume']) == 0
+    events = accumulator.EventAccumulator(str(tmp_path / 'run' / 'tensorboard'),
+                                          size_guidance={'images': 0})
+    events.Reload()
+    lines = [json.loads(line) for line in
+             (tmp_path / 'run' / 'metrics.jsonl').read_text().splitlines()]
+    for name in ('total', 'lr', 't_ap50'):
+        told = [(line['step'], line[name]) for line in lines if name in line]
+        assert [e.step for e in events.Scalars(name)] == [step for step, _ in told]
+        assert [e.value for e in events.Scalars(name)] == pytest.approx([v for _, v in told])
+    assert all(e.value > 0 for e in events.Scalars('seconds_per_step'))
+    pictures = events.Images('held out/toy-0')
+    assert [p.step for p in pictures] == [4, 8]
+    image = Image.open(io.BytesIO(pictures[0].encoded_image_string))
+    assert image.size == (800, 600)
+
+
+def test_without_tensorboard_a_run_says_so_and_goes_on(tmp_path, toy_room, tiny_recipe):
+    """A real process in which the package cannot be found."""
+    rooms = write_rooms(tmp_path / 'rooms', toy_room, (0,))
+    (tmp_path / 'recipe.yaml').write_text(tiny_recipe.to_yaml())
+    code = ("import sys; sys.modules['tensorboard'] = None\n"
+            'from rescene4d_ros.cli.main import main\nsys.exit(main(sys.argv[1:]))')
+    done = subprocess.run(
+        [sys.executable, '-c', code, 'train', str(tmp_path / 'recipe.yaml'), '--data', str(rooms),
+         '--out', str(tmp_path / 'run'), '--steps', '1', '--threads', '1', '--workers', '0'],
+        capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr
+    assert 'pip install tensorboard' in done.stderr
+    assert (tmp_path / 'run' / 'weights.safetensors').exists()
+
+
 def test_command_names_what_is_missing(tmp_path, capsys):
     (tmp_path / 'recipe.yaml').write_text('{}')
     assert main(['train', str(tmp_path / 'recipe.yaml'), '--data', str(tmp_path),
@@ -59,9 +144,12 @@ def _work(rank: int, port: int, results) -> None:
     share_weights(model)
     x = torch.tensor([[1.0, 2.0]]) * (rank + 1)
     model[rank](x).sum().backward()  # each process leaves the other's layer without gradient
-    average_gradients(model)
-    results.put((rank, world(), [p.detach().tolist() for p in model.parameters()],
-                 [p.grad.tolist() for p in model.parameters()]))
+    n_usable = average_gradients(model)
+    gradients = [p.grad.tolist() for p in model.parameters()]
+    alone = average_gradients(model, has_some=rank == 1)  # the first fell short of memory
+    results.put((rank, world(), [p.detach().tolist() for p in model.parameters()], gradients,
+                 [p.grad.tolist() for p in model.parameters()],
+                 (n_usable, alone, average_gradients(model, has_some=False))))
     distributed.barrier()
     distributed.destroy_process_group()
 
@@ -79,4 +167,5 @@ def test_processes_share_weights_and_gradients(free_port):
         assert process.exitcode == 0
     assert (first[1], second[1]) == ((0, 2), (1, 2))
     assert first[2:] == second[2:]
-    assert first[3] == [[[0.5, 1.0]], [0.5], [[1.0, 2.0]], [0.5]]
+    assert first[3] == first[4] == [[[0.5, 1.0]], [0.5], [[1.0, 2.0]], [0.5]]
+    assert first[5] == (2, 1, 0)

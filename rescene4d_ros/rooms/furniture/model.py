@@ -3,6 +3,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from rescene4d_ros.rooms.furniture.joint import Joint, Piece, pieces
@@ -66,6 +67,11 @@ class Model:
     def class_name(self) -> str:
         """Return the class of the model in words."""
         return INSTANCE_CLASSES[self.class_id]
+
+    @cached_property
+    def reach(self) -> float:
+        """Return the radius (m) of a circle around its footprint and the floor before it."""
+        return float(np.hypot(*self.size[:2])) / 2 + self.front + 0.05
 
     def pieces(self, state: Sequence[float] = ()) -> list[Piece]:
         """Return its parts at the states (0..1) of its J joints; without: as it was made."""

@@ -66,11 +66,15 @@ class RoomSet:
                 yield seed, batch.config
 
 
+# The sets were recorded when a room was full after so many failures, whatever was asked for.
+_FULL = {'max_failures': 30, 'failures_per_object': 0.0}
+
+
 def _batches(first_seed: int, split: str, *parts: tuple[int, str, dict]) -> tuple[Batch, ...]:
     """Return batches of (count, preset, other settings) whose seeds follow each other."""
     batches = []
     for count, preset, values in parts:
-        config = make(RoomsConfig, {**PRESETS[preset], 'split': split, **values})
+        config = make(RoomsConfig, {**PRESETS[preset], **_FULL, 'split': split, **values})
         batches.append(Batch(first_seed, count, config))
         first_seed += count
     return tuple(batches)

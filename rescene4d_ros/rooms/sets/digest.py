@@ -6,7 +6,8 @@ changes (`life`) is plain arithmetic on few numbers, rounded here to 0.1 mm, and
 same everywhere. The points come from a ray caster that uses the widest instructions of the
 processor; a last bit that differs there moves a point across the border of a cell or of a
 millimetre now and then. `content` covers everything as stored: millimetres, colors in 8 bits,
-normals in 2 bytes, ids and classes. Nothing finer than the file is in it.
+normals in 2 bytes, ids and classes. Nothing finer than the file is in it, and nothing that
+follows from the rest: superpoints are not.
 """
 from __future__ import annotations
 
@@ -15,7 +16,7 @@ import hashlib
 import json
 
 import numpy as np
-from rescene4d_ros.data.sequence_file import encode_normals
+from rescene4d_ros.data.octahedral import encode_normals
 from rescene4d_ros.structures import ScanSequence, SequenceTruth, TrueObject
 
 _MM = 0.001

@@ -1,0 +1,138 @@
+"""
+What each strategy of sharing time is worth: equal runs of training that differ in it alone.
+
+    .venv/bin/python benchmarks/ablation.py config/training/rooms-s.yaml \
+        --set model.backbone=ptv3-tiny --set train.steps=3000 --seeds 0 1 2 \
+        --data runs/rooms-train --test runs/rooms-test --out runs/ablation
+
+Trains with none, each alone and all of the strategies, scores each on the test set with `rescene4d
+evaluate`, and writes `ablation.md` and `ablation.json`. What was stopped goes on: run it again.
+"""
+from __future__ import annotations
+
+import argparse
+from dataclasses import asdict
+import json
+from pathlib import Path
+from statistics import mean, stdev
+
+from rescene4d_ros.cli.flags import setting
+from rescene4d_ros.cli.main import main as rescene4d
+from rescene4d_ros.models.backbones.unet import PRESETS as UNETS
+from rescene4d_ros.training import Recipe
+
+OFF = {'contrastive': 'losses.contrastive_weight=0',
+       'mask pooling': 'model.temporal_mask_pooling=off',
+       'serialization': 'model.temporal_serialization=off'}
+SCORES = ('t_map', 't_map50', 't_map25', 'map', 't_mrec', 'id_switch_rate')
+
+
+def variants_of(recipe: Recipe) -> dict[str, list[str]]:
+    """
+    Return the settings that leave strategies out, by what is left.
+
+    A U-Net has no serialization. A strategy that the recipe itself leaves out is an error.
+    """
+    off = dict(OFF)
+    if recipe.model.backbone in UNETS:
+        del off['serialization']
+    for strategy, text in off.items():
+        name, value = setting(text)
+        section, key = name.split('.')
+        if getattr(getattr(recipe, section), key) in (value, 'off'):
+            raise SystemExit(f'ablation: expected a recipe with {strategy}, got {name} off; turn '
+                             'it on with --set')
+    alone = {s: [text for other, text in off.items() if other != s] for s in off}
+    return {'none': list(off.values()), **alone, 'all': []}
+
+
+def claim(out: Path, told: dict) -> None:
+    """Write down what the runs depend on, or refuse a folder of others."""
+    out.mkdir(parents=True, exist_ok=True)
+    path = out / 'settings.json'
+    if path.exists() and json.loads(path.read_text()) != told:
+        raise SystemExit(f'{out}: expected runs with these settings, got a folder of others '
+                         f'({path}); take another --out')
+    path.write_text(json.dumps(told, indent=1) + '\n')
+
+
+def run_one(folder: Path, settings: list[str], options: argparse.Namespace) -> dict:
+    """Train and score one variant, as far as that is not done; return its scores."""
+    metrics = folder / 'evaluate' / 'metrics.json'
+    if not metrics.exists():
+        train = ['train', str(options.config), '--out', str(folder), '--prepared',
+                 str(options.out / 'prepared'), '--threads', str(options.threads), '--workers',
+                 str(options.workers)]
+        train += [part for data in options.data for part in ('--data', data)]
+        train += [part for text in settings for part in ('--set', text)]
+        train += ['--val', str(options.val)] if options.val else []
+        train += ['--resume'] if (folder / 'checkpoint.pt').exists() else []
+        evaluate = ['evaluate', '--data', str(options.test), '--methods', 'joint', '--weights',
+                    str(folder / 'weights.safetensors'), '--out', str(folder / 'evaluate'),
+                    '--torch-threads', str(options.threads)]
+        evaluate += ['--limit', str(options.limit)] if options.limit else []
+        for command in (train, evaluate):
+            if code := rescene4d(command):
+                raise SystemExit(code)
+    return json.loads(metrics.read_text())['methods']['joint']
+
+
+def flat(scores: dict) -> dict[str, float | None]:
+    """Return the scores of the table by name."""
+    return {**{name: scores[name] for name in SCORES},
+            **{f't_mrec {kind}': value for kind, value in scores['t_mrec_by_change'].items()}}
+
+
+def table(runs: dict[str, list[dict]]) -> str:
+    """Return the mean over the seeds, and their deviation where there are several, in percent."""
+    names = list(flat(next(iter(runs.values()))[0]))
+    lines = [f'| strategies | {" | ".join(names)} |', f'|---|{"---|" * len(names)}']
+    for variant, scores in runs.items():
+        cells = []
+        for name in names:
+            values = [100 * v for s in scores if (v := flat(s)[name]) is not None]
+            spread = f' ± {stdev(values):.1f}' if len(values) > 1 else ''
+            cells.append(f'{mean(values):.1f}{spread}' if values else '-')
+        lines.append(f'| {variant} | {" | ".join(cells)} |')
+    return '\n'.join(lines) + '\n'
+
+
+def parsed(arguments: list[str] | None) -> argparse.Namespace:
+    """Return what the command line says."""
+    parser = argparse.ArgumentParser(description=__doc__.strip().splitlines()[0])
+    parser.add_argument('config', type=Path, help='recipe with all strategies on')
+    parser.add_argument('--data', action='append', required=True, metavar='DIR[:WEIGHT]')
+    parser.add_argument('--val', type=Path, help='for curves; decides nothing')
+    parser.add_argument('--test', type=Path, required=True)
+    parser.add_argument('--out', type=Path, required=True)
+    parser.add_argument('--set', dest='settings', action='append', default=[],
+                        metavar='SECTION.KEY=VALUE', help='for all runs')
+    parser.add_argument('--seeds', type=int, nargs='+', default=[0], help='of training')
+    parser.add_argument('--limit', type=int, help='only the first sequences of the test set')
+    parser.add_argument('--threads', type=int, default=1)
+    parser.add_argument('--workers', type=int, default=1)
+    return parser.parse_args(arguments)
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run what is missing, then write the tables."""
+    options = parsed(arguments)
+    recipe = Recipe.read(options.config, dict(map(setting, options.settings)))
+    variants = variants_of(recipe)
+    claim(options.out, {'recipe': asdict(recipe), 'data': options.data,
+                        'test': str(options.test), 'limit': options.limit})
+    runs: dict[str, list[dict]] = {name: [] for name in variants}
+    for seed in options.seeds:
+        for name, settings in variants.items():
+            folder = options.out / f'{name.replace(" ", "_")}-{seed}'
+            changes = [*options.settings, *settings, f'train.seed={seed}']
+            runs[name].append(run_one(folder, changes, options))
+    text = table(runs)
+    (options.out / 'ablation.md').write_text(text)
+    (options.out / 'ablation.json').write_text(json.dumps(
+        {'seeds': options.seeds, 'runs': runs}, indent=1) + '\n')
+    print(text)
+
+
+if __name__ == '__main__':
+    main()

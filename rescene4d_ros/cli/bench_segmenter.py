@@ -1,0 +1,150 @@
+"""`rescene4d bench segmenter`: stages, cached visits, memory and sparse convolution."""
+from __future__ import annotations
+
+import argparse
+from dataclasses import asdict
+import json
+from multiprocessing import get_context
+from pathlib import Path
+import platform
+import tempfile
+import time
+
+import numpy as np
+from rescene4d_ros import __version__
+from rescene4d_ros.data import read_snapshots
+from rescene4d_ros.errors import ScanError
+from rescene4d_ros.inference import InferenceConfig, Segmenter
+from rescene4d_ros.inference.profile import peak_memory, stage_costs, synchronize
+from rescene4d_ros.inference.segmenter import STAGES
+from rescene4d_ros.memory import SceneMemory
+from rescene4d_ros.models import make_visit_input, ModelConfig
+from rescene4d_ros.models.backbones.unet import PRESETS, SparseUNet
+from rescene4d_ros.models.throughput import measure, Rate
+from rescene4d_ros.scene import SceneTracker, TrackerConfig
+from rescene4d_ros.sparse import Voxels
+from rescene4d_ros.structures import Scan
+from rich.console import Console
+from rich.table import Table
+import torch
+
+VISITS_IN_MEMORY = (2, 4)
+
+
+def add_arguments(segmenter: argparse.ArgumentParser) -> None:
+    """Declare the flags."""
+    segmenter.add_argument('--bag', type=Path, default=Path('data/sample'),
+                           help='visits to segment, at least two')
+    segmenter.add_argument('--weights', default='', help='default: those of the package')
+    segmenter.add_argument('--device', choices=('auto', 'cpu', 'cuda'), default='auto')
+    segmenter.add_argument('--threads', type=int, default=2, help='of torch')
+    segmenter.add_argument('--repeats', type=int, default=3, help='the fastest run counts')
+    segmenter.add_argument('--unet', choices=PRESETS, default='small',
+                           help='whose convolutions are compared with plain products')
+    segmenter.add_argument('--voxel-size', type=float, default=0.04, metavar='M',
+                           help='of the cloud that the U-Net convolves')
+    segmenter.add_argument('--json', type=Path, metavar='FILE', help='write all numbers there')
+
+
+def run(options: argparse.Namespace) -> int:
+    """Measure, print the tables, and write them where asked."""
+    config = InferenceConfig(weights=options.weights, device=options.device,
+                             torch_threads=options.threads)
+    scans = [scan for scan, _ in read_snapshots(options.bag)]
+    if len(scans) < 2:
+        raise ScanError(f'{options.bag}: expected at least two visits, got {len(scans)}; give a '
+                        'bag of one place at several times')
+    console = Console()
+    device = torch.device('cuda' if torch.cuda.is_available() and options.device != 'cpu'
+                          else 'cpu')
+    progress = Console(stderr=True)
+    with progress.status('stages'):
+        costs = stage_costs(config, scans[:2], options.repeats, time.perf_counter)
+    console.print(_stage_table(costs, scans[:2]))
+    with progress.status('a visit into the memory'):
+        into_memory = _visit_into_memory(config, scans)
+    with progress.status('memory'):
+        peaks = {n: _peak_memory(config, scans, n) for n in VISITS_IN_MEMORY}
+    with progress.status('sparse convolution'):
+        rates = _rates(options, scans[0], device)
+    console.print(_rate_table(rates, options))
+    ratios = {'one_cached_over_anew': costs['one_cached']['total'] / costs['anew']['total'],
+              'peak_of_4_over_2': peaks[4] / peaks[2] if all(peaks.values()) else None}
+    console.print(f'a visit into the memory, its commit included: {into_memory:.2f} s\n'
+                  f'a new visit beside a cached one over both anew: '
+                  f'{ratios["one_cached_over_anew"]:.2f}')
+    if ratios['peak_of_4_over_2']:
+        console.print(f'peak memory of 4 cached visits over 2: {ratios["peak_of_4_over_2"]:.2f} '
+                      f'({peaks[4]:.2f} and {peaks[2]:.2f} GiB)')
+    if options.json:
+        document = {'version': __version__, 'torch': torch.__version__, 'device': str(device),
+                    'machine': platform.processor() or platform.machine(),
+                    'threads': options.threads, 'points': [len(s) for s in scans[:2]],
+                    'stages_s': costs, 'visit_into_memory_s': into_memory, 'peak_gib': peaks,
+                    'ratios': ratios, 'unet': options.unet, 'voxel_size_m': options.voxel_size,
+                    'convolution': {name: {**asdict(rate), 'share': rate.share}
+                                    for name, rate in rates.items()}}
+        options.json.parent.mkdir(parents=True, exist_ok=True)
+        options.json.write_text(json.dumps(document, indent=1, allow_nan=False) + '\n')
+        print(options.json)
+    return 0
+
+
+def _visit_into_memory(config: InferenceConfig, scans: list[Scan]) -> float:
+    """Return the mean seconds per visit after the first: store, segment, associate, commit."""
+    segmenter = Segmenter.load(config)
+    with tempfile.TemporaryDirectory() as folder, SceneMemory.open(
+            Path(folder) / 'memory', map_id='bench', frame_id='map',
+            class_names=segmenter.class_names) as memory:
+        tracker = SceneTracker(memory, segmenter, TrackerConfig())
+        times = []
+        for scan in scans:
+            start = time.perf_counter()
+            tracker.add_visit(scan)
+            times.append(time.perf_counter() - start)
+    return sum(times[1:]) / len(times[1:])
+
+
+def _peak_memory(config: InferenceConfig, scans: list[Scan], n_visits: int) -> float | None:
+    """Measure in a process of its own; visits are repeated where there are too few."""
+    visits = [scans[k % len(scans)] for k in range(n_visits)]
+    with get_context('spawn').Pool(1) as pool:
+        return pool.apply(peak_memory, (config, visits))
+
+
+def _rates(options: argparse.Namespace, scan: Scan, device: torch.device) -> dict[str, Rate]:
+    """Measure a U-Net with random weights on the voxels of one visit."""
+    visit = make_visit_input(scan, np.zeros(len(scan), int),
+                             ModelConfig(voxel_size=options.voxel_size))
+    slot = torch.nn.functional.pad(visit.coords, (1, 0))
+    voxels = Voxels.build(slot.to(device))
+    unet = SparseUNet(visit.feats.shape[1], PRESETS[options.unet]).to(device)
+    return measure(unet, voxels.sort(visit.feats.to(device)), voxels, options.repeats, _clock)
+
+
+def _clock() -> float:
+    """Return seconds once the GPU, if there is one, is done."""
+    synchronize()
+    return time.perf_counter()
+
+
+def _stage_table(costs: dict[str, dict[str, float]], scans: list[Scan]) -> Table:
+    """Return seconds per stage of the three ways to segment two visits."""
+    table = Table('stage', 'both anew', 'one cached', 'both cached',
+                  title=f'two visits of {len(scans[0])} and {len(scans[1])} points, seconds')
+    for stage in (*STAGES, 'total'):
+        table.add_row(stage, *(f'{costs[way][stage]:.3f}'
+                               for way in ('anew', 'one_cached', 'cached')),
+                      end_section=stage == STAGES[-1])
+    return table
+
+
+def _rate_table(rates: dict[str, Rate], options: argparse.Namespace) -> Table:
+    """Return what the convolutions reach of the products' rate."""
+    table = Table('pass', 'GFLOP', 'products', 'convolutions', 'network', 'share of the products',
+                  title=f'U-Net {options.unet}, voxels of {options.voxel_size} m, seconds')
+    for name, rate in rates.items():
+        table.add_row(name.replace('_', ' and '), f'{rate.flop / 1e9:.2f}',
+                      f'{rate.products_s:.4f}', f'{rate.convolutions_s:.4f}',
+                      f'{rate.network_s:.4f}', f'{100 * rate.share:.0f} %')
+    return table

@@ -1,0 +1,68 @@
+"""The ablation of the strategies from end to end at toy size, and that it goes on."""
+from __future__ import annotations
+
+from dataclasses import replace
+import json
+from pathlib import Path
+import subprocess
+import sys
+
+import numpy as np
+from rescene4d_ros.data.sequence_file import write_sequence
+from rescene4d_ros.structures import Box, ObjectState, SequenceTruth, TrueObject
+
+SCRIPT = Path(__file__).parents[2] / 'benchmarks' / 'ablation.py'
+
+
+def with_objects(sequence, truth) -> SequenceTruth:
+    """Return the truth with what is scored: every object at every visit."""
+    ids = np.unique(np.concatenate([v.instance for v in truth.visits]))[1:]
+    visits = []
+    for scan, visit in zip(sequence.scans, truth.visits):
+        objects = []
+        for i in ids.tolist():
+            own = visit.instance == i
+            state = ObjectState.PRESENT if own.any() else ObjectState.ABSENT
+            middle = scan.xyz[own].mean(0) if own.any() else np.zeros(3)
+            objects.append(TrueObject(i, 2 if i % 2 else 4, state, bool(own.any()), np.eye(4),
+                                      Box(middle, (0.5, 0.5, 0.5))))
+        visits.append(replace(visit, objects=tuple(objects)))
+    return SequenceTruth(tuple(visits))
+
+
+def test_all_variants_are_trained_scored_and_told(tmp_path, toy_room, tiny_recipe):
+    rooms = tmp_path / 'rooms'
+    rooms.mkdir()
+    sequence, truth = toy_room(0)
+    write_sequence(rooms / 'a.npz', sequence, with_objects(sequence, truth))
+    (tmp_path / 'recipe.yaml').write_text(tiny_recipe.to_yaml())
+    out = tmp_path / 'out'
+
+    def run(*more):
+        code = f'import runpy; runpy.run_path({str(SCRIPT)!r}, run_name="__main__")'
+        return subprocess.run(
+            [sys.executable, '-c', code, str(tmp_path / 'recipe.yaml'), '--set',
+             'train.steps=1', '--data', str(rooms), '--test', str(rooms), '--out', str(out),
+             '--workers', '0', *more], capture_output=True, text=True, timeout=600)
+
+    done = run()
+    assert done.returncode == 0, done.stderr
+    rows = [[cell.strip() for cell in line.split('|')[1:-1]]
+            for line in (out / 'ablation.md').read_text().splitlines()]
+    # The toy network is a U-Net: two strategies.
+    assert [row[0] for row in rows[2:]] == ['none', 'contrastive', 'mask pooling', 'all']
+    assert {len(row) for row in rows} == {len(rows[0])}
+    assert rows[0][1:4] == ['t_map', 't_map50', 't_map25']
+    document = json.loads((out / 'ablation.json').read_text())
+    assert set(document['runs']) == {'none', 'contrastive', 'mask pooling', 'all'}
+    config = (out / 'none-0' / 'config.yaml').read_text()
+    assert 'contrastive_weight: 0.0' in config
+    assert "temporal_mask_pooling: 'off'" in config
+    stamps = {p: p.stat().st_mtime_ns for p in out.glob('*/metrics.jsonl')}
+    assert len(stamps) == 4
+
+    assert run().returncode == 0
+    assert {p: p.stat().st_mtime_ns for p in out.glob('*/metrics.jsonl')} == stamps
+    other = run('--set', 'train.lr=0.5')
+    assert other.returncode == 1
+    assert 'take another --out' in other.stderr
