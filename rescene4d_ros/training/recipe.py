@@ -81,7 +81,9 @@ class Recipe:
             if not dot:
                 raise ConfigError(f'recipe: expected SECTION.KEY as the name of a setting, got '
                                   f'{name!r}; for example train.steps')
-            values[section] = {**(values.get(section) or {}), key: value}
+            held = values.get(section) or {}
+            if isinstance(held, Mapping):
+                values[section] = {**held, key: value}
         return cls.from_mapping(values)
 
     def to_yaml(self) -> str:

@@ -2,16 +2,25 @@
 from __future__ import annotations
 
 from dataclasses import replace
+import importlib.util
 import json
 from pathlib import Path
-import subprocess
-import sys
 
 import numpy as np
+import pytest
 from rescene4d_ros.data.sequence_file import write_sequence
 from rescene4d_ros.structures import Box, ObjectState, SequenceTruth, TrueObject
 
 SCRIPT = Path(__file__).parents[2] / 'benchmarks' / 'ablation.py'
+
+
+@pytest.fixture
+def ablation():
+    """Return the script as a module."""
+    spec = importlib.util.spec_from_file_location('ablation', SCRIPT)
+    loaded = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(loaded)
+    return loaded
 
 
 def with_objects(sequence, truth) -> SequenceTruth:
@@ -23,14 +32,14 @@ def with_objects(sequence, truth) -> SequenceTruth:
         for i in ids.tolist():
             own = visit.instance == i
             state = ObjectState.PRESENT if own.any() else ObjectState.ABSENT
-            middle = scan.xyz[own].mean(0) if own.any() else np.zeros(3)
+            middle = scan.xyz[own].mean(0, dtype=float) if own.any() else np.zeros(3)
             objects.append(TrueObject(i, 2 if i % 2 else 4, state, bool(own.any()), np.eye(4),
                                       Box(middle, (0.5, 0.5, 0.5))))
         visits.append(replace(visit, objects=tuple(objects)))
     return SequenceTruth(tuple(visits))
 
 
-def test_all_variants_are_trained_scored_and_told(tmp_path, toy_room, tiny_recipe):
+def test_all_variants_are_trained_scored_and_told(tmp_path, toy_room, tiny_recipe, ablation):
     rooms = tmp_path / 'rooms'
     rooms.mkdir()
     sequence, truth = toy_room(0)
@@ -39,14 +48,11 @@ def test_all_variants_are_trained_scored_and_told(tmp_path, toy_room, tiny_recip
     out = tmp_path / 'out'
 
     def run(*more):
-        code = f'import runpy; runpy.run_path({str(SCRIPT)!r}, run_name="__main__")'
-        return subprocess.run(
-            [sys.executable, '-c', code, str(tmp_path / 'recipe.yaml'), '--set',
-             'train.steps=1', '--data', str(rooms), '--test', str(rooms), '--out', str(out),
-             '--workers', '0', *more], capture_output=True, text=True, timeout=600)
+        ablation.main([str(tmp_path / 'recipe.yaml'), '--set', 'train.steps=1', '--data',
+                       str(rooms), '--test', str(rooms), '--out', str(out), '--workers', '0',
+                       *more])
 
-    done = run()
-    assert done.returncode == 0, done.stderr
+    run()
     rows = [[cell.strip() for cell in line.split('|')[1:-1]]
             for line in (out / 'ablation.md').read_text().splitlines()]
     # The toy network is a U-Net: two strategies.
@@ -61,8 +67,13 @@ def test_all_variants_are_trained_scored_and_told(tmp_path, toy_room, tiny_recip
     stamps = {p: p.stat().st_mtime_ns for p in out.glob('*/metrics.jsonl')}
     assert len(stamps) == 4
 
-    assert run().returncode == 0
-    assert {p: p.stat().st_mtime_ns for p in out.glob('*/metrics.jsonl')} == stamps
-    other = run('--set', 'train.lr=0.5')
-    assert other.returncode == 1
-    assert 'take another --out' in other.stderr
+    scores = document['runs']['all'][0]
+    (out / 'all-0' / 'evaluate' / 'metrics.json').unlink()     # stopped before its end
+    run()
+    assert json.loads((out / 'ablation.json').read_text())['runs']['all'][0] == scores
+    del stamps[out / 'all-0' / 'metrics.jsonl']
+    assert stamps.items() <= {p: p.stat().st_mtime_ns for p in out.glob('*/metrics.jsonl')}.items()
+    with pytest.raises(SystemExit, match='take another --out'):
+        run('--set', 'train.lr=0.5')
+    with pytest.raises(SystemExit, match='expected a recipe with contrastive'):
+        run('--set', 'losses.contrastive_weight=0')

@@ -43,4 +43,4 @@ def test_wrong_changes_are_named(path, text, told):
 def test_sections_hold_settings(tmp_path):
     (tmp_path / 'r.yaml').write_text('train: [1, 2]')
     with pytest.raises(ConfigError, match='settings in the section train'):
-        Recipe.read(tmp_path / 'r.yaml')
+        Recipe.read(tmp_path / 'r.yaml', {'train.steps': 3})
