@@ -209,7 +209,16 @@ def test_share_of_changes_is_that_of_real_rooms():
     assert share(3, p_move=0.0, p_remove=0.0, p_arrive=0.0, p_swap=0.0) == 0
 
 
-def test_crowded_room():
-    """A room of more than a hundred objects."""
-    life = lives(1, visits=1, min_objects=150, max_objects=150, room_type='office')[0]
-    assert len(life.visits[0]) > 100
+@pytest.mark.parametrize(('asked', 'kind'), [
+    (5, 'living'), (25, 'office'), (80, 'bedroom'), (150, 'living'), (150, 'kitchen')])
+def test_room_holds_as_many_as_asked_for(asked, kind):
+    """From nearly empty to crowded."""
+    life, = lives(1, visits=1, min_objects=asked, max_objects=asked, room_type=kind)
+    assert len(life.visits[0]) == asked
+
+
+def test_room_is_full_earlier_with_the_bound_of_the_fixed_sets():
+    """A bound on failures that does not grow with what is asked for."""
+    life, = lives(1, visits=1, min_objects=150, max_objects=150, room_type='office',
+                  failures_per_object=0.0)
+    assert 100 < len(life.visits[0]) < 150
