@@ -1,51 +1,62 @@
-"""Ids of look-alikes dealt anew: what is left of a switch when nobody can tell who is who."""
+"""Identity of look-alikes as a group: what is left of a switch when nobody can tell who is who."""
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
-from rescene4d_ros.evaluation.identity import IssuedIds
+from rescene4d_ros.evaluation.identity import (
+    GAP_ACCURACY,
+    GAP_COVERAGE,
+    GAP_RECALL,
+    identity_counts,
+    IssuedIds,
+    RATES,
+    SWITCH,
+)
 
 
-def exchange_lookalikes(ids: IssuedIds, groups: np.ndarray) -> IssuedIds:
+def exchanged_counts(ids: IssuedIds, groups: np.ndarray) -> np.ndarray:
     """
-    Deal the ids that look-alikes got in a visit anew among those who got them.
+    Count switches and recovered gaps, each group of look-alikes as a whole.
 
     Two equal chairs that trade places leave no trace, and where some of six leave and others
-    move, no method can know which. What it can know is how many there are and which ids are
-    theirs. So in each visit the ids of a group are dealt anew among its members that got one
-    there: the id and the member that can be together in most visits come together first. Who is
-    there when stays as it is.
+    move, no method can know which. What it can know is how many went on and which ids are
+    theirs. So of a group there are as many switches as members that two visits in a row show,
+    less the ids that the group has in both; and as many recovered gaps as members that are back,
+    at most the ids that the group had before, not in the visit before, and has again.
 
     Parameters
     ----------
     ids : IssuedIds
     groups : ndarray (G,), int
-        Members of one positive group are look-alikes; 0 = none.
+        Members of one positive group are look-alikes; 0 = none, counted one by one.
 
     Returns
     -------
-    IssuedIds
-        The same ids per group and visit.
+    ndarray (7, 2), int64
+        As `identity_counts`; rows other than switches and gaps are 0.
 
     """
-    issued = ids.issued.copy()
+    counts = np.zeros((len(RATES), 2), dtype=np.int64)
+    single = identity_counts(ids, instances=groups == 0)
+    for row in (SWITCH, GAP_RECALL, GAP_ACCURACY, GAP_COVERAGE):
+        counts[row] = single[row]
     for group in np.unique(groups[groups > 0]):
-        members = np.flatnonzero(groups == group)
-        issued[:, members] = _deal(ids.issued[:, members])
-    return replace(ids, issued=issued)
+        members = groups == group
+        issued, visible = ids.issued[:, members], ids.is_visible[:, members]
+        known: set[int] = set()
+        for t in range(1, len(issued)):
+            last, now = (set(row[row > 0].tolist()) for row in issued[t - 1:t + 1])
+            known |= last
+            both = int(((issued[t - 1] > 0) & (issued[t] > 0)).sum())
+            counts[SWITCH] += max(both - len(last & now), 0), both
+            back = np.flatnonzero(visible[t] & ~visible[t - 1] & visible[:t].any(0))
+            tried = sum(_is_matched(issued[:t + 1, g], visible[:t, g]) for g in back)
+            right = min(tried, len((now - last) & known))
+            counts[GAP_RECALL] += right, len(back)
+            counts[GAP_ACCURACY] += right, tried
+            counts[GAP_COVERAGE] += tried, len(back)
+    return counts
 
 
-def _deal(issued: np.ndarray) -> np.ndarray:
-    """Return the ids (T, members) of one group dealt anew; 0 = not matched."""
-    numbers = np.unique(issued[issued > 0])
-    waits = (issued[:, :, None] == numbers).any(1)       # (T, ids): to be dealt
-    takes = issued > 0                                   # (T, members): to be dealt to
-    dealt = np.zeros_like(issued)
-    while waits.any():
-        together = waits.T.astype(int) @ takes           # (ids, members): visits
-        i, member = np.unravel_index(together.argmax(), together.shape)
-        visits = waits[:, i] & takes[:, member]
-        dealt[visits, member] = numbers[i]
-        waits[visits, i] = takes[visits, member] = False
-    return dealt
+def _is_matched(issued: np.ndarray, visible: np.ndarray) -> bool:
+    """Return whether a member that is back was matched before its absence and is now."""
+    return bool(issued[-1] > 0 and issued[np.flatnonzero(visible)[-1]] > 0)

@@ -15,7 +15,7 @@ from rescene4d_ros.evaluation.changes import (
     SCORED_KINDS,
 )
 from rescene4d_ros.evaluation.config import ScoreRules
-from rescene4d_ros.evaluation.exchange import exchange_lookalikes
+from rescene4d_ros.evaluation.exchange import exchanged_counts
 from rescene4d_ros.evaluation.identity import (
     identity_counts,
     issued_ids,
@@ -147,17 +147,16 @@ def identity_by_split(sequences: Sequence[ReducedSequence]) -> dict[str, dict]:
     -------
     dict of str to dict
         'static', 'moved', 'returned', 'identical', 'unique': of these objects (merges among them
-        only); 'exchanged': of all objects, look-alikes exchanged; 'gap_1'...: of gaps of so many
-        visits; 'visits_2'...: of the first visits of all sequences that have as many. Each has
-        the rates, and 'opportunities' of each.
+        only); 'exchanged': of all objects, look-alikes as groups (switches and gaps only);
+        'gap_1'...: of gaps of so many visits; 'visits_2'...: of the first visits of all sequences
+        that have as many. Each has the rates, and 'opportunities' of each.
 
     """
     parts: dict[str, np.ndarray] = {}
     for name in ('static', 'moved', 'returned', 'identical', 'unique'):
         parts[name] = sum_counts([identity_counts(s.ids, instances=splits(s.truth, s.ids)[name])
                                   for s in sequences])
-    parts['exchanged'] = sum_counts([identity_counts(exchange_lookalikes(s.ids, s.truth.groups))
-                                     for s in sequences])
+    parts['exchanged'] = sum_counts([exchanged_counts(s.ids, s.truth.groups) for s in sequences])
     for away in range(1, max((longest_gap(s.ids) for s in sequences), default=0) + 1):
         counts = sum_counts([identity_counts(s.ids, visits_away=away) for s in sequences])
         is_gap = np.array(['gap' in name for name in RATES])

@@ -43,6 +43,8 @@ class AssociationConfig:
     nearness_m: float = param(2.0, 'Distance at which nearness has faded to 1/e.', unit='m',
                               ge=0.1, le=100)
     left: float = param(1.4, 'Cost of an object standing elsewhere than before.', ge=0, le=20)
+    returned: float = param(2.0, 'The same where it was gone: to be back is rarer than to move.',
+                            ge=0, le=20)
     left_occupied: float = param(3.0, 'The same where its old place still shows its points.',
                                  ge=0, le=20)
     birth: float = param(0.0, 'Score of being a new object.', ge=-20, le=20)
@@ -131,7 +133,8 @@ def associate(observations: Sequence[Observation], records: Mapping[int, ObjectR
 def _leaving(known: Sequence[ObjectRecord], places: Sequence[PlaceEvidence],
              config: AssociationConfig) -> np.ndarray:
     """Return what it costs each object to have left its old place, (O,)."""
-    return np.array([config.left_occupied if at.place is Place.OCCUPIED and not record.is_gone
+    return np.array([config.returned if record.is_gone
+                     else config.left_occupied if at.place is Place.OCCUPIED
                      else config.left for record, at in zip(known, places)])
 
 

@@ -4,7 +4,7 @@ import itertools
 import numpy as np
 import pytest
 from rescene4d_ros.evaluation.config import ScoreRules
-from rescene4d_ros.evaluation.exchange import exchange_lookalikes
+from rescene4d_ros.evaluation.exchange import exchanged_counts
 from rescene4d_ros.evaluation.identity import (
     identity_counts,
     issued_ids,
@@ -216,34 +216,33 @@ def test_equals_the_slow_twin(seed):
     np.testing.assert_array_equal(total if longest_gap(ids) else [0, 0], identity_counts(ids)[3])
 
 
-@pytest.mark.parametrize(('issued', 'dealt'), [
-    ([[5, 6], [6, 5]], [[5, 6], [5, 6]]),                     # traded places
-    ([[5, 6], [0, 5], [5, 6]], [[6, 5], [0, 5], [6, 5]]),     # one left: who, nobody knows
-    ([[5, 0], [6, 5]], [[5, 0], [5, 6]]),                     # the new one got the old one's id
-    ([[5, 6], [7, 5]], [[5, 6], [5, 7]]),                     # an id is lost: a switch stays
-    ([[5, 6], [7, 8]], [[5, 6], [7, 8]])])
-def test_lookalikes_are_exchanged(issued, dealt):
-    ids = table(issued)
-    assert exchange_lookalikes(ids, np.array([1, 1])).issued.tolist() == dealt
-    assert exchange_lookalikes(ids, np.array([0, 0])).issued.tolist() == issued
-    assert exchange_lookalikes(ids, np.array([1, 2])).issued.tolist() == issued
+@pytest.mark.parametrize(('issued', 'switches', 'gaps'), [
+    ([[5, 6], [6, 5]], [0, 2], [0, 0]),              # traded places
+    ([[5, 6], [0, 5], [5, 6]], [0, 2], [1, 1]),      # one left: who, nobody knows
+    ([[5, 0], [6, 5]], [0, 1], [0, 0]),              # the new one got the old one's id
+    ([[5, 6], [7, 5]], [1, 2], [0, 0]),              # an id is lost
+    ([[5, 6], [7, 8]], [2, 2], [0, 0]),
+    ([[5, 6], [0, 6], [7, 6]], [0, 2], [0, 1])])     # back, as a new one
+def test_lookalikes_as_a_group(issued, switches, gaps):
+    counts = exchanged_counts(table(issued), np.array([1, 1])).tolist()
+    assert counts[RATES.index('id_switch_rate')] == switches
+    assert counts[RATES.index('gap_recovery_recall')] == gaps
 
 
 @pytest.mark.parametrize('seed', range(20))
-def test_exchange_keeps_ids_and_opportunities(seed):
+def test_groups_are_never_scored_worse_and_ask_as_much(seed):
     rng = np.random.default_rng(seed)
-    issued = np.stack([rng.permutation(6)[:5] + 1 for _ in range(6)])
-    issued[rng.random(issued.shape) < 0.2] = 0
-    groups = rng.integers(0, 3, 5)
-    ids = table(issued)
-    dealt = exchange_lookalikes(ids, groups)
-    for group in range(3):
-        inside = groups == group
-        np.testing.assert_array_equal(np.sort(dealt.issued[:, inside]),
-                                      np.sort(issued[:, inside]))
-    np.testing.assert_array_equal(dealt.issued > 0, issued > 0)
-    before, after = identity_counts(ids)[0], identity_counts(dealt)[0]
-    assert after[1] == before[1]
+    issued = np.stack([rng.permutation(7)[:5] + 1 for _ in range(6)])
+    visible = rng.random(issued.shape) < 0.8
+    ids = table(np.where(visible & (rng.random(issued.shape) < 0.9), issued, 0), visible)
+    rows = [RATES.index(name) for name in ('id_switch_rate', 'gap_recovery_recall',
+                                           'gap_recovery_accuracy', 'gap_attempt_coverage')]
+    alone = identity_counts(ids)[rows]
+    np.testing.assert_array_equal(exchanged_counts(ids, np.zeros(5, int))[rows], alone)
+    grouped = exchanged_counts(ids, rng.integers(0, 3, 5))[rows]
+    np.testing.assert_array_equal(grouped[:, 1], alone[:, 1])
+    assert grouped[0, 0] <= alone[0, 0]
+    assert (grouped[1:, 0] >= alone[1:, 0]).all()
 
 
 def test_rates_without_opportunity_are_undefined():
