@@ -78,8 +78,8 @@ def run(options: argparse.Namespace) -> int:
     if options.json:
         document = {'version': __version__, 'machine': platform.processor() or platform.machine(),
                     'data': options.data and str(options.data), 'clock': options.clock,
-                    'ratio': ratio,
-                    'visits': [asdict(v) for v in visits],
+                    'ratios': ratios, 'visits': [asdict(v) for v in visits],
+                    'unchanged': [asdict(v) for v in unchanged],
                     'association': [asdict(r) for r in rooms]}
         options.json.parent.mkdir(parents=True, exist_ok=True)
         options.json.write_text(json.dumps(document, indent=1, allow_nan=False) + '\n')
