@@ -27,6 +27,7 @@ from rescene4d_ros.memory.overlooked import find_overlooked, REASON
 from rescene4d_ros.memory.places import VisitView
 from rescene4d_ros.memory.records import ObjectRecord, Observation, VisitFacts
 from rescene4d_ros.memory.replay import carry_ids, replay
+from rescene4d_ros.memory.splitting import split_again, standing_splits
 from rescene4d_ros.memory.store import SceneMemory
 from rescene4d_ros.structures import Scan, SceneUpdate, Segmentation, VisitInfo, VisitStatus
 
@@ -112,7 +113,8 @@ class SceneTracker:
         Process stored visits again, late and failed ones included, and replace what they gave.
 
         Objects whose points lie on those of an object known before keep its id; others get ids
-        never given before. Nothing is replaced until all visits are through.
+        never given before. What people split is parted again. Nothing is replaced until all
+        visits are through.
 
         Parameters
         ----------
@@ -165,7 +167,7 @@ class SceneTracker:
         labels = {visit.visit_id: resolve_labels(self.memory.labels(visit.visit_id), aliases)
                   for visit in past}
         next_id = self.memory.header.next_object_id
-        history = []
+        before, history = records, []
         for visit in again:
             window = self._space.context(visit, [*past, *again[:len(history)]], self._window)
             facts = self._understand(visit, window, labels, records, next_id)
@@ -174,8 +176,9 @@ class SceneTracker:
             next_id = max([next_id, *(i + 1 for i in records)])
             if progress is not None:
                 progress(len(history), len(again))
-        return carry_ids(history, {v.visit_id: self.memory.labels(v.visit_id) for v in again},
-                         frozenset(self.memory.records), self.memory.header.next_object_id)
+        history = carry_ids(history, {v.visit_id: self.memory.labels(v.visit_id) for v in again},
+                            frozenset(self.memory.records), self.memory.header.next_object_id)
+        return split_again(history, before, standing_splits(self.memory))
 
     @property
     def _window(self) -> int:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 from rescene4d_ros.errors import DuplicateVisitError, VisitOrderError
-from rescene4d_ros.memory.corrections import lock
+from rescene4d_ros.memory.corrections import lock, merge, split
 from rescene4d_ros.memory.integrity import find_faults
 from rescene4d_ros.memory.store import SceneMemory
 from rescene4d_ros.scene import SceneTracker, TrackerConfig
@@ -389,6 +389,34 @@ def test_reprocess_of_a_range_equals_reprocess_of_all(tmp_path):
         snapshots.append([(o.object_id, o.box, o.states, o.moved_m, o.class_probs.tobytes())
                           for o in diary.memory.snapshot().objects])
     assert snapshots[0] == snapshots[1]
+
+
+@pytest.mark.parametrize('start', [None, 2, 3, 4])
+def test_reprocess_keeps_what_people_split(tmp_path, start):
+    diary = Diary(tmp_path)
+    ids, _ = diary.visit(1, furniture())
+    for day in (2, 3, 4):
+        diary.visit(day, moved(furniture(), 4, x=1.6) if day > 2 else furniture())
+    new = split(diary.memory, ids[2], 3)
+    labels = [diary.memory.labels(visit) for visit in (1, 2, 3, 4)]
+    assert dict(diary.memory.past[ids[2]]) == {
+        1: ObjectState.PRESENT, 2: ObjectState.PRESENT, 3: ObjectState.ABSENT,
+        4: ObjectState.NOT_OBSERVED}            # the other one stands at its place
+    known = {i: (r.state, r.first_seen_ns, r.n_observations, r.box)
+             for i, r in diary.memory.records.items()}
+    updates = list(diary.tracker.reprocess(start))
+    assert [(diary.memory.labels(v) == labels[v - 1]).all() for v in (1, 2, 3, 4)] == [True] * 4
+    assert {i: (r.state, r.first_seen_ns, r.n_observations, r.box)
+            for i, r in diary.memory.records.items()} == known
+    assert set(np.unique(updates[-1].object_ids)) == {0, *ids.values(), new} - {ids[2]}
+    assert find_faults(diary.memory) == ()
+    again, changes = diary.visit(5, moved(furniture(), 4, x=1.6))
+    assert again[2] == new                      # the memory does not make them one again
+    assert changes == {}
+    undone = merge(diary.memory, ids[2], new)
+    list(diary.tracker.reprocess())
+    assert undone == (new, ids[2])
+    assert new not in diary.memory.records
 
 
 def test_failed_reprocess_leaves_everything_as_it_was(tmp_path):

@@ -1,7 +1,7 @@
 """What people know better: names, locks, merges and splits of objects, each journalled."""
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
 from rescene4d_ros.errors import MemoryFormatError
@@ -10,6 +10,8 @@ from rescene4d_ros.memory import row_images, rows, schema
 from rescene4d_ros.memory.folding import join_merged
 from rescene4d_ros.memory.merging import merge_events
 from rescene4d_ros.memory.replay import replay
+from rescene4d_ros.memory.splitting import ACTION as SPLIT
+from rescene4d_ros.memory.splitting import first_one, UNDONE
 from rescene4d_ros.memory.store import SceneMemory
 from rescene4d_ros.structures import ObjectState, VisitStatus
 from sqlalchemy import Connection, select, update
@@ -33,7 +35,7 @@ def rename(memory: SceneMemory, object_id: int, name: str) -> None:
     """
     object_id = memory.known_id(object_id)
     with memory.correcting('object renamed', {'object': object_id}) as (connection, entry):
-        row_images.keep(connection, entry, [object_id])
+        row_images.keep_notes(connection, entry, object_id)
         _annotate(connection, object_id, name=name)
 
 
@@ -52,7 +54,7 @@ def lock(memory: SceneMemory, object_id: int, is_locked: bool = True) -> None:
     object_id = memory.known_id(object_id)
     action = 'object locked' if is_locked else 'object unlocked'
     with memory.correcting(action, {'object': object_id}) as (connection, entry):
-        row_images.keep(connection, entry, [object_id])
+        row_images.keep_notes(connection, entry, object_id)
         _annotate(connection, object_id, is_locked=int(is_locked))
 
 
@@ -124,14 +126,19 @@ def split(memory: SceneMemory, object_id: int, from_visit: int) -> int:
                 f'{memory.path}: expected object {object_id} to be seen before visit {from_visit} '
                 'and since; choose a later or an earlier visit, see `rescene4d memory history`')
         new_id, record = memory.header.next_object_id, memory.records[object_id]
-        with memory.correcting('object split', {'object': object_id, 'visit': from_visit,
+        shown = since[0].visit_id
+        left, states = first_one(
+            before, [visit.stamp_ns for visit in done if visit.stamp_ns >= since[0].stamp_ns],
+            memory.scan(shown).xyz[memory.labels(shown) == object_id])
+        later = later[-len(states):]
+        with memory.correcting(SPLIT, {'object': object_id, 'visit': from_visit,
                                                 'new': new_id}) as (connection, entry):
             row_images.keep(connection, entry, [object_id, new_id], later)
             tables.put_records(connection, [
-                replace(before, state=ObjectState.NOT_OBSERVED),
+                left,
                 replace(record, object_id=new_id, first_seen_ns=since[0].stamp_ns,
                         n_observations=len(since))])
-            _hand_over(connection, object_id, new_id, later)
+            _hand_over(connection, object_id, new_id, dict(zip(later, states)))
             memory.advance(connection, next_object_id=new_id + 1)
         return new_id
 
@@ -140,7 +147,8 @@ def undo(memory: SceneMemory) -> str:
     """
     Take back the latest correction that is not taken back yet.
 
-    Ids that a split gave are not given again.
+    Names and locks can always be taken back; a merge or a split only until the memory has built
+    on it. Ids that a split gave are not given again.
 
     Returns
     -------
@@ -150,7 +158,7 @@ def undo(memory: SceneMemory) -> str:
     Raises
     ------
     MemoryFormatError
-        There is none, or visits have been processed since.
+        There is none, or it is a merge or split and visits have been processed since.
 
     """
     with memory.mutex:
@@ -158,16 +166,17 @@ def undo(memory: SceneMemory) -> str:
         with memory.reading() as connection:
             entry = connection.execute(
                 select(schema.undo.c.entry_id).order_by(schema.undo.c.entry_id.desc())).scalar()
+            is_note = entry is not None and row_images.is_note(connection, entry)
         if entry is None:
             raise MemoryFormatError(f'{memory.path}: expected a correction to undo, found none; '
                                     'see `rescene4d memory journal`')
         taken_back = next(e for e in journal if e['entry_id'] == entry)
         final = [e for e in journal if e['entry_id'] > entry and e['action'] in FINAL]
-        if final:
+        if final and not is_note:
             raise MemoryFormatError(
                 f"{memory.path}: {taken_back['action']!r} cannot be undone: {final[0]['action']!r}"
                 ' came after it and built on it; correct the objects as they are now')
-        with memory.correcting('undone', {'entry': entry}) as (connection, _):
+        with memory.correcting(UNDONE, {'entry': entry}) as (connection, _):
             row_images.restore(connection, entry)
         return taken_back['action']
 
@@ -188,14 +197,15 @@ def _refuse_locked(memory: SceneMemory, ids: Iterable[int]) -> None:
                                 'are locked; `rescene4d memory unlock` them first')
 
 
-def _hand_over(connection: Connection, old: int, new: int, visit_ids: Iterable[int]) -> None:
-    """Give what some visits say of one id to another; the first was not observed there."""
-    for visit_id in visit_ids:
+def _hand_over(connection: Connection, old: int, new: int,
+               visits: Mapping[int, ObjectState]) -> None:
+    """Give what some visits say of one id to another, and say how the first one was there."""
+    for visit_id, state in visits.items():
         for table in (schema.observations, schema.states, schema.changes):
             connection.execute(update(table).where(
                 table.c.visit_id == visit_id, table.c.object_id == old).values(object_id=new))
         connection.execute(schema.states.insert().values(
-            visit_id=visit_id, object_id=old, state=int(ObjectState.NOT_OBSERVED)))
+            visit_id=visit_id, object_id=old, state=int(state)))
         labels = rows.decode_labels(connection.execute(select(schema.labels.c.object_ids).where(
             schema.labels.c.visit_id == visit_id)).scalar())
         labels[labels == old] = new

@@ -22,7 +22,7 @@ class WriterLock:
     MemoryLockedError
         Another process, or another part of this one, holds it.
     StorageError
-        The lock file cannot be made.
+        The lock file cannot be made, or the file system knows no locks.
 
     """
 
@@ -34,12 +34,16 @@ class WriterLock:
                                'check that the folder exists and may be written') from error
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
+        except BlockingIOError as error:
             holder = os.pread(self._file, 32, 0).decode(errors='replace').strip() or 'unknown'
             os.close(self._file)
             raise MemoryLockedError(
                 f'{path.parent}: expected to be the only writer, but process {holder} has this '
                 'memory open; stop that process or use another memory folder') from error
+        except OSError as error:
+            os.close(self._file)
+            raise StorageError(f'{path}: cannot lock the file ({error.strerror}); use a folder on '
+                               'a file system with locks') from error
         try:
             os.ftruncate(self._file, 0)
             os.pwrite(self._file, f'{os.getpid()}\n'.encode(), 0)

@@ -144,11 +144,13 @@ class ReadableMemory(OpenMemory):
                                     f'{object_id}; see `rescene4d memory show`')
         return now
 
-    def journal(self) -> tuple[dict, ...]:
-        """Return what was done to the memory, oldest first."""
+    def journal(self, *actions: str) -> tuple[dict, ...]:
+        """Return what was done to the memory, oldest first; all or some kinds of actions."""
+        query = select(schema.journal).order_by(schema.journal.c.entry_id)
+        if actions:
+            query = query.where(schema.journal.c.action.in_(actions))
         with self.reading() as connection:
-            entries = connection.execute(select(schema.journal).order_by(
-                schema.journal.c.entry_id))
+            entries = connection.execute(query)
             return tuple({'entry_id': row.entry_id, 'revision': row.revision,
                           'visit_id': row.visit_id, 'action': row.action,
                           'detail': json.loads(row.detail)}

@@ -97,11 +97,11 @@ def carry_ids(history: Sequence[VisitFacts], old_labels: Mapping[int, np.ndarray
     for i in sorted({*alive, *merged}):
         if i not in names:
             names[i], next_id = next_id, next_id + 1
-    return [_renamed(facts, names) for facts in history]
+    return [rename_ids(facts, names) for facts in history]
 
 
-def _renamed(facts: VisitFacts, names: Mapping[int, int]) -> VisitFacts:
-    """Return the facts with some objects under other ids."""
+def rename_ids(facts: VisitFacts, names: Mapping[int, int]) -> VisitFacts:
+    """Return the facts with some objects under other ids: old one to new one."""
     def keys(mapping):
         return dict(sorted((names.get(i, i), value) for i, value in mapping.items()))
     labels = facts.object_ids.copy()

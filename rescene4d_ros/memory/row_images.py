@@ -21,16 +21,24 @@ def keep(connection: Connection, entry: int, object_ids: Iterable[int],
              for name, column in BY_OBJECT for i in object_ids]
     image += [('labels', 'visit_id', int(i), _rows(connection, 'labels', 'visit_id', i))
               for i in visit_ids]
-    packed = zlib.compress(json.dumps(image, default=_as_text).encode())
-    connection.execute(schema.undo.insert().values(entry_id=entry, before=packed))
+    _store(connection, entry, image)
+
+
+def keep_notes(connection: Connection, entry: int, object_id: int) -> None:
+    """Store only what people said of an object: no visit builds on that."""
+    found = _rows(connection, 'notes', 'object_id', object_id)
+    _store(connection, entry, [('notes', 'object_id', object_id, found)])
+
+
+def is_note(connection: Connection, entry: int) -> bool:
+    """Return whether the rows of a journal entry are only what people said."""
+    return {name for name, *_ in _image(connection, entry)} == {'notes'}
 
 
 def restore(connection: Connection, entry: int) -> None:
     """Put the rows of a journal entry back in the place of what is there now, and drop them."""
-    packed = connection.execute(select(schema.undo.c.before).where(
-        schema.undo.c.entry_id == entry)).scalar()
-    image = [(schema.tables.tables[name], column, value, found) for name, column, value, found
-             in json.loads(zlib.decompress(packed), object_hook=_as_bytes)]
+    image = [(schema.tables.tables[name], column, value, found)
+             for name, column, value, found in _image(connection, entry)]
     # All deletions first: a row may bear another object's id now.
     for table, column, value, _ in image:
         connection.execute(table.delete().where(table.c[column] == value))
@@ -38,6 +46,19 @@ def restore(connection: Connection, entry: int) -> None:
         if found:
             connection.execute(table.insert(), found)
     connection.execute(schema.undo.delete().where(schema.undo.c.entry_id == entry))
+
+
+def _store(connection: Connection, entry: int, image: list) -> None:
+    """Store rows, packed, under a journal entry."""
+    packed = zlib.compress(json.dumps(image, default=_as_text).encode())
+    connection.execute(schema.undo.insert().values(entry_id=entry, before=packed))
+
+
+def _image(connection: Connection, entry: int) -> list:
+    """Return (table, column, value, rows) of a journal entry."""
+    packed = connection.execute(select(schema.undo.c.before).where(
+        schema.undo.c.entry_id == entry)).scalar()
+    return json.loads(zlib.decompress(packed), object_hook=_as_bytes)
 
 
 def _rows(connection: Connection, name: str, column: str, value: int) -> list[dict]:

@@ -131,6 +131,18 @@ def test_what_later_visits_built_on_is_not_undone(filled, make_scan, make_facts)
     assert corrections.undo(filled) == 'object renamed'
 
 
+def test_name_and_lock_are_undone_also_after_later_visits(filled, make_scan, make_facts):
+    corrections.rename(filled, 1, 'desk')
+    corrections.lock(filled, 1)
+    filled.commit(make_facts(filled, filled.add_visit(make_scan(4))))
+    after = {name: rows for name, rows in dump(filled).items() if name != 'notes'}
+    assert corrections.undo(filled) == 'object locked'
+    assert (filled.names(), filled.locked()) == ({1: 'desk'}, frozenset())
+    assert corrections.undo(filled) == 'object renamed'
+    assert filled.names() == {}
+    assert {name: rows for name, rows in dump(filled).items() if name != 'notes'} == after
+
+
 def test_name_is_kept_by_lock_and_taken_away_by_an_empty_one(filled):
     corrections.rename(filled, 3, 'the old table')
     corrections.lock(filled, 3)

@@ -3,8 +3,10 @@ from __future__ import annotations
 
 from multiprocessing import get_context
 import os
+from pathlib import Path
 import resource
 import signal
+from tempfile import TemporaryDirectory
 import time
 
 import numpy as np
@@ -15,6 +17,7 @@ from rescene4d_ros.memory.store import SceneMemory
 from rescene4d_ros.structures import VisitStatus
 
 FORK = get_context('fork')
+NOBODY = 65534         # root may write everywhere
 
 
 def work(path, url, make_scan, make_facts, first_day, told) -> None:
@@ -205,3 +208,42 @@ def test_unwritable_folder_says_so(tmp_path, open_memory):
     blocked.write_text('not a folder')
     with pytest.raises(StorageError, match='cannot make the memory folder'):
         open_memory(blocked / 'memory')
+
+
+def refused_as_reader(path, told) -> None:
+    """Open a memory in every way as somebody who may not write it; tell what was said."""
+    if os.getuid() == 0:
+        os.setgid(NOBODY)
+        os.setuid(NOBODY)
+    for way in (SceneMemory.edit, SceneMemory.inspect):
+        try:
+            way(path).close()
+        except StorageError as error:
+            os.write(told, f'{error}\n'.encode())
+
+
+def test_read_only_folder_says_so_and_loses_nothing(make_scan, make_facts):
+    with TemporaryDirectory(prefix='rescene4d_') as place:      # one that others may look into
+        os.chmod(place, 0o755)
+        path = Path(place) / 'memory'
+        with SceneMemory.open(path, 'hall', 'map', ('chair', 'table')) as memory:
+            memory.commit(make_facts(memory, memory.add_visit(make_scan(1))))
+        for part in (path, *path.rglob('*')):
+            part.chmod(0o555 if part.is_dir() else 0o444)
+        read_end, write_end = os.pipe()
+        worker = FORK.Process(target=refused_as_reader, args=(path, write_end))
+        worker.start()
+        os.close(write_end)
+        with os.fdopen(read_end) as pipe:
+            told = pipe.read().splitlines()
+        worker.join()
+        for part in (path, path / 'visits'):
+            part.chmod(0o755)
+        for part in path.glob('*.*'):
+            part.chmod(0o644)
+        writing, reading = told
+        assert 'check that the folder exists and may be written' in writing
+        assert 'check the rights' in reading
+        with SceneMemory.edit(path) as memory:
+            assert sorted(memory.records) == [1]
+            assert find_faults(memory) == ()
