@@ -1,5 +1,8 @@
 """Questions and corrections over DDS: a node that has seen four visits, asked as a robot would."""
+from dataclasses import replace
+
 from geometry_msgs.msg import Point
+import numpy as np
 import pytest
 from rescene4d_ros.memory import questions, SceneMemory
 from rescene4d_ros.msg import Moment, SceneChange, SceneObject
@@ -8,6 +11,7 @@ from rescene4d_ros.node.conversions import change_to_msg, time_to_msg
 from rescene4d_ros.srv import CorrectObject, ObjectHistory, QueryChanges, QueryObjects
 
 CORRECT = CorrectObject.Request
+DAY_NS = 86_400 * 10 ** 9
 
 
 def at_visit(visit_id):
@@ -34,13 +38,20 @@ def filled(client, processes, weights, tmp_path, visits, cloud_message):
     return node, objects
 
 
+def instances(cloud):
+    """Return the field `instance` of a segmented cloud."""
+    offset = next(f.offset for f in cloud.fields if f.name == 'instance')
+    data = np.frombuffer(cloud.data, np.uint8).reshape(-1, cloud.point_step)
+    return data[:, offset:offset + 4].copy().view(np.uint32)[:, 0].tolist()
+
+
 def center(box):
     """Return the middle of a box message."""
     middle: Point = box.pose.position
     return middle.x, middle.y, middle.z
 
 
-def test_questions_and_corrections(client, processes, filled, visits, tmp_path):
+def test_questions_and_corrections(client, processes, filled, visits, cloud_message, tmp_path):
     """Every question is answered as the memory on disk answers it, and corrections are kept."""
     node, objects = filled
 
@@ -107,6 +118,9 @@ def test_questions_and_corrections(client, processes, filled, visits, tmp_path):
     assert merged.object_id == one
     assert shown_after(merged) == set(known)
     client.wait(lambda: {m.id for m in markers[-1].markers if m.ns == 'boxes'} == set(known))
+    clouds = client.listen(interfaces.SEGMENTED_CLOUD)
+    client.wait(lambda: clouds)
+    assert set(instances(clouds[-1])) == {0, one}
     found, = ask(QueryObjects, object_id=split.object_id).objects             # by its alias
     assert (found.object_id, found.name) == (one, 'Omas Stuhl')
 
@@ -150,9 +164,17 @@ def test_questions_and_corrections(client, processes, filled, visits, tmp_path):
         assert hint in answer.message, answer.message
         assert answer.revision == before
 
+    # While a visit is processed: an answer at once, and neither visit nor correction is lost.
+    client.publish(cloud_message(replace(visits[0], stamp_ns=visits[3].stamp_ns + DAY_NS)))
+    renamed = correct(CORRECT.RENAME, object_id=one, name='Opas Stuhl')
+    assert renamed.success
+    client.wait(lambda: objects[-1].revision == before + 2)
+    assert objects[-1].visit_id == 5
+    assert ask(ObjectHistory, object_id=one).name == 'Opas Stuhl'
+
     assert processes.stop(node) == 0
     assert 'Traceback' not in node.log.read_text()
     with SceneMemory.inspect(path) as memory:
-        assert memory.names() == {one: 'Omas Stuhl'}
+        assert memory.names() == {one: 'Opas Stuhl'}
         assert split.object_id in memory.records
         assert memory.locked() == frozenset()
