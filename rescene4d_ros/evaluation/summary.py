@@ -30,7 +30,7 @@ from rescene4d_ros.evaluation.segmentation import score_segmentation
 from rescene4d_ros.evaluation.sequences import PredictedSequence, states_of, TrueSequence
 
 CHANGE_RATES = ('change_precision', 'change_recall', 'false_change_rate',
-                'unobserved_as_removed_rate')
+                'unobserved_as_removed_rate', 'in_place_as_removed_rate')
 
 
 @dataclass(frozen=True)
@@ -115,10 +115,11 @@ def _change_scores(sequences: Sequence[ReducedSequence]) -> dict:
 
 
 def _change_counts(counts: ChangeCounts) -> np.ndarray:
-    """Return (4, 2) events and opportunities in the order of CHANGE_RATES."""
+    """Return (5, 2) events and opportunities in the order of CHANGE_RATES."""
     right = counts.right.sum()
     return np.array([[right, counts.stated.sum()], [right, counts.true.sum()],
-                     counts.false_changes, counts.unobserved_as_removed])
+                     counts.false_changes, counts.unobserved_as_removed,
+                     counts.in_place_as_removed])
 
 
 def identity_by_split(sequences: Sequence[ReducedSequence]) -> dict[str, dict]:
