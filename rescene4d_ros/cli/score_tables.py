@@ -12,8 +12,8 @@ SECTIONS = {
     'identity': ('id_switch_rate', 'fragmentation_rate', 'merge_rate', 'gap_recovery_recall',
                  'gap_recovery_accuracy', 'gap_attempt_coverage', 'false_reactivation_rate'),
     'change': ('change_precision', 'change_recall', 'change_f1', 'false_change_rate',
-               'unobserved_as_removed_rate', 'move_error_cm_median', 'move_error_deg_median',
-               'change_calibration_error')}
+               'unobserved_as_removed_rate', 'in_place_as_removed_rate', 'move_error_cm_median',
+               'move_error_deg_median', 'change_calibration_error')}
 UNITS = {'move_error_cm_median': 'cm', 'move_error_deg_median': 'deg'}
 
 

@@ -28,6 +28,8 @@ class ChangeCounts:
         Unchanged objects that were said to have changed; unchanged objects, both per visit.
     unobserved_as_removed : ndarray (2,), int64
         Objects said to be removed where they only were not seen; objects that were not seen.
+    in_place_as_removed : ndarray (2,), int64
+        The same of those that still stand where they were last seen.
     move_errors : ndarray (M, 2), float64, cm and deg
         Of the moves that are right and come with a motion.
     confidences : ndarray (C, 2), float64
@@ -43,6 +45,7 @@ class ChangeCounts:
     true: np.ndarray
     false_changes: np.ndarray
     unobserved_as_removed: np.ndarray
+    in_place_as_removed: np.ndarray
     move_errors: np.ndarray
     confidences: np.ndarray
     confusion: np.ndarray
@@ -83,6 +86,7 @@ def count_changes(truth: TrueSequence, prediction: PredictedSequence, ids: Issue
     said = {(c.visit, g) for c, g in zip(stated, owners)}
     removed = {(c.visit, g) for c, g in zip(stated, owners) if c.kind == ChangeKind.REMOVED}
     unchanged, unseen = _unchanged(truth, states, true), _unseen(truth, states)
+    in_place = {(t, g) for t, g in unseen if _is_in_place(truth, states, t, g)}
     errors = [move_error(truth, states, c, g) for c, g, r in zip(stated, owners, right)
               if r and c.kind == ChangeKind.MOVED and c.after_T_before is not None]
     return ChangeCounts(
@@ -90,6 +94,7 @@ def count_changes(truth: TrueSequence, prediction: PredictedSequence, ids: Issue
         _by_kind([c.kind for c in stated]), _by_kind(list(true.values())),
         np.array([len(unchanged & said), len(unchanged)]),
         np.array([len(unseen & removed), len(unseen)]),
+        np.array([len(in_place & removed), len(in_place)]),
         np.array([e for e in errors if e is not None]).reshape(-1, 2),
         np.array([(c.confidence, r) for c, r in zip(stated, right)], dtype=float).reshape(-1, 2),
         _confusion(true, stated, owners))
@@ -100,6 +105,7 @@ def pool(counts: Sequence[ChangeCounts]) -> ChangeCounts:
     return ChangeCounts(
         sum(c.right for c in counts), sum(c.stated for c in counts), sum(c.true for c in counts),
         sum(c.false_changes for c in counts), sum(c.unobserved_as_removed for c in counts),
+        sum(c.in_place_as_removed for c in counts),
         np.concatenate([c.move_errors for c in counts]),
         np.concatenate([c.confidences for c in counts]), sum(c.confusion for c in counts))
 
@@ -155,6 +161,13 @@ def _unseen(truth: TrueSequence, states: np.ndarray) -> set[tuple[int, int]]:
     before = np.maximum.accumulate(states == ObjectState.PRESENT, axis=1)
     unseen = (states == ObjectState.NOT_OBSERVED) & before & ~is_away(truth.changes)
     return {(int(t), int(g)) for g, t in np.argwhere(unseen)}
+
+
+def _is_in_place(truth: TrueSequence, states: np.ndarray, visit: int, instance: int) -> bool:
+    """Return whether an unseen instance stands where it was last seen: its changes say so."""
+    seen = np.flatnonzero(states[instance, :visit] == ObjectState.PRESENT)[-1]
+    since = truth.changes[instance, seen + 1:visit + 1]
+    return bool(np.isin(since, (ChangeKind.UNKNOWN, ChangeKind.DEFORMED)).all())
 
 
 def _confusion(true: dict[tuple[int, int], ChangeKind], stated: Sequence[PredictedChange],

@@ -34,7 +34,7 @@ from rescene4d_ros.evaluation.segmentation import (
 from rescene4d_ros.evaluation.sequences import PredictedSequence, states_of, TrueSequence
 
 CHANGE_RATES = ('change_precision', 'change_recall', 'change_f1', 'false_change_rate',
-                'unobserved_as_removed_rate')
+                'unobserved_as_removed_rate', 'in_place_as_removed_rate')
 
 
 @dataclass(frozen=True)
@@ -133,10 +133,11 @@ def _change_scores(sequences: Sequence[ReducedSequence]) -> dict:
 
 
 def change_counts(counts: ChangeCounts) -> np.ndarray:
-    """Return (5, 2) events and opportunities in the order of CHANGE_RATES."""
+    """Return (6, 2) events and opportunities in the order of CHANGE_RATES."""
     right, stated, true = counts.right.sum(), counts.stated.sum(), counts.true.sum()
     return np.array([[right, stated], [right, true], [2 * right, stated + true],
-                     counts.false_changes, counts.unobserved_as_removed])
+                     counts.false_changes, counts.unobserved_as_removed,
+                     counts.in_place_as_removed])
 
 
 def identity_by_split(sequences: Sequence[ReducedSequence]) -> dict[str, dict]:

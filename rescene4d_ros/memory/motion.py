@@ -12,10 +12,12 @@ from rescene4d_ros.geometry.registration import register, Registration, standing
 from rescene4d_ros.geometry.se3 import invert, size_of, transform
 from rescene4d_ros.geometry.visibility import Cloud, is_flat, looked_past, SAME_SURFACE
 from rescene4d_ros.memory.records import ObjectRecord, Observation, POINT_SPACING
+from rescene4d_ros.structures import Box
 
 OTHER_SURFACE = 0.06   # m; a point farther from all old ones is on another surface
 PATCH_STEP = 0.07      # m; points this near belong to one patch of changed surface
-HINGE_REACH = 0.2      # share of a leaf's width by which its edge may miss the axis of its turn
+HINGE_REACH = 0.25     # share of a leaf's width by which its edge may miss the axis of its turn
+LEAF_SLIM = 0.35       # most thickness of a leaf, with its handle, in shares of its width
 HINGE_DET = 0.06       # of (identity - turn): leaves turn by more than 14 degrees
 
 
@@ -106,7 +108,8 @@ def estimate_motion(record: ObjectRecord, seen: Observation, now: Cloud, before:
     estimate, best = _rigid_motion(record, seen, now, before, max(shares), still, config)
     if estimate.motion is Motion.STILL:
         estimate = _reshaped(record, seen, now, before, still, best, config) or estimate
-    if estimate.motion is Motion.MOVED and _swings(record, estimate.after_T_before):
+    if estimate.motion is Motion.MOVED and _swings(record.box, seen.box,
+                                                         estimate.after_T_before):
         return MotionEstimate(Motion.DEFORMED, np.eye(4), estimate.confidence)
     return estimate
 
@@ -165,18 +168,18 @@ def _is_move(best: Registration, record: ObjectRecord, config: MotionConfig) -> 
     return distance >= config.move_m or np.degrees(angle) >= config.turn_deg
 
 
-def _swings(record: ObjectRecord, after_T_before: np.ndarray) -> bool:
-    """Return whether a motion is that of a leaf: flat, upright, turning about one of its edges."""
-    if not is_flat(record.box):
+def _swings(old: Box, new: Box, after_T_before: np.ndarray) -> bool:
+    """Return whether a motion is that of a door leaf: slim, tall, turning about an edge."""
+    leaf = min((old, new), key=lambda box: box.size[1] / box.size[0])
+    turn = np.eye(2) - after_T_before[:2, :2]
+    if leaf.size[1] > LEAF_SLIM * leaf.size[0] or leaf.size[2] < leaf.size[0] \
+            or np.linalg.det(turn) < HINGE_DET:
         return False
-    turn, shift = np.eye(2) - after_T_before[:2, :2], after_T_before[:2, 3]
-    if abs(np.linalg.det(turn)) < HINGE_DET:
-        return False                     # hardly turns
-    hinge = np.linalg.solve(turn, shift)
-    around = corners(record.box)
+    hinge = np.linalg.solve(turn, after_T_before[:2, 3])
+    around = corners(leaf)
     edges = (around[[0, 1]] + around[[3, 2]]) / 2        # of the long side, which comes first
     far = np.linalg.norm(edges - hinge, axis=1).min()
-    return bool(far <= HINGE_REACH * record.box.size[0])
+    return bool(far <= HINGE_REACH * leaf.size[0])
 
 
 def _changed_area(record: ObjectRecord, seen: Observation, now: Cloud, before: Cloud | None,

@@ -39,8 +39,8 @@ from rescene4d_ros.structures import ScanSequence, SequenceTruth
 KEYS = ('t_map t_map50 t_map25 map map50 map25 t_mrec t_mrec_by_change id_switch_rate '
         'fragmentation_rate merge_rate gap_recovery_recall gap_recovery_accuracy '
         'gap_attempt_coverage false_reactivation_rate change_precision change_recall change_f1 '
-        'false_change_rate unobserved_as_removed_rate move_error_cm_median '
-        'move_error_deg_median').split()
+        'false_change_rate unobserved_as_removed_rate in_place_as_removed_rate '
+        'move_error_cm_median move_error_deg_median').split()
 FEW = ('pairwise', 'memory_oracle_masks')
 
 

@@ -261,7 +261,7 @@ def slow_change_counts(changes, states, issued, stated):
     right = [k for (t, g), kind in true.items() if any(
         (c.visit, c.kind, owner(c)) == (t, kind, g) for c in stated)
         for k in [SCORED_KINDS.index(kind)]]
-    false = unchanged = lost = unseen = 0
+    false = unchanged = lost = unseen = lost_in_place = in_place = 0
     for g, row in enumerate(states):
         inside = True
         for t in range(len(row)):
@@ -272,8 +272,13 @@ def slow_change_counts(changes, states, issued, stated):
                 false += bool(mine)
             if row[t] == HIDDEN and inside and PRESENT in list(row[:t]):
                 unseen += 1
-                lost += any(c.kind == REMOVED for c in mine)
-    return right, [false, unchanged], [lost, unseen]
+                said = any(c.kind == REMOVED for c in mine)
+                lost += said
+                seen = max(u for u in range(t) if row[u] == PRESENT)
+                stands = not set(changes[g][seen + 1:t + 1]) - {0, DEFORMED}
+                in_place += stands
+                lost_in_place += said and stands
+    return right, [false, unchanged], [lost, unseen], [lost_in_place, in_place]
 
 
 @pytest.mark.parametrize('seed', range(60))
@@ -292,10 +297,11 @@ def test_counts_equal_the_slow_twin(scored, seed):
                          states=states)
     found = count_changes(truth, scored.prediction([], stated),
                           IssuedIds(issued > 0, issued, {}), states)
-    right, false, lost = slow_change_counts(changes, states, issued.tolist(), stated)
+    right, false, lost, in_place = slow_change_counts(changes, states, issued.tolist(), stated)
     assert found.right.tolist() == [right.count(k) for k in range(len(SCORED_KINDS))]
     assert found.false_changes.tolist() == false
     assert found.unobserved_as_removed.tolist() == lost
+    assert found.in_place_as_removed.tolist() == in_place
     assert found.confidences[:, 1].sum() == len(right)
     if stated:
         bars = calibration_bins(found.confidences, 1 + seed % 12)

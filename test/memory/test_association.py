@@ -116,6 +116,28 @@ def test_gone_object_is_preferred_to_one_whose_place_still_shows_it():
     assert result.links == {0: 2}
 
 
+@pytest.mark.parametrize('n', [25, 60])
+def test_few_points_of_a_thing_that_left_its_place_are_that_thing(n):
+    whole = shape(at=(2, 1), seed=4, n=4000)
+    view = whole[(whole[:, 2] > 0.6) & (whole[:, 0] > 2.2)][:n]
+    assert link([seen(view)], [known(3, shape())]).links == {0: 3}
+
+
+def test_twin_that_was_there_comes_before_one_that_was_gone():
+    records = [known(1, shape(), is_gone=True), known(2, shape())]
+    result = link([seen(shape(at=(2, 2), seed=1))], records)
+    assert result.links == {0: 2}
+    assert result.alternatives == {2: (1,)}
+
+
+def test_confidence_is_that_of_all_choices():
+    records = [known(k, shape(at=at)) for k, at in enumerate(((0, 0), (4, 0), (4, 4), (0, 4)), 1)]
+    twins = link([seen(shape(at=(2, 2), seed=1))], records).confidence
+    alone = link([seen(shape(at=(2, 2), seed=1))], records[:1]).confidence
+    assert list(twins.values()) == pytest.approx([0.25], abs=0.03)
+    assert alone[1] > 0.9
+
+
 def test_piece_of_a_split_mask_is_part_of_its_object():
     whole = shape((2.0, 0.9, 0.8), seed=3, n=6000)
     left, right = whole[whole[:, 0] < 0.4], whole[whole[:, 0] >= 0.4]

@@ -61,7 +61,7 @@ def test_choice_equals_its_definition(own, earlier, n):
         share = {t: s for t, s in share.items() if s >= MIN_OVERLAP}
         if not share:
             break
-        nearly = [t for t in share if max(share.values()) - share[t] < SAME]
+        nearly = [t for t in share if share[t] > max(share.values()) - SAME]
         wanted.add(max(nearly))
         left.remove(max(nearly))
     chosen = choose_context(array(own), [array(e) for e in earlier], n)

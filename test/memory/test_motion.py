@@ -109,6 +109,12 @@ def test_leaf_that_swings_has_another_shape(hinge, degrees):
     assert estimate(LEAF, turned(LEAF, way, hinge)).motion is Motion.DEFORMED
 
 
+def test_turn_about_a_corner_of_what_is_no_leaf_is_a_move():
+    cube = CHAIR[CHAIR[:, 2] < 0.5]
+    result = estimate(CHAIR, turned(CHAIR, 70, cube.min(0)), paths=(RING, RING))
+    assert result.motion is Motion.MOVED
+
+
 def test_leaf_that_hangs_elsewhere_has_moved():
     elsewhere = turned(LEAF, 90, (1.0, 0, 0)) + (-0.9, 1.2, 0)
     assert estimate(LEAF, elsewhere).motion is Motion.MOVED

@@ -1,0 +1,36 @@
+"""What is new, and what only was not looked at before."""
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from rescene4d_ros.memory.changes import ChangeConfig, judge
+from rescene4d_ros.memory.motion import MotionConfig
+from rescene4d_ros.memory.observations import make_observation
+from rescene4d_ros.memory.places import VisitView
+from rescene4d_ros.structures import ChangeKind, ObjectState, Scan, VisitInfo, VisitStatus
+
+DAY = 86_400 * 10**9
+
+
+def grid(x, y, z) -> np.ndarray:
+    """Return points of an axis-parallel patch, 3 cm apart."""
+    axes = [np.arange(*v, 0.03) if isinstance(v, tuple) else np.array([float(v)])
+            for v in (x, y, z)]
+    return np.stack(np.meshgrid(*axes), -1).reshape(-1, 3).astype(np.float32)
+
+
+BOX = np.concatenate([grid((3.0, 3.5), (1.0, 1.5), 0.5), grid(3.0, (1.0, 1.5), (0.05, 0.5))])
+
+
+@pytest.mark.parametrize(('floor_until', 'kinds'), [(4.0, [ChangeKind.ADDED]), (2.5, [])])
+def test_new_only_where_the_place_was_seen_empty(floor_until, kinds):
+    before = Scan(grid((0, floor_until), (0, 3), 0), DAY)
+    after = Scan(np.concatenate([grid((0, 4), (0, 3), 0), BOX]), 2 * DAY)
+    points = np.arange(len(after) - len(BOX), len(after))
+    seen = make_observation(after, points, np.ones(1), 0.9, np.zeros(0), {}, None)
+    visit = VisitInfo(2, after.stamp_ns, VisitStatus.DONE, 'second', len(after))
+    verdict = judge(visit, {}, {1: seen}, {}, {}, VisitView(after),
+                    [VisitView(before, np.zeros(len(before), np.int64))], ('box',),
+                    MotionConfig(), ChangeConfig())
+    assert [c.kind for c in verdict.changes] == kinds
+    assert verdict.states == {1: ObjectState.PRESENT}
