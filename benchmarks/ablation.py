@@ -18,6 +18,7 @@ from statistics import mean, stdev
 
 from rescene4d_ros.cli.flags import setting
 from rescene4d_ros.cli.main import main as rescene4d
+from rescene4d_ros.inference import read_weights
 from rescene4d_ros.models.backbones.unet import PRESETS as UNETS
 from rescene4d_ros.training import Recipe
 
@@ -71,10 +72,20 @@ def run_one(folder: Path, settings: list[str], options: argparse.Namespace) -> d
                     str(folder / 'weights.safetensors'), '--out', str(folder / 'evaluate'),
                     '--torch-threads', str(options.threads)]
         evaluate += ['--limit', str(options.limit)] if options.limit else []
-        for command in (train, evaluate):
+        # Trained again, weights would be the same and their file not, which evaluate refuses.
+        for command in (evaluate,) if is_trained(folder / 'weights.safetensors') else (
+                train, evaluate):
             if code := rescene4d(command):
                 raise SystemExit(code)
     return json.loads(metrics.read_text())['methods']['joint']
+
+
+def is_trained(weights: Path) -> bool:
+    """Return whether these are the weights of a last step."""
+    if not weights.exists():
+        return False
+    told = read_weights(weights)[1].training
+    return told['steps'] == told['of_steps']
 
 
 def flat(scores: dict) -> dict[str, float | None]:
