@@ -24,7 +24,7 @@ from rescene4d_ros.memory.merging import find_merges, merge_events
 from rescene4d_ros.memory.motion import MotionConfig
 from rescene4d_ros.memory.observations import make_observation, observe
 from rescene4d_ros.memory.overlooked import find_overlooked, REASON
-from rescene4d_ros.memory.places import VisitView
+from rescene4d_ros.memory.places import VisitView, was_looked_at
 from rescene4d_ros.memory.records import ObjectRecord, Observation, VisitFacts
 from rescene4d_ros.memory.replay import carry_ids, replay
 from rescene4d_ros.memory.splitting import split_again, standing_splits
@@ -222,13 +222,14 @@ class SceneTracker:
         *before, cloud = self._prepared([*earlier, scan], keys)
         view = VisitView(scan, cloud=cloud)
         places = view.places_of(records)
-        association = associate(observations, records, places, self._association)
+        past = [VisitView(s, labels[v.visit_id], c)
+                for v, s, c in zip(window, earlier, before)][::-1]
+        association = associate(observations, records, places, self._association,
+                                lambda seen: was_looked_at(seen, past))
         seen, reasons, confidence = _named(scan, observations, association, next_id,
                                            self._config.birth_score)
         missed = find_overlooked(scan, records, places, seen, self._config.min_points)
         seen, reasons = seen | missed, reasons | dict.fromkeys(missed, REASON)
-        past = [VisitView(s, labels[v.visit_id], c)
-                for v, s, c in zip(window, earlier, before)][::-1]
         merges = find_merges(records, seen, past, self.memory.locked())
         merged = merge_events(visit, records, merges, self.memory.header.class_names)
         seen, reasons, confidence = ({merges.get(i, i): value for i, value in named.items()}

@@ -8,7 +8,7 @@ and class, which alone can bring back an object that was away.
 """
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -45,6 +45,9 @@ class AssociationConfig:
     left: float = param(1.4, 'Cost of an object standing elsewhere than before.', ge=0, le=20)
     returned: float = param(2.0, 'The same where it was gone: to be back is rarer than to move.',
                             ge=0, le=20)
+    unseen: float = param(3.0, 'Cost where neither the old place was looked at now nor the new '
+                          'one before: two things are likelier then than one that moved.',
+                          ge=0, le=20)
     left_occupied: float = param(3.0, 'The same where its old place still shows its points.',
                                  ge=0, le=20)
     birth: float = param(0.0, 'Score of being a new object.', ge=-20, le=20)
@@ -90,7 +93,8 @@ class Association:
 
 
 def associate(observations: Sequence[Observation], records: Mapping[int, ObjectRecord],
-              places: Mapping[int, PlaceEvidence], config: AssociationConfig) -> Association:
+              places: Mapping[int, PlaceEvidence], config: AssociationConfig,
+              was_seen: Callable[[Observation], bool] = lambda _: True) -> Association:
     """
     Give every observation one remembered object, or declare it new.
 
@@ -103,6 +107,8 @@ def associate(observations: Sequence[Observation], records: Mapping[int, ObjectR
     places : mapping of object id to PlaceEvidence
         What the newest visit shows at each object's old place.
     config : AssociationConfig
+    was_seen : callable
+        Say whether an earlier visit looked at the place of an observation; asked where it counts.
 
     Returns
     -------
@@ -114,7 +120,7 @@ def associate(observations: Sequence[Observation], records: Mapping[int, ObjectR
     known = [records[i] for i in ids]
     evidence = gather(observations, known, [places[i] for i in ids])
     leaving = _leaving(known, [places[i] for i in ids], config)
-    score, pairs = _solve(observations, known, evidence, leaving, config)
+    score, pairs = _solve(observations, known, evidence, leaving, config, was_seen)
     links, reasons, unlinked = {}, {}, []
     for m, o in pairs:
         if o < len(ids) and score[m, o] > FORBIDDEN / 2:
@@ -146,14 +152,15 @@ def _births(n: int, config: AssociationConfig) -> np.ndarray:
 
 
 def _solve(observations: Sequence[Observation], known: Sequence[ObjectRecord], e: Evidence,
-           leaving: np.ndarray, config: AssociationConfig
+           leaving: np.ndarray, config: AssociationConfig, was_seen: Callable[[Observation], bool]
            ) -> tuple[np.ndarray, list[tuple[int, int]]]:
     """
     Find the best assignment; columns beyond the objects are births.
 
-    Comparing shapes is costly, so it is done lazily: a pair counts as of fitting shape until
-    the assignment wants it, then it is compared, and the assignment made again. What comes out
-    is what comparing all pairs would give, unless the rounds run out.
+    Comparing shapes is costly, so it is done lazily: a pair counts as of fitting shape, at a
+    place that was looked at before, until the assignment wants it; then it is compared, and the
+    assignment made again. What comes out is what comparing all pairs would give, unless the
+    rounds run out.
 
     """
     births = _births(len(observations), config)
@@ -167,6 +174,8 @@ def _solve(observations: Sequence[Observation], known: Sequence[ObjectRecord], e
             break
         for m, o in unsure:
             e.shape[m, o] = shape_likeness(known[o], observations[m])
+            if e.unseen[o] and np.isnan(e.fresh[m]):
+                e.fresh[m] = not was_seen(observations[m])
     return score, pairs
 
 
@@ -186,6 +195,7 @@ def _score(e: Evidence, leaving: np.ndarray, config: AssociationConfig) -> np.nd
              + config.kind * (e.kind - 0.5) + size)
     shape = e.clarity * np.clip(config.shape * (np.nan_to_num(e.shape, nan=1.0) - 0.9), -6, 0)
     moved = config.nearness * np.exp(-e.distance / config.nearness_m) - leaving + shape
+    moved = moved - config.unseen * np.nan_to_num(e.fresh)[:, None] * e.unseen
     score = config.query * query + looks + np.where(
         stays, config.place * (e.place - 0.5), moved)
     return np.where(stays | fits | e.nests, score, FORBIDDEN)

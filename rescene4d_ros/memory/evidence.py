@@ -8,7 +8,7 @@ import numpy as np
 from rescene4d_ros.geometry.boxes import bounds_of, iou
 from rescene4d_ros.geometry.containment import fit_into
 from rescene4d_ros.geometry.neighbors import evenly, share_near
-from rescene4d_ros.geometry.visibility import PlaceEvidence
+from rescene4d_ros.geometry.visibility import Place, PlaceEvidence
 from rescene4d_ros.memory.appearance import color_evidence
 from rescene4d_ros.memory.records import ObjectRecord, Observation
 
@@ -36,6 +36,8 @@ class Evidence:
     kind: np.ndarray
     shape: np.ndarray      # NaN where not compared
     distance: np.ndarray   # m
+    unseen: np.ndarray     # (O,) bool: the newest visit did not look at the old place
+    fresh: np.ndarray      # (M,) 1: no earlier visit looked at the place; NaN where not asked
 
 
 def gather(observations: Sequence[Observation], known: Sequence[ObjectRecord],
@@ -55,7 +57,10 @@ def gather(observations: Sequence[Observation], known: Sequence[ObjectRecord],
         _same_place(observations, known, places), query, _features(observations, known),
         _colors(observations, known), *_sizes(observations, known),
         _clarity(observations, known), _kinds(observations, known),
-        np.full(shape, np.nan), distance)
+        np.full(shape, np.nan), distance,
+        np.array([at.place is Place.UNSEEN and not record.is_gone
+                  for record, at in zip(known, places)], dtype=bool),
+        np.full(len(observations), np.nan))
 
 
 def shape_likeness(record: ObjectRecord, seen: Observation) -> float:

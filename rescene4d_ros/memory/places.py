@@ -1,7 +1,7 @@
 """Whether a visit shows an object at a place, by surfaces and by their color."""
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -108,3 +108,9 @@ class VisitView:
         here = describe_color(self._rgb[nearest], self._light)
         return bool(color_evidence(here, color)
                     > (OTHER_COLOR_FLAT if is_flat(box) else OTHER_COLOR))
+
+
+def was_looked_at(seen: Observation, earlier: Sequence[VisitView]) -> bool:
+    """Return whether an earlier visit saw the place of what is seen now, empty or not."""
+    return any(look_at(view.cloud, seen.xyz, seen.box).place is not Place.UNSEEN
+               for view in earlier)

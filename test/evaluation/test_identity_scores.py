@@ -131,7 +131,7 @@ def test_splits(scored):
 
 def slow_splits(changes, visible, groups):
     """Sort each object by the story of its life."""
-    parts = {name: [] for name in ('static', 'moved', 'returned', 'identical')}
+    parts = {name: [] for name in ('static', 'moved', 'returned', 'identical', 'unique')}
     for g, kinds in enumerate(changes):
         story = ''.join('x' if row[g] else '.' for row in visible).strip('.')
         parts['returned'].append('.' in story)
@@ -139,6 +139,7 @@ def slow_splits(changes, visible, groups):
         parts['static'].append('.' not in story and set(kinds) <= {ChangeKind.UNKNOWN,
                                                                    ChangeKind.MERGED})
         parts['identical'].append(groups[g] > 0)
+        parts['unique'].append(not groups[g])
     return parts
 
 

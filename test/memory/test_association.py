@@ -39,13 +39,13 @@ def known(number, xyz, kind=CHAIR, color=RED, is_gone=False) -> ObjectRecord:
                         0.0, '', kind, kind, color, xyz)
 
 
-def link(observations, records, places=None):
+def link(observations, records, places=None, **how):
     """Associate; places not given were seen empty."""
     records = {record.object_id: record for record in records}
     found = {i: PlaceEvidence((places or {}).get(i, Place.SEEN_EMPTY), 0.0, 1.0,
                               np.ones(len(record.xyz), dtype=bool))
              for i, record in records.items()}
-    return associate(observations, records, found, CONFIG)
+    return associate(observations, records, found, CONFIG, **how)
 
 
 def test_first_visit_gives_only_births():
@@ -108,6 +108,15 @@ def test_one_object_per_observation_and_one_observation_per_object():
     result = link(observations, records)
     assert len(set(result.links.values())) == len(result.links)
     assert sorted([*result.links, *result.births, *result.parts]) == list(range(10))
+
+
+@pytest.mark.parametrize('old', [Place.UNSEEN, Place.SEEN_EMPTY])
+@pytest.mark.parametrize('was_seen', [True, False])
+def test_lookalike_in_a_room_never_entered_is_another_thing(old, was_seen):
+    """Unless somebody looked at the old place, or at the new one before: then it moved."""
+    result = link([seen(shape(at=(3, 1), seed=1))], [known(7, shape())], {7: old},
+                  was_seen=lambda _: was_seen)
+    assert result.births == (() if was_seen or old is Place.SEEN_EMPTY else (0,))
 
 
 def test_gone_object_is_preferred_to_one_whose_place_still_shows_it():
