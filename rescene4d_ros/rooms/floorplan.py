@@ -79,6 +79,8 @@ def overlap(one: np.ndarray, others: np.ndarray) -> np.ndarray:
     """Return which of the (N, 4, 2) rectangles overlap the (4, 2) one (separating axes)."""
     own_axes = one[1:3] - one[:2]
     apart = _apart(one @ own_axes.T, others @ own_axes.T)
+    if apart.all():
+        return ~apart
     axes = others[:, 1:3] - others[:, :2]
     apart |= _apart(np.einsum('pd,nad->npa', one, axes), np.einsum('npd,nad->npa', others, axes))
     return ~apart

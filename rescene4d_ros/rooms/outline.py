@@ -3,6 +3,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from rescene4d_ros.rooms import material as look
@@ -104,12 +105,18 @@ class Room:
 
     def contains(self, points: np.ndarray) -> np.ndarray:
         """Return which of the (N, 2) points (m) are inside the outline."""
-        a, b = self.outline, np.roll(self.outline, -1, axis=0)
+        start, end, run, rise = self._sides
         x, y = points[:, None, 0], points[:, None, 1]
-        crosses = (a[:, 1] > y) != (b[:, 1] > y)
-        rise = np.where(b[:, 1] == a[:, 1], 1.0, b[:, 1] - a[:, 1])
-        at = a[:, 0] + (y - a[:, 1]) * (b[:, 0] - a[:, 0]) / rise
+        crosses = (start[1] > y) != (end[1] > y)
+        at = start[0] + (y - start[1]) * run / rise
         return (crosses & (x < at)).sum(axis=1) % 2 == 1
+
+    @cached_property
+    def _sides(self) -> tuple[np.ndarray, ...]:
+        """Return starts (2, P) and ends (2, P) of the sides, how far they run and rise (P,), m."""
+        start, end = self.outline.T, np.roll(self.outline, -1, axis=0).T
+        run, rise = end - start
+        return start, end, run, np.where(rise == 0, 1.0, rise)
 
 
 def make_room(kind: str, crowd: int, rng: np.random.Generator, split: str = 'any',

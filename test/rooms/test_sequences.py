@@ -6,6 +6,7 @@ import sys
 
 import numpy as np
 import pytest
+from rescene4d_ros.cli.main import main
 from rescene4d_ros.config import make
 from rescene4d_ros.data import read_sequence
 from rescene4d_ros.rooms import make_sequence, PRESETS, RoomsConfig
@@ -194,3 +195,11 @@ def test_command_makes_goes_on_and_shows(tmp_path):
     picture = tmp_path / 'a.png'
     subprocess.run([*command, 'show', files[0], '--out', picture], check=True, timeout=300)
     assert Path(picture).read_bytes().startswith(b'\x89PNG')
+
+
+def test_command_refuses_more_than_the_most(tmp_path, capsys):
+    """A request for at least 30 objects is not quietly cut to the default of 20 at most."""
+    command = ['rooms', 'make', '--out', str(tmp_path), '--min-objects', '30']
+    assert main(command) == 2
+    assert 'expected at most 20' in capsys.readouterr().err
+    assert not list(tmp_path.iterdir())
