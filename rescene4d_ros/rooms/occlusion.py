@@ -1,8 +1,8 @@
 """
 Whether something stands between two places, the same on every processor; see `raster`.
 
-A tree of boxes only leaves out triangles that a segment cannot meet: the answer is that of the test
-with every triangle, in 64 bits and a fixed order.
+A tree of boxes only leaves out triangles that a segment cannot meet: the answer is that of the
+test with every triangle, in 64 bits and a fixed order.
 """
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class Occlusion:
 
 @numba.njit(cache=True)
 def _build(low, high):
-    """Return the order of the triangles, and boxes and (first child or triangle, count) of nodes."""
+    """Return the order of triangles; of nodes their boxes, first child or triangle, and count."""
     count = len(low)
     order = np.arange(count)
     node_low, node_high = np.empty((2 * count, 3)), np.empty((2 * count, 3))

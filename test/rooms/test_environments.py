@@ -10,7 +10,7 @@ from rescene4d_ros.data.sequence_file import read_extras
 from rescene4d_ros.rooms.sets import digest_of, read_record, SETS
 
 SEED, _ = next(SETS['rooms-test'].sequences())
-# Not all that depends on the processor can be switched: the ray caster, Embree, cannot.
+# What libraries can be told to use; other processors are emulated by hand, see docs/rooms.md.
 ENVIRONMENTS = {
     'old instructions': {'NPY_DISABLE_CPU_FEATURES': 'X86_V3 X86_V4 AVX512_ICL AVX512_SPR',
                          'OPENBLAS_CORETYPE': 'Nehalem', 'NUMBA_CPU_NAME': 'nehalem'},
