@@ -136,7 +136,8 @@ def scan(surface: Surface, poses: np.ndarray, config: RoomsConfig,
         ranges[_passes(origins.astype(np.float32), directions, ranges, hidden,
                        config.hidden_radius)] = 0.0
     normals = face_normals(surface)[seen.face]
-    cosine = np.abs((normals * directions).sum(axis=3))
+    parts = [normals[..., k] * directions[..., k] for k in range(3)]
+    cosine = np.abs(parts[0] + parts[1] + parts[2])
     ranges[_lost(surface, seen.face, ranges, cosine, rng)] = 0.0
 
     flying_shift = _edge_bleeding(ranges, rng)
