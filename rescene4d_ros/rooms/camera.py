@@ -7,6 +7,7 @@ import numpy as np
 from rescene4d_ros.rooms.config import RoomsConfig
 from rescene4d_ros.rooms.floorplan import footprint, Placed
 from rescene4d_ros.rooms.outline import Room
+from rescene4d_ros.rooms.rigid import settled, turned
 
 FIELD_OF_VIEW = (np.deg2rad(72), np.deg2rad(56))
 
@@ -54,7 +55,7 @@ def camera_poses(room: Room, placed: Iterable[Placed], config: RoomsConfig,
         pose[:3, 0], pose[:3, 1], pose[:3, 2] = right, np.cross(forward, right), forward
         pose[:3, 3] = (*at, np.clip(height, 1.3, 1.8))
         poses.append(pose)
-    return np.stack(poses)
+    return settled(np.stack(poses))
 
 
 def _free_places(room: Room, placed: Iterable[Placed], rng: np.random.Generator) -> np.ndarray:
@@ -113,12 +114,10 @@ def _walk(free: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
     return free[snap]
 
 
-def pixel_rays(config: RoomsConfig) -> np.ndarray:
-    """Return (H, W, 3) float32 unit ray directions in the camera frame."""
-    u = np.tan(FIELD_OF_VIEW[0] / 2) * np.linspace(-1, 1, config.view_width)
-    v = np.tan(FIELD_OF_VIEW[1] / 2) * np.linspace(-1, 1, config.view_height)
-    rays = np.stack([*np.meshgrid(u, v), np.ones((config.view_height, config.view_width))], axis=2)
-    return (rays / np.linalg.norm(rays, axis=2, keepdims=True)).astype(np.float32)
+def image_plane(config: RoomsConfig) -> tuple[np.ndarray, np.ndarray]:
+    """Return x (W,) of the columns and y (H,) of the rows at a depth of 1, float64."""
+    return tuple(settled(np.tan(angle / 2)) * np.linspace(-1, 1, count) for angle, count in zip(
+        FIELD_OF_VIEW, (config.view_width, config.view_height)))
 
 
 def project(points: np.ndarray, room_T_camera: np.ndarray, config: RoomsConfig
@@ -134,7 +133,7 @@ def project(points: np.ndarray, room_T_camera: np.ndarray, config: RoomsConfig
 
     """
     rotation, origin = room_T_camera[:3, :3], room_T_camera[:3, 3]
-    local = (points - origin) @ rotation
+    local = turned(points - origin, rotation.T)
     depth = np.maximum(local[:, 2], 1e-6)
     u = local[:, 0] / depth / np.tan(FIELD_OF_VIEW[0] / 2)
     v = local[:, 1] / depth / np.tan(FIELD_OF_VIEW[1] / 2)

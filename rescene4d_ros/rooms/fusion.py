@@ -51,7 +51,7 @@ def fuse(hits: Hits, owner: np.ndarray, map_T_room: np.ndarray, spacing: float,
     map_T_room : ndarray (4, 4)
     spacing : float, m
     rng : Generator
-        Draws the phase of the grid.
+        Draws the phase of the grid, and what is forgotten and how normals are off, for each pixel.
 
     """
     place = moved(np.where(hits.flying[:, None], hits.measured, hits.true), map_T_room)
@@ -76,10 +76,14 @@ def fuse(hits: Hits, owner: np.ndarray, map_T_room: np.ndarray, spacing: float,
 
     sample = order[first[best]]
     # A fused distance field forgets most of what only one view saw.
-    keep = ~((count[best] == 1) & hits.flying[sample] & (rng.random(len(best)) < 0.8))
+    pixel = hits.pixel[sample]
+    # Drawn for all pixels: a point more or less changes no other.
+    forgotten = rng.random(hits.ranges.size, np.float32) < 0.8
+    bumps = rng.standard_normal((hits.ranges.size, 3), np.float32)
+    keep = ~((count[best] == 1) & hits.flying[sample] & forgotten[pixel])
     normals = mean(hits.normals)
-    normals += rng.normal(0, 0.06, normals.shape)
-    normals /= np.maximum(np.linalg.norm(normals, axis=1, keepdims=True), 1e-9)
+    normals += 0.06 * bumps[pixel]
+    normals /= np.maximum(np.sqrt((normals ** 2).sum(axis=1, keepdims=True)), 1e-9)
     xyz = moved(mean(hits.measured), map_T_room)
     normals = turned(normals, map_T_room[:3, :3]).astype(np.float32)
     return Fused(xyz[keep], normals[keep],

@@ -5,12 +5,14 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
-from rescene4d_ros.rooms.camera import pixel_rays, project
+from rescene4d_ros.rooms.camera import image_plane, project
 from rescene4d_ros.rooms.config import RoomsConfig
 from rescene4d_ros.rooms.floorplan import Placed
 from rescene4d_ros.rooms.furniture import Piece
 from rescene4d_ros.rooms.material import Material
 from rescene4d_ros.rooms.outline import Room
+from rescene4d_ros.rooms.raster import depth_images
+from rescene4d_ros.rooms.rigid import on_grid
 
 RANGE_MIN = 0.35
 
@@ -24,7 +26,7 @@ class Surface:
     ----------
     vertices, local : ndarray (V, 3), float64, m
         In the room, and in the frame of their own model as it was made, whatever its state:
-        patterns stick to cushions and cloth.
+        patterns stick to cushions and cloth. Both on the grid of `on_grid`.
     faces : ndarray (F, 3), int64
     material, instance, semantic : ndarray (F,), int32
         Per face: index in `materials`, instance id (0 = none), class.
@@ -64,18 +66,9 @@ def surface_of(room: Room, placed: Iterable[Placed]) -> Surface:
         for piece in p.pieces:
             take(piece, p.room_T_object, p.instance_id, p.model.class_id)
     per_face = np.repeat(np.array(labels, np.int32), counts, axis=0)
-    return Surface(np.concatenate(vertices), np.concatenate(local), np.concatenate(faces),
+    return Surface(on_grid(np.concatenate(vertices)), on_grid(np.concatenate(local)),
+                   np.concatenate(faces),
                    per_face[:, 0], per_face[:, 1], per_face[:, 2], tuple(materials))
-
-
-def ray_scene(surface: Surface):
-    """Return an open3d RaycastingScene of the triangles."""
-    # Open3D takes a second to load; only who scans pays for it.
-    import open3d as o3d
-    scene = o3d.t.geometry.RaycastingScene(nthreads=1)
-    scene.add_triangles(o3d.core.Tensor(surface.vertices.astype(np.float32)),
-                        o3d.core.Tensor(surface.faces.astype(np.uint32)))
-    return scene
 
 
 @dataclass(frozen=True)
@@ -85,10 +78,12 @@ class Hits:
 
     Attributes
     ----------
+    pixel : ndarray (N,), int64
+        Index in the flat images: what is drawn for a pixel does not depend on other pixels.
     true, measured : ndarray (N, 3), float32, m
         Without and with noise; flying pixels are measured where nothing is.
     face : ndarray (N,), int64
-    uv : ndarray (N, 2), float32
+    uv : ndarray (N, 2), float64
         Where on the face: weights of its second and third corner.
     normals : ndarray (N, 3), float32
         Unit, towards the camera.
@@ -100,6 +95,7 @@ class Hits:
 
     """
 
+    pixel: np.ndarray
     true: np.ndarray
     measured: np.ndarray
     face: np.ndarray
@@ -110,7 +106,7 @@ class Hits:
     ranges: np.ndarray
 
 
-def scan(surface: Surface, scene, poses: np.ndarray, config: RoomsConfig,
+def scan(surface: Surface, poses: np.ndarray, config: RoomsConfig,
          rng: np.random.Generator, hidden: np.ndarray | None = None) -> Hits:
     """
     Take one depth image per pose.
@@ -118,8 +114,6 @@ def scan(surface: Surface, scene, poses: np.ndarray, config: RoomsConfig,
     Parameters
     ----------
     surface : Surface
-    scene : RaycastingScene
-        Of `surface`.
     poses : ndarray (P, 4, 4)
         room_T_camera.
     config : RoomsConfig
@@ -128,45 +122,58 @@ def scan(surface: Surface, scene, poses: np.ndarray, config: RoomsConfig,
         Middle of an upright cylinder that no used ray passes.
 
     """
-    rays = pixel_rays(config)
-    directions = (poses[:, None, None, :3, :3] @ rays[None, ..., None])[..., 0].astype(np.float32)
-    origins = np.broadcast_to(poses[:, None, None, :3, 3], directions.shape).astype(np.float32)
-    found = scene.cast_rays(np.concatenate([origins, directions], axis=3), nthreads=1)
-    ranges = found['t_hit'].numpy().copy()
+    x, y = image_plane(config)
+    seen = depth_images(surface.vertices[surface.faces], poses, x, y)
+    # Of the pixels, to a depth of 1, before and after they are turned into the room.
+    stretch = np.sqrt(x ** 2 + y[:, None] ** 2 + 1)
+    axes = poses[:, None, None, :3, :3]
+    steps = axes[..., 0] * x[:, None] + axes[..., 1] * y[:, None, None] + axes[..., 2]
+    directions = (steps / stretch[..., None]).astype(np.float32)
+    origins = poses[:, None, None, :3, 3]
+    ranges = (seen.depth * stretch).astype(np.float32)
     ranges[~(ranges < config.range_max) | (ranges < RANGE_MIN)] = 0.0
     if hidden is not None:
-        ranges[_passes(origins, directions, ranges, hidden, config.hidden_radius)] = 0.0
-    face = found['primitive_ids'].numpy()
-    normals = found['primitive_normals'].numpy()
-    cosine = np.abs((normals * directions).sum(axis=3))
-    ranges[_lost(surface, face, ranges, cosine, rng)] = 0.0
+        ranges[_passes(origins.astype(np.float32), directions, ranges, hidden,
+                       config.hidden_radius)] = 0.0
+    normals = face_normals(surface)[seen.face]
+    parts = [normals[..., k] * directions[..., k] for k in range(3)]
+    cosine = np.abs(parts[0] + parts[1] + parts[2])
+    ranges[_lost(surface, seen.face, ranges, cosine, rng)] = 0.0
 
     flying_shift = _edge_bleeding(ranges, rng)
+    # Drawn for all pixels: a return more or less changes the noise of no other.
+    scatter = rng.standard_normal(ranges.shape, np.float32)
     got = ranges > 0
-    count = int(got.sum())
-    distance, ray, origin = ranges[got], directions[got], origins[got]
-    true = origin + distance[:, None] * ray
-    depth = distance * np.broadcast_to(rays[..., 2], ranges.shape)[got]
+    view = np.nonzero(got)[0]
+    depth = seen.depth[got]
+    true = poses[view, :3, 3] + depth[:, None] * steps[got]
+    ray = directions[got]
     # Error of structured light: grows with the square of depth, more so at grazing angles.
     sigma = 0.001 + config.depth_noise * depth ** 2 / np.maximum(cosine[got], 0.35)
-    noise = rng.standard_normal(count, np.float32) * sigma + flying_shift[got]
+    noise = scatter[got] * sigma + flying_shift[got]
     # Each view is a few millimetres off: the tracking of a hand-held scan.
-    drift = rng.normal(0, 0.0025, (len(poses), 3)).astype(np.float32)
-    view = np.nonzero(got)[0]
+    drift = rng.normal(0, 0.0025, (len(poses), 3))
     measured = true + noise[:, None] * ray + drift[view]
-    faces = face[got].astype(np.int64)
     towards = normals[got]
     towards *= -np.sign((towards * ray).sum(axis=1, keepdims=True) + 1e-12)
     gain = np.exp(rng.normal(0, 0.05, len(poses))).astype(np.float32)[view]
-    return Hits(true, measured, faces, found['primitive_uvs'].numpy()[got], towards, gain,
-                flying_shift[got] != 0, ranges)
+    return Hits(np.flatnonzero(got), true.astype(np.float32), measured.astype(np.float32),
+                seen.face[got], seen.uv[got], towards, gain, flying_shift[got] != 0, ranges)
+
+
+def face_normals(surface: Surface) -> np.ndarray:
+    """Return (F, 3) float32 unit normals; zero for a face without area."""
+    a, b, c = np.moveaxis(surface.vertices[surface.faces], 1, 0)
+    normals = np.cross(b - a, c - a)
+    length = np.sqrt((normals ** 2).sum(axis=1, keepdims=True))
+    return (normals / np.maximum(length, 1e-30)).astype(np.float32)
 
 
 def local_places(surface: Surface, face: np.ndarray, uv: np.ndarray) -> np.ndarray:
     """Return (N, 3) float32 places (m) on faces in the frames of their models, as `Surface`."""
-    corners = surface.local.astype(np.float32)[surface.faces[face]]
-    weights = np.stack([1 - uv.sum(axis=1), uv[:, 0], uv[:, 1]], axis=1)
-    return np.einsum('nk,nkd->nd', weights, corners)
+    a, b, c = (surface.local[corner] for corner in surface.faces[face].T)
+    # Written out: the sums of einsum are made of the widest instructions there are.
+    return (a + uv[:, :1] * (b - a) + uv[:, 1:] * (c - a)).astype(np.float32)
 
 
 def _lost(surface: Surface, face: np.ndarray, ranges: np.ndarray, cosine: np.ndarray,

@@ -11,11 +11,12 @@ from rescene4d_ros.rooms.evolution import evolve, reshape
 from rescene4d_ros.rooms.floorplan import Placed
 from rescene4d_ros.rooms.furniture import Draw, draw_of
 from rescene4d_ros.rooms.fusion import fuse
-from rescene4d_ros.rooms.light import shade
+from rescene4d_ros.rooms.light import draw_lights, shade
 from rescene4d_ros.rooms.material import albedo
+from rescene4d_ros.rooms.occlusion import Occlusion
 from rescene4d_ros.rooms.outline import make_room, Room
-from rescene4d_ros.rooms.rigid import moved, turned
-from rescene4d_ros.rooms.scanner import covered, local_places, ray_scene, scan, surface_of
+from rescene4d_ros.rooms.rigid import moved, settled, turned
+from rescene4d_ros.rooms.scanner import covered, local_places, scan, surface_of
 from rescene4d_ros.rooms.truth import VisitRecord, write_truth
 from rescene4d_ros.structures import Scan, ScanSequence, SequenceTruth, UNLABELED
 
@@ -119,34 +120,34 @@ def _map_frame(rng: np.random.Generator) -> np.ndarray:
     pose = np.eye(4)
     pose[:2, :2] = [[np.cos(yaw), -np.sin(yaw)], [np.sin(yaw), np.cos(yaw)]]
     pose[:3, 3] = (*rng.uniform(-4, 4, 2), rng.normal(0, 0.15))
-    return pose
+    return settled(pose)
 
 
 def _visit(room: Room, placed: dict[int, Placed], map_T_room: np.ndarray, stamp_ns: int,
            config: RoomsConfig, rng: np.random.Generator, name: str, hide: bool
            ) -> tuple[Scan, VisitRecord]:
     surface = surface_of(room, placed.values())
-    scene = ray_scene(surface)
     hidden = _hidden_zone(placed, rng) if hide else None
     poses = camera_poses(room, placed.values(), config, rng, hidden)
     if hidden is not None and _stands_in(poses, hidden, config.hidden_radius):
         hidden = None  # the room is too small to be walked around the zone
-    hits = scan(surface, scene, poses, config, rng, hidden)
+    hits = scan(surface, poses, config, rng, hidden)
     # Walls and floor are apart, so that a cell has one semantic class as well.
     instance = surface.instance[hits.face].astype(np.int64)
     semantic = surface.semantic[hits.face].astype(np.int64)
     fused = fuse(hits, instance * 32 + semantic + 1, map_T_room, config.spacing, rng)
     sample = fused.sample
-    room_T_map = np.linalg.inv(map_T_room)
     points = hits.true[sample].astype(np.float64)
-    normals = turned(fused.normals, room_T_map[:3, :3])
+    normals = turned(fused.normals, map_T_room[:3, :3].T)
     local = local_places(surface, hits.face[sample], hits.uv[sample])
     color = albedo(surface.materials, surface.material[hits.face[sample]],
                    local.astype(np.float64))
-    rgb = shade(scene, room, points, normals, color, fused.gain, rng)
+    occlusion = Occlusion(surface.vertices[surface.faces])
+    lights = draw_lights(room, hits.ranges.size, rng)
+    rgb = shade(occlusion, lights, points, normals, color, fused.gain, hits.pixel[sample])
     # A pixel that flew far from its surface is nobody's.
-    stray = hits.flying[sample] & (np.linalg.norm(hits.measured[sample] - hits.true[sample],
-                                                  axis=1) > 0.06)
+    stray = hits.flying[sample] & (((hits.measured[sample] - hits.true[sample]) ** 2
+                                     ).sum(axis=1) > 0.06 ** 2)
     instance = np.where(stray, 0, instance[sample]).astype(np.int32)
     semantic = np.where(stray, UNLABELED, semantic[sample]).astype(np.int32)
     error = _registration_error(map_T_room, config, rng)
@@ -190,4 +191,4 @@ def _registration_error(map_T_room: np.ndarray, config: RoomsConfig, rng: np.ran
     middle = map_T_room[:3, 3]
     error[:3, :3] = rotation
     error[:3, 3] = middle - rotation @ middle + shift
-    return error
+    return settled(error)

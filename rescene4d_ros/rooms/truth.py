@@ -9,6 +9,7 @@ import numpy as np
 from rescene4d_ros.rooms.config import RoomsConfig
 from rescene4d_ros.rooms.floorplan import Placed, stays
 from rescene4d_ros.rooms.furniture import Piece
+from rescene4d_ros.rooms.rigid import moved, on_grid, settled
 from rescene4d_ros.structures import (
     Box,
     ChangeKind,
@@ -45,9 +46,9 @@ class VisitRecord:
 
 def surface_samples(pieces: Iterable[Piece], rng: np.random.Generator) -> np.ndarray:
     """Return (M, 3) points spread evenly over the surface of pieces of a model, m."""
-    corners = np.concatenate([p.vertices[p.part.faces] for p in pieces])
+    corners = on_grid(np.concatenate([p.vertices[p.part.faces] for p in pieces]))
     edges = corners[:, 1:] - corners[:, :1]
-    area = np.linalg.norm(np.cross(edges[:, 0], edges[:, 1]), axis=1) / 2
+    area = np.sqrt((np.cross(edges[:, 0], edges[:, 1]) ** 2).sum(axis=1)) / 2
     count = int(np.clip(area.sum() / SHARE_CELL_M ** 2 * 3, 200, 6000))
     face = rng.choice(len(area), count, p=area / area.sum())
     u = rng.random((count, 2))
@@ -109,7 +110,7 @@ def write_truth(visits: Sequence[dict[int, Placed]], records: Sequence[VisitReco
             else:
                 pose = last[k].room_T_object
                 where = surface_samples(last[k].pieces, np.random.default_rng(k))
-                where = where @ pose[:3, :3].T + pose[:3, 3]
+                where = moved(where, settled(pose))
                 empty = record.covered(where).mean() >= COVERED_SHARE
                 state = ObjectState.ABSENT if empty else ObjectState.NOT_OBSERVED
             objects.append(TrueObject(

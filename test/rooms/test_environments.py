@@ -10,7 +10,7 @@ from rescene4d_ros.data.sequence_file import read_extras
 from rescene4d_ros.rooms.sets import digest_of, read_record, SETS
 
 SEED, _ = next(SETS['rooms-test'].sequences())
-# Not all that depends on the processor can be switched: the ray caster, Embree, cannot.
+# What libraries can be told to use; other processors are emulated by hand, see docs/rooms.md.
 ENVIRONMENTS = {
     'old instructions': {'NPY_DISABLE_CPU_FEATURES': 'X86_V3 X86_V4 AVX512_ICL AVX512_SPR',
                          'OPENBLAS_CORETYPE': 'Nehalem', 'NUMBA_CPU_NAME': 'nehalem'},
@@ -39,11 +39,10 @@ def here(tmp_path_factory):
 @pytest.mark.slow
 @pytest.mark.parametrize('name', ENVIRONMENTS)
 def test_room_is_the_same_in_another_environment(name, here, tmp_path):
-    """Points, superpoints and truth; what happens in the room is as recorded on any machine."""
+    """Points and truth are as recorded on any machine; superpoints are those made here."""
     there = made(tmp_path, ENVIRONMENTS[name])
     digest = digest_of(*read_sequence(there))
-    assert digest == digest_of(*read_sequence(here))
-    assert digest.life == read_record('rooms-test')[SEED].life
+    assert digest == read_record('rooms-test')[SEED]
     for one, other in zip(read_extras(here).superpoint, read_extras(there).superpoint,
                           strict=True):
         np.testing.assert_array_equal(one, other)

@@ -4,11 +4,11 @@ import pytest
 from rescene4d_ros.config import make
 from rescene4d_ros.rooms import material as look
 from rescene4d_ros.rooms import RoomsConfig
-from rescene4d_ros.rooms.camera import camera_poses, pixel_rays, project
+from rescene4d_ros.rooms.camera import camera_poses, image_plane, project
 from rescene4d_ros.rooms.fusion import fuse
 from rescene4d_ros.rooms.mesh import box
 from rescene4d_ros.rooms.outline import make_room, Room
-from rescene4d_ros.rooms.scanner import covered, ray_scene, scan, surface_of
+from rescene4d_ros.rooms.scanner import covered, scan, surface_of
 from rescene4d_ros.structures import WALL
 
 WHITE = look.Material((0.8, 0.8, 0.8), (0.8, 0.8, 0.8))
@@ -27,7 +27,7 @@ def wall_at(distance, *more):
 def look_at(surface, config=CONFIG, seed=0, hidden=None):
     """Scan a surface from one place."""
     rng = np.random.default_rng(seed)
-    return scan(surface, ray_scene(surface), POSE[None], config, rng, hidden)
+    return scan(surface, POSE[None], config, rng, hidden)
 
 
 def test_range_to_a_plane():
@@ -54,7 +54,9 @@ def test_too_far_is_not_seen():
 
 def test_project_is_the_inverse_of_the_rays():
     """A point along the ray of a pixel comes back to it, at its distance."""
-    rays = pixel_rays(CONFIG)
+    x, y = image_plane(CONFIG)
+    rays = np.stack([*np.meshgrid(x, y), np.ones((60, 80))], axis=2)
+    rays /= np.linalg.norm(rays, axis=2, keepdims=True)
     row, column = np.meshgrid(np.arange(60), np.arange(80), indexing='ij')
     far = np.random.default_rng(0).uniform(0.5, 5, row.shape)
     points = (rays * far[..., None]) @ POSE[:3, :3].T + POSE[:3, 3]

@@ -1,11 +1,10 @@
 """
 Checksums of sequences: of what the file holds, not of how it is compressed.
 
-Two checksums per sequence, because two kinds of code make it. What is in the room and what
-changes (`life`) is plain arithmetic on few numbers, rounded here to 0.1 mm, and comes out the
-same everywhere. The points come from a ray caster that uses the widest instructions of the
-processor; a last bit that differs there moves a point across the border of a cell or of a
-millimetre now and then. `content` covers everything as stored: millimetres, colors in 8 bits,
+Two checksums per sequence, so that a difference can be told apart. What is in the room and what
+changes (`life`) is arithmetic on few numbers, rounded here to 0.1 mm. The points are made of
+millions of numbers, and one last bit that differs can move a point across the border of a cell or
+of a millimetre. `content` covers everything as stored: millimetres, colors in 8 bits,
 normals in 2 bytes, ids and classes. Nothing finer than the file is in it, and nothing that
 follows from the rest: superpoints are not.
 """
