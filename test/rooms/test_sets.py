@@ -191,6 +191,13 @@ def test_comparison_says_what_is_wrong(made):
     assert compare('s', record, record).is_equal
 
 
+@pytest.mark.parametrize('name', ['rooms-test', 'rooms-hard'])
+def test_this_machine_makes_what_was_recorded(name, tmp_path):
+    """Every machine that runs the tests is compared with the one that recorded the sets."""
+    assert main(['rooms', 'set', name, '--limit', '2', '--out', str(tmp_path),
+                 '--no-superpoints']) == 0
+
+
 def test_command_makes_records_and_checks(tmp_path, capsys):
     """A changed byte fails and names both checksums; a missing file is not equal either."""
     seed, _ = next(SETS['rooms-val'].sequences())
