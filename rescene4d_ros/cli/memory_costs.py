@@ -13,6 +13,7 @@ from rescene4d_ros.memory.association import associate, AssociationConfig
 from rescene4d_ros.memory.location import FILE_NAME
 from rescene4d_ros.memory.observations import observe
 from rescene4d_ros.memory.places import VisitView
+from rescene4d_ros.models.throughput import least
 from rescene4d_ros.scene import SceneTracker
 from rescene4d_ros.structures import Scan, ScanSequence, Segmentation, SequenceTruth
 from scipy.optimize import linear_sum_assignment
@@ -172,16 +173,6 @@ def association_costs(sequenced: Sequenced, folder: Path, repeats: int, clock: C
                                                                    records.values())]
     return AssociationCosts(
         len(records), len(observations),
-        _fastest(lambda: associate(observations, records, places, AssociationConfig()),
-                 repeats, clock),
-        _fastest(lambda: linear_sum_assignment(cdist(*middles)), repeats, clock), visit_s)
-
-
-def _fastest(work: Callable[[], object], repeats: int, clock: Clock) -> float:
-    """Return the seconds of the fastest run."""
-    times = []
-    for _ in range(repeats):
-        start = clock()
-        work()
-        times.append(clock() - start)
-    return min(times)
+        least(repeats, lambda: associate(observations, records, places, AssociationConfig()),
+              clock),
+        least(repeats, lambda: linear_sum_assignment(cdist(*middles)), clock), visit_s)
