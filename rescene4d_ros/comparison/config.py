@@ -20,6 +20,8 @@ class ComparisonConfig:
     sample_seed: int = param(0, 'Leaves out a tenth of the points of each visit, drawn by this '
                              'seed, and shuffles the rest: how much hangs on which points the '
                              'scanner hit; 0 = the files as they are', ge=0, le=2 ** 31 - 1)
+    colors: bool = param(True, 'False: without the colors of the points, as a plain laser '
+                         'scanner sees')
 
     def __post_init__(self):
         """Refuse windows that nothing links."""

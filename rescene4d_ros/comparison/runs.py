@@ -147,7 +147,7 @@ def compare_sequence(path: Path, plan: Plan, tell: Callable[[str], None] = lambd
 
     """
     tell(f'{path.stem}: reading')
-    case = read_case(path, plan.config.visits, plan.config.sample_seed)
+    case = read_case(path, plan.config)
     known = hashlib.sha256(path.read_bytes()).hexdigest()
     record = plan.folder.record(path.stem, known) or SequenceRecord(
         known, len(case.sequence), {})
@@ -166,14 +166,16 @@ def compare_sequence(path: Path, plan: Plan, tell: Callable[[str], None] = lambd
     return record, reduced
 
 
-def read_case(path: Path, visits: int = 0, sample_seed: int = 0) -> Case:
-    """Read a sequence file, or its first visits (0 = all), or a part of the points (0 = all)."""
+def read_case(path: Path, config: ComparisonConfig) -> Case:
+    """Read as much of a sequence file as is to be seen."""
     sequence, truth = read_sequence(path)
-    last = visits or len(sequence)
+    last = config.visits or len(sequence)
     scans, true_visits = sequence.scans[:last], truth.visits[:last]
-    if sample_seed:
+    if config.sample_seed:
         scans, true_visits = _sampled(scans, true_visits, np.random.default_rng(
-            [sample_seed, crc32(path.stem.encode())]))
+            [config.sample_seed, crc32(path.stem.encode())]))
+    if not config.colors:
+        scans = tuple(replace(scan, rgb=None) for scan in scans)
     truth = SequenceTruth(true_visits)
     return Case(ScanSequence(scans, path.stem), truth,
                 true_sequence(truth, path.stem, room_of(path)))

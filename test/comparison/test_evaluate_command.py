@@ -245,8 +245,9 @@ def test_first_visits_only(data, plan, tmp_path):
 def test_samples_are_parts_of_the_file(data, tmp_path):
     """--sample-seed: nine tenths of the points in another order, each with its own truth."""
     path = find_data(str(data), tmp_path, 1, 2, 1).paths[0]
-    whole = read_case(path)
-    first, again, other = (read_case(path, sample_seed=seed) for seed in (1, 1, 2))
+    whole = read_case(path, ComparisonConfig())
+    first, again, other = (read_case(path, ComparisonConfig(sample_seed=seed))
+                           for seed in (1, 1, 2))
     def labeled(case, t):
         return [(p.tobytes(), i) for p, i in zip(case.sequence.scans[t].xyz,
                                                  case.truth.visits[t].instance.tolist())]
@@ -258,6 +259,15 @@ def test_samples_are_parts_of_the_file(data, tmp_path):
         assert kept == labeled(again, t)
         assert kept != labeled(other, t)
     assert np.bincount(first.scored.visit).tolist() == list(map(len, first.sequence.scans))
+
+
+def test_colors_can_be_left_out(data, tmp_path):
+    """--no-colors: the same points, gray to every method."""
+    path = find_data(str(data), tmp_path, 1, 2, 1).paths[0]
+    whole, gray = (read_case(path, ComparisonConfig(colors=seen)) for seen in (True, False))
+    assert all(scan.rgb is not None for scan in whole.sequence.scans)
+    assert all(scan.rgb is None for scan in gray.sequence.scans)
+    np.testing.assert_array_equal(whole.sequence.scans[1].xyz, gray.sequence.scans[1].xyz)
 
 
 def test_set_by_its_name(data, weights, tmp_path, capsys):
