@@ -76,6 +76,7 @@ def run_one(folder: Path, settings: list[str], options: argparse.Namespace) -> d
         train += [part for data in options.data for part in ('--data', data)]
         train += [part for text in settings for part in ('--set', text)]
         train += ['--val', str(options.val)] if options.val else []
+        train += ['--init', str(options.init)] if options.init else []
         train += ['--resume'] if (folder / 'checkpoint.pt').exists() else []
         evaluate = ['evaluate', '--data', str(options.test), '--methods', *METHODS, '--weights',
                     str(folder / 'weights.safetensors'), '--out', str(folder / 'evaluate'),
@@ -132,6 +133,8 @@ def parsed(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument('--set', dest='settings', action='append', default=[],
                         metavar='SECTION.KEY=VALUE', help='for all runs')
     parser.add_argument('--seeds', type=int, nargs='+', default=[0], help='of training')
+    parser.add_argument('--init', type=Path, help='weights that all runs start from')
+    parser.add_argument('--variants', nargs='+', metavar='NAME', help='only these')
     parser.add_argument('--limit', type=int, help='only the first sequences of the test set')
     parser.add_argument('--jobs', type=int, default=1, help='runs at once')
     parser.add_argument('--threads', type=int, default=1, help='of each run')
@@ -144,8 +147,13 @@ def main(arguments: list[str] | None = None) -> None:
     options = parsed(arguments)
     recipe = Recipe.read(options.config, dict(map(setting, options.settings)))
     variants = variants_of(recipe)
+    if unknown := set(options.variants or ()) - set(variants):
+        raise SystemExit(f'--variants: expected some of {", ".join(variants)}, got '
+                         f'{", ".join(sorted(unknown))}')
+    variants = {name: variants[name] for name in options.variants or variants}
     claim(options.out, {'recipe': asdict(recipe), 'data': options.data,
-                        'test': str(options.test), 'limit': options.limit})
+                        'test': str(options.test), 'limit': options.limit,
+                        'init': str(options.init or '')})
     jobs = []
     for seed in options.seeds:
         for name, settings in variants.items():

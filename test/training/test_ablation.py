@@ -80,3 +80,5 @@ def test_all_variants_are_trained_scored_and_told(tmp_path, toy_room, tiny_recip
         run('--set', 'train.lr=0.5')
     with pytest.raises(SystemExit, match='expected a recipe with contrastive'):
         run('--set', 'losses.contrastive_weight=0')
+    with pytest.raises(SystemExit, match='expected some of none, contrastive'):
+        run('--variants', 'nothing')
