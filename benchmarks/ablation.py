@@ -2,15 +2,18 @@
 What each strategy of sharing time is worth: equal runs of training that differ in it alone.
 
     .venv/bin/python benchmarks/ablation.py config/training/rooms-s.yaml \
-        --set model.backbone=ptv3-tiny --set train.steps=3000 --seeds 0 1 2 \
-        --data runs/rooms-train --test runs/rooms-test --out runs/ablation
+        --set train.steps=2000 --data runs/rooms-train --test runs/rooms-test \
+        --out runs/ablation --jobs 2
 
-Trains with none, each alone and all of the strategies, scores each on the test set with `rescene4d
-evaluate`, and writes `ablation.md` and `ablation.json`. What was stopped goes on: run it again.
+Trains with none, each alone and all of the strategies, and a network that never sees two visits
+together but as many visits in all; scores each on the test set with `rescene4d evaluate`, as joint
+prediction and visit by visit with matching, and writes `ablation.md` and `ablation.json`. What was
+stopped goes on: run it again.
 """
 from __future__ import annotations
 
 import argparse
+from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import asdict
 import json
 from pathlib import Path
@@ -20,19 +23,23 @@ from rescene4d_ros.cli.flags import setting
 from rescene4d_ros.cli.main import main as rescene4d
 from rescene4d_ros.inference import read_weights
 from rescene4d_ros.models.backbones.unet import PRESETS as UNETS
+from rescene4d_ros.processes import each_result
 from rescene4d_ros.training import Recipe
 
 OFF = {'contrastive': 'losses.contrastive_weight=0',
        'mask pooling': 'model.temporal_mask_pooling=off',
        'serialization': 'model.temporal_serialization=off'}
-SCORES = ('t_map', 't_map50', 't_map25', 'map', 't_mrec', 'id_switch_rate')
+PER_VISIT = 'per visit'
+METHODS = ('joint', 'per_visit_geometric', 'per_visit_semantic')
+SCORES = ('t_map', 't_map50', 't_map25', 'map', 'visit_0_map', 't_mrec', 'id_switch_rate')
 
 
 def variants_of(recipe: Recipe) -> dict[str, list[str]]:
     """
     Return the settings that leave strategies out, by what is left.
 
-    A U-Net has no serialization. A strategy that the recipe itself leaves out is an error.
+    A U-Net has no serialization. A strategy that the recipe itself leaves out is an error. The
+    network of single visits sees as many of them per step as the others see in a sequence.
     """
     off = dict(OFF)
     if recipe.model.backbone in UNETS:
@@ -44,7 +51,9 @@ def variants_of(recipe: Recipe) -> dict[str, list[str]]:
             raise SystemExit(f'ablation: expected a recipe with {strategy}, got {name} off; turn '
                              'it on with --set')
     alone = {s: [text for other, text in off.items() if other != s] for s in off}
-    return {'none': list(off.values()), **alone, 'all': []}
+    single = ['train.p_single=1', f'train.batch={recipe.train.batch * recipe.train.max_visits}']
+    return {'none': list(off.values()), **alone, 'all': [],
+            PER_VISIT: [*off.values(), *single]}
 
 
 def claim(out: Path, told: dict) -> None:
@@ -58,7 +67,7 @@ def claim(out: Path, told: dict) -> None:
 
 
 def run_one(folder: Path, settings: list[str], options: argparse.Namespace) -> dict:
-    """Train and score one variant, as far as that is not done; return its scores."""
+    """Train and score one variant, as far as that is not done; return its scores by method."""
     metrics = folder / 'evaluate' / 'metrics.json'
     if not metrics.exists():
         train = ['train', str(options.config), '--out', str(folder), '--prepared',
@@ -67,17 +76,21 @@ def run_one(folder: Path, settings: list[str], options: argparse.Namespace) -> d
         train += [part for data in options.data for part in ('--data', data)]
         train += [part for text in settings for part in ('--set', text)]
         train += ['--val', str(options.val)] if options.val else []
+        train += ['--init', str(options.init)] if options.init else []
         train += ['--resume'] if (folder / 'checkpoint.pt').exists() else []
-        evaluate = ['evaluate', '--data', str(options.test), '--methods', 'joint', '--weights',
+        evaluate = ['evaluate', '--data', str(options.test), '--methods', *METHODS, '--weights',
                     str(folder / 'weights.safetensors'), '--out', str(folder / 'evaluate'),
                     '--torch-threads', str(options.threads)]
         evaluate += ['--limit', str(options.limit)] if options.limit else []
+        folder.mkdir(parents=True, exist_ok=True)
         # Trained again, weights would be the same and their file not, which evaluate refuses.
         for command in (evaluate,) if is_trained(folder / 'weights.safetensors') else (
                 train, evaluate):
-            if code := rescene4d(command):
-                raise SystemExit(code)
-    return json.loads(metrics.read_text())['methods']['joint']
+            with open(folder / 'log.txt', 'a') as log, redirect_stdout(log), redirect_stderr(log):
+                code = rescene4d(command)
+            if code:
+                raise SystemExit(f'{command[0]} ended with {code}; see {folder / "log.txt"}')
+    return json.loads(metrics.read_text())['methods']
 
 
 def is_trained(weights: Path) -> bool:
@@ -96,15 +109,16 @@ def flat(scores: dict) -> dict[str, float | None]:
 
 def table(runs: dict[str, list[dict]]) -> str:
     """Return the mean over the seeds, and their deviation where there are several, in percent."""
-    names = list(flat(next(iter(runs.values()))[0]))
-    lines = [f'| strategies | {" | ".join(names)} |', f'|---|{"---|" * len(names)}']
+    names = list(flat(next(iter(runs.values()))[0][METHODS[0]]))
+    lines = [f'| trained with | method | {" | ".join(names)} |', f'|---|---|{"---|" * len(names)}']
     for variant, scores in runs.items():
-        cells = []
-        for name in names:
-            values = [100 * v for s in scores if (v := flat(s)[name]) is not None]
-            spread = f' ± {stdev(values):.1f}' if len(values) > 1 else ''
-            cells.append(f'{mean(values):.1f}{spread}' if values else '-')
-        lines.append(f'| {variant} | {" | ".join(cells)} |')
+        for method in METHODS:
+            cells = []
+            for name in names:
+                values = [100 * v for s in scores if (v := flat(s[method])[name]) is not None]
+                spread = f' ± {stdev(values):.1f}' if len(values) > 1 else ''
+                cells.append(f'{mean(values):.1f}{spread}' if values else '-')
+            lines.append(f'| {variant} | {method} | {" | ".join(cells)} |')
     return '\n'.join(lines) + '\n'
 
 
@@ -119,8 +133,11 @@ def parsed(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument('--set', dest='settings', action='append', default=[],
                         metavar='SECTION.KEY=VALUE', help='for all runs')
     parser.add_argument('--seeds', type=int, nargs='+', default=[0], help='of training')
+    parser.add_argument('--init', type=Path, help='weights that all runs start from')
+    parser.add_argument('--variants', nargs='+', metavar='NAME', help='only these')
     parser.add_argument('--limit', type=int, help='only the first sequences of the test set')
-    parser.add_argument('--threads', type=int, default=1)
+    parser.add_argument('--jobs', type=int, default=1, help='runs at once')
+    parser.add_argument('--threads', type=int, default=1, help='of each run')
     parser.add_argument('--workers', type=int, default=1)
     return parser.parse_args(arguments)
 
@@ -130,14 +147,24 @@ def main(arguments: list[str] | None = None) -> None:
     options = parsed(arguments)
     recipe = Recipe.read(options.config, dict(map(setting, options.settings)))
     variants = variants_of(recipe)
+    if unknown := set(options.variants or ()) - set(variants):
+        raise SystemExit(f'--variants: expected some of {", ".join(variants)}, got '
+                         f'{", ".join(sorted(unknown))}')
+    variants = {name: variants[name] for name in options.variants or variants}
     claim(options.out, {'recipe': asdict(recipe), 'data': options.data,
-                        'test': str(options.test), 'limit': options.limit})
-    runs: dict[str, list[dict]] = {name: [] for name in variants}
+                        'test': str(options.test), 'limit': options.limit,
+                        'init': str(options.init or '')})
+    jobs = []
     for seed in options.seeds:
         for name, settings in variants.items():
             folder = options.out / f'{name.replace(" ", "_")}-{seed}'
-            changes = [*options.settings, *settings, f'train.seed={seed}']
-            runs[name].append(run_one(folder, changes, options))
+            jobs.append((folder, [*options.settings, *settings, f'train.seed={seed}'], options))
+    done = {}
+    for (folder, *_), scores in each_result(run_one, jobs, options.jobs):
+        done[folder] = scores
+        print(f'{len(done)} of {len(jobs)}: {folder.name}', flush=True)
+    runs = {name: [done[options.out / f'{name.replace(" ", "_")}-{seed}']
+                   for seed in options.seeds] for name in variants}
     text = table(runs)
     (options.out / 'ablation.md').write_text(text)
     (options.out / 'ablation.json').write_text(json.dumps(

@@ -8,7 +8,8 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 
 SECTIONS = {
-    'segmentation': ('t_map', 't_map50', 't_map25', 't_mrec', 'map', 'map50', 'map25'),
+    'segmentation': ('t_map', 't_map50', 't_map25', 't_map_any', 't_mrec', 'map', 'map50',
+                     'map25'),
     'identity': ('id_switch_rate', 'fragmentation_rate', 'merge_rate', 'gap_recovery_recall',
                  'gap_recovery_accuracy', 'gap_attempt_coverage', 'false_reactivation_rate'),
     'change': ('change_precision', 'change_recall', 'change_f1', 'false_change_rate',

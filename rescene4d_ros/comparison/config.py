@@ -17,6 +17,11 @@ class ComparisonConfig:
                         'into windows that share a visit; 0 = all', ge=0, le=100)
     cell: float = param(0.1, 'Edge of the cells that per_visit_geometric compares', unit='m',
                         ge=0.01, le=1.0)
+    sample_seed: int = param(0, 'Leaves out a tenth of the points of each visit, drawn by this '
+                             'seed, and shuffles the rest: how much hangs on which points the '
+                             'scanner hit; 0 = the files as they are', ge=0, le=2 ** 31 - 1)
+    colors: bool = param(True, 'False: without the colors of the points, as a plain laser '
+                         'scanner sees')
 
     def __post_init__(self):
         """Refuse windows that nothing links."""

@@ -5,8 +5,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import lru_cache, partial
 import hashlib
+import math
 from pathlib import Path
+from zlib import crc32
 
+import numpy as np
 from rescene4d_ros.comparison.config import ComparisonConfig
 from rescene4d_ros.comparison.methods import METHODS, run_method
 from rescene4d_ros.comparison.observations import Case, Observations
@@ -24,8 +27,15 @@ from rescene4d_ros.inference import (
     weights_hash,
 )
 from rescene4d_ros.processes import each_result
-from rescene4d_ros.structures import INSTANCE_CLASSES, ScanSequence, SequenceTruth
+from rescene4d_ros.structures import (
+    INSTANCE_CLASSES,
+    Scan,
+    ScanSequence,
+    SequenceTruth,
+    VisitTruth,
+)
 
+SAMPLED = 0.9               # share of the points that a sample keeps
 Progress = Callable[[int, str], None]
 
 
@@ -137,7 +147,7 @@ def compare_sequence(path: Path, plan: Plan, tell: Callable[[str], None] = lambd
 
     """
     tell(f'{path.stem}: reading')
-    case = read_case(path, plan.config.visits)
+    case = read_case(path, plan.config)
     known = hashlib.sha256(path.read_bytes()).hexdigest()
     record = plan.folder.record(path.stem, known) or SequenceRecord(
         known, len(case.sequence), {})
@@ -156,13 +166,28 @@ def compare_sequence(path: Path, plan: Plan, tell: Callable[[str], None] = lambd
     return record, reduced
 
 
-def read_case(path: Path, visits: int = 0) -> Case:
-    """Read a sequence file, or its first visits; 0 = all."""
+def read_case(path: Path, config: ComparisonConfig) -> Case:
+    """Read as much of a sequence file as is to be seen."""
     sequence, truth = read_sequence(path)
-    last = visits or len(sequence)
-    sequence = ScanSequence(sequence.scans[:last], path.stem)
-    truth = SequenceTruth(truth.visits[:last])
-    return Case(sequence, truth, true_sequence(truth, path.stem, room_of(path)))
+    last = config.visits or len(sequence)
+    scans, true_visits = sequence.scans[:last], truth.visits[:last]
+    if config.sample_seed:
+        scans, true_visits = _sampled(scans, true_visits, np.random.default_rng(
+            [config.sample_seed, crc32(path.stem.encode())]))
+    if not config.colors:
+        scans = tuple(replace(scan, rgb=None) for scan in scans)
+    truth = SequenceTruth(true_visits)
+    return Case(ScanSequence(scans, path.stem), truth,
+                true_sequence(truth, path.stem, room_of(path)))
+
+
+def _sampled(scans: Sequence[Scan], truths: Sequence[VisitTruth], rng: np.random.Generator
+             ) -> tuple[tuple[Scan, ...], tuple[VisitTruth, ...]]:
+    """Keep points drawn at random, in random order, with their truth."""
+    kept = [rng.permutation(len(scan))[:math.ceil(SAMPLED * len(scan))] for scan in scans]
+    return (tuple(scan.take(k) for scan, k in zip(scans, kept)),
+            tuple(replace(truth, instance=truth.instance[k], semantic=truth.semantic[k])
+                  for truth, k in zip(truths, kept)))
 
 
 def loaded(config: InferenceConfig) -> Segmenter:

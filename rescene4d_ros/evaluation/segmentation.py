@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from rescene4d_ros.evaluation.average_precision import (
@@ -17,17 +17,10 @@ from rescene4d_ros.evaluation.average_precision import (
     THRESHOLDS,
 )
 from rescene4d_ros.evaluation.config import ScoreRules
+from rescene4d_ros.evaluation.kinds_of_change import KINDS, kinds_of_change
 from rescene4d_ros.evaluation.overlaps import Trajectories
 from rescene4d_ros.evaluation.sequences import TrueSequence
 from rescene4d_ros.evaluation.temporal_overlap import reach, visit_overlaps, VisitOverlaps
-from rescene4d_ros.structures import ChangeKind
-
-STATIC, RIGID, NON_RIGID, AMBIGUOUS, ADDED, REMOVED = KINDS = (
-    'static', 'rigid', 'non_rigid', 'ambiguous', 'added', 'removed')
-# Of several changes of one instance the later of these counts, as in the published data.
-KIND_OF_CHANGE = {ChangeKind.MOVED: RIGID, ChangeKind.DEFORMED: NON_RIGID,
-                  ChangeKind.ADDED: ADDED, ChangeKind.REAPPEARED: ADDED,
-                  ChangeKind.REMOVED: REMOVED}
 
 
 @dataclass(frozen=True)
@@ -48,6 +41,8 @@ class SegmentationScores:
     ----------
     temporal : Precision
         t-mAP: one mask for one object in every visit.
+    class_agnostic : Precision
+        The same with all classes as one: how good the masks are, whatever they are called.
     pooled : Precision
         mAP with the visits of a sequence as one cloud.
     visits : tuple of T Precision
@@ -60,6 +55,7 @@ class SegmentationScores:
     """
 
     temporal: Precision
+    class_agnostic: Precision
     pooled: Precision
     visits: tuple[Precision, ...]
     temporal_recall: float
@@ -121,12 +117,21 @@ def score_segmentation(truths: Sequence[TrueSequence], found: Sequence[Trajector
     kinds = [kinds_of_change(truth, rules) for truth in truths]
     n_visits = max((len(f.overlaps.true) for f in found), default=0)
     return SegmentationScores(
-        _precision(judged.temporal), _precision(judged.pooled),
+        _precision(judged.temporal),
+        _precision(judge_cases([temporal_cases(*_unnamed(a, b), rules)
+                                for a, b in zip(truths, found)])),
+        _precision(judged.pooled),
         tuple(_precision(judge_cases([visit_cases(a, b, t, rules) for a, b in zip(truths, found)
                                       if t < len(b.overlaps.true)])) for t in range(n_visits)),
         _mean([recall(of_class[h]) for of_class in judged.temporal.outcomes.values()
                for h in THRESHOLDS]),
         {kind: _recall_of_kind(kind, kinds, judged.temporal) for kind in KINDS})
+
+
+def _unnamed(truth: TrueSequence, found: Trajectories) -> tuple[TrueSequence, Trajectories]:
+    """Return the same with all classes as one."""
+    return (replace(truth, classes=np.zeros_like(truth.classes)),
+            replace(found, classes=np.zeros_like(found.classes)))
 
 
 def judge_cases(sequences: Sequence[dict[int, ClassCase]]) -> Judged:
@@ -215,20 +220,6 @@ def _groups(group_of: np.ndarray, rows: np.ndarray, columns: np.ndarray, visits:
             mine = visits.select(rows, columns[members])
             groups.append(Group(members, mine, reach(mine)))
     return tuple(groups)
-
-
-def kinds_of_change(truth: TrueSequence, rules: ScoreRules) -> np.ndarray | None:
-    """Return (G,) the kind of change of each instance; None where the truth does not know."""
-    if truth.changes is None:
-        return None
-    kinds = np.full(len(truth.instance_ids), STATIC, dtype=object)
-    kinds[truth.groups > 0] = AMBIGUOUS
-    for kind in (RIGID, NON_RIGID, ADDED, REMOVED):
-        values = [c for c, name in KIND_OF_CHANGE.items() if name == kind]
-        kinds[np.isin(truth.changes, values).any(axis=1)] = kind
-    if rules.ambiguous_wins:
-        kinds[truth.groups > 0] = AMBIGUOUS
-    return kinds
 
 
 def _precision(judged: Judged) -> Precision:

@@ -102,7 +102,9 @@ def summarize(sequences: Sequence[ReducedSequence], rules: ScoreRules,
     found = score_segmentation([s.truth for s in sequences], [s.found for s in sequences], rules,
                                judged)
     scores = {'t_map': found.temporal.mean, 't_map50': found.temporal.at_50,
-              't_map25': found.temporal.at_25, 'map': found.pooled.mean,
+              't_map25': found.temporal.at_25, 't_map_any': found.class_agnostic.mean,
+              't_map50_any': found.class_agnostic.at_50,
+              't_map25_any': found.class_agnostic.at_25, 'map': found.pooled.mean,
               'map50': found.pooled.at_50, 'map25': found.pooled.at_25,
               't_mrec': found.temporal_recall, 't_mrec_by_change': found.recall_by_kind}
     for t, precision in enumerate(found.visits):

@@ -1,4 +1,5 @@
 """`rescene4d evaluate` on small sequence files: its outputs, and how it goes on after a stop."""
+from collections import Counter
 from dataclasses import replace
 import json
 import os
@@ -22,7 +23,7 @@ from rescene4d_ros.comparison import (
     Plan,
     ResultsFolder,
 )
-from rescene4d_ros.comparison.runs import compare_sequence
+from rescene4d_ros.comparison.runs import compare_sequence, read_case
 from rescene4d_ros.data import read_sequence, write_sequence
 from rescene4d_ros.errors import ConfigError, FileFormatError, StorageError
 from rescene4d_ros.evaluation import ScoreRules
@@ -239,6 +240,34 @@ def test_first_visits_only(data, plan, tmp_path):
         record, (reduced,) = compare_sequence(three.paths[0], made)
         assert record.n_visits == len(reduced.ids.issued) == visits
         assert reduced.truth.changes.shape[1] == visits
+
+
+def test_samples_are_parts_of_the_file(data, tmp_path):
+    """--sample-seed: nine tenths of the points in another order, each with its own truth."""
+    path = find_data(str(data), tmp_path, 1, 2, 1).paths[0]
+    whole = read_case(path, ComparisonConfig())
+    first, again, other = (read_case(path, ComparisonConfig(sample_seed=seed))
+                           for seed in (1, 1, 2))
+    def labeled(case, t):
+        return [(p.tobytes(), i) for p, i in zip(case.sequence.scans[t].xyz,
+                                                 case.truth.visits[t].instance.tolist())]
+
+    for t, scan in enumerate(whole.sequence.scans):
+        kept = labeled(first, t)
+        assert len(kept) == np.ceil(0.9 * len(scan))
+        assert not Counter(kept) - Counter(labeled(whole, t))
+        assert kept == labeled(again, t)
+        assert kept != labeled(other, t)
+    assert np.bincount(first.scored.visit).tolist() == list(map(len, first.sequence.scans))
+
+
+def test_colors_can_be_left_out(data, tmp_path):
+    """--no-colors: the same points, gray to every method."""
+    path = find_data(str(data), tmp_path, 1, 2, 1).paths[0]
+    whole, gray = (read_case(path, ComparisonConfig(colors=seen)) for seen in (True, False))
+    assert all(scan.rgb is not None for scan in whole.sequence.scans)
+    assert all(scan.rgb is None for scan in gray.sequence.scans)
+    np.testing.assert_array_equal(whole.sequence.scans[1].xyz, gray.sequence.scans[1].xyz)
 
 
 def test_set_by_its_name(data, weights, tmp_path, capsys):

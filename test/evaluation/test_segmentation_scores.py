@@ -6,11 +6,8 @@ import numpy as np
 import pytest
 from rescene4d_ros.evaluation.average_precision import LOOSE, THRESHOLDS
 from rescene4d_ros.evaluation.config import ScoreRules
-from rescene4d_ros.evaluation.segmentation import (
-    kinds_of_change,
-    precision_recall_curve,
-    score_segmentation,
-)
+from rescene4d_ros.evaluation.kinds_of_change import kinds_of_change
+from rescene4d_ros.evaluation.segmentation import precision_recall_curve, score_segmentation
 from rescene4d_ros.structures import ChangeKind
 
 RULES = ScoreRules(min_region=1)
@@ -32,6 +29,17 @@ def test_perfect(scored):
     assert (found.temporal.mean, found.temporal.at_50, found.temporal.at_25) == (1, 1, 1)
     assert (found.pooled.mean, found.visits[0].mean, found.visits[1].mean) == (1, 1, 1)
     assert found.temporal_recall == 1
+
+
+def test_wrong_names_cost_nothing_where_classes_are_ignored(scored):
+    """Both masks right, one called something else; two masks of one chair stay one too many."""
+    truth = scored.truth(LABELS, CHAIRS)
+    found = score(scored, truth, [({*A, *A2}, 2, 0.9), ({*B, *B2}, 5, 0.8)])
+    assert found.temporal.at_50 == 0.5
+    assert found.class_agnostic.mean == 1.0
+    twice = score(scored, truth, [({*A, *A2}, 2, 0.9), ({*A, *A2}, 5, 0.8), ({*B, *B2}, 2, 0.7)])
+    assert twice.temporal.mean == 1.0
+    assert twice.class_agnostic.mean == pytest.approx((1 + (1 / 2 + 2 / 3) / 2) / 2)
 
 
 def test_nothing_found(scored):

@@ -56,16 +56,20 @@ def test_all_variants_are_trained_scored_and_told(tmp_path, toy_room, tiny_recip
     rows = [[cell.strip() for cell in line.split('|')[1:-1]]
             for line in (out / 'ablation.md').read_text().splitlines()]
     # The toy network is a U-Net: two strategies.
-    assert [row[0] for row in rows[2:]] == ['none', 'contrastive', 'mask pooling', 'all']
+    variants = ['none', 'contrastive', 'mask pooling', 'all', 'per visit']
+    assert [row[:2] for row in rows[2:]] == [[v, m] for v in variants for m in ablation.METHODS]
     assert {len(row) for row in rows} == {len(rows[0])}
-    assert rows[0][1:4] == ['t_map', 't_map50', 't_map25']
+    assert rows[0][2:5] == ['t_map', 't_map50', 't_map25']
     document = json.loads((out / 'ablation.json').read_text())
-    assert set(document['runs']) == {'none', 'contrastive', 'mask pooling', 'all'}
+    assert set(document['runs']) == set(variants)
     config = (out / 'none-0' / 'config.yaml').read_text()
     assert 'contrastive_weight: 0.0' in config
     assert "temporal_mask_pooling: 'off'" in config
+    config = (out / 'per_visit-0' / 'config.yaml').read_text()
+    assert 'p_single: 1.0' in config
+    assert 'batch: 4' in config                          # two sequences of two visits each
     stamps = {p: p.stat().st_mtime_ns for p in out.glob('*/metrics.jsonl')}
-    assert len(stamps) == 4
+    assert len(stamps) == 5
 
     scores = document['runs']['all'][0]
     (out / 'all-0' / 'evaluate' / 'metrics.json').unlink()     # stopped before its end
@@ -76,3 +80,5 @@ def test_all_variants_are_trained_scored_and_told(tmp_path, toy_room, tiny_recip
         run('--set', 'train.lr=0.5')
     with pytest.raises(SystemExit, match='expected a recipe with contrastive'):
         run('--set', 'losses.contrastive_weight=0')
+    with pytest.raises(SystemExit, match='expected some of none, contrastive'):
+        run('--variants', 'nothing')
