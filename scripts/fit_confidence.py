@@ -37,7 +37,7 @@ THRESHOLDS = (0.0, 0.2, 0.3, 0.35, 0.4, 0.45, 0.5, 0.6)
 
 def collect_file(path: Path, weights: str, true_masks: bool) -> StatedChanges:
     """Collect what the memory would state of one sequence file."""
-    case = read_case(path)
+    case = read_case(path, ComparisonConfig())
     segmenter = loaded(InferenceConfig(weights=weights, torch_threads=1))
     with tempfile.TemporaryDirectory() as folder:
         seen = Observations(case, segmenter, ComparisonConfig(), Path(folder), time.perf_counter)

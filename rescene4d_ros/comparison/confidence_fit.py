@@ -63,10 +63,9 @@ def fit_logistic(terms: np.ndarray, right: np.ndarray, ridge: float
         0 for a term that is the same everywhere.
 
     """
-    mean, deviation = terms.mean(0), terms.std(0)
-    told = deviation > 0
-    scaled = np.c_[np.ones(len(terms)),
-                   (terms - mean) / np.where(told, deviation, 1.0)]
+    told = np.ptp(terms, axis=0) > 0
+    mean, deviation = terms.mean(0), np.where(told, terms.std(0), 1.0)
+    scaled = np.c_[np.ones(len(terms)), np.where(told, (terms - mean) / deviation, 0.0)]
 
     def loss(weights: np.ndarray) -> tuple[float, np.ndarray]:
         odds = scaled @ weights
@@ -74,5 +73,5 @@ def fit_logistic(terms: np.ndarray, right: np.ndarray, ridge: float
         value = np.logaddexp(0, odds).sum() - right @ odds + ridge / 2 * (slopes ** 2).sum()
         return value, scaled.T @ (expit(odds) - right) + ridge * slopes
     found = minimize(loss, np.zeros(scaled.shape[1]), jac=True, method='BFGS').x
-    slopes = np.where(told, found[1:] / np.where(told, deviation, 1.0), 0.0)
+    slopes = np.where(told, found[1:] / deviation, 0.0)
     return float(found[0] - slopes @ mean), slopes
