@@ -30,7 +30,7 @@ OVERLAP_POINTS = 300    # points per view by which the overlap of two is told
 # better and others worse.
 TERMS: Mapping[ChangeKind, tuple[str, ...]] = {
     ChangeKind.ADDED: ('score', 'occupied', 'flat', 'unseen'),
-    ChangeKind.REMOVED: ('shown', 'flat'),
+    ChangeKind.REMOVED: ('shown', 'score', 'flat'),
     ChangeKind.MOVED: ('shown', 'link', 'occupied', 'agreement'),
     ChangeKind.DEFORMED: ('overlap', 'agreement', 'points', 'score', 'flat'),
     ChangeKind.REAPPEARED: ('unlike',)}
@@ -50,7 +50,7 @@ class ChangeEvidence:
     link : float
         Confidence that it is this object at all, 0..1.
     score : float
-        The segmenter's, of what is seen now, 0..1.
+        The segmenter's, of what is seen now; REMOVED: of its last sight; 0..1.
     occupied : float
         ADDED: share of its surface that an earlier visit showed already, as another thing's;
         else share of the old surface that still shows; 0..1.
