@@ -14,12 +14,20 @@ from rescene4d_ros.memory import facts as tables
 from rescene4d_ros.memory import header as headers
 from rescene4d_ros.memory import migrations, schema
 from rescene4d_ros.memory.database import make_engine, translated
-from rescene4d_ros.memory.location import FILE_NAME, locate, LOCATION, remember_location
+from rescene4d_ros.memory.location import (
+    check_remembered,
+    FILE_NAME,
+    is_remembered,
+    locate,
+    LOCATION,
+    public,
+    remember_location,
+)
 from rescene4d_ros.memory.points import VisitFiles
 from rescene4d_ros.memory.records import ObjectRecord
 from rescene4d_ros.memory.writing import Writer
 from rescene4d_ros.structures import ObjectState
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, URL
 
 POINTS = 'visits'
 
@@ -93,6 +101,7 @@ class OpenMemory:
             raise StorageError(f'{path}: cannot make the memory folder ({error.strerror}); '
                                'choose a folder that may be written') from error
         where = locate(path, url)
+        check_remembered(path, where)
         engine = make_engine(where)
         writer = Writer(path, engine)
         try:
@@ -101,6 +110,11 @@ class OpenMemory:
                     if not create:
                         raise MemoryFormatError(f'{path}: expected a scene memory, found none; '
                                                 'check the path')
+                    if is_remembered(path):
+                        raise MemoryFormatError(
+                            f'{path}: expected the memory that {LOCATION} names, found none at '
+                            f'{public(where)}; restore that database from a backup, or use another'
+                            ' folder for a new memory')
                     schema.tables.create_all(connection)
                     headers.create(connection, headers.Header(
                         schema.VERSION, map_id, frame_id, tuple(class_names), weights_hash))
@@ -168,6 +182,11 @@ class OpenMemory:
     def __exit__(self, *_) -> None:
         """Close."""
         self.close()
+
+    @property
+    def url(self) -> URL:
+        """Return where its database is."""
+        return self._engine.url
 
     @property
     def header(self) -> headers.Header:
