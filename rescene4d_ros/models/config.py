@@ -12,7 +12,8 @@ class ModelConfig:
 
     backbone: str = param('small', 'Preset of the sparse U-Net (tiny, small, 34c) or of the Point '
                           'Transformer V3 (the others)', one_of=(
-                              'tiny', 'small', '34c', 'ptv3-tiny', 'sonata', 'concerto'))
+                              'tiny', 'small', '34c', 'ptv3-tiny', 'sonata', 'concerto',
+                              'concerto-large'))
     in_channels: int = param(11, 'Features per voxel that the stem takes', ge=1, le=64)
     features: str = param('local', 'What they are: color, normal, height, place in the voxel '
                           '(local, 11), or those of Sonata and Concerto: place in the visit, '

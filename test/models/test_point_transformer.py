@@ -192,10 +192,14 @@ def save(tmp_path):
     return write
 
 
-@pytest.mark.parametrize('name', ['sonata', 'concerto'])
-def test_full_presets_have_the_published_tensors(name, ptv3_shapes):
+@pytest.mark.parametrize(('name', 'millions'), [
+    ('sonata', 108), ('concerto', 108), ('concerto-large', 208)])
+def test_full_presets_have_the_published_tensors(name, millions, ptv3_shapes):
+    """And as many numbers in the encoder as their publishers say."""
     with torch.device('meta'):
         backbone = PointTransformer(9, PRESETS[name])
+    n = sum(p.numel() for part in (backbone.embedding, backbone.enc) for p in part.parameters())
+    assert round(n / 1e6) == millions
     ours = {name.replace('.kernel', '.weight'): p for name, p in backbone.named_parameters()}
     shapes = ptv3_shapes(PRESETS[name], decoder=True)
     del shapes['embedding.mask_token']

@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 
 from rescene4d_ros.models.backbones.grid_pooling import GridPooling, GridUnpooling
@@ -51,6 +51,9 @@ PRESETS = {
                             drop_path=0.0),
     'sonata': _BASE,
     'concerto': _BASE,  # concerto_base: the same sizes, trained in another way
+    # Its publishers give no decoder; the same as on the others is put on it.
+    'concerto-large': replace(_BASE, encoder_channels=(64, 128, 256, 512, 768),
+                              encoder_heads=(4, 8, 16, 32, 48)),
 }
 
 
