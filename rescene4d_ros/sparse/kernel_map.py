@@ -1,7 +1,7 @@
 """Which input row meets which output row through which kernel offset, cut into tiles."""
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -36,6 +36,11 @@ class Tile:
     out_rows: torch.Tensor
     bag: torch.Tensor
     bag_offsets: torch.Tensor
+
+    def moved(self, rows: int) -> Tile:
+        """Return the same pairs with input and output rows counted on."""
+        return replace(self, start=self.start + rows, stop=self.stop + rows,
+                       in_rows=self.in_rows + rows, out_rows=self.out_rows + rows)
 
 
 class KernelMap:

@@ -34,6 +34,7 @@ class Voxels:
         self._maps: dict[int, KernelMap] = {}
         self._coarse: Voxels | None = None
         self._parent: torch.Tensor | None = None
+        self._children: tuple[torch.Tensor, torch.Tensor] | None = None
         self._down_map: KernelMap | None = None
         self._up_map: KernelMap | None = None
 
@@ -126,6 +127,13 @@ class Voxels:
         """Return the row of each voxel's parent in `down()`, (V,) int64."""
         self.down()
         return self._parent
+
+    def children(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the rows by parent, (V,), and how many each parent has, (len(down()),)."""
+        if self._children is None:
+            self._children = (torch.sort(self.parent, stable=True).indices,
+                              torch.bincount(self.parent, minlength=len(self.down())))
+        return self._children
 
     @property
     def child_offset(self) -> torch.Tensor:
