@@ -206,17 +206,20 @@ def _neighbor_table(coords: torch.Tensor, radius: int) -> torch.Tensor:
     if not v:
         return table
     keys, (step_x, step_y, _) = linear_keys(coords, radius)
+    keys_and_end = torch.cat((keys, keys.new_full((1,), -1)))
     columns = [c for c in product(range(-radius, radius + 1), repeat=2) if c >= (0, 0)]
     for dx, dy in columns:
         low_dz = -radius if (dx, dy) != (0, 0) else 1
         wanted = keys + (dx * step_x + dy * step_y + low_dz)
-        at = torch.searchsorted(keys, wanted)
+        # Keys are unique and sorted: the next one, if any, follows its voxel.
+        at = torch.searchsorted(keys, wanted) if (dx, dy) != (0, 0) else rows.long() + 1
         for dz in range(low_dz, radius + 1):
-            found = keys[at.clamp(max=v - 1)] == wanted
+            found = keys_and_end.index_select(0, at) == wanted
             k = dx + radius + n * (dy + radius + n * (dz + radius))
-            source, neighbor = rows[found], at[found]
-            table[k, found] = neighbor.int()
-            table[n ** 3 - 1 - k, neighbor] = source
+            # Whole rows at a time: picking out what was found costs more than the search.
+            table[k] = torch.where(found, at, -1)
+            mirror = table.new_full((v + 1,), -1)  # its last entry is for what has no neighbor
+            table[n ** 3 - 1 - k] = mirror.scatter_(0, torch.where(found, at, v), rows)[:v]
             at = at + found
             wanted = wanted + 1
     return table
