@@ -18,6 +18,7 @@ from rescene4d_ros.memory.aliases import resolve_labels, resolve_records
 from rescene4d_ros.memory.appearance import mean_color
 from rescene4d_ros.memory.association import associate, Association, AssociationConfig
 from rescene4d_ros.memory.changes import ChangeConfig, judge
+from rescene4d_ros.memory.confidence import Confidence, shipped_model
 from rescene4d_ros.memory.context import SeenSpace
 from rescene4d_ros.memory.folding import join_merged, remember
 from rescene4d_ros.memory.merging import find_merges, merge_events
@@ -64,13 +65,16 @@ class SceneTracker:
     segmenter : Segmenter
     config, association, motion, changes
         Settings; the defaults are what was tuned.
+    confidence : callable, optional
+        Says how likely a change is, from its evidence; default is the model of the package.
 
     """
 
     def __init__(self, memory: SceneMemory, segmenter: Segmenter,
                  config: TrackerConfig | None = None,
                  association: AssociationConfig | None = None,
-                 motion: MotionConfig | None = None, changes: ChangeConfig | None = None):
+                 motion: MotionConfig | None = None, changes: ChangeConfig | None = None,
+                 confidence: Confidence | None = None):
         self.memory = memory
         self._segmenter = segmenter
         self._space = SeenSpace(memory)
@@ -78,6 +82,7 @@ class SceneTracker:
         self._association = association or AssociationConfig()
         self._motion = motion or MotionConfig()
         self._changes = changes or ChangeConfig()
+        self._confidence = confidence or shipped_model()
         self._clouds: dict[str, Cloud] = {}     # of the latest window, by key
 
     def add_visit(self, scan: Scan) -> SceneUpdate:
@@ -235,7 +240,8 @@ class SceneTracker:
         seen, reasons, confidence = ({merges.get(i, i): value for i, value in named.items()}
                                      for named in (seen, reasons, confidence))
         verdict = judge(visit, join_merged(records, merged), seen, confidence, places, view, past,
-                        self.memory.header.class_names, self._motion, self._changes)
+                        self.memory.header.class_names, self._motion, self._changes,
+                        self._confidence)
         changes = (*merged, *verdict.changes)
         after = remember(records, visit.stamp_ns, view.cloud, seen, reasons, verdict.states,
                          changes, association.alternatives)

@@ -94,7 +94,9 @@ def shown(segmentation: Segmentation, visit: int) -> np.ndarray:
     return np.unique(label[label >= 0])
 
 
-def remember(observations: Observations, segmenter: Segmenter) -> PredictedSequence:
+def remember(observations: Observations, segmenter: Segmenter,
+             make_tracker: Callable[[SceneMemory, Segmenter], SceneTracker] = SceneTracker
+             ) -> PredictedSequence:
     """
     Show the visits to a new memory, one after the other, as the node does.
 
@@ -104,7 +106,7 @@ def remember(observations: Observations, segmenter: Segmenter) -> PredictedSeque
     with TemporaryDirectory(dir=observations.workspace) as folder, SceneMemory.open(
             Path(folder) / 'memory', 'comparison', scans[0].frame_id,
             segmenter.class_names) as memory:
-        tracker = SceneTracker(memory, segmenter)
+        tracker = make_tracker(memory, segmenter)
         updates = [tracker.add_visit(scan) for scan in scans]
         objects, changes = memory.snapshot().objects, memory.changes()
     labels = [u.object_ids for u in updates]

@@ -7,6 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 from rescene4d_ros.config import param
 from rescene4d_ros.geometry.visibility import Place, PlaceEvidence
+from rescene4d_ros.memory.confidence import (
+    Confidence,
+    evidence_of_arrival,
+    evidence_of_difference,
+    evidence_of_removal,
+)
 from rescene4d_ros.memory.motion import estimate_motion, Motion, MotionConfig
 from rescene4d_ros.memory.places import VisitView
 from rescene4d_ros.memory.records import ObjectRecord, Observation
@@ -17,9 +23,8 @@ from rescene4d_ros.structures import Change, ChangeKind, ObjectState, VisitInfo
 class ChangeConfig:
     """Say how sure a change must be to be reported."""
 
-    unseen_added: float = param(0.1, 'Confidence that an object is new where its place was never '
-                                'looked at before.', ge=0, le=1)
-    min_confidence: float = param(0.2, 'Less sure changes are not reported.', ge=0, le=1)
+    min_confidence: float = param(0.4, 'Less sure changes are not reported; states and ids do '
+                                  'not depend on it.', ge=0, le=1)
 
 
 @dataclass(frozen=True)
@@ -33,7 +38,8 @@ class Verdict:
 def judge(visit: VisitInfo, records: Mapping[int, ObjectRecord],
           seen: Mapping[int, Observation], confidence: Mapping[int, float],
           places: Mapping[int, PlaceEvidence], view: VisitView, earlier: Sequence[VisitView],
-          class_names: tuple[str, ...], motion: MotionConfig, config: ChangeConfig) -> Verdict:
+          class_names: tuple[str, ...], motion: MotionConfig, config: ChangeConfig,
+          sure: Confidence) -> Verdict:
     """
     Say of every object whether it is there, and what has changed.
 
@@ -56,6 +62,8 @@ def judge(visit: VisitInfo, records: Mapping[int, ObjectRecord],
     class_names : tuple of str
     motion, config
         Thresholds.
+    sure : callable
+        Says how likely a change is, from its evidence.
 
     Returns
     -------
@@ -68,14 +76,14 @@ def judge(visit: VisitInfo, records: Mapping[int, ObjectRecord],
         record, now = records.get(object_id), seen.get(object_id)
         if now is None:
             states[object_id] = _unseen_state(record, places[object_id])
-            change = _removal(visit, record, places[object_id], states[object_id])
+            change = _removal(visit, record, places[object_id], states[object_id], sure)
         elif record is None:
             states[object_id] = ObjectState.PRESENT
-            change = _arrival(visit, object_id, now, earlier, config)
+            change = _arrival(visit, object_id, now, earlier, sure)
         else:
             states[object_id] = ObjectState.PRESENT
             change = _difference(visit, record, now, confidence.get(object_id, 1.0),
-                                 view, earlier, motion)
+                                 places[object_id], view, earlier, motion, sure)
         if change is not None and change.confidence >= config.min_confidence:
             probs = now.class_probs if record is None else record.class_probs
             changes.append(_named(change, class_names[int(np.argmax(probs))]))
@@ -92,49 +100,49 @@ def _unseen_state(record: ObjectRecord, at: PlaceEvidence) -> ObjectState:
 
 
 def _removal(visit: VisitInfo, record: ObjectRecord, at: PlaceEvidence,
-             state: ObjectState) -> Change | None:
+             state: ObjectState, sure: Confidence) -> Change | None:
     """Return REMOVED where a place is seen empty for the first time."""
     if state != ObjectState.ABSENT or record.is_gone:
         return None
     return Change(ChangeKind.REMOVED, record.object_id, '',
-                  float(at.observed * (1 - at.occupied)), visit.visit_id, record.box, None, None,
+                  sure(evidence_of_removal(record, at)), visit.visit_id, record.box, None, None,
                   record.last_seen_ns, visit.stamp_ns)
 
 
 def _arrival(visit: VisitInfo, object_id: int, now: Observation,
-             earlier: Sequence[VisitView], config: ChangeConfig) -> Change | None:
+             earlier: Sequence[VisitView], sure: Confidence) -> Change | None:
     """Return ADDED, unless the object stood there before and was only never segmented."""
     if not earlier:
         return None
-    confidence, seen_empty_ns = config.unseen_added, None
+    looked_at, seen_empty_ns = None, None
     for before in earlier:
         at = before.was_there(now)
         if at.place is Place.OCCUPIED:
             return None
         if at.place is not Place.UNSEEN:
-            confidence, seen_empty_ns = max(at.observed, 0.5), before.stamp_ns
+            looked_at, seen_empty_ns = at, before.stamp_ns
             break
-    return Change(ChangeKind.ADDED, object_id, '', float(confidence), visit.visit_id, None,
-                  now.box, None, seen_empty_ns, visit.stamp_ns)
+    return Change(ChangeKind.ADDED, object_id, '', sure(evidence_of_arrival(now, looked_at)),
+                  visit.visit_id, None, now.box, None, seen_empty_ns, visit.stamp_ns)
 
 
-def _difference(visit: VisitInfo, record: ObjectRecord, now: Observation, sure: float,
-                view: VisitView, earlier: Sequence[VisitView],
-                motion: MotionConfig) -> Change | None:
+def _difference(visit: VisitInfo, record: ObjectRecord, now: Observation, link: float,
+                at: PlaceEvidence, view: VisitView, earlier: Sequence[VisitView],
+                motion: MotionConfig, sure: Confidence) -> Change | None:
     """Return what changed of an object that was recognized: REAPPEARED, MOVED or DEFORMED."""
     estimate = estimate_motion(record, now, view.cloud, earlier[0].cloud if earlier else None,
                                motion)
     if record.is_gone:
-        kind, evidence = ChangeKind.REAPPEARED, record.last_confirmed_absent_ns
-        confidence = sure
+        kind, last_ns = ChangeKind.REAPPEARED, record.last_confirmed_absent_ns
     elif estimate.motion is Motion.STILL:
         return None
     else:
         kind = ChangeKind.MOVED if estimate.motion is Motion.MOVED else ChangeKind.DEFORMED
-        confidence, evidence = estimate.confidence * sure, record.last_seen_ns
+        last_ns = record.last_seen_ns
+    evidence = evidence_of_difference(kind, record, now, at, estimate.confidence, link)
     moved = None if estimate.motion is Motion.DEFORMED else estimate.after_T_before
-    return Change(kind, record.object_id, '', float(confidence), visit.visit_id, record.box,
-                  now.box, moved, evidence, visit.stamp_ns)
+    return Change(kind, record.object_id, '', sure(evidence), visit.visit_id, record.box,
+                  now.box, moved, last_ns, visit.stamp_ns)
 
 
 def _named(change: Change, class_name: str) -> Change:

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 from rescene4d_ros.geometry.boxes import fit_box
-from rescene4d_ros.geometry.neighbors import evenly, near, thin
+from rescene4d_ros.geometry.neighbors import evenly, near, share_near, thin
 from rescene4d_ros.geometry.se3 import size_of, transform
 from rescene4d_ros.geometry.visibility import Cloud, SAME_SURFACE
 from rescene4d_ros.memory.records import MAX_POINTS, ObjectRecord, Observation, POINT_SPACING
@@ -14,6 +14,8 @@ from rescene4d_ros.structures import Change, ChangeKind, ObjectState
 
 APPEARANCE_MEMORY = 5.0  # observations after which the oldest appearance starts to fade
 CARRY_CONFIDENCE = 0.5   # of a motion; below it old points are not carried along
+ELSEWHERE = 0.2          # share of a view on known points below which it stands elsewhere, even
+ELSEWHERE_POINTS = 300   # where nobody is sure enough to state a motion; told from so many points
 
 
 def remember(records: Mapping[int, ObjectRecord], stamp_ns: int, cloud: Cloud,
@@ -57,7 +59,7 @@ def remember(records: Mapping[int, ObjectRecord], stamp_ns: int, cloud: Cloud,
         elif record is None:
             after[object_id] = _born(object_id, stamp_ns, seen, reasons[object_id])
         else:
-            known = None if object_id in deformed else record.xyz
+            known = None if object_id in deformed else _known_here(record, seen)
             move = moves.get(object_id)
             moved_m = record.moved_m
             if move is not None:
@@ -120,6 +122,12 @@ def _seen_again(record: ObjectRecord, stamp_ns: int, seen: Observation, reason: 
         class_probs=mean(record.class_probs, seen.class_probs),
         feature=(feature / norm).astype(np.float32) if norm > 0 else feature,
         color=mean(record.color, seen.color), xyz=xyz, alternatives=alternatives)
+
+
+def _known_here(record: ObjectRecord, seen: Observation) -> np.ndarray | None:
+    """Return the known points; None where what is seen has hardly a point on them."""
+    few = seen.xyz[evenly(len(seen.xyz), ELSEWHERE_POINTS)]
+    return record.xyz if share_near(record.tree, few, SAME_SURFACE) >= ELSEWHERE else None
 
 
 def _merge(new: np.ndarray, known: np.ndarray | None, cloud: Cloud) -> np.ndarray:

@@ -4,6 +4,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from rescene4d_ros.memory.changes import ChangeConfig, judge
+from rescene4d_ros.memory.confidence import shipped_model
 from rescene4d_ros.memory.motion import MotionConfig
 from rescene4d_ros.memory.observations import make_observation
 from rescene4d_ros.memory.places import VisitView
@@ -31,6 +32,21 @@ def test_new_only_where_the_place_was_seen_empty(floor_until, kinds):
     visit = VisitInfo(2, after.stamp_ns, VisitStatus.DONE, 'second', len(after))
     verdict = judge(visit, {}, {1: seen}, {}, {}, VisitView(after),
                     [VisitView(before, np.zeros(len(before), np.int64))], ('box',),
-                    MotionConfig(), ChangeConfig())
+                    MotionConfig(), ChangeConfig(), shipped_model())
     assert [c.kind for c in verdict.changes] == kinds
+    assert verdict.states == {1: ObjectState.PRESENT}
+
+
+@pytest.mark.parametrize(('sure', 'kinds'), [(0.41, [ChangeKind.ADDED]), (0.39, [])])
+def test_what_is_not_stated_is_there_all_the_same(sure, kinds):
+    """A change below the threshold is kept back; the state of its object is not."""
+    before = Scan(grid((0, 4), (0, 3), 0), DAY)
+    after = Scan(np.concatenate([grid((0, 4), (0, 3), 0), BOX]), 2 * DAY)
+    points = np.arange(len(after) - len(BOX), len(after))
+    seen = make_observation(after, points, np.ones(1), 0.9, np.zeros(0), {}, None)
+    visit = VisitInfo(2, after.stamp_ns, VisitStatus.DONE, 'second', len(after))
+    verdict = judge(visit, {}, {1: seen}, {}, {}, VisitView(after),
+                    [VisitView(before, np.zeros(len(before), np.int64))], ('box',),
+                    MotionConfig(), ChangeConfig(min_confidence=0.4), lambda evidence: sure)
+    assert [(c.kind, c.confidence) for c in verdict.changes] == [(k, sure) for k in kinds]
     assert verdict.states == {1: ObjectState.PRESENT}

@@ -1,0 +1,94 @@
+"""
+Fit the confidences of changes to rooms of which the truth is known, never those of a test.
+
+    .venv/bin/python scripts/fit_confidence.py --data DIR [--data DIR ...] [--jobs J] \
+        [--out rescene4d_ros/memory/confidence.yaml]
+
+Segmenter and memory see every sequence as the node would. A model that is fitted to every second
+sequence is measured on the others, and the other way round; what is written is fitted to all.
+"""
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+import tempfile
+import time
+
+from rescene4d_ros.comparison import ComparisonConfig, loaded, TrueMasks
+from rescene4d_ros.comparison.confidence_fit import fit_model
+from rescene4d_ros.comparison.observations import Observations
+from rescene4d_ros.comparison.runs import read_case
+from rescene4d_ros.comparison.stated_changes import (
+    collect,
+    count_crosswise,
+    judged,
+    StatedChanges,
+)
+from rescene4d_ros.evaluation.calibration import calibration_error
+from rescene4d_ros.evaluation.changes import ChangeCounts, f_score
+from rescene4d_ros.inference import InferenceConfig
+from rescene4d_ros.memory.confidence import ConfidenceModel, MODEL_FILE, write_model
+from rescene4d_ros.processes import each_result
+from tqdm import tqdm
+
+THRESHOLDS = (0.0, 0.2, 0.3, 0.35, 0.4, 0.45, 0.5, 0.6)
+
+
+def collect_file(path: Path, weights: str, true_masks: bool) -> StatedChanges:
+    """Collect what the memory would state of one sequence file."""
+    case = read_case(path, ComparisonConfig())
+    segmenter = loaded(InferenceConfig(weights=weights, torch_threads=1))
+    with tempfile.TemporaryDirectory() as folder:
+        seen = Observations(case, segmenter, ComparisonConfig(), Path(folder), time.perf_counter)
+        return collect(seen, TrueMasks(case.sequence, case.truth) if true_masks else seen)
+
+
+def row(threshold: float, counts: ChangeCounts) -> str:
+    """Return one row of the table."""
+    right, stated, true = (int(c.sum()) for c in (counts.right, counts.stated, counts.true))
+    false, unchanged = counts.false_changes.tolist()
+    return (f'| {threshold:.2f} | {right / max(stated, 1):.3f} | {right / max(true, 1):.3f} '
+            f'| {f_score(right, stated, true):.3f} | {false / max(unchanged, 1):.3f} '
+            f'({false} of {unchanged}) | {calibration_error(counts.confidences):.3f} |')
+
+
+def report(sequences: Sequence[StatedChanges]) -> None:
+    """Print what models say of the half of the sequences that they were not fitted to."""
+    models = [fit_model(list(judged(sequences[half::2]))) for half in (1, 0)]
+    print('| stated from | precision | recall | F1 | false change | calibration error |')
+    print('|---|---|---|---|---|---|')
+    for threshold in THRESHOLDS:
+        print(row(threshold, count_crosswise(sequences, models, threshold)))
+
+
+def main() -> None:
+    """Run and print."""
+    parser = argparse.ArgumentParser(description=__doc__.split('\n\n', maxsplit=1)[0])
+    parser.add_argument('--data', type=Path, action='append', required=True,
+                        help='folder of sequence files; may be given more than once')
+    parser.add_argument('--limit', type=int, help='only the first N files of each folder')
+    parser.add_argument('--weights', default='', help='default: those of the package')
+    parser.add_argument('--true-masks', action='store_true',
+                        help='the truth in the place of the segmenter, to see what is its share')
+    parser.add_argument('--jobs', type=int, default=1, help='processes')
+    parser.add_argument('--out', type=Path, default=MODEL_FILE)
+    options = parser.parse_args()
+    paths = [path for folder in options.data
+             for path in sorted(folder.glob('*.npz'))[:options.limit]]
+    if not paths:
+        raise SystemExit(f'--data: expected sequence files (.npz), got none in '
+                         f'{", ".join(map(str, options.data))}; make some by `rescene4d rooms`')
+    work = each_result(collect_file, [(p, options.weights, options.true_masks) for p in paths],
+                       options.jobs)
+    found = {job[0]: result for job, result in tqdm(work, total=len(paths), unit='sequence')}
+    sequences = [found[path] for path in paths]
+    report(sequences)
+    every = list(judged(sequences))
+    model: ConfidenceModel = fit_model(every)
+    write_model(options.out, model, f'{len(every)} changes of {len(paths)} sequences')
+    print(f'\n{options.out}: fitted to {len(every)} changes of {len(paths)} sequences')
+
+
+if __name__ == '__main__':
+    main()
