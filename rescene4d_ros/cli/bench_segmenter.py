@@ -12,6 +12,7 @@ import time
 
 import numpy as np
 from rescene4d_ros import __version__
+from rescene4d_ros.cli.bench_libraries import library_table, measure_library
 from rescene4d_ros.data import read_snapshots
 from rescene4d_ros.errors import ScanError
 from rescene4d_ros.inference import InferenceConfig, Segmenter
@@ -20,9 +21,10 @@ from rescene4d_ros.inference.segmenter import STAGES
 from rescene4d_ros.memory import SceneMemory
 from rescene4d_ros.models import make_visit_input, ModelConfig
 from rescene4d_ros.models.backbones.unet import PRESETS, SparseUNet
-from rescene4d_ros.models.throughput import measure, Rate
+from rescene4d_ros.models.throughput import convolutions, measure, Rate
 from rescene4d_ros.scene import SceneTracker, TrackerConfig
 from rescene4d_ros.sparse import Voxels
+from rescene4d_ros.sparse.libraries import LIBRARIES
 from rescene4d_ros.structures import Scan
 from rich.console import Console
 from rich.table import Table
@@ -43,6 +45,9 @@ def add_arguments(segmenter: argparse.ArgumentParser) -> None:
                            help='whose convolutions are compared with plain products')
     segmenter.add_argument('--voxel-size', type=float, default=0.04, metavar='M',
                            help='of the cloud that the U-Net convolves')
+    segmenter.add_argument('--against', nargs='+', choices=LIBRARIES, default=(),
+                           help='libraries whose convolutions do the same work by turns with '
+                                'ours, on the CPU; a missing one is named')
     segmenter.add_argument('--json', type=Path, metavar='FILE', help='write all numbers there')
 
 
@@ -65,9 +70,19 @@ def run(options: argparse.Namespace) -> int:
         into_memory = _visit_into_memory(config, scans)
     with progress.status('memory'):
         peaks = {n: _peak_memory(config, scans, n) for n in VISITS_IN_MEMORY}
+    unet, feats, voxels = _unet(options, scans[0])
     with progress.status('sparse convolution'):
-        rates = _rates(options, scans[0], device)
+        rates = measure(unet.to(device), feats.to(device), voxels.to(device), options.repeats,
+                        _clock)
     console.print(_rate_table(rates, options))
+    against = {}
+    if options.against:
+        layers = convolutions(unet.cpu(), feats, voxels)
+        for name in options.against:
+            with progress.status(name):
+                against[name] = measure_library(name, layers, options.repeats)
+        console.print(library_table(against, f'U-Net {options.unet}, {len(voxels)} voxels, CPU, '
+                                             f'{options.threads} threads'))
     ratios = {'one_cached_over_anew': costs['one_cached']['total'] / costs['anew']['total'],
               'peak_of_4_over_2': peaks[4] / peaks[2] if all(peaks.values()) else None}
     console.print(f'a visit into the memory, its commit included: {into_memory:.2f} s\n'
@@ -82,6 +97,7 @@ def run(options: argparse.Namespace) -> int:
                     'threads': options.threads, 'points': [len(s) for s in scans[:2]],
                     'stages_s': costs, 'visit_into_memory_s': into_memory, 'peak_gib': peaks,
                     'ratios': ratios, 'unet': options.unet, 'voxel_size_m': options.voxel_size,
+                    'voxels': len(voxels), 'against': against,
                     'convolution': {name: {**asdict(rate), 'share': rate.share}
                                     for name, rate in rates.items()}}
         options.json.parent.mkdir(parents=True, exist_ok=True)
@@ -112,14 +128,13 @@ def _peak_memory(config: InferenceConfig, scans: list[Scan], n_visits: int) -> f
         return pool.apply(peak_memory, (config, visits))
 
 
-def _rates(options: argparse.Namespace, scan: Scan, device: torch.device) -> dict[str, Rate]:
-    """Measure a U-Net with random weights on the voxels of one visit."""
+def _unet(options: argparse.Namespace, scan: Scan) -> tuple[SparseUNet, torch.Tensor, Voxels]:
+    """Return a U-Net with random weights, and the features and voxels of one visit; CPU."""
     visit = make_visit_input(scan, np.zeros(len(scan), int),
                              ModelConfig(voxel_size=options.voxel_size))
-    slot = torch.nn.functional.pad(visit.coords, (1, 0))
-    voxels = Voxels.build(slot.to(device))
-    unet = SparseUNet(visit.feats.shape[1], PRESETS[options.unet]).to(device)
-    return measure(unet, voxels.sort(visit.feats.to(device)), voxels, options.repeats, _clock)
+    voxels = Voxels.build(torch.nn.functional.pad(visit.coords, (1, 0)))
+    unet = SparseUNet(visit.feats.shape[1], PRESETS[options.unet])
+    return unet, voxels.sort(visit.feats), voxels
 
 
 def _clock() -> float:

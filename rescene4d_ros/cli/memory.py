@@ -15,13 +15,15 @@ from rescene4d_ros.cli.memory_questions import (
 )
 from rescene4d_ros.memory import changes_document, objects_document, SceneMemory
 from rescene4d_ros.memory.integrity import find_faults
+from rescene4d_ros.memory.moving import move
 from rescene4d_ros.structures import Change, MemorySnapshot
 from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare show, check and export, the questions and the corrections."""
+    """Declare show, check, export and move, the questions and the corrections."""
     actions = parser.add_subparsers(dest='action', required=True)
     for name, text in (('show', 'print visits, objects and changes as tables'),
                        ('check', 'verify every file and fact; 1 = something is wrong'),
@@ -31,12 +33,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         if name == 'export':
             action.add_argument('--out', type=Path, required=True, metavar='DIR',
                                 help='where to write; made if it is not there')
+    text = 'take the memory to another database; its points stay in the folder'
+    moved = actions.add_parser('move', help=text, description=text)
+    add_memory(moved)
+    moved.add_argument('--to', required=True, metavar='URL', help='PostgreSQL database or SQLite '
+                       'file as for --url; sqlite = the file in the folder')
     memory_questions.add_arguments(actions)
     memory_changes.add_arguments(actions)
 
 
 def run(options: argparse.Namespace) -> int:
     """Run one action; those that only read work also while a node writes to the memory."""
+    if options.action == 'move':
+        with Progress(TextColumn('rows'), BarColumn(), MofNCompleteColumn()) as bar:
+            task = bar.add_task('', total=None)
+            where = move(options.memory, options.to, options.url,
+                         lambda done, rows: bar.update(task, completed=done, total=rows))
+        print(f'{options.memory}: the memory is at {where}')
+        return 0
     if 'change' in options:
         with SceneMemory.edit(options.memory, options.url) as memory:
             print(options.change(memory, options))

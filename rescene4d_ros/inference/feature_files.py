@@ -6,12 +6,13 @@ from typing import Protocol
 
 import numpy as np
 from rescene4d_ros.models import LevelFeatures, VisitFeatures, VisitInput, VisitPyramid
+from rescene4d_ros.models.backbones.decoding import Decoding
 from rescene4d_ros.models.outputs import FinestVoxels
 from safetensors.torch import load, save
 import torch
 from torch import Tensor
 
-FORMAT = 1      # raise with every change of what the bytes mean
+FORMAT = 2      # raise with every change of what the bytes mean
 
 
 class FeatureFiles(Protocol):
@@ -38,7 +39,10 @@ def encode_features(point_superpoint: np.ndarray, features: VisitFeatures | Visi
     if isinstance(features, VisitPyramid):
         tensors |= _fields('visit', features.visit)
         tensors['visit.n_superpoints'] = torch.tensor(features.visit.n_superpoints)
-        tensors |= {f'feats.{n}': feats for n, feats in enumerate(features.feats)}
+        tensors |= _fields('begun', features.begun)
+        for name in ('skips', 'levels'):
+            tensors |= {f'begun.{name}.{n}': feats
+                        for n, feats in enumerate(getattr(features.begun, name))}
     else:
         for n, level in enumerate(features.levels):
             tensors |= _fields(f'levels.{n}', level)
@@ -61,8 +65,10 @@ def decode_features(data: bytes, device: torch.device
         visit = VisitInput(**_group(tensors, 'visit') | {
             'n_superpoints': int(tensors['visit.n_superpoints']),
             'point_superpoint': point_superpoint})
-        return point_superpoint, VisitPyramid(visit, tuple(
-            tensors[f'feats.{n}'] for n in range(_count(tensors, 'feats'))))
+        return point_superpoint, VisitPyramid.of(visit, Decoding(
+            *(tuple(tensors[f'begun.{name}.{n}']
+                    for n in range(_count(_group(tensors, 'begun'), name)))
+              for name in ('skips', 'levels')), tensors.get('begun.feats')))
     finest = _group(tensors, 'finest')
     return point_superpoint, VisitFeatures(
         tuple(LevelFeatures(**_group(tensors, f'levels.{n}'))

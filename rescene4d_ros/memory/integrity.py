@@ -2,6 +2,7 @@
 from __future__ import annotations
 
 from rescene4d_ros.errors import RescenError
+from rescene4d_ros.memory.location import LEFT
 from rescene4d_ros.memory.store import SceneMemory
 from rescene4d_ros.structures import VisitStatus
 
@@ -40,6 +41,9 @@ def find_faults(memory: SceneMemory) -> tuple[str, ...]:
             faults.append(f'{where}: its points name objects that are not known: {strangers[:5]}')
     faults += [f'object {young} is an alias of {old}, but still known as an object'
                for young, old in aliases.items() if young in known]
+    if (memory.path / LEFT).is_file():
+        faults.append(f'{LEFT}: a move to another database was killed; `rescene4d memory move` '
+                      'there once more deletes what it left')
     for name in sorted(memory.stray_files()):
         faults.append(f'{name}: a file of no stored visit; its process was killed between file '
                       'and database, the sender was never told it is stored')

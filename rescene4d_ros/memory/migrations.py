@@ -36,4 +36,11 @@ def _from_1(connection: Connection) -> None:
         schema.tables.tables[table].create(connection)
 
 
-STEPS = {1: _from_1}
+def _from_2(connection: Connection) -> None:
+    """Add the indexes by which questions find changes and aliases."""
+    for table in (schema.changes, schema.aliases):
+        for index in table.indexes:
+            index.create(connection, checkfirst=True)     # a step before may have made it
+
+
+STEPS = {1: _from_1, 2: _from_2}

@@ -9,8 +9,7 @@ from rescene4d_ros.errors import (
 )
 from rescene4d_ros.memory import facts as tables
 from rescene4d_ros.memory import header as headers
-from rescene4d_ros.memory import rows, schema
-from rescene4d_ros.memory.aliases import resolve
+from rescene4d_ros.memory import lookups, rows, schema
 from rescene4d_ros.memory.facts import Seen, Sighting
 from rescene4d_ros.memory.opening import OpenMemory
 from rescene4d_ros.structures import (
@@ -138,8 +137,9 @@ class ReadableMemory(OpenMemory):
             No object ever had it, or it was deleted.
 
         """
-        now = resolve(object_id, self.aliases())
-        if now not in self._records:
+        with self.reading() as connection:
+            now = lookups.current_id(connection, object_id)
+        if now is None:
             raise MemoryFormatError(f'{self.path}: expected an object id, found no object '
                                     f'{object_id}; see `rescene4d memory show`')
         return now

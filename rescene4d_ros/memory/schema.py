@@ -14,7 +14,7 @@ from sqlalchemy import (
     Text,
 )
 
-VERSION = 2   # raise with every change of a table, and write the migration from the one before
+VERSION = 3   # raise with every change of a table, and write the migration from the one before
 
 tables = MetaData()
 
@@ -91,7 +91,10 @@ changes = Table(
     Column('after_t_before', Text),
     Column('evidence_before_ns', BigInteger),
     Column('evidence_after_ns', BigInteger, nullable=False),
-    Index('changes_by_revision', 'revision'))
+    Index('changes_by_revision', 'revision'),
+    # Since version 3: questions read only the rows that they are about.
+    Index('changes_by_visit', 'visit_id'),
+    Index('changes_by_object', 'object_id'))
 
 # The persistent id of every point of a processed visit, in the order of its file.
 labels = Table(
@@ -113,7 +116,8 @@ aliases = Table(
     'aliases', tables,
     Column('alias_id', Integer, primary_key=True, autoincrement=False),
     Column('object_id', Integer, nullable=False),
-    Column('visit_id', Integer, nullable=False))
+    Column('visit_id', Integer, nullable=False),
+    Index('aliases_by_object', 'object_id'))      # since version 3
 
 # What people said of an object. Since version 2.
 notes = Table(

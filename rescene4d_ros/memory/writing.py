@@ -19,6 +19,8 @@ class Writer:
         Directory of the memory.
     engine : Engine
         Of its database.
+    has_folder : bool
+        Whether this process is the writer of the folder already, as one that moves a memory is.
 
     Raises
     ------
@@ -29,11 +31,12 @@ class Writer:
 
     """
 
-    def __init__(self, path: Path, engine: Engine):
+    def __init__(self, path: Path, engine: Engine, has_folder: bool = False):
         self._engine = engine
         self._server: ServerLock | None = None
         with ExitStack() as held:
-            held.callback(WriterLock(path / FILE_NAME).release)
+            if not has_folder:
+                held.callback(WriterLock(path / FILE_NAME).release)
             if engine.dialect.name == 'postgresql':
                 self._server = ServerLock(engine, path)
                 held.callback(self._server.release)

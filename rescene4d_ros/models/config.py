@@ -12,7 +12,8 @@ class ModelConfig:
 
     backbone: str = param('small', 'Preset of the sparse U-Net (tiny, small, 34c) or of the Point '
                           'Transformer V3 (the others)', one_of=(
-                              'tiny', 'small', '34c', 'ptv3-tiny', 'sonata', 'concerto'))
+                              'tiny', 'small', '34c', 'ptv3-tiny', 'sonata', 'concerto',
+                              'concerto-large'))
     in_channels: int = param(11, 'Features per voxel that the stem takes', ge=1, le=64)
     features: str = param('local', 'What they are: color, normal, height, place in the voxel '
                           '(local, 11), or those of Sonata and Concerto: place in the visit, '
@@ -45,8 +46,9 @@ class ModelConfig:
         'mean logit (mean, as published), not at all (off)', one_of=('or', 'mean', 'off'))
     temporal_serialization: str = param(
         'mixed', 'Orders in which the decoder of a Point Transformer attends: each visit alone '
-        '(off), all visits merged on the common grid (merged), both in turn (mixed); a U-Net '
-        'has none', one_of=('off', 'merged', 'mixed'))
+        '(off), all visits merged on the common grid (merged), both in turn (mixed), merged in '
+        'the last block alone, so that what is before it can be kept (late); a U-Net has none',
+        one_of=('off', 'merged', 'mixed', 'late'))
     compat: str = param('corrected', 'official: as published with ReScene4D, with its flaws; '
                         'see docs/segmenter.md', one_of=('corrected', 'official'))
     train_tokens: int = param(3200, 'Most voxels attended to per level in training, a random '

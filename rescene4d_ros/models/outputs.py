@@ -3,8 +3,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from rescene4d_ros.models.backbones.decoding import Decoding
 from rescene4d_ros.models.inputs import VisitInput
+from rescene4d_ros.sparse import Voxels
 from torch import Tensor
+from torch.nn import functional
 
 
 @dataclass(frozen=True)
@@ -77,20 +80,28 @@ class VisitFeatures:
 @dataclass(frozen=True)
 class VisitPyramid:
     """
-    Hold what the backbone's encoder alone says of one visit; independent of the other visits.
+    Hold what the backbone says of one visit before it looks at the others.
 
     It takes the place of `VisitFeatures` where the backbone's decoder looks at all visits.
 
     Attributes
     ----------
     visit : VisitInput
-    feats : tuple of Tensor (V_l, Cl), float32
-        Finest first; rows in the order of `Voxels`.
+    voxels : Voxels
+        Of the visit alone; keep what is made for them at first use.
+    begun : Decoding
+        Rows in the order of `voxels` and its coarser levels.
 
     """
 
     visit: VisitInput
-    feats: tuple[Tensor, ...]
+    voxels: Voxels
+    begun: Decoding
+
+    @classmethod
+    def of(cls, visit: VisitInput, begun: Decoding) -> VisitPyramid:
+        """Return it with voxels for which nothing is made yet."""
+        return cls(visit, Voxels.build(functional.pad(visit.coords, (1, 0))), begun)
 
 
 @dataclass(frozen=True)

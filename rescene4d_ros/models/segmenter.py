@@ -5,6 +5,8 @@ from collections.abc import Sequence
 
 from rescene4d_ros.errors import ConfigError
 from rescene4d_ros.models.backbones import point_transformer, unet
+from rescene4d_ros.models.backbones.decoding import Decoding
+from rescene4d_ros.models.backbones.orders import TieBreak, visit_ranks
 from rescene4d_ros.models.config import ModelConfig
 from rescene4d_ros.models.decoder import QueryDecoder
 from rescene4d_ros.models.inputs import N_CHANNELS, VisitInput
@@ -16,7 +18,7 @@ from rescene4d_ros.models.outputs import (
     VisitPyramid,
 )
 from rescene4d_ros.models.published import effective
-from rescene4d_ros.sparse import avg_pool, choose_backend, Voxels
+from rescene4d_ros.sparse import avg_pool, choose_backend, JoinedVoxels, Voxels
 import torch
 from torch import nn, Tensor
 
@@ -73,16 +75,17 @@ class ReScene4D(nn.Module):
 
         In evaluation mode the features of a visit do not depend on the others, so they may be
         kept and decoded with other visits later. Where the backbone's decoder shares time they
-        are those of its encoder, and `decode` does the rest.
+        are those from before it does, and `decode` does the rest.
         """
-        if not any(len(v.coords) for v in visits):
-            if self.backbone.shares_time:
-                return [VisitPyramid(v, ()) for v in visits]
-            return [self._no_features(v) for v in visits]
         voxels = self._voxels(visits)
+        if not len(voxels):
+            if self.backbone.shares_time:
+                return [VisitPyramid(v, voxels, Decoding()) for v in visits]
+            return [self._no_features(v) for v in visits]
         feats = voxels.sort(torch.cat([v.feats for v in visits]))
         if self.backbone.shares_time:
-            return _pyramids(visits, voxels, self.backbone.encode(feats, voxels))
+            return self._pyramids(visits, voxels, self.backbone.begin(
+                self.backbone.encode(feats, voxels), voxels))
         return self._features(visits, voxels, self.backbone(feats, voxels))
 
     def choose_backend(self, wanted: str, device_type: str) -> str:
@@ -96,16 +99,30 @@ class ReScene4D(nn.Module):
                  for slot, v in enumerate(visits)]
         return Voxels.build(torch.cat(slots), self._backend)
 
+    def _pyramids(self, visits: Sequence[VisitInput], voxels: Voxels, begun: Decoding
+                  ) -> list[VisitPyramid]:
+        """Cut what the backbone says of all visits into what it says of each."""
+        if len(visits) == 1:
+            return [VisitPyramid(visits[0], voxels, begun)]
+        return list(map(VisitPyramid.of, visits, begun.split(voxels, len(visits))))
+
     def _share_time(self, pyramids: Sequence[VisitPyramid]) -> list[VisitFeatures]:
         """Run the backbone's decoder over all visits of one sequence."""
         visits = [p.visit for p in pyramids]
-        if not any(len(v.coords) for v in visits):
+        voxels = JoinedVoxels([p.voxels for p in pyramids], self._backend)
+        if not len(voxels):
             return [self._no_features(v) for v in visits]
-        voxels = self._voxels(visits)
-        # Voxels are sorted by visit first, so the visits' rows only need to be joined.
-        pyramid = [torch.cat(feats)
-                   for feats in zip(*(p.feats for p in pyramids if len(p.visit.coords)))]
-        return self._features(visits, voxels, self.backbone.decode(pyramid, voxels))
+        begun = Decoding.join([p.begun for p in pyramids if len(p.voxels)])
+        return self._features(visits, voxels, self.backbone.decode(
+            begun, voxels, self._ties(visits, voxels)))
+
+    def _ties(self, visits: Sequence[VisitInput], voxels: Voxels) -> TieBreak | None:
+        """Return what voxels of one cell are put in order by; None as published."""
+        if self.config.compat == 'official':
+            return None
+        feats = voxels.sort(torch.cat([v.feats for v in visits]))
+        return TieBreak(voxels.sort(torch.cat([v.xyz for v in visits])),
+                        visit_ranks(voxels, feats, len(visits)))
 
     def _features(self, visits: Sequence[VisitInput], voxels: Voxels, feats: list[Tensor]
                   ) -> list[VisitFeatures]:
@@ -171,14 +188,4 @@ def _make_backbone(config: ModelConfig) -> unet.SparseUNet | point_transformer.P
         return unet.SparseUNet(config.in_channels, unet.PRESETS[config.backbone])
     return point_transformer.PointTransformer(
         config.in_channels, point_transformer.PRESETS[config.backbone],
-        config.temporal_serialization, cut_by_visit=config.compat == 'official')
-
-
-def _pyramids(visits: Sequence[VisitInput], voxels: Voxels, pyramid: list[Tensor]
-              ) -> list[VisitPyramid]:
-    """Cut the encoder's features, finest first, into those of each visit."""
-    levels = []
-    for feats in pyramid:
-        levels.append(feats.split(voxels.visit_splits(len(visits))))
-        voxels = voxels.down()
-    return [VisitPyramid(v, feats) for v, feats in zip(visits, zip(*levels))]
+        config.temporal_serialization)

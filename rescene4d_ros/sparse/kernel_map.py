@@ -1,7 +1,7 @@
 """Which input row meets which output row through which kernel offset, cut into tiles."""
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -36,6 +36,11 @@ class Tile:
     out_rows: torch.Tensor
     bag: torch.Tensor
     bag_offsets: torch.Tensor
+
+    def moved(self, rows: int) -> Tile:
+        """Return the same pairs with input and output rows counted on."""
+        return replace(self, start=self.start + rows, stop=self.stop + rows,
+                       in_rows=self.in_rows + rows, out_rows=self.out_rows + rows)
 
 
 class KernelMap:
@@ -79,19 +84,20 @@ class KernelMap:
 
     def _tile(self, start: int, stop: int) -> Tile:
         """Cut the pairs of the output rows start..stop-1 out of the table."""
-        part = self.table[:, start:stop]
+        part = self.table[:, start:stop].contiguous()
         present = part >= 0
         if self.identity is not None:
             present[self.identity] = False
-        counts = present.sum(1).tolist()
         runs, first = [], 0
-        for k, n in enumerate(counts):
+        for k, n in enumerate(present.sum(1).tolist()):
             if n:
                 runs.append((k, first, first + n))
             first += n
-        position = present.flatten().cumsum(0, dtype=torch.int32).sub_(1).view(part.shape)
-        rows = torch.arange(start, stop, dtype=torch.int32, device=part.device)
+        pairs = present.flatten().nonzero().squeeze(1)
+        row = pairs % (stop - start)
         offsets = torch.zeros(stop - start + 1, dtype=torch.int32, device=part.device)
         torch.cumsum(present.sum(0, dtype=torch.int32), 0, out=offsets[1:])
-        return Tile(start, stop, tuple(runs), part[present], rows.expand_as(part)[present],
-                    position.t()[present.t()], offsets)
+        # Sorted as 16 bits, which takes a fraction of the time.
+        short = row.short() if stop - start <= torch.iinfo(torch.int16).max else row
+        return Tile(start, stop, tuple(runs), part.flatten().index_select(0, pairs),
+                    row.int() + start, torch.sort(short, stable=True).indices.int(), offsets)

@@ -18,6 +18,12 @@ def kernel_from_spconv(weight: torch.Tensor) -> torch.Tensor:
     return weight.permute(3, 2, 1, 4, 0).reshape(-1, weight.shape[4], weight.shape[0])
 
 
+def kernel_to_spconv(kernel: torch.Tensor) -> torch.Tensor:
+    """Return a kernel (n^3, Ci, Co) as an spconv weight (Co, n, n, n, Ci), axes x, y, z."""
+    n = round(len(kernel) ** (1 / 3))
+    return kernel.view(n, n, n, *kernel.shape[1:]).permute(4, 2, 1, 0, 3).contiguous()
+
+
 class _SparseConv(nn.Module):
     """
     Hold a kernel [K, Ci, Co] and an optional bias [Co].

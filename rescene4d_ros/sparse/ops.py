@@ -36,12 +36,10 @@ class _AveragePool(torch.autograd.Function):
     @staticmethod
     def forward(ctx, feats, voxels):
         """Return the mean of each parent's children."""
-        parent = voxels.parent
-        count = torch.bincount(parent, minlength=len(voxels.down()))
-        offsets = F.pad(count.cumsum(0), (1, 0))
-        ctx.parent, ctx.count = parent, count
-        return F.embedding_bag(torch.sort(parent, stable=True).indices, feats, offsets,
-                               mode='mean', include_last_offset=True)
+        children, count = voxels.children()
+        ctx.parent, ctx.count = voxels.parent, count
+        return F.embedding_bag(children, feats, F.pad(count.cumsum(0), (1, 0)), mode='mean',
+                               include_last_offset=True)
 
     @staticmethod
     @torch.autograd.function.once_differentiable
@@ -183,6 +181,5 @@ def max_pool(feats: torch.Tensor, voxels: Voxels) -> torch.Tensor:
     Tensor (len(voxels.down()), C)
 
     """
-    count = torch.bincount(voxels.parent, minlength=len(voxels.down()))
-    children = torch.sort(voxels.parent, stable=True).indices
+    children, count = voxels.children()
     return torch.segment_reduce(feats.index_select(0, children), 'max', lengths=count, axis=0)

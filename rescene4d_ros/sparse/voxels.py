@@ -34,6 +34,7 @@ class Voxels:
         self._maps: dict[int, KernelMap] = {}
         self._coarse: Voxels | None = None
         self._parent: torch.Tensor | None = None
+        self._children: tuple[torch.Tensor, torch.Tensor] | None = None
         self._down_map: KernelMap | None = None
         self._up_map: KernelMap | None = None
 
@@ -127,6 +128,13 @@ class Voxels:
         self.down()
         return self._parent
 
+    def children(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """Return the rows by parent, (V,), and how many each parent has, (len(down()),)."""
+        if self._children is None:
+            self._children = (torch.sort(self.parent, stable=True).indices,
+                              torch.bincount(self.parent, minlength=len(self.down())))
+        return self._children
+
     @property
     def child_offset(self) -> torch.Tensor:
         """Return the place of each voxel in its parent, (V,) int64, 0..7, x fastest."""
@@ -198,17 +206,20 @@ def _neighbor_table(coords: torch.Tensor, radius: int) -> torch.Tensor:
     if not v:
         return table
     keys, (step_x, step_y, _) = linear_keys(coords, radius)
+    keys_and_end = torch.cat((keys, keys.new_full((1,), -1)))
     columns = [c for c in product(range(-radius, radius + 1), repeat=2) if c >= (0, 0)]
     for dx, dy in columns:
         low_dz = -radius if (dx, dy) != (0, 0) else 1
         wanted = keys + (dx * step_x + dy * step_y + low_dz)
-        at = torch.searchsorted(keys, wanted)
+        # Keys are unique and sorted: the next one, if any, follows its voxel.
+        at = torch.searchsorted(keys, wanted) if (dx, dy) != (0, 0) else rows.long() + 1
         for dz in range(low_dz, radius + 1):
-            found = keys[at.clamp(max=v - 1)] == wanted
+            found = keys_and_end.index_select(0, at) == wanted
             k = dx + radius + n * (dy + radius + n * (dz + radius))
-            source, neighbor = rows[found], at[found]
-            table[k, found] = neighbor.int()
-            table[n ** 3 - 1 - k, neighbor] = source
+            # Whole rows at a time: picking out what was found costs more than the search.
+            table[k] = torch.where(found, at, -1)
+            mirror = table.new_full((v + 1,), -1)  # its last entry is for what has no neighbor
+            table[n ** 3 - 1 - k] = mirror.scatter_(0, torch.where(found, at, v), rows)[:v]
             at = at + found
             wanted = wanted + 1
     return table

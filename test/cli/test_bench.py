@@ -1,12 +1,19 @@
 """`rescene4d bench` on small rooms: the tables and the file hold what they say."""
+from dataclasses import replace
 import json
 
+from rescene4d_ros.cli.bench_libraries import library_table, measure_library
 from rescene4d_ros.cli.main import main
 from rescene4d_ros.data import write_sequence, write_snapshots
 from rescene4d_ros.inference import save_weights, WeightsInfo
 from rescene4d_ros.inference.segmenter import STAGES
 from rescene4d_ros.models import ModelConfig, ReScene4D
+from rescene4d_ros.models.backbones.unet import PRESETS, SparseUNet
+from rescene4d_ros.models.throughput import convolutions
 from rescene4d_ros.rooms import make_sequence, RoomsConfig
+from rescene4d_ros.sparse import Voxels
+from rescene4d_ros.sparse.libraries import LIBRARIES, Native
+from rich.console import Console
 import torch
 
 
@@ -21,10 +28,10 @@ def test_bench_of_the_segmenter(boxes_room, tmp_path, capsys):
     out = tmp_path / 'new' / 'bench.json'
     assert main(['bench', 'segmenter', '--bag', str(tmp_path / 'bag'), '--weights',
                  str(tmp_path / 'toy.safetensors'), '--device', 'cpu', '--threads', '1',
-                 '--repeats', '1', '--unet', 'tiny', '--voxel-size', '0.1', '--json',
-                 str(out)]) == 0
+                 '--repeats', '1', '--unet', 'tiny', '--voxel-size', '0.1', '--against',
+                 *LIBRARIES, '--json', str(out)]) == 0
     told = capsys.readouterr().out
-    for name in (*STAGES, 'one cached', 'share of the', 'beside a cached one'):
+    for name in (*STAGES, 'one cached', 'share of the', 'beside a cached one', *LIBRARIES):
         assert name in told
     measured = json.loads(out.read_text())
     assert measured['points'] == [len(s) for s in scans]
@@ -35,6 +42,40 @@ def test_bench_of_the_segmenter(boxes_room, tmp_path, capsys):
     assert rate['share'] == rate['products_s'] / rate['convolutions_s']
     assert measured['convolution']['forward_backward']['flop'] > 2 * rate['flop']
     assert measured['ratios']['peak_of_4_over_2'] > 0
+    for name, found in measured['against'].items():     # whatever of them is here
+        assert name in LIBRARIES
+        assert name in found['missing'] if 'missing' in found else found['equal']
+    assert len(measured['against']) == len(LIBRARIES)
+
+
+def test_libraries_that_are_missing_or_wrong_have_a_row(monkeypatch):
+    """Neither ends the command; what goes into the file knows no infinity."""
+    class Broken(Native):
+        def convolution(self, module, level):
+            made = super().convolution(module, level)
+            return replace(made, run=lambda feats: made.run(feats) / 0)
+
+    class Absent(Native):
+        def __init__(self, voxels, n_levels):
+            raise ImportError('expected the module absent')
+
+    voxels = Voxels.build(torch.cartesian_prod(*map(torch.arange, (1, 40, 8, 2))))
+    layers = convolutions(SparseUNet(11, PRESETS['tiny']), torch.ones(len(voxels), 11), voxels)
+    found = {}
+    for kind in (Native, Broken, Absent):
+        monkeypatch.setitem(LIBRARIES, kind.__name__, kind)
+        found[kind.__name__] = measure_library(kind.__name__, layers, 1)
+    json.dumps(found, allow_nan=False)
+    assert found['Native']['equal']
+    assert not found['Broken']['equal']
+    assert found['Absent'] == {'missing': 'expected the module absent'}
+    console = Console(width=200, record=True, quiet=True)
+    console.print(library_table(found, 'a table'))
+    rows = {line.split()[1]: line for line in console.export_text().splitlines()
+            if len(line.split()) > 1}
+    assert 'equal' in rows['Native']
+    assert 'WRONG' in rows['Broken']
+    assert 'missing: expected the module absent' in rows['Absent']
 
 
 def test_bench_of_the_memory(tmp_path, capsys):

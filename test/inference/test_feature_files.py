@@ -13,12 +13,14 @@ EMPTY = Scan(np.zeros((0, 3), np.float32), 0)
 KEYS = ['monday.npz', 'friday.npz']
 
 
-@pytest.fixture(params=['tiny', 'ptv3-tiny', 'official'])
+@pytest.fixture(params=['tiny', 'ptv3-tiny', 'late', 'official'])
 def config(request, model, tmp_path):
     """Return settings with weights whose features are of each kind that there is."""
     torch.manual_seed(0)
-    changes = {'compat': 'official'} if request.param == 'official' else {
-        'backbone': request.param}
+    changes = {
+        'official': {'compat': 'official'},
+        'late': {'backbone': 'ptv3-tiny', 'temporal_serialization': 'late'},
+    }.get(request.param, {'backbone': request.param})
     save_weights(tmp_path / 'other.safetensors',
                  ReScene4D(replace(model.config, **changes)), WeightsInfo(('a', 'b', 'c')))
     return InferenceConfig(weights=str(tmp_path / 'other.safetensors'), device='cpu',

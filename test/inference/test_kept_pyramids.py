@@ -11,11 +11,12 @@ import torch
 NAMES = ('chair', 'table', 'box')
 
 
-@pytest.fixture
-def segmenter(model, tmp_path):
+@pytest.fixture(params=['mixed', 'late'])
+def segmenter(request, model, tmp_path):
     """Return a segmenter with an untrained Point Transformer."""
     torch.manual_seed(0)
-    point_transformer = ReScene4D(replace(model.config, backbone='ptv3-tiny'))
+    point_transformer = ReScene4D(replace(model.config, backbone='ptv3-tiny',
+                                          temporal_serialization=request.param))
     save_weights(tmp_path / 'toy.safetensors', point_transformer, WeightsInfo(NAMES))
     return Segmenter.load(InferenceConfig(
         weights=str(tmp_path / 'toy.safetensors'), device='cpu', torch_threads=1,

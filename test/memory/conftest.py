@@ -32,7 +32,7 @@ def find_program(name: str) -> str | None:
 
 class Server:
     """
-    Run PostgreSQL in a temporary folder until `stop`; it dies with the tests, also killed ones.
+    Run PostgreSQL in a folder until `stop`; it dies with the tests, also killed ones.
 
     Attributes
     ----------
@@ -41,9 +41,9 @@ class Server:
 
     """
 
-    def __init__(self, driver):
+    def __init__(self, driver, folder: Path):
         self._driver = driver
-        self._folder = Path(tempfile.mkdtemp(prefix='rescene4d_pg_'))
+        self._folder = folder
         # The server refuses to run as root.
         self._as = ['setpriv', '--pdeathsig', 'KILL']
         if os.getuid() == 0:
@@ -64,7 +64,7 @@ class Server:
         deadline = time.monotonic() + 60
         while self._process is None or self._process.poll() is not None:
             # Killed just now it may have left processes that keep the next one out for a moment.
-            assert time.monotonic() < deadline, (self._folder / 'log').read_text()
+            assert time.monotonic() < deadline, self.log()
             with open(self._folder / 'log', 'a') as log:
                 self._process = subprocess.Popen(
                     [*self._as, find_program('postgres'), '-D', self._data, '-k', self._folder,
@@ -75,13 +75,17 @@ class Server:
                     self.connect().close()
                     return
                 except self._driver.OperationalError:
-                    assert time.monotonic() < deadline, (self._folder / 'log').read_text()
+                    assert time.monotonic() < deadline, self.log()
                     time.sleep(0.05)
 
     def connect(self):
         """Return a connection beside those of the memory."""
         return self._driver.connect(f'host={self._folder} user={USER} dbname=postgres',
                                autocommit=True)
+
+    def log(self) -> str:
+        """Return what it has said so far."""
+        return (self._folder / 'log').read_text()
 
     def kill(self) -> None:
         """End it as a power cut would: SIGKILL to the server, whose children follow."""
@@ -93,22 +97,33 @@ class Server:
         return [path for path in (self._data / 'base').rglob('*') if path.is_file()]
 
     def stop(self) -> None:
-        """End it and remove its folder."""
+        """End it and remove all that is in its folder."""
         self._process.send_signal(signal.SIGQUIT)       # at once: nothing in it is needed again
         self._process.wait()
         shutil.rmtree(self._folder, ignore_errors=True)
 
 
 @pytest.fixture(scope='session')
-def postgres():
-    """Return a running server; skip the test where none can be run."""
+def make_server():
+    """Return a function that runs a server in a folder; skip the test where none can be run."""
     driver = pytest.importorskip('psycopg', reason='no psycopg; pip install "psycopg[binary]"')
     absent = [name for name in NEEDED if find_program(name) is None]
     if absent:
         pytest.skip(f'no {", ".join(absent)}; apt install postgresql')
-    server = Server(driver)
-    yield server
-    server.stop()
+    servers = []
+
+    def make(folder: Path) -> Server:
+        servers.append(Server(driver, folder))
+        return servers[-1]
+    yield make
+    for server in servers:
+        server.stop()
+
+
+@pytest.fixture(scope='session')
+def postgres(make_server):
+    """Return a running server."""
+    return make_server(Path(tempfile.mkdtemp(prefix='rescene4d_pg_')))
 
 
 @pytest.fixture

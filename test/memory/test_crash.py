@@ -180,7 +180,7 @@ def test_full_disk_loses_nothing(open_memory, make_scan, make_facts, tmp_path):
     assert find_faults(memory) == ()
 
 
-@pytest.mark.parametrize('url', [None])      # the server's disk is the server's
+@pytest.mark.parametrize('url', [None])      # a server's disk: test_full_server.py
 def test_full_disk_while_storing_facts_leaves_the_visit_pending(open_memory, make_scan,
                                                                 make_facts):
     memory = open_memory()

@@ -1,4 +1,4 @@
-"""A memory written by the first version of this package still opens, whole."""
+"""A memory written by an earlier version of this package still opens, whole."""
 from __future__ import annotations
 
 from pathlib import Path
@@ -8,23 +8,34 @@ import sqlite3
 import pytest
 from rescene4d_ros.errors import MemoryFormatError, StorageError
 from rescene4d_ros.memory import schema
+from rescene4d_ros.memory.corrections import undo
 from rescene4d_ros.memory.database import make_engine
 from rescene4d_ros.memory.integrity import find_faults
 from rescene4d_ros.memory.location import locate, remember_location
+from rescene4d_ros.memory.questions import history_of
 from rescene4d_ros.memory.store import SceneMemory
 from sqlalchemy import inspect, MetaData, select, text
 from sqlalchemy.exc import ProgrammingError
 
-OLD = Path(__file__).parent / 'schema_1'
+
+@pytest.fixture
+def version():
+    """Return the schema that the test's memory has."""
+    return 1
 
 
 @pytest.fixture
-def old(tmp_path, url):
-    """Return a folder as version 1 left it: two visits, four objects, two moves."""
+def old(tmp_path, url, version):
+    """
+    Return a folder as an earlier version left it: two visits, four objects, two moves.
+
+    In that of version 2 object 1 has a name, and 4 was merged into 3 by hand.
+    """
+    written = Path(__file__).parent / f'schema_{version}'
     folder = tmp_path / 'memory'
-    shutil.copytree(OLD / 'visits', folder / 'visits')
+    shutil.copytree(written / 'visits', folder / 'visits')
     database = sqlite3.connect(folder / 'memory.sqlite3')
-    database.executescript((OLD / 'memory.sql').read_text())
+    database.executescript((written / 'memory.sql').read_text())
     database.close()
     if url is not None:
         move_to_server(folder, url)
@@ -44,6 +55,8 @@ def move_to_server(folder, url) -> None:
             rows = [dict(row._mapping) for row in source.execute(select(table))]
             if rows:
                 target.execute(table.insert(), rows)
+        for index in (index for table in tables.sorted_tables for index in table.indexes):
+            index.create(target, checkfirst=True)
         for table, key in (('changes', 'change_id'), ('journal', 'entry_id')):
             target.execute(text(f"SELECT setval(pg_get_serial_sequence('{table}', '{key}'), "
                                 f'max({key})) FROM {table}'))
@@ -67,6 +80,22 @@ def test_old_memory_keeps_everything_and_goes_on(old, open_memory, make_scan, ma
     assert sorted(open_memory(old).records) == [1, 2, 3, 4, 5]
 
 
+@pytest.mark.parametrize('version', [2])
+def test_corrections_of_an_old_memory_stand_and_can_be_undone(old, open_memory):
+    memory = open_memory(old)
+    assert memory.header.schema == schema.VERSION
+    assert (memory.header.revision, memory.header.next_object_id) == (4, 5)
+    assert sorted(memory.records) == [1, 2, 3]
+    assert (memory.names(), memory.aliases()) == ({1: 'reading chair'}, {4: 3})
+    assert [e.object_id for e in history_of(memory, 4)] == [4, 3]
+    assert find_faults(memory) == ()
+    assert undo(memory) == 'objects merged'
+    assert sorted(memory.records) == [1, 2, 3, 4]
+    assert undo(memory) == 'object renamed'
+    assert memory.names() == {}
+
+
+@pytest.mark.parametrize('version', [1, 2])
 def test_migrated_tables_are_those_of_a_new_memory(old, open_memory, new_url, tmp_path):
     open_memory(old).close()
     open_memory(tmp_path / 'new', url=new_url()).close()
@@ -74,8 +103,9 @@ def test_migrated_tables_are_those_of_a_new_memory(old, open_memory, new_url, tm
     for folder in (old, tmp_path / 'new'):
         with SceneMemory.inspect(folder) as memory, memory.reading() as connection:
             tables = inspect(connection)
-            shapes.append({name: {column['name']: (str(column['type']), column['nullable'])
-                                  for column in tables.get_columns(name)}
+            shapes.append({name: ({column['name']: (str(column['type']), column['nullable'])
+                                   for column in tables.get_columns(name)},
+                                  sorted(index['name'] for index in tables.get_indexes(name)))
                            for name in tables.get_table_names()})
     assert shapes[0] == shapes[1]
 
@@ -95,6 +125,7 @@ def test_migration_that_fails_leaves_the_old_memory(old, open_memory, url):
     assert sorted(open_memory(old).records) == [1, 2, 3, 4]
 
 
+@pytest.mark.parametrize('version', [1, 2])
 def test_reader_does_not_migrate_and_says_what_to_do(old):
     with pytest.raises(MemoryFormatError, match='rescene4d memory upgrade'):
         SceneMemory.inspect(old)

@@ -1,5 +1,6 @@
 """Published segmenters: their tensors under our names, against networks written as published."""
 import os
+from pathlib import Path
 import subprocess
 import sys
 
@@ -9,9 +10,12 @@ from rescene4d_ros.cli.main import main
 from rescene4d_ros.errors import ConfigError, WeightsError
 from rescene4d_ros.inference import load_weights
 from rescene4d_ros.models import make_visit_input
+from rescene4d_ros.models.backbones.point_transformer import PointTransformer
 from rescene4d_ros.models.backbones.point_transformer import PRESETS as PTV3_PRESETS
 from rescene4d_ros.models.backbones.unet import PRESETS, SparseUNet
-from rescene4d_ros.models.checkpoints import convert
+from rescene4d_ros.models.checkpoints import convert, load_pretrained
+from rescene4d_ros.models.checkpoints.point_transformer import published_preset
+from rescene4d_ros.models.checkpoints.reading import Checkpoint
 from rescene4d_ros.models.published import misread_seeds
 from rescene4d_ros.structures import INSTANCE_CLASSES
 import torch
@@ -433,6 +437,22 @@ def test_encoder_alone_leaves_the_rest_to_training(save, ptv3_shapes):
     again = convert(save(state), {'backbone': 'ptv3-tiny', 'hidden_dim': 32}, seed=5)
     for name, tensor in converted.model.state_dict().items():
         assert torch.equal(tensor, again.model.state_dict()[name]), name
+
+
+@pytest.mark.parametrize('preset', ['concerto', 'concerto-large'])
+def test_full_size_is_told_by_the_tensors(ptv3_shapes, preset):
+    """Without weights: the network that is made has every tensor of the documented shapes."""
+    with torch.device('meta'):
+        state = {name: torch.empty(shape)
+                 for name, shape in ptv3_shapes(PTV3_PRESETS[preset]).items()}
+        checkpoint = Checkpoint(Path('published.pth'), state, {})
+        assert published_preset(checkpoint) == preset
+        backbone = PointTransformer(9, PTV3_PRESETS[published_preset(checkpoint)])
+        coverage = load_pretrained(backbone, checkpoint)
+    assert set(coverage.loaded) == set(state) - {'embedding.mask_token'}
+    whole = {f'model.backbone.model.{name}': tensor for name, tensor in state.items()}
+    assert published_preset(Checkpoint(Path('whole.ckpt'), whole, {}),
+                            'model.backbone.model.') == preset
 
 
 @pytest.mark.parametrize(('change', 'told'), [

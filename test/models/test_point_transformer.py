@@ -7,6 +7,7 @@ import pytest
 from rescene4d_ros.errors import ConfigError, WeightsError
 from rescene4d_ros.losses import Criterion, LossConfig, Targets
 from rescene4d_ros.models import make_visit_input, ModelConfig, ReScene4D
+from rescene4d_ros.models.backbones.decoding import Decoding
 from rescene4d_ros.models.backbones.orders import Order
 from rescene4d_ros.models.backbones.patch_block import PatchAttention
 from rescene4d_ros.models.backbones.point_transformer import (
@@ -192,10 +193,14 @@ def save(tmp_path):
     return write
 
 
-@pytest.mark.parametrize('name', ['sonata', 'concerto'])
-def test_full_presets_have_the_published_tensors(name, ptv3_shapes):
+@pytest.mark.parametrize(('name', 'millions'), [
+    ('sonata', 108), ('concerto', 108), ('concerto-large', 208)])
+def test_full_presets_have_the_published_tensors(name, millions, ptv3_shapes):
+    """And as many numbers in the encoder as their publishers say."""
     with torch.device('meta'):
         backbone = PointTransformer(9, PRESETS[name])
+    n = sum(p.numel() for part in (backbone.embedding, backbone.enc) for p in part.parameters())
+    assert round(n / 1e6) == millions
     ours = {name.replace('.kernel', '.weight'): p for name, p in backbone.named_parameters()}
     shapes = ptv3_shapes(PRESETS[name], decoder=True)
     del shapes['embedding.mask_token']
@@ -252,20 +257,23 @@ def test_damaged_or_missing_checkpoint_is_refused(save, state, tmp_path):
             read_checkpoint(wrong)
 
 
-def test_encoder_features_do_not_depend_on_other_visits(visits):
-    model = make_model()
+@pytest.mark.parametrize('serialization', ['merged', 'mixed', 'late'])
+def test_what_is_kept_does_not_depend_on_other_visits(visits, serialization):
+    """And what is decoded of it is what a pass in one go gives."""
+    model = make_model(serialization)
     with torch.no_grad():
         together = model.encode([*visits, visits[0]])
         for k, visit in enumerate(visits):
             alone, = model.encode([visit])
-            for one, two in zip(alone.feats, together[k].feats, strict=True):
-                torch.testing.assert_close(one, two, rtol=1e-3, atol=1e-4)
+            one, two = ((*p.begun.skips, *p.begun.levels, p.begun.feats)
+                        for p in (alone, together[k]))
+            torch.testing.assert_close(one, two, rtol=1e-3, atol=1e-4)
         cached = [model.encode([v])[0] for v in visits]
         assert_same_output(model.decode(cached), model(visits))
 
 
 @pytest.mark.parametrize(('serialization', 'shares'), [
-    ('off', False), ('merged', True), ('mixed', True)])
+    ('off', False), ('merged', True), ('mixed', True), ('late', True)])
 def test_decoder_sees_the_other_visit_where_it_shares_time(visits, serialization, shares):
     """Superpoint features of a visit change with the other visit, or not at all."""
     model = make_model(serialization)
@@ -274,6 +282,31 @@ def test_decoder_sees_the_other_visit_where_it_shares_time(visits, serialization
         alone = model(visits[:1]).superpoint_features
     difference = (pair[:len(alone)] - alone).abs().max()
     assert (difference > 1e-2) if shares else (difference < 1e-4)
+
+
+@pytest.mark.parametrize(('serialization', 'finished', 'to_come'), [
+    ('merged', 1, 3), ('mixed', 1, 3), ('late', 4, 0)])
+def test_as_much_is_kept_as_does_not_need_other_visits(visits, serialization, finished, to_come):
+    """Late: all but what follows the last block's look; else the encoder and a convolution."""
+    model = make_model(serialization)
+    begun = model.encode(visits[:1])[0].begun
+    assert (len(begun.levels), len(begun.skips)) == (finished, to_come)
+    training = model.train().encode(visits[:1])[0].begun
+    assert (len(training.levels), len(training.skips), training.feats) == (1, 4, None)
+
+
+@pytest.mark.parametrize('serialization', ['off', 'merged', 'mixed', 'late'])
+def test_stopping_before_the_first_look_changes_nothing(visits, serialization):
+    """The decoder in one go, from the encoder's features, gives the same levels."""
+    backbone = make_model(serialization).backbone
+    voxels = Voxels.build(torch.cat([functional.pad(v.coords, (1, 0), value=k)
+                                     for k, v in enumerate(visits)]))
+    with torch.no_grad():
+        pyramid = backbone.encode(voxels.sort(torch.cat([v.feats for v in visits])), voxels)
+        begun = backbone.begin(pyramid, voxels)
+        in_one_go = backbone.decode(Decoding(tuple(pyramid[:-1]), (pyramid[-1],)), voxels)
+        for one, two in zip(backbone.decode(begun, voxels), in_one_go, strict=True):
+            torch.testing.assert_close(one, two, rtol=1e-4, atol=1e-5)
 
 
 def test_off_hands_out_features_of_single_visits(visits):

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 from rescene4d_ros.losses import Criterion, LossConfig, Targets
 from rescene4d_ros.models import make_visit_input, ModelConfig, ReScene4D
-from rescene4d_ros.models.backbones.orders import merged_order
+from rescene4d_ros.models.backbones.orders import merged_order, TieBreak
 from rescene4d_ros.models.published import misread_seeds
 from rescene4d_ros.sparse import Voxels
 import torch
@@ -72,7 +72,8 @@ def test_each_visit_begins_its_own_grid_where_published(scans):
 def test_merged_orders_are_cut_at_the_sizes_of_the_visits():
     cells = torch.tensor([[0, 0, 0, 0], [0, 1, 0, 0], [0, 2, 0, 0], [1, 0, 0, 0], [1, 1, 0, 0]])
     voxels = Voxels.build(cells)
-    whole, cut = merged_order(voxels, 4, 'z'), merged_order(voxels, 4, 'z', cut_by_visit=True)
+    ties = TieBreak(voxels.coords[:, 1:].float(), torch.tensor([0, 1]))
+    whole, cut = merged_order(voxels, 4, 'z', ties), merged_order(voxels, 4, 'z')
     assert (whole.counts, cut.counts) == ((5,), (3, 2))
     assert torch.equal(whole.rows, cut.rows)
 

@@ -2,7 +2,14 @@
 from itertools import product
 
 import pytest
-from rescene4d_ros.models.backbones.orders import level_orders, merged_order, visit_order
+from rescene4d_ros.models.backbones.orders import (
+    level_turns,
+    merged_order,
+    order_of,
+    TieBreak,
+    visit_order,
+    visit_ranks,
+)
 from rescene4d_ros.models.backbones.serialization import (
     curve_code,
     CURVES,
@@ -104,10 +111,18 @@ def voxels():
     return visits_of(random_cells(80, 4) - 5, random_cells(150, 4, seed=1) - 5)
 
 
+def ties_of(voxels, seed=0):
+    """Return places of few different values, so that all but the last comparison often tie."""
+    generator = torch.Generator().manual_seed(seed)
+    xyz = torch.randint(0, 2, (len(voxels), 3), generator=generator).float()
+    return TieBreak(xyz, visit_ranks(voxels, xyz, int(voxels.coords[:, 0].max()) + 1))
+
+
 @pytest.mark.parametrize('curve', CURVES)
 def test_orders_are_permutations_and_know_their_inverse(voxels, curve):
     rows = torch.arange(len(voxels))
-    for order in (visit_order(voxels, 4, curve), merged_order(voxels, 4, curve)):
+    for order in (visit_order(voxels, 4, curve), merged_order(voxels, 4, curve),
+                  merged_order(voxels, 4, curve, ties_of(voxels))):
         assert torch.equal(order.rows.sort().values, rows)
         assert torch.equal(order.rows[order.places], rows)
         assert sum(order.counts) == len(voxels)
@@ -143,6 +158,48 @@ def test_merged_order_lists_a_place_once_with_all_its_visits(voxels, curve):
     assert (visit[1:] > visit[:-1])[same].all()
 
 
+@pytest.mark.parametrize('curve', CURVES)
+def test_voxels_of_a_cell_are_sorted_by_place_then_by_visit(curve):
+    """As Python sorts tuples of code, x, y, z and the rank of the visit."""
+    voxels = visits_of(*(random_cells(60, 2, seed) for seed in range(4)))
+    ties = ties_of(voxels)
+    order = merged_order(voxels, 2, curve, ties)
+    assert order.counts == (len(voxels),)
+    codes = curve_code(voxels.coords[:, 1:], 3, curve).tolist()
+    ranks = ties.rank[voxels.coords[:, 0]].tolist()
+    keys = list(zip(codes, ties.xyz.tolist(), ranks))
+    assert order.rows.tolist() == sorted(range(len(voxels)), key=keys.__getitem__)
+
+
+@pytest.mark.parametrize('turn', [(1, 0), (2, 0, 1), (1, 0, 2)])
+def test_merged_orders_are_the_same_whatever_numbers_the_visits_have(turn):
+    """Also where points of two visits are at exactly the same place."""
+    cells = [torch.unique(random_cells(40, 2, seed), dim=0) for seed in range(len(turn))]
+    own = [torch.column_stack([c, c.sum(1) % 2, torch.full_like(c[:, 0], k)]).float()
+           for k, c in enumerate(cells)]
+
+    def content(numbers):
+        voxels = visits_of(*(cells[k] for k in numbers))
+        feats = torch.cat([own[k] for k in numbers])
+        ties = TieBreak(feats[:, :3], visit_ranks(voxels, feats, len(numbers)))
+        return [feats[merged_order(voxels, 4, curve, ties).rows] for curve in CURVES]
+
+    for one, two in zip(content(range(len(turn))), content(turn), strict=True):
+        assert torch.equal(one, two)
+
+
+def test_visits_share_a_rank_only_where_they_are_the_same():
+    cells = torch.unique(random_cells(30, 3), dim=0)
+    voxels, n = visits_of(cells, cells, cells, cells[:9]), len(cells)
+    feats = torch.ones(3 * n + 9, 2)
+    feats[n + 5, 1] = 2
+    one, other, again, short = visit_ranks(voxels, feats, 4).tolist()
+    assert one == again
+    assert len({one, other, short}) == 3
+    moved = Voxels.build(voxels.coords + torch.tensor([0, 3, -2, 1]))
+    assert visit_ranks(moved, feats, 4).tolist() == [one, other, again, short]
+
+
 @pytest.mark.parametrize('stride_bits', [0, 2, 4])
 def test_moving_by_the_coarsest_cell_keeps_the_orders(voxels, stride_bits):
     step = torch.tensor([0, 3, -2, 1]) << stride_bits
@@ -152,24 +209,35 @@ def test_moving_by_the_coarsest_cell_keeps_the_orders(voxels, stride_bits):
                            serialize(moved, stride_bits, curve).rows)
 
 
-@pytest.mark.parametrize(('serialization', 'runs'), [
-    ('off', {2}), ('merged', {1}), ('mixed', {1, 2})])
-def test_blocks_take_the_orders_that_the_switch_names(voxels, serialization, runs):
-    orders = level_orders(voxels, 4, 12, serialization, shuffle=False)
-    assert {len(o.counts) for o in orders} == runs
-    assert {len(o.counts) for o in orders[:2]} == runs
-    assert len({tuple(o.rows.tolist()) for o in orders}) == 4 * len(runs)
-    again = level_orders(voxels, 4, 3, serialization, shuffle=False)
-    assert len(again) == 3
-    assert all(torch.equal(one.rows, two.rows) for one, two in zip(orders, again))
+@pytest.mark.parametrize(('serialization', 'merged'), [
+    ('off', {False}), ('merged', {True}), ('mixed', {False, True})])
+def test_blocks_take_the_orders_that_the_switch_names(voxels, serialization, merged):
+    turns = level_turns(serialization, 12, shuffle=False)
+    assert {t.is_merged for t in turns} == {t.is_merged for t in turns[:2]} == merged
+    assert len(set(turns)) == 4 * len(merged)
+    assert level_turns(serialization, 3, shuffle=False) == turns[:3]
+    for turn in turns[:4]:
+        made = order_of(turn, voxels, 4, ties_of(voxels))
+        assert len(made.counts) == (1 if turn.is_merged else 2)
+        serialize = merged_order if turn.is_merged else visit_order
+        given = (ties_of(voxels),) if turn.is_merged else ()
+        assert torch.equal(made.rows, serialize(voxels, 4, turn.curve, *given).rows)
 
 
-def test_training_draws_the_orders_from_the_seed(voxels):
+@pytest.mark.parametrize('shuffle', [False, True])
+@pytest.mark.parametrize('n_blocks', [1, 2, 3, 6])
+def test_late_merges_the_last_block_alone(n_blocks, shuffle):
+    turns = level_turns('late', n_blocks, shuffle)
+    assert [t.is_merged for t in turns] == [False] * (n_blocks - 1) + [True]
+    assert len({t.curve for t in turns}) == min(n_blocks, 4)
+
+
+def test_training_draws_the_orders_from_the_seed():
     def draw(seed):
         torch.manual_seed(seed)
-        return [o.rows.tolist() for o in level_orders(voxels, 4, 8, 'mixed', shuffle=True)]
+        return level_turns('mixed', 8, shuffle=True)
 
-    fixed = [o.rows.tolist() for o in level_orders(voxels, 4, 8, 'mixed', shuffle=False)]
+    fixed = level_turns('mixed', 8, shuffle=False)
     assert draw(0) == draw(0)
     assert len({str(draw(seed)) for seed in range(5)}) > 1
-    assert sorted(draw(3)) == sorted(fixed)
+    assert sorted(map(str, draw(3))) == sorted(map(str, fixed))

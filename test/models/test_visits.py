@@ -14,7 +14,8 @@ UNET = ModelConfig(backbone='tiny', voxel_size=0.15, n_classes=3, hidden_dim=32,
 BACKBONES = {
     'unet': UNET,
     'ptv3 off': replace(UNET, backbone='ptv3-tiny', temporal_serialization='off'),
-    'ptv3 mixed': replace(UNET, backbone='ptv3-tiny', temporal_serialization='mixed')}
+    'ptv3 mixed': replace(UNET, backbone='ptv3-tiny', temporal_serialization='mixed'),
+    'ptv3 late': replace(UNET, backbone='ptv3-tiny', temporal_serialization='late')}
 every_backbone = pytest.mark.parametrize('config', BACKBONES.values(), ids=BACKBONES)
 
 
@@ -105,7 +106,7 @@ def by_seed(output, order):
     return output.class_logits[:, queries], output.mask_logits[:, order][:, :, queries]
 
 
-@pytest.mark.parametrize('config', [UNET, BACKBONES['ptv3 off']], ids=['unet', 'ptv3 off'])
+@every_backbone
 @pytest.mark.parametrize('pooling', ['or', 'mean', 'off'])
 def test_order_of_visits_does_not_matter_beside_their_times(visits, config, pooling):
     """
@@ -130,22 +131,56 @@ def test_order_of_visits_does_not_matter_beside_their_times(visits, config, pool
         torch.testing.assert_close(found, wanted, rtol=1e-3, atol=2e-3)
 
 
-def test_merged_orders_know_the_order_of_visits_only_within_a_cell(visits):
-    """
-    A patch that holds everything attends to the same, whatever order its voxels are in.
-
-    Where patches end within a cell, the order decides who is on which side; so larger scenes
-    may differ, smaller ones may not.
-    """
-    config = replace(BACKBONES['ptv3 mixed'], temporal_serialization='merged')
-    model, three = make_model(config), visits(3)
+def in_patches(model, size):
+    """Make all patches of a network small."""
     for module in model.modules():
         if hasattr(module, 'patch_size'):
-            module.patch_size = 10_000
+            module.patch_size = size
+    return model
+
+
+@pytest.fixture
+def rescanned(boxes_room):
+    """Return a function that gives T visits with most points at exactly the same places."""
+    def make(n_visits):
+        scan, _ = boxes_room([((0.3, 0.5, 0.0), (0.4, 0.4, 0.5), (200, 40, 40))], density=50,
+                             floor=2.4)
+        made = []
+        for k in range(n_visits):
+            part = scan.take((scan.xyz[:, 0] < 2.2 - 0.3 * k) & (scan.xyz[:, 1] > 0.2 * k))
+            cell = np.floor(part.xyz / 0.3 + 1e-6).astype(int)
+            made.append(make_visit_input(
+                part, np.unique(cell, axis=0, return_inverse=True)[1], UNET))
+        return made
+    return make
+
+
+@pytest.mark.parametrize('turn', [(1, 0), (2, 0, 1), (1, 0, 2)])
+@pytest.mark.parametrize('serialization', ['merged', 'mixed', 'late'])
+@pytest.mark.parametrize('same_places', [False, True])
+def test_time_is_shared_the_same_in_any_order_of_visits(request, serialization, turn,
+                                                        same_places):
+    """Also where patches end within a cell, with voxels of one visit on either side."""
+    make = request.getfixturevalue('rescanned' if same_places else 'visits')
+    given = make(len(turn))
+    config = replace(BACKBONES['ptv3 mixed'], temporal_serialization=serialization)
+    model = in_patches(make_model(config), 24)
     with torch.no_grad():
-        one = model._share_time(model.encode(three))
-        two = model._share_time(model.encode([three[k] for k in (2, 0, 1)]))
-    for k, visit in enumerate(two):
-        same = one[(2, 0, 1)[k]]
-        torch.testing.assert_close(visit.superpoint_features, same.superpoint_features, rtol=1e-3,
-                                   atol=1e-4)
+        one = model._share_time(model.encode(given))
+        two = model._share_time(model.encode([given[k] for k in turn]))
+    for k, visit in zip(turn, two, strict=True):
+        torch.testing.assert_close(visit.superpoint_features, one[k].superpoint_features,
+                                   rtol=1e-3, atol=1e-4)
+        for a, b in zip(visit.levels, one[k].levels, strict=True):
+            torch.testing.assert_close(a.feats, b.feats, rtol=1e-3, atol=1e-4)
+
+
+def test_published_orders_depend_on_the_order_of_visits(visits):
+    """What the test above would miss if nothing could differ: the same without breaking ties."""
+    config = replace(BACKBONES['ptv3 mixed'], compat='official')
+    model, pair = in_patches(make_model(config), 24), visits(2)
+    with torch.no_grad():
+        one = model._share_time(model.encode(pair))
+        two = model._share_time(model.encode(pair[::-1]))
+    difference = one[0].superpoint_features - two[1].superpoint_features
+    assert difference.abs().max() > 1e-3

@@ -4,7 +4,7 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 import pytest
-from rescene4d_ros.sparse import subm_conv, Voxels
+from rescene4d_ros.sparse import avg_pool, JoinedVoxels, max_pool, subm_conv, up_conv, Voxels
 import torch
 
 
@@ -73,3 +73,34 @@ def test_no_voxels_is_fine():
 def test_bad_coordinates_are_named(coords, text):
     with pytest.raises(ValueError, match=text):
         Voxels.build(coords)
+
+
+@settings(max_examples=30, deadline=None)
+@given(rows=rows_strategy)
+def test_joined_visits_are_as_built_together(rows):
+    """Neighbors, levels and what is computed on them; maps made for a visit before serve too."""
+    coords = coords_of(rows)
+    together = Voxels.build(coords)
+    parts = [Voxels.build(coords[coords[:, 0] == slot] * torch.tensor([0, 1, 1, 1]))
+             for slot in range(3)]
+    if len(parts[1]):
+        assert parts[1].subm_map().tiles
+    joined = JoinedVoxels(parts)
+    generator = torch.Generator().manual_seed(0)
+    own = torch.cat([coords[coords[:, 0] == slot] for slot in range(3)])
+    assert torch.equal(joined.sort(own), together.coords)
+    feats = torch.randn(len(coords), 3, generator=generator, dtype=torch.float64)
+    kernel, up = (torch.randn(k, 3, 2, generator=generator, dtype=torch.float64)
+                  for k in (27, 8))
+    for _ in range(3):
+        assert torch.equal(joined.coords, together.coords)
+        assert torch.equal(joined.neighbors(3), together.neighbors(3))
+        torch.testing.assert_close(subm_conv(feats, kernel, joined),
+                                   subm_conv(feats, kernel, together))
+        assert torch.equal(joined.parent, together.parent)
+        coarse = avg_pool(feats, together)
+        assert torch.equal(avg_pool(feats, joined), coarse)
+        if len(coords):
+            assert torch.equal(max_pool(feats, joined), max_pool(feats, together))
+        torch.testing.assert_close(up_conv(coarse, up, joined), up_conv(coarse, up, together))
+        feats, joined, together = coarse, joined.down(), together.down()

@@ -92,8 +92,15 @@ class PatchBlock(nn.Module):
 
     def forward(self, feats: Tensor, voxels: Voxels, order: Order) -> Tensor:
         """Return the features (V, C) on the same voxels."""
+        return self.attended(self.placed(feats, voxels), order)
+
+    def placed(self, feats: Tensor, voxels: Voxels) -> Tensor:
+        """Return the features (V, C) once the neighbors were heard: those of the visit alone."""
         conv, linear, norm = self.cpe
-        feats = feats + norm(linear(conv(feats, voxels)))
+        return feats + norm(linear(conv(feats, voxels)))
+
+    def attended(self, feats: Tensor, order: Order) -> Tensor:
+        """Return the features (V, C) once patch and voxel itself were heard, after `placed`."""
         feats = feats + self._kept(self.attn(self.norm1(feats), order))
         return feats + self._kept(self.mlp(self.norm2(feats)))
 

@@ -2,11 +2,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import count
 
+from rescene4d_ros.models.backbones.decoding import Decoding
 from rescene4d_ros.models.backbones.grid_pooling import GridPooling, GridUnpooling
-from rescene4d_ros.models.backbones.orders import level_orders, Order
+from rescene4d_ros.models.backbones.orders import level_turns, order_of, TieBreak, Turn
 from rescene4d_ros.models.backbones.patch_block import PatchBlock
 from rescene4d_ros.sparse import SubmConv3d, Voxels
 from torch import nn, Tensor
@@ -51,6 +52,9 @@ PRESETS = {
                             drop_path=0.0),
     'sonata': _BASE,
     'concerto': _BASE,  # concerto_base: the same sizes, trained in another way
+    # Its publishers give no decoder; the same as on the others is put on it.
+    'concerto-large': replace(_BASE, encoder_channels=(64, 128, 256, 512, 768),
+                              encoder_heads=(4, 8, 16, 32, 48)),
 }
 
 
@@ -87,12 +91,9 @@ class Stage(nn.Module):
         for k, block in enumerate(blocks):
             self.add_module(f'block{k}', block)
 
-    def forward(self, feats: Tensor, voxels: Voxels, orders: list[Order]) -> Tensor:
-        """Return the features after all blocks, which take the orders in turn."""
-        for k in range(self.n_blocks):
-            block = self.get_submodule(f'block{k}')
-            feats = block(feats, voxels, orders[k % len(orders)])
-        return feats
+    def blocks(self) -> list[PatchBlock]:
+        """Return the blocks in their order."""
+        return [self.get_submodule(f'block{k}') for k in range(self.n_blocks)]
 
 
 class PointTransformer(nn.Module):
@@ -107,9 +108,8 @@ class PointTransformer(nn.Module):
     in_channels : int
     preset : PTv3Preset
     serialization : str
-        Of the decoder: 'off' (each visit alone), 'merged' or 'mixed'; see `level_orders`.
-    cut_by_visit : bool
-        See `merged_order`.
+        Of the decoder: 'off' (each visit alone), 'merged', 'mixed' or 'late'; see
+        `level_turns`. 'late' means the finest level, the others are 'off'.
 
     Notes
     -----
@@ -119,11 +119,9 @@ class PointTransformer(nn.Module):
 
     """
 
-    def __init__(self, in_channels: int, preset: PTv3Preset, serialization: str = 'off',
-                 cut_by_visit: bool = False):
+    def __init__(self, in_channels: int, preset: PTv3Preset, serialization: str = 'off'):
         super().__init__()
         self.preset, self.serialization = preset, serialization
-        self.cut_by_visit = cut_by_visit
         channels = preset.encoder_channels
         self.embedding = Embedding(in_channels, channels[0])
         blocks = _blocks(channels, preset.encoder_heads, preset.encoder_depths, preset)
@@ -162,30 +160,51 @@ class PointTransformer(nn.Module):
         list of 5 Tensor (V_l, out_channels[l]), float32
 
         """
-        return self.decode(self.encode(feats, voxels), voxels)
+        return self.decode(self.begin(self.encode(feats, voxels), voxels), voxels)
 
     def encode(self, feats: Tensor, voxels: Voxels) -> list[Tensor]:
         """Return the encoder's features, finest first; those of a visit depend on it alone."""
         pyramid = []
         feats = self.embedding(feats)
-        for s, stage in enumerate(self.enc.values()):
-            if s:
+        for level, stage in enumerate(self.enc.values()):
+            if level:
                 feats = stage.down(feats, voxels)
                 voxels = voxels.down()
-            feats = stage(feats, voxels, self._orders(stage, voxels, s, 'off'))
+            for block, turn in zip(stage.blocks(), self._turns(stage, 'off')):
+                feats = block(feats, voxels, order_of(turn, voxels, _stride_bits(level), None))
             pyramid.append(feats)
         return pyramid
 
-    def decode(self, pyramid: Sequence[Tensor], voxels: Voxels) -> list[Tensor]:
+    def begin(self, pyramid: Sequence[Tensor], voxels: Voxels) -> Decoding:
+        """
+        Decode as far as each visit can be looked at alone.
+
+        Parameters
+        ----------
+        pyramid : sequence of 5 Tensor (V_l, Cl), float32
+            Of `encode`.
+        voxels : Voxels
+            The finest level.
+
+        """
+        start = Decoding(tuple(pyramid[:-1]), (pyramid[-1],))
+        if self.training or not self.shares_time:
+            return start  # in training, which block looks at other visits is drawn
+        return self._decode(start, voxels, None, alone=True)
+
+    def decode(self, begun: Decoding, voxels: Voxels, ties: TieBreak | None = None
+               ) -> list[Tensor]:
         """
         Bring the encoder's features back to full resolution.
 
         Parameters
         ----------
-        pyramid : sequence of 5 Tensor (V_l, Cl), float32
-            Of `encode`, finest first; visits may come from several calls, visit after visit.
+        begun : Decoding
+            Of `begin`; visits may come from several calls, visit after visit.
         voxels : Voxels
             The finest level.
+        ties : TieBreak, optional
+            See `merged_order`.
 
         Returns
         -------
@@ -193,22 +212,54 @@ class PointTransformer(nn.Module):
             Coarsest first.
 
         """
-        grids = [voxels]
-        for _ in range(N_LEVELS - 2):
-            grids.append(grids[-1].down())
-        levels = [pyramid[-1]]
-        for s in reversed(range(N_LEVELS - 1)):
-            stage = self.dec[f'dec{s}']
-            feats = stage.up(levels[-1], pyramid[s], grids[s])
-            orders = self._orders(stage, grids[s], s, self.serialization)
-            levels.append(stage(feats, grids[s], orders))
-        return levels
+        return list(self._decode(begun, voxels, ties, alone=False).levels)
 
-    def _orders(self, stage: Stage, voxels: Voxels, level: int, serialization: str
-                ) -> list[Order]:
-        """Return the orders of a stage at one level, 0 the finest: drawn in training."""
-        return level_orders(voxels, N_LEVELS - 1 - level, stage.n_blocks, serialization,
-                            self.training, self.cut_by_visit)
+    def _decode(self, begun: Decoding, voxels: Voxels, ties: TieBreak | None, alone: bool
+                ) -> Decoding:
+        """Go on to the end, or to the first block that looks at other visits."""
+        levels, feats = list(begun.levels), begun.feats
+        n_levels = len(begun.skips) + (feats is not None)
+        grids = _grids(voxels, ties, n_levels)
+        for level in reversed(range(n_levels)):
+            stage, (voxels, ties) = self.dec[f'dec{level}'], grids[level]
+            turns = self._turns(stage, self._serialization(level))
+            first, is_placed = 0, feats is not None
+            if is_placed:
+                first = [turn.is_merged for turn in turns].index(True)
+            else:
+                feats = stage.up(levels[-1], begun.skips[level], voxels)
+            for block, turn in list(zip(stage.blocks(), turns))[first:]:
+                feats = feats if is_placed else block.placed(feats, voxels)
+                is_placed = False
+                if alone and turn.is_merged:
+                    return Decoding(begun.skips[:level], tuple(levels), feats)
+                feats = block.attended(feats, order_of(turn, voxels, _stride_bits(level), ties))
+            levels.append(feats)
+            feats = None
+        return Decoding((), tuple(levels))
+
+    def _serialization(self, level: int) -> str:
+        """Return how the decoder shares time at one level, 0 the finest."""
+        return 'off' if self.serialization == 'late' and level else self.serialization
+
+    def _turns(self, stage: Stage, serialization: str) -> list[Turn]:
+        """Return the ways the blocks of a stage attend: drawn in training."""
+        return level_turns(serialization, stage.n_blocks, self.training)
+
+
+def _stride_bits(level: int) -> int:
+    """Return how many more times a level is pooled, 0 the finest."""
+    return N_LEVELS - 1 - level
+
+
+def _grids(voxels: Voxels, ties: TieBreak | None, n_levels: int
+           ) -> list[tuple[Voxels, TieBreak | None]]:
+    """Return voxels, and how ties between them are broken, of the finest levels."""
+    grids = [(voxels, ties)]
+    for _ in range(n_levels - 1):
+        voxels, ties = voxels.down(), None if ties is None else ties.down(voxels)
+        grids.append((voxels, ties))
+    return grids
 
 
 def _blocks(channels: Sequence[int], heads: Sequence[int], depths: Sequence[int],

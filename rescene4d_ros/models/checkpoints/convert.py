@@ -13,6 +13,8 @@ from rescene4d_ros.models.checkpoints.entries import Coverage, Entry, fill
 from rescene4d_ros.models.checkpoints.point_transformer import (
     load_pretrained,
     point_transformer_entries,
+    published_preset,
+    STEM,
 )
 from rescene4d_ros.models.checkpoints.point_transformer import UNUSED as UNUSED_BACKBONE
 from rescene4d_ros.models.checkpoints.query_decoder import query_decoder_entries
@@ -27,6 +29,7 @@ from torch import Tensor
 PREFIX = 'model.'
 ME_BACKBONE = f'{PREFIX}backbone.'
 PTV3_BACKBONE = f'{PREFIX}backbone.model.'
+_PTV3_PREFIX = {'rescene4d-ptv3': PTV3_BACKBONE, 'encoder': ''}
 VOXEL_SIZE = 0.02
 
 
@@ -105,11 +108,11 @@ def _family(checkpoint: Checkpoint) -> str:
         return 'rescene4d-ptv3'
     if f'{ME_BACKBONE}conv0p1s1.kernel' in names:
         return 'mask3d' if f'{PREFIX}mask_features_head.kernel' in names else 'rescene4d-unet'
-    if 'embedding.stem.linear.weight' in names:
+    if STEM in names:
         return 'encoder'
     raise WeightsError(
         f'checkpoint {checkpoint.path}: expected tensors of ReScene4D, Mask3D, Sonata or Concerto '
-        f'(such as {PTV3_BACKBONE}embedding.stem.linear.weight), got '
+        f'(such as {PTV3_BACKBONE}{STEM}), got '
         f'{", ".join(list(names)[:3]) or "none"}; give a file as its publisher wrote it')
 
 
@@ -118,7 +121,8 @@ def _published_settings(checkpoint: Checkpoint, family: str) -> dict[str, Any]:
     is_unet = family in ('mask3d', 'rescene4d-unet')
     settings: dict[str, Any] = {
         'voxel_size': VOXEL_SIZE, 'query_content': 'zeros', 'mask_reach': 0.0,
-        'seed_objectness': 0.0, 'backbone': '34c' if is_unet else 'concerto',
+        'seed_objectness': 0.0,
+        'backbone': '34c' if is_unet else published_preset(checkpoint, _PTV3_PREFIX[family]),
         'features': 'local' if is_unet else 'sonata', 'in_channels': 11 if is_unet else 9}
     if family == 'encoder':
         # What is trained on top is ours to choose.

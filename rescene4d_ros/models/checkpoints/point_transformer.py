@@ -4,7 +4,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rescene4d_ros.errors import WeightsError
-from rescene4d_ros.models.backbones.point_transformer import PointTransformer
+from rescene4d_ros.models.backbones.point_transformer import PointTransformer, PRESETS
 from rescene4d_ros.models.backbones.serialization import CURVES
 from rescene4d_ros.models.checkpoints.entries import Coverage, Entry, fill
 from rescene4d_ros.models.checkpoints.reading import Checkpoint
@@ -12,6 +12,7 @@ from rescene4d_ros.sparse import kernel_from_spconv
 
 # Only pretraining replaces voxels by it.
 UNUSED = ('embedding.mask_token',)
+STEM = 'embedding.stem.linear.weight'
 
 
 def point_transformer_entries(backbone: PointTransformer, prefix: str = '') -> dict[str, Entry]:
@@ -25,6 +26,13 @@ def point_transformer_entries(backbone: PointTransformer, prefix: str = '') -> d
         else:
             entries[name] = Entry(prefix + name, tuple(tensor.shape))
     return entries
+
+
+def published_preset(checkpoint: Checkpoint, prefix: str = '') -> str:
+    """Return the preset as large as the checkpoint: 'concerto', or 'concerto-large'."""
+    stem = checkpoint.state.get(prefix + STEM)
+    large = PRESETS['concerto-large'].encoder_channels[0]
+    return 'concerto-large' if stem is not None and len(stem) == large else 'concerto'
 
 
 def load_pretrained(backbone: PointTransformer, checkpoint: Checkpoint, *,
