@@ -122,8 +122,7 @@ def _difference(visit: VisitInfo, record: ObjectRecord, now: Observation, sure: 
                 view: VisitView, earlier: Sequence[VisitView],
                 motion: MotionConfig) -> Change | None:
     """Return what changed of an object that was recognized: REAPPEARED, MOVED or DEFORMED."""
-    estimate = estimate_motion(record, now, view.cloud, earlier[0].cloud if earlier else None,
-                               motion)
+    estimate = estimate_motion(record, now, view, earlier[0] if earlier else None, motion)
     if record.is_gone:
         kind, evidence = ChangeKind.REAPPEARED, record.last_confirmed_absent_ns
         confidence = sure
