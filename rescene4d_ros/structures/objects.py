@@ -127,7 +127,7 @@ class Change:
     object_id : int
     class_name : str
     confidence : float
-        0..1; not calibrated yet.
+        0..1; probability that it is right, as fitted to procedural rooms.
     visit_id : int
         The visit that showed it.
     before, after : Box or None
