@@ -11,7 +11,7 @@ from rescene4d_ros.memory.integrity import find_faults
 from rescene4d_ros.memory.store import SceneMemory
 from rescene4d_ros.models import ModelConfig, ReScene4D
 from rescene4d_ros.scene import SceneTracker, TrackerConfig
-from rescene4d_ros.structures import Scan, Segmentation
+from rescene4d_ros.structures import ObjectState, Scan, Segmentation
 import torch
 
 DAY = 86_400 * 10**9
@@ -186,3 +186,30 @@ def test_failed_visit_keeps_what_was_corrected_meanwhile(start):
         tracker.add_visit(visit(2, HALL))
     assert 'no memory left' in tracker.memory.failure(2)
     assert tracker.memory.locked() == {one}
+
+
+def test_merge_taken_back_after_a_visit_parts_what_each_was_before(start):
+    """Both are what they were; the visit since stays with the older id, and a third was born."""
+    tracker = start(Boxes())
+    memory = tracker.memory
+    for day in (1, 2):
+        tracker.add_visit(visit(day, HALL))
+    one, other = memory.records
+    before = dict(memory.records)
+    corrections.merge(memory, one, other)
+    third, = {o.object_id for o in tracker.add_visit(visit(3, HALL)).objects} - {one}
+    assert f'showed stays with {one}' in corrections.undo(memory)
+    assert sorted(memory.records) == [one, other, third]
+    again = memory.records[other]
+    assert (again.state, again.n_observations) == (ObjectState.NOT_OBSERVED, 2)
+    assert (again.box, again.last_seen_ns) == (before[other].box, 2 * DAY)
+    assert np.array_equal(again.xyz, before[other].xyz)
+    assert np.allclose(memory.records[one].box.center, before[one].box.center, atol=0.02)
+    assert np.allclose(memory.records[one].box.size, before[one].box.size, atol=0.02)
+    assert (memory.records[one].n_observations, memory.aliases()) == (3, {})
+    corrections.merge(memory, other, third)           # what was born meanwhile is the younger one
+    shown = [e.visit_id for e in questions.history_of(memory, other) if e.box is not None]
+    assert shown == [1, 2, 3]
+    tracker.add_visit(visit(4, HALL))
+    assert set(np.unique(memory.labels(4))) == {0, one, other}
+    assert find_faults(memory) == ()

@@ -1,9 +1,9 @@
 """Part of `rescene4d bench segmenter`: our sparse convolutions beside those of libraries."""
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict
 import math
-import time
 from typing import Any
 
 from rescene4d_ros.models.side_by_side import MAPS, side_by_side
@@ -17,7 +17,8 @@ MEASURED = (MAPS, *PASSES)
 SAME = 1e-4
 
 
-def measure_library(name: str, layers: list[Convolution], repeats: int) -> dict[str, Any]:
+def measure_library(name: str, layers: list[Convolution], repeats: int,
+                    clock: Callable[[], float]) -> dict[str, Any]:
     """
     Measure one library beside ours.
 
@@ -29,6 +30,8 @@ def measure_library(name: str, layers: list[Convolution], repeats: int) -> dict[
         Of one pass of a U-Net on the CPU.
     repeats : int
         The fastest run counts.
+    clock : callable
+        Returns seconds.
 
     Returns
     -------
@@ -39,7 +42,7 @@ def measure_library(name: str, layers: list[Convolution], repeats: int) -> dict[
     """
     try:
         measured = side_by_side(layers, LIBRARIES[name], repeats, torch.Generator().manual_seed(0),
-                                time.perf_counter)
+                                clock)
     except Exception as error:  # what a library cannot do here is no reason to lose the rest
         return {'missing': str(error) or type(error).__name__}
     return {'version': library_version(name), **asdict(measured), 'ratios': measured.ratios,

@@ -9,9 +9,9 @@ from pathlib import Path
 import platform
 from statistics import median
 from tempfile import TemporaryDirectory
-import time
 
 from rescene4d_ros import __version__
+from rescene4d_ros.cli.clocks import add_clock, CLOCKS
 from rescene4d_ros.cli.memory_costs import (
     association_costs,
     AssociationCosts,
@@ -29,7 +29,6 @@ from rich.table import Table
 
 SEED = 900_000
 ROOMY = 400        # things without a free place after which a room counts as full: crowded ones
-CLOCKS = {'wall': time.perf_counter, 'cpu': time.process_time}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -41,8 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--objects', type=int, nargs='+', default=[12, 50, 150],
                         help='objects of the made rooms for the association')
     parser.add_argument('--repeats', type=int, default=3, help='the fastest run counts')
-    parser.add_argument('--clock', choices=CLOCKS, default='wall',
-                        help='cpu leaves out waiting for the disk and for other programs')
+    add_clock(parser)
     parser.add_argument('--json', type=Path, metavar='FILE', help='write all numbers there')
 
 

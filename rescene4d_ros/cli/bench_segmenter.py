@@ -2,17 +2,19 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
 import json
 from multiprocessing import get_context
 from pathlib import Path
 import platform
 import tempfile
-import time
 
 import numpy as np
 from rescene4d_ros import __version__
 from rescene4d_ros.cli.bench_libraries import library_table, measure_library
+from rescene4d_ros.cli.clocks import add_clock, CLOCKS
 from rescene4d_ros.data import read_snapshots
 from rescene4d_ros.errors import ScanError
 from rescene4d_ros.inference import InferenceConfig, Segmenter
@@ -48,6 +50,7 @@ def add_arguments(segmenter: argparse.ArgumentParser) -> None:
     segmenter.add_argument('--against', nargs='+', choices=LIBRARIES, default=(),
                            help='libraries whose convolutions do the same work by turns with '
                                 'ours, on the CPU; a missing one is named')
+    add_clock(segmenter)
     segmenter.add_argument('--json', type=Path, metavar='FILE', help='write all numbers there')
 
 
@@ -59,28 +62,28 @@ def run(options: argparse.Namespace) -> int:
     if len(scans) < 2:
         raise ScanError(f'{options.bag}: expected at least two visits, got {len(scans)}; give a '
                         'bag of one place at several times')
-    console = Console()
+    console, clock = Console(), CLOCKS[options.clock]
     device = torch.device('cuda' if torch.cuda.is_available() and options.device != 'cpu'
                           else 'cpu')
     progress = Console(stderr=True)
     with progress.status('stages'):
-        costs = stage_costs(config, scans[:2], options.repeats, time.perf_counter)
+        costs = stage_costs(config, scans[:2], options.repeats, clock)
     console.print(_stage_table(costs, scans[:2]))
     with progress.status('a visit into the memory'):
-        into_memory = _visit_into_memory(config, scans)
+        into_memory = _visit_into_memory(config, scans, clock)
     with progress.status('memory'):
         peaks = {n: _peak_memory(config, scans, n) for n in VISITS_IN_MEMORY}
     unet, feats, voxels = _unet(options, scans[0])
     with progress.status('sparse convolution'):
         rates = measure(unet.to(device), feats.to(device), voxels.to(device), options.repeats,
-                        _clock)
+                        partial(_once_done, clock))
     console.print(_rate_table(rates, options))
     against = {}
     if options.against:
         layers = convolutions(unet.cpu(), feats, voxels)
         for name in options.against:
             with progress.status(name):
-                against[name] = measure_library(name, layers, options.repeats)
+                against[name] = measure_library(name, layers, options.repeats, clock)
         console.print(library_table(against, f'U-Net {options.unet}, {len(voxels)} voxels, CPU, '
                                              f'{options.threads} threads'))
     ratios = {'one_cached_over_anew': costs['one_cached']['total'] / costs['anew']['total'],
@@ -94,7 +97,8 @@ def run(options: argparse.Namespace) -> int:
     if options.json:
         document = {'version': __version__, 'torch': torch.__version__, 'device': str(device),
                     'machine': platform.processor() or platform.machine(),
-                    'threads': options.threads, 'points': [len(s) for s in scans[:2]],
+                    'threads': options.threads, 'clock': options.clock,
+                    'points': [len(s) for s in scans[:2]],
                     'stages_s': costs, 'visit_into_memory_s': into_memory, 'peak_gib': peaks,
                     'ratios': ratios, 'unet': options.unet, 'voxel_size_m': options.voxel_size,
                     'voxels': len(voxels), 'against': against,
@@ -106,7 +110,8 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _visit_into_memory(config: InferenceConfig, scans: list[Scan]) -> float:
+def _visit_into_memory(config: InferenceConfig, scans: list[Scan], clock: Callable[[], float]
+                       ) -> float:
     """Return the mean seconds per visit after the first: store, segment, associate, commit."""
     segmenter = Segmenter.load(config)
     with tempfile.TemporaryDirectory() as folder, SceneMemory.open(
@@ -115,9 +120,9 @@ def _visit_into_memory(config: InferenceConfig, scans: list[Scan]) -> float:
         tracker = SceneTracker(memory, segmenter, TrackerConfig())
         times = []
         for scan in scans:
-            start = time.perf_counter()
+            start = clock()
             tracker.add_visit(scan)
-            times.append(time.perf_counter() - start)
+            times.append(clock() - start)
     return sum(times[1:]) / len(times[1:])
 
 
@@ -137,10 +142,10 @@ def _unet(options: argparse.Namespace, scan: Scan) -> tuple[SparseUNet, torch.Te
     return unet, voxels.sort(visit.feats), voxels
 
 
-def _clock() -> float:
+def _once_done(clock: Callable[[], float]) -> float:
     """Return seconds once the GPU, if there is one, is done."""
     synchronize()
-    return time.perf_counter()
+    return clock()
 
 
 def _stage_table(costs: dict[str, dict[str, float]], scans: list[Scan]) -> Table:

@@ -13,6 +13,7 @@ from rescene4d_ros.structures import ChangeKind, ObjectState
 
 SCORED_KINDS = (ChangeKind.ADDED, ChangeKind.REMOVED, ChangeKind.MOVED, ChangeKind.DEFORMED,
                 ChangeKind.REAPPEARED)
+RIGHT_ANGLE_SLACK = 10.0    # deg; a turn this near to a quarter or half turn counts as one
 
 
 @dataclass(frozen=True)
@@ -113,6 +114,18 @@ def pool(counts: Sequence[ChangeCounts]) -> ChangeCounts:
 def f_score(right: int, stated: int, true: int) -> float:
     """Return the harmonic mean of precision and recall; NaN where both are undefined."""
     return 2 * right / (stated + true) if stated + true else float('nan')
+
+
+def right_angle_share(move_errors: np.ndarray) -> float:
+    """
+    Return the share of moves (M, 2), cm and deg, whose turn is off by a quarter or a half turn.
+
+    A box or a table looks the same after it; which are symmetric is not known here.
+    """
+    if not len(move_errors):
+        return float('nan')
+    quarter = np.abs(move_errors[:, 1, None] - (90.0, 180.0)).min(1)
+    return float((quarter <= RIGHT_ANGLE_SLACK).mean())
 
 
 def move_error(truth: TrueSequence, states: np.ndarray, change: PredictedChange, instance: int

@@ -12,6 +12,7 @@ from rescene4d_ros.evaluation.changes import (
     count_changes,
     f_score,
     pool,
+    right_angle_share,
     SCORED_KINDS,
 )
 from rescene4d_ros.evaluation.config import ScoreRules
@@ -118,7 +119,7 @@ def _change_scores(sequences: Sequence[ReducedSequence]) -> dict:
     """Return the change scores of the sequences that have some."""
     known = [s.changes for s in sequences if s.changes is not None]
     names = (*CHANGE_RATES, 'change_calibration_error', 'move_error_cm_median',
-             'move_error_deg_median')
+             'move_error_deg_median', 'move_error_right_angle_share')
     if not known:
         return dict.fromkeys(names, math.nan) | {'change_calibration': [], 'change_by_kind': {}}
     every = pool(known)
@@ -126,7 +127,8 @@ def _change_scores(sequences: Sequence[ReducedSequence]) -> dict:
     scores = dict(zip(CHANGE_RATES, ratio(change_counts(every))))
     scores |= {'change_calibration_error': calibration_error(every.confidences),
                'change_calibration': [asdict(b) for b in calibration_bins(every.confidences)],
-               'move_error_cm_median': moves[0], 'move_error_deg_median': moves[1]}
+               'move_error_cm_median': moves[0], 'move_error_deg_median': moves[1],
+               'move_error_right_angle_share': right_angle_share(every.move_errors)}
     scores['change_by_kind'] = {
         kind.name.lower(): {'precision': ratio([r, p]), 'recall': ratio([r, t]),
                             'f1': f_score(r, p, t), 'true': int(t), 'stated': int(p)}

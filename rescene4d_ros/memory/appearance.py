@@ -3,11 +3,15 @@ from __future__ import annotations
 
 import numpy as np
 from rescene4d_ros.structures import Scan
+from scipy.spatial import cKDTree
 
 # Spread of each value of `describe_color` between two visits of one object, and between two
 # objects of one class; measured on procedural rooms with changing light.
 SPREAD_OF_ONE = np.array([0.010, 0.020, 0.16, 0.009, 0.016, 0.10])
 SPREAD_OF_TWO = np.array([0.10, 0.24, 0.58, 0.055, 0.10, 0.22])
+TEXTURE_NEIGHBORS = 10   # points around one, itself included, to which its lightness is relative
+EDGE_M = 0.1             # m; how far apart points count whose surfaces stand at 60 degrees
+TEXTURE_LIMIT = 0.3      # of the logarithm of lightness; more is an edge, a shadow or a gap
 
 
 def mean_color(scan: Scan) -> np.ndarray | None:
@@ -59,3 +63,32 @@ def color_evidence(one: np.ndarray, other: np.ndarray) -> np.ndarray:
         -2 * np.log1p((off / spread) ** 2 / 3) - np.log(spread)    # Student t, 3 degrees
         for spread in (SPREAD_OF_ONE, SPREAD_OF_TWO))
     return (one_object - two_objects).sum(-1)
+
+
+def describe_texture(xyz: np.ndarray, normals: np.ndarray, rgb: np.ndarray) -> np.ndarray:
+    """
+    Describe the texture of a surface, point by point, so that other light matters little.
+
+    A lamp brightens one side of a thing, which changes slowly along it and jumps at its edges;
+    grain, stripes and prints change quickly.
+
+    Parameters
+    ----------
+    xyz : ndarray (N, 3), m
+    normals : ndarray (N, 3)
+    rgb : ndarray (N, 3), uint8
+
+    Returns
+    -------
+    ndarray (N,), float32
+        Logarithm of lightness, less its mean over the nearest points that face alike; NaN where
+        there are too few points to tell.
+
+    """
+    if len(xyz) < TEXTURE_NEIGHBORS:
+        return np.full(len(xyz), np.nan, dtype=np.float32)
+    lightness = np.log(rgb.astype(np.float64) + 1.0).mean(1)
+    places = np.c_[xyz, EDGE_M * np.asarray(normals, dtype=np.float64)]
+    around = cKDTree(places).query(places, k=TEXTURE_NEIGHBORS)[1]
+    relative = lightness - lightness[around].mean(1)
+    return np.clip(relative, -TEXTURE_LIMIT, TEXTURE_LIMIT).astype(np.float32)

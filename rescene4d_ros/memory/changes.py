@@ -130,8 +130,7 @@ def _difference(visit: VisitInfo, record: ObjectRecord, now: Observation, link: 
                 at: PlaceEvidence, view: VisitView, earlier: Sequence[VisitView],
                 motion: MotionConfig, sure: Confidence) -> Change | None:
     """Return what changed of an object that was recognized: REAPPEARED, MOVED or DEFORMED."""
-    estimate = estimate_motion(record, now, view.cloud, earlier[0].cloud if earlier else None,
-                               motion)
+    estimate = estimate_motion(record, now, view, earlier[0] if earlier else None, motion)
     if record.is_gone:
         kind, last_ns = ChangeKind.REAPPEARED, record.last_confirmed_absent_ns
     elif estimate.motion is Motion.STILL:

@@ -1,7 +1,7 @@
 """What people know better: names, locks, merges and splits of objects, each journalled."""
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from rescene4d_ros.errors import MemoryFormatError
@@ -9,6 +9,7 @@ from rescene4d_ros.memory import facts as tables
 from rescene4d_ros.memory import row_images, rows, schema
 from rescene4d_ros.memory.folding import join_merged
 from rescene4d_ros.memory.merging import merge_events
+from rescene4d_ros.memory.parting import part
 from rescene4d_ros.memory.replay import replay
 from rescene4d_ros.memory.splitting import ACTION as SPLIT
 from rescene4d_ros.memory.splitting import first_one, UNDONE
@@ -16,9 +17,10 @@ from rescene4d_ros.memory.store import SceneMemory
 from rescene4d_ros.structures import ObjectState, VisitStatus
 from sqlalchemy import Connection, select, update
 
-# What a correction cannot be undone beyond: the memory has drawn conclusions from it.
-FINAL = ('visit processed', 'visits reprocessed', 'visit deleted', 'object deleted',
-         'points thinned')
+# What a correction cannot be undone beyond row by row: the memory has drawn conclusions from it.
+PROCESSED = 'visit processed'
+FINAL = (PROCESSED, 'visits reprocessed', 'visit deleted', 'object deleted', 'points thinned')
+MERGED = 'objects merged'
 
 
 def rename(memory: SceneMemory, object_id: int, name: str) -> None:
@@ -79,17 +81,9 @@ def merge(memory: SceneMemory, one: int, other: int) -> tuple[int, int]:
             raise MemoryFormatError(f'{memory.path}: expected two objects, but {one} and {other} '
                                     f'are one already: {old}')
         _refuse_locked(memory, (old, young))
-        visit = memory.visits(VisitStatus.DONE)[-1]
-        changes = merge_events(visit, memory.records, {young: old}, memory.header.class_names)
-        joined = join_merged(memory.records, changes)
-        with memory.correcting('objects merged', {'object': young, 'into': old}) as (
-                connection, entry):
+        with memory.correcting(MERGED, {'object': young, 'into': old}) as (connection, entry):
             row_images.keep(connection, entry, [old, young])
-            tables.put_records(connection, [joined[old]])
-            tables.drop_records(connection, [young])
-            tables.add_aliases(connection, changes)
-            connection.execute(schema.changes.insert(), [
-                rows.change_row(memory.header.revision + 1, change) for change in changes])
+            _join(memory, connection, young, old)
         return young, old
 
 
@@ -147,18 +141,20 @@ def undo(memory: SceneMemory) -> str:
     """
     Take back the latest correction that is not taken back yet.
 
-    Names and locks can always be taken back; a merge or a split only until the memory has built
-    on it. Ids that a split gave are not given again.
+    Names and locks are taken back at any time. A merge or a split is taken back row by row until
+    the next visit is processed. Later, of a merge the two ids are two again by their own earlier
+    observations, and what visits since showed stays with the older one; of a split the new id
+    becomes an alias of the first one. Ids that a split gave are not given again.
 
     Returns
     -------
     str
-        What was taken back, as the journal calls it.
+        What was taken back, as the journal calls it; later, also what became of it.
 
     Raises
     ------
     MemoryFormatError
-        There is none, or it is a merge or split and visits have been processed since.
+        There is none, or it is a merge or split and visits have been worked out anew since.
 
     """
     with memory.mutex:
@@ -173,12 +169,44 @@ def undo(memory: SceneMemory) -> str:
         taken_back = next(e for e in journal if e['entry_id'] == entry)
         final = [e for e in journal if e['entry_id'] > entry and e['action'] in FINAL]
         if final and not is_note:
-            raise MemoryFormatError(
-                f"{memory.path}: {taken_back['action']!r} cannot be undone: {final[0]['action']!r}"
-                ' came after it and built on it; correct the objects as they are now')
+            return _undo_late(memory, taken_back, final)
         with memory.correcting(UNDONE, {'entry': entry}) as (connection, _):
             row_images.restore(connection, entry)
         return taken_back['action']
+
+
+def _undo_late(memory: SceneMemory, taken_back: Mapping, final: Sequence[Mapping]) -> str:
+    """Take back a merge or a split that the memory has built on; return what was done."""
+    action, detail, entry = (taken_back[key] for key in ('action', 'detail', 'entry_id'))
+    anew = [e['action'] for e in final if e['action'] != PROCESSED]
+    if anew:
+        raise MemoryFormatError(
+            f'{memory.path}: {action!r} cannot be undone: {anew[0]!r} came after it, and the '
+            'observations from before are no more; correct the objects as they are now: '
+            '`rescene4d memory split` parts one, `merge` joins two')
+    if action == MERGED:
+        since = [e['visit_id'] for e in final]
+        old = part(memory, entry, detail['object'], since)
+        return (f"{action}; {detail['object']} has its earlier observations again, what visits "
+                f'{", ".join(map(str, since))} showed stays with {old}')
+    old, young = sorted((memory.known_id(detail['object']), memory.known_id(detail['new'])))
+    with memory.correcting(UNDONE, {'entry': entry, 'object': young, 'into': old}) as (
+            connection, _):
+        if young != old:
+            _join(memory, connection, young, old)
+        row_images.drop(connection, entry)
+    return f'{action}; {detail["new"]} is an alias of {old} from now on'
+
+
+def _join(memory: SceneMemory, connection: Connection, young: int, old: int) -> None:
+    """Make an id the alias of an older one."""
+    visit = memory.visits(VisitStatus.DONE)[-1]
+    changes = merge_events(visit, memory.records, {young: old}, memory.header.class_names)
+    tables.put_records(connection, [join_merged(memory.records, changes)[old]])
+    tables.drop_records(connection, [young])
+    tables.add_aliases(connection, changes)
+    connection.execute(schema.changes.insert(), [
+        rows.change_row(memory.header.revision + 1, change) for change in changes])
 
 
 def _annotate(connection: Connection, object_id: int, **values) -> None:

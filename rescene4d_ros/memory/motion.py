@@ -7,10 +7,12 @@ from enum import Enum
 import numpy as np
 from rescene4d_ros.config import param
 from rescene4d_ros.geometry.boxes import corners
+from rescene4d_ros.geometry.closest_points import Registration
 from rescene4d_ros.geometry.neighbors import evenly, largest_patch, near, share_near
-from rescene4d_ros.geometry.registration import register, Registration, standing_still
+from rescene4d_ros.geometry.registration import register, standing_still
 from rescene4d_ros.geometry.se3 import invert, size_of, transform
-from rescene4d_ros.geometry.visibility import Cloud, is_flat, looked_past, SAME_SURFACE
+from rescene4d_ros.geometry.visibility import is_flat, looked_past, SAME_SURFACE
+from rescene4d_ros.memory.places import VisitView
 from rescene4d_ros.memory.records import ObjectRecord, Observation, POINT_SPACING
 from rescene4d_ros.structures import Box
 
@@ -73,8 +75,8 @@ class MotionEstimate:
     confidence: float
 
 
-def estimate_motion(record: ObjectRecord, seen: Observation, now: Cloud, before: Cloud | None,
-                    config: MotionConfig) -> MotionEstimate:
+def estimate_motion(record: ObjectRecord, seen: Observation, now: VisitView,
+                    before: VisitView | None, config: MotionConfig) -> MotionEstimate:
     """
     Compare an object's remembered points with its newest ones.
 
@@ -90,7 +92,7 @@ def estimate_motion(record: ObjectRecord, seen: Observation, now: Cloud, before:
         Before the visit.
     seen : Observation
         Of the visit.
-    now, before : Cloud
+    now, before : VisitView
         The visit, and an earlier one if there is any.
     config : MotionConfig
 
@@ -114,7 +116,7 @@ def estimate_motion(record: ObjectRecord, seen: Observation, now: Cloud, before:
     return estimate
 
 
-def _reshaped(record: ObjectRecord, seen: Observation, now: Cloud, before: Cloud | None,
+def _reshaped(record: ObjectRecord, seen: Observation, now: VisitView, before: VisitView | None,
               still: Registration, best: Registration | None, config: MotionConfig
               ) -> MotionEstimate | None:
     """
@@ -127,7 +129,7 @@ def _reshaped(record: ObjectRecord, seen: Observation, now: Cloud, before: Cloud
     area = _changed_area(record, seen, now, before, np.eye(4))
     if area < config.deformed_m2:
         return None
-    best = best or register(record.xyz, seen.xyz)
+    best = best or _registered(record, seen, now, before)
     area_left = _changed_area(record, seen, now, before, best.after_T_before)
     if not _is_move(best, record, config):
         area = area_left                 # nudged: compared where it now stands
@@ -138,19 +140,19 @@ def _reshaped(record: ObjectRecord, seen: Observation, now: Cloud, before: Cloud
     return MotionEstimate(Motion.DEFORMED, np.eye(4), float(1 - config.deformed_m2 / (2 * area)))
 
 
-def _rigid_motion(record: ObjectRecord, seen: Observation, now: Cloud, before: Cloud | None,
-                  same: float, still: Registration, config: MotionConfig
+def _rigid_motion(record: ObjectRecord, seen: Observation, now: VisitView,
+                  before: VisitView | None, same: float, still: Registration, config: MotionConfig
                   ) -> tuple[MotionEstimate, Registration | None]:
     """Return what became of an object as a whole, and its best motion where one was sought."""
     if same >= config.still_share:
         return MotionEstimate(Motion.STILL, np.eye(4), same), None
     missing = 0.0
     if not is_flat(record.box):           # below a picture is wall, wherever the picture is
-        missing = max(looked_past(now, record.xyz),
-                      looked_past(before, seen.xyz) if before is not None else 0.0)
+        missing = max(looked_past(now.cloud, record.xyz),
+                      looked_past(before.cloud, seen.xyz) if before is not None else 0.0)
     if 1 - still.fit + missing < config.move_evidence:      # no motion could fit well enough
         return MotionEstimate(Motion.STILL, np.eye(4), still.overlap), None
-    best = register(record.xyz, seen.xyz)
+    best = _registered(record, seen, now, before)
     evidence = best.fit - still.fit + missing
     if _is_move(best, record, config) and evidence >= config.move_evidence:
         estimate = MotionEstimate(Motion.MOVED, best.after_T_before,
@@ -160,6 +162,14 @@ def _rigid_motion(record: ObjectRecord, seen: Observation, now: Cloud, before: C
     else:
         estimate = MotionEstimate(Motion.STILL, np.eye(4), best.overlap)
     return estimate, best
+
+
+def _registered(record: ObjectRecord, seen: Observation, now: VisitView,
+                before: VisitView | None) -> Registration:
+    """Return the best motion, by shape, and by texture where the earlier visit shows it."""
+    textures = None if before is None else (before.texture_of(record.object_id, record.xyz),
+                                            now.texture_of(record.object_id, seen.xyz))
+    return register(record.xyz, seen.xyz, textures)
 
 
 def _is_move(best: Registration, record: ObjectRecord, config: MotionConfig) -> bool:
@@ -182,8 +192,8 @@ def _swings(old: Box, new: Box, after_T_before: np.ndarray) -> bool:
     return bool(far <= HINGE_REACH * leaf.size[0])
 
 
-def _changed_area(record: ObjectRecord, seen: Observation, now: Cloud, before: Cloud | None,
-                  after_T_before: np.ndarray) -> float:
+def _changed_area(record: ObjectRecord, seen: Observation, now: VisitView,
+                  before: VisitView | None, after_T_before: np.ndarray) -> float:
     """
     Return the largest patch of surface, in m2, that came or went where the sensor looked.
 
@@ -192,11 +202,11 @@ def _changed_area(record: ObjectRecord, seen: Observation, now: Cloud, before: C
 
     """
     gone = transform(after_T_before, record.xyz)
-    gone = gone[~near(now.tree, gone, OTHER_SURFACE)]
-    patches = [gone[now.seen_through(gone)]]
+    gone = gone[~near(now.cloud.tree, gone, OTHER_SURFACE)]
+    patches = [gone[now.cloud.seen_through(gone)]]
     if before is not None:
         came = transform(invert(after_T_before), seen.xyz)
         came = came[~near(record.tree, came, OTHER_SURFACE)
-                    & ~near(before.tree, came, OTHER_SURFACE)]
-        patches.append(came[before.seen_through(came)])
+                    & ~near(before.cloud.tree, came, OTHER_SURFACE)]
+        patches.append(came[before.cloud.seen_through(came)])
     return max(largest_patch(patch, PATCH_STEP) for patch in patches) * POINT_SPACING ** 2

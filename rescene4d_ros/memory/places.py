@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 from rescene4d_ros.geometry.neighbors import near
+from rescene4d_ros.geometry.normals import estimate_normals
 from rescene4d_ros.geometry.visibility import (
     Cloud,
     is_flat,
@@ -14,7 +15,12 @@ from rescene4d_ros.geometry.visibility import (
     PlaceEvidence,
     SAME_SURFACE,
 )
-from rescene4d_ros.memory.appearance import color_evidence, describe_color, mean_color
+from rescene4d_ros.memory.appearance import (
+    color_evidence,
+    describe_color,
+    describe_texture,
+    mean_color,
+)
 from rescene4d_ros.memory.records import ObjectRecord, Observation
 from rescene4d_ros.structures import Box, Scan
 
@@ -22,6 +28,7 @@ from rescene4d_ros.structures import Box, Scan
 # the wall behind it lies at the same place, so its color must speak for it.
 OTHER_COLOR = -5.0
 OTHER_COLOR_FLAT = 2.5
+SAME_SPOT = 0.02       # m; a point this near has the color of a remembered one
 UNCLAIMED_SHARE = 0.5  # of an object's points that must have been there, unclaimed, before
 
 
@@ -49,6 +56,8 @@ class VisitView:
         self.cloud = Cloud(scan.xyz, scan.sensor_path) if cloud is None else cloud
         self._light = mean_color(scan)
         self._rgb = None if scan.rgb is None else scan.rgb[self.cloud.index]
+        self._normals = None if scan.normals is None else scan.normals[self.cloud.index]
+        self._sensor_path = scan.sensor_path
         self._labels = None if labels is None else labels[self.cloud.index]
 
     def place_of(self, record: ObjectRecord) -> PlaceEvidence:
@@ -98,6 +107,36 @@ class VisitView:
         distance, nearest = self.cloud.tree.query(xyz, distance_upper_bound=SAME_SURFACE)
         close = np.isfinite(distance)
         return float((self._labels[nearest[close]] == object_id).sum() / len(xyz))
+
+    def texture_of(self, object_id: int, xyz: np.ndarray) -> np.ndarray:
+        """
+        Return the texture of an object's surface as this visit shows it.
+
+        Parameters
+        ----------
+        object_id : int
+            Only its points count, unless nobody knows yet whose they are.
+        xyz : ndarray (M, 3), float32, m, in map
+
+        Returns
+        -------
+        ndarray (M,), float32
+            See `appearance.describe_texture`; NaN where the visit does not show the point, and
+            without color.
+
+        """
+        texture = np.full(len(xyz), np.nan, dtype=np.float32)
+        if self._rgb is None or len(xyz) == 0:
+            return texture
+        distance, nearest = self.cloud.tree.query(xyz, distance_upper_bound=SAME_SPOT)
+        shown = np.isfinite(distance)
+        if self._labels is not None:
+            shown[shown] = self._labels[nearest[shown]] == object_id
+        nearest, points = nearest[shown], xyz[shown]
+        normals = estimate_normals(points, sensor_path=self._sensor_path) \
+            if self._normals is None else self._normals[nearest]
+        texture[shown] = describe_texture(points, normals, self._rgb[nearest])
+        return texture
 
     def _looks_like(self, xyz: np.ndarray, box: Box, color: np.ndarray) -> bool:
         """Return whether the surface at some points may have a color; yes without color."""

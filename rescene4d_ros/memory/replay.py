@@ -1,21 +1,22 @@
 """Going back in time: records as of an earlier visit, and old ids for reprocessed objects."""
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
 from rescene4d_ros.geometry.visibility import Cloud
 from rescene4d_ros.memory.appearance import mean_color
-from rescene4d_ros.memory.folding import remember
+from rescene4d_ros.memory.folding import join_merged, remember
 from rescene4d_ros.memory.observations import make_observation
 from rescene4d_ros.memory.records import ObjectRecord, VisitFacts
 from rescene4d_ros.memory.store import SceneMemory
-from rescene4d_ros.structures import Change, ChangeKind, VisitInfo
+from rescene4d_ros.structures import Change, ChangeKind, ObjectState, VisitInfo
 from scipy.optimize import linear_sum_assignment
 
 
-def replay(memory: SceneMemory, visits: Sequence[VisitInfo]) -> dict[int, ObjectRecord]:
+def replay(memory: SceneMemory, visits: Sequence[VisitInfo],
+           apart: Collection[int] = ()) -> dict[int, ObjectRecord]:
     """
     Fold the stored facts of some visits, from the first on, into records.
 
@@ -27,6 +28,8 @@ def replay(memory: SceneMemory, visits: Sequence[VisitInfo]) -> dict[int, Object
     memory : SceneMemory
     visits : sequence of VisitInfo
         Processed ones, in stamp order, none left out.
+    apart : collection of int
+        Ids that became aliases, to be objects of their own: not observed by visits since.
 
     Returns
     -------
@@ -36,7 +39,8 @@ def replay(memory: SceneMemory, visits: Sequence[VisitInfo]) -> dict[int, Object
     records: dict[int, ObjectRecord] = {}
     changes: dict[int, list[Change]] = {}
     for change in memory.changes():
-        changes.setdefault(change.visit_id, []).append(change)
+        if change.kind != ChangeKind.MERGED or change.object_id not in apart:
+            changes.setdefault(change.visit_id, []).append(change)
     histories = memory.histories()
     for visit in visits:
         scan, labels = memory.scan(visit.visit_id), memory.labels(visit.visit_id)
@@ -49,9 +53,14 @@ def replay(memory: SceneMemory, visits: Sequence[VisitInfo]) -> dict[int, Object
             alternatives[stored.object_id] = stored.alternatives
         states = {i: dict(past)[visit.visit_id] for i, past in histories.items()
                   if visit.visit_id in dict(past)}
+        # What a person merged was two while its latest visit was processed.
+        told = changes.get(visit.visit_id, [])
+        by_hand = [c for c in told if c.kind == ChangeKind.MERGED and c.object_id in states]
+        states |= dict.fromkeys({*apart} & {*records} - {*states}, ObjectState.NOT_OBSERVED)
         records = remember(records, visit.stamp_ns, Cloud(scan.xyz, scan.sensor_path),
                            observations, reasons, states,
-                           tuple(changes.get(visit.visit_id, ())), alternatives)
+                           tuple(c for c in told if c not in by_hand), alternatives)
+        records = join_merged(records, by_hand)
     return records
 
 

@@ -45,6 +45,11 @@ def restore(connection: Connection, entry: int) -> None:
     for table, _, _, found in image:
         if found:
             connection.execute(table.insert(), found)
+    drop(connection, entry)
+
+
+def drop(connection: Connection, entry: int) -> None:
+    """Drop the rows of a journal entry, which is taken back in another way."""
     connection.execute(schema.undo.delete().where(schema.undo.c.entry_id == entry))
 
 

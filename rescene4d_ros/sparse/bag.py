@@ -75,26 +75,27 @@ def gradients(grad: torch.Tensor, x: torch.Tensor, weight: torch.Tensor, transpo
     grad_weight : Tensor (K, Ci, Co)
 
     """
-    back = weight.flip(0).transpose(1, 2) if mirror else weight.transpose(1, 2)
+    back = weight.transpose(1, 2)
     grad_x = torch.empty_like(x) if want_x else None
-    grad_back = torch.zeros_like(weight)
+    grad_weight = torch.zeros_like(weight)
     ci, co = x.shape[1], grad.shape[1]
     for tile in transposed.tiles:
         products = _workspace('products', len(tile.in_rows), ci, x) if want_x else None
-        for k, first, last in tile.runs:
+        for k_back, first, last in tile.runs:
+            k = len(weight) - 1 - k_back if mirror else k_back
             grads = _workspace('gathered', last - first, co, x)
             inputs = _workspace('inputs', last - first, ci, x)
             torch.index_select(grad, 0, tile.in_rows[first:last], out=grads)
             torch.index_select(x, 0, tile.out_rows[first:last], out=inputs)
-            grad_back[k].addmm_(inputs.t(), grads)
+            grad_weight[k].addmm_(inputs.t(), grads)
             if want_x:
                 torch.mm(grads, back[k], out=products[first:last])
         rows = slice(tile.start, tile.stop)
         if transposed.identity is not None:
-            grad_back[transposed.identity].addmm_(x[rows].t(), grad[rows])
+            grad_weight[transposed.identity].addmm_(x[rows].t(), grad[rows])
         if want_x:
             _sum_rows(grad_x, grad, back, transposed, tile, products)
-    return grad_x, grad_back.flip(0) if mirror else grad_back
+    return grad_x, grad_weight
 
 
 def _sum_rows(y, x, weight, kmap, tile, products) -> None:

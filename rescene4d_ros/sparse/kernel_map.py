@@ -82,6 +82,23 @@ class KernelMap:
                 for start in range(0, self.n_out, self.tile_rows))
         return self._tiles
 
+    def pairs(self) -> tuple[torch.Tensor, torch.Tensor]:
+        """
+        Return the map as a list.
+
+        Returns
+        -------
+        pairs : Tensor (P, 2), int32
+            Input and output row, ordered by kernel offset, then by output row.
+        counts : Tensor (K,), int32
+            Pairs of each kernel offset.
+
+        """
+        present = self.table >= 0
+        rows = torch.arange(self.n_out, dtype=torch.int32, device=self.table.device)
+        pairs = torch.stack((self.table[present], rows.expand_as(self.table)[present]), 1)
+        return pairs, present.sum(1, dtype=torch.int32)
+
     def _tile(self, start: int, stop: int) -> Tile:
         """Cut the pairs of the output rows start..stop-1 out of the table."""
         part = self.table[:, start:stop].contiguous()

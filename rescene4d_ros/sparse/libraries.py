@@ -16,7 +16,6 @@ from types import ModuleType
 from typing import Protocol
 
 from rescene4d_ros.sparse.backends import torchsparse
-from rescene4d_ros.sparse.kernel_map import KernelMap
 from rescene4d_ros.sparse.modules import (
     DownConv3d,
     kernel_from_spconv,
@@ -179,7 +178,7 @@ class Torchsparse:
             kmap = voxels.subm_map(_edge(len(module.kernel)))
         else:
             kmap = voxels.down_map()
-        pairs, counts = kernel_pairs(kmap)
+        pairs, counts = kmap.pairs()
         theirs = {'nbmaps': pairs, 'nbsizes': counts, 'sizes': (kmap.n_in, kmap.n_out),
                   'input_mask': None, 'output_mask': None}
         weight = nn.Parameter(module.kernel.detach().clone())
@@ -200,23 +199,6 @@ def library_version(name: str) -> str:
         return version(name)
     except PackageNotFoundError:  # imported from its own folder
         return str(getattr(sys.modules.get(name), '__version__', 'unknown'))
-
-
-def kernel_pairs(kmap: KernelMap) -> tuple[Tensor, Tensor]:
-    """
-    Return a kernel map as a list.
-
-    Returns
-    -------
-    pairs : Tensor (P, 2), int32
-        Input and output row, ordered by kernel offset, then by output row.
-    counts : Tensor (K,), int32
-        Pairs of each kernel offset.
-
-    """
-    present = kmap.table >= 0
-    rows = torch.arange(kmap.n_out, dtype=torch.int32).expand_as(kmap.table)
-    return torch.stack((kmap.table[present], rows[present]), 1), present.sum(1).int()
 
 
 def _import(name: str, remedy: str) -> ModuleType:

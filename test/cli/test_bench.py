@@ -1,6 +1,7 @@
 """`rescene4d bench` on small rooms: the tables and the file hold what they say."""
 from dataclasses import replace
 import json
+import time
 
 from rescene4d_ros.cli.bench_libraries import library_table, measure_library
 from rescene4d_ros.cli.main import main
@@ -28,8 +29,8 @@ def test_bench_of_the_segmenter(boxes_room, tmp_path, capsys):
     out = tmp_path / 'new' / 'bench.json'
     assert main(['bench', 'segmenter', '--bag', str(tmp_path / 'bag'), '--weights',
                  str(tmp_path / 'toy.safetensors'), '--device', 'cpu', '--threads', '1',
-                 '--repeats', '1', '--unet', 'tiny', '--voxel-size', '0.1', '--against',
-                 *LIBRARIES, '--json', str(out)]) == 0
+                 '--repeats', '1', '--unet', 'tiny', '--voxel-size', '0.1', '--clock', 'cpu',
+                 '--against', *LIBRARIES, '--json', str(out)]) == 0
     told = capsys.readouterr().out
     for name in (*STAGES, 'one cached', 'share of the', 'beside a cached one', *LIBRARIES):
         assert name in told
@@ -64,7 +65,7 @@ def test_libraries_that_are_missing_or_wrong_have_a_row(monkeypatch):
     found = {}
     for kind in (Native, Broken, Absent):
         monkeypatch.setitem(LIBRARIES, kind.__name__, kind)
-        found[kind.__name__] = measure_library(kind.__name__, layers, 1)
+        found[kind.__name__] = measure_library(kind.__name__, layers, 1, time.process_time)
     json.dumps(found, allow_nan=False)
     assert found['Native']['equal']
     assert not found['Broken']['equal']

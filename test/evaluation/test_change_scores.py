@@ -7,6 +7,7 @@ from rescene4d_ros.evaluation.changes import (
     f_score,
     move_error,
     pool,
+    right_angle_share,
     SCORED_KINDS,
 )
 from rescene4d_ros.evaluation.identity import IssuedIds
@@ -196,6 +197,13 @@ def test_move_error_is_what_was_added(scored, seed):
     states = np.full((1, 2), PRESENT)
     found = move_error(truth, states, PredictedChange(1, MOVED, 5, 1.0, motion), 0)
     assert found == pytest.approx((100 * np.linalg.norm(shift), np.degrees(angle)))
+
+
+def test_quarter_and_half_turns_are_told_from_other_errors():
+    """Of six turns three are within 10 degrees of a quarter or a half turn."""
+    turns = np.array([0.5, 45.0, 79.0, 82.0, 99.0, 171.0])
+    assert right_angle_share(np.c_[np.ones(6), turns]) == pytest.approx(0.5)
+    assert np.isnan(right_angle_share(np.zeros((0, 2))))
 
 
 def test_no_pose_no_error(scored):

@@ -42,7 +42,7 @@ KEYS = ('t_map t_map50 t_map25 map map50 map25 t_mrec t_mrec_by_change id_switch
         'fragmentation_rate merge_rate gap_recovery_recall gap_recovery_accuracy '
         'gap_attempt_coverage false_reactivation_rate change_precision change_recall change_f1 '
         'false_change_rate unobserved_as_removed_rate in_place_as_removed_rate '
-        'move_error_cm_median move_error_deg_median')
+        'move_error_cm_median move_error_deg_median move_error_right_angle_share')
 ENV = {**os.environ, 'OMP_NUM_THREADS': '1'}
 
 
@@ -72,7 +72,8 @@ def test_the_truth_scores_full(sample):
         assert scores[key] == 1.0, key
     for key in ('id_switch_rate', 'fragmentation_rate', 'merge_rate', 'false_change_rate',
                 'false_reactivation_rate', 'unobserved_as_removed_rate',
-                'in_place_as_removed_rate', 'change_calibration_error'):
+                'in_place_as_removed_rate', 'change_calibration_error',
+                'move_error_right_angle_share'):
         assert scores[key] == 0.0, key
     assert scores['move_error_cm_median'] == pytest.approx(0, abs=1e-6)
     assert scores['move_error_deg_median'] == pytest.approx(0, abs=1e-4)

@@ -3,12 +3,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from rescene4d_ros.geometry.closest_points import solve_upright
 from rescene4d_ros.geometry.neighbors import evenly, near, share_near, thin
-from rescene4d_ros.geometry.registration import (
-    register,
-    solve_upright,
-    standing_still,
-)
+from rescene4d_ros.geometry.registration import register, standing_still
 from rescene4d_ros.geometry.se3 import invert, size_of, transform, upright, wrap, yaw_of
 from scipy.spatial import cKDTree
 
@@ -64,6 +61,38 @@ def test_of_a_round_table_the_least_turn_is_taken():
     found = register(ring, transform(shift @ turned, ring))
     assert abs(np.degrees(yaw_of(found.after_T_before))) < 6
     assert found.after_T_before[:3, 3] == pytest.approx((0.6, 0, 0), abs=0.03)
+
+
+def tabletop(seed: int) -> np.ndarray:
+    """Return the points of a rectangular slab, which looks the same from both long sides."""
+    return slab((0.9, 0.6, 0.03), (0, 0, 0.7), seed) + (2, 1, 0)
+
+
+def grain(xyz: np.ndarray) -> np.ndarray:
+    """Return a texture that depends on the place on the slab, and not alike from both sides."""
+    return 0.1 * np.sin(31 * xyz[:, 0] + 9 * xyz[:, 1]) * np.cos(23 * xyz[:, 1] + 1)
+
+
+@pytest.mark.parametrize('degrees', [-100, -20, 130, 175])
+def test_texture_tells_which_way_a_table_was_turned(degrees):
+    motion = upright(np.radians(degrees), (0.8, -0.4, 0))
+    before, here = tabletop(0), tabletop(10)
+    after = transform(motion, here)
+    found = register(before, after, (grain(before), grain(here)))
+    assert np.degrees(abs(wrap(yaw_of(found.after_T_before) - yaw_of(motion)))) < 5
+
+
+@pytest.mark.parametrize('textures', [None, 'unknown', 'plain', 'of another thing'])
+def test_without_texture_in_common_the_lesser_turn_is_taken(textures):
+    motion = upright(np.radians(130), (0.8, -0.4, 0))
+    before, here = tabletop(0), tabletop(10)
+    rng = np.random.default_rng(0)
+    made = {None: lambda xyz: None, 'unknown': lambda xyz: np.full(len(xyz), np.nan),
+            'plain': lambda xyz: np.zeros(len(xyz)),
+            'of another thing': lambda xyz: rng.normal(0, 0.1, len(xyz))}[textures]
+    both = None if textures is None else (made(before), made(here))
+    found = register(before, transform(motion, here), both)
+    assert np.degrees(yaw_of(found.after_T_before)) == pytest.approx(-50, abs=5)
 
 
 def test_too_few_points_give_no_overlap():

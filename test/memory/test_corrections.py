@@ -4,11 +4,14 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from rescene4d_ros.errors import MemoryFormatError
-from rescene4d_ros.memory import corrections, schema
+from rescene4d_ros.memory import corrections, questions, schema
 from rescene4d_ros.memory.integrity import find_faults
+from rescene4d_ros.memory.replay import replay
+from rescene4d_ros.memory.splitting import standing_splits
 from rescene4d_ros.structures import ChangeKind, ObjectState
 from sqlalchemy import select
 
+DAY = 86_400 * 10**9
 NOT_UNDONE = ('meta', 'journal', 'undo')      # these only grow
 
 
@@ -120,15 +123,66 @@ def test_locked_object_is_neither_merged_nor_split_until_unlocked(filled):
     assert corrections.merge(filled, 1, 2) == (2, 1)
 
 
-def test_what_later_visits_built_on_is_not_undone(filled, make_scan, make_facts):
-    corrections.merge(filled, 1, 2)
+def test_merge_is_taken_back_after_later_visits(filled, open_memory, make_scan, make_facts):
+    corrections.merge(filled, 1, 4)
+    for day in (4, 5):
+        filled.commit(make_facts(filled, filled.add_visit(make_scan(day))))
+    labels, events = filled.labels(2), questions.history_of(filled, 1)
+    shown = [repr(e) for e in events if e.visit_id > 3]
+    assert corrections.undo(filled).startswith('objects merged; 4 has its earlier observations')
+    assert filled.aliases() == {}
+    assert np.array_equal(filled.labels(2), labels)
+    past = {i: questions.history_of(filled, i) for i in (1, 4)}
+    assert [repr(e) for e in past[1] if e.visit_id > 3] == shown    # stays with the older one
+    assert [(e.visit_id, e.state) for e in past[4]] == [
+        (2, ObjectState.PRESENT), (3, ObjectState.PRESENT), (4, ObjectState.NOT_OBSERVED),
+        (5, ObjectState.NOT_OBSERVED)]
+    assert (filled.records[4].last_seen_ns, filled.records[4].n_observations) == (3 * DAY, 2)
+    assert (filled.records[1].last_seen_ns, filled.records[1].n_observations) == (5 * DAY, 5)
+    assert not any(c.kind == ChangeKind.MERGED for c in filled.changes())
+    assert find_faults(filled) == ()
+    assert filled.journal()[-1]['detail'] == {'entry': 7, 'object': 4, 'from': 1,
+                                              'visits': [4, 5]}
+    records = repr(filled.records)
+    filled.close()
+    memory = open_memory()
+    assert repr(memory.records) == records
+    memory.commit(make_facts(memory, memory.add_visit(make_scan(6))))
+    with pytest.raises(MemoryFormatError, match='found none'):
+        corrections.undo(memory)
+
+
+def test_split_is_taken_back_after_later_visits(filled, make_scan, make_facts):
+    new = corrections.split(filled, 1, 3)
     filled.commit(make_facts(filled, filled.add_visit(make_scan(4))))
+    assert corrections.undo(filled) == f'object split; {new} is an alias of 1 from now on'
+    assert filled.aliases() == {new: 1}
+    seen = [e.visit_id for e in questions.history_of(filled, 1) if e.box is not None]
+    assert sorted(set(seen)) == [1, 2, 3, 4]
+    assert standing_splits(filled) == ()
+    assert find_faults(filled) == ()
+
+
+def test_what_was_worked_out_anew_is_not_undone(filled, make_facts):
+    corrections.merge(filled, 1, 2)
+    filled.rewrite([make_facts(filled, filled.visits()[-1], births=0)])
     before = dump(filled)
-    with pytest.raises(MemoryFormatError, match="'visit processed' came after"):
+    with pytest.raises(MemoryFormatError, match="'visits reprocessed' came after.*memory split"):
         corrections.undo(filled)
     assert dump(filled) == before
     corrections.rename(filled, 1, 'x')
     assert corrections.undo(filled) == 'object renamed'
+
+
+def test_past_of_a_merge_by_hand_can_be_gone_through_again(filled, make_scan, make_facts):
+    """What was merged after visit 3 was two at that visit, and is one at the next."""
+    corrections.merge(filled, 1, 4)
+    for day in (4, 5):
+        filled.commit(make_facts(filled, filled.add_visit(make_scan(day))))
+    again = replay(filled, filled.visits())
+    assert sorted(again) == sorted(filled.records)
+    assert again[1].n_observations == 3 + 2 + 2          # of both, then of one
+    assert corrections.split(filled, 3, 5) in filled.records
 
 
 def test_name_and_lock_are_undone_also_after_later_visits(filled, make_scan, make_facts):

@@ -5,10 +5,10 @@ import numpy as np
 import pytest
 from rescene4d_ros.geometry.boxes import fit_box
 from rescene4d_ros.geometry.se3 import transform, upright
-from rescene4d_ros.geometry.visibility import Cloud
 from rescene4d_ros.memory.motion import estimate_motion, Motion, MotionConfig
+from rescene4d_ros.memory.places import VisitView
 from rescene4d_ros.memory.records import ObjectRecord, Observation
-from rescene4d_ros.structures import ObjectState
+from rescene4d_ros.structures import ObjectState, Scan
 
 STEP = 0.025
 NOTHING = np.zeros(0, np.float32)
@@ -53,12 +53,13 @@ def estimate(old, new, *, room=ROOM, paths=(PATH, PATH), shift=0.0, seed=0):
     rng = np.random.default_rng(seed)
     old, new, *rooms = (np.float32(x + rng.normal(0, 0.004, x.shape))
                         for x in (old, new + (shift, 0, 0), room, room))
-    clouds = [Cloud(np.concatenate([around, thing]), None if path is None else np.float32(path))
-              for around, thing, path in zip(rooms, (old, new), paths)]
+    views = [VisitView(Scan(np.concatenate([around, thing]), 0,
+                            sensor_path=None if path is None else np.float32(path)))
+             for around, thing, path in zip(rooms, (old, new), paths)]
     record = ObjectRecord(1, ObjectState.PRESENT, False, 0.9, fit_box(old), 1, 1, None, 1, 0.0,
                           '', NOTHING, NOTHING, NOTHING, old)
     seen = Observation(np.arange(len(new)), new, fit_box(new), NOTHING, 0.9, NOTHING, NOTHING, {})
-    return estimate_motion(record, seen, clouds[1], clouds[0], MotionConfig())
+    return estimate_motion(record, seen, views[1], views[0], MotionConfig())
 
 
 @pytest.mark.parametrize(('old', 'new'), [(SHUT, OPEN), (OPEN, SHUT)])

@@ -13,7 +13,7 @@ from rescene4d_ros.sparse import (
     UpConv3d,
     Voxels,
 )
-from rescene4d_ros.sparse.libraries import kernel_pairs, LIBRARIES, Native, our_rows
+from rescene4d_ros.sparse.libraries import LIBRARIES, Native, our_rows
 import torch
 from torch.nn import functional
 
@@ -99,7 +99,7 @@ def test_kernel_in_spconvs_layout_means_the_same():
 def test_pairs_of_a_kernel_map_are_those_of_its_table():
     voxels = random_voxels()
     for kmap in (voxels.subm_map(3), voxels.down_map(), voxels.up_map()):
-        pairs, counts = kernel_pairs(kmap)
+        pairs, counts = kmap.pairs()
         expected = [(kmap.table[k, o].item(), o) for k in range(len(kmap.table))
                     for o in range(kmap.n_out) if kmap.table[k, o] >= 0]
         assert pairs.tolist() == [list(pair) for pair in expected]
