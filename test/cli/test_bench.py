@@ -79,6 +79,32 @@ def test_libraries_that_are_missing_or_wrong_have_a_row(monkeypatch):
     assert 'missing: expected the module absent' in rows['Absent']
 
 
+def test_bench_of_a_backbone_without_weights(boxes_room, tmp_path, capsys):
+    """A decoder that looks at all visits works on cached ones too; nothing else needs weights."""
+    scans = [boxes_room([((x, 0.5, 0.0), (0.4, 0.4, 0.5), (200, 40, 40))], seed=k, density=100,
+                        stamp_ns=k * 10**9)[0] for k, x in enumerate((0.4, 2.1))]
+    write_snapshots(tmp_path / 'bag', scans)
+    out = tmp_path / 'bench.json'
+    command = ['bench', 'segmenter', '--bag', str(tmp_path / 'bag'), '--device', 'cpu',
+               '--threads', '1', '--repeats', '1', '--clock', 'cpu', '--backbone', 'ptv3-tiny']
+    assert main([*command, '--set', 'voxel_size=0.1', '--set', 'temporal_serialization=late',
+                 '--json', str(out)]) == 0
+    told = capsys.readouterr().out
+    for name in (*STAGES, 'the network alone'):
+        assert name in told
+    measured = json.loads(out.read_text())
+    stages = measured['stages_s']
+    assert stages['cached']['encode'] == 0 < stages['cached']['share_time']
+    assert stages['one_cached']['encode'] > 0
+    assert 0 < measured['ratios']['network_one_cached_over_anew']
+    assert 'convolution' not in measured
+    for wrong, told in (([*command, '--weights', 'some.safetensors'], 'no --weights'),
+                        ([*command[:-2], '--set', 'voxel_size=0.1'], 'expected --backbone'),
+                        ([*command, '--set', 'voxel_size=9'], 'voxel_size')):
+        assert main(wrong) == 2
+        assert told in capsys.readouterr().err
+
+
 def test_bench_of_the_memory(tmp_path, capsys):
     out = tmp_path / 'bench.json'
     rooms = [make_sequence(seed, RoomsConfig(visits=visits, min_objects=5, max_objects=6, views=6))
