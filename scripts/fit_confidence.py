@@ -25,10 +25,11 @@ from rescene4d_ros.comparison.stated_changes import (
     judged,
     StatedChanges,
 )
+from rescene4d_ros.errors import ConfigError
 from rescene4d_ros.evaluation.calibration import calibration_error
 from rescene4d_ros.evaluation.changes import ChangeCounts, f_score
 from rescene4d_ros.inference import InferenceConfig
-from rescene4d_ros.memory.confidence import ConfidenceModel, MODEL_FILE, write_model
+from rescene4d_ros.memory.confidence import MODEL_FILE, write_model
 from rescene4d_ros.processes import each_result
 from tqdm import tqdm
 
@@ -66,7 +67,8 @@ def main() -> None:
     """Run and print."""
     parser = argparse.ArgumentParser(description=__doc__.split('\n\n', maxsplit=1)[0])
     parser.add_argument('--data', type=Path, action='append', required=True,
-                        help='folder of sequence files; may be given more than once')
+                        help='folder of sequence files; may be given more than once. Only in '
+                             'sequences of three visits or more can things reappear')
     parser.add_argument('--limit', type=int, help='only the first N files of each folder')
     parser.add_argument('--weights', default='', help='default: those of the package')
     parser.add_argument('--true-masks', action='store_true',
@@ -83,9 +85,12 @@ def main() -> None:
                        options.jobs)
     found = {job[0]: result for job, result in tqdm(work, total=len(paths), unit='sequence')}
     sequences = [found[path] for path in paths]
-    report(sequences)
     every = list(judged(sequences))
-    model: ConfidenceModel = fit_model(every)
+    try:
+        report(sequences)
+        model = fit_model(every)
+    except ConfigError as error:
+        raise SystemExit(f'fit_confidence: {error}') from error
     write_model(options.out, model, f'{len(every)} changes of {len(paths)} sequences')
     print(f'\n{options.out}: fitted to {len(every)} changes of {len(paths)} sequences')
 
