@@ -37,6 +37,10 @@ class StorageError(RescenError):
     """The disk refused a write (full, read-only, no permission); nothing stored before is lost."""
 
 
+class CorrectedMeanwhileError(RescenError):
+    """People corrected objects each time visits were worked out anew; the memory is as before."""
+
+
 class VisitOrderError(RescenError):
     """A visit is older than the newest processed one; it is stored and needs a reprocess."""
 

@@ -6,13 +6,15 @@ Joins a segmenter with a scene memory; knows no ROS, no files and no clock.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
+from itertools import count
 import logging
 from typing import Protocol
 
 import numpy as np
 from rescene4d_ros.config import param
-from rescene4d_ros.errors import MemoryFormatError, StorageError
+from rescene4d_ros.errors import CorrectedMeanwhileError, MemoryFormatError, StorageError
 from rescene4d_ros.geometry.visibility import Cloud
 from rescene4d_ros.memory.aliases import resolve_labels, resolve_records
 from rescene4d_ros.memory.appearance import mean_color
@@ -33,6 +35,8 @@ from rescene4d_ros.memory.store import SceneMemory
 from rescene4d_ros.structures import Scan, SceneUpdate, Segmentation, VisitInfo, VisitStatus
 
 log = logging.getLogger(__name__)
+
+RESTARTS = 3     # of what people correct meanwhile; then corrections wait, or a reprocess gives up
 
 
 class Segmenter(Protocol):
@@ -84,6 +88,7 @@ class SceneTracker:
         self._changes = changes or ChangeConfig()
         self._confidence = confidence or shipped_model()
         self._clouds: dict[str, Cloud] = {}     # of the latest window, by key
+        self._segmented: tuple[list[str], Segmentation] | None = None     # of a visit at hand
 
     def add_visit(self, scan: Scan) -> SceneUpdate:
         """
@@ -137,6 +142,8 @@ class SceneTracker:
         ------
         MemoryFormatError
             There is no such visit.
+        CorrectedMeanwhileError
+            Objects were corrected during each of several attempts; the memory is as before.
         Exception
             Whatever the segmenter raised; the memory is as before.
 
@@ -153,15 +160,18 @@ class SceneTracker:
         past = [v for v in visits[:first] if v.status == VisitStatus.DONE]
         if not again:
             return iter(())
-        while True:
+        for _ in range(1 + RESTARTS):
             started = self.memory.header.revision
             history = self._work_out_anew(past, again, progress)
             with self.memory.mutex:
                 if self.memory.header.revision == started:
                     revision = self.memory.rewrite(history)
-                    break
-            log.warning('objects were corrected meanwhile; the visits are processed once more')
-        return iter([self._update(facts, revision) for facts in history])
+                    return iter([self._update(facts, revision) for facts in history])
+            log.warning('objects were corrected while visits were processed anew')
+        raise CorrectedMeanwhileError(
+            f'{self.memory.path}: expected no corrections while {len(again)} visits are processed '
+            f'anew, got some during each of {1 + RESTARTS} attempts; nothing is replaced, '
+            'reprocess when nobody corrects')
 
     def _work_out_anew(self, past: Sequence[VisitInfo], again: Sequence[VisitInfo],
                        progress: Callable[[int, int], None] | None) -> list[VisitFacts]:
@@ -181,6 +191,7 @@ class SceneTracker:
             next_id = max([next_id, *(i + 1 for i in records)])
             if progress is not None:
                 progress(len(history), len(again))
+        self._segmented = None
         history = carry_ids(history, {v.visit_id: self.memory.labels(v.visit_id) for v in again},
                             frozenset(self.memory.records), self.memory.header.next_object_id)
         return split_again(history, before, standing_splits(self.memory))
@@ -195,16 +206,19 @@ class SceneTracker:
         try:
             window = self._space.context(visit, self.memory.visits(VisitStatus.DONE),
                                          self._window)
-            while True:
-                with self.memory.mutex:         # all as of one revision
-                    header, records = self.memory.header, self.memory.records
-                    aliases = self.memory.aliases()
-                    labels = {v.visit_id: resolve_labels(self.memory.labels(v.visit_id), aliases)
-                              for v in window}
-                facts = self._understand(visit, window, labels, records, header.next_object_id)
-                with self.memory.mutex:
-                    if self.memory.header.revision == header.revision:
-                        return self._update(facts, self.memory.commit(facts))
+            for restarts in count():
+                # At the last attempt corrections wait; not for long, as the network is through.
+                with self.memory.mutex if restarts == RESTARTS else nullcontext():
+                    with self.memory.mutex:     # all as of one revision
+                        header, records = self.memory.header, self.memory.records
+                        aliases = self.memory.aliases()
+                        labels = {v.visit_id: resolve_labels(self.memory.labels(v.visit_id),
+                                                             aliases) for v in window}
+                    facts = self._understand(visit, window, labels, records,
+                                             header.next_object_id)
+                    with self.memory.mutex:
+                        if self.memory.header.revision == header.revision:
+                            return self._update(facts, self.memory.commit(facts))
                 log.info('visit %d: objects were corrected meanwhile; it is processed once more',
                          visit.visit_id)
         except StorageError:
@@ -212,6 +226,8 @@ class SceneTracker:
         except Exception as error:
             self.memory.fail(visit.visit_id, f'{type(error).__name__}: {error}')
             raise
+        finally:
+            self._segmented = None
 
     def _understand(self, visit: VisitInfo, window: Sequence[VisitInfo],
                     labels: Mapping[int, np.ndarray], records: Mapping[int, ObjectRecord],
@@ -220,7 +236,7 @@ class SceneTracker:
         earlier = [self.memory.scan(v.visit_id) for v in window]
         scan = self.memory.scan(visit.visit_id)
         keys = [self.memory.key(v.visit_id) for v in (*window, visit)]
-        segmentation = self._segmenter.segment([*earlier, scan], keys)
+        segmentation = self._segmentation([*earlier, scan], keys)
         observations = observe(scan, segmentation, [labels[v.visit_id] for v in window],
                                min_points=self._config.min_points,
                                min_score=self._config.min_score)
@@ -250,6 +266,12 @@ class SceneTracker:
             object_ids[observation.points] = object_id
         return VisitFacts(visit, seen, reasons, verdict.states, changes, object_ids, after,
                           association.alternatives)
+
+    def _segmentation(self, scans: Sequence[Scan], keys: list[str]) -> Segmentation:
+        """Return what the segmenter says of some scans; no correction changes it, so once."""
+        if self._segmented is None or self._segmented[0] != keys:
+            self._segmented = keys, self._segmenter.segment(scans, keys)
+        return self._segmented[1]
 
     def _prepared(self, scans: Sequence[Scan], keys: Sequence[str]) -> list[Cloud]:
         """Return the clouds of some scans, those of the visit before made only once."""

@@ -2,15 +2,17 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
+from threading import Event, Thread
 
 import numpy as np
 import pytest
+from rescene4d_ros.errors import CorrectedMeanwhileError
 from rescene4d_ros.inference import InferenceConfig, save_weights, Segmenter, WeightsInfo
 from rescene4d_ros.memory import corrections, questions, retention
 from rescene4d_ros.memory.integrity import find_faults
 from rescene4d_ros.memory.store import SceneMemory
 from rescene4d_ros.models import ModelConfig, ReScene4D
-from rescene4d_ros.scene import SceneTracker, TrackerConfig
+from rescene4d_ros.scene import RESTARTS, SceneTracker, TrackerConfig
 from rescene4d_ros.structures import ObjectState, Scan, Segmentation
 import torch
 
@@ -154,10 +156,13 @@ def test_corrections_during_a_visit_are_not_lost(start):
         tracker.add_visit(visit(day, HALL))
     one, other = memory.records
     new = []
-    segmenter.meanwhile = [lambda: corrections.rename(memory, one, 'crate'),
-                           lambda: new.append(corrections.split(memory, other, 2))]
+
+    def correct() -> None:
+        corrections.rename(memory, one, 'crate')
+        new.append(corrections.split(memory, other, 2))
+    segmenter.meanwhile = [correct]
     update = tracker.add_visit(visit(3, HALL))
-    assert segmenter.asked[2:] == [['2', '3']] * 3          # twice in vain
+    assert segmenter.asked[2:] == [['2', '3']]              # what it says is not corrected
     assert {o.object_id for o in update.objects} == {one, other, *new}
     assert set(np.unique(update.object_ids)) == {0, one, *new}
     assert memory.names() == {one: 'crate'}
@@ -165,10 +170,54 @@ def test_corrections_during_a_visit_are_not_lost(start):
 
     segmenter.meanwhile = [lambda: corrections.merge(memory, one, other)]
     updates = list(tracker.reprocess())
-    assert len(segmenter.asked) == 5 + 6                    # three visits, twice
+    assert len(segmenter.asked) == 3 + 6                    # three visits, twice
     assert memory.aliases() == {other: one}
     assert one in {o.object_id for o in updates[-1].objects}
     assert find_faults(memory) == ()
+
+
+def test_visit_is_finished_though_somebody_corrects_without_end(start, caplog):
+    """Corrections wait for it after some restarts, and none is lost."""
+    segmenter = Interrupted()
+    tracker = start(segmenter)
+    memory = tracker.memory
+    tracker.add_visit(visit(1, HALL))
+    one = min(memory.records)
+    begun, is_done, renamed = Event(), Event(), []
+
+    def correct() -> None:
+        while not is_done.is_set() and len(renamed) < 500:
+            renamed.append(f'name {len(renamed)}')
+            corrections.rename(memory, one, renamed[-1])
+            begun.set()
+    person = Thread(target=correct)
+    segmenter.meanwhile = [lambda: (person.start(), begun.wait())]
+    with caplog.at_level('INFO'):
+        update = tracker.add_visit(visit(2, HALL))
+    is_done.set()
+    person.join()
+    assert 1 <= caplog.text.count('processed once more') <= RESTARTS
+    assert {o.object_id for o in update.objects} == set(memory.records)
+    assert memory.names() == {one: renamed[-1]}
+    assert memory.header.revision == 2 + len(renamed)
+    assert find_faults(memory) == ()
+
+
+def test_reprocess_gives_up_where_somebody_corrects_every_time(start):
+    segmenter = Interrupted()
+    tracker = start(segmenter)
+    memory = tracker.memory
+    for day in (1, 2):
+        tracker.add_visit(visit(day, HALL))
+    one = min(memory.records)
+    segmenter.meanwhile = [lambda name=f'name {n // 2}': corrections.rename(memory, one, name)
+                           for n in range(2 * (1 + RESTARTS))]
+    before = repr(memory.histories()), memory.header.next_object_id
+    with pytest.raises(CorrectedMeanwhileError, match='nothing is replaced'):
+        tracker.reprocess()
+    assert (repr(memory.histories()), memory.header.next_object_id) == before
+    assert memory.names() == {one: f'name {RESTARTS}'}
+    assert len(list(tracker.reprocess())) == 2
 
 
 def test_failed_visit_keeps_what_was_corrected_meanwhile(start):

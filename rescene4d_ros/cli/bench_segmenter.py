@@ -15,14 +15,18 @@ import numpy as np
 from rescene4d_ros import __version__
 from rescene4d_ros.cli.bench_libraries import library_table, measure_library
 from rescene4d_ros.cli.clocks import add_clock, CLOCKS
+from rescene4d_ros.cli.flags import setting
+from rescene4d_ros.config import make
 from rescene4d_ros.data import read_snapshots
-from rescene4d_ros.errors import ScanError
-from rescene4d_ros.inference import InferenceConfig, Segmenter
+from rescene4d_ros.errors import ConfigError, ScanError
+from rescene4d_ros.inference import InferenceConfig, save_weights, Segmenter, WeightsInfo
 from rescene4d_ros.inference.profile import peak_memory, stage_costs, synchronize
 from rescene4d_ros.inference.segmenter import STAGES
 from rescene4d_ros.memory import SceneMemory
-from rescene4d_ros.models import make_visit_input, ModelConfig
+from rescene4d_ros.models import make_visit_input, ModelConfig, ReScene4D
+from rescene4d_ros.models.backbones import point_transformer
 from rescene4d_ros.models.backbones.unet import PRESETS, SparseUNet
+from rescene4d_ros.models.inputs import N_CHANNELS
 from rescene4d_ros.models.throughput import convolutions, measure, Rate
 from rescene4d_ros.scene import SceneTracker, TrackerConfig
 from rescene4d_ros.sparse import Voxels
@@ -33,6 +37,9 @@ from rich.table import Table
 import torch
 
 VISITS_IN_MEMORY = (2, 4)
+BACKBONES = (*PRESETS, *point_transformer.PRESETS)
+FULL_SIZED = tuple(name for name in point_transformer.PRESETS if name != 'ptv3-tiny')
+OF_THE_NETWORK = ('encode', 'share_time', 'decode')
 
 
 def add_arguments(segmenter: argparse.ArgumentParser) -> None:
@@ -40,6 +47,11 @@ def add_arguments(segmenter: argparse.ArgumentParser) -> None:
     segmenter.add_argument('--bag', type=Path, default=Path('data/sample'),
                            help='visits to segment, at least two')
     segmenter.add_argument('--weights', default='', help='default: those of the package')
+    segmenter.add_argument('--backbone', choices=BACKBONES, metavar='NAME',
+                           help='measure a network of random weights with this backbone instead')
+    segmenter.add_argument('--set', dest='settings', action='append', default=[],
+                           metavar='NAME=VALUE', help='a setting of ModelConfig beside it, such '
+                           'as voxel_size=0.04; may be repeated')
     segmenter.add_argument('--device', choices=('auto', 'cpu', 'cuda'), default='auto')
     segmenter.add_argument('--threads', type=int, default=2, help='of torch')
     segmenter.add_argument('--repeats', type=int, default=3, help='the fastest run counts')
@@ -56,23 +68,84 @@ def add_arguments(segmenter: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Measure, print the tables, and write them where asked."""
-    config = InferenceConfig(weights=options.weights, device=options.device,
-                             torch_threads=options.threads)
+    with tempfile.TemporaryDirectory() as folder:
+        weights = _weights(options, Path(folder))
+        _measure(options, InferenceConfig(weights=weights, device=options.device,
+                                          torch_threads=options.threads))
+    return 0
+
+
+def _weights(options: argparse.Namespace, folder: Path) -> str:
+    """Return the weights file to measure; random weights are drawn into the folder."""
+    if options.backbone is None:
+        if options.weights or not options.settings:
+            return options.weights
+        raise ConfigError('--set: expected --backbone beside it, got none; the settings of '
+                          'weights travel inside their file')
+    if options.weights:
+        raise ConfigError('--backbone: expected no --weights beside it, got '
+                          f'{options.weights}; give one of them')
+    features = 'sonata' if options.backbone in FULL_SIZED else 'local'
+    config = make(ModelConfig, {'backbone': options.backbone, 'features': features,
+                                'in_channels': N_CHANNELS[features],
+                                **dict(map(setting, options.settings))})
+    torch.manual_seed(0)
+    info = WeightsInfo(tuple(f'class {k}' for k in range(config.n_classes)))
+    save_weights(folder / 'random.safetensors', ReScene4D(config), info)
+    return str(folder / 'random.safetensors')
+
+
+def _measure(options: argparse.Namespace, config: InferenceConfig) -> None:
+    """Measure one weights file."""
     scans = [scan for scan, _ in read_snapshots(options.bag)]
     if len(scans) < 2:
         raise ScanError(f'{options.bag}: expected at least two visits, got {len(scans)}; give a '
                         'bag of one place at several times')
     console, clock = Console(), CLOCKS[options.clock]
-    device = torch.device('cuda' if torch.cuda.is_available() and options.device != 'cpu'
-                          else 'cpu')
     progress = Console(stderr=True)
     with progress.status('stages'):
         costs = stage_costs(config, scans[:2], options.repeats, clock)
     console.print(_stage_table(costs, scans[:2]))
-    with progress.status('a visit into the memory'):
-        into_memory = _visit_into_memory(config, scans, clock)
     with progress.status('memory'):
         peaks = {n: _peak_memory(config, scans, n) for n in VISITS_IN_MEMORY}
+    network = {way: sum(costs[way][stage] for stage in OF_THE_NETWORK) for way in costs}
+    ratios = {'one_cached_over_anew': costs['one_cached']['total'] / costs['anew']['total'],
+              'network_one_cached_over_anew': network['one_cached'] / network['anew'],
+              'peak_of_4_over_2': peaks[4] / peaks[2] if all(peaks.values()) else None}
+    console.print('a new visit beside a cached one over both anew: '
+                  f'{ratios["one_cached_over_anew"]:.2f}; the network alone: '
+                  f'{ratios["network_one_cached_over_anew"]:.2f}')
+    if ratios['peak_of_4_over_2']:
+        console.print(f'peak memory of 4 cached visits over 2: {ratios["peak_of_4_over_2"]:.2f} '
+                      f'({peaks[4]:.2f} and {peaks[2]:.2f} GiB)')
+    document = {'version': __version__, 'torch': torch.__version__,
+                'device': str(_device(options)),
+                'machine': platform.processor() or platform.machine(),
+                'threads': options.threads, 'clock': options.clock,
+                'backbone': options.backbone, 'settings': options.settings,
+                'points': [len(s) for s in scans[:2]], 'stages_s': costs, 'peak_gib': peaks,
+                'ratios': ratios}
+    if options.backbone is None:
+        document |= _beside_the_stages(options, config, scans, console, progress)
+    if options.json:
+        options.json.parent.mkdir(parents=True, exist_ok=True)
+        options.json.write_text(json.dumps(document, indent=1, allow_nan=False) + '\n')
+        print(options.json)
+
+
+def _device(options: argparse.Namespace) -> torch.device:
+    """Return where the network runs."""
+    return torch.device('cuda' if torch.cuda.is_available() and options.device != 'cpu'
+                        else 'cpu')
+
+
+def _beside_the_stages(options: argparse.Namespace, config: InferenceConfig, scans: list[Scan],
+                       console: Console, progress: Console) -> dict:
+    """Measure what random weights say nothing about, or what does not hang on the weights."""
+    clock, device = CLOCKS[options.clock], _device(options)
+    with progress.status('a visit into the memory'):
+        into_memory = _visit_into_memory(config, scans, clock)
+    console.print(f'a visit into the memory, its commit included: {into_memory:.2f} s')
     unet, feats, voxels = _unet(options, scans[0])
     with progress.status('sparse convolution'):
         rates = measure(unet.to(device), feats.to(device), voxels.to(device), options.repeats,
@@ -86,28 +159,10 @@ def run(options: argparse.Namespace) -> int:
                 against[name] = measure_library(name, layers, options.repeats, clock)
         console.print(library_table(against, f'U-Net {options.unet}, {len(voxels)} voxels, CPU, '
                                              f'{options.threads} threads'))
-    ratios = {'one_cached_over_anew': costs['one_cached']['total'] / costs['anew']['total'],
-              'peak_of_4_over_2': peaks[4] / peaks[2] if all(peaks.values()) else None}
-    console.print(f'a visit into the memory, its commit included: {into_memory:.2f} s\n'
-                  f'a new visit beside a cached one over both anew: '
-                  f'{ratios["one_cached_over_anew"]:.2f}')
-    if ratios['peak_of_4_over_2']:
-        console.print(f'peak memory of 4 cached visits over 2: {ratios["peak_of_4_over_2"]:.2f} '
-                      f'({peaks[4]:.2f} and {peaks[2]:.2f} GiB)')
-    if options.json:
-        document = {'version': __version__, 'torch': torch.__version__, 'device': str(device),
-                    'machine': platform.processor() or platform.machine(),
-                    'threads': options.threads, 'clock': options.clock,
-                    'points': [len(s) for s in scans[:2]],
-                    'stages_s': costs, 'visit_into_memory_s': into_memory, 'peak_gib': peaks,
-                    'ratios': ratios, 'unet': options.unet, 'voxel_size_m': options.voxel_size,
-                    'voxels': len(voxels), 'against': against,
-                    'convolution': {name: {**asdict(rate), 'share': rate.share}
-                                    for name, rate in rates.items()}}
-        options.json.parent.mkdir(parents=True, exist_ok=True)
-        options.json.write_text(json.dumps(document, indent=1, allow_nan=False) + '\n')
-        print(options.json)
-    return 0
+    return {'visit_into_memory_s': into_memory, 'unet': options.unet,
+            'voxel_size_m': options.voxel_size, 'voxels': len(voxels), 'against': against,
+            'convolution': {name: {**asdict(rate), 'share': rate.share}
+                            for name, rate in rates.items()}}
 
 
 def _visit_into_memory(config: InferenceConfig, scans: list[Scan], clock: Callable[[], float]

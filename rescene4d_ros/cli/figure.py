@@ -17,18 +17,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Serialize a small plan as the network does, and draw it beside the network."""
     import numpy as np
-    from rescene4d_ros.models.backbones.orders import merged_order, visit_order
+    from rescene4d_ros.models.backbones.orders import merged_order, TieBreak, visit_order
     from rescene4d_ros.sparse import Voxels
     from rescene4d_ros.view.segmenter_figure import draw_segmenter
     import torch
     plans = [_plan(*corner) for corner in TABLE]
     voxels = Voxels.build(torch.tensor([(visit, x, y, 0) for visit, plan in enumerate(plans)
                                         for x, y in plan]))
+    # All points are in the middle of their cells; then the first visit comes first.
+    ties = TieBreak(voxels.coords[:, 1:].float(), torch.arange(len(plans)))
     drawn = []
-    for title, serialize in (
-            ('orders of each visit:\na patch stays in one visit', visit_order),
-            ('merged orders:\na patch is one place at all times', merged_order)):
-        order = serialize(voxels, 4, 'hilbert')
+    for title, order in (
+            ('orders of each visit:\na patch stays in one visit',
+             visit_order(voxels, 4, 'hilbert')),
+            ('merged orders:\na patch is one place at all times',
+             merged_order(voxels, 4, 'hilbert', ties))):
         patches = np.cumsum([0] + [-(-n // PATCH_SIZE) for n in order.counts])
         patch = np.concatenate([first + np.arange(n) // PATCH_SIZE
                                 for first, n in zip(patches, order.counts)])

@@ -35,7 +35,7 @@ logger = logging.getLogger(__name__)
 
 # Given the name of a stage (one of `STAGES`), what is entered around it.
 Watch = Callable[[str], AbstractContextManager]
-STAGES = ('normals', 'superpoints', 'voxelize', 'encode', 'decode', 'masks')
+STAGES = ('normals', 'superpoints', 'voxelize', 'encode', 'share_time', 'decode', 'masks')
 
 
 def _unwatched(stage: str) -> AbstractContextManager:
@@ -167,8 +167,10 @@ class Segmenter:
             superpoint = tuple(v.point_superpoint for v in visits)
             if not any(map(len, scans)):
                 return self._nothing(superpoint)
+            with self._watch('share_time'):
+                features = self._model.share_time([v.features for v in visits])
             with self._watch('decode'):
-                output = self._model.decode([v.features for v in visits])
+                output = self._model.decode(features)
             mask_probs = output.mask_logits[-1].sigmoid()
             counts = torch.bincount(output.visit, minlength=len(visits)).tolist()
             return Prediction(

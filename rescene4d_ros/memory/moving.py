@@ -79,14 +79,14 @@ def move(path: Path | str, to: str, url: str | None = None,
     path = Path(path)
     where = inside(path) if to == HOME else parse(to)
     with SceneMemory.edit(path, url) as memory:
-        _finish(memory)
+        _finish(memory, url)
         is_there = is_same(memory.url, where)
         if not is_there:
             _copy(memory, where, progress)
             _switch(memory, where)
     if not is_there:
         with SceneMemory.edit(path, None if to == HOME else to) as memory:
-            _finish(memory)
+            _finish(memory, url)
     return public(where)
 
 
@@ -178,13 +178,20 @@ def _switch(memory: SceneMemory, where: URL) -> None:
     remember_location(memory.path, where)
 
 
-def _finish(memory: SceneMemory) -> None:
-    """Delete what a move leaves behind, once the memory is elsewhere; harmless when repeated."""
+def _finish(memory: SceneMemory, url: str | None) -> None:
+    """
+    Delete what a move leaves behind, once the memory is elsewhere; harmless when repeated.
+
+    What the folder remembers of the old database has no password; `url` may have.
+
+    """
     note = memory.path / LEFT
     if not note.is_file():
         return
     left = json.loads(note.read_text())
     where = parse(left['url'])
+    if url and is_same(parse(url), where):
+        where = parse(url)
     try:
         if not is_same(where, memory.url):
             _delete(memory, where, left['revision'])

@@ -37,8 +37,9 @@ class _Tokens:
             attend = self.places.share_any(attend)
         if self.kept is not None:
             attend = attend[self.kept]
-        attend = attend.T
-        return attend | ~attend.any(1, keepdim=True)
+        # A mask that lies as it is read, query by query, is read faster.
+        attend = attend.T.contiguous()
+        return attend.logical_or_(~attend.any(1, keepdim=True))
 
 
 class DecoderLayer(nn.Module):
@@ -230,7 +231,8 @@ class QueryDecoder(nn.Module):
         memory = layer.squeeze(feats)
         keys, values = layer.cross_attention.keys_values(
             memory, self.encoding(points, low, high))
-        return _Tokens(keys, values, kept, mask_feats, places)
+        # All rounds read them head by head.
+        return _Tokens(keys.contiguous(), values.contiguous(), kept, mask_feats, places)
 
 
 def _bounds(points: Tensor) -> tuple[Tensor, Tensor]:

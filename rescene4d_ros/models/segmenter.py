@@ -65,9 +65,7 @@ class ReScene4D(nn.Module):
             Time of each visit; default 0, 1, 2, ...
 
         """
-        if self.backbone.shares_time:
-            visits = self._share_time(visits)
-        return self.decoder(visits, times)
+        return self.decoder(self.share_time(visits), times)
 
     def encode(self, visits: Sequence[VisitInput]) -> list[VisitFeatures] | list[VisitPyramid]:
         """
@@ -88,6 +86,23 @@ class ReScene4D(nn.Module):
                 self.backbone.encode(feats, voxels), voxels))
         return self._features(visits, voxels, self.backbone(feats, voxels))
 
+    def share_time(self, visits: Sequence[VisitFeatures | VisitPyramid]) -> list[VisitFeatures]:
+        """
+        Do what is left of the backbone, for the visits of one sequence together.
+
+        The first part of `decode`; what it returns may be given to `decode` too. Finished
+        features stay what they are.
+        """
+        if not any(isinstance(v, VisitPyramid) for v in visits):
+            return list(visits)
+        pyramids, visits = visits, [p.visit for p in visits]
+        voxels = JoinedVoxels([p.voxels for p in pyramids], self._backend)
+        if not len(voxels):
+            return [self._no_features(v) for v in visits]
+        begun = Decoding.join([p.begun for p in pyramids if len(p.voxels)])
+        return self._features(visits, voxels, self.backbone.decode(
+            begun, voxels, self._ties(visits, voxels)))
+
     def choose_backend(self, wanted: str, device_type: str) -> str:
         """Convolve with another implementation; return why it is not the wanted one, or ''."""
         self._backend, reason = choose_backend(wanted, device_type)
@@ -105,16 +120,6 @@ class ReScene4D(nn.Module):
         if len(visits) == 1:
             return [VisitPyramid(visits[0], voxels, begun)]
         return list(map(VisitPyramid.of, visits, begun.split(voxels, len(visits))))
-
-    def _share_time(self, pyramids: Sequence[VisitPyramid]) -> list[VisitFeatures]:
-        """Run the backbone's decoder over all visits of one sequence."""
-        visits = [p.visit for p in pyramids]
-        voxels = JoinedVoxels([p.voxels for p in pyramids], self._backend)
-        if not len(voxels):
-            return [self._no_features(v) for v in visits]
-        begun = Decoding.join([p.begun for p in pyramids if len(p.voxels)])
-        return self._features(visits, voxels, self.backbone.decode(
-            begun, voxels, self._ties(visits, voxels)))
 
     def _ties(self, visits: Sequence[VisitInput], voxels: Voxels) -> TieBreak | None:
         """Return what voxels of one cell are put in order by; None as published."""

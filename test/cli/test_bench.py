@@ -1,5 +1,6 @@
 """`rescene4d bench` on small rooms: the tables and the file hold what they say."""
 from dataclasses import replace
+from io import StringIO
 import json
 import time
 
@@ -60,7 +61,7 @@ def test_libraries_that_are_missing_or_wrong_have_a_row(monkeypatch):
         def __init__(self, voxels, n_levels):
             raise ImportError('expected the module absent')
 
-    voxels = Voxels.build(torch.cartesian_prod(*map(torch.arange, (1, 40, 8, 2))))
+    voxels = Voxels.build(torch.cartesian_prod(*map(torch.arange, (1, 40, 5, 1))))
     layers = convolutions(SparseUNet(11, PRESETS['tiny']), torch.ones(len(voxels), 11), voxels)
     found = {}
     for kind in (Native, Broken, Absent):
@@ -70,13 +71,39 @@ def test_libraries_that_are_missing_or_wrong_have_a_row(monkeypatch):
     assert found['Native']['equal']
     assert not found['Broken']['equal']
     assert found['Absent'] == {'missing': 'expected the module absent'}
-    console = Console(width=200, record=True, quiet=True)
-    console.print(library_table(found, 'a table'))
-    rows = {line.split()[1]: line for line in console.export_text().splitlines()
+    told = StringIO()
+    Console(width=200, file=told).print(library_table(found, 'a table'))
+    rows = {line.split()[1]: line for line in told.getvalue().splitlines()
             if len(line.split()) > 1}
     assert 'equal' in rows['Native']
     assert 'WRONG' in rows['Broken']
     assert 'missing: expected the module absent' in rows['Absent']
+
+
+def test_bench_of_a_backbone_without_weights(boxes_room, tmp_path, capsys):
+    """A decoder that looks at all visits works on cached ones too; nothing else needs weights."""
+    scans = [boxes_room([((x, 0.5, 0.0), (0.4, 0.4, 0.5), (200, 40, 40))], seed=k, density=100,
+                        stamp_ns=k * 10**9)[0] for k, x in enumerate((0.4, 2.1))]
+    write_snapshots(tmp_path / 'bag', scans)
+    out = tmp_path / 'bench.json'
+    command = ['bench', 'segmenter', '--bag', str(tmp_path / 'bag'), '--device', 'cpu',
+               '--threads', '1', '--repeats', '1', '--clock', 'cpu', '--backbone', 'ptv3-tiny']
+    assert main([*command, '--set', 'voxel_size=0.1', '--set', 'temporal_serialization=late',
+                 '--json', str(out)]) == 0
+    told = capsys.readouterr().out
+    for name in (*STAGES, 'the network alone'):
+        assert name in told
+    measured = json.loads(out.read_text())
+    stages = measured['stages_s']
+    assert stages['cached']['encode'] == 0 < stages['cached']['share_time']
+    assert stages['one_cached']['encode'] > 0
+    assert 0 < measured['ratios']['network_one_cached_over_anew']
+    assert 'convolution' not in measured
+    for wrong, told in (([*command, '--weights', 'some.safetensors'], 'no --weights'),
+                        ([*command[:-2], '--set', 'voxel_size=0.1'], 'expected --backbone'),
+                        ([*command, '--set', 'voxel_size=9'], 'voxel_size')):
+        assert main(wrong) == 2
+        assert told in capsys.readouterr().err
 
 
 def test_bench_of_the_memory(tmp_path, capsys):

@@ -20,7 +20,7 @@ def test_cached_visits_skip_what_they_should(weights, scans):
     """With a clock that ticks once per question, a stage costs as often as it is entered."""
     config = InferenceConfig(weights=str(weights), device='cpu', torch_threads=1)
     costs = stage_costs(config, scans, 2, count().__next__)
-    once = {'decode': 1, 'masks': 1, 'normals': 0}
+    once = {'share_time': 1, 'decode': 1, 'masks': 1, 'normals': 0}
     for way, n in (('anew', 2), ('one_cached', 1), ('cached', 0)):
         expected = once | dict.fromkeys(('superpoints', 'voxelize', 'encode'), n)
         assert {stage: costs[way][stage] for stage in STAGES} == expected

@@ -197,6 +197,10 @@ def move_to(path, url, told) -> None:
 def kill_rounds(path, urls, rounds, seed) -> None:
     """Kill moves to and fro; the memory is always whole, and a move that ends has moved it."""
     rng, before = np.random.default_rng(seed), dump(path)
+    start = time.monotonic()
+    for url in urls:
+        move(path, url)
+    duration = (time.monotonic() - start) / len(urls)
     for number in range(rounds):
         target = urls[number % 2]
         read_end, write_end = os.pipe()
@@ -205,7 +209,7 @@ def kill_rounds(path, urls, rounds, seed) -> None:
         os.close(write_end)
         with os.fdopen(read_end) as pipe:
             pipe.readline()
-            time.sleep(rng.uniform(0, 0.25))
+            time.sleep(rng.uniform(0, 1.2 * duration))
             os.kill(worker.pid, signal.SIGKILL)
             worker.join()
         assert dump(path) == before

@@ -371,8 +371,12 @@ SERIALIZATION_ALONE = (LossConfig(contrastive_weight=0.0), replace(
     ONE_ROUND, temporal_serialization='merged', temporal_mask_pooling='off'))
 
 
+LATE_SERIALIZATION = LossConfig(), replace(ONE_ROUND, temporal_serialization='late')
+
+
 @pytest.mark.parametrize(('losses', 'config'), [
     pytest.param(*ALL_STRATEGIES, id='all strategies'),
+    pytest.param(*LATE_SERIALIZATION, id='late serialization', marks=pytest.mark.slow),
     pytest.param(*SERIALIZATION_ALONE, id='serialization alone', marks=pytest.mark.slow)])
 def test_learns_a_scene_by_heart(boxes_room, losses, config):
     """Every box, also the one that moves, ends as one mask with its class in both visits."""

@@ -166,8 +166,8 @@ def test_time_is_shared_the_same_in_any_order_of_visits(request, serialization, 
     config = replace(BACKBONES['ptv3 mixed'], temporal_serialization=serialization)
     model = in_patches(make_model(config), 24)
     with torch.no_grad():
-        one = model._share_time(model.encode(given))
-        two = model._share_time(model.encode([given[k] for k in turn]))
+        one = model.share_time(model.encode(given))
+        two = model.share_time(model.encode([given[k] for k in turn]))
     for k, visit in zip(turn, two, strict=True):
         torch.testing.assert_close(visit.superpoint_features, one[k].superpoint_features,
                                    rtol=1e-3, atol=1e-4)
@@ -180,7 +180,7 @@ def test_published_orders_depend_on_the_order_of_visits(visits):
     config = replace(BACKBONES['ptv3 mixed'], compat='official')
     model, pair = in_patches(make_model(config), 24), visits(2)
     with torch.no_grad():
-        one = model._share_time(model.encode(pair))
-        two = model._share_time(model.encode(pair[::-1]))
+        one = model.share_time(model.encode(pair))
+        two = model.share_time(model.encode(pair[::-1]))
     difference = one[0].superpoint_features - two[1].superpoint_features
     assert difference.abs().max() > 1e-3

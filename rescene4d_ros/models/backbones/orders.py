@@ -105,8 +105,8 @@ def visit_ranks(voxels: Voxels, feats: Tensor, n_visits: int) -> Tensor:
     Tensor (T,), int64
 
     """
-    cells = voxels.coords[:, 1:] - voxels.coords[:, 1:].amin(0)
-    rows = torch.cat([cells, cells.square(), feats], dim=1).double()
+    cells = (voxels.coords[:, 1:] - voxels.coords[:, 1:].amin(0)).double()
+    rows = torch.cat([cells, cells.square(), feats.double()], dim=1)
     counts = voxels.visit_splits(n_visits)
     told = [(n, *part.sum(0).tolist()) for n, part in zip(counts, rows.split(counts))]
     place = {content: k for k, content in enumerate(sorted(set(told)))}

@@ -170,8 +170,11 @@ class PointTransformer(nn.Module):
             if level:
                 feats = stage.down(feats, voxels)
                 voxels = voxels.down()
-            for block, turn in zip(stage.blocks(), self._turns(stage, 'off')):
-                feats = block(feats, voxels, order_of(turn, voxels, _stride_bits(level), None))
+            turns = self._turns(stage, 'off')
+            orders = {turn: order_of(turn, voxels, _stride_bits(level), None)
+                      for turn in set(turns)}
+            for block, turn in zip(stage.blocks(), turns):
+                feats = block(feats, voxels, orders[turn])
             pyramid.append(feats)
         return pyramid
 
