@@ -36,8 +36,9 @@ def measure_library(name: str, layers: list[Convolution], repeats: int,
     Returns
     -------
     dict
-        For JSON: 'version', 'ours_s', 'theirs_s' and 'ratios' by `MEASURED`, 'difference' (None
-        where not finite), 'equal'; or 'missing' alone: why it cannot be measured.
+        For JSON: 'version', 'ours_s', 'theirs_s' and 'ratios' by `MEASURED`, 'layers' (the same
+        layer by layer), 'difference' (None where not finite), 'equal'; or 'missing' alone: why
+        it cannot be measured.
 
     """
     try:

@@ -15,6 +15,30 @@ MAPS = 'kernel_maps'
 
 
 @dataclass(frozen=True)
+class LayerSideBySide:
+    """
+    Hold what one convolution takes in ours and in another library.
+
+    Attributes
+    ----------
+    kind : str
+        Our module's name.
+    n_in, ci, co : int
+        Input rows, channels.
+    ours_s, theirs_s : dict of str to float, s
+        By `PASSES`.
+
+    """
+
+    kind: str
+    n_in: int
+    ci: int
+    co: int
+    ours_s: dict[str, float]
+    theirs_s: dict[str, float]
+
+
+@dataclass(frozen=True)
 class SideBySide:
     """
     Hold what all convolutions of a U-Net take, by turns in ours and in another library.
@@ -26,12 +50,15 @@ class SideBySide:
         `MAPS` is missing where the library takes ours.
     difference : float
         Of features and gradients of any layer, over the largest of ours; inf where not finite.
+    layers : list of LayerSideBySide
+        In the order of the pass.
 
     """
 
     ours_s: dict[str, float]
     theirs_s: dict[str, float]
     difference: float
+    layers: list[LayerSideBySide]
 
     @property
     def ratios(self) -> dict[str, float]:
@@ -66,21 +93,23 @@ def side_by_side(layers: list[Convolution], library: type[Library], repeats: int
     pyramid = list(dict.fromkeys(layer.voxels for layer in layers))
     levels = [pyramid.index(layer.voxels) for layer in layers]
     ours, theirs = (kind(pyramid[0], len(pyramid)) for kind in (Native, library))
-    seconds = {name: [0.0, 0.0] for name in PASSES}
-    difference = 0.0
+    measured, difference = [], 0.0
     for layer, level in zip(layers, levels):
         pair = [each.convolution(layer.module, level) for each in (ours, theirs)]
         difference = max(difference, _difference(*pair, layer, generator))
-        for name in PASSES:
-            works = [_work(each, layer, name == 'forward_backward') for each in pair]
-            times = least_of_each(repeats, works, clock)
-            seconds[name] = [total + time for total, time in zip(seconds[name], times)]
+        seconds = {name: least_of_each(
+            repeats, [_work(each, layer, name == 'forward_backward') for each in pair], clock)
+            for name in PASSES}
+        measured.append(LayerSideBySide(type(layer.module).__name__, layer.n_in, layer.ci,
+                                        layer.co, *({name: times[k] for name, times in
+                                                     seconds.items()} for k in (0, 1))))
+    ours_s = {name: sum(m.ours_s[name] for m in measured) for name in PASSES}
+    theirs_s = {name: sum(m.theirs_s[name] for m in measured) for name in PASSES}
     if library.finds_neighbors:
         probes = _probes(layers, levels)
         works = [partial(_make_maps, kind, pyramid, probes) for kind in (Native, library)]
-        seconds[MAPS] = least_of_each(repeats, works, clock)
-    ours_s, theirs_s = ({name: times[k] for name, times in seconds.items()} for k in (0, 1))
-    return SideBySide(ours_s, theirs_s, difference)
+        ours_s[MAPS], theirs_s[MAPS] = least_of_each(repeats, works, clock)
+    return SideBySide(ours_s, theirs_s, difference, measured)
 
 
 def _work(convolution: LibraryConvolution, layer: Convolution, backward: bool

@@ -81,6 +81,9 @@ def test_ours_beside_ours_is_equal_and_as_fast():
     assert found.difference == 0
     assert found.ours_s == found.theirs_s == {MAPS: 1, **dict.fromkeys(PASSES, 25)}
     assert found.ratios == {MAPS: 1, **dict.fromkeys(PASSES, 1)}
+    assert [(each.kind, each.n_in) for each in found.layers] == [
+        (type(layer.module).__name__, layer.n_in) for layer in layers()]
+    assert all(each.ours_s == each.theirs_s == dict.fromkeys(PASSES, 1) for each in found.layers)
 
 
 def test_time_is_that_of_the_library(monkeypatch):
