@@ -171,8 +171,11 @@ def association_costs(sequenced: Sequenced, folder: Path, repeats: int, clock: C
     places = VisitView(two).places_of(records)
     middles = [np.array([x.box.center for x in side]) for side in (observations,
                                                                    records.values())]
+    def once() -> None:
+        """Associate copies, on which nothing is prepared yet."""
+        associate([replace(seen) for seen in observations],
+                  {i: replace(record) for i, record in records.items()}, places,
+                  AssociationConfig())
     return AssociationCosts(
-        len(records), len(observations),
-        least(repeats, lambda: associate(observations, records, places, AssociationConfig()),
-              clock),
+        len(records), len(observations), least(repeats, once, clock),
         least(repeats, lambda: linear_sum_assignment(cdist(*middles)), clock), visit_s)

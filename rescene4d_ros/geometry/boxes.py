@@ -117,6 +117,16 @@ def iou(a: Box, b: Box) -> float:
     return float(both / (np.prod(a.size) + np.prod(b.size) - both))
 
 
+def most_iou(one: Sequence[Box], other: Sequence[Box]) -> np.ndarray:
+    """Return what the IoU of each two boxes (N) is at most, by their axis-aligned bounds."""
+    (low, high), (other_low, other_high) = bounds_of(one), bounds_of(other)
+    both = np.maximum(np.minimum(high, other_high) - np.maximum(low, other_low), 0).prod(1)
+    volume, other_volume = (np.array([box.size for box in side]).reshape(-1, 3).prod(1)
+                            for side in (one, other))
+    both = np.minimum(both, np.minimum(volume, other_volume))
+    return both / (volume + other_volume - both)
+
+
 def _clip(subject: np.ndarray, window: np.ndarray) -> np.ndarray:
     """Cut a polygon by a convex counter-clockwise one (Sutherland and Hodgman, 1974)."""
     for start, end in zip(window, np.roll(window, -1, axis=0)):

@@ -1,99 +1,144 @@
-"""Whether one view of an upright thing can be a view of another's part, told quickly."""
+"""Whether views of upright things can be views of other things' parts, told quickly."""
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
-from rescene4d_ros.geometry.neighbors import evenly
-from scipy.spatial import cKDTree
+from rescene4d_ros.geometry.surface import AllPairs, Surface
 
-FIT_RADIUS = 0.05                          # m; a point this near lies on the other's surface
-GATES = (0.30, 0.20, 0.12, 0.08, 0.06)     # m; a pair farther apart is no pair, then narrower
-TURNS = 12                                 # starting turns
-REFINED = 3                                # of them, the best, are refined
-POINTS = 64                                # of the part that are laid on the whole
+FIT_RADIUS = 0.05              # m; a point this near lies on the other's surface
+WIDE = (0.30, 0.20, 0.12)      # m; a pair farther apart is no pair, then narrower;
+CLOSE = (0.08, 0.06)           # m; from here on with all points of the whole
+TURNS = 12                     # starting turns
+REFINED = 3                    # of them, the best, are refined
 
 
-def fit_into(part: np.ndarray, whole: np.ndarray, tree: cKDTree) -> float:
+def fit_into(parts: Sequence[Surface], wholes: Sequence[Surface], enough: float = 1.0
+             ) -> np.ndarray:
     """
-    Lay a view on a whole by the best upright motion, and say how much of it finds surface.
+    Lay views on wholes by the best upright motion, and say how much of each finds surface.
 
-    Asks one way only: that the whole has more to show says nothing against the view. All
-    starting turns are moved together, which is what makes it quick; for how exactly a thing
+    Asks one way only: that a whole has more to show says nothing against the view. All motions
+    of all pairs are improved together, which is what makes it quick; for how exactly a thing
     moved, see `registration.register`.
 
     Parameters
     ----------
-    part, whole : ndarray (N, 3), (M, 3), float32, m, in map
-    tree : cKDTree
-        Over `whole`.
+    parts, wholes : sequence of P Surfaces
+        Part p is laid on whole p.
+    enough : float
+        A motion that gives this share ends the search of its pair.
 
     Returns
     -------
-    float
+    ndarray (P,), float64
         Share of the part's points within `FIT_RADIUS` of the whole; 0 where either has fewer
         than 3 points.
 
     """
-    if min(len(part), len(whole)) < 3:
-        return 0.0
-    # Near the origin, so that turns are about the thing and not about the map.
-    middle = _middle(whole)
-    asked = np.asarray(part[evenly(len(part), POINTS)], dtype=np.float64)
-    asked = asked - (*_middle(part)[:2], middle[2])
-    if asked[:, 2].min() < whole[:, 2].min() - middle[2] - FIT_RADIUS \
-            or asked[:, 2].max() > whole[:, 2].max() - middle[2] + FIT_RADIUS:
-        asked[:, 2] += whole[:, 2].min() - middle[2] - asked[:, 2].min()
-    yaw = np.arange(TURNS) * (2 * np.pi / TURNS)
-    shift = np.zeros((TURNS, 3))
-    distance, _ = _partners(tree, _moved(asked, yaw, shift) + middle, GATES[0])
-    best = np.argsort(np.minimum(distance, GATES[0]).mean(1), kind='stable')[:REFINED]
-    yaw, shift = yaw[best], shift[best]
-    for gate in GATES:
-        distance, at = _partners(tree, _moved(asked, yaw, shift) + middle, gate)
-        yaw, shift = _step(asked, whole[np.minimum(at, len(whole) - 1)] - middle,
-                           distance < gate, yaw, shift)
-    distance, _ = _partners(tree, _moved(asked, yaw, shift) + middle, FIT_RADIUS)
-    return float((distance < FIT_RADIUS).mean(1).max())
+    share = np.zeros(len(parts))
+    able = [p for p in range(len(parts)) if min(len(parts[p].xyz), len(wholes[p].xyz)) >= 3]
+    if able:
+        share[able] = _fit([parts[p] for p in able], [wholes[p] for p in able], enough)
+    return share
 
 
-def _middle(xyz: np.ndarray) -> np.ndarray:
-    """Return the middle (3,) of the range of some points, float64."""
-    return (xyz.min(0).astype(np.float64) + xyz.max(0)) / 2
+def _fit(parts: Sequence[Surface], wholes: Sequence[Surface], enough: float) -> np.ndarray:
+    """
+    Fit parts of at least 3 points.
+
+    Motions are K per pair: `yaw` (P, K) about the whole's middle, then `shift` (3, P, K). Points
+    are (3, P, K, N) from that middle, so that turns are about the thing and not about the map.
+
+    """
+    asked = np.stack([part.sample for part in parts], axis=1)[:, :, None]
+    asked[2] += _rise(parts, wholes)[:, None, None]
+    sketches = [whole.sketch for whole in wholes]
+    yaw = _starting_turns(asked, sketches)
+    shift = np.zeros((3, *yaw.shape), dtype=np.float32)
+    for gate in WIDE:
+        target, off = _partners(_moved(asked, yaw, shift), sketches)
+        yaw, shift = _step(asked, target, off < gate, yaw, shift)
+    best_first = np.argsort(np.minimum(off, WIDE[-1]).mean(2), axis=1, kind='stable')
+    share, todo = np.zeros(len(parts)), np.arange(len(parts))
+    for chosen in (best_first[:, :1], best_first[:, 1:]):       # the best alone is often enough
+        motion = todo[:, None], chosen[todo]
+        share[todo] = np.maximum(share[todo], _polish(
+            asked[:, todo], yaw[motion], shift[:, *motion], [wholes[p].whole for p in todo]))
+        todo = np.flatnonzero(share < enough)
+        if not len(todo):
+            break
+    return share
 
 
-def _moved(xyz: np.ndarray, yaw: np.ndarray, shift: np.ndarray) -> np.ndarray:
-    """Return points (P, 3) after each of H motions, (H, P, 3)."""
-    c, s = np.cos(yaw)[:, None], np.sin(yaw)[:, None]
-    turned = np.stack([c * xyz[:, 0] - s * xyz[:, 1], s * xyz[:, 0] + c * xyz[:, 1],
-                       np.broadcast_to(xyz[:, 2], (len(yaw), len(xyz)))], axis=2)
-    return turned + shift[:, None]
+def _rise(parts: Sequence[Surface], wholes: Sequence[Surface]) -> np.ndarray:
+    """
+    Return how far the middle of each part is above that of its whole, (P,), float32.
+
+    Where it is, or with both standing on one level if it would stick out below or above.
+
+    """
+    (low, high), (floor, top) = (np.array([side.limits[:, 2] for side in sides]).T
+                                 for sides in (parts, wholes))
+    sticks_out = (low < floor - FIT_RADIUS) | (high > top + FIT_RADIUS)
+    up = (low + high) / 2 - (floor + top) / 2 + np.where(sticks_out, floor - low, 0)
+    return up
 
 
-def _partners(tree: cKDTree, xyz: np.ndarray, gate: float) -> tuple[np.ndarray, np.ndarray]:
-    """Return the distance (H, P) to the nearest points, inf beyond the gate, and their places."""
-    distance, at = tree.query(xyz.reshape(-1, 3), distance_upper_bound=gate)
-    return distance.reshape(xyz.shape[:2]), at.reshape(xyz.shape[:2])
+def _starting_turns(asked: np.ndarray, sketches: Sequence[AllPairs]) -> np.ndarray:
+    """Return the turns (P, K) after which points (3, P, 1, N) lie nearest to their sketches."""
+    yaw = np.arange(TURNS, dtype=np.float32) * np.float32(2 * np.pi / TURNS)
+    each = len(sketches), TURNS
+    turned = _moved(asked, np.broadcast_to(yaw, each), np.zeros((3, *each), dtype=np.float32))
+    off = np.stack([sketch.distance(turned[:, p].reshape(3, -1))
+                    for p, sketch in enumerate(sketches)])
+    reach = np.minimum(off, WIDE[0]).reshape(*each, -1).mean(2)
+    return yaw[np.argsort(reach, axis=1, kind='stable')[:, :REFINED]]
 
 
-def _step(source: np.ndarray, target: np.ndarray, use: np.ndarray, yaw: np.ndarray,
+def _polish(asked: np.ndarray, yaw: np.ndarray, shift: np.ndarray, wholes: Sequence[AllPairs]
+            ) -> np.ndarray:
+    """Improve motions by all points of the wholes; return the share (P,) of the best."""
+    for gate in CLOSE:
+        target, off = _partners(_moved(asked, yaw, shift), wholes)
+        yaw, shift = _step(asked, target, off < gate, yaw, shift)
+    _, off = _partners(_moved(asked, yaw, shift), wholes)
+    return (off < FIT_RADIUS).mean(2).max(1)
+
+
+def _moved(asked: np.ndarray, yaw: np.ndarray, shift: np.ndarray) -> np.ndarray:
+    """Return points (3, ..., N) after motions (...) and (3, ...)."""
+    cos, sin = np.cos(yaw)[..., None], np.sin(yaw)[..., None]
+    moved = np.empty((*shift.shape, asked.shape[-1]), dtype=np.float32)
+    moved[0] = cos * asked[0] - sin * asked[1]
+    moved[1] = sin * asked[0] + cos * asked[1]
+    moved[2] = asked[2]
+    moved += shift[..., None]
+    return moved
+
+
+def _partners(moved: np.ndarray, surfaces: Sequence[AllPairs]) -> tuple[np.ndarray, np.ndarray]:
+    """Return the nearest points (3, P, K, N) on the surfaces, and how far they are, in m."""
+    target = np.empty_like(moved)
+    for p, surface in enumerate(surfaces):
+        at = surface.nearest(moved[:, p].reshape(3, -1))
+        target[:, p] = surface.points[:, at].reshape(target[:, p].shape)
+    return target, np.sqrt(((target - moved) ** 2).sum(0))
+
+
+def _step(asked: np.ndarray, target: np.ndarray, use: np.ndarray, yaw: np.ndarray,
           shift: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """
-    Solve H motions (turn about z, shift) for the pairs in use; least squares, closed form.
+    Solve all motions (turn about z, shift) for the partners in use; least squares, closed form.
 
-    Hypotheses with fewer than 3 pairs stay as they are.
+    Those with fewer than 3 partners stay as they are.
 
     """
-    n = np.maximum(use.sum(1), 1)[:, None]
-    weight = use[:, :, None]
-    a, b = (weight * source).sum(1) / n, (weight * target).sum(1) / n
-    p, q = weight * (source - a[:, None]), target - b[:, None]
-    turn = np.arctan2((p[:, :, 0] * q[:, :, 1] - p[:, :, 1] * q[:, :, 0]).sum(1),
-                      (p[:, :, :2] * q[:, :, :2]).sum((1, 2)))
-    enough = use.sum(1) >= 3
-    return np.where(enough, turn, yaw), np.where(enough[:, None], b - _turned(a, turn),
-                                                    shift)
-
-
-def _turned(xyz: np.ndarray, yaw: np.ndarray) -> np.ndarray:
-    """Return point h of (H, 3) after turn h."""
-    c, s = np.cos(yaw), np.sin(yaw)
-    return np.stack([c * xyz[:, 0] - s * xyz[:, 1], s * xyz[:, 0] + c * xyz[:, 1], xyz[:, 2]], 1)
+    n = use.sum(-1, dtype=np.float32)
+    used = use * asked
+    a = used.sum(-1) / np.maximum(n, 1)
+    b = (use * target).sum(-1) / np.maximum(n, 1)
+    spread = np.einsum('i...n,j...n->ij...', used[:2], target[:2]) - n * a[:2, None] * b[None, :2]
+    turn = np.arctan2(spread[0, 1] - spread[1, 0], spread[0, 0] + spread[1, 1])
+    after = b - _moved(a[..., None], turn, np.zeros_like(a))[..., 0]
+    return np.where(n >= 3, turn, yaw), np.where(n >= 3, after, shift)

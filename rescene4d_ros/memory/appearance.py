@@ -60,9 +60,9 @@ def color_evidence(one: np.ndarray, other: np.ndarray) -> np.ndarray:
     """
     off = np.asarray(one, dtype=np.float64) - other
     one_object, two_objects = (
-        -2 * np.log1p((off / spread) ** 2 / 3) - np.log(spread)    # Student t, 3 degrees
+        spread * (1 + (off / spread) ** 2 / 3) ** 2                # 1 / Student t, 3 degrees
         for spread in (SPREAD_OF_ONE, SPREAD_OF_TWO))
-    return (one_object - two_objects).sum(-1)
+    return np.log((two_objects / one_object).prod(-1))
 
 
 def describe_texture(xyz: np.ndarray, normals: np.ndarray, rgb: np.ndarray) -> np.ndarray:

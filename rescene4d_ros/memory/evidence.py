@@ -5,28 +5,25 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from rescene4d_ros.geometry.boxes import bounds_of, iou
 from rescene4d_ros.geometry.containment import fit_into
-from rescene4d_ros.geometry.neighbors import evenly, share_near
 from rescene4d_ros.geometry.visibility import Place, PlaceEvidence
 from rescene4d_ros.memory.appearance import color_evidence
+from rescene4d_ros.memory.overlap import overlap_of_places
 from rescene4d_ros.memory.records import ObjectRecord, Observation
+from scipy.spatial.distance import cdist
 
-PLACE_RADIUS = 0.05      # m; points this near count as the same surface
-PLACE_POINTS = 150       # points per object by which places are compared
-NUDGED = 0.8             # overlap of places where only the boxes agree: shifted by a hand's width
-CONTAINED = 0.85         # share on old surfaces from which a small view is a view of that object
 CLEAR_POINTS = 200       # points, thinned, from which a view shows what a thing looks like
 SLACK = 0.06             # m; by which the box of a view may exceed that of the whole
 MIN_PAIRS = 16           # of observation and object, from which their usual likeness is known
 MAX_USUAL = 0.9          # cosine of any two objects that is still taken as the usual one
+GOOD_FIT = 0.9           # share of the lesser view from which its shape says nothing against it
 
 
 @dataclass(frozen=True)
 class Evidence:
     """All pairs (observation, object) as matrices (M, O), 0..1 unless said."""
 
-    place: np.ndarray
+    place: np.ndarray      # 0 where surely less than enough for the same place
     query: np.ndarray
     feature: np.ndarray
     color: np.ndarray      # log likelihood ratio
@@ -41,8 +38,8 @@ class Evidence:
 
 
 def gather(observations: Sequence[Observation], known: Sequence[ObjectRecord],
-            places: Sequence[PlaceEvidence]) -> Evidence:
-    """Compare every observation with every object."""
+            places: Sequence[PlaceEvidence], same_place: float) -> Evidence:
+    """Compare every observation with every object; `same_place` is enough overlap."""
     shape = len(observations), len(known)
     query = np.zeros(shape)
     column = {record.object_id: o for o, record in enumerate(known)}
@@ -52,46 +49,29 @@ def gather(observations: Sequence[Observation], known: Sequence[ObjectRecord],
                 query[m, column[object_id]] = share
     centers = [np.array([x.box.center for x in side]).reshape(-1, 3)
                for side in (observations, known)]
-    distance = np.linalg.norm(centers[0][:, None] - centers[1][None], axis=2)
     return Evidence(
-        _same_place(observations, known, places), query, _features(observations, known),
-        _colors(observations, known), *_sizes(observations, known),
-        _clarity(observations, known), _kinds(observations, known),
-        np.full(shape, np.nan), distance,
+        overlap_of_places(observations, known, places, same_place), query,
+        _features(observations, known), _colors(observations, known), *_sizes(observations, known),
+        _clarity(observations, known), agreement_of_kinds(observations, known),
+        np.full(shape, np.nan), cdist(*centers),
         np.array([at.place is Place.UNSEEN and not record.is_gone
                   for record, at in zip(known, places)], dtype=bool),
         np.full(len(observations), np.nan))
 
 
-def shape_likeness(record: ObjectRecord, seen: Observation) -> float:
-    """Return how much of the lesser view lies on the other after the best motion, 0..1."""
-    if len(seen.xyz) <= len(record.xyz):
-        return fit_into(seen.xyz, record.xyz, record.tree)
-    return fit_into(record.xyz, seen.xyz, seen.tree)
+def compare_shapes(e: Evidence, observations: Sequence[Observation],
+                   known: Sequence[ObjectRecord], pairs: Sequence[tuple[int, int]]) -> None:
+    """
+    Find how much of the lesser view of each pair lies on the other after the best motion.
 
+    Kept in `e.shape`, 0..1; not searched further from `GOOD_FIT` on.
 
-def _same_place(observations: Sequence[Observation], known: Sequence[ObjectRecord],
-                places: Sequence[PlaceEvidence]) -> np.ndarray:
-    """Return how far observation and object cover the same surfaces, (M, O), 0..1."""
-    overlap = np.zeros((len(observations), len(known)))
-    if not overlap.size:
-        return overlap
-    (new_low, new_high), (old_low, old_high) = (
-        bounds_of([x.box for x in side]) for side in (observations, known))
-    touching = ((new_low[:, None] < old_high) & (old_low < new_high[:, None])).all(2)
-    for m, o in np.argwhere(touching).tolist():
-        seen, record = observations[m], known[o]
-        few = seen.xyz[evenly(len(seen.xyz), PLACE_POINTS)]
-        forth = share_near(record.tree, few, PLACE_RADIUS)
-        # Sides of the object that this visit did not scan say nothing against it.
-        visible = record.xyz[places[o].covered]
-        back = share_near(seen.tree, visible[evenly(len(visible), PLACE_POINTS)], PLACE_RADIUS)
-        overlap[m, o] = (forth + back) / 2
-        if forth >= CONTAINED:
-            overlap[m, o] = max(overlap[m, o], CONTAINED * forth)
-        if overlap[m, o] < NUDGED:
-            overlap[m, o] = max(overlap[m, o], NUDGED * iou(seen.box, record.box))
-    return overlap
+    """
+    sides = [sorted((observations[m].surface, known[o].surface), key=lambda side: len(side.xyz))
+             for m, o in pairs]
+    fits = fit_into([part for part, _ in sides], [whole for _, whole in sides], GOOD_FIT)
+    for (m, o), fit in zip(pairs, fits):
+        e.shape[m, o] = fit
 
 
 def _features(observations: Sequence[Observation], known: Sequence[ObjectRecord]) -> np.ndarray:
@@ -137,12 +117,12 @@ def _sizes(observations: Sequence[Observation], known: Sequence[ObjectRecord]
 
     Alike: mean ratio of height, long and short side.
     """
-    new, old = (np.array([x.box.size for x in side]).reshape(-1, 3) + 0.05
+    new, old = (np.array([x.box.size for x in side]).reshape(-1, 3).T + 0.05
                 for side in (observations, known))
-    ratio = new[:, None] / old[None]
-    beyond = new[:, None] - old[None]
-    nests = (beyond <= SLACK).all(2) | (beyond >= -SLACK).all(2)
-    return np.minimum(ratio, 1 / ratio).mean(2), nests
+    ratio = new[:, :, None] / old[:, None]
+    beyond = new[:, :, None] - old[:, None]
+    nests = (beyond <= SLACK).all(0) | (beyond >= -SLACK).all(0)
+    return np.minimum(ratio, 1 / ratio).mean(0), nests
 
 
 def _clarity(observations: Sequence[Observation], known: Sequence[ObjectRecord]) -> np.ndarray:
@@ -152,10 +132,11 @@ def _clarity(observations: Sequence[Observation], known: Sequence[ObjectRecord])
     return np.minimum(np.minimum(new[:, None], old[None]) / CLEAR_POINTS, 1)
 
 
-def _kinds(observations: Sequence[Observation], known: Sequence[ObjectRecord]) -> np.ndarray:
+def agreement_of_kinds(one: Sequence[Observation | ObjectRecord],
+                       other: Sequence[Observation | ObjectRecord]) -> np.ndarray:
     """Return how far the class posteriors agree: 1 = equal, soft, so a chair may be a sofa."""
-    if not observations or not known:
-        return np.zeros((len(observations), len(known)))
+    if not one or not other:
+        return np.zeros((len(one), len(other)))
     roots = [np.sqrt(np.array([x.class_probs for x in side], dtype=np.float64))
-             for side in (observations, known)]
+             for side in (one, other)]
     return np.clip(roots[0] @ roots[1].T, 0, 1)

@@ -72,8 +72,10 @@ def loss_of_others(score: np.ndarray, chosen: Mapping[int, int], n_objects: int)
     drive_out = now[:, None] - score[:, taken]           # row takes the column of another row
     evade = now - score[:, free].max(1, initial=-np.inf)
     path = drive_out.copy()
+    detour = np.empty_like(path)
     for k in rows:
-        np.minimum(path, path[:, k, None] + path[k], out=path)
+        np.add(path[:, k, None], path[k], out=detour)
+        np.minimum(path, detour, out=path)
     # Whoever moves up into a column that was left for a free one.
     follow = np.minimum(path.min(0, initial=np.inf), 0.0)
     give_way = np.minimum(evade, (path + evade).min(1, initial=np.inf))

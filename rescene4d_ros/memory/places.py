@@ -59,6 +59,7 @@ class VisitView:
         self._normals = None if scan.normals is None else scan.normals[self.cloud.index]
         self._sensor_path = scan.sensor_path
         self._labels = None if labels is None else labels[self.cloud.index]
+        self._looks: dict[int, tuple[Observation, PlaceEvidence]] = {}
 
     def place_of(self, record: ObjectRecord) -> PlaceEvidence:
         """
@@ -79,6 +80,12 @@ class VisitView:
         """Judge the old places of all objects."""
         return {object_id: self.place_of(record) for object_id, record in records.items()}
 
+    def look(self, seen: Observation) -> PlaceEvidence:
+        """Return what this visit shows where a later one found something; looked up once."""
+        if id(seen) not in self._looks:      # kept with it, so that no other gets its id
+            self._looks[id(seen)] = seen, look_at(self.cloud, seen.xyz, seen.box)
+        return self._looks[id(seen)][1]
+
     def was_there(self, seen: Observation) -> PlaceEvidence:
         """
         Judge whether what a later visit found stood here already, unnoticed.
@@ -89,7 +96,7 @@ class VisitView:
             OCCUPIED only by surfaces of like color that belonged to no known object.
 
         """
-        at = look_at(self.cloud, seen.xyz, seen.box)
+        at = self.look(seen)
         if at.place is not Place.OCCUPIED:
             return at
         distance, nearest = self.cloud.tree.query(seen.xyz, distance_upper_bound=SAME_SURFACE)
@@ -151,5 +158,4 @@ class VisitView:
 
 def was_looked_at(seen: Observation, earlier: Sequence[VisitView]) -> bool:
     """Return whether an earlier visit saw the place of what is seen now, empty or not."""
-    return any(look_at(view.cloud, seen.xyz, seen.box).place is not Place.UNSEEN
-               for view in earlier)
+    return any(view.look(seen).place is not Place.UNSEEN for view in earlier)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
-from rescene4d_ros.geometry.neighbors import quick_tree
+from rescene4d_ros.geometry.surface import Surface
 from rescene4d_ros.structures import (
     Box,
     Change,
@@ -53,9 +53,14 @@ class Observation:
     votes: Mapping[int, float]
 
     @cached_property
+    def surface(self) -> Surface:
+        """Return `xyz`, prepared for questions."""
+        return Surface(self.xyz)
+
+    @property
     def tree(self) -> cKDTree:
         """Return a search tree over `xyz`."""
-        return quick_tree(self.xyz)
+        return self.surface.tree
 
 
 @dataclass(frozen=True)
@@ -103,9 +108,14 @@ class ObjectRecord:
     alternatives: tuple[int, ...] = ()
 
     @cached_property
+    def surface(self) -> Surface:
+        """Return `xyz`, prepared for questions."""
+        return Surface(self.xyz)
+
+    @property
     def tree(self) -> cKDTree:
         """Return a search tree over `xyz`."""
-        return quick_tree(self.xyz)
+        return self.surface.tree
 
     @property
     def class_id(self) -> int:

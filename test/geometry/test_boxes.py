@@ -5,7 +5,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 import numpy as np
 import pytest
-from rescene4d_ros.geometry.boxes import bounds, contains, corners, fit_box, iou
+from rescene4d_ros.geometry.boxes import (
+    bounds,
+    contains,
+    corners,
+    fit_box,
+    iou,
+    most_iou,
+)
 from rescene4d_ros.geometry.se3 import transform
 from rescene4d_ros.structures import Box
 
@@ -70,3 +77,11 @@ def test_iou_with_itself_is_one_and_with_a_far_one_zero(box):
 def test_corners_turn_with_the_box():
     turned = corners(Box((1, 1, 0), (2, 1, 1), np.pi / 2))
     assert turned == pytest.approx(np.array([[1.5, 0], [1.5, 2], [0.5, 2], [0.5, 0]]))
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(boxes, boxes), min_size=1, max_size=4))
+def test_iou_is_never_more_than_by_axis_aligned_bounds(pairs):
+    most = most_iou(*zip(*pairs))
+    assert (most <= 1 + 1e-9).all()
+    assert all(iou(*pair) <= at_most + 1e-9 for pair, at_most in zip(pairs, most))

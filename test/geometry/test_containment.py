@@ -6,6 +6,7 @@ import pytest
 from rescene4d_ros.geometry.containment import fit_into
 from rescene4d_ros.geometry.neighbors import quick_tree, share_near
 from rescene4d_ros.geometry.se3 import transform, upright
+from rescene4d_ros.geometry.surface import Surface
 
 
 def shell(size, center, seed: int) -> np.ndarray:
@@ -26,8 +27,9 @@ def chair(seed: int = 0) -> np.ndarray:
 
 
 def into(part: np.ndarray, whole: np.ndarray) -> float:
-    """Fit with a tree of the whole."""
-    return fit_into(part, whole, quick_tree(whole))
+    """Fit one view."""
+    (share,) = fit_into([Surface(part)], [Surface(whole)])
+    return share
 
 
 @pytest.mark.parametrize('degrees', [0, 40, 100, 175, -75])
@@ -60,3 +62,18 @@ def test_resting_view_is_at_least_as_good_as_where_it_lies():
 def test_too_few_points_fit_nothing():
     assert into(chair()[:2], chair()) == 0
     assert into(chair(), chair()[:0]) == 0
+
+
+def test_pairs_fitted_together_are_as_those_fitted_alone():
+    table, few = shell((1.4, 0.7, 0.05), (3, 3, 0.75), 5), chair(seed=4)[::90]
+    pairs = [(chair(seed=3)[::7], chair()), (table, chair()), (few, table), (few, chair()[:2])]
+    together = fit_into(*([Surface(xyz) for xyz in side] for side in zip(*pairs)))
+    assert together.tolist() == pytest.approx([into(*pair) for pair in pairs], abs=0.02)
+
+
+def test_search_that_ends_early_found_enough():
+    parts, wholes = [Surface(chair(seed=3)[::7]), Surface(shell((2, 2, 0.1), (0, 0, 1), 1))], \
+        [Surface(chair())] * 2
+    full, early = fit_into(parts, wholes), fit_into(parts, wholes, 0.8)
+    assert (early <= full).all()
+    assert ((early >= 0.8) | (early == full)).all()

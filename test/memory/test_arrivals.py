@@ -3,11 +3,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from rescene4d_ros.geometry.visibility import Place
 from rescene4d_ros.memory.changes import ChangeConfig, judge
 from rescene4d_ros.memory.confidence import shipped_model
 from rescene4d_ros.memory.motion import MotionConfig
 from rescene4d_ros.memory.observations import make_observation
-from rescene4d_ros.memory.places import VisitView
+from rescene4d_ros.memory.places import VisitView, was_looked_at
 from rescene4d_ros.structures import ChangeKind, ObjectState, Scan, VisitInfo, VisitStatus
 
 DAY = 86_400 * 10**9
@@ -50,3 +51,15 @@ def test_what_is_not_stated_is_there_all_the_same(sure, kinds):
                     MotionConfig(), ChangeConfig(min_confidence=0.4), lambda evidence: sure)
     assert [(c.kind, c.confidence) for c in verdict.changes] == [(k, sure) for k in kinds]
     assert verdict.states == {1: ObjectState.PRESENT}
+
+
+def test_place_is_looked_up_once_for_each_thing():
+    scan = Scan(np.concatenate([grid((0, 4), (0, 3), 0), BOX]), DAY)
+    points = np.arange(len(scan) - len(BOX), len(scan))
+    seen, other = (make_observation(scan, points, np.ones(1), 0.9, np.zeros(0), {}, None)
+                   for _ in range(2))
+    view = VisitView(Scan(grid((0, 4), (0, 3), 0), DAY))
+    assert was_looked_at(seen, [view])
+    assert view.was_there(seen) is view.look(seen)
+    assert view.look(other) is not view.look(seen)
+    assert view.look(other).place is view.look(seen).place is Place.SEEN_EMPTY

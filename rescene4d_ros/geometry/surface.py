@@ -1,0 +1,135 @@
+"""One thing's points, prepared for questions as far as they are asked."""
+from __future__ import annotations
+
+from functools import cached_property
+
+import numpy as np
+from rescene4d_ros.geometry.neighbors import evenly, quick_tree
+from scipy.spatial import cKDTree
+
+SAMPLE = 64          # points that stand for a thing that is laid on another
+SKETCH = 256         # points that stand for the other while they are far apart
+PRODUCT = 250_000    # multiplications by which BLAS does not yet wake other threads
+
+
+class AllPairs:
+    """
+    Some points, of which the nearest ones are found by comparing all.
+
+    For a few hundred questions that takes less time than to build a search tree.
+
+    Parameters
+    ----------
+    points : ndarray (3, M), float32, m
+        A point per column, the origin in their midst: their squares are rounded, 1 m from it
+        to about 1e-6 m2.
+
+    Attributes
+    ----------
+    points : ndarray (3, M), float32, m
+
+    """
+
+    def __init__(self, points: np.ndarray):
+        self.points = points
+        self._terms = np.empty((5, points.shape[1]), dtype=np.float32)
+        np.multiply(points, -2, out=self._terms[:3])
+        self._terms[3] = 1
+        np.square(points).sum(0, out=self._terms[4])
+
+    def nearest(self, asked: np.ndarray) -> np.ndarray:
+        """Return the columns (N,) of the points nearest to those asked for, as below."""
+        return self._squared(asked).argmin(1)
+
+    def distance(self, asked: np.ndarray) -> np.ndarray:
+        """
+        Return how far the nearest points are.
+
+        Parameters
+        ----------
+        asked : ndarray (3, N), float32, m
+            Of the same origin.
+
+        Returns
+        -------
+        ndarray (N,), float32, m
+
+        """
+        squared = self._squared(asked)
+        nearest = squared[np.arange(len(squared)), squared.argmin(1)]   # quicker than min
+        return np.sqrt(np.maximum(nearest, 0))
+
+    def _squared(self, asked: np.ndarray) -> np.ndarray:
+        """Return all squared distances (N, M), a few millionths around 0 by rounding."""
+        n, m = asked.shape[1], self.points.shape[1]
+        height = min(max(PRODUCT // (5 * m), 1), n)
+        parts = -(-n // height)
+        terms = np.empty((5, parts * height), dtype=np.float32)
+        terms[:3, :n] = asked
+        terms[:3, n:] = 0
+        np.square(terms[:3]).sum(0, out=terms[3])
+        terms[4] = 1
+        squared = terms.reshape(5, parts, height).transpose(1, 2, 0) @ self._terms
+        return squared.reshape(-1, m)[:n]
+
+
+class Surface:
+    """
+    The points of one thing.
+
+    Parameters
+    ----------
+    xyz : ndarray (N, 3), float32, m, in map
+        At least one point, thinned evenly.
+
+    """
+
+    def __init__(self, xyz: np.ndarray):
+        self.xyz = xyz
+
+    @cached_property
+    def tree(self) -> cKDTree:
+        """Return a search tree over the points."""
+        return quick_tree(self.xyz)
+
+    @cached_property
+    def columns(self) -> np.ndarray:
+        """Return the points as columns (3, N), float32: ranges are found far quicker so."""
+        return np.ascontiguousarray(self.xyz.T, dtype=np.float32)
+
+    @cached_property
+    def limits(self) -> np.ndarray:
+        """Return the lowest and the highest coordinates (2, 3), float32."""
+        return np.stack([self.columns.min(1), self.columns.max(1)])
+
+    @cached_property
+    def middle(self) -> np.ndarray:
+        """Return the middle (3,) of the range of the points, float32."""
+        return self.limits.mean(0)
+
+    @cached_property
+    def sample(self) -> np.ndarray:
+        """Return `SAMPLE` points (3, N), float32, from the middle; of fewer some twice."""
+        chosen = np.resize(evenly(len(self.xyz), SAMPLE), SAMPLE)
+        return self.columns[:, chosen] - self.middle[:, None]
+
+    @cached_property
+    def sketch(self) -> AllPairs:
+        """Return at most `SKETCH` of the points, from the middle."""
+        return AllPairs(self.columns[:, evenly(len(self.xyz), SKETCH)] - self.middle[:, None])
+
+    @cached_property
+    def whole(self) -> AllPairs:
+        """Return all points, from the middle."""
+        return AllPairs(self.columns - self.middle[:, None])
+
+    def share_of(self, xyz: np.ndarray, radius: float) -> float:
+        """
+        Return the share of some points (N, 3), float32, that lie within `radius` m; 0 of none.
+
+        What `share_near` returns, to a rounding error of micrometres.
+
+        """
+        if len(xyz) == 0:
+            return 0.0
+        return float((self.whole.distance((xyz - self.middle).T) < radius).mean())

@@ -1,0 +1,37 @@
+"""Nearest points by comparing all pairs: as a search tree finds them."""
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from rescene4d_ros.geometry.neighbors import share_near
+from rescene4d_ros.geometry.surface import AllPairs, Surface
+
+
+@pytest.mark.parametrize(('known', 'asked'), [(1, 1), (7, 300), (300, 7), (60_000, 20)])
+def test_nearest_are_those_of_a_tree(known, asked):
+    rng = np.random.default_rng(known)
+    surface = Surface(rng.uniform(-1, 1, (known, 3)).astype(np.float32))
+    points = rng.uniform(-1.2, 1.2, (asked, 3)).astype(np.float32)
+    distance, at = surface.tree.query(points)
+    pairs = AllPairs(surface.columns)
+    assert pairs.distance(points.T) == pytest.approx(distance, abs=2e-3)
+    chosen = pairs.points[:, pairs.nearest(points.T)].T
+    assert np.linalg.norm(chosen - points, axis=1) == pytest.approx(distance, abs=1e-4)
+    assert (pairs.nearest(points.T) == at).mean() > 0.9
+
+
+@pytest.mark.parametrize('away', [0.0, 80.0])
+def test_share_is_that_of_a_tree_wherever_the_thing_is(away):
+    rng = np.random.default_rng(3)
+    surface = Surface((rng.uniform(0, 1, (500, 3)) + away).astype(np.float32))
+    points = (rng.uniform(0, 1.3, (400, 3)) + away).astype(np.float32)
+    assert surface.share_of(points, 0.1) == pytest.approx(
+        share_near(surface.tree, points, 0.1), abs=1 / 400)
+    assert surface.share_of(points[:0], 0.1) == 0
+
+
+def test_a_point_is_near_itself():
+    surface = Surface(np.random.default_rng(0).uniform(5, 9, (200, 3)).astype(np.float32))
+    assert surface.share_of(surface.xyz, 0.005) == 1
+    assert (surface.limits[0] <= surface.middle).all()
+    assert (surface.middle <= surface.limits[1]).all()
