@@ -85,7 +85,7 @@ def run(options: argparse.Namespace) -> int:
             with progress.status(name):
                 against[name] = measure_library(name, layers, options.repeats, clock)
         console.print(library_table(against, f'U-Net {options.unet}, {len(voxels)} voxels, CPU, '
-                                             f'{options.threads} threads'))
+                                             f'threads: {options.threads}'))
     ratios = {'one_cached_over_anew': costs['one_cached']['total'] / costs['anew']['total'],
               'peak_of_4_over_2': peaks[4] / peaks[2] if all(peaks.values()) else None}
     console.print(f'a visit into the memory, its commit included: {into_memory:.2f} s\n'
