@@ -53,7 +53,8 @@ def measure_library(name: str, layers: list[Convolution], repeats: int,
 
 def library_table(against: dict[str, dict[str, Any]], setting: str) -> Table:
     """Return seconds of each library over ours; a row says where one is missing or wrong."""
-    table = Table(Column('library', no_wrap=True), *(name.replace('_', ' ') for name in MEASURED), 'results',
+    table = Table(Column('library', no_wrap=True),
+                  *(name.replace('_', ' ') for name in MEASURED), 'results',
                   title=f'convolutions, seconds of a library / ours = times as long: {setting}')
     for name, found in against.items():
         if 'missing' in found:
