@@ -9,7 +9,7 @@ from typing import Any
 from rescene4d_ros.models.side_by_side import MAPS, side_by_side
 from rescene4d_ros.models.throughput import Convolution, PASSES
 from rescene4d_ros.sparse.libraries import LIBRARIES, library_version
-from rich.table import Table
+from rich.table import Column, Table
 import torch
 
 MEASURED = (MAPS, *PASSES)
@@ -53,13 +53,14 @@ def measure_library(name: str, layers: list[Convolution], repeats: int,
 
 def library_table(against: dict[str, dict[str, Any]], setting: str) -> Table:
     """Return seconds of each library over ours; a row says where one is missing or wrong."""
-    table = Table('library', *(name.replace('_', ' ') for name in MEASURED), 'results',
+    table = Table(Column('library', no_wrap=True),
+                  *(name.replace('_', ' ') for name in MEASURED), 'results',
                   title=f'convolutions, seconds of a library / ours = times as long: {setting}')
     for name, found in against.items():
         if 'missing' in found:
             table.add_row(name, *('-' for _ in MEASURED), f'missing: {found["missing"]}')
             continue
-        table.add_row(f'{name} {found["version"]}',
+        table.add_row(f'{name}\n{found["version"]}',
                       *(_seconds(found, measured) for measured in MEASURED),
                       'equal' if found['equal'] else f'WRONG by {found["difference"]}')
     return table

@@ -158,7 +158,7 @@ def _beside_the_stages(options: argparse.Namespace, config: InferenceConfig, sca
             with progress.status(name):
                 against[name] = measure_library(name, layers, options.repeats, clock)
         console.print(library_table(against, f'U-Net {options.unet}, {len(voxels)} voxels, CPU, '
-                                             f'{options.threads} threads'))
+                                             f'threads: {options.threads}'))
     return {'visit_into_memory_s': into_memory, 'unet': options.unet,
             'voxel_size_m': options.voxel_size, 'voxels': len(voxels), 'against': against,
             'convolution': {name: {**asdict(rate), 'share': rate.share}
