@@ -19,6 +19,8 @@ from sqlalchemy import (
     Table,
 )
 
+IDS = range(1, 2 ** 31)     # what a column of ids holds
+NANOSECONDS = 2 ** 63 - 1   # what one of times holds, in either direction
 # Since one of these an object is where it is, or gone.
 TURNS = (ChangeKind.ADDED, ChangeKind.MOVED, ChangeKind.REAPPEARED, ChangeKind.REMOVED)
 
@@ -79,6 +81,8 @@ class Event:
 
 def current_id(connection: Connection, object_id: int) -> int | None:
     """Return the id to use for one that may be an alias; None where no object has it."""
+    if object_id not in IDS:
+        return None
     alias = schema.aliases
     while (older := connection.execute(select(alias.c.object_id).where(
             alias.c.alias_id == object_id)).scalar()) is not None:
@@ -134,7 +138,8 @@ def known_of(connection: Connection, object_ids: Collection[int], until_ns: int
     ids = ids_of(connection, object_ids)
     parts: dict[int, list] = {}
     for known_as, now in ids.items():
-        row = connection.execute(_KNOWN, {'known_as': known_as, 'until': until_ns}).one()
+        row = connection.execute(_KNOWN, {'known_as': known_as,
+                                          'until': within_columns(until_ns)}).one()
         if row.seen_ns is not None:
             parts.setdefault(now, []).append((known_as, row))
     found = {}
@@ -183,12 +188,18 @@ def events_of(connection: Connection, object_id: int) -> tuple[Event, ...]:
 def changes_between(connection: Connection, after_ns: int, until_ns: int) -> tuple[Change, ...]:
     """Read the changes that visits after a time showed, up to another; by time, then object."""
     changes, stamp_ns = schema.changes.c, schema.visits.c.stamp_ns
+    after_ns, until_ns = (within_columns(moment) for moment in (after_ns, until_ns))
     found = connection.execute(
         select(schema.changes)
         .join(schema.visits, schema.visits.c.visit_id == changes.visit_id)
         .where(stamp_ns > after_ns, stamp_ns <= until_ns)
         .order_by(stamp_ns, changes.object_id, changes.kind, changes.change_id))
     return tuple(rows.change_of(row) for row in found)
+
+
+def within_columns(moment_ns: int) -> int:
+    """Return a time that a column can be compared with: the same, or beyond all visits too."""
+    return max(-NANOSECONDS, min(moment_ns, NANOSECONDS))
 
 
 def _told(value: Column, table: Table, of_oldest: bool = False) -> ScalarSelect:

@@ -87,6 +87,17 @@ def test_what_changed_between_two_times(story, after, until, kinds):
     assert [c.kind for c in found] == kinds
 
 
+def test_numbers_beyond_the_columns_are_answered(story):
+    """No database is asked for an id or a time that it cannot hold."""
+    for object_id in (0, -1, 2 ** 31, 2 ** 64 - 1):
+        with pytest.raises(MemoryFormatError, match=f'no object {object_id}'):
+            questions.where_is(story, object_id)
+    assert questions.of_class(story, None, 2 ** 70) == questions.of_class(story, None)
+    assert questions.of_class(story, None, -2 ** 70) == ()
+    assert questions.changed_between(story, -2 ** 70, 2 ** 70) == questions.changed_between(
+        story, -1, 2 ** 60)
+
+
 def test_history_holds_every_visit_and_the_past_of_aliases(story):
     past = questions.history_of(story, 1)
     assert [(e.visit_id, e.state) for e in past] == [
