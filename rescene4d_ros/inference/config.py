@@ -18,6 +18,9 @@ class InferenceConfig:
     sparse_backend: str = param('native', 'What convolves on sparse voxels; auto = torchsparse '
                                 'where it is installed and the network runs on CUDA',
                                 one_of=('native', 'torchsparse', 'auto'))
+    queries: int = param(300, 'Queries, the most objects that one pass can find; 0 = as many as '
+                         'in training, as for weights with compat: official in any case', ge=0,
+                         le=1000)
     cache_visits: int = param(4, 'Latest visits whose features are kept', ge=0, le=1000)
     cache_files: int = param(32, 'Visits whose features are kept on disk as well, beside the '
                              'points in the memory; those used last', ge=0, le=1_000_000)

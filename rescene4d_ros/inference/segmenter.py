@@ -107,6 +107,9 @@ class Segmenter:
         config = config or InferenceConfig()
         path = config.weights or default_weights()
         model, info = load_weights(path)
+        # Queries start where the cloud says, nothing of them is learned one by one.
+        if config.queries and model.config.compat != 'official':
+            model.decoder.config = replace(model.decoder.config, n_queries=config.queries)
         return cls(model, info, config, weights_hash(path), watch)
 
     def keep_features(self, files: FeatureFiles | None) -> None:
@@ -121,7 +124,8 @@ class Segmenter:
         """Take the thresholds of another config; weights, device, backend and threads stay."""
         self.config = replace(config, weights=self.config.weights, device=self.config.device,
                               torch_threads=self.config.torch_threads,
-                              sparse_backend=self.config.sparse_backend)
+                              sparse_backend=self.config.sparse_backend,
+                              queries=self.config.queries)
 
     @property
     def device_name(self) -> str:

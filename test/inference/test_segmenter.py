@@ -4,7 +4,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from rescene4d_ros.errors import WeightsError
-from rescene4d_ros.inference import InferenceConfig, Segmenter, weights_hash
+from rescene4d_ros.inference import (
+    InferenceConfig,
+    save_weights,
+    Segmenter,
+    weights_hash,
+    WeightsInfo,
+)
+from rescene4d_ros.models import ReScene4D
 from rescene4d_ros.structures import Scan
 
 EMPTY = Scan(np.zeros((0, 3), np.float32), 0)
@@ -30,6 +37,17 @@ def test_names_come_with_the_weights(config, weights):
     segmenter = Segmenter.load(config)
     assert segmenter.class_names == ('chair', 'table', 'box')
     assert segmenter.weights_hash == weights_hash(weights)
+
+
+@pytest.mark.parametrize(('asked', 'compat', 'n_queries'), [
+    (30, 'corrected', 30), (0, 'corrected', 12), (30, 'official', 12)])
+def test_as_many_queries_as_asked_for(config, model, scans, tmp_path, asked, compat, n_queries):
+    """Weights of 12 queries; published ones mean what they meant."""
+    other = ReScene4D(replace(model.config, compat=compat))
+    save_weights(tmp_path / 'other.safetensors', other, WeightsInfo(('chair', 'table', 'box')))
+    segmenter = Segmenter.load(replace(config, weights=str(tmp_path / 'other.safetensors'),
+                                       queries=asked))
+    assert len(segmenter.predict(scans).class_probs) == n_queries
 
 
 def test_kept_features_give_the_same_bits_as_fresh_ones(config, scans):
