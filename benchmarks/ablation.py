@@ -66,6 +66,11 @@ def claim(out: Path, told: dict) -> None:
     path.write_text(json.dumps(told, indent=1) + '\n')
 
 
+def folder_of(out: Path, variant: str, seed: int) -> Path:
+    """Return where a run is kept."""
+    return out / f'{variant.replace(" ", "_")}-{seed}'
+
+
 def run_one(folder: Path, settings: list[str], options: argparse.Namespace) -> dict:
     """Train and score one variant, as far as that is not done; return its scores by method."""
     metrics = folder / 'evaluate' / 'metrics.json'
@@ -157,14 +162,14 @@ def main(arguments: list[str] | None = None) -> None:
     jobs = []
     for seed in options.seeds:
         for name, settings in variants.items():
-            folder = options.out / f'{name.replace(" ", "_")}-{seed}'
-            jobs.append((folder, [*options.settings, *settings, f'train.seed={seed}'], options))
+            jobs.append((folder_of(options.out, name, seed),
+                         [*options.settings, *settings, f'train.seed={seed}'], options))
     done = {}
     for (folder, *_), scores in each_result(run_one, jobs, options.jobs):
         done[folder] = scores
         print(f'{len(done)} of {len(jobs)}: {folder.name}', flush=True)
-    runs = {name: [done[options.out / f'{name.replace(" ", "_")}-{seed}']
-                   for seed in options.seeds] for name in variants}
+    runs = {name: [done[folder_of(options.out, name, seed)] for seed in options.seeds]
+            for name in variants}
     text = table(runs)
     (options.out / 'ablation.md').write_text(text)
     (options.out / 'ablation.json').write_text(json.dumps(

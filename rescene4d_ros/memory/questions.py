@@ -10,8 +10,6 @@ from rescene4d_ros.memory.lookups import Event
 from rescene4d_ros.memory.reading import ReadableMemory
 from rescene4d_ros.structures import Box, Change, ObjectState
 
-END_NS = 2 ** 63 - 1    # after every visit
-
 
 @dataclass(frozen=True)
 class Whereabouts:
@@ -113,7 +111,8 @@ def _places(memory: ReadableMemory, at_ns: int | None, object_ids: Sequence[int]
     with memory.reading() as connection:
         classes = lookups.class_names(connection, memory.header.class_names, object_ids)
         wanted = [i for i, name in classes.items() if class_name in (None, name)]
-        known = lookups.known_of(connection, wanted, END_NS if at_ns is None else at_ns)
+        known = lookups.known_of(connection, wanted,
+                                 lookups.NANOSECONDS if at_ns is None else at_ns)
         names = lookups.given_names(connection, known)
     return [Whereabouts(
         i, names.get(i, ''), classes[i], known[i].state, known[i].box,
