@@ -28,6 +28,17 @@ def end_with_parent(*_) -> None:
         prctl(PARENT_DEATH_SIGNAL, signal.SIGKILL)
 
 
+def end_only_with_parent(*_) -> None:
+    """
+    Ask the same, and stay where ^C or a SIGTERM goes to the whole group of processes.
+
+    For data loaders whose owner wants to finish a step and write a checkpoint then.
+    """
+    end_with_parent()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
+
+
 def each_result(do: Callable[..., T], jobs: Sequence[tuple], processes: int
                 ) -> Iterator[tuple[tuple, T]]:
     """

@@ -11,6 +11,7 @@ import time
 
 from rescene4d_ros import __version__
 from rescene4d_ros.cli.flags import setting
+from rescene4d_ros.cli.interruption import Interruption
 from rescene4d_ros.cli.provenance import git_commit
 from rescene4d_ros.cli.train_log import open_tensorboard
 from rescene4d_ros.data.mixing import MixedSampler
@@ -56,7 +57,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Prepare the data, train, and write the run folder."""
-    started = time.monotonic()
+    deadline = time.monotonic() + 60 * options.max_minutes
     changes = dict(map(setting, options.settings))
     if options.steps is not None:
         changes['train.steps'] = options.steps
@@ -74,20 +75,29 @@ def run(options: argparse.Namespace) -> int:
         taken = trainer.start_from(options.init, options.init_allow)
         if is_first:
             print('\n'.join(_told(taken, options.init)))
-    if is_first:
-        n_weights = sum(p.numel() for p in trainer.learner.model.parameters())
-        print(f'{len(trainer.samples.files)} sequences to learn, '
-              f'{len(trainer.validation_files)} held out, {n_weights / 1e6:.2f} M weights, '
-              f'{device}, step {trainer.step} of {recipe.train.steps}', flush=True)
-        with open_tensorboard(folder.path / 'tensorboard', trainer.step, _warn) as log:
-            trainer.fit(_both(_print_progress, log), started + 60 * options.max_minutes)
-        print(f'stopped at step {trainer.step} of {recipe.train.steps}; weights: '
-              f'{folder.weights}')
-    else:
-        trainer.fit(deadline=started + 60 * options.max_minutes)
+    with Interruption() as interruption:
+        def should_stop() -> bool:
+            return bool(interruption.code) or time.monotonic() >= deadline
+
+        _fit(trainer, should_stop, is_first)
     if torch.distributed.is_initialized():
         torch.distributed.destroy_process_group()
-    return 0
+    return interruption.code
+
+
+def _fit(trainer: Trainer, should_stop: Callable[[], bool], is_first: bool) -> None:
+    """Train, and tell how far it is where this is the first process."""
+    if not is_first:
+        trainer.fit(should_stop=should_stop)
+        return
+    recipe, folder = trainer.recipe, trainer.folder
+    n_weights = sum(p.numel() for p in trainer.learner.model.parameters())
+    print(f'{len(trainer.samples.files)} sequences to learn, '
+          f'{len(trainer.validation_files)} held out, {n_weights / 1e6:.2f} M weights, '
+          f'{trainer.device}, step {trainer.step} of {recipe.train.steps}', flush=True)
+    with open_tensorboard(folder.path / 'tensorboard', trainer.step, _warn) as log:
+        trainer.fit(_both(_print_progress, log), should_stop)
+    print(f'stopped at step {trainer.step} of {recipe.train.steps}; weights: {folder.weights}')
 
 
 def _weighted_folder(text: str) -> tuple[Path, float]:

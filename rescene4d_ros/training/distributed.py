@@ -19,6 +19,15 @@ def share_weights(model: nn.Module) -> None:
             distributed.broadcast(tensor, 0)
 
 
+def any_process(here: bool, device: torch.device) -> bool:
+    """Return whether it is so in any process, the same answer in all of them."""
+    if world()[1] == 1:
+        return here
+    flag = torch.tensor(float(here), device=device)
+    distributed.all_reduce(flag, distributed.ReduceOp.MAX)
+    return bool(flag)
+
+
 def average_gradients(model: nn.Module, has_some: bool = True) -> int:
     """
     Replace each gradient by its mean over the processes that have some, in one transfer.

@@ -9,9 +9,9 @@ from typing import Any
 from rescene4d_ros.data.mixing import MixedSampler
 from rescene4d_ros.inference import save_weights, WeightsInfo
 from rescene4d_ros.models import QueryOutput
-from rescene4d_ros.processes import end_with_parent
+from rescene4d_ros.processes import end_only_with_parent
 from rescene4d_ros.structures import INSTANCE_CLASSES
-from rescene4d_ros.training.distributed import world
+from rescene4d_ros.training.distributed import any_process, world
 from rescene4d_ros.training.examples import Example, make_example
 from rescene4d_ros.training.initial import take_weights, Taken
 from rescene4d_ros.training.recipe import Recipe
@@ -99,16 +99,16 @@ class Trainer:
         return taken
 
     def fit(self, report: Callable[[Progress], None] = lambda _: None,
-            deadline: float = float('inf')) -> None:
+            should_stop: Callable[[], bool] = lambda: False) -> None:
         """
-        Train until the last step or the deadline, then write checkpoint and weights.
+        Train until the last step or until told to stop, then write checkpoint and weights.
 
         Parameters
         ----------
         report : callable
             Told the progress every `log_every` steps and after validations.
-        deadline : float, s
-            Of the clock.
+        should_stop : callable
+            Asked before each step, in every process; all stop where one of them should.
 
         Raises
         ------
@@ -120,7 +120,7 @@ class Trainer:
         batches = self._batches()
         last_checkpoint = last_report = self.clock()
         resumed = self.step
-        while self.step < config.steps and self.clock() < deadline:
+        while self.step < config.steps and not any_process(should_stop(), self.device):
             losses = self.learner.step(next(batches), self.step)
             self.step += 1
             for name, value in losses.items():
@@ -168,7 +168,8 @@ class Trainer:
         """Return the batches from this step on, made in the background."""
         loader = DataLoader(
             self.samples, batch_size=None, sampler=range(self.step, self.recipe.train.steps),
-            num_workers=self.workers, collate_fn=_unchanged, worker_init_fn=end_with_parent,
+            num_workers=self.workers, collate_fn=_unchanged,
+            worker_init_fn=end_only_with_parent,
             # Its own generator: drawing the workers' seeds must not advance the run's.
             generator=torch.Generator(), prefetch_factor=2 if self.workers else None)
         return iter(loader)

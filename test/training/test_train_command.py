@@ -7,13 +7,14 @@ import json
 import os
 import subprocess
 import sys
+import time
 
 from PIL import Image
 import pytest
 from rescene4d_ros.cli.main import main
 from rescene4d_ros.data.sequence_file import write_sequence
 from rescene4d_ros.inference import load_weights
-from rescene4d_ros.training import Recipe
+from rescene4d_ros.training import Recipe, RunFolder
 from rescene4d_ros.training.distributed import average_gradients, share_weights, world
 import torch
 from torch import distributed, multiprocessing, nn
@@ -123,6 +124,32 @@ def test_without_tensorboard_a_run_says_so_and_goes_on(tmp_path, toy_room, tiny_
     assert done.returncode == 0, done.stderr
     assert 'pip install tensorboard' in done.stderr
     assert (tmp_path / 'run' / 'weights.safetensors').exists()
+
+
+def test_terminated_processes_write_a_checkpoint_at_one_step(tmp_path, toy_room, tiny_recipe,
+                                                               free_port):
+    """Two real processes of torchrun, which hands SIGTERM on to them at different steps."""
+    rooms = write_rooms(tmp_path / 'rooms', toy_room, (0, 1))
+    recipe = replace(tiny_recipe, train=replace(tiny_recipe.train, steps=100_000, log_every=1))
+    (tmp_path / 'recipe.yaml').write_text(recipe.to_yaml())
+    run = RunFolder(tmp_path / 'run')
+    process = subprocess.Popen(
+        [sys.executable, '-m', 'torch.distributed.run', '--nproc-per-node', '2', '--master-port',
+         str(free_port), '-m', 'rescene4d_ros.cli.main', 'train', str(tmp_path / 'recipe.yaml'),
+         '--data', str(rooms), '--out', str(run.path), '--threads', '1', '--workers', '1'],
+        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+    metrics = run.path / 'metrics.jsonl'
+    end = time.monotonic() + 120
+    while not (metrics.exists() and '"step": 3' in metrics.read_text()):
+        assert process.poll() is None
+        assert time.monotonic() < end
+        time.sleep(0.05)
+    assert not run.checkpoint.exists()
+    process.terminate()
+    told, _ = process.communicate(timeout=60)
+    step = run.load_checkpoint()['step']
+    assert f'stopped at step {step} of 100000' in told
+    assert json.loads(metrics.read_text().splitlines()[-1])['step'] == step
 
 
 def test_command_names_what_is_missing(tmp_path, capsys):
