@@ -13,8 +13,8 @@ setup:           ## .venv with pinned packages and compiled messages; quick when
 demo: setup      ## the whole path: a bag, the node killed and restarted, identities and changes
 	@$(RUN) rescene4d_ros.cli.main demo $(ARGS)
 
-test: setup      ## the default tests
-	@$(RUN) pytest $(ARGS)
+test: setup      ## the default tests, in two processes
+	@$(RUN) pytest -n 2 --dist loadfile $(ARGS)
 
 lint: setup      ## style
 	@$(RUN) ruff check .

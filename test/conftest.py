@@ -6,6 +6,9 @@ import pytest
 from rescene4d_ros.structures import Scan
 
 os.environ.setdefault('OMP_WAIT_POLICY', 'PASSIVE')
+if 'PYTEST_XDIST_WORKER' in os.environ:
+    # Before torch is imported: processes that share the cores take one each.
+    os.environ.setdefault('OMP_NUM_THREADS', '1')
 
 FACES = ((0, 1, 2), (1, 2, 0), (2, 0, 1))
 

@@ -78,8 +78,7 @@ def collect(observations: Observations, segmenter: Segmenter) -> StatedChanges:
     overlaps = count_overlaps(truth, found)
     ids = issued_ids(truth, found, overlaps, rules)
     changes = tuple(c for c in found.changes if c.kind in SCORED_KINDS)
-    none = np.empty(0, dtype=np.int64)
-    return StatedChanges(changes, tuple(evidence), replace(truth, visit=none, instance=none), ids,
+    return StatedChanges(changes, tuple(evidence), truth.without_points(), ids,
                          states_of(truth, ids.is_visible))
 
 

@@ -2,7 +2,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from rescene4d_ros.structures import (
@@ -58,6 +58,11 @@ class TrueSequence:
         """Return T; a last visit without points counts where changes or states tell of it."""
         told = [a.shape[1] for a in (self.changes, self.states, self.poses) if a is not None]
         return max(int(self.visit.max()) + 1 if len(self.visit) else 0, *told, 0)
+
+    def without_points(self) -> TrueSequence:
+        """Return the same, small: what was counted over its points needs them no more."""
+        none = np.empty(0, dtype=np.int64)
+        return replace(self, visit=none, instance=none)
 
 
 @dataclass(frozen=True)

@@ -71,8 +71,7 @@ def reduce_sequence(truth: TrueSequence, prediction: PredictedSequence, rules: S
         changes = count_changes(truth, prediction,
                                 issued_ids(truth, prediction, overlaps, tolerant),
                                 states_of(truth, ids.is_visible))
-    none = np.empty(0, dtype=np.int64)
-    return ReducedSequence(replace(truth, visit=none, instance=none),
+    return ReducedSequence(truth.without_points(),
                            join_masks(prediction, overlaps, rules.object_score), ids, changes)
 
 

@@ -6,9 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 from rescene4d_ros.geometry.boxes import fit_box
+from rescene4d_ros.geometry.cloud import Cloud
 from rescene4d_ros.geometry.neighbors import evenly, near, share_near, thin
 from rescene4d_ros.geometry.se3 import size_of, transform
-from rescene4d_ros.geometry.visibility import Cloud, SAME_SURFACE
+from rescene4d_ros.geometry.visibility import SAME_SURFACE
 from rescene4d_ros.memory.records import MAX_POINTS, ObjectRecord, Observation, POINT_SPACING
 from rescene4d_ros.structures import Change, ChangeKind, ObjectState
 

@@ -5,7 +5,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
-from rescene4d_ros.geometry.visibility import Cloud
+from rescene4d_ros.geometry.cloud import Cloud
 from rescene4d_ros.memory.appearance import mean_color
 from rescene4d_ros.memory.folding import join_merged, remember
 from rescene4d_ros.memory.observations import make_observation

@@ -7,7 +7,12 @@ from functools import partial
 
 from rescene4d_ros.models.throughput import Convolution, least_of_each, PASSES
 from rescene4d_ros.sparse import SubmConv3d, Voxels
-from rescene4d_ros.sparse.libraries import Library, LibraryConvolution, Native
+from rescene4d_ros.sparse.library_interface import (
+    kernel_edge,
+    Library,
+    LibraryConvolution,
+    Native,
+)
 import torch
 from torch import nn, Tensor
 
@@ -154,7 +159,7 @@ def _probes(layers: list[Convolution], levels: list[int]) -> list[tuple[nn.Modul
     """Return one layer of one channel, and its level, for each kernel map of the network."""
     maps = dict.fromkeys((type(layer.module), len(layer.module.kernel), level)
                          for layer, level in zip(layers, levels))
-    return [(SubmConv3d(1, 1, round(size ** (1 / 3))) if kind is SubmConv3d else kind(1, 1), level)
+    return [(SubmConv3d(1, 1, kernel_edge(size)) if kind is SubmConv3d else kind(1, 1), level)
             for kind, size, level in maps]
 
 

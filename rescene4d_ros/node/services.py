@@ -7,7 +7,7 @@ import traceback
 from rclpy.lifecycle import LifecycleNode
 from rescene4d_ros import msg
 from rescene4d_ros.errors import ConfigError, MemoryFormatError, RescenError
-from rescene4d_ros.memory import corrections, questions, SceneMemory
+from rescene4d_ros.memory import corrections, lookups, questions, SceneMemory
 from rescene4d_ros.node import interfaces
 from rescene4d_ros.node.conversions import (
     box_to_msg,
@@ -19,7 +19,6 @@ from rescene4d_ros.node.conversions import (
 from rescene4d_ros.srv import CorrectObject, ObjectHistory, QueryChanges, QueryObjects
 
 BEGINNING_NS = -1       # before every visit
-END_NS = 2 ** 63 - 1    # after every visit
 
 
 class MemoryServices:
@@ -82,7 +81,7 @@ class MemoryServices:
                        ) -> QueryChanges.Response:
         def answer() -> None:
             after_ns = self._stamp(request.after, BEGINNING_NS)
-            until_ns = self._stamp(request.until, END_NS)
+            until_ns = self._stamp(request.until, lookups.NANOSECONDS)
             if after_ns > until_ns:
                 raise ConfigError('expected `after` to be before `until`, got the reverse '
                                   f'({after_ns} and {until_ns} ns); exchange them')

@@ -12,9 +12,9 @@ from rescene4d_ros.rooms.floorplan import Placed
 from rescene4d_ros.rooms.furniture import Draw, draw_of
 from rescene4d_ros.rooms.fusion import fuse
 from rescene4d_ros.rooms.light import draw_lights, shade
-from rescene4d_ros.rooms.material import albedo
 from rescene4d_ros.rooms.occlusion import Occlusion
 from rescene4d_ros.rooms.outline import make_room, Room
+from rescene4d_ros.rooms.pattern import albedo
 from rescene4d_ros.rooms.rigid import moved, settled, turned
 from rescene4d_ros.rooms.scanner import covered, local_places, scan, surface_of
 from rescene4d_ros.rooms.truth import VisitRecord, write_truth

@@ -6,16 +6,22 @@ keeps them for all layers of a network, as its users do; rows stay in the librar
 """
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from itertools import accumulate, repeat
 import sys
 from types import ModuleType
-from typing import Protocol
 
 from rescene4d_ros.sparse.backends import torchsparse
+from rescene4d_ros.sparse.library_interface import (
+    ends_of,
+    kernel_edge,
+    kernel_of_ours,
+    levels_of,
+    Library,
+    LibraryConvolution,
+    our_rows,
+)
 from rescene4d_ros.sparse.modules import (
     DownConv3d,
     kernel_from_spconv,
@@ -24,70 +30,9 @@ from rescene4d_ros.sparse.modules import (
     UpConv3d,
 )
 from rescene4d_ros.sparse.torchsparse_ops import padded_range
-from rescene4d_ros.sparse.voxels import linear_keys, Voxels
+from rescene4d_ros.sparse.voxels import Voxels
 import torch
-from torch import nn, Tensor
-
-
-@dataclass(frozen=True)
-class LibraryConvolution:
-    """
-    Hold one convolution as a library runs it.
-
-    Attributes
-    ----------
-    run : callable
-        Features (V_in, Ci) in its order -> (V_out, Co) in its order.
-    weight : Tensor
-        Its copy of the kernel, in its layout; a leaf that takes gradients.
-    to_kernel : callable
-        Its layout -> ours, (K, Ci, Co).
-    in_rows, out_rows : Tensor (V_in,), (V_out,), int64
-        Our row of each of its rows.
-
-    """
-
-    run: Callable[[Tensor], Tensor]
-    weight: Tensor
-    to_kernel: Callable[[Tensor], Tensor]
-    in_rows: Tensor
-    out_rows: Tensor
-
-
-class Library(Protocol):
-    """
-    Holds voxels and their coarser levels as one library does.
-
-    Attributes
-    ----------
-    finds_neighbors : bool
-        Whether it makes its kernel maps; else it takes ours.
-
-    """
-
-    finds_neighbors: bool
-
-    def __init__(self, voxels: Voxels, n_levels: int):
-        """Take the finest voxels; ImportError says why the library cannot be used."""
-
-    def convolution(self, module: nn.Module, level: int) -> LibraryConvolution:
-        """Return one of our layers as its own; `level` is the finer one where two meet."""
-
-
-class Native:
-    """Ours."""
-
-    finds_neighbors = True
-
-    def __init__(self, voxels: Voxels, n_levels: int):
-        self._levels = _levels(Voxels.build(voxels.coords), n_levels)
-
-    def convolution(self, module: nn.Module, level: int) -> LibraryConvolution:
-        """Return the layer itself."""
-        voxels = self._levels[level]
-        n_in, n_out = (len(self._levels[k]) for k in _ends(module, level))
-        return LibraryConvolution(lambda feats: module(feats, voxels), module.kernel, _same,
-                                  torch.arange(n_in), torch.arange(n_out))
+from torch import nn
 
 
 class Spconv:
@@ -113,14 +58,14 @@ class Spconv:
         """Return the layer as an spconv layer; transposed ones need no map of their own."""
         size, ci, co = len(module.kernel), *module.kernel.shape[1:]
         if isinstance(module, SubmConv3d):
-            edge = _edge(size)
+            edge = kernel_edge(size)
             layer = self._spconv.SubMConv3d(ci, co, edge, bias=False, indice_key=f'{level} {edge}')
         elif isinstance(module, DownConv3d):
             layer = self._spconv.SparseConv3d(ci, co, 2, 2, bias=False, indice_key=f'down{level}')
         else:
             layer = self._spconv.SparseInverseConv3d(ci, co, 2, f'down{level}', bias=False)
         layer.weight = nn.Parameter(kernel_to_spconv(module.kernel.detach()))
-        given, made = _ends(module, level)
+        given, made = ends_of(module, level)
         return LibraryConvolution(
             lambda feats: layer(self._tensors[given].replace_feature(feats)).features,
             layer.weight, kernel_from_spconv, self._rows[given], self._rows[made])
@@ -146,17 +91,17 @@ class MinkowskiEngine:
     def convolution(self, module: nn.Module, level: int) -> LibraryConvolution:
         """Return the layer as a MinkowskiEngine layer."""
         size, ci, co = len(module.kernel), *module.kernel.shape[1:]
-        given, made = _ends(module, level)
+        given, made = ends_of(module, level)
         kind = self._engine.MinkowskiConvolutionTranspose if given > made else \
             self._engine.MinkowskiConvolution
-        layer = kind(ci, co, kernel_size=_edge(size), stride=1 if given == made else 2,
+        layer = kind(ci, co, kernel_size=kernel_edge(size), stride=1 if given == made else 2,
                      dimension=3)
         layer.kernel = nn.Parameter(module.kernel.detach().clone())
         return LibraryConvolution(
             lambda feats: layer(self._engine.SparseTensor(
                 feats, coordinate_map_key=self._keys[given], coordinate_manager=self._manager),
                 self._keys[made]).F,
-            layer.kernel, _same, self._rows[given], self._rows[made])
+            layer.kernel, kernel_of_ours, self._rows[given], self._rows[made])
 
 
 class Torchsparse:
@@ -168,14 +113,14 @@ class Torchsparse:
         torchsparse()
         functions = _import('torchsparse.nn.functional.conv.func', 'install torchsparse 2.1')
         self._function = functions.GatherScatterConvolutionFuntion  # spelled so
-        self._levels = _levels(voxels, n_levels)
+        self._levels = levels_of(voxels, n_levels)
 
     def convolution(self, module: nn.Module, level: int) -> LibraryConvolution:
         """Return the layer as torchsparse's function; a transposed one reads the map backward."""
         voxels = self._levels[level]
-        n_in, n_out = (len(self._levels[k]) for k in _ends(module, level))
+        n_in, n_out = (len(self._levels[k]) for k in ends_of(module, level))
         if isinstance(module, SubmConv3d):
-            kmap = voxels.subm_map(_edge(len(module.kernel)))
+            kmap = voxels.subm_map(kernel_edge(len(module.kernel)))
         else:
             kmap = voxels.down_map()
         pairs, counts = kmap.pairs()
@@ -186,7 +131,7 @@ class Torchsparse:
             lambda feats: self._function.apply(
                 feats, weight, theirs, {'epsilon': 0.0, 'mm_thresh': 0},
                 isinstance(module, UpConv3d)),
-            weight, _same, torch.arange(n_in), torch.arange(n_out))
+            weight, kernel_of_ours, torch.arange(n_in), torch.arange(n_out))
 
 
 LIBRARIES: dict[str, type[Library]] = {
@@ -208,61 +153,3 @@ def _import(name: str, remedy: str) -> ModuleType:
     except Exception as error:  # a library built for another torch or a GPU may raise anything
         said = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ImportError(f'expected the module {name}, got {said!r}; {remedy}') from error
-
-
-def _levels(voxels: Voxels, n_levels: int) -> list[Voxels]:
-    """Return the voxels and their coarser levels, finest first."""
-    return list(accumulate(range(n_levels - 1), lambda fine, _: fine.down(), initial=voxels))
-
-
-def _ends(module: nn.Module, level: int) -> tuple[int, int]:
-    """Return the levels that a layer leads from and to; `level` is the finer one."""
-    if isinstance(module, SubmConv3d):
-        return level, level
-    return (level, level + 1) if isinstance(module, DownConv3d) else (level + 1, level)
-
-
-def _edge(volume: int) -> int:
-    """Return the edge of a kernel of so many offsets."""
-    return round(volume ** (1 / 3))
-
-
-def _same(weight: Tensor) -> Tensor:
-    """Return a kernel that is laid out as ours."""
-    return weight
-
-
-def our_rows(voxels: Voxels, theirs: Sequence[Tensor]) -> list[Tensor]:
-    """
-    Return our row of each row of a library.
-
-    Parameters
-    ----------
-    voxels : Voxels
-        The finest ones.
-    theirs : sequence of Tensor (V_l, 4), integer
-        Its voxels of each level, finest first, in any order: those of `padded_range`, halved
-        at each step.
-
-    Returns
-    -------
-    list of Tensor (V_l,), int64
-
-    Raises
-    ------
-    RuntimeError
-        They are not ours.
-
-    """
-    shift = padded_range(voxels.coords)[0][0].long() - voxels.coords[0]
-    found = []
-    for level, (at, coords) in enumerate(zip(_levels(voxels, len(theirs)), theirs)):
-        ours = at.coords.clone()
-        ours[:, 1:] += shift[1:] >> level
-        keys = linear_keys(torch.cat((ours, coords.long())), 0)[0]
-        in_order, order = keys[len(ours):].sort()
-        if not torch.equal(in_order, keys[:len(ours)]):
-            raise RuntimeError(f'level {level}: expected our {len(ours)} voxels, got others '
-                               f'({len(coords)}); use the version that is named here')
-        found.append(order.argsort())
-    return found

@@ -10,8 +10,8 @@ import numpy as np
 from rescene4d_ros.errors import ConfigError, RescenError
 from rescene4d_ros.losses import Criterion
 from rescene4d_ros.models import QueryOutput, ReScene4D
-from rescene4d_ros.models.backbones.point_transformer import PointTransformer
 from rescene4d_ros.training.distributed import average_gradients, share_weights, world
+from rescene4d_ros.training.learned import frozen_parts, parameter_groups
 from rescene4d_ros.training.recipe import Recipe
 from rescene4d_ros.training.samples import Sample
 from rescene4d_ros.training.schedule import AveragedWeights, one_cycle
@@ -54,7 +54,7 @@ class Learner:
         self.is_bf16 = _is_bf16(config.precision, device)
         torch.manual_seed(config.seed)
         self.model = ReScene4D(recipe.model).to(device)
-        self.frozen = _frozen_parts(self.model) if config.freeze == 'encoder' else ()
+        self.frozen = frozen_parts(self.model) if config.freeze == 'encoder' else ()
         for part in self.frozen:
             part.requires_grad_(False)
         share_weights(self.model)
@@ -63,7 +63,7 @@ class Learner:
         rank, size = world()
         torch.manual_seed(config.seed * size + rank)
         self.criterion = Criterion(recipe.losses)
-        self.optimizer = torch.optim.AdamW(_parameter_groups(self.model, config.weight_decay),
+        self.optimizer = torch.optim.AdamW(parameter_groups(self.model, config.weight_decay),
                                            lr=config.lr)
         self.skipped = 0
         self.skipped_in_a_row = 0
@@ -233,20 +233,3 @@ def _in_float32(output: QueryOutput) -> QueryOutput:
     """Return the output with all numbers in float32: the losses need their digits."""
     return replace(output, **{name: tensor.float() for name, tensor in vars(output).items()
                               if tensor.is_floating_point()})
-
-
-def _frozen_parts(model: ReScene4D) -> tuple[nn.Module, ...]:
-    """Return the encoder of a Point Transformer, or say that there is none."""
-    if not isinstance(model.backbone, PointTransformer):
-        raise ConfigError(f'TrainConfig.freeze: expected a Point Transformer for "encoder", got '
-                          f'the backbone {model.config.backbone}; set freeze to none')
-    return model.backbone.embedding, model.backbone.enc
-
-
-def _parameter_groups(model: nn.Module, decay: float) -> list[dict]:
-    """Return matrices with weight decay, and norms and biases without."""
-    learned = [p for p in model.parameters() if p.requires_grad]
-    matrices = [p for p in learned if p.ndim > 1]
-    vectors = [p for p in learned if p.ndim <= 1]
-    return [{'params': matrices, 'weight_decay': decay},
-            {'params': vectors, 'weight_decay': 0.0}]

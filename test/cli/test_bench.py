@@ -14,7 +14,8 @@ from rescene4d_ros.models.backbones.unet import PRESETS, SparseUNet
 from rescene4d_ros.models.throughput import convolutions
 from rescene4d_ros.rooms import make_sequence, RoomsConfig
 from rescene4d_ros.sparse import Voxels
-from rescene4d_ros.sparse.libraries import LIBRARIES, Native
+from rescene4d_ros.sparse.libraries import LIBRARIES
+from rescene4d_ros.sparse.library_interface import Native
 from rich.console import Console
 import torch
 

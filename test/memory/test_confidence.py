@@ -6,7 +6,8 @@ import math
 import numpy as np
 import pytest
 from rescene4d_ros.errors import ConfigError
-from rescene4d_ros.geometry.visibility import Cloud, Place, PlaceEvidence
+from rescene4d_ros.geometry.cloud import Cloud
+from rescene4d_ros.geometry.visibility import Place, PlaceEvidence
 from rescene4d_ros.memory.confidence import (
     ChangeEvidence,
     ConfidenceModel,

@@ -6,7 +6,7 @@ from rescene4d_ros.models.backbones.unet import PRESETS, SparseUNet
 from rescene4d_ros.models.side_by_side import MAPS, side_by_side
 from rescene4d_ros.models.throughput import convolutions, PASSES
 from rescene4d_ros.sparse import Voxels
-from rescene4d_ros.sparse.libraries import Native
+from rescene4d_ros.sparse.library_interface import Native
 import torch
 
 torch.set_num_threads(1)

@@ -27,7 +27,10 @@ from rescene4d_ros.srv import ObjectHistory, QueryChanges, QueryObjects
 from std_msgs.msg import Header
 import torch
 
-DOMAINS = itertools.count(os.getpid())
+WORKER = int(os.environ.get('PYTEST_XDIST_WORKER', 'gw0').removeprefix('gw'))
+# Those of test processes that run at the same time are apart; those above 80 are the demo's.
+DOMAINS = range(1 + WORKER, 81, int(os.environ.get('PYTEST_XDIST_WORKER_COUNT', '1')))
+NEXT_DOMAIN = itertools.count(os.getpid())
 PATIENCE = 120.0    # s; nothing here is slow, but the machine may be busy
 # Services that change nothing.
 QUESTIONS = (DescribeParameters, GetState, ObjectHistory, QueryChanges, QueryObjects)
@@ -190,7 +193,7 @@ class Client:
 @pytest.fixture(autouse=True)
 def domain():
     """Give each test a network of its own: a killed process is seen there for a while."""
-    os.environ['ROS_DOMAIN_ID'] = str(next(DOMAINS) % 100 + 1)
+    os.environ['ROS_DOMAIN_ID'] = str(DOMAINS[next(NEXT_DOMAIN) % len(DOMAINS)])
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from PIL import Image
 import pytest
 from rescene4d_ros.errors import FileFormatError
 from rescene4d_ros.rooms.catalog import APT_FOLDER, Catalog, SPLITS
-from rescene4d_ros.rooms.catalog.catalog import split_of
+from rescene4d_ros.rooms.catalog.item import split_of
 from rescene4d_ros.rooms.catalog.kinds import EXCLUDED, KINDS
 from rescene4d_ros.rooms.catalog.picture import render
 from rescene4d_ros.rooms.catalog.report import credit_list, summary

@@ -5,6 +5,7 @@ from rescene4d_ros.rooms import material as look
 from rescene4d_ros.rooms.furniture import CATALOG, draw
 from rescene4d_ros.rooms.furniture.openings import door, window
 from rescene4d_ros.rooms.mesh import box, cushion, cylinder, lathe, oval, prism, tube
+from rescene4d_ros.rooms.pattern import albedo
 from rescene4d_ros.structures import INSTANCE_CLASSES
 
 WHITE = look.Material((1, 1, 1), (1, 1, 1))
@@ -122,9 +123,9 @@ def test_patterns_move_with_their_object():
     materials = [make(rng) for make in makers for _ in range(4)]
     index = rng.integers(0, len(materials), 5000)
     local = rng.uniform(-2, 2, (5000, 3))
-    color = look.albedo(materials, index, local)
+    color = albedo(materials, index, local)
     assert color.min() >= 0
     assert color.max() <= 1
-    np.testing.assert_array_equal(color, look.albedo(materials, index, local))
+    np.testing.assert_array_equal(color, albedo(materials, index, local))
     order = rng.permutation(5000)
-    np.testing.assert_array_equal(look.albedo(materials, index[order], local[order]), color[order])
+    np.testing.assert_array_equal(albedo(materials, index[order], local[order]), color[order])

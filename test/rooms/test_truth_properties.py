@@ -2,7 +2,8 @@
 import numpy as np
 import pytest
 from rescene4d_ros.config import make
-from rescene4d_ros.geometry.visibility import Cloud, is_flat, look_at, Place
+from rescene4d_ros.geometry.cloud import Cloud
+from rescene4d_ros.geometry.visibility import is_flat, look_at, Place
 from rescene4d_ros.rooms import make_sequence, PRESETS, RoomsConfig
 from rescene4d_ros.structures import ChangeKind, INSTANCE_CLASSES, ObjectState
 from scipy.spatial import cKDTree

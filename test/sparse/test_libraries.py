@@ -13,7 +13,8 @@ from rescene4d_ros.sparse import (
     UpConv3d,
     Voxels,
 )
-from rescene4d_ros.sparse.libraries import LIBRARIES, Native, our_rows
+from rescene4d_ros.sparse.libraries import LIBRARIES
+from rescene4d_ros.sparse.library_interface import Native, our_rows
 import torch
 from torch.nn import functional
 

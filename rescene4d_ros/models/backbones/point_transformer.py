@@ -3,15 +3,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import count
 
 from rescene4d_ros.models.backbones.decoding import Decoding
 from rescene4d_ros.models.backbones.grid_pooling import GridPooling, GridUnpooling
 from rescene4d_ros.models.backbones.orders import level_turns, order_of, TieBreak, Turn
-from rescene4d_ros.models.backbones.patch_block import PatchBlock
-from rescene4d_ros.sparse import SubmConv3d, Voxels
+from rescene4d_ros.models.backbones.stages import Embedding, initialize, make_blocks, Stage
+from rescene4d_ros.sparse import Voxels
 from torch import nn, Tensor
-from torch.nn import functional
 
 N_LEVELS = 5
 
@@ -58,44 +56,6 @@ PRESETS = {
 }
 
 
-class Embedding(nn.Module):
-    """Bring the input features to the channels of the finest level."""
-
-    def __init__(self, in_channels: int, channels: int):
-        super().__init__()
-        self.stem = nn.ModuleDict({'linear': nn.Linear(in_channels, channels),
-                                   'norm': nn.LayerNorm(channels)})
-
-    def forward(self, feats: Tensor) -> Tensor:
-        """Return the embedded features (V, C)."""
-        return functional.gelu(self.stem['norm'](self.stem['linear'](feats)))
-
-
-class Stage(nn.Module):
-    """
-    One level: a step from the level before, then blocks.
-
-    Parameters
-    ----------
-    step : tuple of str and Module, optional
-        'down' or 'up', and the pooling.
-    blocks : sequence of PatchBlock
-
-    """
-
-    def __init__(self, step: tuple[str, nn.Module] | None, blocks: Sequence[PatchBlock]):
-        super().__init__()
-        if step is not None:
-            self.add_module(*step)
-        self.n_blocks = len(blocks)
-        for k, block in enumerate(blocks):
-            self.add_module(f'block{k}', block)
-
-    def blocks(self) -> list[PatchBlock]:
-        """Return the blocks in their order."""
-        return [self.get_submodule(f'block{k}') for k in range(self.n_blocks)]
-
-
 class PointTransformer(nn.Module):
     """
     Give every voxel features at five resolutions, strides 16, 8, 4, 2 and 1.
@@ -124,20 +84,21 @@ class PointTransformer(nn.Module):
         self.preset, self.serialization = preset, serialization
         channels = preset.encoder_channels
         self.embedding = Embedding(in_channels, channels[0])
-        blocks = _blocks(channels, preset.encoder_heads, preset.encoder_depths, preset)
+        blocks = make_blocks(channels, preset.encoder_heads, preset.encoder_depths,
+                             preset.patch_size, preset.drop_path)
         self.enc = nn.ModuleDict({
             f'enc{s}': Stage(('down', GridPooling(channels[s - 1], channels[s])) if s else None,
                              blocks[s])
             for s in range(N_LEVELS)})
         below = (*preset.decoder_channels[1:], channels[-1])
-        blocks = _blocks(preset.decoder_channels, preset.decoder_heads, preset.decoder_depths,
-                         preset)
+        blocks = make_blocks(preset.decoder_channels, preset.decoder_heads,
+                             preset.decoder_depths, preset.patch_size, preset.drop_path)
         self.dec = nn.ModuleDict({
             f'dec{s}': Stage(('up', GridUnpooling(below[s], channels[s],
                                                   preset.decoder_channels[s])), blocks[s][::-1])
             for s in reversed(range(N_LEVELS - 1))})
         self.out_channels = (channels[-1], *reversed(preset.decoder_channels))
-        self.apply(_initialize)
+        self.apply(initialize)
 
     @property
     def shares_time(self) -> bool:
@@ -263,21 +224,3 @@ def _grids(voxels: Voxels, ties: TieBreak | None, n_levels: int
         voxels, ties = voxels.down(), None if ties is None else ties.down(voxels)
         grids.append((voxels, ties))
     return grids
-
-
-def _blocks(channels: Sequence[int], heads: Sequence[int], depths: Sequence[int],
-            preset: PTv3Preset) -> list[list[PatchBlock]]:
-    """Return the blocks of each level; the share of dropped paths rises from block to block."""
-    last = max(sum(depths) - 1, 1)
-    rates = (preset.drop_path * k / last for k in count())
-    return [[PatchBlock(c, h, preset.patch_size, next(rates)) for _ in range(n)]
-            for c, h, n in zip(channels, heads, depths)]
-
-
-def _initialize(module: nn.Module) -> None:
-    """Start as Sonata's decoder does where no checkpoint is loaded."""
-    if isinstance(module, nn.Linear):
-        nn.init.trunc_normal_(module.weight, std=0.02)
-        nn.init.zeros_(module.bias)
-    elif isinstance(module, SubmConv3d):
-        nn.init.trunc_normal_(module.kernel, std=0.02)

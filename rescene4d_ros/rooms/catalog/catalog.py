@@ -3,11 +3,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field, replace
-import hashlib
 from pathlib import Path
 
 import numpy as np
-from rescene4d_ros.rooms.catalog.kinds import EXCLUDED, KINDS
+from rescene4d_ros.rooms.catalog.item import Item
+from rescene4d_ros.rooms.catalog.kinds import EXCLUDED
 from rescene4d_ros.rooms.catalog.prepare import prepare
 from rescene4d_ros.rooms.catalog.sh3f import Entry, read_library
 from rescene4d_ros.rooms.catalog.table import reviewed
@@ -19,52 +19,8 @@ from rescene4d_ros.structures import INSTANCE_CLASSES
 
 # Where Debian's package sweethome3d-furniture puts its libraries.
 APT_FOLDER = Path('/usr/share/sweethome3d/furniture')
-# Shares of the hash range.
-_TRAIN, _VAL = 0.66, 0.80
-# Chosen once so that the reviewed families of nearly all classes reach every split.
-_SALT = 'rescene4d-1622'
 # Trim that parametric doors and windows have around the hole, per class: width, height (m).
 _TRIM = {'door': (0.08, 0.045), 'window': (0.09, 0.07)}
-
-
-def split_of(family: str) -> str:
-    """Return 'train', 'val' or 'test'; the same for all members of a family, everywhere."""
-    digest = hashlib.sha256(f'{_SALT}:{family}'.encode()).digest()
-    share = int.from_bytes(digest[:8], 'big') / 2 ** 64
-    return SPLITS[int(share >= _TRAIN) + int(share >= _VAL)]
-
-
-@dataclass(frozen=True)
-class Item:
-    """
-    Hold a model of a library as the rooms see it.
-
-    Attributes
-    ----------
-    entry : Entry
-    kind : str
-        Key of KINDS.
-    family : str
-        Shared by models that look alike; a family is in one split.
-    turn : int, deg
-        Correction about z.
-
-    """
-
-    entry: Entry
-    kind: str
-    family: str
-    turn: int
-
-    @property
-    def split(self) -> str:
-        """Return 'train', 'val' or 'test'."""
-        return split_of(self.family)
-
-    @property
-    def class_name(self) -> str:
-        """Return the class in words."""
-        return KINDS[self.kind].class_name
 
 
 @dataclass(frozen=True)
@@ -253,4 +209,3 @@ def _sorted_out(entries: Iterable[Entry], cache: Path | None, where: str) -> Cat
     note = (f'{len(items)} furniture models of {len({i.family for i in items})} families from '
             f'{where}; {excluded} excluded, {len(unmapped)} unmapped')
     return Catalog(tuple(items), tuple(unmapped), excluded, note, cache)
-

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 import numpy as np
 from PIL import Image, ImageDraw
 from rescene4d_ros.rooms.furniture.model import Model
-from rescene4d_ros.rooms.material import albedo
+from rescene4d_ros.rooms.pattern import albedo
 
 BACKGROUND = 0.97
 

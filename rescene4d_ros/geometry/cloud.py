@@ -1,0 +1,106 @@
+"""One visit's points with what its sensor could see: what places are asked of."""
+from __future__ import annotations
+
+from functools import cached_property
+
+import numpy as np
+from rescene4d_ros.geometry.depth_map import DepthMap
+from rescene4d_ros.geometry.neighbors import evenly, thin
+from scipy.spatial import cKDTree
+
+RAY_POSITIONS = 24     # sensor positions used, spread over the path
+RAY_SPACING = 0.04     # m; spacing of the surfaces that may stand between sensor and object
+RAY_REACH = 1.5        # m; how far around an object revealed surfaces are looked for
+RAY_POINTS = 4000      # surface points looked at per object
+PAST_OF_REACH = 0.5    # share of the positions that could see a point, and of all positions:
+PAST_OF_ALL = 0.35     # where this many look past it, nothing was there
+
+
+class Cloud:
+    """
+    One visit's points, prepared for many questions about places.
+
+    Attributes
+    ----------
+    index : ndarray (N,), int64
+        Which points of the visit are kept: it is thinned.
+    xyz : ndarray (N, 3), float32, m, in map
+        These points.
+    tree : cKDTree
+        Over `xyz`.
+
+    """
+
+    def __init__(self, xyz: np.ndarray, sensor_path: np.ndarray | None = None,
+                 spacing: float = 0.025):
+        self.index = thin(xyz, spacing)
+        self.xyz = xyz[self.index]
+        self.tree = cKDTree(self.xyz)
+        self._sorted = self.xyz[np.argsort(self.xyz[:, 0], kind='stable')]
+        self._sensor_path = sensor_path
+
+    @cached_property
+    def _depth_maps(self) -> list[DepthMap]:
+        """Return what each of some sensor positions can see; made when first asked for."""
+        if self._sensor_path is None or len(self._sensor_path) == 0:
+            return []
+        last = len(self._sensor_path) - 1
+        chosen = np.unique(np.linspace(0, last, RAY_POSITIONS).astype(int))
+        surfaces = self.xyz[thin(self.xyz, RAY_SPACING)]
+        return [DepthMap(self._sensor_path[i], surfaces) for i in chosen]
+
+    def within(self, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+        """Return the points (M, 3) inside an axis-aligned range."""
+        first, last = np.searchsorted(self._sorted[:, 0], [low[0], high[0]])
+        slab = self._sorted[first:last]
+        return slab[((slab >= low) & (slab <= high)).all(1)]
+
+    def revealed(self, xyz: np.ndarray) -> float:
+        """
+        Return the share of an object's points in front of surfaces that it would have hidden.
+
+        Where the sensor looked at each position is not known, only where it was. So a surface
+        tells only if every position that could see it would have had to look through the
+        object: then it was seen, and the object was not there.
+
+        """
+        if not self._depth_maps or len(xyz) == 0:
+            return 0.0
+        around = self.within(xyz.min(0) - RAY_REACH, xyz.max(0) + RAY_REACH)
+        around = around[evenly(len(around), RAY_POINTS)]
+        seen, free = np.zeros(len(around), dtype=bool), np.zeros(len(around), dtype=bool)
+        views = []
+        for depth_map in self._depth_maps:
+            sees, surface_bin, hidden, object_bin = depth_map.look(around, xyz)
+            seen |= sees
+            free |= sees & ~hidden
+            views.append((sees & hidden, surface_bin, object_bin))
+        before = np.zeros(len(xyz), dtype=bool)
+        for behind, surface_bin, object_bin in views:
+            before |= np.isin(object_bin, surface_bin[behind & seen & ~free])
+        return float(before.mean())
+
+    def seen_through(self, xyz: np.ndarray) -> np.ndarray:
+        """
+        Say of each point whether the visit looked past it: nothing was there.
+
+        Which way the sensor looked at a position is not known. Where many positions see only
+        what lies behind a point, some of them did look that way, and would have brought it home.
+
+        Parameters
+        ----------
+        xyz : ndarray (N, 3), float32, m, in map
+
+        Returns
+        -------
+        ndarray (N,), bool
+            All False for a visit without sensor path.
+
+        """
+        past, in_reach = np.zeros(len(xyz), dtype=int), np.zeros(len(xyz), dtype=int)
+        for depth_map in self._depth_maps:
+            is_past, is_in_reach = depth_map.passes(xyz)
+            past += is_past
+            in_reach += is_in_reach
+        return (past > 0) & (past >= PAST_OF_REACH * in_reach) \
+            & (past >= PAST_OF_ALL * len(self._depth_maps))
