@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from rescene4d_ros.geometry.neighbors import evenly
-from rescene4d_ros.geometry.se3 import transform, wrap
+from rescene4d_ros.geometry.se3 import wrap
 from rescene4d_ros.structures import Box
 from scipy.spatial import ConvexHull, QhullError
 
@@ -77,8 +77,8 @@ def _edge_angles(xy: np.ndarray) -> np.ndarray:
 def corners(box: Box) -> np.ndarray:
     """Return the footprint's corners (4, 2) in map, counter-clockwise."""
     half = np.array([[-1, -1], [1, -1], [1, 1], [-1, 1]]) * np.array(box.size[:2]) / 2
-    flat = np.c_[half, np.zeros(4)]
-    return transform(box.map_T_box, flat)[:, :2]
+    map_T_box = box.map_T_box
+    return half @ map_T_box[:2, :2].T + map_T_box[:2, 3]
 
 
 def bounds_of(boxes: Sequence[Box]) -> tuple[np.ndarray, np.ndarray]:
@@ -129,20 +129,19 @@ def most_iou(one: Sequence[Box], other: Sequence[Box]) -> np.ndarray:
 
 def _clip(subject: np.ndarray, window: np.ndarray) -> np.ndarray:
     """Cut a polygon by a convex counter-clockwise one (Sutherland and Hodgman, 1974)."""
-    for start, end in zip(window, np.roll(window, -1, axis=0)):
-        if len(subject) == 0:
-            break
-        edge = end - start
-        side = edge[0] * (subject[:, 1] - start[1]) - edge[1] * (subject[:, 0] - start[0])
+    polygon, around = subject.tolist(), window.tolist()      # so few that arrays take longer
+    for (x, y), (next_x, next_y) in zip(around, around[1:] + around[:1]):
+        side = [(next_x - x) * (v - y) - (next_y - y) * (u - x) for u, v in polygon]
         kept = []
-        for i in range(len(subject)):
-            j = (i + 1) % len(subject)
-            if side[i] >= 0:
-                kept.append(subject[i])
-            if (side[i] >= 0) != (side[j] >= 0):
-                kept.append(subject[i] + side[i] / (side[i] - side[j]) * (subject[j] - subject[i]))
-        subject = np.array(kept).reshape(-1, 2)
-    return subject
+        for (u, v), (next_u, next_v), here, there in zip(
+                polygon, polygon[1:] + polygon[:1], side, side[1:] + side[:1]):
+            if here >= 0:
+                kept.append([u, v])
+            if (here >= 0) != (there >= 0):
+                share = here / (here - there)
+                kept.append([u + share * (next_u - u), v + share * (next_v - v)])
+        polygon = kept
+    return np.array(polygon).reshape(-1, 2)
 
 
 def _area(polygon: np.ndarray) -> float:

@@ -4,7 +4,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from rescene4d_ros.geometry.surface import AllPairs, Surface
+from rescene4d_ros.geometry.surface import AllPairs, questions, Surface
 
 FIT_RADIUS = 0.05              # m; a point this near lies on the other's surface
 WIDE = (0.30, 0.20, 0.12)      # m; a pair farther apart is no pair, then narrower;
@@ -90,8 +90,8 @@ def _starting_turns(asked: np.ndarray, sketches: Sequence[AllPairs]) -> np.ndarr
     yaw = np.arange(TURNS, dtype=np.float32) * np.float32(2 * np.pi / TURNS)
     each = len(sketches), TURNS
     turned = _moved(asked, np.broadcast_to(yaw, each), np.zeros((3, *each), dtype=np.float32))
-    off = np.stack([sketch.distance(turned[:, p].reshape(3, -1))
-                    for p, sketch in enumerate(sketches)])
+    asking = questions(turned.reshape(3, len(sketches), -1))
+    off = np.stack([sketch.distance(asked) for sketch, asked in zip(sketches, asking)])
     reach = np.minimum(off, WIDE[0]).reshape(*each, -1).mean(2)
     return yaw[np.argsort(reach, axis=1, kind='stable')[:, :REFINED]]
 
@@ -120,9 +120,10 @@ def _moved(asked: np.ndarray, yaw: np.ndarray, shift: np.ndarray) -> np.ndarray:
 def _partners(moved: np.ndarray, surfaces: Sequence[AllPairs]) -> tuple[np.ndarray, np.ndarray]:
     """Return the nearest points (3, P, K, N) on the surfaces, and how far they are, in m."""
     target = np.empty_like(moved)
-    for p, surface in enumerate(surfaces):
-        at = surface.nearest(moved[:, p].reshape(3, -1))
-        target[:, p] = surface.points[:, at].reshape(target[:, p].shape)
+    asking = questions(moved.reshape(3, len(surfaces), -1))
+    for p, (surface, asked) in enumerate(zip(surfaces, asking)):
+        at = surface.nearest(asked)
+        target[:, p] = surface.points.take(at, axis=1).reshape(target[:, p].shape)
     return target, np.sqrt(((target - moved) ** 2).sum(0))
 
 

@@ -38,39 +38,44 @@ class AllPairs:
         np.square(points).sum(0, out=self._terms[4])
 
     def nearest(self, asked: np.ndarray) -> np.ndarray:
-        """Return the columns (N,) of the points nearest to those asked for, as below."""
+        """Return the columns (N,) of the points nearest to those of `questions`, (N, 5)."""
         return self._squared(asked).argmin(1)
 
     def distance(self, asked: np.ndarray) -> np.ndarray:
-        """
-        Return how far the nearest points are.
-
-        Parameters
-        ----------
-        asked : ndarray (3, N), float32, m
-            Of the same origin.
-
-        Returns
-        -------
-        ndarray (N,), float32, m
-
-        """
+        """Return how far the nearest points are, (N,), float32, m; asked as above."""
         squared = self._squared(asked)
         nearest = squared[np.arange(len(squared)), squared.argmin(1)]   # quicker than min
         return np.sqrt(np.maximum(nearest, 0))
 
     def _squared(self, asked: np.ndarray) -> np.ndarray:
         """Return all squared distances (N, M), a few millionths around 0 by rounding."""
-        n, m = asked.shape[1], self.points.shape[1]
-        height = min(max(PRODUCT // (5 * m), 1), n)
-        parts = -(-n // height)
-        terms = np.empty((5, parts * height), dtype=np.float32)
-        terms[:3, :n] = asked
-        terms[:3, n:] = 0
-        np.square(terms[:3]).sum(0, out=terms[3])
-        terms[4] = 1
-        squared = terms.reshape(5, parts, height).transpose(1, 2, 0) @ self._terms
-        return squared.reshape(-1, m)[:n]
+        height = max(PRODUCT // (5 * self.points.shape[1]), 1)
+        squared = np.empty((len(asked), self.points.shape[1]), dtype=np.float32)
+        for row in range(0, len(asked), height):
+            np.matmul(asked[row:row + height], self._terms, out=squared[row:row + height])
+        return squared
+
+
+def questions(points: np.ndarray) -> np.ndarray:
+    """
+    Prepare points to be asked for.
+
+    Parameters
+    ----------
+    points : ndarray (3, ..., N), float32, m
+        Of the origin of the `AllPairs` that is asked.
+
+    Returns
+    -------
+    ndarray (..., N, 5), float32
+        With which a product gives squared distances.
+
+    """
+    asked = np.empty((*points.shape[1:], 5), dtype=np.float32)
+    asked[..., :3] = np.moveaxis(points, 0, -1)
+    np.square(points).sum(0, out=asked[..., 3])
+    asked[..., 4] = 1
+    return asked
 
 
 class Surface:
@@ -100,7 +105,10 @@ class Surface:
     @cached_property
     def limits(self) -> np.ndarray:
         """Return the lowest and the highest coordinates (2, 3), float32."""
-        return np.stack([self.columns.min(1), self.columns.max(1)])
+        limits = np.empty((2, 3), dtype=np.float32)
+        self.columns.min(1, out=limits[0])
+        self.columns.max(1, out=limits[1])
+        return limits
 
     @cached_property
     def middle(self) -> np.ndarray:
@@ -132,4 +140,4 @@ class Surface:
         """
         if len(xyz) == 0:
             return 0.0
-        return float((self.whole.distance((xyz - self.middle).T) < radius).mean())
+        return float((self.whole.distance(questions((xyz - self.middle).T)) < radius).mean())

@@ -58,11 +58,16 @@ def color_evidence(one: np.ndarray, other: np.ndarray) -> np.ndarray:
         Log likelihood ratio, the values taken as independent (which they are not quite).
 
     """
-    off = np.asarray(one, dtype=np.float64) - other
-    one_object, two_objects = (
-        spread * (1 + (off / spread) ** 2 / 3) ** 2                # 1 / Student t, 3 degrees
-        for spread in (SPREAD_OF_ONE, SPREAD_OF_TWO))
-    return np.log((two_objects / one_object).prod(-1))
+    one, other = np.asarray(one, dtype=np.float64), np.asarray(other, dtype=np.float64)
+    ratio = 1.0
+    # One value after the other: a product over the last axis of many small rows takes far longer.
+    for k, (close, apart) in enumerate(zip(SPREAD_OF_ONE, SPREAD_OF_TWO)):
+        off = one[..., k] - other[..., k]
+        one_object, two_objects = (
+            spread * (1 + (off / spread) ** 2 / 3) ** 2            # 1 / Student t, 3 degrees
+            for spread in (close, apart))
+        ratio = ratio * (two_objects / one_object)
+    return np.log(ratio)
 
 
 def describe_texture(xyz: np.ndarray, normals: np.ndarray, rgb: np.ndarray) -> np.ndarray:

@@ -128,7 +128,7 @@ def _solve(observations: Sequence[Observation], known: Sequence[ObjectRecord], e
         score = np.hstack([score_pairs(e, leaving, config), births])
         chosen = {m: o for m, o in zip(*(side.tolist() for side in linear_sum_assignment(-score)))
                   if o < len(known) and score[m, o] > FORBIDDEN / 2}
-        loss = loss_of_others(score, chosen, len(known))
+        loss = loss_of_others(score, chosen, len(known), config.ambiguous)
         others = find_alternatives(score, loss, chosen, len(known), config.birth,
                                    config.ambiguous)
         elsewhere = e.place < config.same_place
@@ -137,7 +137,7 @@ def _solve(observations: Sequence[Observation], known: Sequence[ObjectRecord], e
         hidden = [m for m, o in chosen.items()
                   if elsewhere[m, o] and e.unseen[o] and np.isnan(e.fresh[m])]
         if not unsure and not hidden:
-            return chosen, others, loss
+            return chosen, others, loss_of_others(score, chosen, len(known))
         compare_shapes(e, observations, known, unsure)
         for m in hidden:
             e.fresh[m] = not was_seen(observations[m])

@@ -5,6 +5,8 @@ from collections.abc import Mapping
 
 import numpy as np
 
+ROUNDING = 1e-6     # by which sums of scores may be off, with much to spare
+
 
 def find_alternatives(score: np.ndarray, loss: np.ndarray, chosen: Mapping[int, int],
                       n_objects: int, birth: float, margin: float
@@ -36,16 +38,16 @@ def find_alternatives(score: np.ndarray, loss: np.ndarray, chosen: Mapping[int, 
         Only of rows that have alternatives.
 
     """
-    found = {}
-    for m, o in sorted(chosen.items()):
-        others = np.flatnonzero((loss[m, :n_objects] <= margin)
-                                & (score[m, :n_objects] >= birth - margin))
-        if len(others := others[others != o]):
-            found[m] = tuple(others.tolist())
+    as_good = (loss[:, :n_objects] <= margin) & (score[:, :n_objects] >= birth - margin)
+    found: dict[int, tuple[int, ...]] = {}
+    for m, o in zip(*(side.tolist() for side in np.nonzero(as_good))):
+        if chosen.get(m, o) != o:
+            found[m] = (*found.get(m, ()), o)
     return found
 
 
-def loss_of_others(score: np.ndarray, chosen: Mapping[int, int], n_objects: int) -> np.ndarray:
+def loss_of_others(score: np.ndarray, chosen: Mapping[int, int], n_objects: int,
+                   up_to: float = np.inf) -> np.ndarray:
     """
     Return what it costs all rows together to give one of them another column.
 
@@ -58,6 +60,8 @@ def loss_of_others(score: np.ndarray, chosen: Mapping[int, int], n_objects: int)
     ----------
     score, chosen, n_objects
         As in `find_alternatives`; `chosen` is the best assignment.
+    up_to : float
+        What costs more may be returned as more than it costs, which takes less time.
 
     Returns
     -------
@@ -73,7 +77,7 @@ def loss_of_others(score: np.ndarray, chosen: Mapping[int, int], n_objects: int)
     evade = now - score[:, free].max(1, initial=-np.inf)
     path = drive_out.copy()
     detour = np.empty_like(path)
-    for k in rows:
+    for k in rows if np.isinf(up_to) else _involved(drive_out, evade, up_to):
         np.add(path[:, k, None], path[k], out=detour)
         np.minimum(path, detour, out=path)
     # Whoever moves up into a column that was left for a free one.
@@ -83,3 +87,26 @@ def loss_of_others(score: np.ndarray, chosen: Mapping[int, int], n_objects: int)
     loss[:, taken] = drive_out + np.minimum(path.T, give_way + follow[:, None])
     loss[rows, taken] = 0.0
     return loss
+
+
+def _involved(drive_out: np.ndarray, evade: np.ndarray, up_to: float) -> np.ndarray:
+    """
+    Return the rows that may be driven out, and drive out others, at a loss of at most `up_to`.
+
+    Every other choice is a circle of rows, closed by a free column where there is one. Potentials
+    that make no step cheaper than nothing change no circle's length (Johnson); so a row through
+    which the shortest way in and the shortest way out are too long is on none that counts.
+
+    """
+    n = len(evade)
+    steps = np.zeros((n + 1, n + 1))
+    steps[:n, :n], steps[:n, n] = drive_out, evade
+    potential = np.zeros(n + 1)
+    for _ in range(n):                   # Bellman and Ford; a few rounds, as chains are short
+        nearer = (potential[:, None] + steps).min(0)
+        if np.array_equal(nearer, potential):
+            break
+        potential = nearer
+    steps += potential[:, None] - potential
+    np.fill_diagonal(steps, np.inf)
+    return np.flatnonzero((steps.min(0) + steps.min(1))[:n] <= up_to + ROUNDING)

@@ -6,12 +6,17 @@ from collections.abc import Sequence
 import numpy as np
 from rescene4d_ros.geometry.boxes import bounds_of, iou, most_iou
 from rescene4d_ros.geometry.neighbors import evenly
+from rescene4d_ros.geometry.shares import shares_near
+from rescene4d_ros.geometry.surface import Surface
 from rescene4d_ros.geometry.visibility import PlaceEvidence
 from rescene4d_ros.memory.records import ObjectRecord, Observation
 
 PLACE_RADIUS = 0.05      # m; points this near count as the same surface
 PLACE_POINTS = 150       # points per object by which places are compared
 NUDGED = 0.8             # overlap of places where only the boxes agree: shifted by a hand's width
+FEW = 3                  # every so manyth of them is compared first
+CLEAR = 0.8              # share both ways that these are enough to tell,
+CLEARLY_LESS = 0.3       # or an overlap that is so much less than enough
 CONTAINED = 0.85         # share on old surfaces from which a small view is a view of that object
 
 
@@ -52,14 +57,36 @@ def overlap_of_places(observations: Sequence[Observation], known: Sequence[Objec
     old = [record.xyz[at[evenly(len(at), PLACE_POINTS)]] for record, at in zip(known, shown)]
     forth, back = _most_near(new, known, m, o), _most_near(old, observations, o, m)
     most = np.maximum(_of_shares(forth, back), most_nudged)
-    for k in np.flatnonzero(most >= enough):
+    asked = np.flatnonzero(most >= enough)
+    values = _of_points(
+        [new[k] for k in m[asked]], [known[k].surface for k in o[asked]],
+        [old[k] for k in o[asked]], [observations[k].surface for k in m[asked]], enough)
+    for k, value in zip(asked.tolist(), values.tolist()):
         seen, record = observations[m[k]], known[o[k]]
-        value = float(_of_shares(record.surface.share_of(new[m[k]], PLACE_RADIUS),
-                                 seen.surface.share_of(old[o[k]], PLACE_RADIUS)))
         if value < min(NUDGED, most_nudged[k]):
             value = max(value, NUDGED * iou(seen.box, record.box))
         overlap[m[k], o[k]] = value
     return overlap
+
+
+def _of_points(new: Sequence[np.ndarray], known: Sequence[Surface], old: Sequence[np.ndarray],
+               seen: Sequence[Surface], enough: float) -> np.ndarray:
+    """
+    Return the overlap (P,) by points of observations and of objects.
+
+    Most things stand where they stood, which a few points tell well enough.
+    """
+    forth, back = np.zeros((2, len(new)))
+    unclear = np.arange(len(new))
+    for step in (FEW, 1):
+        shares = shares_near([*(new[p][::step] for p in unclear),
+                              *(old[p][::step] for p in unclear)],
+                             [*(known[p] for p in unclear), *(seen[p] for p in unclear)],
+                             PLACE_RADIUS)
+        forth[unclear], back[unclear] = shares.reshape(2, -1)
+        unclear = np.flatnonzero((np.minimum(forth, back) < CLEAR)
+                                 & (_of_shares(forth, back) > enough - CLEARLY_LESS))
+    return _of_shares(forth, back)
 
 
 def _of_shares(forth: np.ndarray | float, back: np.ndarray | float) -> np.ndarray | float:
@@ -70,11 +97,14 @@ def _of_shares(forth: np.ndarray | float, back: np.ndarray | float) -> np.ndarra
 def _most_near(points: Sequence[np.ndarray], others: Sequence[Observation | ObjectRecord],
                k: np.ndarray, j: np.ndarray) -> np.ndarray:
     """Return the share (P,) of points k that are near enough to the range of others j."""
-    padded = np.full((3, len(points), PLACE_POINTS), np.nan, dtype=np.float32)
-    for number, xyz in enumerate(points):
-        padded[:, number, :len(xyz)] = xyz.T
+    count = np.array([len(xyz) for xyz in points])
+    if not count.any():
+        return np.zeros(len(k))
+    place = np.arange(PLACE_POINTS)
+    at = (np.cumsum(count) - count)[:, None] + np.minimum(place, count[:, None] - 1)
+    columns = np.ascontiguousarray(np.concatenate(points).T)
+    padded = columns.take(at, axis=1)
     low, high = np.array([other.surface.limits for other in others]).transpose(1, 2, 0)[:, :, j]
-    asked, reach = padded[:, k], np.float32(PLACE_RADIUS)
+    asked, reach = padded.take(k, axis=1), np.float32(PLACE_RADIUS)
     inside = (asked >= (low - reach)[:, :, None]) & (asked <= (high + reach)[:, :, None])
-    count = np.array([max(len(xyz), 1) for xyz in points])
-    return inside.all(0).sum(1) / count[k]
+    return (inside.all(0) & (place < count[k, None])).sum(1) / np.maximum(count[k], 1)

@@ -23,6 +23,13 @@ def chair(seed: int = 0) -> np.ndarray:
                            slab((0.3, 0.03, 0.2), (0, 0.21, 0.58), seed + 2)])
 
 
+@pytest.mark.parametrize(('n', 'limit'), [(5, 7), (7, 7), (1000, 1), (1000, 2), (3001, 150),
+                                          (100_003, 2000)])
+def test_positions_are_spread_evenly_from_end_to_end(n, limit):
+    whole = np.linspace(0, n - 1, limit).astype(int) if n > limit else np.arange(n)
+    assert np.array_equal(evenly(n, limit), whole)
+
+
 def test_solve_upright_is_exact():
     rng = np.random.default_rng(0)
     source = rng.normal(size=(20, 3))

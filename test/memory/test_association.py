@@ -230,3 +230,17 @@ def test_alternatives_are_those_of_all_assignments(seed):
     loss = loss_of_others(score, chosen, o)
     assert find_alternatives(score, loss, chosen, o, 0.0, 1.0) == slow_alternatives(
         score, chosen, o, 0.0, 1.0)
+
+
+@pytest.mark.parametrize('seed', range(8))
+def test_a_loss_up_to_a_limit_is_the_whole_one(seed):
+    rng = np.random.default_rng(seed)
+    m, o = rng.integers(5, 40, 2)
+    births = np.where(np.eye(m, dtype=bool), 0.0, -1e4)
+    score = np.hstack([rng.normal(-4, 6, (m, o)), births])
+    chosen = {int(r): int(c) for r, c in zip(*linear_sum_assignment(-score)) if c < o}
+    whole, cut = loss_of_others(score, chosen, o), loss_of_others(score, chosen, o, 2.0)
+    small = whole <= 2.0
+    assert small.sum() > m
+    assert cut[small] == pytest.approx(whole[small])
+    assert (cut[~small] > 2.0 - 1e-9).all()
