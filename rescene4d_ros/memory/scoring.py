@@ -34,7 +34,7 @@ class AssociationConfig:
     left: float = param(1.4, 'Cost of an object standing elsewhere than before.', ge=0, le=20)
     returned: float = param(2.0, 'The same where it was gone: to be back is rarer than to move.',
                             ge=0, le=20)
-    unseen: float = param(8.0, 'Cost, with distance, where neither the old place was looked at '
+    unseen: float = param(10.0, 'Cost, with distance, where neither the old place was looked at '
                           'now nor the new one before: two things are likelier then than one.',
                           ge=0, le=20)
     left_occupied: float = param(3.0, 'The same where its old place still shows its points.',
