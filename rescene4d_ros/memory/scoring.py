@@ -34,8 +34,8 @@ class AssociationConfig:
     left: float = param(1.4, 'Cost of an object standing elsewhere than before.', ge=0, le=20)
     returned: float = param(2.0, 'The same where it was gone: to be back is rarer than to move.',
                             ge=0, le=20)
-    unseen: float = param(8.0, 'Cost where neither the old place was looked at now nor the new '
-                          'one before: two things are likelier then than one that moved.',
+    unseen: float = param(10.0, 'Cost, with distance, where neither the old place was looked at '
+                          'now nor the new one before: two things are likelier then than one.',
                           ge=0, le=20)
     left_occupied: float = param(3.0, 'The same where its old place still shows its points.',
                                  ge=0, le=20)
@@ -80,8 +80,10 @@ def score_pairs(e: Evidence, leaving: np.ndarray, config: AssociationConfig) -> 
     looks = (np.where(color < 0, e.clarity * color, color) + config.feature * (e.feature - 0.5)
              + config.kind * (e.kind - 0.5) + size)
     shape = e.clarity * np.clip(config.shape * (np.nan_to_num(e.shape, nan=1.0) - GOOD_FIT), -6, 0)
-    moved = config.nearness * np.exp(-e.distance / config.nearness_m) - leaving + shape
-    moved = moved - config.unseen * np.nan_to_num(e.fresh)[:, None] * e.unseen
+    near = np.exp(-e.distance / config.nearness_m)
+    moved = config.nearness * near - leaving + shape
+    # In a room never entered stands another thing; what was pushed within a corner may be this.
+    moved = moved - config.unseen * (1 - near) * np.nan_to_num(e.fresh)[:, None] * e.unseen
     score = config.query * query + looks + np.where(
         stays, config.place * (e.place - 0.5), moved)
     return np.where(stays | fits | e.nests, score, FORBIDDEN)

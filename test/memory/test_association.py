@@ -119,6 +119,12 @@ def test_lookalike_in_a_room_never_entered_is_another_thing(old, was_seen):
     assert result.births == (() if was_seen or old is Place.SEEN_EMPTY else (0,))
 
 
+def test_what_moved_a_little_in_an_unseen_corner_is_the_same():
+    result = link([seen(shape(at=(0.7, 0), seed=1))], [known(7, shape())], {7: Place.UNSEEN},
+                  was_seen=lambda _: False)
+    assert result.links == {0: 7}
+
+
 def test_gone_object_is_preferred_to_one_whose_place_still_shows_it():
     records = [known(1, shape()), known(2, shape(at=(2, 2)), is_gone=True)]
     result = link([seen(shape(at=(4, 4), seed=1))], records, {1: Place.OCCUPIED})
