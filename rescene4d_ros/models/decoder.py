@@ -15,13 +15,18 @@ import torch
 from torch import nn, Tensor
 
 
+# Mask logits made at a time on a CPU: few enough to stay in its cache until they are compared.
+_LOGITS_AT_A_TIME = 2 ** 18
+
+
 @dataclass(frozen=True)
 class _Tokens:
     """
     One level of all visits, as the queries attend to it.
 
     `keys`, `values` and `kept` cover the tokens drawn for this pass; `mask_feats` and `places`
-    cover all voxels, because a place is shared before the draw.
+    cover all voxels, because a place is shared before the draw. Voxels lie in the order that
+    `places` names.
     """
 
     keys: Tensor
@@ -32,14 +37,21 @@ class _Tokens:
 
     def attend(self, embedding: Tensor) -> Tensor:
         """Return (Q, V) bool: the voxels each query (Q, C) may look at, never none."""
-        attend = self.mask_feats @ embedding.T >= 0
+        feats = self.mask_feats
+        attend = torch.empty(len(embedding), len(feats), dtype=torch.bool, device=feats.device)
+        size = len(feats)
+        if feats.device.type == 'cpu':
+            size = max(1, _LOGITS_AT_A_TIME // len(embedding))
+        for logits_of, seen in zip(feats.split(size), attend.split(size, dim=1)):
+            torch.ge(embedding @ logits_of.T, 0, out=seen)
         if self.places is not None:
-            attend = self.places.share_any(attend)
+            self.places.share_any(attend)
         if self.kept is not None:
-            attend = attend[self.kept]
-        # A mask that lies as it is read, query by query, is read faster.
-        attend = attend.T.contiguous()
-        return attend.logical_or_(~attend.any(1, keepdim=True))
+            attend = attend[:, self.kept]
+        # The largest byte is found many times faster than whether any truth is there.
+        is_blind = attend.view(torch.uint8).amax(1) == 0
+        attend[is_blind] = True
+        return attend
 
 
 class DecoderLayer(nn.Module):
@@ -94,7 +106,7 @@ class QueryDecoder(nn.Module):
         self.mask_head = nn.Sequential(nn.Linear(dim, dim), nn.ReLU(), nn.Linear(dim, dim))
 
     def forward(self, visits: Sequence[VisitFeatures], times: Sequence[float] | None = None,
-                ) -> QueryOutput:
+                only_final: bool = False) -> QueryOutput:
         """
         Find the objects of T visits.
 
@@ -104,6 +116,8 @@ class QueryDecoder(nn.Module):
             At least one voxel in all; single visits may be empty.
         times : sequence of T float, optional
             Time of each visit; default 0, 1, 2, ...
+        only_final : bool
+            Leave out the prediction sets before the last: L + 1 = 1.
 
         """
         if not any(len(v.superpoint_features) for v in visits):
@@ -141,6 +155,8 @@ class QueryDecoder(nn.Module):
                 states.append(self.norm(queries))
                 embeddings.append(self._corrected(embeddings[0], self.mask_head(states[-1])))
 
+        if only_final:
+            states, embeddings = states[-1:], embeddings[-1:]
         sets = torch.stack(states)  # (L + 1, Q, C)
         mask_logits = torch.stack(embeddings) @ mask_features.T  # (L + 1, Q, S)
         return QueryOutput(
@@ -214,16 +230,19 @@ class QueryDecoder(nn.Module):
         layer, config = self.layers[level], self.config
         parts = [v.levels[level] for v in visits]
         feats = torch.cat([p.feats for p in parts])
-        mask_feats = self._placed(torch.cat([p.mask_feats for p in parts]), points, low,
-                                  high).detach()
+        mask_feats = torch.cat([p.mask_feats for p in parts])
         places = None
         if config.temporal_mask_pooling != 'off' and len(visits) > 1:
             places = PlaceGroups(torch.cat([p.coords for p in parts]),
                                  _visit_index([len(p.coords) for p in parts], feats.device),
                                  len(visits))
-            if config.temporal_mask_pooling == 'mean':
-                # Logits are linear in the features, so their mean is that of the features.
-                mask_feats, places = places.share_mean(mask_feats), None
+            feats, points, mask_feats = (rows.index_select(0, places.rows)
+                                         for rows in (feats, points, mask_feats))
+        with torch.no_grad():
+            mask_feats = self._placed(mask_feats, points, low, high)
+        if config.temporal_mask_pooling == 'mean' and places is not None:
+            # Logits are linear in the features, so their mean is that of the features.
+            mask_feats, places = places.share_mean(mask_feats), None
         kept = None
         if self.training and 0 < config.train_tokens < len(feats):
             kept = torch.randperm(len(feats), device=feats.device)[:config.train_tokens]

@@ -57,20 +57,31 @@ def places():
 
 def test_sharing_masks_is_the_logical_or_over_the_visits_of_a_place(places):
     coords, visit = places
-    attend = torch.rand(len(coords), 7, generator=generator(2)) < 0.2
-    shared = PlaceGroups(coords, visit, 3).share_any(attend)
-    for row in range(len(coords)):
-        same = (coords == coords[row]).all(1)
-        assert torch.equal(shared[row], attend[same].any(0))
+    groups = PlaceGroups(coords, visit, 3)
+    coords = coords[groups.rows]
+    attend = torch.rand(7, len(coords), generator=generator(2)) < 0.2
+    shared = groups.share_any(attend.clone())
+    for column in range(len(coords)):
+        same = (coords == coords[column]).all(1)
+        assert torch.equal(shared[:, column], attend[:, same].any(1))
 
 
 def test_sharing_means_averages_over_the_visits_of_a_place(places):
     coords, visit = places
+    groups = PlaceGroups(coords, visit, 3)
+    coords = coords[groups.rows]
     values = torch.randn(len(coords), 7, generator=generator(2))
-    shared = PlaceGroups(coords, visit, 3).share_mean(values)
+    shared = groups.share_mean(values)
     for row in range(len(coords)):
         same = (coords == coords[row]).all(1)
         torch.testing.assert_close(shared[row], values[same].mean(0))
+
+
+def test_sharing_takes_every_voxel_once_whatever_the_order_of_the_visits(places):
+    coords, visit = places
+    for own in (visit, 2 - visit):
+        rows = PlaceGroups(coords, own, 3).rows
+        assert torch.equal(rows.sort().values, torch.arange(len(coords)))
 
 
 def test_attention_equals_the_explicit_softmax():
