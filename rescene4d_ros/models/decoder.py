@@ -14,7 +14,6 @@ from rescene4d_ros.models.temporal import PlaceGroups
 import torch
 from torch import nn, Tensor
 
-
 # Mask logits made at a time on a CPU: few enough to stay in its cache until they are compared.
 _LOGITS_AT_A_TIME = 2 ** 18
 

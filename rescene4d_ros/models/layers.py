@@ -5,6 +5,12 @@ import torch
 from torch import nn, Tensor
 from torch.nn import functional
 
+# Of the masked attention on a CPU: below which share of the places seen by the median query the
+# queries are taken in groups, of how many, and of which part of the places the share is taken.
+SPARSE_SHARE = 0.3
+QUERIES_PER_GROUP = 64
+PLACES_PER_PROBE = 16
+
 
 class Attention(nn.Module):
     """
@@ -52,9 +58,11 @@ class Attention(nn.Module):
 
         """
         heads = self._split(self.query(queries + query_position))
-        found = functional.scaled_dot_product_attention(
-            heads[None], keys[None], values[None],
-            attn_mask=None if attend is None else _as_mask(attend, heads)[None, None])[0]
+        if attend is None:
+            found = functional.scaled_dot_product_attention(heads[None], keys[None],
+                                                            values[None])[0]
+        else:
+            found = attend_where(heads, keys, values, attend)
         return self.norm(queries + self.out(found.transpose(0, 1).flatten(1)))
 
     def _split(self, rows: Tensor) -> Tensor:
@@ -62,17 +70,56 @@ class Attention(nn.Module):
         return rows.view(len(rows), self.n_heads, -1).transpose(0, 1)
 
 
-def _as_mask(attend: Tensor, heads: Tensor) -> Tensor:
+def attend_where(heads: Tensor, keys: Tensor, values: Tensor, attend: Tensor) -> Tensor:
     """
-    Return a mask (Q, V) that attention with queries (H, Q, C / H) reads without another copy.
+    Attend with a mask; on the CPU what a group of queries does not see costs it nothing.
 
-    On the CPU it reads what is added to the logits; made here by a product, that costs a
-    quarter of what attention takes to make it of a boolean one. What is hidden need not be
-    infinitely small: it vanishes beside the one place at least that each query sees.
+    The masks of trained queries hold few places each, those of young ones many; queries that
+    see little are put together, so that together they see little, too. Values are those of one
+    pass for all, up to the order of sums.
+
+    Parameters
+    ----------
+    heads : Tensor (H, Q, C / H)
+    keys, values : Tensor (H, V, C / H)
+    attend : Tensor (Q, V), bool
+        At least one place per query.
+
+    Returns
+    -------
+    Tensor (H, Q, C / H)
+
     """
     if heads.device.type != 'cpu':
-        return attend
-    return (~attend).to(heads.dtype).mul_(torch.finfo(heads.dtype).min / 2)
+        return _attend(heads, keys, values, attend)
+    share = attend[:, ::PLACES_PER_PROBE].float().mean(1)
+    if torch.is_grad_enabled() or share.median() > SPARSE_SHARE:
+        return _attend(heads, keys, values, _as_mask(attend, heads.dtype))
+    found = torch.empty_like(heads)
+    for group in share.argsort(stable=True).split(QUERIES_PER_GROUP):
+        seen = attend[group]
+        places = seen.view(torch.uint8).amax(0).nonzero()[:, 0]
+        mask = _as_mask(seen.index_select(1, places), heads.dtype)
+        found[:, group] = _attend(heads[:, group], keys.index_select(1, places),
+                                  values.index_select(1, places), mask)
+    return found
+
+
+def _attend(heads: Tensor, keys: Tensor, values: Tensor, mask: Tensor) -> Tensor:
+    """Return what each head's queries find, (H, Q, C / H)."""
+    return functional.scaled_dot_product_attention(heads[None], keys[None], values[None],
+                                                   attn_mask=mask[None, None])[0]
+
+
+def _as_mask(attend: Tensor, dtype: torch.dtype) -> Tensor:
+    """
+    Return what attention on the CPU adds to its logits, (Q, V).
+
+    Made here by a product, that costs a quarter of what attention takes to make it of booleans.
+    What is hidden need not be infinitely small: it vanishes beside the one place at least that
+    each query sees.
+    """
+    return (~attend).to(dtype).mul_(torch.finfo(dtype).min / 2)
 
 
 class FeedForward(nn.Module):
