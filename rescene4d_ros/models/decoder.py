@@ -14,8 +14,10 @@ from rescene4d_ros.models.temporal import PlaceGroups
 import torch
 from torch import nn, Tensor
 
-# Mask logits made at a time on a CPU: few enough to stay in its cache until they are compared.
+# Made at a time on a CPU, so that they stay in its cache until they are used: mask logits, and
+# voxels whose keys and values are worked out.
 _LOGITS_AT_A_TIME = 2 ** 18
+_VOXELS_AT_A_TIME = 2 ** 12
 
 
 @dataclass(frozen=True)
@@ -210,7 +212,11 @@ class QueryDecoder(nn.Module):
         """
         if not self.config.mask_reach:
             return mask_feats
-        return mask_feats + self.place_features(self.place(points, (low + high) / 2))
+        return mask_feats + self._place_term(points, low, high)
+
+    def _place_term(self, points: Tensor, low: Tensor, high: Tensor) -> Tensor:
+        """Return what the place of points (N, 4) adds to mask features, (N, C)."""
+        return self.place_features(self.place(points, (low + high) / 2))
 
     def _content(self, mask_features: Tensor) -> Tensor:
         """
@@ -237,8 +243,11 @@ class QueryDecoder(nn.Module):
                                  len(visits))
             feats, points, mask_feats = (rows.index_select(0, places.rows)
                                          for rows in (feats, points, mask_feats))
-        with torch.no_grad():
-            mask_feats = self._placed(mask_feats, points, low, high)
+        size = _VOXELS_AT_A_TIME if feats.device.type == 'cpu' else len(feats)
+        if config.mask_reach:
+            with torch.no_grad():  # in place: these rows are nobody else's
+                for rows, at in zip(mask_feats.split(size), points.split(size)):
+                    rows += self._place_term(at, low, high)
         if config.temporal_mask_pooling == 'mean' and places is not None:
             # Logits are linear in the features, so their mean is that of the features.
             mask_feats, places = places.share_mean(mask_feats), None
@@ -246,11 +255,17 @@ class QueryDecoder(nn.Module):
         if self.training and 0 < config.train_tokens < len(feats):
             kept = torch.randperm(len(feats), device=feats.device)[:config.train_tokens]
             feats, points = feats[kept], points[kept]
-        memory = layer.squeeze(feats)
-        keys, values = layer.cross_attention.keys_values(
-            memory, self.encoding(points, low, high))
-        # All rounds read them head by head.
-        return _Tokens(keys.contiguous(), values.contiguous(), kept, mask_feats, places)
+        # All rounds read them head by head, so each head's lie in a row.
+        keys, values = (feats.new_empty(0), feats.new_empty(0))
+        for start in range(0, len(feats), size):
+            part = slice(start, start + size)
+            own = layer.cross_attention.keys_values(
+                layer.squeeze(feats[part]), self.encoding(points[part], low, high))
+            if not start:
+                keys, values = (rows.new_empty(len(rows), len(feats), rows.shape[2])
+                                for rows in own)
+            keys[:, part], values[:, part] = own
+        return _Tokens(keys, values, kept, mask_feats, places)
 
 
 def _bounds(points: Tensor) -> tuple[Tensor, Tensor]:

@@ -5,11 +5,13 @@ import torch
 from torch import nn, Tensor
 from torch.nn import functional
 
-# Of the masked attention on a CPU: below which share of the places seen by the median query the
-# queries are taken in groups, of how many, and of which part of the places the share is taken.
+# Of the masked attention on a CPU: up to which share of the places seen by the median query the
+# queries are put together by it, how many, and of one in how many places the share is taken;
+# elements of a mask otherwise made at a time.
 SPARSE_SHARE = 0.3
 QUERIES_PER_GROUP = 64
 PLACES_PER_PROBE = 16
+MASK_AT_A_TIME = 2 ** 22
 
 
 class Attention(nn.Module):
@@ -92,10 +94,16 @@ def attend_where(heads: Tensor, keys: Tensor, values: Tensor, attend: Tensor) ->
     """
     if heads.device.type != 'cpu':
         return _attend(heads, keys, values, attend)
-    share = attend[:, ::PLACES_PER_PROBE].float().mean(1)
-    if torch.is_grad_enabled() or share.median() > SPARSE_SHARE:
+    if torch.is_grad_enabled():
         return _attend(heads, keys, values, _as_mask(attend, heads.dtype))
     found = torch.empty_like(heads)
+    share = attend[:, ::PLACES_PER_PROBE].float().mean(1)
+    if share.median() > SPARSE_SHARE:
+        size = max(QUERIES_PER_GROUP, MASK_AT_A_TIME // attend.shape[1])
+        for own, query, seen in zip(found.split(size, dim=1), heads.split(size, dim=1),
+                                    attend.split(size)):
+            own.copy_(_attend(query, keys, values, _as_mask(seen, heads.dtype)))
+        return found
     for group in share.argsort(stable=True).split(QUERIES_PER_GROUP):
         seen = attend[group]
         places = seen.view(torch.uint8).amax(0).nonzero()[:, 0]
