@@ -11,7 +11,7 @@ from torch.nn import functional
 SPARSE_SHARE = 0.3
 QUERIES_PER_GROUP = 64
 PLACES_PER_PROBE = 16
-MASK_AT_A_TIME = 2 ** 22
+MASK_AT_A_TIME = 2 ** 23
 
 
 class Attention(nn.Module):
