@@ -61,7 +61,7 @@ def add_arguments(segmenter: argparse.ArgumentParser) -> None:
                            help='of the cloud that the U-Net convolves')
     segmenter.add_argument('--against', nargs='+', choices=LIBRARIES, default=(),
                            help='libraries whose convolutions do the same work by turns with '
-                                'ours, on the CPU; a missing one is named')
+                                'ours, on the CPU, without --backbone; a missing one is named')
     add_clock(segmenter)
     segmenter.add_argument('--json', type=Path, metavar='FILE', help='write all numbers there')
 
@@ -85,6 +85,10 @@ def _weights(options: argparse.Namespace, folder: Path) -> str:
     if options.weights:
         raise ConfigError('--backbone: expected no --weights beside it, got '
                           f'{options.weights}; give one of them')
+    if options.against:
+        raise ConfigError('--against: expected no --backbone beside it, got '
+                          f'{options.backbone}; libraries are compared over the convolutions of '
+                          'the U-Net that --unet names, leave --backbone out')
     features = 'sonata' if options.backbone in FULL_SIZED else 'local'
     config = make(ModelConfig, {'backbone': options.backbone, 'features': features,
                                 'in_channels': N_CHANNELS[features],

@@ -174,7 +174,7 @@ class Segmenter:
             with self._watch('share_time'):
                 features = self._model.share_time([v.features for v in visits])
             with self._watch('decode'):
-                output = self._model.decode(features)
+                output = self._model.decode(features, only_final=True)
             mask_probs = output.mask_logits[-1].sigmoid()
             counts = torch.bincount(output.visit, minlength=len(visits)).tolist()
             return Prediction(

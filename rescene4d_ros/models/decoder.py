@@ -14,6 +14,11 @@ from rescene4d_ros.models.temporal import PlaceGroups
 import torch
 from torch import nn, Tensor
 
+# Made at a time on a CPU, so that they stay in its cache until they are used: mask logits, and
+# voxels whose keys and values are worked out.
+_LOGITS_AT_A_TIME = 2 ** 18
+_VOXELS_AT_A_TIME = 2 ** 12
+
 
 @dataclass(frozen=True)
 class _Tokens:
@@ -21,7 +26,8 @@ class _Tokens:
     One level of all visits, as the queries attend to it.
 
     `keys`, `values` and `kept` cover the tokens drawn for this pass; `mask_feats` and `places`
-    cover all voxels, because a place is shared before the draw.
+    cover all voxels, because a place is shared before the draw. Voxels lie in the order that
+    `places` names.
     """
 
     keys: Tensor
@@ -32,14 +38,21 @@ class _Tokens:
 
     def attend(self, embedding: Tensor) -> Tensor:
         """Return (Q, V) bool: the voxels each query (Q, C) may look at, never none."""
-        attend = self.mask_feats @ embedding.T >= 0
+        feats = self.mask_feats
+        attend = torch.empty(len(embedding), len(feats), dtype=torch.bool, device=feats.device)
+        size = len(feats)
+        if feats.device.type == 'cpu':
+            size = max(1, _LOGITS_AT_A_TIME // len(embedding))
+        for logits_of, seen in zip(feats.split(size), attend.split(size, dim=1)):
+            torch.ge(embedding @ logits_of.T, 0, out=seen)
         if self.places is not None:
-            attend = self.places.share_any(attend)
+            self.places.share_any(attend)
         if self.kept is not None:
-            attend = attend[self.kept]
-        # A mask that lies as it is read, query by query, is read faster.
-        attend = attend.T.contiguous()
-        return attend.logical_or_(~attend.any(1, keepdim=True))
+            attend = attend[:, self.kept]
+        # The largest byte is found many times faster than whether any truth is there.
+        is_blind = attend.view(torch.uint8).amax(1) == 0
+        attend[is_blind] = True
+        return attend
 
 
 class DecoderLayer(nn.Module):
@@ -94,7 +107,7 @@ class QueryDecoder(nn.Module):
         self.mask_head = nn.Sequential(nn.Linear(dim, dim), nn.ReLU(), nn.Linear(dim, dim))
 
     def forward(self, visits: Sequence[VisitFeatures], times: Sequence[float] | None = None,
-                ) -> QueryOutput:
+                only_final: bool = False) -> QueryOutput:
         """
         Find the objects of T visits.
 
@@ -104,6 +117,8 @@ class QueryDecoder(nn.Module):
             At least one voxel in all; single visits may be empty.
         times : sequence of T float, optional
             Time of each visit; default 0, 1, 2, ...
+        only_final : bool
+            Leave out the prediction sets before the last: L + 1 = 1.
 
         """
         if not any(len(v.superpoint_features) for v in visits):
@@ -141,6 +156,8 @@ class QueryDecoder(nn.Module):
                 states.append(self.norm(queries))
                 embeddings.append(self._corrected(embeddings[0], self.mask_head(states[-1])))
 
+        if only_final:
+            states, embeddings = states[-1:], embeddings[-1:]
         sets = torch.stack(states)  # (L + 1, Q, C)
         mask_logits = torch.stack(embeddings) @ mask_features.T  # (L + 1, Q, S)
         return QueryOutput(
@@ -195,7 +212,11 @@ class QueryDecoder(nn.Module):
         """
         if not self.config.mask_reach:
             return mask_feats
-        return mask_feats + self.place_features(self.place(points, (low + high) / 2))
+        return mask_feats + self._place_term(points, low, high)
+
+    def _place_term(self, points: Tensor, low: Tensor, high: Tensor) -> Tensor:
+        """Return what the place of points (N, 4) adds to mask features, (N, C)."""
+        return self.place_features(self.place(points, (low + high) / 2))
 
     def _content(self, mask_features: Tensor) -> Tensor:
         """
@@ -214,25 +235,37 @@ class QueryDecoder(nn.Module):
         layer, config = self.layers[level], self.config
         parts = [v.levels[level] for v in visits]
         feats = torch.cat([p.feats for p in parts])
-        mask_feats = self._placed(torch.cat([p.mask_feats for p in parts]), points, low,
-                                  high).detach()
+        mask_feats = torch.cat([p.mask_feats for p in parts])
         places = None
         if config.temporal_mask_pooling != 'off' and len(visits) > 1:
             places = PlaceGroups(torch.cat([p.coords for p in parts]),
                                  _visit_index([len(p.coords) for p in parts], feats.device),
                                  len(visits))
-            if config.temporal_mask_pooling == 'mean':
-                # Logits are linear in the features, so their mean is that of the features.
-                mask_feats, places = places.share_mean(mask_feats), None
+            feats, points, mask_feats = (rows.index_select(0, places.rows)
+                                         for rows in (feats, points, mask_feats))
+        size = _VOXELS_AT_A_TIME if feats.device.type == 'cpu' else len(feats)
+        if config.mask_reach:
+            with torch.no_grad():  # in place: these rows are nobody else's
+                for rows, at in zip(mask_feats.split(size), points.split(size)):
+                    rows += self._place_term(at, low, high)
+        if config.temporal_mask_pooling == 'mean' and places is not None:
+            # Logits are linear in the features, so their mean is that of the features.
+            mask_feats, places = places.share_mean(mask_feats), None
         kept = None
         if self.training and 0 < config.train_tokens < len(feats):
             kept = torch.randperm(len(feats), device=feats.device)[:config.train_tokens]
             feats, points = feats[kept], points[kept]
-        memory = layer.squeeze(feats)
-        keys, values = layer.cross_attention.keys_values(
-            memory, self.encoding(points, low, high))
-        # All rounds read them head by head.
-        return _Tokens(keys.contiguous(), values.contiguous(), kept, mask_feats, places)
+        # All rounds read them head by head, so each head's lie in a row.
+        keys, values = (feats.new_empty(0), feats.new_empty(0))
+        for start in range(0, len(feats), size):
+            part = slice(start, start + size)
+            own = layer.cross_attention.keys_values(
+                layer.squeeze(feats[part]), self.encoding(points[part], low, high))
+            if not start:
+                keys, values = (rows.new_empty(len(rows), len(feats), rows.shape[2])
+                                for rows in own)
+            keys[:, part], values[:, part] = own
+        return _Tokens(keys, values, kept, mask_feats, places)
 
 
 def _bounds(points: Tensor) -> tuple[Tensor, Tensor]:

@@ -50,7 +50,7 @@ class FourierEncoding(nn.Module):
         with torch.autocast(points.device.type, enabled=False):
             unit = (points - low) / (high - low + 1e-6)
             phase = 2 * math.pi * unit.float() @ self.frequencies.float()
-            return torch.cat([phase.sin(), phase.cos()], dim=1)
+            return _waves(phase)
 
 
 class PlaceEncoding(nn.Module):
@@ -97,4 +97,13 @@ class PlaceEncoding(nn.Module):
         """
         with torch.autocast(points.device.type, enabled=False):
             phase = (points - origin).float() @ self.frequencies.float()
-            return torch.cat([phase.sin(), phase.cos()], dim=1)
+            return _waves(phase)
+
+
+def _waves(phase: Tensor) -> Tensor:
+    """Return sine and cosine (N, C) of phases (N, C / 2) side by side, each written once."""
+    n, half = phase.shape
+    waves = phase.new_empty(n, 2 * half)
+    torch.sin(phase, out=waves[:, :half])
+    torch.cos(phase, out=waves[:, half:])
+    return waves

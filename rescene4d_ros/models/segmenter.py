@@ -53,7 +53,7 @@ class ReScene4D(nn.Module):
         return self.decode(self.encode(visits), times)
 
     def decode(self, visits: Sequence[VisitFeatures | VisitPyramid],
-               times: Sequence[float] | None = None) -> QueryOutput:
+               times: Sequence[float] | None = None, only_final: bool = False) -> QueryOutput:
         """
         Find the objects of one sequence.
 
@@ -63,9 +63,11 @@ class ReScene4D(nn.Module):
             Of `encode`, from one call or several.
         times : sequence of T float, optional
             Time of each visit; default 0, 1, 2, ...
+        only_final : bool
+            Leave out the predictions before the last layer, which only losses ask for.
 
         """
-        return self.decoder(self.share_time(visits), times)
+        return self.decoder(self.share_time(visits), times, only_final)
 
     def encode(self, visits: Sequence[VisitInput]) -> list[VisitFeatures] | list[VisitPyramid]:
         """
@@ -133,11 +135,14 @@ class ReScene4D(nn.Module):
                   ) -> list[VisitFeatures]:
         """Return what the queries need of each visit; `feats` of all levels, coarsest first."""
         xyz = voxels.sort(torch.cat([v.xyz for v in visits]))
-        superpoint, means = self._superpoints(
-            visits, voxels, torch.cat([self.mask_features(feats[-1]), xyz], dim=1))
-        superpoint_features, superpoint_xyz = means[:, :-3], means[:, -3:]
-        levels = self._levels(visits, voxels, feats, xyz,
-                              superpoint_features.detach()[superpoint])
+        superpoint, means = self._superpoints(visits, voxels,
+                                              torch.cat([feats[-1], xyz], dim=1))
+        superpoint_xyz = means[:, -3:]
+        # Linear in the features, so the mean of the outputs is the output of the mean.
+        with torch.autocast(xyz.device.type, enabled=False):
+            superpoint_features = self.mask_features(means[:, :-3])
+        levels = self._levels(visits, voxels, feats, xyz, superpoint,
+                              superpoint_features.detach())
         counts = [v.n_superpoints for v in visits]
         return [VisitFeatures(*parts) for parts in zip(
             levels, superpoint_features.split(counts), superpoint_xyz.split(counts),
@@ -161,12 +166,28 @@ class ReScene4D(nn.Module):
         return superpoint, sums / n_voxels[:, None]
 
     def _levels(self, visits: Sequence[VisitInput], voxels: Voxels, feats: list[Tensor],
-                xyz: Tensor, mask_feats: Tensor) -> list[tuple[LevelFeatures, ...]]:
-        """Return the levels of each visit, coarsest first, without the finest."""
+                xyz: Tensor, superpoint: Tensor | None, mask_feats: Tensor,
+                ) -> list[tuple[LevelFeatures, ...]]:
+        """
+        Return the levels of each visit, coarsest first, without the finest.
+
+        Parameters
+        ----------
+        visits : sequence of VisitInput
+        voxels : Voxels
+            The finest level.
+        feats : list of Tensor (V_l, Cl)
+            Of all levels, coarsest first.
+        xyz : Tensor (V, 3), m
+        superpoint : Tensor (V,), int64
+            Row of `mask_feats` that each voxel has.
+        mask_feats : Tensor (S, C)
+
+        """
         levels = []
         for level_feats in reversed(feats[:-1]):
-            xyz, mask_feats = avg_pool(xyz, voxels), avg_pool(mask_feats, voxels)
-            voxels = voxels.down()
+            xyz, mask_feats = avg_pool(xyz, voxels), avg_pool(mask_feats, voxels, superpoint)
+            voxels, superpoint = voxels.down(), None
             splits = voxels.visit_splits(len(visits))
             parts = (rows.split(splits)
                      for rows in (voxels.coords[:, 1:], xyz, level_feats, mask_feats))

@@ -34,10 +34,12 @@ class _AveragePool(torch.autograd.Function):
     """Average the children that exist."""
 
     @staticmethod
-    def forward(ctx, feats, voxels):
+    def forward(ctx, feats, voxels, rows):
         """Return the mean of each parent's children."""
         children, count = voxels.children()
-        ctx.parent, ctx.count = voxels.parent, count
+        ctx.parent, ctx.count, ctx.rows, ctx.n_feats = voxels.parent, count, rows, len(feats)
+        if rows is not None:
+            children = rows.index_select(0, children)
         return F.embedding_bag(children, feats, F.pad(count.cumsum(0), (1, 0)), mode='mean',
                                include_last_offset=True)
 
@@ -45,7 +47,10 @@ class _AveragePool(torch.autograd.Function):
     @torch.autograd.function.once_differentiable
     def backward(ctx, grad):
         """Return each child's share."""
-        return (grad / ctx.count[:, None]).index_select(0, ctx.parent), None
+        shares = (grad / ctx.count[:, None]).index_select(0, ctx.parent)
+        if ctx.rows is not None:
+            shares = shares.new_zeros(ctx.n_feats, shares.shape[1]).index_add_(0, ctx.rows, shares)
+        return shares, None, None
 
 
 def _backend(feats: torch.Tensor):
@@ -148,22 +153,26 @@ def up_conv(coarse_feats: torch.Tensor, weight: torch.Tensor, fine_voxels: Voxel
                      mirror=False)
 
 
-def avg_pool(feats: torch.Tensor, voxels: Voxels) -> torch.Tensor:
+def avg_pool(feats: torch.Tensor, voxels: Voxels, rows: torch.Tensor | None = None
+             ) -> torch.Tensor:
     """
     Average each parent's existing children.
 
     Parameters
     ----------
     feats : Tensor (V, C), float
-        In the order of `voxels.coords`.
+        In the order of `voxels.coords`; with `rows` any table (S, C).
     voxels : Voxels
+    rows : Tensor (V,), int64, optional
+        Row of `feats` that each voxel has: the same as pooling `feats[rows]`, which is never
+        made.
 
     Returns
     -------
     Tensor (len(voxels.down()), C)
 
     """
-    return _AveragePool.apply(feats, voxels)
+    return _AveragePool.apply(feats, voxels, rows)
 
 
 def max_pool(feats: torch.Tensor, voxels: Voxels) -> torch.Tensor:

@@ -101,6 +101,7 @@ def test_bench_of_a_backbone_without_weights(boxes_room, tmp_path, capsys):
     assert 0 < measured['ratios']['network_one_cached_over_anew']
     assert 'convolution' not in measured
     for wrong, told in (([*command, '--weights', 'some.safetensors'], 'no --weights'),
+                        ([*command, '--against', 'spconv'], 'no --backbone'),
                         ([*command[:-2], '--set', 'voxel_size=0.1'], 'expected --backbone'),
                         ([*command, '--set', 'voxel_size=9'], 'voxel_size')):
         assert main(wrong) == 2

@@ -60,6 +60,9 @@ def test_shapes(model, scans):
     n_superpoints = sum(v.n_superpoints for v in visits)
     with torch.no_grad():
         output = model(visits)
+        final = model.decode(model.encode(visits), only_final=True)
+    assert torch.equal(final.class_logits, output.class_logits[-1:])
+    torch.testing.assert_close(final.mask_logits, output.mask_logits[-1:])
     n_sets = CONFIG.n_rounds * CONFIG.n_levels + 1
     assert output.class_logits.shape == (n_sets, 12, 4)
     assert output.mask_logits.shape == (n_sets, n_superpoints, 12)

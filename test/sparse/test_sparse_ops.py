@@ -154,6 +154,10 @@ def test_gradients_match_finite_differences():
     assert torch.autograd.gradcheck(lambda a, b: down_conv(a, b, voxels), (x, w8))
     assert torch.autograd.gradcheck(lambda a, b: up_conv(a, b, voxels), (coarse, w8))
     assert torch.autograd.gradcheck(lambda a: avg_pool(a, voxels), (x,))
+    rows = torch.arange(len(voxels)) * 3 % 5
+    table = x[:5].detach().requires_grad_()
+    assert torch.autograd.gradcheck(lambda a: avg_pool(a, voxels, rows), (table,))
+    assert torch.equal(avg_pool(table, voxels, rows), avg_pool(table[rows], voxels))
     assert torch.autograd.gradcheck(lambda a: max_pool(a, voxels), (x,))
 
 
