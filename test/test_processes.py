@@ -51,7 +51,7 @@ def test_makers_of_rooms_end_with_the_command(tmp_path, number):
         helpers = children_of(command.pid)
         assert len(helpers) >= 2
         command.send_signal(number)
-        command.wait(30)
-        wait_until(lambda: not any(map(is_running, helpers)), 30)
+        command.wait(120)
+        wait_until(lambda: not any(map(is_running, helpers)))
     finally:
         command.kill()

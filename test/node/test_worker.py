@@ -23,16 +23,16 @@ def test_stop_finishes_what_runs_and_discards_what_waits():
 
     def job():
         started.set()
-        go.wait(10)
+        go.wait(60)
         done.append('first')
     worker.submit(job)
     worker.submit(lambda: done.append('second'))
-    assert started.wait(10)
+    assert started.wait(60)
     stopper = threading.Thread(target=worker.stop, args=(True,))
     stopper.start()
     while not worker.stopping:
         pass
     go.set()
-    stopper.join(10)
+    stopper.join(60)
     assert not stopper.is_alive()
     assert done == ['first']
