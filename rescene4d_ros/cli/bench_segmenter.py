@@ -52,6 +52,9 @@ def add_arguments(segmenter: argparse.ArgumentParser) -> None:
     segmenter.add_argument('--set', dest='settings', action='append', default=[],
                            metavar='NAME=VALUE', help='a setting of ModelConfig beside it, such '
                            'as voxel_size=0.04; may be repeated')
+    segmenter.add_argument('--queries', type=int, default=InferenceConfig.queries,
+                           help='as inference.queries (%(default)s); 0 = as many as in training, '
+                                'of random weights as published (100)')
     segmenter.add_argument('--device', choices=('auto', 'cpu', 'cuda'), default='auto')
     segmenter.add_argument('--threads', type=int, default=2, help='of torch')
     segmenter.add_argument('--repeats', type=int, default=3, help='the fastest run counts')
@@ -70,8 +73,9 @@ def run(options: argparse.Namespace) -> int:
     """Measure, print the tables, and write them where asked."""
     with tempfile.TemporaryDirectory() as folder:
         weights = _weights(options, Path(folder))
-        _measure(options, InferenceConfig(weights=weights, device=options.device,
-                                          torch_threads=options.threads))
+        _measure(options, make(InferenceConfig, {
+            'weights': weights, 'device': options.device, 'torch_threads': options.threads,
+            'queries': options.queries}))
     return 0
 
 
@@ -127,6 +131,7 @@ def _measure(options: argparse.Namespace, config: InferenceConfig) -> None:
                 'machine': platform.processor() or platform.machine(),
                 'threads': options.threads, 'clock': options.clock,
                 'backbone': options.backbone, 'settings': options.settings,
+                'queries': options.queries,
                 'points': [len(s) for s in scans[:2]], 'stages_s': costs, 'peak_gib': peaks,
                 'ratios': ratios}
     if options.backbone is None:

@@ -90,7 +90,7 @@ def test_bench_of_a_backbone_without_weights(boxes_room, tmp_path, capsys):
     command = ['bench', 'segmenter', '--bag', str(tmp_path / 'bag'), '--device', 'cpu',
                '--threads', '1', '--repeats', '1', '--clock', 'cpu', '--backbone', 'ptv3-tiny']
     assert main([*command, '--set', 'voxel_size=0.1', '--set', 'temporal_serialization=late',
-                 '--json', str(out)]) == 0
+                 '--queries', '0', '--json', str(out)]) == 0
     told = capsys.readouterr().out
     for name in (*STAGES, 'the network alone'):
         assert name in told
@@ -100,9 +100,11 @@ def test_bench_of_a_backbone_without_weights(boxes_room, tmp_path, capsys):
     assert stages['one_cached']['encode'] > 0
     assert 0 < measured['ratios']['network_one_cached_over_anew']
     assert 'convolution' not in measured
+    assert measured['queries'] == 0
     for wrong, told in (([*command, '--weights', 'some.safetensors'], 'no --weights'),
                         ([*command, '--against', 'spconv'], 'no --backbone'),
                         ([*command[:-2], '--set', 'voxel_size=0.1'], 'expected --backbone'),
+                        ([*command, '--queries', '2000'], 'queries'),
                         ([*command, '--set', 'voxel_size=9'], 'voxel_size')):
         assert main(wrong) == 2
         assert told in capsys.readouterr().err
