@@ -4,7 +4,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from rescene4d_ros.geometry.surface import PRODUCT, questions, Surface
+from rescene4d_ros.geometry.surface import answers, PRODUCT, questions, Surface
 
 
 def shares_near(asked: Sequence[np.ndarray], surfaces: Sequence[Surface], radius: float
@@ -36,11 +36,10 @@ def shares_near(asked: Sequence[np.ndarray], surfaces: Sequence[Surface], radius
     centered = np.concatenate(asked) - np.repeat(middles, counts, axis=0)
     asking = questions(np.ascontiguousarray(centered.T))
     known_ends = np.cumsum(sizes).tolist()
-    known = np.ones((5, known_ends[-1]), dtype=np.float32)
+    points = np.empty((3, known_ends[-1]), dtype=np.float32)
     for surface, middle, size, end in zip(surfaces, middles[:, :, None], sizes, known_ends):
-        np.subtract(surface.columns, middle, out=known[:3, end - size:end])
-    np.einsum('in,in->n', known[:3], known[:3], out=known[4])
-    known[:3] *= -2
+        np.subtract(surface.columns, middle, out=points[:, end - size:end])
+    known = answers(points)
     squared = np.empty(len(asking), dtype=np.float32)
     start = known_start = 0
     for end, known_end in zip(np.cumsum(counts).tolist(), known_ends):

@@ -32,10 +32,7 @@ class AllPairs:
 
     def __init__(self, points: np.ndarray):
         self.points = points
-        self._terms = np.empty((5, points.shape[1]), dtype=np.float32)
-        np.multiply(points, -2, out=self._terms[:3])
-        self._terms[3] = 1
-        np.square(points).sum(0, out=self._terms[4])
+        self._terms = answers(points)
 
     def nearest(self, asked: np.ndarray) -> np.ndarray:
         """Return the columns (N,) of the points nearest to those of `questions`, (N, 5)."""
@@ -76,6 +73,15 @@ def questions(points: np.ndarray) -> np.ndarray:
     np.square(points).sum(0, out=asked[..., 3])
     asked[..., 4] = 1
     return asked
+
+
+def answers(points: np.ndarray) -> np.ndarray:
+    """Prepare points (3, M) to be found: `questions` times these (5, M) are squared distances."""
+    terms = np.empty((5, points.shape[1]), dtype=np.float32)
+    np.multiply(points, -2, out=terms[:3])
+    terms[3] = 1
+    np.square(points).sum(0, out=terms[4])
+    return terms
 
 
 class Surface:

@@ -9,7 +9,7 @@ from rescene4d_ros.geometry.cloud import Cloud
 from rescene4d_ros.memory.appearance import mean_color
 from rescene4d_ros.memory.association import associate, Association, AssociationConfig
 from rescene4d_ros.memory.changes import ChangeConfig, judge
-from rescene4d_ros.memory.confidence import Confidence, shipped_model
+from rescene4d_ros.memory.confidence import Confidence
 from rescene4d_ros.memory.folding import join_merged, remember
 from rescene4d_ros.memory.merging import find_merges, merge_events
 from rescene4d_ros.memory.motion import MotionConfig
@@ -39,24 +39,18 @@ class VisitInterpreter:
         Holds the visits.
     segmenter : Segmenter
     config, association, motion, changes
-        Settings; the defaults are what was tuned.
-    confidence : callable, optional
-        Says how likely a change is, from its evidence; default is the model of the package.
+        Settings.
+    confidence : callable
+        Says how likely a change is, from its evidence.
 
     """
 
-    def __init__(self, memory: SceneMemory, segmenter: Segmenter,
-                 config: TrackerConfig | None = None,
-                 association: AssociationConfig | None = None,
-                 motion: MotionConfig | None = None, changes: ChangeConfig | None = None,
-                 confidence: Confidence | None = None):
-        self._memory = memory
-        self._segmenter = segmenter
-        self._config = config or TrackerConfig()
-        self._association = association or AssociationConfig()
-        self._motion = motion or MotionConfig()
-        self._changes = changes or ChangeConfig()
-        self._confidence = confidence or shipped_model()
+    def __init__(self, memory: SceneMemory, segmenter: Segmenter, config: TrackerConfig,
+                 association: AssociationConfig, motion: MotionConfig, changes: ChangeConfig,
+                 confidence: Confidence):
+        self._memory, self._segmenter, self._config = memory, segmenter, config
+        self._association, self._motion, self._changes = association, motion, changes
+        self._confidence = confidence
         self._clouds: dict[str, Cloud] = {}     # of the latest window, by key
         self._segmented: tuple[list[str], Segmentation] | None = None     # of a visit at hand
 

@@ -16,7 +16,7 @@ from rescene4d_ros.errors import CorrectedMeanwhileError, MemoryFormatError, Sto
 from rescene4d_ros.memory.aliases import resolve_labels, resolve_records
 from rescene4d_ros.memory.association import AssociationConfig
 from rescene4d_ros.memory.changes import ChangeConfig
-from rescene4d_ros.memory.confidence import Confidence
+from rescene4d_ros.memory.confidence import Confidence, shipped_model
 from rescene4d_ros.memory.context import SeenSpace
 from rescene4d_ros.memory.motion import MotionConfig
 from rescene4d_ros.memory.records import VisitFacts
@@ -55,9 +55,11 @@ class SceneTracker:
                  confidence: Confidence | None = None):
         self.memory = memory
         self._space = SeenSpace(memory)
-        self._window = (config or TrackerConfig()).window - 1    # earlier ones, with a new visit
-        self._interpreter = VisitInterpreter(memory, segmenter, config, association, motion,
-                                             changes, confidence)
+        config = config or TrackerConfig()
+        self._window = config.window - 1        # earlier ones, with a new visit
+        self._interpreter = VisitInterpreter(
+            memory, segmenter, config, association or AssociationConfig(),
+            motion or MotionConfig(), changes or ChangeConfig(), confidence or shipped_model())
 
     def add_visit(self, scan: Scan) -> SceneUpdate:
         """
