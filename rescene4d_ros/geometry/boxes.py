@@ -71,7 +71,7 @@ def _edge_angles(xy: np.ndarray) -> np.ndarray:
         return np.array([np.arctan2(axis[1], axis[0])])
     edges = np.roll(corners, -1, axis=0) - corners
     angles = np.arctan2(edges[:, 1], edges[:, 0]) % (np.pi / 2)
-    return np.unique(np.round(angles, 2))
+    return np.unique(np.round(angles, 3))    # 1 mm on a side of 2 m
 
 
 def corners(box: Box) -> np.ndarray:

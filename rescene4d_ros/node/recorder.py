@@ -9,17 +9,15 @@ import argparse
 from functools import partial
 import os
 from pathlib import Path
-import signal
 import sys
 
-import rclpy
 from rclpy.event_handler import SubscriptionEventCallbacks
-from rclpy.executors import ExternalShutdownException
 from rclpy.node import Node
 from rclpy.utilities import remove_ros_args
 from rescene4d_ros.data import offered_qos
 from rescene4d_ros.node import interfaces
-from rescene4d_ros.node.system import interface_files, prepare
+from rescene4d_ros.node.spin import spin
+from rescene4d_ros.node.system import interface_files
 from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import get_types_from_msg, get_typestore, Stores
 from rosbags.typesys.store import Typestore
@@ -79,20 +77,15 @@ def main(args: list[str] | None = None) -> int:
         print(f'recorder: {options.bag} exists already; remove it or name another folder',
               file=sys.stderr)
         return 2
-    prepare()
-    rclpy.init(args=args)
     with Writer(options.bag, version=9, storage_plugin=StoragePlugin.MCAP) as writer:
-        recorder = Recorder(writer, options.node)
-        print(f'recording to {options.bag}', flush=True)
-        try:
-            rclpy.spin(recorder)
-        except (KeyboardInterrupt, ExternalShutdownException):
-            pass
-        finally:
-            signal.signal(signal.SIGINT, signal.SIG_IGN)
-            recorder.destroy_node()
-            rclpy.try_shutdown()
-    return 0
+        return spin(partial(begin, writer, options), args)
+
+
+def begin(writer: Writer, options: argparse.Namespace) -> Recorder:
+    """Return the node, and say that it listens."""
+    recorder = Recorder(writer, options.node)
+    print(f'recording to {options.bag}', flush=True)
+    return recorder
 
 
 if __name__ == '__main__':

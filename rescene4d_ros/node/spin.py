@@ -18,7 +18,8 @@ def spin(make: Callable[[], Node], args: list[str] | None = None) -> int:
     Run a node until ^C, SIGTERM or shutdown, then close it.
 
     rclpy's own signal handlers would shut the context down at once, and the visit that is being
-    finished could not be published any more. ^C runs no lifecycle transition, so a node that holds
+    finished could not be published any more; and `rclpy.spin`, which waits without end, misses a
+    signal that comes just before it waits. ^C runs no lifecycle transition, so a node that holds
     resources closes them in `destroy_node`.
     """
     executor = node = None
