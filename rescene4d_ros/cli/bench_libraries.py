@@ -1,14 +1,22 @@
 """Part of `rescene4d bench segmenter`: our sparse convolutions beside those of libraries."""
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import contextmanager
 from dataclasses import asdict
 import math
+from multiprocessing import get_context
+import os
+import pickle
 from typing import Any
 
-from rescene4d_ros.models.side_by_side import MAPS, side_by_side
+import numpy as np
+from rescene4d_ros.models.side_by_side import MAPS, Side, side_by_side, SideHere
 from rescene4d_ros.models.throughput import Convolution, PASSES
+from rescene4d_ros.processes import end_with_parent
 from rescene4d_ros.sparse.libraries import LIBRARIES, library_version
+from rescene4d_ros.sparse.library_interface import Library, Native
 from rich.table import Column, Table
 import torch
 
@@ -17,38 +25,102 @@ MEASURED = (MAPS, *PASSES)
 SAME = 1e-4
 
 
-def measure_library(name: str, layers: list[Convolution], repeats: int,
-                    clock: Callable[[], float]) -> dict[str, Any]:
+def measure_libraries(names: Sequence[str], layers: list[Convolution], repeats: int,
+                      clock: Callable[[], float], threads: int
+                      ) -> Iterator[tuple[str, dict[str, Any]]]:
     """
-    Measure one library beside ours.
+    Measure libraries beside ours, each in a process of its own, by turns.
+
+    Libraries bring OpenMP runtimes of their own; two of them in one process hinder each other.
 
     Parameters
     ----------
-    name : str
-        One of `LIBRARIES`.
+    names : sequence of str
+        Of `LIBRARIES`.
     layers : list of Convolution
         Of one pass of a U-Net on the CPU.
     repeats : int
         The fastest run counts.
     clock : callable
-        Returns seconds.
+        Returns seconds; of a module, so that other processes find it.
+    threads : int
+        Of each.
 
-    Returns
-    -------
-    dict
-        For JSON: 'version', 'ours_s', 'theirs_s' and 'ratios' by `MEASURED`, 'layers' (the same
-        layer by layer), 'difference' (None where not finite), 'equal'; or 'missing' alone: why
-        it cannot be measured.
+    Yields
+    ------
+    str, dict
+        Name, and for JSON: 'version', 'ours_s', 'theirs_s' and 'ratios' by `MEASURED`, 'layers'
+        (the same layer by layer), 'difference' (None where not finite), 'equal'; or 'missing'
+        alone: why it cannot be measured.
 
     """
+    with _own_process(Native, layers, clock, threads) as ours:
+        for name in names:
+            yield name, _measure(name, ours, layers, repeats, clock, threads)
+
+
+def _measure(name: str, ours: Side, layers: list[Convolution], repeats: int,
+             clock: Callable[[], float], threads: int) -> dict[str, Any]:
+    """Measure one library; see `measure_libraries`."""
     try:
-        measured = side_by_side(layers, LIBRARIES[name], repeats, torch.Generator().manual_seed(0),
-                                clock)
+        with _own_process(LIBRARIES[name], layers, clock, threads) as theirs:
+            measured = side_by_side(layers, ours, theirs, repeats)
+            found = theirs.version(name)
     except Exception as error:  # what a library cannot do here is no reason to lose the rest
         return {'missing': str(error) or type(error).__name__}
-    return {'version': library_version(name), **asdict(measured), 'ratios': measured.ratios,
+    return {'version': found, **asdict(measured), 'ratios': measured.ratios,
             'difference': measured.difference if math.isfinite(measured.difference) else None,
             'equal': measured.difference <= SAME}
+
+
+class _SideElsewhere:
+    """A `Side` in another process."""
+
+    def __init__(self, pool: ProcessPoolExecutor, *made_of):
+        self._pool = pool
+        self.finds_neighbors = pool.submit(_open, *made_of).result()
+
+    def results(self, layer: int, seed: int) -> list[np.ndarray]:
+        """Ask there."""
+        return self._pool.submit(_ask, 'results', layer, seed).result()
+
+    def seconds(self, layer: int, backward: bool) -> float:
+        """Ask there."""
+        return self._pool.submit(_ask, 'seconds', layer, backward).result()
+
+    def maps_seconds(self) -> float:
+        """Ask there."""
+        return self._pool.submit(_ask, 'maps_seconds').result()
+
+    def version(self, name: str) -> str:
+        """Return the version of the library that was imported there."""
+        return self._pool.submit(library_version, name).result()
+
+
+@contextmanager
+def _own_process(library: type[Library], layers: list[Convolution],
+                 clock: Callable[[], float], threads: int) -> Iterator[_SideElsewhere]:
+    """Open a library in a process that ends with the context."""
+    # As bytes: tensors would be shared with the other process, not copied.
+    told = pickle.dumps(layers)
+    with ProcessPoolExecutor(1, get_context('spawn'), end_with_parent) as pool:
+        yield _SideElsewhere(pool, library, told, clock, threads)
+
+
+_opened: list[Side] = []     # in a process of its own: the one side that it has
+
+
+def _open(library: type[Library], layers: bytes, clock: Callable[[], float], threads: int) -> bool:
+    """Open the side of this process; return whether it finds neighbors."""
+    os.environ['OMP_NUM_THREADS'] = str(threads)    # for runtimes that come with the library
+    torch.set_num_threads(threads)
+    _opened.append(SideHere(library, pickle.loads(layers), clock))
+    return _opened[0].finds_neighbors
+
+
+def _ask(method: str, *arguments) -> Any:
+    """Call the side of this process."""
+    return getattr(_opened[0], method)(*arguments)
 
 
 def library_table(against: dict[str, dict[str, Any]], setting: str) -> Table:

@@ -13,7 +13,7 @@ import tempfile
 
 import numpy as np
 from rescene4d_ros import __version__
-from rescene4d_ros.cli.bench_libraries import library_table, measure_library
+from rescene4d_ros.cli.bench_libraries import library_table, measure_libraries
 from rescene4d_ros.cli.clocks import add_clock, CLOCKS
 from rescene4d_ros.cli.flags import setting
 from rescene4d_ros.config import make
@@ -64,7 +64,8 @@ def add_arguments(segmenter: argparse.ArgumentParser) -> None:
                            help='of the cloud that the U-Net convolves')
     segmenter.add_argument('--against', nargs='+', choices=LIBRARIES, default=(),
                            help='libraries whose convolutions do the same work by turns with '
-                                'ours, on the CPU, without --backbone; a missing one is named')
+                                'ours, each in its own process, on the CPU, without '
+                                '--backbone; a missing one is named')
     add_clock(segmenter)
     segmenter.add_argument('--json', type=Path, metavar='FILE', help='write all numbers there')
 
@@ -163,9 +164,11 @@ def _beside_the_stages(options: argparse.Namespace, config: InferenceConfig, sca
     against = {}
     if options.against:
         layers = convolutions(unet.cpu(), feats, voxels)
-        for name in options.against:
-            with progress.status(name):
-                against[name] = measure_library(name, layers, options.repeats, clock)
+        with progress.status('libraries'):
+            for name, found in measure_libraries(options.against, layers, options.repeats, clock,
+                                                 options.threads):
+                against[name] = found
+                progress.print(f'{name}: done')
         console.print(library_table(against, f'U-Net {options.unet}, {len(voxels)} voxels, CPU, '
                                              f'threads: {options.threads}'))
     return {'visit_into_memory_s': into_memory, 'unet': options.unet,

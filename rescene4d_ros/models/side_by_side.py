@@ -4,17 +4,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import Protocol
 
-from rescene4d_ros.models.throughput import Convolution, least_of_each, PASSES
+import numpy as np
+from rescene4d_ros.models.throughput import Convolution, PASSES
 from rescene4d_ros.sparse import SubmConv3d, Voxels
-from rescene4d_ros.sparse.library_interface import (
-    kernel_edge,
-    Library,
-    LibraryConvolution,
-    Native,
-)
+from rescene4d_ros.sparse.library_interface import kernel_edge, Library
 import torch
-from torch import nn, Tensor
+from torch import nn
 
 MAPS = 'kernel_maps'
 
@@ -71,21 +68,39 @@ class SideBySide:
         return {name: seconds / self.ours_s[name] for name, seconds in self.theirs_s.items()}
 
 
-def side_by_side(layers: list[Convolution], library: type[Library], repeats: int,
-                 generator: torch.Generator, clock: Callable[[], float]) -> SideBySide:
+class Side(Protocol):
     """
-    Measure a library on the layers of a U-Net.
+    Does the work of all layers with one library, here or in a process of its own.
+
+    Attributes
+    ----------
+    finds_neighbors : bool
+        As of its `Library`.
+
+    """
+
+    finds_neighbors: bool
+
+    def results(self, layer: int, seed: int) -> list[np.ndarray]:
+        """Return features, their gradients and the kernel's of random rows, in our layout."""
+
+    def seconds(self, layer: int, backward: bool) -> float:
+        """Run one layer, and its gradients where asked for; return how long that took."""
+
+    def maps_seconds(self) -> float:
+        """Find voxels, levels and neighbors anew; return how long that took."""
+
+
+class SideHere:
+    """
+    Does the work in this process.
 
     Parameters
     ----------
+    library : type
+        `Native`, or one of `sparse.libraries.LIBRARIES`.
     layers : list of Convolution
         Of one pass of a U-Net, which begins at the finest level and reaches all; CPU.
-    library : type
-        One of `sparse.libraries.LIBRARIES`.
-    repeats : int
-        The fastest run counts, after one to warm up; ours and theirs by turns.
-    generator : Generator
-        Draws the features whose results are compared.
     clock : callable
         Returns seconds.
 
@@ -95,64 +110,100 @@ def side_by_side(layers: list[Convolution], library: type[Library], repeats: int
         The library is not there, or does not start; the message says why.
 
     """
-    pyramid = list(dict.fromkeys(layer.voxels for layer in layers))
-    levels = [pyramid.index(layer.voxels) for layer in layers]
-    ours, theirs = (kind(pyramid[0], len(pyramid)) for kind in (Native, library))
-    measured, difference = [], 0.0
-    for layer, level in zip(layers, levels):
-        pair = [each.convolution(layer.module, level) for each in (ours, theirs)]
-        difference = max(difference, _difference(*pair, layer, generator))
-        seconds = {name: least_of_each(
-            repeats, [_work(each, layer, name == 'forward_backward') for each in pair], clock)
-            for name in PASSES}
-        measured.append(LayerSideBySide(type(layer.module).__name__, layer.n_in, layer.ci,
-                                        layer.co, *({name: times[k] for name, times in
-                                                     seconds.items()} for k in (0, 1))))
-    ours_s = {name: sum(m.ours_s[name] for m in measured) for name in PASSES}
-    theirs_s = {name: sum(m.theirs_s[name] for m in measured) for name in PASSES}
-    if library.finds_neighbors:
-        probes = _probes(layers, levels)
-        works = [partial(_make_maps, kind, pyramid, probes) for kind in (Native, library)]
-        ours_s[MAPS], theirs_s[MAPS] = least_of_each(repeats, works, clock)
-    return SideBySide(ours_s, theirs_s, difference, measured)
 
+    def __init__(self, library: type[Library], layers: list[Convolution],
+                 clock: Callable[[], float]):
+        self.finds_neighbors = library.finds_neighbors
+        self._library, self._layers, self._clock = library, layers, clock
+        self._pyramid = list(dict.fromkeys(layer.voxels for layer in layers))
+        self._levels = [self._pyramid.index(layer.voxels) for layer in layers]
+        opened = library(self._pyramid[0], len(self._pyramid))
+        self._convolutions = [opened.convolution(layer.module, level)
+                              for layer, level in zip(layers, self._levels)]
 
-def _work(convolution: LibraryConvolution, layer: Convolution, backward: bool
-          ) -> Callable[[], None]:
-    """Return one convolution, and its gradients where asked for, as something to time."""
-    rows = torch.ones(layer.n_in, layer.ci)
-    rows.requires_grad_(backward and layer.wants_input_gradient)
-    wanted = [t for t in (convolution.weight, rows) if t.requires_grad]
-    grads = torch.ones(len(convolution.out_rows), layer.co)
+    def results(self, layer: int, seed: int) -> list[np.ndarray]:
+        """Return features, their gradients and the kernel's of random rows, in our layout."""
+        convolution, shape = self._convolutions[layer], self._layers[layer]
+        generator = torch.Generator().manual_seed(seed)
+        feats = torch.randn(shape.n_in, shape.ci, generator=generator)
+        grads = torch.randn(len(convolution.out_rows), shape.co, generator=generator)
+        rows = feats[convolution.in_rows].requires_grad_()
+        out = convolution.run(rows)
+        grad_rows, grad_weight = torch.autograd.grad(out, (rows, convolution.weight),
+                                                     grads[convolution.out_rows])
+        return [t.numpy() for t in (
+            torch.empty_like(out).index_copy(0, convolution.out_rows, out.detach()),
+            torch.empty_like(feats).index_copy(0, convolution.in_rows, grad_rows),
+            convolution.to_kernel(grad_weight))]
 
-    def run() -> None:
-        """Convolve."""
+    def seconds(self, layer: int, backward: bool) -> float:
+        """Run one layer, and its gradients where asked for; return how long that took."""
+        convolution, shape = self._convolutions[layer], self._layers[layer]
+        rows = torch.ones(shape.n_in, shape.ci)
+        rows.requires_grad_(backward and shape.wants_input_gradient)
+        wanted = [t for t in (convolution.weight, rows) if t.requires_grad]
+        grads = torch.ones(len(convolution.out_rows), shape.co)
+        start = self._clock()
         with torch.set_grad_enabled(backward):
             out = convolution.run(rows)
         if backward:
             torch.autograd.grad(out, wanted, grads)
-    return run
+        return self._clock() - start
+
+    def maps_seconds(self) -> float:
+        """Find voxels, levels and neighbors anew; return how long that took."""
+        probes = _probes(self._layers, self._levels)
+        start = self._clock()
+        _make_maps(self._library, self._pyramid, probes)
+        return self._clock() - start
 
 
-def _difference(ours: LibraryConvolution, theirs: LibraryConvolution, layer: Convolution,
-                generator: torch.Generator) -> float:
-    """Return the largest difference of features and gradients, over the largest of ours."""
-    feats = torch.randn(layer.n_in, layer.ci, generator=generator)
-    grads = torch.randn(len(ours.out_rows), layer.co, generator=generator)
-    pairs = zip(*(_results(each, feats, grads) for each in (ours, theirs)))
-    shares = [((a - b).abs().max() / a.abs().max()).nan_to_num(nan=torch.inf) for a, b in pairs]
+def side_by_side(layers: list[Convolution], ours: Side, theirs: Side, repeats: int,
+                 seed: int = 0) -> SideBySide:
+    """
+    Measure a library on the layers of a U-Net, by turns with ours.
+
+    Parameters
+    ----------
+    layers : list of Convolution
+        What both sides were made of.
+    ours, theirs : Side
+    repeats : int
+        The fastest run counts, after one to warm up.
+    seed : int
+        Of the features whose results are compared.
+
+    """
+    measured, difference = [], 0.0
+    for k, layer in enumerate(layers):
+        difference = max(difference, _difference(ours.results(k, seed), theirs.results(k, seed)))
+        times = {name: _least_by_turns(repeats, [partial(side.seconds, k, name == PASSES[1])
+                                                 for side in (ours, theirs)])
+                 for name in PASSES}
+        measured.append(LayerSideBySide(
+            type(layer.module).__name__, layer.n_in, layer.ci, layer.co,
+            *({name: both[side] for name, both in times.items()} for side in (0, 1))))
+    ours_s = {name: sum(m.ours_s[name] for m in measured) for name in PASSES}
+    theirs_s = {name: sum(m.theirs_s[name] for m in measured) for name in PASSES}
+    if theirs.finds_neighbors:
+        ours_s[MAPS], theirs_s[MAPS] = _least_by_turns(
+            repeats, [side.maps_seconds for side in (ours, theirs)])
+    return SideBySide(ours_s, theirs_s, difference, measured)
+
+
+def _least_by_turns(repeats: int, works: list[Callable[[], float]]) -> list[float]:
+    """Return the least that each work says of some turns, after one of each to warm up."""
+    for work in works:
+        work()
+    turns = [[work() for work in works] for _ in range(repeats)]
+    return [min(times) for times in zip(*turns)]
+
+
+def _difference(ours: list[np.ndarray], theirs: list[np.ndarray]) -> float:
+    """Return the largest difference, over the largest of ours; inf where not finite."""
+    shares = [np.nan_to_num(np.abs(a - b).max() / np.abs(a).max(), nan=np.inf)
+              for a, b in zip(ours, theirs)]
     return float(max(shares))
-
-
-def _results(convolution: LibraryConvolution, feats: Tensor, grads: Tensor) -> list[Tensor]:
-    """Return features, their gradients and the kernel's, with our rows and our layout."""
-    rows = feats[convolution.in_rows].requires_grad_()
-    out = convolution.run(rows)
-    grad_rows, grad_weight = torch.autograd.grad(out, (rows, convolution.weight),
-                                                 grads[convolution.out_rows])
-    return [torch.empty_like(out).index_copy(0, convolution.out_rows, out.detach()),
-            torch.empty_like(feats).index_copy(0, convolution.in_rows, grad_rows),
-            convolution.to_kernel(grad_weight)]
 
 
 def _probes(layers: list[Convolution], levels: list[int]) -> list[tuple[nn.Module, int]]:

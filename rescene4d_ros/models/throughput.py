@@ -1,9 +1,8 @@
 """How fast a backbone's sparse convolutions are, beside plain matrix products of their shapes."""
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from dataclasses import dataclass
-import math
 
 from rescene4d_ros.models.backbones.unet import SparseUNet
 from rescene4d_ros.sparse import DownConv3d, SubmConv3d, UpConv3d, Voxels
@@ -145,22 +144,13 @@ def _rate(layers: list[Convolution], unet: SparseUNet, feats: Tensor, voxels: Vo
 
 def least(repeats: int, work: Callable[[], object], clock: Callable[[], float]) -> float:
     """Return the shortest of some runs in seconds, after one to warm up."""
-    return least_of_each(repeats, (work,), clock)[0]
-
-
-def least_of_each(repeats: int, works: Iterable[Callable[[], object]],
-                  clock: Callable[[], float]) -> list[float]:
-    """Return the shortest run of each work in seconds, by turns, after one of each to warm up."""
-    works = list(works)
-    for work in works:
-        work()
-    times = [math.inf] * len(works)
+    work()
+    times = []
     for _ in range(repeats):
-        for k, work in enumerate(works):
-            start = clock()
-            work()
-            times[k] = min(times[k], clock() - start)
-    return times
+        start = clock()
+        work()
+        times.append(clock() - start)
+    return min(times)
 
 
 def _kernel_map(module: nn.Module, voxels: Voxels):

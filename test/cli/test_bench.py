@@ -1,10 +1,10 @@
 """`rescene4d bench` on small rooms: the tables and the file hold what they say."""
-from dataclasses import replace
+from importlib import import_module
 from io import StringIO
 import json
 import time
 
-from rescene4d_ros.cli.bench_libraries import library_table, measure_library
+from rescene4d_ros.cli.bench_libraries import library_table, measure_libraries
 from rescene4d_ros.cli.main import main
 from rescene4d_ros.data import write_sequence, write_snapshots
 from rescene4d_ros.inference import save_weights, WeightsInfo
@@ -51,27 +51,45 @@ def test_bench_of_the_segmenter(boxes_room, tmp_path, capsys):
     assert len(measured['against']) == len(LIBRARIES)
 
 
-def test_libraries_that_are_missing_or_wrong_have_a_row(monkeypatch):
-    """Neither ends the command; what goes into the file knows no infinity."""
-    class Broken(Native):
-        def convolution(self, module, level):
-            made = super().convolution(module, level)
-            return replace(made, run=lambda feats: made.run(feats) / 0)
+# A module that other processes find too.
+STRANGE_LIBRARIES = """
+from dataclasses import replace
+import os
+import signal
 
-    class Absent(Native):
-        def __init__(self, voxels, n_levels):
-            raise ImportError('expected the module absent')
+from rescene4d_ros.sparse.library_interface import Native
 
+class Broken(Native):
+    def convolution(self, module, level):
+        made = super().convolution(module, level)
+        return replace(made, run=lambda feats: made.run(feats) / 0)
+
+class Absent(Native):
+    def __init__(self, voxels, n_levels):
+        raise ImportError('expected the module absent')
+
+class Killed(Native):
+    def __init__(self, voxels, n_levels):
+        os.kill(os.getpid(), signal.SIGILL)     # as one built for another machine
+"""
+
+
+def test_libraries_that_are_missing_or_wrong_have_a_row(monkeypatch, tmp_path):
+    """None ends the command; what goes into the file knows no infinity."""
+    (tmp_path / 'strange_libraries.py').write_text(STRANGE_LIBRARIES)
+    monkeypatch.syspath_prepend(tmp_path)
+    strange = import_module('strange_libraries')
     voxels = Voxels.build(torch.cartesian_prod(*map(torch.arange, (1, 40, 5, 1))))
     layers = convolutions(SparseUNet(11, PRESETS['tiny']), torch.ones(len(voxels), 11), voxels)
-    found = {}
-    for kind in (Native, Broken, Absent):
+    for kind in (Native, strange.Broken, strange.Absent, strange.Killed):
         monkeypatch.setitem(LIBRARIES, kind.__name__, kind)
-        found[kind.__name__] = measure_library(kind.__name__, layers, 1, time.process_time)
+    found = dict(measure_libraries(('Native', 'Broken', 'Absent', 'Killed'), layers, 1,
+                                   time.process_time, 1))
     json.dumps(found, allow_nan=False)
     assert found['Native']['equal']
     assert not found['Broken']['equal']
     assert found['Absent'] == {'missing': 'expected the module absent'}
+    assert 'terminated abruptly' in found['Killed']['missing']
     told = StringIO()
     Console(width=200, file=told).print(library_table(found, 'a table'))
     rows = {line.split()[1]: line for line in told.getvalue().splitlines()

@@ -3,7 +3,7 @@ from dataclasses import replace
 from itertools import count
 
 from rescene4d_ros.models.backbones.unet import PRESETS, SparseUNet
-from rescene4d_ros.models.side_by_side import MAPS, side_by_side
+from rescene4d_ros.models.side_by_side import MAPS, side_by_side, SideHere
 from rescene4d_ros.models.throughput import convolutions, PASSES
 from rescene4d_ros.sparse import Voxels
 from rescene4d_ros.sparse.library_interface import Native
@@ -71,8 +71,8 @@ def layers():
 
 
 def compare(library, clock=None):
-    return side_by_side(layers(), library, 1, torch.Generator().manual_seed(0),
-                        clock or count().__next__)
+    clock, made = clock or count().__next__, layers()
+    return side_by_side(made, SideHere(Native, made, clock), SideHere(library, made, clock), 1)
 
 
 def test_ours_beside_ours_is_equal_and_as_fast():
