@@ -6,7 +6,8 @@ from collections.abc import Sequence
 import numpy as np
 from rescene4d_ros.geometry.surface import AllPairs, questions, Surface
 
-FIT_RADIUS = 0.05              # m; a point this near lies on the other's surface
+FIT_RADIUS = 0.04              # m; a point this near lies on the other's surface
+SLACK = 0.05                   # m; by which a part may reach beyond its whole
 WIDE = (0.30, 0.20, 0.12)      # m; a pair farther apart is no pair, then narrower;
 CLOSE = (0.08, 0.06)           # m; from here on with all points of the whole
 TURNS = 12                     # starting turns
@@ -80,7 +81,7 @@ def _rise(parts: Sequence[Surface], wholes: Sequence[Surface]) -> np.ndarray:
     """
     (low, high), (floor, top) = (np.array([side.limits[:, 2] for side in sides]).T
                                  for sides in (parts, wholes))
-    sticks_out = (low < floor - FIT_RADIUS) | (high > top + FIT_RADIUS)
+    sticks_out = (low < floor - SLACK) | (high > top + SLACK)
     up = (low + high) / 2 - (floor + top) / 2 + np.where(sticks_out, floor - low, 0)
     return up
 

@@ -16,7 +16,7 @@ CLEAR_POINTS = 200       # points, thinned, from which a view shows what a thing
 SLACK = 0.06             # m; by which the box of a view may exceed that of the whole
 MIN_PAIRS = 16           # of observation and object, from which their usual likeness is known
 MAX_USUAL = 0.9          # cosine of any two objects that is still taken as the usual one
-GOOD_FIT = 0.9           # share of the lesser view from which its shape says nothing against it
+GOOD_FIT = 0.9           # share of the lesser view from which no better motion is searched
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,12 @@ from dataclasses import dataclass
 import numpy as np
 from rescene4d_ros.config import param
 from rescene4d_ros.geometry.visibility import Place, PlaceEvidence
-from rescene4d_ros.memory.evidence import Evidence, GOOD_FIT
+from rescene4d_ros.memory.evidence import Evidence
 from rescene4d_ros.memory.records import ObjectRecord
 
 FORBIDDEN = -1e3         # score of a pair that cannot be
+USUAL_OBJECTS = 15       # in view in the rooms that the weights are fitted to
+OTHER_ROOMS = 10         # objects of any room that count beside those of this one
 
 
 @dataclass(frozen=True)
@@ -24,15 +26,15 @@ class AssociationConfig:
     feature: float = param(2.0, 'Per cosine of the query features above one half.', ge=0, le=20)
     kind: float = param(1.5, 'Per agreement of the class posteriors above one half.', ge=0,
                         le=20)
-    size: float = param(11.0, 'Per likeness of the boxes above four fifths.', ge=0, le=50)
+    size: float = param(17.0, 'Per likeness of the boxes above four fifths.', ge=0, le=50)
     misfit: float = param(0.5, 'Cost where neither box fits into the other.', ge=0, le=20)
-    shape: float = param(9.5, 'Cost per share of the lesser view, above one tenth, that finds no '
-                         'surface on the other after the best motion.', ge=0, le=50)
+    shape: float = param(8.0, 'Cost per share of the lesser view that finds no surface on the '
+                         'other after the best motion.', ge=0, le=50)
     nearness: float = param(1.7, 'For being near the old place.', ge=0, le=10)
     nearness_m: float = param(2.0, 'Distance at which nearness has faded to 1/e.', unit='m',
                               ge=0.1, le=100)
-    left: float = param(1.4, 'Cost of an object standing elsewhere than before.', ge=0, le=20)
-    returned: float = param(2.0, 'The same where it was gone: to be back is rarer than to move.',
+    left: float = param(1.0, 'Cost of an object standing elsewhere than before.', ge=0, le=20)
+    returned: float = param(1.5, 'The same where it was gone: to be back is rarer than to move.',
                             ge=0, le=20)
     unseen: float = param(10.0, 'Cost, with distance, where neither the old place was looked at '
                           'now nor the new one before: two things are likelier then than one.',
@@ -77,16 +79,51 @@ def score_pairs(e: Evidence, leaving: np.ndarray, config: AssociationConfig) -> 
     # the fewer points a view has, the less weighs what speaks against it.
     size = config.size * np.maximum(e.size - 0.8, 0) - config.misfit * e.clarity * ~e.nests
     color = np.clip(config.color * e.color, -5, 4)
-    looks = (np.where(color < 0, e.clarity * color, color) + config.feature * (e.feature - 0.5)
+    color = np.where(color < 0, e.clarity * color, color)
+    looks = (color - usual_color(color) + config.feature * (e.feature - 0.5)
              + config.kind * (e.kind - 0.5) + size)
-    shape = e.clarity * np.clip(config.shape * (np.nan_to_num(e.shape, nan=1.0) - GOOD_FIT), -6, 0)
+    shape = e.clarity * np.clip(config.shape * (np.nan_to_num(e.shape, nan=1.0) - 1), -6, 0)
     near = np.exp(-e.distance / config.nearness_m)
-    moved = config.nearness * near - leaving + shape
+    moved = config.nearness * near - leaving + shape - rarer_in_crowds(len(e.fresh))
     # In a room never entered stands another thing; what was pushed within a corner may be this.
     moved = moved - config.unseen * (1 - near) * np.nan_to_num(e.fresh)[:, None] * e.unseen
     score = config.query * query + looks + np.where(
         stays, config.place * (e.place - 0.5), moved)
     return np.where(stays | fits | e.nests, score, FORBIDDEN)
+
+
+def rarer_in_crowds(n: int) -> float:
+    """
+    Return how much less likely each absent object is what stands elsewhere, among n in view.
+
+    To twice as many objects twice as many are added between visits, while each of those that
+    were there comes back only once. Fewer than usual may be the view of a corner: no matter.
+    """
+    return float(np.log(max(n, USUAL_OBJECTS) / USUAL_OBJECTS))
+
+
+def usual_color(color: np.ndarray) -> np.ndarray:
+    """
+    Return how much likelier each observation's color is in this room than in any.
+
+    A color that half of the room has tells nothing apart; so this is taken off the evidence,
+    which compares with any two objects. Few objects do not show what is usual, hence some of
+    other rooms count beside them.
+
+    Parameters
+    ----------
+    color : ndarray (M, O), float64
+        Log likelihood ratio of the colors being one object's, not those of any two.
+
+    Returns
+    -------
+    ndarray (M, O), float64
+        Logarithm of the mean ratio over the other objects: each but that of the pair.
+
+    """
+    ratio = np.exp(color)
+    others = np.maximum(ratio.sum(1, keepdims=True) - ratio, 0.0)
+    return np.log((OTHER_ROOMS + others) / (OTHER_ROOMS + color.shape[1] - 1))
 
 
 def reason_of(e: Evidence, m: int, o: int, config: AssociationConfig) -> str:

@@ -39,7 +39,7 @@ def test_every_part_fits_after_every_motion(degrees, part):
     view = view[{'all': view[:, 2] > -9, 'upper': view[:, 2] > 0.5, 'left': view[:, 1] > 0.05,
                  'few': view[:, 2] > 0.85}[part]]
     moved = transform(upright(np.radians(degrees), (3.0, -7.0, 0.0)), view).astype(np.float32)
-    assert into(moved, chair()) > 0.85
+    assert into(moved, chair()) > 0.8
 
 
 @pytest.mark.parametrize('other', [

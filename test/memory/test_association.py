@@ -11,6 +11,7 @@ from rescene4d_ros.geometry.visibility import Place, PlaceEvidence
 from rescene4d_ros.memory.association import associate, AssociationConfig
 from rescene4d_ros.memory.lookalikes import find_alternatives, loss_of_others
 from rescene4d_ros.memory.records import ObjectRecord, Observation
+from rescene4d_ros.memory.scoring import OTHER_ROOMS, usual_color, USUAL_OBJECTS
 from rescene4d_ros.structures import ObjectState
 from scipy.optimize import linear_sum_assignment
 
@@ -151,6 +152,45 @@ def test_confidence_is_that_of_all_choices():
     alone = link([seen(shape(at=(2, 2), seed=1))], records[:1]).confidence
     assert list(twins.values()) == pytest.approx([0.25], abs=0.03)
     assert alone[1] > 0.9
+
+
+def odds_of_a_move_among(n: int) -> float:
+    """Return how likely a plain chair is to have moved, not to be new, among n others."""
+    def plain(side):
+        return replace(side, color=np.zeros(0, np.float32), feature=np.zeros(0, np.float32))
+    slabs = [shape((3, 2, 0.1), at=(10 * k, 10), seed=k) for k in range(n)]
+    result = link([plain(seen(shape(at=(1, 1), seed=1, n=3000))),
+                   *(plain(seen(xyz)) for xyz in slabs)],
+                  [plain(known(7, shape(n=3000))),
+                   *(plain(known(k + 20, xyz)) for k, xyz in enumerate(slabs))])
+    assert result.links == {0: 7, **{k + 1: k + 20 for k in range(n)}}
+    return result.confidence[7] / (1 - result.confidence[7])
+
+
+def test_twice_as_many_objects_make_a_move_half_as_likely():
+    few, some, twice = (odds_of_a_move_among(n) for n in (4, 29, 59))
+    assert some / twice == pytest.approx(2)
+    assert few / some == pytest.approx(30 / USUAL_OBJECTS)
+    assert odds_of_a_move_among(9) == pytest.approx(few)
+
+
+def test_color_that_the_room_is_full_of_tells_nothing_apart():
+    def among(color):
+        slabs = [shape((3, 2, 0.1), at=(10 * k, 10), seed=k) for k in range(60)]
+        return link([seen(shape((0.5, 0.5, 0.8), at=(3, 1), seed=1)),
+                     *(seen(xyz, TABLE, color) for xyz in slabs)],
+                    [known(7, shape()),
+                     *(known(k + 20, xyz, TABLE, color) for k, xyz in enumerate(slabs))])
+    assert among(BLUE).links[0] == 7
+    assert among(RED).births == (0,)
+
+
+@pytest.mark.parametrize('seed', range(4))
+def test_usual_color_is_the_mean_over_all_other_objects(seed):
+    color = np.random.default_rng(seed).uniform(-5, 4, (5, seed * 20 + 1))
+    for m, o in np.ndindex(color.shape):
+        pool = [*np.exp(np.delete(color[m], o)), *[1.0] * OTHER_ROOMS]
+        assert usual_color(color)[m, o] == pytest.approx(np.log(np.mean(pool)))
 
 
 def test_piece_of_a_split_mask_is_part_of_its_object():
