@@ -152,7 +152,7 @@ def test_too_large_scan_is_refused_and_leaves_nothing(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=200)
 @given(st.lists(st.floats(-1, 1), min_size=3, max_size=3).filter(
     lambda v: np.linalg.norm(v) > 0.01))
 def test_octahedral_normals(v):

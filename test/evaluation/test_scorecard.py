@@ -91,7 +91,7 @@ def test_nothing_found():
     assert card.right_changes == 0
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.lists(st.tuples(st.integers(0, 3), st.integers(0, 3)), min_size=1, max_size=40),
        st.sampled_from([0.1, 0.25, 0.5]))
 def test_matching_equals_brute_force(pairs, min_iou):

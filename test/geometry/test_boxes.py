@@ -27,7 +27,7 @@ def grid_of(box: Box, n: int = 24) -> np.ndarray:
     return transform(box.map_T_box, np.stack(np.meshgrid(*axes), -1).reshape(-1, 3))
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(boxes)
 def test_fit_finds_the_box_that_made_the_points(box):
     fitted = fit_box(grid_of(box), trim=0.0)
@@ -55,7 +55,7 @@ def test_fit_of_no_points_says_so():
         fit_box(np.zeros((0, 3)))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(boxes, boxes)
 def test_iou_is_the_counted_one(a, b):
     low = np.minimum(bounds(a)[0], bounds(b)[0])
@@ -79,7 +79,6 @@ def test_corners_turn_with_the_box():
     assert turned == pytest.approx(np.array([[1.5, 0], [1.5, 2], [0.5, 2], [0.5, 0]]))
 
 
-@settings(deadline=None)
 @given(st.lists(st.tuples(boxes, boxes), min_size=1, max_size=4))
 def test_iou_is_never_more_than_by_axis_aligned_bounds(pairs):
     most = most_iou(*zip(*pairs))

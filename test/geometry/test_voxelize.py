@@ -10,7 +10,7 @@ from rescene4d_ros.errors import ScanError
 from rescene4d_ros.geometry.voxels import voxelize
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(xyz=arrays(np.float32, st.tuples(st.integers(0, 40), st.just(3)),
                   elements=st.floats(-3, 3, width=32)),
        size=st.sampled_from([0.02, 0.25, 1.0]))

@@ -70,14 +70,14 @@ def assert_same(a, b):
             assert new == old, field.name
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(OBJECTS)
 def test_object_survives(item):
     """A remembered object is the same after the message."""
     assert_same(item, conversions.object_from_msg(conversions.object_to_msg(item)))
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(CHANGES)
 def test_change_survives(change):
     """A change is the same after the message."""

@@ -1,5 +1,5 @@
 """Who replays our messages sees the last scene, whatever came before and whenever it joined."""
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 import numpy as np
 import pytest
@@ -30,7 +30,6 @@ SCENES = st.lists(st.dictionaries(st.integers(1, 12), st.sampled_from(ObjectStat
                   max_size=6)
 
 
-@settings(deadline=None)
 @given(SCENES, st.integers(0, 5))
 def test_replay_leaves_exactly_the_last_scene(scenes, joined):
     """Neither ghosts of earlier scenes nor fragments for who joins late."""

@@ -34,7 +34,7 @@ def inside(points, rectangle, margin):
     return (np.abs(local) <= np.array([w, d]) / 2 + margin).all(axis=1)
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 @given(rectangles, rectangles)
 def test_overlap_agrees_with_points(a, b):
     """A common point proves it; no common point of the grown ones disproves it."""

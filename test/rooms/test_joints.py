@@ -43,7 +43,7 @@ def test_joint_scales_turns_and_slides():
     np.testing.assert_array_equal(both.at(points, 0.0), points)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(st.tuples(*[st.floats(-3, 3)] * 3), st.tuples(*[st.floats(-2, 2)] * 3),
        st.tuples(*[st.floats(0.3, 2)] * 3), st.floats(-3, 3), st.floats(0, 1))
 def test_block_encloses_its_part(pivot, slide, scale, turn, state):

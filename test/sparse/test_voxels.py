@@ -15,7 +15,7 @@ def coords_of(rows: set[tuple[int, int, int, int]]) -> torch.Tensor:
 rows_strategy = st.sets(st.tuples(st.integers(0, 2), *[st.integers(-4, 4)] * 3), max_size=60)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(rows=rows_strategy, kernel_size=st.sampled_from([1, 3, 5]))
 def test_neighbors_equal_brute_force(rows, kernel_size):
     voxels = Voxels.build(coords_of(rows))
@@ -30,7 +30,7 @@ def test_neighbors_equal_brute_force(rows, kernel_size):
         assert table[k].tolist() == expected
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(rows=rows_strategy)
 def test_down_is_absolute_floor(rows):
     voxels = Voxels.build(coords_of(rows))
@@ -75,7 +75,7 @@ def test_bad_coordinates_are_named(coords, text):
         Voxels.build(coords)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(rows=rows_strategy)
 def test_joined_visits_are_as_built_together(rows):
     """Neighbors, levels and what is computed on them; maps made for a visit before serve too."""
