@@ -9,6 +9,7 @@ import math
 from multiprocessing import get_context
 import os
 import pickle
+import time
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,7 @@ import torch
 MEASURED = (MAPS, *PASSES)
 # Sums of some hundred products in another order differ by a millionth, a wrong row by about one.
 SAME = 1e-4
+ASLEEP = 0.02    # s; OpenMP threads that have no work spin for some milliseconds
 
 
 def measure_libraries(names: Sequence[str], layers: list[Convolution], repeats: int,
@@ -85,11 +87,13 @@ class _SideElsewhere:
         return self._pool.submit(_ask, 'results', layer, seed).result()
 
     def seconds(self, layer: int, backward: bool) -> float:
-        """Ask there."""
+        """Ask there, once the other side's threads are asleep."""
+        time.sleep(ASLEEP)
         return self._pool.submit(_ask, 'seconds', layer, backward).result()
 
     def maps_seconds(self) -> float:
-        """Ask there."""
+        """Ask there, once the other side's threads are asleep."""
+        time.sleep(ASLEEP)
         return self._pool.submit(_ask, 'maps_seconds').result()
 
     def version(self, name: str) -> str:

@@ -143,19 +143,26 @@ class SideHere:
         rows.requires_grad_(backward and shape.wants_input_gradient)
         wanted = [t for t in (convolution.weight, rows) if t.requires_grad]
         grads = torch.ones(len(convolution.out_rows), shape.co)
+
+        def work() -> None:
+            """Convolve."""
+            with torch.set_grad_enabled(backward):
+                out = convolution.run(rows)
+            if backward:
+                torch.autograd.grad(out, wanted, grads)
+        return self._second_run(work)
+
+    def _second_run(self, work: Callable[[], None]) -> float:
+        """Return the seconds of a run whose threads and caches are awake, as within a network."""
+        work()
         start = self._clock()
-        with torch.set_grad_enabled(backward):
-            out = convolution.run(rows)
-        if backward:
-            torch.autograd.grad(out, wanted, grads)
+        work()
         return self._clock() - start
 
     def maps_seconds(self) -> float:
         """Find voxels, levels and neighbors anew; return how long that took."""
         probes = _probes(self._layers, self._levels)
-        start = self._clock()
-        _make_maps(self._library, self._pyramid, probes)
-        return self._clock() - start
+        return self._second_run(partial(_make_maps, self._library, self._pyramid, probes))
 
 
 def side_by_side(layers: list[Convolution], ours: Side, theirs: Side, repeats: int,
@@ -169,7 +176,7 @@ def side_by_side(layers: list[Convolution], ours: Side, theirs: Side, repeats: i
         What both sides were made of.
     ours, theirs : Side
     repeats : int
-        The fastest run counts, after one to warm up.
+        The fastest run counts; before each, one to warm up.
     seed : int
         Of the features whose results are compared.
 
@@ -192,9 +199,7 @@ def side_by_side(layers: list[Convolution], ours: Side, theirs: Side, repeats: i
 
 
 def _least_by_turns(repeats: int, works: list[Callable[[], float]]) -> list[float]:
-    """Return the least that each work says of some turns, after one of each to warm up."""
-    for work in works:
-        work()
+    """Return the least that each work says of some turns."""
     turns = [[work() for work in works] for _ in range(repeats)]
     return [min(times) for times in zip(*turns)]
 
