@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import contextmanager
 from dataclasses import asdict
+from functools import partial
 import math
 from multiprocessing import get_context
 import os
@@ -56,16 +57,18 @@ def measure_libraries(names: Sequence[str], layers: list[Convolution], repeats: 
         alone: why it cannot be measured.
 
     """
-    with _own_process(Native, layers, clock, threads) as ours:
+    # As bytes: tensors would be shared with the other processes, not copied.
+    open_side = partial(_own_process, pickle.dumps(layers), clock, threads)
+    with open_side(Native) as ours:
         for name in names:
-            yield name, _measure(name, ours, layers, repeats, clock, threads)
+            yield name, _measure(name, ours, open_side, layers, repeats)
 
 
-def _measure(name: str, ours: Side, layers: list[Convolution], repeats: int,
-             clock: Callable[[], float], threads: int) -> dict[str, Any]:
+def _measure(name: str, ours: Side, open_side: Callable, layers: list[Convolution],
+             repeats: int) -> dict[str, Any]:
     """Measure one library; see `measure_libraries`."""
     try:
-        with _own_process(LIBRARIES[name], layers, clock, threads) as theirs:
+        with open_side(LIBRARIES[name]) as theirs:
             measured = side_by_side(layers, ours, theirs, repeats)
             found = theirs.version(name)
     except Exception as error:  # what a library cannot do here is no reason to lose the rest
@@ -102,19 +105,17 @@ class _SideElsewhere:
 
 
 @contextmanager
-def _own_process(library: type[Library], layers: list[Convolution],
-                 clock: Callable[[], float], threads: int) -> Iterator[_SideElsewhere]:
+def _own_process(layers: bytes, clock: Callable[[], float], threads: int,
+                 library: type[Library]) -> Iterator[_SideElsewhere]:
     """Open a library in a process that ends with the context."""
-    # As bytes: tensors would be shared with the other process, not copied.
-    told = pickle.dumps(layers)
     with ProcessPoolExecutor(1, get_context('spawn'), end_with_parent) as pool:
-        yield _SideElsewhere(pool, library, told, clock, threads)
+        yield _SideElsewhere(pool, layers, clock, threads, library)
 
 
 _opened: list[Side] = []     # in a process of its own: the one side that it has
 
 
-def _open(library: type[Library], layers: bytes, clock: Callable[[], float], threads: int) -> bool:
+def _open(layers: bytes, clock: Callable[[], float], threads: int, library: type[Library]) -> bool:
     """Open the side of this process; return whether it finds neighbors."""
     os.environ['OMP_NUM_THREADS'] = str(threads)    # for runtimes that come with the library
     torch.set_num_threads(threads)
