@@ -4,6 +4,7 @@ Build for pip: CMake generates and compiles the interfaces, its install tree goe
 ROS users never run this file: colcon reads <build_type>ament_cmake</build_type> in package.xml
 and calls CMakeLists.txt directly.
 """
+
 from importlib.util import find_spec
 import os
 from pathlib import Path
@@ -20,9 +21,21 @@ HERE = Path(__file__).resolve().parent
 ROS_IS_SOURCED = bool(os.environ.get('ROS_DISTRO') and os.environ.get('AMENT_PREFIX_PATH'))
 ROS_WHEELS = ['ros-rclpy[fastrtps]==9.1.2', 'ros-common-interfaces==5.5.1']
 LIBRARIES = [
-    'matplotlib', 'numba', 'numpy', 'open3d-cpu', 'Pillow', 'PyYAML', 'rich', 'rosbags',
-    'safetensors', 'scipy', 'SQLAlchemy>=2', 'torch', 'tqdm',
-    'trimesh']                      # pinned in requirements.txt
+    'matplotlib',
+    'numba',
+    'numpy',
+    'open3d-cpu',
+    'Pillow',
+    'PyYAML',
+    'rich',
+    'rosbags',
+    'safetensors',
+    'scipy',
+    'SQLAlchemy>=2',
+    'torch',
+    'tqdm',
+    'trimesh',
+]  # pinned in requirements.txt
 
 
 def ros_environment():
@@ -31,12 +44,18 @@ def ros_environment():
         return dict(os.environ)
     spec = find_spec('rosidl_adapter')
     if spec is None:
-        raise SystemExit('expected the ROS 2 wheels that pyproject.toml names, found none; '
-                         'run `make setup` or `pip install .`')
+        raise SystemExit(
+            'expected the ROS 2 wheels that pyproject.toml names, found none; '
+            'run `make setup` or `pip install .`'
+        )
     prefix = str(Path(spec.origin).parents[4])  # <prefix>/lib/pythonX.Y/site-packages/<module>/
     libraries = [prefix + '/lib', os.environ.get('LD_LIBRARY_PATH')]
-    return dict(os.environ, CMAKE_PREFIX_PATH=prefix, AMENT_PREFIX_PATH=prefix,
-                LD_LIBRARY_PATH=os.pathsep.join(filter(None, libraries)))
+    return dict(
+        os.environ,
+        CMAKE_PREFIX_PATH=prefix,
+        AMENT_PREFIX_PATH=prefix,
+        LD_LIBRARY_PATH=os.pathsep.join(filter(None, libraries)),
+    )
 
 
 class CMakeBuild(build_py):
@@ -46,23 +65,42 @@ class CMakeBuild(build_py):
         """Configure, compile, and collect what CMake installed."""
         build = Path(self.get_finalized_command('build').build_temp).resolve() / 'cmake'
         stage = build / 'stage'
-        shutil.rmtree(build, ignore_errors=True)    # its cache names pip's last build environment
+        shutil.rmtree(build, ignore_errors=True)  # its cache names pip's last build environment
         env = ros_environment()
         subprocess.check_call(
-            ['cmake', '-S', str(HERE), '-B', str(build), '-DCMAKE_BUILD_TYPE=Release',
-             '-DBUILD_TESTING=OFF', f'-DCMAKE_INSTALL_PREFIX={stage}',
-             f'-DPython3_EXECUTABLE={sys.executable}',
-             *(['-G', 'Ninja'] if shutil.which('ninja') else [])], env=env)
-        subprocess.check_call(['cmake', '--build', str(build), '--target', 'install',
-                               '-j', str(os.cpu_count())], env=env)
+            [
+                'cmake',
+                '-S',
+                str(HERE),
+                '-B',
+                str(build),
+                '-DCMAKE_BUILD_TYPE=Release',
+                '-DBUILD_TESTING=OFF',
+                f'-DCMAKE_INSTALL_PREFIX={stage}',
+                f'-DPython3_EXECUTABLE={sys.executable}',
+                *(['-G', 'Ninja'] if shutil.which('ninja') else []),
+            ],
+            env=env,
+        )
+        subprocess.check_call(
+            ['cmake', '--build', str(build), '--target', 'install', '-j', str(os.cpu_count())],
+            env=env,
+        )
         package = next(stage.glob(f'**/*-packages/{NAME}'))
-        shutil.rmtree(Path(self.build_lib) / NAME, ignore_errors=True)     # modules since removed
-        shutil.copytree(package, Path(self.build_lib) / NAME, dirs_exist_ok=True,
-                        ignore=shutil.ignore_patterns('*.c', '__pycache__'))
-        for path in sorted(stage.rglob('*')):       # .so files, launch, config, msg, ament index
+        shutil.rmtree(Path(self.build_lib) / NAME, ignore_errors=True)  # modules since removed
+        shutil.copytree(
+            package,
+            Path(self.build_lib) / NAME,
+            dirs_exist_ok=True,
+            ignore=shutil.ignore_patterns('*.c', '__pycache__'),
+        )
+        for path in sorted(stage.rglob('*')):  # .so files, launch, config, msg, ament index
             where = path.relative_to(stage)
-            if path.is_file() and where.parts[0] in ('lib', 'share') and not any(
-                    part.endswith('-packages') for part in where.parts):
+            if (
+                path.is_file()
+                and where.parts[0] in ('lib', 'share')
+                and not any(part.endswith('-packages') for part in where.parts)
+            ):
                 self.distribution.data_files.append((str(where.parent), [str(path)]))
 
 
@@ -85,8 +123,10 @@ setup(
     distclass=BinaryDistribution,
     cmdclass={'build_py': CMakeBuild},
     install_requires=LIBRARIES + ([] if ROS_IS_SOURCED else ROS_WHEELS),
-    extras_require={'postgresql': ['psycopg[binary]>=3.2'],
-                    'test': ['hypothesis', 'pytest', 'ruff'],
-                    'train': ['tensorboard']},
+    extras_require={
+        'postgresql': ['psycopg[binary]>=3.2'],
+        'test': ['hypothesis', 'pytest', 'ruff'],
+        'train': ['tensorboard'],
+    },
     entry_points={'console_scripts': ['rescene4d = rescene4d_ros.cli.main:main']},
 )

@@ -10,6 +10,7 @@ together but as many visits in all; scores each on the test set with `rescene4d 
 prediction and visit by visit with matching, and writes `ablation.md` and `ablation.json`. What was
 stopped goes on: run it again.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -21,14 +22,16 @@ from statistics import mean, stdev
 
 from rescene4d_ros.cli.flags import setting
 from rescene4d_ros.cli.main import main as rescene4d
-from rescene4d_ros.inference import read_weights
+from rescene4d_ros.inference.weights import read_weights
 from rescene4d_ros.models.backbones.unet import PRESETS as UNETS
 from rescene4d_ros.processes import each_result
 from rescene4d_ros.training import Recipe
 
-OFF = {'contrastive': 'losses.contrastive_weight=0',
-       'mask pooling': 'model.temporal_mask_pooling=off',
-       'serialization': 'model.temporal_serialization=off'}
+OFF = {
+    'contrastive': 'losses.contrastive_weight=0',
+    'mask pooling': 'model.temporal_mask_pooling=off',
+    'serialization': 'model.temporal_serialization=off',
+}
 PER_VISIT = 'per visit'
 METHODS = ('joint', 'per_visit_geometric', 'per_visit_semantic')
 SCORES = ('t_map', 't_map50', 't_map25', 'map', 'visit_0_map', 't_mrec', 'id_switch_rate')
@@ -48,12 +51,13 @@ def variants_of(recipe: Recipe) -> dict[str, list[str]]:
         name, value = setting(text)
         section, key = name.split('.')
         if getattr(getattr(recipe, section), key) in (value, 'off'):
-            raise SystemExit(f'ablation: expected a recipe with {strategy}, got {name} off; turn '
-                             'it on with --set')
+            raise SystemExit(
+                f'ablation: expected a recipe with {strategy}, got {name} off; turn '
+                'it on with --set'
+            )
     alone = {s: [text for other, text in off.items() if other != s] for s in off}
     single = ['train.p_single=1', f'train.batch={recipe.train.batch * recipe.train.max_visits}']
-    return {'none': list(off.values()), **alone, 'all': [],
-            PER_VISIT: [*off.values(), *single]}
+    return {'none': list(off.values()), **alone, 'all': [], PER_VISIT: [*off.values(), *single]}
 
 
 def claim(out: Path, told: dict) -> None:
@@ -61,8 +65,10 @@ def claim(out: Path, told: dict) -> None:
     out.mkdir(parents=True, exist_ok=True)
     path = out / 'settings.json'
     if path.exists() and json.loads(path.read_text()) != told:
-        raise SystemExit(f'{out}: expected runs with these settings, got a folder of others '
-                         f'({path}); take another --out')
+        raise SystemExit(
+            f'{out}: expected runs with these settings, got a folder of others '
+            f'({path}); take another --out'
+        )
     path.write_text(json.dumps(told, indent=1) + '\n')
 
 
@@ -75,22 +81,42 @@ def run_one(folder: Path, settings: list[str], options: argparse.Namespace) -> d
     """Train and score one variant, as far as that is not done; return its scores by method."""
     metrics = folder / 'evaluate' / 'metrics.json'
     if not metrics.exists():
-        train = ['train', str(options.config), '--out', str(folder), '--prepared',
-                 str(options.out / 'prepared'), '--threads', str(options.threads), '--workers',
-                 str(options.workers)]
+        train = [
+            'train',
+            str(options.config),
+            '--out',
+            str(folder),
+            '--prepared',
+            str(options.out / 'prepared'),
+            '--threads',
+            str(options.threads),
+            '--workers',
+            str(options.workers),
+        ]
         train += [part for data in options.data for part in ('--data', data)]
         train += [part for text in settings for part in ('--set', text)]
         train += ['--val', str(options.val)] if options.val else []
         train += ['--init', str(options.init)] if options.init else []
         train += ['--resume'] if (folder / 'checkpoint.pt').exists() else []
-        evaluate = ['evaluate', '--data', str(options.test), '--methods', *METHODS, '--weights',
-                    str(folder / 'weights.safetensors'), '--out', str(folder / 'evaluate'),
-                    '--torch-threads', str(options.threads)]
+        evaluate = [
+            'evaluate',
+            '--data',
+            str(options.test),
+            '--methods',
+            *METHODS,
+            '--weights',
+            str(folder / 'weights.safetensors'),
+            '--out',
+            str(folder / 'evaluate'),
+            '--torch-threads',
+            str(options.threads),
+        ]
         evaluate += ['--limit', str(options.limit)] if options.limit else []
         folder.mkdir(parents=True, exist_ok=True)
         # Trained again, weights would be the same and their file not, which evaluate refuses.
-        for command in (evaluate,) if is_trained(folder / 'weights.safetensors') else (
-                train, evaluate):
+        for command in (
+            (evaluate,) if is_trained(folder / 'weights.safetensors') else (train, evaluate)
+        ):
             with open(folder / 'log.txt', 'a') as log, redirect_stdout(log), redirect_stderr(log):
                 code = rescene4d(command)
             if code:
@@ -108,8 +134,10 @@ def is_trained(weights: Path) -> bool:
 
 def flat(scores: dict) -> dict[str, float | None]:
     """Return the scores of the table by name."""
-    return {**{name: scores[name] for name in SCORES},
-            **{f't_mrec {kind}': value for kind, value in scores['t_mrec_by_change'].items()}}
+    return {
+        **{name: scores[name] for name in SCORES},
+        **{f't_mrec {kind}': value for kind, value in scores['t_mrec_by_change'].items()},
+    }
 
 
 def table(runs: dict[str, list[dict]]) -> str:
@@ -135,8 +163,14 @@ def parsed(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument('--val', type=Path, help='for curves; decides nothing')
     parser.add_argument('--test', type=Path, required=True)
     parser.add_argument('--out', type=Path, required=True)
-    parser.add_argument('--set', dest='settings', action='append', default=[],
-                        metavar='SECTION.KEY=VALUE', help='for all runs')
+    parser.add_argument(
+        '--set',
+        dest='settings',
+        action='append',
+        default=[],
+        metavar='SECTION.KEY=VALUE',
+        help='for all runs',
+    )
     parser.add_argument('--seeds', type=int, nargs='+', default=[0], help='of training')
     parser.add_argument('--init', type=Path, help='weights that all runs start from')
     parser.add_argument('--variants', nargs='+', metavar='NAME', help='only these')
@@ -153,27 +187,43 @@ def main(arguments: list[str] | None = None) -> None:
     recipe = Recipe.read(options.config, dict(map(setting, options.settings)))
     variants = variants_of(recipe)
     if unknown := set(options.variants or ()) - set(variants):
-        raise SystemExit(f'--variants: expected some of {", ".join(variants)}, got '
-                         f'{", ".join(sorted(unknown))}')
+        raise SystemExit(
+            f'--variants: expected some of {", ".join(variants)}, got {", ".join(sorted(unknown))}'
+        )
     variants = {name: variants[name] for name in options.variants or variants}
-    claim(options.out, {'recipe': asdict(recipe), 'data': options.data,
-                        'test': str(options.test), 'limit': options.limit,
-                        'init': str(options.init or '')})
+    claim(
+        options.out,
+        {
+            'recipe': asdict(recipe),
+            'data': options.data,
+            'test': str(options.test),
+            'limit': options.limit,
+            'init': str(options.init or ''),
+        },
+    )
     jobs = []
     for seed in options.seeds:
         for name, settings in variants.items():
-            jobs.append((folder_of(options.out, name, seed),
-                         [*options.settings, *settings, f'train.seed={seed}'], options))
+            jobs.append(
+                (
+                    folder_of(options.out, name, seed),
+                    [*options.settings, *settings, f'train.seed={seed}'],
+                    options,
+                )
+            )
     done = {}
     for (folder, *_), scores in each_result(run_one, jobs, options.jobs):
         done[folder] = scores
         print(f'{len(done)} of {len(jobs)}: {folder.name}', flush=True)
-    runs = {name: [done[folder_of(options.out, name, seed)] for seed in options.seeds]
-            for name in variants}
+    runs = {
+        name: [done[folder_of(options.out, name, seed)] for seed in options.seeds]
+        for name in variants
+    }
     text = table(runs)
     (options.out / 'ablation.md').write_text(text)
-    (options.out / 'ablation.json').write_text(json.dumps(
-        {'seeds': options.seeds, 'runs': runs}, indent=1) + '\n')
+    (options.out / 'ablation.json').write_text(
+        json.dumps({'seeds': options.seeds, 'runs': runs}, indent=1) + '\n'
+    )
     print(text)
 
 

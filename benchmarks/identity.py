@@ -7,6 +7,7 @@ Makes rooms of four visits as `rescene4d rooms sample` does, from seeds that no 
 runs segmenter and memory on them as the node does. With `--true-masks` the segmenter is replaced
 by the truth, every visit on its own and without features: what the memory alone can do.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -16,13 +17,14 @@ from pathlib import Path
 import tempfile
 
 import numpy as np
-from rescene4d_ros.comparison import TrueMasks
-from rescene4d_ros.evaluation import score_visits, ScoreCard
-from rescene4d_ros.inference import InferenceConfig, Segmenter
-from rescene4d_ros.memory import SceneMemory
-from rescene4d_ros.rooms.sample import make_sample
+from rescene4d_ros.evaluation import TrueMasks
+from rescene4d_ros.inference.config import InferenceConfig
+from rescene4d_ros.inference.segmenter import Segmenter
+from rescene4d_ros.memory.store import SceneMemory
+from rescene4d_ros.metrics import score_visits, ScoreCard
 from rescene4d_ros.scene import SceneTracker
 from rescene4d_ros.structures import ScanSequence, SequenceTruth
+from rescene4d_ros.synthetic_rooms.sample import make_sample
 from tqdm import tqdm
 
 STEP = 1000  # between the seeds of two rooms; `make_sample` tries some seeds upwards
@@ -30,14 +32,22 @@ STEP = 1000  # between the seeds of two rooms; `make_sample` tries some seeds up
 
 def run(sequence: ScanSequence, truth: SequenceTruth, segmenter) -> tuple[ScoreCard, int]:
     """Return the score card of one room, and how many remembered objects are no true one."""
-    with tempfile.TemporaryDirectory() as folder, SceneMemory.open(
-            Path(folder) / 'memory', 'benchmark', sequence.scans[0].frame_id,
-            segmenter.class_names) as memory:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        SceneMemory.open(
+            Path(folder) / 'memory', 'benchmark', sequence.scans[0].frame_id, segmenter.class_names
+        ) as memory,
+    ):
         tracker = SceneTracker(memory, segmenter)
         updates = [tracker.add_visit(scan) for scan in sequence.scans]
         objects = memory.snapshot().objects
-        card = score_visits(truth, [u.object_ids for u in updates],
-                            [u.visit.visit_id for u in updates], objects, memory.changes())
+        card = score_visits(
+            truth,
+            [u.object_ids for u in updates],
+            [u.visit.visit_id for u in updates],
+            objects,
+            memory.changes(),
+        )
     return card, len(objects) - len({o.object_id for o in card.objects} - {0})
 
 
@@ -46,7 +56,8 @@ def summarize(cards: Sequence[ScoreCard], n_extra: int) -> dict[str, float]:
     objects = [o for card in cards for o in card.objects]
     right = sum(card.right_changes for card in cards)
     return {
-        'rooms': len(cards), 'objects': len(objects),
+        'rooms': len(cards),
+        'objects': len(objects),
         'right': float(np.mean([o.is_right for o in objects])),
         'right_worst_room': min(card.share_right for card in cards),
         'rooms_at_80_percent': float(np.mean([card.share_right >= 0.8 for card in cards])),
@@ -56,7 +67,8 @@ def summarize(cards: Sequence[ScoreCard], n_extra: int) -> dict[str, float]:
         'found': float(np.mean([bool(o.object_id) for o in objects])),
         'false_objects_per_room': n_extra / len(cards),
         'change_precision': right / max(sum(len(c.found_changes) for c in cards), 1),
-        'change_recall': right / max(sum(len(c.true_changes) for c in cards), 1)}
+        'change_recall': right / max(sum(len(c.true_changes) for c in cards), 1),
+    }
 
 
 def main() -> None:
@@ -68,8 +80,9 @@ def main() -> None:
     parser.add_argument('--true-masks', action='store_true')
     parser.add_argument('--json', type=Path)
     options = parser.parse_args()
-    segmenter = None if options.true_masks else Segmenter.load(
-        InferenceConfig(weights=options.weights))
+    segmenter = (
+        None if options.true_masks else Segmenter.load(InferenceConfig(weights=options.weights))
+    )
     cards, n_extra = [], 0
     for number in tqdm(range(options.rooms), unit='room'):
         sequence, truth = make_sample(options.seed + STEP * number)

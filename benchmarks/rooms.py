@@ -8,6 +8,7 @@ Each room is made, and written with superpoints and without. Seconds are of one 
 count what else runs on the machine, though they grow when others use its caches. With `--set` the
 room is one of a fixed set, by its place in it.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -18,17 +19,25 @@ import time
 
 import numpy as np
 from rescene4d_ros.config import make
-from rescene4d_ros.data import write_sequence
-from rescene4d_ros.data.cut_sequences import write_cut_sequence
-from rescene4d_ros.data.stored_bytes import stored_bytes
-from rescene4d_ros.rooms import make_sequence, RoomsConfig
-from rescene4d_ros.rooms.sets import SETS
+from rescene4d_ros.data.sequences.cut_sequences import write_cut_sequence
+from rescene4d_ros.data.sequences.sequence_file import write_sequence
+from rescene4d_ros.data.sequences.stored_bytes import stored_bytes
 from rescene4d_ros.superpoints import superpoints
+from rescene4d_ros.synthetic_rooms import make_sequence, RoomsConfig
+from rescene4d_ros.synthetic_rooms.sets import SETS
 
 VISITS = 5
-CROWDED = 50    # objects above which a room needs more views
-HEAD = ('objects', 'visits', 'points/visit', 'make s', 'write s', '+ cut s', 'bytes/point',
-        '+ cut')
+CROWDED = 50  # objects above which a room needs more views
+HEAD = (
+    'objects',
+    'visits',
+    'points/visit',
+    'make s',
+    'write s',
+    '+ cut s',
+    'bytes/point',
+    '+ cut',
+)
 
 
 def measure(seed: int, config: RoomsConfig, folder: Path) -> tuple:
@@ -43,10 +52,13 @@ def measure(seed: int, config: RoomsConfig, folder: Path) -> tuple:
     clock.append(time.process_time())
     making, writing, cutting = np.diff(clock)
     points = sum(map(len, made[0].scans))
-    return (sum(o.in_room for o in made[1].visits[0].objects), config.visits,
-            points // config.visits,
-            *(f'{seconds:.2f}' for seconds in (making, writing, cutting - writing)),
-            *(f'{stored_bytes(path).packed / points:.2f}' for path in (bare, cut)))
+    return (
+        sum(o.in_room for o in made[1].visits[0].objects),
+        config.visits,
+        points // config.visits,
+        *(f'{seconds:.2f}' for seconds in (making, writing, cutting - writing)),
+        *(f'{stored_bytes(path).packed / points:.2f}' for path in (bare, cut)),
+    )
 
 
 def asked(options: argparse.Namespace) -> Iterator[tuple[int, RoomsConfig]]:
@@ -55,9 +67,19 @@ def asked(options: argparse.Namespace) -> Iterator[tuple[int, RoomsConfig]]:
         yield list(SETS[options.set].sequences())[options.number]
         return
     for count in options.objects:
-        yield options.seed, make(RoomsConfig, {
-            'visits': VISITS, 'room_type': 'living', 'min_objects': count, 'max_objects': count,
-            'views': 64 if count > CROWDED else 22})
+        yield (
+            options.seed,
+            make(
+                RoomsConfig,
+                {
+                    'visits': VISITS,
+                    'room_type': 'living',
+                    'min_objects': count,
+                    'max_objects': count,
+                    'views': 64 if count > CROWDED else 22,
+                },
+            ),
+        )
 
 
 def main() -> None:
@@ -74,8 +96,10 @@ def main() -> None:
     print(''.join(f'{name:>13}' for name in HEAD))
     with tempfile.TemporaryDirectory() as folder:
         for seed, config in asked(options):
-            print(''.join(f'{value:>13}' for value in measure(seed, config, Path(folder))),
-                  flush=True)
+            print(
+                ''.join(f'{value:>13}' for value in measure(seed, config, Path(folder))),
+                flush=True,
+            )
 
 
 if __name__ == '__main__':

@@ -8,6 +8,7 @@ same run: single linkage with SciPy (a k-d tree, the same number of neighbors, t
 spanning tree, its light edges joined), which does not bound pieces, and DBSCAN of Open3D. All on
 one core, in seconds of that core: what else runs on the machine counts less than on a clock.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -18,15 +19,24 @@ import time
 import numpy as np
 import open3d as o3d
 from rescene4d_ros.config import make
-from rescene4d_ros.rooms import make_sequence, RoomsConfig
 from rescene4d_ros.structures import Scan
 from rescene4d_ros.superpoints import SuperpointConfig, superpoints
+from rescene4d_ros.synthetic_rooms import make_sequence, RoomsConfig
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components, minimum_spanning_tree
 from scipy.spatial import cKDTree
 
-DENSE = {'visits': 1, 'room_type': 'living', 'min_objects': 30, 'max_objects': 30, 'views': 80,
-         'view_width': 320, 'view_height': 240, 'spacing': 0.012, 'p_hidden_zone': 0.0}
+DENSE = {
+    'visits': 1,
+    'room_type': 'living',
+    'min_objects': 30,
+    'max_objects': 30,
+    'views': 80,
+    'view_width': 320,
+    'view_height': 240,
+    'spacing': 0.012,
+    'p_hidden_zone': 0.0,
+}
 REACH_M = 0.04
 
 
@@ -34,8 +44,10 @@ def scan_of(points: int, seed: int) -> Scan:
     """Return a dense scan of a made room, thinned to so many points."""
     scan = make_sequence(seed, make(RoomsConfig, DENSE))[0].scans[0]
     if len(scan) < points:
-        raise SystemExit(f'--points: expected at most {len(scan)}, got {points}; that is what '
-                         'one dense scan has')
+        raise SystemExit(
+            f'--points: expected at most {len(scan)}, got {points}; that is what '
+            'one dense scan has'
+        )
     some = np.sort(np.random.default_rng(seed).choice(len(scan), points, replace=False))
     return Scan(scan.xyz[some], scan.stamp_ns, scan.rgb[some], scan.normals[some])
 
@@ -79,13 +91,16 @@ def main() -> None:
     options = parser.parse_args()
     scan, config = scan_of(options.points, options.seed), SuperpointConfig()
     o3d.utility.set_verbosity_level(o3d.utility.VerbosityLevel.Error)
-    superpoints(scan.xyz[:100], None, None, config)   # compiles what Numba has not kept
-    ours, count = seconds(lambda: superpoints(scan.xyz, scan.normals, scan.rgb, config),
-                          options.repeats)
+    superpoints(scan.xyz[:100], None, None, config)  # compiles what Numba has not kept
+    ours, count = seconds(
+        lambda: superpoints(scan.xyz, scan.normals, scan.rgb, config), options.repeats
+    )
     print(f'{len(scan)} points      pieces   seconds   against ours')
     print(f'{"superpoints":20} {count:7} {ours:9.2f}   1')
-    for name, do in (('single linkage, SciPy', lambda: single_linkage(scan, config.neighbors)),
-                     ('DBSCAN, Open3D', lambda: dbscan(scan))):
+    for name, do in (
+        ('single linkage, SciPy', lambda: single_linkage(scan, config.neighbors)),
+        ('DBSCAN, Open3D', lambda: dbscan(scan)),
+    ):
         taken, count = seconds(do, options.repeats)
         print(f'{name:20} {count:7} {taken:9.2f}   {taken / ours:.1f}')
 

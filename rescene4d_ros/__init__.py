@@ -1,4 +1,5 @@
 """Objects that keep their identity over visits: 4D segmentation and scene memory for ROS 2."""
+
 from pkgutil import extend_path
 
 # A source tree ahead of the installed package on sys.path (pytest, python -m from the repository

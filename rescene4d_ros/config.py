@@ -3,6 +3,7 @@ Typed settings: one frozen dataclass per room, one source for ROS parameters, CL
 
 Knows nothing of ROS or argparse; those rooms read the field metadata written here.
 """
+
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
@@ -15,8 +16,9 @@ from rescene4d_ros.errors import ConfigError
 C = TypeVar('C')
 
 
-def param(default, text: str, *, unit: str = '', ge=None, le=None, one_of=None,
-          live: bool = False):
+def param(
+    default, text: str, *, unit: str = '', ge=None, le=None, one_of=None, live: bool = False
+):
     """
     Declare one setting of a config dataclass.
 
@@ -78,8 +80,10 @@ def check(setting: Setting, value: Any, where: str) -> Any:
     if value is False and 'off' in (setting.one_of or ()):
         value = 'off'  # YAML reads an unquoted off as false
     if not isinstance(value, setting.type) or (setting.type is int and isinstance(value, bool)):
-        raise ConfigError(f'{name}: expected {setting.type.__name__}, got '
-                          f'{type(value).__name__} {value!r}; {setting.text}')
+        raise ConfigError(
+            f'{name}: expected {setting.type.__name__}, got '
+            f'{type(value).__name__} {value!r}; {setting.text}'
+        )
     if setting.type is float and value != value:
         raise ConfigError(f'{name}: expected a number, got NaN; {setting.text}')
     unit = f' {setting.unit}' if setting.unit else ''
@@ -88,8 +92,9 @@ def check(setting: Setting, value: Any, where: str) -> Any:
     if setting.le is not None and not value <= setting.le:
         raise ConfigError(f'{name}: expected at most {setting.le}{unit}, got {value}{unit}')
     if setting.one_of is not None and value not in setting.one_of:
-        raise ConfigError(f'{name}: expected one of {", ".join(map(str, setting.one_of))}; '
-                          f'got {value!r}')
+        raise ConfigError(
+            f'{name}: expected one of {", ".join(map(str, setting.one_of))}; got {value!r}'
+        )
     return value
 
 

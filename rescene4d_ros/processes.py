@@ -1,4 +1,5 @@
 """Processes that help another one: many jobs at once, and an end with the one they help."""
+
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
@@ -39,8 +40,9 @@ def end_only_with_parent(*_) -> None:
         signal.signal(number, signal.SIG_IGN)
 
 
-def each_result(do: Callable[..., T], jobs: Sequence[tuple], processes: int
-                ) -> Iterator[tuple[tuple, T]]:
+def each_result(
+    do: Callable[..., T], jobs: Sequence[tuple], processes: int
+) -> Iterator[tuple[tuple, T]]:
     """
     Do all jobs in this process or in several; yield each with its result as it ends.
 
@@ -63,15 +65,18 @@ def each_result(do: Callable[..., T], jobs: Sequence[tuple], processes: int
             yield job, do(*job)
         return
     # Spawned, not forked: threads of the libraries do not survive a fork.
-    with ProcessPoolExecutor(min(processes, len(jobs)), mp_context=get_context('spawn'),
-                             initializer=end_with_parent) as pool:
+    with ProcessPoolExecutor(
+        min(processes, len(jobs)), mp_context=get_context('spawn'), initializer=end_with_parent
+    ) as pool:
         futures = {pool.submit(do, *job): job for job in jobs}
         try:
             for future in as_completed(futures):
                 yield futures[future], future.result()
         except BrokenProcessPool as error:
-            raise StorageError('a process was killed, perhaps for want of memory; run the command '
-                               'again with fewer --jobs (train: --threads), it goes on where it '
-                               'was') from error
+            raise StorageError(
+                'a process was killed, perhaps for want of memory; run the command '
+                'again with fewer --jobs (train: --threads), it goes on where it '
+                'was'
+            ) from error
         finally:
             pool.shutdown(wait=False, cancel_futures=True)

@@ -6,6 +6,7 @@ Draw how training runs went, from the `metrics.jsonl` in their folders.
 Left the overlap that the masks still miss in training, right the scores on held-out rooms. Steps
 that a log does not hold, because another slice of the run wrote them, are a gap.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -16,7 +17,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 import numpy as np
 
-SMOOTHED = 11               # logged steps that one point of the left curve is a mean of
+SMOOTHED = 11  # logged steps that one point of the left curve is a mean of
 SCORES = {'t_ap50': '-', 't_ap50_any': ':'}
 
 
@@ -40,10 +41,16 @@ def draw(runs: dict[str, list[dict]], dice: Axes, scores: Axes) -> None:
             dice.plot(*smoothed(points).T, color=color, label=name)
         for score, style in SCORES.items():
             points = curve(log, score)
-            scores.plot(*points.T, style, marker='o', color=color,
-                        label=f'{name}: {score}' if len(points) else None)
-    dice.set(xlabel='step', ylabel='Dice loss in training, sum over prediction sets',
-             ylim=(0, None))
+            scores.plot(
+                *points.T,
+                style,
+                marker='o',
+                color=color,
+                label=f'{name}: {score}' if len(points) else None,
+            )
+    dice.set(
+        xlabel='step', ylabel='Dice loss in training, sum over prediction sets', ylim=(0, None)
+    )
     scores.set(xlabel='step', ylabel='score on held-out rooms', ylim=(0, 1))
     for axes in (dice, scores):
         axes.grid(alpha=0.3)
@@ -58,8 +65,13 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument('--out', type=Path, default=Path('docs/images/learning_curves.png'))
     options = parser.parse_args(arguments)
     figure = Figure(figsize=(11, 4), layout='constrained')
-    draw({run.name: [json.loads(line) for line in (run / 'metrics.jsonl').open()]
-          for run in options.runs}, *figure.subplots(1, 2))
+    draw(
+        {
+            run.name: [json.loads(line) for line in (run / 'metrics.jsonl').open()]
+            for run in options.runs
+        },
+        *figure.subplots(1, 2),
+    )
     figure.savefig(options.out, dpi=110)
     print(options.out)
 

@@ -2,11 +2,12 @@
 Fit the confidences of changes to rooms of which the truth is known, never those of a test.
 
     .venv/bin/python scripts/fit_confidence.py --data DIR [--data DIR ...] [--jobs J] \
-        [--out rescene4d_ros/memory/confidence.yaml]
+        [--out rescene4d_ros/tracking/changes/change_confidence.yaml]
 
 Segmenter and memory see every sequence as the node would. A model that is fitted to every second
 sequence is measured on the others, and the other way round; what is written is fitted to all.
 """
+
 from __future__ import annotations
 
 import argparse
@@ -15,22 +16,17 @@ from pathlib import Path
 import tempfile
 import time
 
-from rescene4d_ros.comparison import ComparisonConfig, loaded, TrueMasks
-from rescene4d_ros.comparison.confidence_fit import fit_model
-from rescene4d_ros.comparison.observations import Observations
-from rescene4d_ros.comparison.runs import read_case
-from rescene4d_ros.comparison.stated_changes import (
-    collect,
-    count_crosswise,
-    judged,
-    StatedChanges,
-)
 from rescene4d_ros.errors import ConfigError
-from rescene4d_ros.evaluation.calibration import calibration_error
-from rescene4d_ros.evaluation.changes import ChangeCounts, f_score
-from rescene4d_ros.inference import InferenceConfig
-from rescene4d_ros.memory.confidence import MODEL_FILE, write_model
+from rescene4d_ros.evaluation import ComparisonConfig, loaded, TrueMasks
+from rescene4d_ros.evaluation.confidence_fit import fit_model
+from rescene4d_ros.evaluation.observations import Observations
+from rescene4d_ros.evaluation.runs import read_case
+from rescene4d_ros.evaluation.stated_changes import collect, count_crosswise, judged, StatedChanges
+from rescene4d_ros.inference.config import InferenceConfig
+from rescene4d_ros.metrics.changes.calibration import calibration_error
+from rescene4d_ros.metrics.changes.change_scores import ChangeCounts, f_score
 from rescene4d_ros.processes import each_result
+from rescene4d_ros.tracking.changes.change_confidence import MODEL_FILE, write_model
 from tqdm import tqdm
 
 THRESHOLDS = (0.0, 0.2, 0.3, 0.35, 0.4, 0.45, 0.5, 0.6)
@@ -49,9 +45,11 @@ def row(threshold: float, counts: ChangeCounts) -> str:
     """Return one row of the table."""
     right, stated, true = (int(c.sum()) for c in (counts.right, counts.stated, counts.true))
     false, unchanged = counts.false_changes.tolist()
-    return (f'| {threshold:.2f} | {right / max(stated, 1):.3f} | {right / max(true, 1):.3f} '
-            f'| {f_score(right, stated, true):.3f} | {false / max(unchanged, 1):.3f} '
-            f'({false} of {unchanged}) | {calibration_error(counts.confidences):.3f} |')
+    return (
+        f'| {threshold:.2f} | {right / max(stated, 1):.3f} | {right / max(true, 1):.3f} '
+        f'| {f_score(right, stated, true):.3f} | {false / max(unchanged, 1):.3f} '
+        f'({false} of {unchanged}) | {calibration_error(counts.confidences):.3f} |'
+    )
 
 
 def report(sequences: Sequence[StatedChanges]) -> None:
@@ -66,23 +64,35 @@ def report(sequences: Sequence[StatedChanges]) -> None:
 def main() -> None:
     """Run and print."""
     parser = argparse.ArgumentParser(description=__doc__.split('\n\n', maxsplit=1)[0])
-    parser.add_argument('--data', type=Path, action='append', required=True,
-                        help='folder of sequence files; may be given more than once. Only in '
-                             'sequences of three visits or more can things reappear')
+    parser.add_argument(
+        '--data',
+        type=Path,
+        action='append',
+        required=True,
+        help='folder of sequence files; may be given more than once. Only in '
+        'sequences of three visits or more can things reappear',
+    )
     parser.add_argument('--limit', type=int, help='only the first N files of each folder')
     parser.add_argument('--weights', default='', help='default: those of the package')
-    parser.add_argument('--true-masks', action='store_true',
-                        help='the truth in the place of the segmenter, to see what is its share')
+    parser.add_argument(
+        '--true-masks',
+        action='store_true',
+        help='the truth in the place of the segmenter, to see what is its share',
+    )
     parser.add_argument('--jobs', type=int, default=1, help='processes')
     parser.add_argument('--out', type=Path, default=MODEL_FILE)
     options = parser.parse_args()
-    paths = [path for folder in options.data
-             for path in sorted(folder.glob('*.npz'))[:options.limit]]
+    paths = [
+        path for folder in options.data for path in sorted(folder.glob('*.npz'))[: options.limit]
+    ]
     if not paths:
-        raise SystemExit(f'--data: expected sequence files (.npz), got none in '
-                         f'{", ".join(map(str, options.data))}; make some by `rescene4d rooms`')
-    work = each_result(collect_file, [(p, options.weights, options.true_masks) for p in paths],
-                       options.jobs)
+        raise SystemExit(
+            f'--data: expected sequence files (.npz), got none in '
+            f'{", ".join(map(str, options.data))}; make some by `rescene4d rooms`'
+        )
+    work = each_result(
+        collect_file, [(p, options.weights, options.true_masks) for p in paths], options.jobs
+    )
     found = {job[0]: result for job, result in tqdm(work, total=len(paths), unit='sequence')}
     sequences = [found[path] for path in paths]
     every = list(judged(sequences))

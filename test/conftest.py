@@ -1,4 +1,5 @@
 """What several rooms' tests share: a toy room of boxes on a floor."""
+
 import os
 
 from hypothesis import settings
@@ -58,7 +59,7 @@ def make_boxes_room(boxes, seed=0, density=600.0, floor=3.0, stamp_ns=0):
 
     """
     rng = np.random.default_rng(seed)
-    n = int(density * floor ** 2)
+    n = int(density * floor**2)
     xyz = [np.column_stack([rng.random((n, 2)) * floor, np.zeros(n)])]
     normals = [np.tile([0.0, 0, 1], (n, 1))]
     rgb = [np.tile([120, 110, 100], (n, 1))]
@@ -68,8 +69,12 @@ def make_boxes_room(boxes, seed=0, density=600.0, floor=3.0, stamp_ns=0):
         normals.append(normal)
         rgb.append(np.tile(color, (len(points), 1)))
     instance = np.repeat(np.arange(len(xyz)), [len(x) for x in xyz]).astype(np.int32)
-    scan = Scan(np.concatenate(xyz).astype(np.float32), stamp_ns,
-                np.concatenate(rgb).astype(np.uint8), np.concatenate(normals).astype(np.float32))
+    scan = Scan(
+        np.concatenate(xyz).astype(np.float32),
+        stamp_ns,
+        np.concatenate(rgb).astype(np.uint8),
+        np.concatenate(normals).astype(np.float32),
+    )
     return scan, instance
 
 

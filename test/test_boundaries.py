@@ -1,4 +1,5 @@
 """The arrows of docs/architecture.md, enforced: who may import whom, and who may import what."""
+
 import ast
 from pathlib import Path
 
@@ -11,31 +12,77 @@ MAY_IMPORT = {
     'geometry': set(),
     'superpoints': {'geometry'},
     'data': {'geometry', 'superpoints'},
-    'rooms': {'geometry', 'data'},
+    'synthetic_rooms': {'geometry', 'data'},
     'sparse': set(),
     'models': {'sparse', 'geometry'},
     'losses': set(),
-    'training': {'data', 'models', 'losses', 'evaluation', 'inference', 'superpoints', 'geometry'},
-    'evaluation': {'geometry'},
+    'training': {'data', 'models', 'losses', 'metrics', 'inference', 'superpoints', 'geometry'},
+    'metrics': {'geometry'},
     'inference': {'models', 'superpoints', 'geometry'},
-    'memory': {'geometry'},
-    'scene': {'inference', 'memory', 'geometry'},
-    'comparison': {'scene', 'inference', 'memory', 'evaluation', 'data'},
-    'view': {'evaluation', 'memory', 'geometry'},
-    'node': {'scene', 'memory', 'inference', 'data', 'view', 'geometry'},
-    'cli': {'geometry', 'superpoints', 'data', 'rooms', 'sparse', 'models', 'losses', 'training',
-            'evaluation', 'inference', 'memory', 'scene', 'comparison', 'view'},
+    'tracking': {'geometry'},
+    'memory': {'tracking', 'geometry'},
+    'scene': {'inference', 'memory', 'tracking', 'geometry'},
+    'evaluation': {'scene', 'inference', 'memory', 'tracking', 'metrics', 'data', 'geometry'},
+    'view': {'metrics', 'memory', 'geometry'},
+    'node': {'scene', 'memory', 'tracking', 'inference', 'data', 'view', 'geometry'},
+    'cli': {
+        'geometry',
+        'superpoints',
+        'data',
+        'synthetic_rooms',
+        'sparse',
+        'models',
+        'losses',
+        'training',
+        'metrics',
+        'inference',
+        'tracking',
+        'memory',
+        'scene',
+        'evaluation',
+        'view',
+    },
     'errors': set(),
     'config': set(),
     'processes': set(),
 }
-ROS = ('rclpy', 'sensor_msgs', 'sensor_msgs_py', 'std_msgs', 'geometry_msgs', 'std_srvs',
-       'visualization_msgs', 'diagnostic_msgs', 'lifecycle_msgs', 'builtin_interfaces', 'tf2_ros',
-       'tf_transformations', 'ament_index_python', 'rcl_interfaces', 'launch', 'launch_ros',
-       'vision_msgs', 'rosidl_runtime_py')
-GENERATED = ('msg', 'srv', 'action')        # compiled messages: only node/ may touch them
-WITHOUT_TORCH = ('structures', 'geometry', 'superpoints', 'memory', 'view', 'rooms', 'errors',
-                 'config', 'processes')
+ROS = (
+    'rclpy',
+    'sensor_msgs',
+    'sensor_msgs_py',
+    'std_msgs',
+    'geometry_msgs',
+    'std_srvs',
+    'visualization_msgs',
+    'diagnostic_msgs',
+    'lifecycle_msgs',
+    'builtin_interfaces',
+    'tf2_ros',
+    'tf_transformations',
+    'ament_index_python',
+    'rcl_interfaces',
+    'launch',
+    'launch_ros',
+    'vision_msgs',
+    'rosidl_runtime_py',
+)
+GENERATED = ('msg', 'srv', 'action')  # compiled messages: only node/ may touch them
+WITHOUT_TORCH = (
+    'structures',
+    'geometry',
+    'superpoints',
+    'tracking',
+    'memory',
+    'view',
+    'synthetic_rooms',
+    'metrics',
+    'data',
+    'errors',
+    'config',
+    'processes',
+)
+WITHOUT_DISK = ('sqlalchemy', 'os', 'shutil', 'tempfile', 'sqlite3')
+DISK = ('sqlalchemy', 'os', 'shutil', 'tempfile', 'sqlite3')
 
 
 def imports_of(path):
@@ -80,6 +127,8 @@ def test_arrows(path):
         assert not roots & set(ROS), f'only node/ imports ROS, not {room}/'
     if room in WITHOUT_TORCH:
         assert 'torch' not in roots, f'{room}/ must work without torch'
+    if room in WITHOUT_DISK:
+        assert not roots & set(DISK), f'{room}/ must work without disk'
 
 
 def test_no_vague_rooms_or_files():

@@ -1,4 +1,5 @@
 """Typed settings refuse what is unknown, of another type, or out of bounds, and say so."""
+
 from dataclasses import dataclass
 
 import pytest
@@ -24,17 +25,20 @@ def test_defaults_and_integers_as_floats():
     assert config.make(Example) == Example()
 
 
-@pytest.mark.parametrize(('values', 'text'), [
-    ({'voxel_sise': 0.1}, 'did you mean voxel_size'),
-    ({'voxel_size': 0.9}, r'at most 0.5 m, got 0.9 m'),
-    ({'voxel_size': float('nan')}, 'got NaN'),
-    ({'threads': 0}, 'at least 1'),
-    ({'threads': 1.5}, 'expected int, got float'),
-    ({'threads': True}, 'expected int, got bool'),
-    ({'device': 'tpu'}, 'one of cpu, cuda'),
-    ({'rviz': 1}, 'expected bool'),
-    ({'zzz': 1}, 'known: voxel_size, threads, device, rviz'),
-])
+@pytest.mark.parametrize(
+    ('values', 'text'),
+    [
+        ({'voxel_sise': 0.1}, 'did you mean voxel_size'),
+        ({'voxel_size': 0.9}, r'at most 0.5 m, got 0.9 m'),
+        ({'voxel_size': float('nan')}, 'got NaN'),
+        ({'threads': 0}, 'at least 1'),
+        ({'threads': 1.5}, 'expected int, got float'),
+        ({'threads': True}, 'expected int, got bool'),
+        ({'device': 'tpu'}, 'one of cpu, cuda'),
+        ({'rviz': 1}, 'expected bool'),
+        ({'zzz': 1}, 'known: voxel_size, threads, device, rviz'),
+    ],
+)
 def test_refusals_name_the_setting_and_the_remedy(values, text):
     """Each refusal carries what was expected and what came."""
     with pytest.raises(ConfigError, match=text):

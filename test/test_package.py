@@ -1,4 +1,5 @@
 """The package says each fact once: versions, dependencies, messages, the README's tables."""
+
 import ast
 from importlib import metadata
 import os
@@ -42,8 +43,9 @@ def test_cmake_compiles_every_interface():
     assert len(found) >= 6
 
 
-@pytest.mark.parametrize('path', sorted([*(ROOT / 'msg').iterdir(), *(ROOT / 'srv').iterdir()]),
-                         ids=lambda p: p.name)
+@pytest.mark.parametrize(
+    'path', sorted([*(ROOT / 'msg').iterdir(), *(ROOT / 'srv').iterdir()]), ids=lambda p: p.name
+)
 def test_every_message_field_is_explained(path):
     """Each field has a comment, or a name and type that need none; constants start at UNKNOWN."""
     plain = {'class_name', 'objects'}
@@ -70,7 +72,7 @@ def ros_imports():
 def test_package_xml_declares_what_is_imported():
     """Rosdep installs only what is declared."""
     declared = {e.text for e in PACKAGE_XML.getroot() if e.tag.endswith('depend')}
-    declared |= {'tf2_ros'} if 'tf2_ros_py' in declared else set()      # the package's module
+    declared |= {'tf2_ros'} if 'tf2_ros_py' in declared else set()  # the package's module
     python = {name.removeprefix('python3-') for name in declared}
     from_pip = {'rosbags'}
     missing = ros_imports() - set(sys.stdlib_module_names) - EVERYONE_HAS - python - from_pip
@@ -84,8 +86,11 @@ def names_of(requirements):
 
 def test_requirements_are_pinned_and_complete(distribution):
     """requirements.txt pins what setup.py needs; the ROS wheels are those it was built with."""
-    pins = [line for line in (ROOT / 'requirements.txt').read_text().splitlines()
-            if line and not line.startswith('#')]
+    pins = [
+        line
+        for line in (ROOT / 'requirements.txt').read_text().splitlines()
+        if line and not line.startswith('#')
+    ]
     assert all('==' in pin for pin in pins)
     needed = [r for r in distribution.requires if 'extra ==' not in r]
     wheels = {r for r in needed if r.startswith('ros-')}
@@ -105,28 +110,38 @@ def test_setup_has_nothing_to_do_twice():
     """`make setup` says nothing and installs nothing when nothing has changed."""
     if 'MAKELEVEL' not in os.environ:
         pytest.skip('only under make test, which has just set up')
-    done = subprocess.run(['make', '-C', ROOT, '--no-print-directory', 'setup'],
-                          capture_output=True, text=True, check=True)
+    done = subprocess.run(
+        ['make', '-C', ROOT, '--no-print-directory', 'setup'],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
     assert done.stdout == ''
 
 
 @pytest.mark.parametrize('name', ['topics', 'services', 'parameters'])
 def test_readme_tables_equal_the_code(name):
     """What the README says of topics, services and parameters is what the code does."""
-    from rescene4d_ros.node import tables
+    from rescene4d_ros.node.tools import readme_tables
+
     readme = (ROOT / 'README.md').read_text()
-    assert f'<!-- table:{name} -->\n{tables.TABLES[name]()}\n{tables.END}' in readme, \
-        'run python -m rescene4d_ros.node.tables --write README.md'
+    assert (
+        f'<!-- table:{name} -->\n{readme_tables.TABLES[name]()}\n{readme_tables.END}' in readme
+    ), 'run python -m rescene4d_ros.node.tools.readme_tables --write README.md'
 
 
 def test_parameter_file_names_known_parameters():
     """A misspelled name in config/robot.yaml would silently do nothing."""
     from rescene4d_ros.config import check
     from rescene4d_ros.node.parameters import named_settings
+
     document = yaml.safe_load((ROOT / 'config' / 'robot.yaml').read_text())
     given = document['/**']['rescene4d']['ros__parameters']
-    flat = {(f'{k}.{name}' if name else k): value for k, section in given.items()
-            for name, value in (section if isinstance(section, dict) else {'': section}).items()}
+    flat = {
+        (f'{k}.{name}' if name else k): value
+        for k, section in given.items()
+        for name, value in (section if isinstance(section, dict) else {'': section}).items()
+    }
     known = dict(named_settings())
     assert len(flat) >= 4
     for name, value in flat.items():
@@ -135,41 +150,59 @@ def test_parameter_file_names_known_parameters():
 
 def test_launch_file_names_what_is_there():
     """Where launch is not installed: it compiles, and arguments, parameters and files exist."""
-    from rescene4d_ros.node import interfaces
+    from rescene4d_ros.node.messages import interfaces
     from rescene4d_ros.node.parameters import named_settings
+
     tree = ast.parse((ROOT / 'launch' / 'robot.launch.py').read_text())
     compile(tree, 'robot.launch.py', 'exec')
     calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
 
     def named(*functions):
-        return [call for call in calls
-                if getattr(call.func, 'id', getattr(call.func, 'attr', '')) in functions]
+        return [
+            call
+            for call in calls
+            if getattr(call.func, 'id', getattr(call.func, 'attr', '')) in functions
+        ]
 
     def keywords(call):
         return {k.arg: k.value.value for k in call.keywords if isinstance(k.value, ast.Constant)}
+
     declared = {call.args[0].value for call in named('DeclareLaunchArgument')}
-    used = {call.args[0].value for call in named('LaunchConfiguration', 'value')
-            if isinstance(call.args[0], ast.Constant)}
-    becomes = dict(tuple(e.value for e in node.elts) for node in ast.walk(tree)
-                   if isinstance(node, ast.Tuple) and len(node.elts) == 2
-                   and all(isinstance(e, ast.Constant) for e in node.elts))
+    used = {
+        call.args[0].value
+        for call in named('LaunchConfiguration', 'value')
+        if isinstance(call.args[0], ast.Constant)
+    }
+    becomes = dict(
+        tuple(e.value for e in node.elts)
+        for node in ast.walk(tree)
+        if isinstance(node, ast.Tuple)
+        and len(node.elts) == 2
+        and all(isinstance(e, ast.Constant) for e in node.elts)
+    )
     assert len(used) >= 6
-    assert used | set(becomes) == declared      # none is forgotten, none is misspelled
+    assert used | set(becomes) == declared  # none is forgotten, none is misspelled
     assert len(becomes) == 2
     assert set(becomes.values()) <= dict(named_settings()).keys()
-    node, = named('LifecycleNode')
+    (node,) = named('LifecycleNode')
     assert keywords(node)['name'] == interfaces.NODE_NAME
-    assert f"install_executable({keywords(node)['executable']} " in (
-        ROOT / 'CMakeLists.txt').read_text()
+    assert (
+        f'install_executable({keywords(node)["executable"]} '
+        in (ROOT / 'CMakeLists.txt').read_text()
+    )
 
 
 def test_rviz_shows_what_the_node_publishes():
     """The displays subscribe to topics that exist, and get what was published before RViz."""
-    from rescene4d_ros.node import interfaces
+    from rescene4d_ros.node.messages import interfaces
+
     document = yaml.safe_load((ROOT / 'config' / 'rescene4d.rviz').read_text())
     shown = [d['Topic'] for d in document['Visualization Manager']['Displays'] if 'Topic' in d]
-    latched = {t.name.replace('~', '/rescene4d') for t in interfaces.TOPICS
-               if t.durability == 'transient_local'}
+    latched = {
+        t.name.replace('~', '/rescene4d')
+        for t in interfaces.TOPICS
+        if t.durability == 'transient_local'
+    }
     assert len(shown) >= 2
     for topic in shown:
         assert topic['Value'] in latched
@@ -178,7 +211,11 @@ def test_rviz_shows_what_the_node_publishes():
 
 def test_shipped_files_are_found():
     """Run from the source tree, the package finds its configuration and messages."""
-    from rescene4d_ros.node import system
-    for path in system.environment().values():
+    from rescene4d_ros.node import process_environment
+
+    for path in process_environment.environment().values():
         ElementTree.parse(path)
-    assert {p.stem for p in system.interface_files()} >= {'SceneObject', 'SceneChange'}
+    assert {p.stem for p in process_environment.interface_files()} >= {
+        'SceneObject',
+        'SceneChange',
+    }

@@ -1,4 +1,5 @@
 """Processes that help a command end with it, however it ends."""
+
 import os
 from pathlib import Path
 import signal
@@ -18,7 +19,7 @@ def children_of(pid):
         try:
             fields = stat.read_text().rpartition(')')[2].split()
         except OSError:
-            continue    # it has just ended
+            continue  # it has just ended
         if int(fields[1]) == pid and fields[0] != 'Z':
             found.append(int(stat.parent.name))
     return found
@@ -43,9 +44,23 @@ def wait_until(is_true, seconds=120):
 @pytest.mark.parametrize('number', [signal.SIGKILL, signal.SIGTERM])
 def test_makers_of_rooms_end_with_the_command(tmp_path, number):
     command = subprocess.Popen(
-        [sys.executable, '-m', 'rescene4d_ros.cli.main', 'rooms', 'make', '--out', str(tmp_path),
-         '--count', '1000', '--jobs', '2'], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        env={**os.environ, 'OMP_NUM_THREADS': '1'})
+        [
+            sys.executable,
+            '-m',
+            'rescene4d_ros.cli.main',
+            'rooms',
+            'make',
+            '--out',
+            str(tmp_path),
+            '--count',
+            '1000',
+            '--jobs',
+            '2',
+        ],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        env={**os.environ, 'OMP_NUM_THREADS': '1'},
+    )
     try:
         wait_until(lambda: list(tmp_path.glob('*.npz')))
         helpers = children_of(command.pid)

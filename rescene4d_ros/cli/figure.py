@@ -1,4 +1,5 @@
 """The `rescene4d figure` command: draws the picture of docs/segmenter.md."""
+
 from __future__ import annotations
 
 import argparse
@@ -17,34 +18,49 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Serialize a small plan as the network does, and draw it beside the network."""
     import numpy as np
-    from rescene4d_ros.models.backbones.orders import merged_order, TieBreak, visit_order
-    from rescene4d_ros.sparse import Voxels
+    from rescene4d_ros.models.backbones.serialization_order import (
+        merged_order,
+        TieBreak,
+        visit_order,
+    )
+    from rescene4d_ros.sparse.voxels import Voxels
     from rescene4d_ros.view.segmenter_figure import draw_segmenter
     import torch
+
     plans = [_plan(*corner) for corner in TABLE]
-    voxels = Voxels.build(torch.tensor([(visit, x, y, 0) for visit, plan in enumerate(plans)
-                                        for x, y in plan]))
+    voxels = Voxels.build(
+        torch.tensor([(visit, x, y, 0) for visit, plan in enumerate(plans) for x, y in plan])
+    )
     # All points are in the middle of their cells; then the first visit comes first.
     ties = TieBreak(voxels.coords[:, 1:].float(), torch.arange(len(plans)))
     drawn = []
     for title, order in (
-            ('orders of each visit:\na patch stays in one visit',
-             visit_order(voxels, 4, 'hilbert')),
-            ('merged orders:\na patch is one place at all times',
-             merged_order(voxels, 4, 'hilbert', ties))):
+        ('orders of each visit:\na patch stays in one visit', visit_order(voxels, 4, 'hilbert')),
+        (
+            'merged orders:\na patch is one place at all times',
+            merged_order(voxels, 4, 'hilbert', ties),
+        ),
+    ):
         patches = np.cumsum([0] + [-(-n // PATCH_SIZE) for n in order.counts])
-        patch = np.concatenate([first + np.arange(n) // PATCH_SIZE
-                                for first, n in zip(patches, order.counts)])
+        patch = np.concatenate(
+            [first + np.arange(n) // PATCH_SIZE for first, n in zip(patches, order.counts)]
+        )
         drawn.append((title, order.rows.numpy(), patch))
     coords = voxels.coords.numpy()
-    draw_segmenter(options.out, [coords[coords[:, 0] == visit, 1:3]
-                                 for visit in range(len(plans))], drawn)
+    draw_segmenter(
+        options.out, [coords[coords[:, 0] == visit, 1:3] for visit in range(len(plans))], drawn
+    )
     return 0
 
 
 def _plan(left: int, bottom: int) -> list[tuple[int, int]]:
     """Return the cells of the room's walls and of the table at this corner."""
     width, depth = ROOM
-    return [(x, y) for x in range(width) for y in range(depth)
-            if x in (0, width - 1) or y == depth - 1
-            or (left <= x < left + 3 and bottom <= y < bottom + 2)]
+    return [
+        (x, y)
+        for x in range(width)
+        for y in range(depth)
+        if x in (0, width - 1)
+        or y == depth - 1
+        or (left <= x < left + 3 and bottom <= y < bottom + 2)
+    ]

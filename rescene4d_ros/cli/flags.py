@@ -1,4 +1,5 @@
 """Flags made of settings: one per field of a config dataclass."""
+
 from __future__ import annotations
 
 import argparse
@@ -20,22 +21,25 @@ def add_flags(parser: argparse.ArgumentParser, cls: type, without: Collection[st
         flag = '--' + s.name.replace('_', '-')
         told = f'{s.text} (default: {s.default})'
         if s.type is bool:
-            parser.add_argument(flag, action=argparse.BooleanOptionalAction, default=s.default,
-                                help=s.text)
+            parser.add_argument(
+                flag, action=argparse.BooleanOptionalAction, default=s.default, help=s.text
+            )
         else:
             parser.add_argument(flag, type=s.type, default=s.default, choices=s.one_of, help=told)
 
 
 def made(cls: type[C], options: argparse.Namespace) -> C:
     """Return the config that the flags say; what has no flag keeps its default."""
-    return make(cls, {s.name: getattr(options, s.name) for s in settings(cls)
-                      if hasattr(options, s.name)})
+    return make(
+        cls, {s.name: getattr(options, s.name) for s in settings(cls) if hasattr(options, s.name)}
+    )
 
 
 def values_of(config: object, without: Collection[str] = ()) -> dict[str, Any]:
     """Return the settings of a config as plain values."""
-    return {s.name: getattr(config, s.name) for s in settings(type(config))
-            if s.name not in without}
+    return {
+        s.name: getattr(config, s.name) for s in settings(type(config)) if s.name not in without
+    }
 
 
 def setting(text: str) -> tuple[str, Any]:
@@ -52,9 +56,9 @@ def setting(text: str) -> tuple[str, Any]:
     try:
         read = yaml.safe_load(value)
     except yaml.YAMLError as error:
-        raise ConfigError(f'--set: expected a value as in a YAML file, got {value!r} '
-                          f'({error})') from error
+        raise ConfigError(
+            f'--set: expected a value as in a YAML file, got {value!r} ({error})'
+        ) from error
     if not equals:
-        raise ConfigError(f'--set: expected NAME=VALUE, got {text!r}; for example '
-                          'backbone=sonata')
+        raise ConfigError(f'--set: expected NAME=VALUE, got {text!r}; for example backbone=sonata')
     return name.strip(), read

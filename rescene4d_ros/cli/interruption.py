@@ -1,4 +1,5 @@
 """What ^C and SIGTERM ask of a long command: to end where it can go on from."""
+
 from __future__ import annotations
 
 import signal
@@ -6,7 +7,7 @@ import time
 from types import FrameType
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
-PATIENCE_S = 5.0    # torchrun hands on the ^C that the terminal has sent already
+PATIENCE_S = 5.0  # torchrun hands on the ^C that the terminal has sent already
 
 
 class Interruption:

@@ -1,4 +1,5 @@
 """Many independent jobs with a progress bar, in one process or several."""
+
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
@@ -10,8 +11,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 T = TypeVar('T')
 
 
-def work_through(label: str, do: Callable[..., T], jobs: Sequence[tuple], processes: int,
-                 done: int = 0) -> Iterator[tuple[tuple, T]]:
+def work_through(
+    label: str, do: Callable[..., T], jobs: Sequence[tuple], processes: int, done: int = 0
+) -> Iterator[tuple[tuple, T]]:
     """
     Do all jobs and yield each with its result, in the order in which they end.
 

@@ -1,15 +1,30 @@
 """Entry point of `rescene4d`: finds the sub-command, prints errors, returns exit codes."""
+
 from __future__ import annotations
 
 import argparse
 from importlib import import_module
 import logging
 import sys
+from types import ModuleType
 
 from rescene4d_ros import __version__
 from rescene4d_ros.errors import RescenError
 
-# One module of this folder each, imported only when asked for: torch takes seconds to load.
+# Modules are imported only when asked for: torch takes seconds to load.
+MODULES = {
+    'replay': 'replay',
+    'rooms': 'rooms.command',
+    'prepare': 'prepare',
+    'train': 'train.command',
+    'convert': 'convert',
+    'score': 'evaluate.score_command',
+    'evaluate': 'evaluate.command',
+    'bench': 'bench.command',
+    'memory': 'memory.command',
+    'figure': 'figure',
+    'demo': 'demo.command',
+}
 COMMANDS = {
     'replay': 'segment and remember a folder of clouds or a bag, without ROS running',
     'rooms': 'make procedural rooms that change between visits',
@@ -25,23 +40,33 @@ COMMANDS = {
 }
 
 
+def command_module(command: str) -> ModuleType:
+    """Import the module of a sub-command; it has `add_arguments` and `run`."""
+    return import_module(f'rescene4d_ros.cli.{MODULES[command]}')
+
+
 def main(argv: list[str] | None = None) -> int:
     """Run one sub-command; 0 = done, 1 = a stage failed, 2 = wrong usage or input."""
     argv = sys.argv[1:] if argv is None else argv
     parser = argparse.ArgumentParser(
-        prog='rescene4d', formatter_class=argparse.RawDescriptionHelpFormatter,
+        prog='rescene4d',
+        formatter_class=argparse.RawDescriptionHelpFormatter,
         description='Which object is which, what changed, since when, and how sure.',
-        epilog='commands:\n' + '\n'.join(f'  {k:10s} {v}' for k, v in COMMANDS.items()))
+        epilog='commands:\n' + '\n'.join(f'  {k:10s} {v}' for k, v in COMMANDS.items()),
+    )
     parser.add_argument('--version', action='version', version=__version__)
     parser.add_argument('--verbose', action='store_true', help='log details')
     parser.add_argument('command', choices=COMMANDS, metavar='command')
     parser.add_argument('arguments', nargs=argparse.REMAINDER, help=argparse.SUPPRESS)
     args = parser.parse_args(argv)
-    logging.basicConfig(level=logging.DEBUG if args.verbose else logging.INFO,
-                        format='%(levelname)s %(name)s: %(message)s')
-    module = import_module(f'rescene4d_ros.cli.{args.command}')
-    sub = argparse.ArgumentParser(prog=f'rescene4d {args.command}',
-                                  description=COMMANDS[args.command])
+    logging.basicConfig(
+        level=logging.DEBUG if args.verbose else logging.INFO,
+        format='%(levelname)s %(name)s: %(message)s',
+    )
+    module = command_module(args.command)
+    sub = argparse.ArgumentParser(
+        prog=f'rescene4d {args.command}', description=COMMANDS[args.command]
+    )
     module.add_arguments(sub)
     options = sub.parse_args(args.arguments, argparse.Namespace(arguments=args.arguments))
     try:

@@ -1,4 +1,5 @@
 """Where results come from: command, commit, versions, device, and the bytes of the data."""
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -27,9 +28,13 @@ def provenance(command: str, arguments: Sequence[str]) -> dict[str, Any]:
         What was given to it.
 
     """
-    return {'command': shlex.join(['rescene4d', command, *arguments]), 'version': __version__,
-            'commit': git_commit(), 'libraries': library_versions(),
-            'machine': f'{platform.system()} {platform.machine()}'}
+    return {
+        'command': shlex.join(['rescene4d', command, *arguments]),
+        'version': __version__,
+        'commit': git_commit(),
+        'libraries': library_versions(),
+        'machine': f'{platform.system()} {platform.machine()}',
+    }
 
 
 def library_versions() -> dict[str, str]:
@@ -38,7 +43,7 @@ def library_versions() -> dict[str, str]:
     for name in LIBRARIES:
         try:
             found[name] = version(name)
-        except PackageNotFoundError:            # `score` needs no torch
+        except PackageNotFoundError:  # `score` needs no torch
             continue
     return found
 
@@ -46,11 +51,15 @@ def library_versions() -> dict[str, str]:
 def git_commit() -> str | None:
     """Return the commit that runs, `-dirty` where files differ; None if not in a checkout."""
     root = Path(__file__).resolve().parents[2]
-    if not (root / '.git').exists():            # else an installation inside another checkout
+    if not (root / '.git').exists():  # else an installation inside another checkout
         return None
     try:
-        return subprocess.run(['git', '-C', str(root), 'describe', '--always', '--dirty'],
-                              capture_output=True, text=True, check=True).stdout.strip()
+        return subprocess.run(
+            ['git', '-C', str(root), 'describe', '--always', '--dirty'],
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout.strip()
     except (OSError, subprocess.CalledProcessError):
         return None
 

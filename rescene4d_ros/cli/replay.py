@@ -1,4 +1,5 @@
 """`rescene4d replay`: what the node does, for files or a bag, without ROS running."""
+
 from __future__ import annotations
 
 import argparse
@@ -11,33 +12,58 @@ import sys
 
 import numpy as np
 from rescene4d_ros import config
-from rescene4d_ros.data import read_cloud, snapshots
+from rescene4d_ros.data.readers.bags import snapshots
+from rescene4d_ros.data.readers.cloud_files import read_cloud
 from rescene4d_ros.errors import RescenError, ScanError
-from rescene4d_ros.inference import InferenceConfig, Segmenter
-from rescene4d_ros.memory import changes_document, objects_document, SceneMemory
+from rescene4d_ros.inference.config import InferenceConfig
+from rescene4d_ros.inference.segmenter import Segmenter
+from rescene4d_ros.memory.export import changes_document, objects_document
+from rescene4d_ros.memory.store import SceneMemory
 from rescene4d_ros.scene import SceneTracker, TrackerConfig
 from rescene4d_ros.structures import SceneUpdate
 from tqdm import tqdm
 
 CLOUDS = ('.ply', '.pcd', '.npz')
 BAGS = ('.mcap', '.db3')
-DAY_NS = 86_400 * 10 ** 9
+DAY_NS = 86_400 * 10**9
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the flags."""
-    parser.add_argument('inputs', nargs='+', type=Path, metavar='INPUT',
-                        help='.ply, .pcd or .npz files, folders of them, or a rosbag2 bag')
-    parser.add_argument('--memory', type=Path, required=True, metavar='DIR',
-                        help='scene memory; made if it is not there, continued if it is')
-    parser.add_argument('--memory-url', metavar='URL',
-                        help='database of the memory, as postgresql://user@host/name; default: '
-                             'the one that its folder names, else SQLite in the folder')
-    parser.add_argument('--out', type=Path, required=True, metavar='DIR',
-                        help='visit_K.npz, objects.json and changes.json go here')
-    parser.add_argument('--times', nargs='+', metavar='TIME',
-                        help='when each cloud was taken: ISO 8601 or seconds since 1970; default: '
-                             'one day apart in the order of the arguments')
+    parser.add_argument(
+        'inputs',
+        nargs='+',
+        type=Path,
+        metavar='INPUT',
+        help='.ply, .pcd or .npz files, folders of them, or a rosbag2 bag',
+    )
+    parser.add_argument(
+        '--memory',
+        type=Path,
+        required=True,
+        metavar='DIR',
+        help='scene memory; made if it is not there, continued if it is',
+    )
+    parser.add_argument(
+        '--memory-url',
+        metavar='URL',
+        help='database of the memory, as postgresql://user@host/name; default: '
+        'the one that its folder names, else SQLite in the folder',
+    )
+    parser.add_argument(
+        '--out',
+        type=Path,
+        required=True,
+        metavar='DIR',
+        help='visit_K.npz, objects.json and changes.json go here',
+    )
+    parser.add_argument(
+        '--times',
+        nargs='+',
+        metavar='TIME',
+        help='when each cloud was taken: ISO 8601 or seconds since 1970; default: '
+        'one day apart in the order of the arguments',
+    )
     parser.add_argument('--topic', default='', help='of the snapshots in a bag, if it has several')
     parser.add_argument('--map-id', default='map', help='which map the clouds are registered in')
     parser.add_argument('--map-frame', default='map', help='frame of the clouds')
@@ -48,13 +74,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Segment and remember every visit in turn; 1 if a visit was refused."""
     options.out.mkdir(parents=True, exist_ok=True)
-    segmenter = Segmenter.load(config.make(InferenceConfig, {
-        'weights': options.weights, 'torch_threads': options.threads}))
+    segmenter = Segmenter.load(
+        config.make(
+            InferenceConfig, {'weights': options.weights, 'torch_threads': options.threads}
+        )
+    )
     refused = 0
-    with SceneMemory.open(options.memory, map_id=options.map_id, frame_id=options.map_frame,
-                          class_names=segmenter.class_names,
-                          weights_hash=segmenter.weights_hash,
-                          url=options.memory_url) as memory:
+    with SceneMemory.open(
+        options.memory,
+        map_id=options.map_id,
+        frame_id=options.map_frame,
+        class_names=segmenter.class_names,
+        weights_hash=segmenter.weights_hash,
+        url=options.memory_url,
+    ) as memory:
         segmenter.keep_features(memory.files.derived)
         tracker = SceneTracker(memory, segmenter, TrackerConfig())
         for update in tracker.resume():
@@ -65,9 +98,11 @@ def run(options: argparse.Namespace) -> int:
             try:
                 scan, kept = read()
                 if scan.frame_id != options.map_frame:
-                    raise ScanError(f'{scan.name}: expected a cloud in frame '
-                                    f'{options.map_frame!r}, got {scan.frame_id!r}; transform it '
-                                    'to the map first, or name its frame with --map-frame')
+                    raise ScanError(
+                        f'{scan.name}: expected a cloud in frame '
+                        f'{options.map_frame!r}, got {scan.frame_id!r}; transform it '
+                        'to the map first, or name its frame with --map-frame'
+                    )
                 update = tracker.add_visit(scan)
             except RescenError as error:
                 refused += 1
@@ -77,8 +112,10 @@ def run(options: argparse.Namespace) -> int:
             tqdm.write(describe(update))
         write_documents(options.out, memory)
     if refused:
-        print(f'{refused} of {len(visits)} visits were refused, the others are processed',
-              file=sys.stderr)
+        print(
+            f'{refused} of {len(visits)} visits were refused, the others are processed',
+            file=sys.stderr,
+        )
     return 1 if refused else 0
 
 
@@ -87,15 +124,19 @@ def find_visits(options: argparse.Namespace, newest_ns: int) -> Iterator:
     files, bags = [], []
     for path in options.inputs:
         if not path.exists():
-            raise ScanError(f'{path}: no such file; expected a cloud ({", ".join(CLOUDS)}), a '
-                            'folder of clouds, or a rosbag2 bag')
+            raise ScanError(
+                f'{path}: no such file; expected a cloud ({", ".join(CLOUDS)}), a '
+                'folder of clouds, or a rosbag2 bag'
+            )
         if path.suffix in BAGS or (path / 'metadata.yaml').exists():
             bags.append(path)
         elif path.is_dir():
             clouds = sorted(p for p in path.iterdir() if p.suffix in CLOUDS)
             if not clouds:
-                raise ScanError(f'{path}: expected clouds ({", ".join(CLOUDS)}) or a rosbag2 bag '
-                                'with its metadata.yaml, found neither')
+                raise ScanError(
+                    f'{path}: expected clouds ({", ".join(CLOUDS)}) or a rosbag2 bag '
+                    'with its metadata.yaml, found neither'
+                )
             files += clouds
         else:
             files.append(path)
@@ -114,20 +155,22 @@ def find_visits(options: argparse.Namespace, newest_ns: int) -> Iterator:
     for i, path in enumerate(files):
         stamp_ns = times[i] if times else newest_ns + (i + 1) * DAY_NS
         yield lambda path=path, stamp_ns=stamp_ns: read_cloud(
-            path, stamp_ns, path.name, options.map_frame)
+            path, stamp_ns, path.name, options.map_frame
+        )
 
 
 def parse_time(text: str) -> int:
     """Return a stamp in ns from ISO 8601 (UTC where no zone is given) or seconds since 1970."""
     try:
-        return int(Decimal(text) * 10 ** 9)     # a float would round nanoseconds away
+        return int(Decimal(text) * 10**9)  # a float would round nanoseconds away
     except InvalidOperation:
         pass
     try:
         moment = datetime.fromisoformat(text)
     except ValueError as error:
-        raise ScanError(f'--times: expected ISO 8601 (2026-11-22T10:00) or seconds since 1970, '
-                        f'got {text!r}') from error
+        raise ScanError(
+            f'--times: expected ISO 8601 (2026-11-22T10:00) or seconds since 1970, got {text!r}'
+        ) from error
     moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
     return round(moment.timestamp() * 1e9)
 
@@ -136,8 +179,10 @@ def describe(update: SceneUpdate) -> str:
     """Say in one line what a visit brought."""
     present = len(np.unique(update.object_ids[update.object_ids > 0]))
     changes = ', '.join(f'{c.kind.name} {c.class_name} #{c.object_id}' for c in update.changes)
-    return (f'visit {update.visit.visit_id} ({update.visit.name}): {present} objects seen, '
-            f'{len(update.objects)} remembered; {changes or "no changes"}')
+    return (
+        f'visit {update.visit.visit_id} ({update.visit.name}): {present} objects seen, '
+        f'{len(update.objects)} remembered; {changes or "no changes"}'
+    )
 
 
 def write_visit(out: Path, update: SceneUpdate, kept: np.ndarray) -> None:
@@ -158,16 +203,20 @@ def write_visit(out: Path, update: SceneUpdate, kept: np.ndarray) -> None:
     instance_id[kept] = update.object_ids
     class_id[kept] = update.class_ids
     score[kept] = update.scores
-    np.savez_compressed(out / f'visit_{update.visit.visit_id}.npz', instance_id=instance_id,
-                        class_id=class_id, score=score)
+    np.savez_compressed(
+        out / f'visit_{update.visit.visit_id}.npz',
+        instance_id=instance_id,
+        class_id=class_id,
+        score=score,
+    )
 
 
 def write_documents(out: Path, memory: SceneMemory) -> None:
     """Write objects.json and changes.json of everything the memory knows."""
     snapshot = memory.snapshot()
-    documents = {'objects.json': objects_document(snapshot),
-                 'changes.json': changes_document(snapshot, memory.changes())}
+    documents = {
+        'objects.json': objects_document(snapshot),
+        'changes.json': changes_document(snapshot, memory.changes()),
+    }
     for name, document in documents.items():
         (out / name).write_text(json.dumps(document, indent=1) + '\n')
-
-

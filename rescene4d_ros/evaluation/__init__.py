@@ -1,16 +1,20 @@
-"""How right a result is against the truth; knows arrays and structures, no network, no memory."""
-from rescene4d_ros.evaluation.config import ScoreRules
-from rescene4d_ros.evaluation.matching import match_visit
-from rescene4d_ros.evaluation.scorecard import ObjectScore, score_visits, ScoreCard
-from rescene4d_ros.evaluation.sequences import (
-    predicted_sequence,
-    PredictedChange,
-    PredictedSequence,
-    true_sequence,
-    TrueSequence,
-)
-from rescene4d_ros.evaluation.summary import reduce_sequence, summarize
+"""Our model and the baselines on identical observations; joins networks, memory and scores."""
 
-__all__ = ['match_visit', 'ObjectScore', 'predicted_sequence', 'PredictedChange',
-           'PredictedSequence', 'reduce_sequence', 'score_visits', 'ScoreCard', 'ScoreRules',
-           'summarize', 'true_sequence', 'TrueSequence']
+from rescene4d_ros.evaluation.config import ComparisonConfig
+from rescene4d_ros.evaluation.method_metrics import metrics_of
+from rescene4d_ros.evaluation.methods import METHODS
+from rescene4d_ros.evaluation.results_folder import ResultsFolder
+from rescene4d_ros.evaluation.runs import compare, Compared, loaded, Plan
+from rescene4d_ros.evaluation.true_masks import TrueMasks
+
+__all__ = [
+    'compare',
+    'Compared',
+    'ComparisonConfig',
+    'loaded',
+    'METHODS',
+    'metrics_of',
+    'Plan',
+    'ResultsFolder',
+    'TrueMasks',
+]

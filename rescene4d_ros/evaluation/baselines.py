@@ -3,26 +3,27 @@ What simple methods make of the same masks, seen visit by visit; each returns id
 
 None of them knows anything of places that were seen empty: what is not found counts as removed.
 """
+
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
-from rescene4d_ros.evaluation.config import ScoreRules
-from rescene4d_ros.evaluation.identity import issued_ids
 from rescene4d_ros.evaluation.linking import link, linked_sequence, Track, VisitMasks
-from rescene4d_ros.evaluation.overlaps import count_overlaps
-from rescene4d_ros.evaluation.sequences import PredictedChange, TrueSequence
 from rescene4d_ros.geometry.se3 import upright
+from rescene4d_ros.metrics.config import ScoreRules
+from rescene4d_ros.metrics.identity.identity_scores import issued_ids
+from rescene4d_ros.metrics.segmentation.point_overlaps import count_overlaps
+from rescene4d_ros.metrics.sequences import PredictedChange, TrueSequence
 from rescene4d_ros.structures import ChangeKind
 
-CLASS_WEIGHT = 0.25             # of the agreement of classes beside the likeness of features
-MIN_APPEARANCE = 0.4            # (0.5 of a cosine with the weighted agreement) / (1 + weight)
+CLASS_WEIGHT = 0.25  # of the agreement of classes beside the likeness of features
+MIN_APPEARANCE = 0.4  # (0.5 of a cosine with the weighted agreement) / (1 + weight)
 UPDATE_RATE = 0.2
-REACH_M = 1.0                   # objects whose centers are farther apart are not matched by place
+REACH_M = 1.0  # objects whose centers are farther apart are not matched by place
 MIN_CLOSENESS = 0.25
-MOVED_M = 0.2                   # centers of what is seen shift this much without a move
+MOVED_M = 0.2  # centers of what is seen shift this much without a move
 
 
 def link_by_class(visits: Sequence[VisitMasks]) -> list[np.ndarray]:
@@ -67,8 +68,9 @@ def link_by_query(queries: Sequence[np.ndarray]) -> list[np.ndarray]:
     return [np.asarray(q, dtype=np.int64) + 1 for q in queries]
 
 
-def link_by_truth(visits: Sequence[VisitMasks], truth: TrueSequence, rules: ScoreRules
-                  ) -> list[np.ndarray]:
+def link_by_truth(
+    visits: Sequence[VisitMasks], truth: TrueSequence, rules: ScoreRules
+) -> list[np.ndarray]:
     """
     Link masks by the true instance that they cover; the others are objects of their own.
 
@@ -90,8 +92,9 @@ def link_by_truth(visits: Sequence[VisitMasks], truth: TrueSequence, rules: Scor
     return out
 
 
-def changes_by_presence(visits: Sequence[VisitMasks], ids: Sequence[np.ndarray],
-                        least_m: float = MOVED_M) -> tuple[PredictedChange, ...]:
+def changes_by_presence(
+    visits: Sequence[VisitMasks], ids: Sequence[np.ndarray], least_m: float = MOVED_M
+) -> tuple[PredictedChange, ...]:
     """
     State changes of linked masks, from who is there and where, as someone without memory would.
 
@@ -112,7 +115,7 @@ def changes_by_presence(visits: Sequence[VisitMasks], ids: Sequence[np.ndarray],
 
     """
     found: list[PredictedChange] = []
-    last: dict[int, tuple[int, np.ndarray, float]] = {}     # id: visit, center, score
+    last: dict[int, tuple[int, np.ndarray, float]] = {}  # id: visit, center, score
     for t, (masks, here) in enumerate(zip(visits, ids)):
         gone = [i for i, (u, _, _) in last.items() if u == t - 1 and i not in set(here.tolist())]
         found += [PredictedChange(t, ChangeKind.REMOVED, i, last[i][2]) for i in gone]
@@ -123,8 +126,11 @@ def changes_by_presence(visits: Sequence[VisitMasks], ids: Sequence[np.ndarray],
             elif last[i][0] < t - 1:
                 found.append(PredictedChange(t, ChangeKind.REAPPEARED, i, sure))
             elif np.linalg.norm(center - last[i][1]) >= least_m:
-                found.append(PredictedChange(t, ChangeKind.MOVED, i, sure,
-                                             upright(0.0, center - last[i][1])))
+                found.append(
+                    PredictedChange(
+                        t, ChangeKind.MOVED, i, sure, upright(0.0, center - last[i][1])
+                    )
+                )
             last[i] = (t, center, sure)
     return tuple(found)
 

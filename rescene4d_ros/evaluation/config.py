@@ -1,31 +1,50 @@
-"""The rules of scoring that publications leave open or that people may want to vary."""
+"""What the compared methods may see and how they are set."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 from rescene4d_ros.config import param
+from rescene4d_ros.errors import ConfigError
 
 
 @dataclass(frozen=True)
-class ScoreRules:
-    """How predictions are compared with the truth; the defaults are the published protocol."""
+class ComparisonConfig:
+    """Settings of the methods that are compared."""
 
-    min_region: int = param(100, 'Masks and true instances with fewer points (of all visits '
-                            'together; of the visit where one visit is scored) are left out of '
-                            'average precision', unit='points', ge=1)
-    min_visit_points: int = param(1, 'A true instance with fewer points in a visit says nothing '
-                                  'about it there', unit='points', ge=1)
-    one_sided: str = param('zero', 'Overlap in a visit that shows the mask but not the true '
-                           'instance: zero, or skip = the visit is left out',
-                           one_of=('zero', 'skip'))
-    exchange: bool = param(True, 'Look-alikes may be exchanged between visits')
-    ambiguous_wins: bool = param(False, 'A look-alike counts as ambiguous in the recall by change '
-                                 'kind even where it changed; false = as published')
-    object_score: str = param('mean', 'Score of an object made of linked masks, of the scores of '
-                              'these: mean, max, or that of the last visit',
-                              one_of=('mean', 'max', 'last'))
-    min_iou: float = param(0.5, 'Smallest overlap in a visit at which an id covers a true '
-                           'instance, for identities and changes', ge=0.0, le=1.0)
-    class_tolerant: bool = param(False, 'An id may cover a true instance of another class')
-    min_score: float = param(0.0, 'Predictions below are left out of identities and changes',
-                             ge=0.0)
+    visits: int = param(
+        0,
+        'Only the first so many visits of each sequence; sequences that have '
+        'fewer are left out; 0 = all of all',
+        ge=0,
+        le=1000,
+    )
+    window: int = param(
+        0,
+        'Most visits that joint segments together; longer sequences are cut '
+        'into windows that share a visit; 0 = all',
+        ge=0,
+        le=100,
+    )
+    cell: float = param(
+        0.1, 'Edge of the cells that per_visit_geometric compares', unit='m', ge=0.01, le=1.0
+    )
+    sample_seed: int = param(
+        0,
+        'Leaves out a tenth of the points of each visit, drawn by this '
+        'seed, and shuffles the rest: how much hangs on which points the '
+        'scanner hit; 0 = the files as they are',
+        ge=0,
+        le=2**31 - 1,
+    )
+    colors: bool = param(
+        True, 'False: without the colors of the points, as a plain laser scanner sees'
+    )
+
+    def __post_init__(self):
+        """Refuse windows that nothing links."""
+        if self.window == 1:
+            raise ConfigError(
+                'ComparisonConfig.window: expected 0 or at least 2 visits, got 1; '
+                'windows of one visit share none by which they could be linked'
+            )

@@ -5,14 +5,15 @@ Masks of the new visit are compared with the tracks that are still remembered, m
 for the largest total similarity, and what is left over gets a new id. Baselines differ in what
 similarity is, how far back they remember, and how a track follows its masks.
 """
+
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from rescene4d_ros.evaluation.sequences import PredictedChange, PredictedSequence
 from rescene4d_ros.geometry.voxels import voxelize
+from rescene4d_ros.metrics.sequences import PredictedChange, PredictedSequence
 from rescene4d_ros.structures import Segmentation
 from scipy.optimize import linear_sum_assignment
 
@@ -83,8 +84,9 @@ class Track:
 Similarity = Callable[[VisitMasks, Sequence[Track]], np.ndarray]
 
 
-def visit_masks(segmentation: Segmentation, xyz: np.ndarray, cell_m: float, visit: int = 0
-                ) -> VisitMasks:
+def visit_masks(
+    segmentation: Segmentation, xyz: np.ndarray, cell_m: float, visit: int = 0
+) -> VisitMasks:
     """
     Take the instances that a segmentation shows in one visit.
 
@@ -104,14 +106,24 @@ def visit_masks(segmentation: Segmentation, xyz: np.ndarray, cell_m: float, visi
     shown = np.unique(label[label >= 0])
     points = tuple(np.flatnonzero(label == i) for i in shown)
     centers = [xyz[p].mean(axis=0, dtype=np.float64) for p in points]
-    return VisitMasks(points, segmentation.class_probs[shown], segmentation.scores[shown],
-                      segmentation.features[shown],
-                      tuple(voxelize(xyz[p], cell_m)[0] for p in points),
-                      np.array(centers).reshape(-1, 3))
+    return VisitMasks(
+        points,
+        segmentation.class_probs[shown],
+        segmentation.scores[shown],
+        segmentation.features[shown],
+        tuple(voxelize(xyz[p], cell_m)[0] for p in points),
+        np.array(centers).reshape(-1, 3),
+    )
 
 
-def link(visits: Sequence[VisitMasks], similarity: Similarity, min_similarity: float, *,
-         look_back: int | None = None, update_rate: float = 1.0) -> list[np.ndarray]:
+def link(
+    visits: Sequence[VisitMasks],
+    similarity: Similarity,
+    min_similarity: float,
+    *,
+    look_back: int | None = None,
+    update_rate: float = 1.0,
+) -> list[np.ndarray]:
     """
     Give every mask an id.
 
@@ -139,8 +151,12 @@ def link(visits: Sequence[VisitMasks], similarity: Similarity, min_similarity: f
     out, n_ids = [], 0
     for t, masks in enumerate(visits):
         tracks = [k for k in tracks if look_back is None or t - k.last_visit <= look_back]
-        rows, columns = _best_pairs(similarity(masks, tracks) if tracks and len(masks)
-                                    else np.zeros((len(masks), len(tracks))), min_similarity)
+        rows, columns = _best_pairs(
+            similarity(masks, tracks)
+            if tracks and len(masks)
+            else np.zeros((len(masks), len(tracks))),
+            min_similarity,
+        )
         ids = np.zeros(len(masks), dtype=np.int64)
         for p, k in zip(rows.tolist(), columns.tolist()):
             ids[p] = tracks[k].object_id
@@ -148,15 +164,26 @@ def link(visits: Sequence[VisitMasks], similarity: Similarity, min_similarity: f
         for p in np.flatnonzero(ids == 0):
             n_ids += 1
             ids[p] = n_ids
-            tracks.append(Track(n_ids, t, masks.class_probs[p], _unit(masks.features[p]),
-                                masks.cells[p], masks.centers[p]))
+            tracks.append(
+                Track(
+                    n_ids,
+                    t,
+                    masks.class_probs[p],
+                    _unit(masks.features[p]),
+                    masks.cells[p],
+                    masks.centers[p],
+                )
+            )
         out.append(ids)
     return out
 
 
-def linked_sequence(visits: Sequence[VisitMasks], ids: Sequence[np.ndarray],
-                    n_points: Sequence[int],
-                    changes: tuple[PredictedChange, ...] | None = None) -> PredictedSequence:
+def linked_sequence(
+    visits: Sequence[VisitMasks],
+    ids: Sequence[np.ndarray],
+    n_points: Sequence[int],
+    changes: tuple[PredictedChange, ...] | None = None,
+) -> PredictedSequence:
     """
     Make a scored prediction of linked masks.
 
@@ -174,10 +201,13 @@ def linked_sequence(visits: Sequence[VisitMasks], ids: Sequence[np.ndarray],
     points = [p + start for masks, start in zip(visits, starts) for p in masks.points]
     none = np.empty(0, dtype=np.int64)
     return PredictedSequence(
-        np.concatenate([none, *points]), np.cumsum([0, *map(len, points)]),
+        np.concatenate([none, *points]),
+        np.cumsum([0, *map(len, points)]),
         np.concatenate([none, *(m.classes for m in visits)]),
         np.concatenate([np.empty(0), *(m.scores for m in visits)]).astype(np.float64),
-        np.concatenate([none, *ids]), changes)
+        np.concatenate([none, *ids]),
+        changes,
+    )
 
 
 def _best_pairs(similarity: np.ndarray, least: float) -> tuple[np.ndarray, np.ndarray]:
@@ -192,9 +222,14 @@ def _updated(track: Track, masks: VisitMasks, p: int, visit: int, rate: float) -
     """Return the track after one more mask."""
     weight = 1.0 if rate == 1.0 else rate * float(masks.scores[p])
     feature = (1 - weight) * track.feature + weight * _unit(masks.features[p])
-    return replace(track, last_visit=visit, feature=_unit(feature), cells=masks.cells[p],
-                   center=masks.centers[p],
-                   class_probs=(1 - weight) * track.class_probs + weight * masks.class_probs[p])
+    return replace(
+        track,
+        last_visit=visit,
+        feature=_unit(feature),
+        cells=masks.cells[p],
+        center=masks.centers[p],
+        class_probs=(1 - weight) * track.class_probs + weight * masks.class_probs[p],
+    )
 
 
 def _unit(feature: np.ndarray) -> np.ndarray:

@@ -1,4 +1,5 @@
 """Upright boxes: fitted to points, compared with each other."""
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -55,7 +56,7 @@ def fit_box(xyz: np.ndarray, trim: float = 0.005) -> Box:
     _, yaw, middle, extent = best
     if extent[0] < extent[1]:
         yaw, extent = yaw + np.pi / 2, extent[::-1]
-    yaw = wrap(2 * yaw) / 2          # a box looks the same after half a turn
+    yaw = wrap(2 * yaw) / 2  # a box looks the same after half a turn
     size = np.maximum([*extent, high[2] - low[2]], MIN_EXTENT)
     center = (*middle, (low[2] + high[2]) / 2)
     return Box(tuple(map(float, center)), tuple(map(float, size)), float(yaw))
@@ -65,13 +66,13 @@ def _edge_angles(xy: np.ndarray) -> np.ndarray:
     """Return the angles of the hull's edges: the smallest rectangle has a side on one of them."""
     try:
         corners = xy[ConvexHull(xy).vertices]
-    except (QhullError, ValueError):       # fewer than 3 points, or all on one line
+    except (QhullError, ValueError):  # fewer than 3 points, or all on one line
         spread = xy - xy.mean(0)
         axis = np.linalg.svd(spread, full_matrices=False)[2][0] if len(xy) > 1 else (1.0, 0.0)
         return np.array([np.arctan2(axis[1], axis[0])])
     edges = np.roll(corners, -1, axis=0) - corners
     angles = np.arctan2(edges[:, 1], edges[:, 0]) % (np.pi / 2)
-    return np.unique(np.round(angles, 3))    # 1 mm on a side of 2 m
+    return np.unique(np.round(angles, 3))  # 1 mm on a side of 2 m
 
 
 def corners(box: Box) -> np.ndarray:
@@ -87,8 +88,12 @@ def bounds_of(boxes: Sequence[Box]) -> tuple[np.ndarray, np.ndarray]:
     size = np.array([box.size for box in boxes]).reshape(-1, 3)
     yaw = np.array([box.yaw for box in boxes])
     c, s = np.abs(np.cos(yaw)), np.abs(np.sin(yaw))
-    half = np.stack([c * size[:, 0] + s * size[:, 1], s * size[:, 0] + c * size[:, 1],
-                     size[:, 2]], axis=1) / 2
+    half = (
+        np.stack(
+            [c * size[:, 0] + s * size[:, 1], s * size[:, 0] + c * size[:, 1], size[:, 2]], axis=1
+        )
+        / 2
+    )
     return center - half, center + half
 
 
@@ -109,8 +114,9 @@ def contains(box: Box, xyz: np.ndarray, margin: float = 0.0) -> np.ndarray:
 def iou(a: Box, b: Box) -> float:
     """Return the intersection over union of two upright boxes, 0..1."""
     za, zb = a.center[2], b.center[2]
-    height = min(za + a.size[2] / 2, zb + b.size[2] / 2) - max(za - a.size[2] / 2,
-                                                               zb - b.size[2] / 2)
+    height = min(za + a.size[2] / 2, zb + b.size[2] / 2) - max(
+        za - a.size[2] / 2, zb - b.size[2] / 2
+    )
     if height <= 0:
         return 0.0
     both = _area(_clip(corners(a), corners(b))) * height
@@ -121,20 +127,22 @@ def most_iou(one: Sequence[Box], other: Sequence[Box]) -> np.ndarray:
     """Return what the IoU of each two boxes (N) is at most, by their axis-aligned bounds."""
     (low, high), (other_low, other_high) = bounds_of(one), bounds_of(other)
     both = np.maximum(np.minimum(high, other_high) - np.maximum(low, other_low), 0).prod(1)
-    volume, other_volume = (np.array([box.size for box in side]).reshape(-1, 3).prod(1)
-                            for side in (one, other))
+    volume, other_volume = (
+        np.array([box.size for box in side]).reshape(-1, 3).prod(1) for side in (one, other)
+    )
     both = np.minimum(both, np.minimum(volume, other_volume))
     return both / (volume + other_volume - both)
 
 
 def _clip(subject: np.ndarray, window: np.ndarray) -> np.ndarray:
     """Cut a polygon by a convex counter-clockwise one (Sutherland and Hodgman, 1974)."""
-    polygon, around = subject.tolist(), window.tolist()      # so few that arrays take longer
+    polygon, around = subject.tolist(), window.tolist()  # so few that arrays take longer
     for (x, y), (next_x, next_y) in zip(around, around[1:] + around[:1]):
         side = [(next_x - x) * (v - y) - (next_y - y) * (u - x) for u, v in polygon]
         kept = []
         for (u, v), (next_u, next_v), here, there in zip(
-                polygon, polygon[1:] + polygon[:1], side, side[1:] + side[:1]):
+            polygon, polygon[1:] + polygon[:1], side, side[1:] + side[:1]
+        ):
             if here >= 0:
                 kept.append([u, v])
             if (here >= 0) != (there >= 0):

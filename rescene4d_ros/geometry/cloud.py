@@ -1,4 +1,5 @@
 """One visit's points with what its sensor could see: what places are asked of."""
+
 from __future__ import annotations
 
 from functools import cached_property
@@ -8,12 +9,12 @@ from rescene4d_ros.geometry.depth_map import DepthMap
 from rescene4d_ros.geometry.neighbors import evenly, thin
 from scipy.spatial import cKDTree
 
-RAY_POSITIONS = 24     # sensor positions used, spread over the path
-RAY_SPACING = 0.04     # m; spacing of the surfaces that may stand between sensor and object
-RAY_REACH = 1.5        # m; how far around an object revealed surfaces are looked for
-RAY_POINTS = 4000      # surface points looked at per object
-PAST_OF_REACH = 0.5    # share of the positions that could see a point, and of all positions:
-PAST_OF_ALL = 0.35     # where this many look past it, nothing was there
+RAY_POSITIONS = 24  # sensor positions used, spread over the path
+RAY_SPACING = 0.04  # m; spacing of the surfaces that may stand between sensor and object
+RAY_REACH = 1.5  # m; how far around an object revealed surfaces are looked for
+RAY_POINTS = 4000  # surface points looked at per object
+PAST_OF_REACH = 0.5  # share of the positions that could see a point, and of all positions:
+PAST_OF_ALL = 0.35  # where this many look past it, nothing was there
 
 
 class Cloud:
@@ -31,8 +32,9 @@ class Cloud:
 
     """
 
-    def __init__(self, xyz: np.ndarray, sensor_path: np.ndarray | None = None,
-                 spacing: float = 0.025):
+    def __init__(
+        self, xyz: np.ndarray, sensor_path: np.ndarray | None = None, spacing: float = 0.025
+    ):
         self.index = thin(xyz, spacing)
         self.xyz = xyz[self.index]
         self.tree = cKDTree(self.xyz)
@@ -102,5 +104,8 @@ class Cloud:
             is_past, is_in_reach = depth_map.passes(xyz)
             past += is_past
             in_reach += is_in_reach
-        return (past > 0) & (past >= PAST_OF_REACH * in_reach) \
+        return (
+            (past > 0)
+            & (past >= PAST_OF_REACH * in_reach)
             & (past >= PAST_OF_ALL * len(self._depth_maps))
+        )

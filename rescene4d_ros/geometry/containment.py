@@ -1,4 +1,5 @@
 """Whether views of upright things can be views of other things' parts, told quickly."""
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -6,16 +7,17 @@ from collections.abc import Sequence
 import numpy as np
 from rescene4d_ros.geometry.surface import AllPairs, questions, Surface
 
-FIT_RADIUS = 0.04              # m; a point this near lies on the other's surface
-SLACK = 0.05                   # m; by which a part may reach beyond its whole
-WIDE = (0.30, 0.20, 0.12)      # m; a pair farther apart is no pair, then narrower;
-CLOSE = (0.08, 0.06)           # m; from here on with all points of the whole
-TURNS = 12                     # starting turns
-REFINED = 3                    # of them, the best, are refined
+FIT_RADIUS = 0.04  # m; a point this near lies on the other's surface
+SLACK = 0.05  # m; by which a part may reach beyond its whole
+WIDE = (0.30, 0.20, 0.12)  # m; a pair farther apart is no pair, then narrower;
+CLOSE = (0.08, 0.06)  # m; from here on with all points of the whole
+TURNS = 12  # starting turns
+REFINED = 3  # of them, the best, are refined
 
 
-def fit_into(parts: Sequence[Surface], wholes: Sequence[Surface], enough: float = 1.0
-             ) -> np.ndarray:
+def fit_into(
+    parts: Sequence[Surface], wholes: Sequence[Surface], enough: float = 1.0
+) -> np.ndarray:
     """
     Lay views on wholes by the best upright motion, and say how much of each finds surface.
 
@@ -62,10 +64,14 @@ def _fit(parts: Sequence[Surface], wholes: Sequence[Surface], enough: float) -> 
         yaw, shift = _step(asked, target, off < gate, yaw, shift)
     best_first = np.argsort(np.minimum(off, WIDE[-1]).mean(2), axis=1, kind='stable')
     share, todo = np.zeros(len(parts)), np.arange(len(parts))
-    for chosen in (best_first[:, :1], best_first[:, 1:]):       # the best alone is often enough
+    for chosen in (best_first[:, :1], best_first[:, 1:]):  # the best alone is often enough
         motion = todo[:, None], chosen[todo]
-        share[todo] = np.maximum(share[todo], _polish(
-            asked[:, todo], yaw[motion], shift[:, *motion], [wholes[p].whole for p in todo]))
+        share[todo] = np.maximum(
+            share[todo],
+            _polish(
+                asked[:, todo], yaw[motion], shift[:, *motion], [wholes[p].whole for p in todo]
+            ),
+        )
         todo = np.flatnonzero(share < enough)
         if not len(todo):
             break
@@ -79,8 +85,9 @@ def _rise(parts: Sequence[Surface], wholes: Sequence[Surface]) -> np.ndarray:
     Where it is, or with both standing on one level if it would stick out below or above.
 
     """
-    (low, high), (floor, top) = (np.array([side.limits[:, 2] for side in sides]).T
-                                 for sides in (parts, wholes))
+    (low, high), (floor, top) = (
+        np.array([side.limits[:, 2] for side in sides]).T for sides in (parts, wholes)
+    )
     sticks_out = (low < floor - SLACK) | (high > top + SLACK)
     up = (low + high) / 2 - (floor + top) / 2 + np.where(sticks_out, floor - low, 0)
     return up
@@ -97,8 +104,9 @@ def _starting_turns(asked: np.ndarray, sketches: Sequence[AllPairs]) -> np.ndarr
     return yaw[np.argsort(reach, axis=1, kind='stable')[:, :REFINED]]
 
 
-def _polish(asked: np.ndarray, yaw: np.ndarray, shift: np.ndarray, wholes: Sequence[AllPairs]
-            ) -> np.ndarray:
+def _polish(
+    asked: np.ndarray, yaw: np.ndarray, shift: np.ndarray, wholes: Sequence[AllPairs]
+) -> np.ndarray:
     """Improve motions by all points of the wholes; return the share (P,) of the best."""
     for gate in CLOSE:
         target, off = _partners(_moved(asked, yaw, shift), wholes)
@@ -128,8 +136,9 @@ def _partners(moved: np.ndarray, surfaces: Sequence[AllPairs]) -> tuple[np.ndarr
     return target, np.sqrt(((target - moved) ** 2).sum(0))
 
 
-def _step(asked: np.ndarray, target: np.ndarray, use: np.ndarray, yaw: np.ndarray,
-          shift: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _step(
+    asked: np.ndarray, target: np.ndarray, use: np.ndarray, yaw: np.ndarray, shift: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
     """
     Solve all motions (turn about z, shift) for the partners in use; least squares, closed form.
 

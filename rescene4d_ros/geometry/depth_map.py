@@ -1,12 +1,13 @@
 """How far a sensor could see from one of its positions, by the points that it brought home."""
+
 from __future__ import annotations
 
 import numpy as np
 
 RAY_BIN = np.pi / 120  # rad; angular bin around one sensor position
-RAY_CLEARANCE = 0.12   # m; a surface this far behind an object's points is hidden by them
-PASSED = 0.10          # m; a surface this far behind a point was seen past it
-RAY_RANGE = 4.5        # m; farther points are seldom scanned, and prove nothing
+RAY_CLEARANCE = 0.12  # m; a surface this far behind an object's points is hidden by them
+PASSED = 0.10  # m; a surface this far behind a point was seen past it
+RAY_RANGE = 4.5  # m; farther points are seldom scanned, and prove nothing
 
 
 class DepthMap:
@@ -69,8 +70,9 @@ class DepthMap:
 
         """
         key, distance = self._bins(xyz)
-        around = np.array([row * self._columns + column for row in (-1, 0, 1)
-                           for column in (-1, 0, 1)])
+        around = np.array(
+            [row * self._columns + column for row in (-1, 0, 1) for column in (-1, 0, 1)]
+        )
         bins = np.clip(key[:, None] + around, 0, len(self._nearest) - 1)
         in_reach = np.isfinite(self._nearest[key]) & (distance < RAY_RANGE)
         return in_reach & (self._nearest[bins].min(1) > distance + PASSED), in_reach

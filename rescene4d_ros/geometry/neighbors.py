@@ -1,4 +1,5 @@
 """Thinning of point sets and the share of one set that lies on another."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -39,7 +40,7 @@ def evenly(n: int, limit: int) -> np.ndarray:
     if n <= limit:
         return np.arange(n)
     chosen = (np.arange(limit) * ((n - 1) / max(limit - 1, 1))).astype(np.int64)
-    chosen[1:][-1:] = n - 1              # as np.linspace does, which takes four times as long
+    chosen[1:][-1:] = n - 1  # as np.linspace does, which takes four times as long
     return chosen
 
 

@@ -1,4 +1,5 @@
 """Surface normals of a cloud that came without them."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -8,8 +9,9 @@ from scipy.spatial import cKDTree
 EYE_HEIGHT = 1.5
 
 
-def estimate_normals(xyz: np.ndarray, *, k: int = 16, sensor_path: np.ndarray | None = None
-                     ) -> np.ndarray:
+def estimate_normals(
+    xyz: np.ndarray, *, k: int = 16, sensor_path: np.ndarray | None = None
+) -> np.ndarray:
     """
     Fit a plane to the k nearest points of each point, and turn its normal to the sensor.
 
@@ -56,8 +58,9 @@ def plane_normals(xyz: np.ndarray, neighbors: np.ndarray) -> np.ndarray:
     return np.linalg.eigh(points.transpose(0, 2, 1) @ points)[1][:, :, 0]
 
 
-def orient_normals(normals: np.ndarray, xyz: np.ndarray, sensor_path: np.ndarray | None
-                   ) -> np.ndarray:
+def orient_normals(
+    normals: np.ndarray, xyz: np.ndarray, sensor_path: np.ndarray | None
+) -> np.ndarray:
     """
     Turn each normal to the nearest place of the sensor.
 

@@ -1,4 +1,5 @@
 """The rigid motion of one object between two visits, from its points in both."""
+
 from __future__ import annotations
 
 from dataclasses import replace
@@ -7,15 +8,22 @@ import numpy as np
 from rescene4d_ros.geometry.closest_points import FIT_RADIUS, GATES, Pair, Registration
 from rescene4d_ros.geometry.se3 import upright, wrap, yaw_of
 
-SAME_TURN = 0.25                   # rad; of turns that differ less, the better one is taken
-RIVALS = 4                         # motions that are laid exactly, and compared
-RIVAL_LOSS = 2.5                   # log likelihood ratio; what fits so much worse is no rival
-TURNED = (np.pi / 2, np.pi, -np.pi / 2)    # rad; after these many things look much the same
+SAME_TURN = 0.25  # rad; of turns that differ less, the better one is taken
+RIVALS = 4  # motions that are laid exactly, and compared
+RIVAL_LOSS = 2.5  # log likelihood ratio; what fits so much worse is no rival
+TURNED = (np.pi / 2, np.pi, -np.pi / 2)  # rad; after these many things look much the same
 
 
-def register(before: np.ndarray, after: np.ndarray,
-             textures: tuple[np.ndarray, np.ndarray] | None = None, *, starts: int = 24,
-             tie: float = 1.0, coarse: int = 200, fine: int = 800) -> Registration:
+def register(
+    before: np.ndarray,
+    after: np.ndarray,
+    textures: tuple[np.ndarray, np.ndarray] | None = None,
+    *,
+    starts: int = 24,
+    tie: float = 1.0,
+    coarse: int = 200,
+    fine: int = 800,
+) -> Registration:
     """
     Find the upright rigid motion of an object between two visits.
 
@@ -49,10 +57,13 @@ def register(before: np.ndarray, after: np.ndarray,
         return Registration(np.eye(4), FIT_RADIUS, 0.0, 0.0, 0.0)
     exact = Pair(before, after, fine, textures)
     rivals = _rivals(exact.thinner(coarse), starts)
-    polished = [exact.score(motion) for motion in exact.refine(
-        [r.after_T_before for r in rivals], gates=GATES[-2:], rounds=8)]
-    polished = [replace(r, support=r.support + exact.texture_support(r.after_T_before))
-                for r in polished]
+    polished = [
+        exact.score(motion)
+        for motion in exact.refine([r.after_T_before for r in rivals], gates=GATES[-2:], rounds=8)
+    ]
+    polished = [
+        replace(r, support=r.support + exact.texture_support(r.after_T_before)) for r in polished
+    ]
     best = max(r.support for r in polished)
     likely = [r for r in polished if r.support >= best - tie]
     least = min(_turn(r) for r in likely)
@@ -67,8 +78,9 @@ def _rivals(rough: Pair, starts: int) -> list[Registration]:
     found = [rough.score(motion) for motion in rough.refine(promising, rounds=3)]
     best = max(found, key=lambda r: r.support)
     middle = (rough.after_tree.data.min(0) + rough.after_tree.data.max(0)) / 2
-    turned = rough.refine([_about(middle, turn) @ best.after_T_before for turn in TURNED],
-                          gates=GATES[1:], rounds=2)
+    turned = rough.refine(
+        [_about(middle, turn) @ best.after_T_before for turn in TURNED], gates=GATES[1:], rounds=2
+    )
     found = _distinct(sorted([*found, *map(rough.score, turned)], key=lambda r: -r.support))
     near = [r for r in found if r.support >= found[0].support - RIVAL_LOSS]
     # Turning not at all is kept in the race, for the sake of round things.
@@ -100,7 +112,7 @@ def _starts(before: np.ndarray, after: np.ndarray, count: int) -> list[np.ndarra
     """Return starting motions: none, a shift, and turns about the middle, bottoms level."""
     middle = [(points.min(0) + points.max(0)) / 2 for points in (before, after)]
     for side, points in zip(middle, (before, after)):
-        side[2] = points[:, 2].min()       # furniture stands: bottoms correspond, tops may hide
+        side[2] = points[:, 2].min()  # furniture stands: bottoms correspond, tops may hide
     motions = [np.eye(4)]
     for k in range(count):
         motion = upright(2 * np.pi * k / count, np.zeros(3))
@@ -114,8 +126,10 @@ def _distinct(found: list[Registration]) -> list[Registration]:
     kept = []
     for result in found:
         motion = result.after_T_before
-        if not any(abs(wrap(yaw_of(motion) - yaw_of(other.after_T_before))) < 0.05
-                   and np.abs(motion[:3, 3] - other.after_T_before[:3, 3]).max() < 0.03
-                   for other in kept):
+        if not any(
+            abs(wrap(yaw_of(motion) - yaw_of(other.after_T_before))) < 0.05
+            and np.abs(motion[:3, 3] - other.after_T_before[:3, 3]).max() < 0.03
+            for other in kept
+        ):
             kept.append(result)
     return kept

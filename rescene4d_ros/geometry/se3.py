@@ -1,4 +1,5 @@
 """Rigid motions of upright things: a turn about z and a shift, as 4 x 4 matrices."""
+
 from __future__ import annotations
 
 import numpy as np

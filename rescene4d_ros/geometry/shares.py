@@ -1,4 +1,5 @@
 """How much of many point sets lies on other surfaces, asked all at once."""
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -7,8 +8,9 @@ import numpy as np
 from rescene4d_ros.geometry.surface import answers, PRODUCT, questions, Surface
 
 
-def shares_near(asked: Sequence[np.ndarray], surfaces: Sequence[Surface], radius: float
-                ) -> np.ndarray:
+def shares_near(
+    asked: Sequence[np.ndarray], surfaces: Sequence[Surface], radius: float
+) -> np.ndarray:
     """
     Return the share of each point set that lies near its surface.
 
@@ -38,7 +40,7 @@ def shares_near(asked: Sequence[np.ndarray], surfaces: Sequence[Surface], radius
     known_ends = np.cumsum(sizes).tolist()
     points = np.empty((3, known_ends[-1]), dtype=np.float32)
     for surface, middle, size, end in zip(surfaces, middles[:, :, None], sizes, known_ends):
-        np.subtract(surface.columns, middle, out=points[:, end - size:end])
+        np.subtract(surface.columns, middle, out=points[:, end - size : end])
     known = answers(points)
     squared = np.empty(len(asking), dtype=np.float32)
     start = known_start = 0

@@ -1,4 +1,5 @@
 """One thing's points, prepared for questions as far as they are asked."""
+
 from __future__ import annotations
 
 from functools import cached_property
@@ -7,9 +8,9 @@ import numpy as np
 from rescene4d_ros.geometry.neighbors import evenly, quick_tree
 from scipy.spatial import cKDTree
 
-SAMPLE = 64          # points that stand for a thing that is laid on another
-SKETCH = 256         # points that stand for the other while they are far apart
-PRODUCT = 250_000    # multiplications by which BLAS does not yet wake other threads
+SAMPLE = 64  # points that stand for a thing that is laid on another
+SKETCH = 256  # points that stand for the other while they are far apart
+PRODUCT = 250_000  # multiplications by which BLAS does not yet wake other threads
 
 
 class AllPairs:
@@ -41,7 +42,7 @@ class AllPairs:
     def distance(self, asked: np.ndarray) -> np.ndarray:
         """Return how far the nearest points are, (N,), float32, m; asked as above."""
         squared = self._squared(asked)
-        nearest = squared[np.arange(len(squared)), squared.argmin(1)]   # quicker than min
+        nearest = squared[np.arange(len(squared)), squared.argmin(1)]  # quicker than min
         return np.sqrt(np.maximum(nearest, 0))
 
     def _squared(self, asked: np.ndarray) -> np.ndarray:
@@ -49,7 +50,7 @@ class AllPairs:
         height = max(PRODUCT // (5 * self.points.shape[1]), 1)
         squared = np.empty((len(asked), self.points.shape[1]), dtype=np.float32)
         for row in range(0, len(asked), height):
-            np.matmul(asked[row:row + height], self._terms, out=squared[row:row + height])
+            np.matmul(asked[row : row + height], self._terms, out=squared[row : row + height])
         return squared
 
 

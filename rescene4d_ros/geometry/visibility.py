@@ -5,6 +5,7 @@ Not to see an object is no proof that it is gone. It is gone only where somethin
 that it would have hidden: the floor or table top below it, the wall behind it, or whatever lies
 at the end of a ray through it.
 """
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -16,11 +17,11 @@ from rescene4d_ros.geometry.cloud import Cloud
 from rescene4d_ros.geometry.neighbors import near
 from rescene4d_ros.structures import Box
 
-CELL = 0.05            # m; edge of the columns by which a footprint is judged
-SAME_SURFACE = 0.05    # m; a new point this near shows the old surface again
-THIN = 0.15            # m; what is flatter than this hangs on a wall and is judged from the front
-BEHIND = 0.12          # m; how far behind a flat thing its wall may lie
-CLEARLY_BELOW = 0.08   # m; what is seen this far below a point is another surface
+CELL = 0.05  # m; edge of the columns by which a footprint is judged
+SAME_SURFACE = 0.05  # m; a new point this near shows the old surface again
+THIN = 0.15  # m; what is flatter than this hangs on a wall and is judged from the front
+BEHIND = 0.12  # m; how far behind a flat thing its wall may lie
+CLEARLY_BELOW = 0.08  # m; what is seen this far below a point is another surface
 
 
 class Place(Enum):
@@ -59,8 +60,14 @@ def is_flat(box: Box) -> bool:
     return min(box.size[:2]) < THIN < max(box.size[:2]) and box.size[2] > THIN
 
 
-def look_at(cloud: Cloud, xyz: np.ndarray, box: Box, *, occupied_at: float = 0.45,
-            observed_at: float = 0.35) -> PlaceEvidence:
+def look_at(
+    cloud: Cloud,
+    xyz: np.ndarray,
+    box: Box,
+    *,
+    occupied_at: float = 0.45,
+    observed_at: float = 0.35,
+) -> PlaceEvidence:
     """
     Judge what a visit shows at the place where an object was last known.
 

@@ -1,4 +1,5 @@
 """Points to the cells of an absolute grid: the same place is the same cell at every visit."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -36,9 +37,11 @@ def voxelize(xyz: np.ndarray, voxel_size: float) -> tuple[np.ndarray, np.ndarray
     cells = np.floor(np.asarray(xyz, dtype=np.float64) / voxel_size)
     low = cells.min(axis=0)
     span = cells.max(axis=0) - low + 1
-    if not np.prod(span) < 2 ** 62:
-        raise ScanError('voxel grid: expected points within one place, got an extent of '
-                        f'{span * voxel_size} m at {voxel_size} m per voxel; remove outliers')
+    if not np.prod(span) < 2**62:
+        raise ScanError(
+            'voxel grid: expected points within one place, got an extent of '
+            f'{span * voxel_size} m at {voxel_size} m per voxel; remove outliers'
+        )
     nx, ny, nz = span.astype(np.int64)
     c = (cells - low).astype(np.int64)
     keys = (c[:, 0] * ny + c[:, 1]) * nz + c[:, 2]

@@ -1,18 +1,19 @@
 """Features of a visit as bytes, so that the next start need not compute them again."""
+
 from __future__ import annotations
 
 from dataclasses import fields
 from typing import Protocol
 
 import numpy as np
-from rescene4d_ros.models import LevelFeatures, VisitFeatures, VisitInput, VisitPyramid
-from rescene4d_ros.models.backbones.decoding import Decoding
-from rescene4d_ros.models.outputs import FinestVoxels
+from rescene4d_ros.models.backbones.decoder_state import Decoding
+from rescene4d_ros.models.inputs import VisitInput
+from rescene4d_ros.models.outputs import FinestVoxels, LevelFeatures, VisitFeatures, VisitPyramid
 from safetensors.torch import load, save
 import torch
 from torch import Tensor
 
-FORMAT = 2      # raise with every change of what the bytes mean
+FORMAT = 2  # raise with every change of what the bytes mean
 
 
 class FeatureFiles(Protocol):
@@ -41,8 +42,9 @@ def encode_features(point_superpoint: np.ndarray, features: VisitFeatures | Visi
         tensors['visit.n_superpoints'] = torch.tensor(features.visit.n_superpoints)
         tensors |= _fields('begun', features.begun)
         for name in ('skips', 'levels'):
-            tensors |= {f'begun.{name}.{n}': feats
-                        for n, feats in enumerate(getattr(features.begun, name))}
+            tensors |= {
+                f'begun.{name}.{n}': feats for n, feats in enumerate(getattr(features.begun, name))
+            }
     else:
         for n, level in enumerate(features.levels):
             tensors |= _fields(f'levels.{n}', level)
@@ -50,44 +52,72 @@ def encode_features(point_superpoint: np.ndarray, features: VisitFeatures | Visi
         if features.finest is not None:
             tensors |= _fields('finest', features.finest)
     # Copies: the tensors of several visits may be parts of one.
-    return save({name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
-                 for name, tensor in tensors.items()})
+    return save(
+        {
+            name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
+            for name, tensor in tensors.items()
+        }
+    )
 
 
-def decode_features(data: bytes, device: torch.device
-                    ) -> tuple[np.ndarray, VisitFeatures | VisitPyramid]:
+def decode_features(
+    data: bytes, device: torch.device
+) -> tuple[np.ndarray, VisitFeatures | VisitPyramid]:
     """Return superpoint per point and features of `encode_features`, bit for bit."""
     # Copies: what lies unaligned in the file could be added up in another order.
     tensors = {name: tensor.clone() for name, tensor in load(data).items()}
     point_superpoint = tensors.pop('point_superpoint').numpy()
     tensors = {name: tensor.to(device) for name, tensor in tensors.items()}
     if 'visit.n_superpoints' in tensors:
-        visit = VisitInput(**_group(tensors, 'visit') | {
-            'n_superpoints': int(tensors['visit.n_superpoints']),
-            'point_superpoint': point_superpoint})
-        return point_superpoint, VisitPyramid.of(visit, Decoding(
-            *(tuple(tensors[f'begun.{name}.{n}']
-                    for n in range(_count(_group(tensors, 'begun'), name)))
-              for name in ('skips', 'levels')), tensors.get('begun.feats')))
+        visit = VisitInput(
+            **_group(tensors, 'visit')
+            | {
+                'n_superpoints': int(tensors['visit.n_superpoints']),
+                'point_superpoint': point_superpoint,
+            }
+        )
+        return point_superpoint, VisitPyramid.of(
+            visit,
+            Decoding(
+                *(
+                    tuple(
+                        tensors[f'begun.{name}.{n}']
+                        for n in range(_count(_group(tensors, 'begun'), name))
+                    )
+                    for name in ('skips', 'levels')
+                ),
+                tensors.get('begun.feats'),
+            ),
+        )
     finest = _group(tensors, 'finest')
     return point_superpoint, VisitFeatures(
-        tuple(LevelFeatures(**_group(tensors, f'levels.{n}'))
-              for n in range(_count(tensors, 'levels'))),
-        tensors['superpoint_features'], tensors['superpoint_xyz'],
-        FinestVoxels(**finest) if finest else None)
+        tuple(
+            LevelFeatures(**_group(tensors, f'levels.{n}'))
+            for n in range(_count(tensors, 'levels'))
+        ),
+        tensors['superpoint_features'],
+        tensors['superpoint_xyz'],
+        FinestVoxels(**finest) if finest else None,
+    )
 
 
 def _fields(prefix: str, item) -> dict[str, Tensor]:
     """Return the tensors of a dataclass under the names of its fields."""
     values = {field.name: getattr(item, field.name) for field in fields(item)}
-    return {f'{prefix}.{name}' if prefix else name: value for name, value in values.items()
-            if isinstance(value, Tensor)}
+    return {
+        f'{prefix}.{name}' if prefix else name: value
+        for name, value in values.items()
+        if isinstance(value, Tensor)
+    }
 
 
 def _group(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
     """Return the tensors of one dataclass by field."""
-    return {name.removeprefix(f'{prefix}.'): tensor for name, tensor in tensors.items()
-            if name.startswith(f'{prefix}.')}
+    return {
+        name.removeprefix(f'{prefix}.'): tensor
+        for name, tensor in tensors.items()
+        if name.startswith(f'{prefix}.')
+    }
 
 
 def _count(tensors: dict[str, Tensor], prefix: str) -> int:

@@ -1,16 +1,18 @@
 """From overlapping soft queries to instances that share no point."""
+
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 import numpy as np
 from rescene4d_ros.inference.config import InferenceConfig
-from rescene4d_ros.inference.parts import split_instances
+from rescene4d_ros.inference.split_instances import split_instances
 from rescene4d_ros.structures import Prediction, Scan, Segmentation
 
 
-def segment_queries(prediction: Prediction, scans: Sequence[Scan], config: InferenceConfig
-                    ) -> Segmentation:
+def segment_queries(
+    prediction: Prediction, scans: Sequence[Scan], config: InferenceConfig
+) -> Segmentation:
     """
     Make instances of queries.
 
@@ -29,16 +31,19 @@ def segment_queries(prediction: Prediction, scans: Sequence[Scan], config: Infer
     config : InferenceConfig
 
     """
-    n_points = [np.bincount(s, minlength=len(m)).astype(np.float64)
-                for s, m in zip(prediction.superpoint, prediction.mask_probs)]
+    n_points = [
+        np.bincount(s, minlength=len(m)).astype(np.float64)
+        for s, m in zip(prediction.superpoint, prediction.mask_probs)
+    ]
     masks = np.concatenate(prediction.mask_probs)  # (S, Q), superpoints of all visits
     weight = np.concatenate(n_points)
     scores = query_scores(prediction.class_probs, masks, weight, config.mask_threshold)
     order = np.argsort(-scores, kind='stable')
     order = order[scores[order] >= max(config.score_threshold, 1e-9)]
     masks, class_probs = masks[:, order], prediction.class_probs[order]
-    leader, votes = duplicates(masks >= config.mask_threshold, weight,
-                               class_probs[:, :-1].argmax(1), config)
+    leader, votes = duplicates(
+        masks >= config.mask_threshold, weight, class_probs[:, :-1].argmax(1), config
+    )
     kept, masks, class_probs = _merged(masks, class_probs, scores[order] * votes, leader)
     kept = order[kept]
     scores = query_scores(class_probs, masks, weight, config.mask_threshold)
@@ -53,8 +58,9 @@ def segment_queries(prediction: Prediction, scans: Sequence[Scan], config: Infer
         labels.append(label)
         chosen = mask[np.arange(n), won] if len(kept) else np.zeros(n)
         point_scores.append(chosen[points])
-    labels, query = split_instances(labels, [s.xyz for s in scans], len(kept),
-                                    config.split_gap, config.min_points)
+    labels, query = split_instances(
+        labels, [s.xyz for s in scans], len(kept), config.split_gap, config.min_points
+    )
     source = kept[query]
     objects = class_probs[query, :-1]
     return Segmentation(
@@ -62,13 +68,17 @@ def segment_queries(prediction: Prediction, scans: Sequence[Scan], config: Infer
         class_probs=(objects / objects.sum(1, keepdims=True).clip(1e-12)).astype(np.float32),
         scores=scores[query].astype(np.float32),
         features=prediction.features[source],
-        point_scores=tuple(np.where(label < 0, 0, score).astype(np.float32)
-                           for label, score in zip(labels, point_scores)),
-        queries=source)
+        point_scores=tuple(
+            np.where(label < 0, 0, score).astype(np.float32)
+            for label, score in zip(labels, point_scores)
+        ),
+        queries=source,
+    )
 
 
-def query_scores(class_probs: np.ndarray, masks: np.ndarray, weight: np.ndarray,
-                 mask_threshold: float) -> np.ndarray:
+def query_scores(
+    class_probs: np.ndarray, masks: np.ndarray, weight: np.ndarray, mask_threshold: float
+) -> np.ndarray:
     """
     Compute class probability times mask quality, the mean probability inside the mask.
 
@@ -92,8 +102,9 @@ def query_scores(class_probs: np.ndarray, masks: np.ndarray, weight: np.ndarray,
     return class_probs[:, :-1].max(1, initial=0) * quality
 
 
-def duplicates(inside: np.ndarray, weight: np.ndarray, kinds: np.ndarray,
-               config: InferenceConfig) -> tuple[np.ndarray, np.ndarray]:
+def duplicates(
+    inside: np.ndarray, weight: np.ndarray, kinds: np.ndarray, config: InferenceConfig
+) -> tuple[np.ndarray, np.ndarray]:
     """
     Find for each mask the better one that it repeats.
 
@@ -127,8 +138,9 @@ def duplicates(inside: np.ndarray, weight: np.ndarray, kinds: np.ndarray,
         union = area[query] + area - shared[query]
         overlap = np.where(leads, shared[query] / union.clip(min=1e-9), 0)
         smaller = np.minimum(area[query], area)
-        contained = np.where(leads & (kinds == kinds[query]),
-                             shared[query] / smaller.clip(min=1e-9), 0)
+        contained = np.where(
+            leads & (kinds == kinds[query]), shared[query] / smaller.clip(min=1e-9), 0
+        )
         if overlap.max() > config.duplicate_overlap:
             leader[query] = overlap.argmax()
         elif contained.max() > config.part_overlap:
@@ -138,8 +150,9 @@ def duplicates(inside: np.ndarray, weight: np.ndarray, kinds: np.ndarray,
     return leader, agrees
 
 
-def _merged(masks: np.ndarray, class_probs: np.ndarray, trust: np.ndarray, leader: np.ndarray
-            ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _merged(
+    masks: np.ndarray, class_probs: np.ndarray, trust: np.ndarray, leader: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """
     Let the queries that found one object vote on its mask and class, by the trust in each.
 

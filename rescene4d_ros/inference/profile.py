@@ -1,4 +1,5 @@
 """What segmenting costs: seconds per stage, visits cached or anew, memory by number of visits."""
+
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
@@ -13,7 +14,7 @@ from rescene4d_ros.structures import Scan
 import torch
 
 PROCESS_STATUS = Path('/proc/self/status')
-GIB = 2 ** 30
+GIB = 2**30
 
 
 class Stopwatch:
@@ -57,8 +58,9 @@ def synchronize() -> None:
         torch.cuda.synchronize()
 
 
-def stage_costs(config: InferenceConfig, scans: Sequence[Scan], repeats: int,
-                clock: Callable[[], float]) -> dict[str, dict[str, float]]:
+def stage_costs(
+    config: InferenceConfig, scans: Sequence[Scan], repeats: int, clock: Callable[[], float]
+) -> dict[str, dict[str, float]]:
     """
     Measure two visits: encoded anew, one of them cached, both cached.
 
@@ -81,9 +83,11 @@ def stage_costs(config: InferenceConfig, scans: Sequence[Scan], repeats: int,
     segmenter = Segmenter.load(config, watch)
     first, second = scans
     number = count()
-    named = {'anew': lambda: None,
-             'one_cached': lambda: ['first', f'second {next(number)}'],
-             'cached': lambda: ['first', 'second']}
+    named = {
+        'anew': lambda: None,
+        'one_cached': lambda: ['first', f'second {next(number)}'],
+        'cached': lambda: ['first', 'second'],
+    }
     runs: dict[str, list[dict[str, float]]] = {name: [] for name in named}
     segmenter.segment([first, second], ['first', 'second'])
     # In turn, so that what else the machine does meanwhile falls on all alike.

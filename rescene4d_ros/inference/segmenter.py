@@ -1,4 +1,5 @@
 """The segmenter as other rooms use it: scans in, instances out, features of visits kept."""
+
 from __future__ import annotations
 
 from collections import OrderedDict
@@ -25,7 +26,9 @@ from rescene4d_ros.inference.weights import (
     weights_hash,
     WeightsInfo,
 )
-from rescene4d_ros.models import make_visit_input, ReScene4D, VisitFeatures, VisitPyramid
+from rescene4d_ros.models.inputs import make_visit_input
+from rescene4d_ros.models.outputs import VisitFeatures, VisitPyramid
+from rescene4d_ros.models.segmenter import ReScene4D
 from rescene4d_ros.structures import Prediction, Scan, Segmentation
 from rescene4d_ros.superpoints import superpoints
 import torch
@@ -68,8 +71,14 @@ class Segmenter:
 
     """
 
-    def __init__(self, model: ReScene4D, info: WeightsInfo, config: InferenceConfig,
-                 name: str = '', watch: Watch = _unwatched):
+    def __init__(
+        self,
+        model: ReScene4D,
+        info: WeightsInfo,
+        config: InferenceConfig,
+        name: str = '',
+        watch: Watch = _unwatched,
+    ):
         self.config = config
         self._watch = watch
         self.class_names = info.class_names
@@ -85,8 +94,7 @@ class Segmenter:
         torch.set_num_threads(config.torch_threads or max(1, (os.cpu_count() or 2) - 1))
 
     @classmethod
-    def load(cls, config: InferenceConfig | None = None, watch: Watch = _unwatched
-             ) -> Segmenter:
+    def load(cls, config: InferenceConfig | None = None, watch: Watch = _unwatched) -> Segmenter:
         """
         Load the weights onto the device.
 
@@ -122,10 +130,14 @@ class Segmenter:
 
     def tune(self, config: InferenceConfig) -> None:
         """Take the thresholds of another config; weights, device, backend and threads stay."""
-        self.config = replace(config, weights=self.config.weights, device=self.config.device,
-                              torch_threads=self.config.torch_threads,
-                              sparse_backend=self.config.sparse_backend,
-                              queries=self.config.queries)
+        self.config = replace(
+            config,
+            weights=self.config.weights,
+            device=self.config.device,
+            torch_threads=self.config.torch_threads,
+            sparse_backend=self.config.sparse_backend,
+            queries=self.config.queries,
+        )
 
     @property
     def device_name(self) -> str:
@@ -139,10 +151,11 @@ class Segmenter:
             for scan, key in zip(scans, keys, strict=True):
                 self._encode(scan, key)
         if self._device.type == 'cuda':
-            torch.cuda.synchronize(self._device)   # else the next call would seem to take longer
+            torch.cuda.synchronize(self._device)  # else the next call would seem to take longer
 
-    def segment(self, scans: Sequence[Scan], keys: Sequence[Hashable] | None = None
-                ) -> Segmentation:
+    def segment(
+        self, scans: Sequence[Scan], keys: Sequence[Hashable] | None = None
+    ) -> Segmentation:
         """
         Find the instances of T visits: one instance is one object in all of them.
 
@@ -159,15 +172,16 @@ class Segmenter:
         with self._watch('masks'):
             return segment_queries(prediction, scans, self.config)
 
-    def predict(self, scans: Sequence[Scan], keys: Sequence[Hashable] | None = None
-                ) -> Prediction:
+    def predict(self, scans: Sequence[Scan], keys: Sequence[Hashable] | None = None) -> Prediction:
         """Return the raw queries of T visits; parameters as of `segment`."""
         if not scans:
             raise ValueError('segmenter: expected at least one visit, got none')
         # Not inference_mode: its tensors would later refuse training in the same process.
         with torch.no_grad():
-            visits = [self._encode(scan, key)
-                      for scan, key in zip(scans, keys or [None] * len(scans), strict=True)]
+            visits = [
+                self._encode(scan, key)
+                for scan, key in zip(scans, keys or [None] * len(scans), strict=True)
+            ]
             superpoint = tuple(v.point_superpoint for v in visits)
             if not any(map(len, scans)):
                 return self._nothing(superpoint)
@@ -181,7 +195,8 @@ class Segmenter:
                 class_probs=output.class_logits[-1].softmax(-1).cpu().numpy(),
                 mask_probs=tuple(m.cpu().numpy() for m in mask_probs.split(counts)),
                 superpoint=superpoint,
-                features=output.features.cpu().numpy())
+                features=output.features.cpu().numpy(),
+            )
 
     def _encode(self, scan: Scan, key: Hashable) -> _EncodedVisit:
         """Return the visit's features, from the kept ones where possible."""
@@ -201,8 +216,15 @@ class Segmenter:
         if files is None or key is None or keep == 0:
             return self._compute(scan)
         # What else the bits depend on, beside the points.
-        kind = '-'.join(('features', str(FORMAT), self.weights_hash, self._device.type,
-                         self.config.sparse_backend))
+        kind = '-'.join(
+            (
+                'features',
+                str(FORMAT),
+                self.weights_hash,
+                self._device.type,
+                self.config.sparse_backend,
+            )
+        )
         data = files.read(key, kind)
         if data is not None:
             return _EncodedVisit(*decode_features(data, self._device))
@@ -221,16 +243,18 @@ class Segmenter:
         with self._watch('voxelize'):
             visit = make_visit_input(scan, superpoint, self._model.config).to(self._device)
         with self._watch('encode'):
-            features, = self._model.encode([visit])
+            (features,) = self._model.encode([visit])
         return _EncodedVisit(visit.point_superpoint, features)
 
     def _nothing(self, superpoint: tuple[np.ndarray, ...]) -> Prediction:
         """Return a prediction without queries, for visits without points."""
         config = self._model.config
-        return Prediction(class_probs=np.zeros((0, config.n_classes + 1), np.float32),
-                          mask_probs=tuple(np.zeros((0, 0), np.float32) for _ in superpoint),
-                          superpoint=superpoint,
-                          features=np.zeros((0, config.hidden_dim), np.float32))
+        return Prediction(
+            class_probs=np.zeros((0, config.n_classes + 1), np.float32),
+            mask_probs=tuple(np.zeros((0, 0), np.float32) for _ in superpoint),
+            superpoint=superpoint,
+            features=np.zeros((0, config.hidden_dim), np.float32),
+        )
 
 
 def _device(wanted: str) -> torch.device:
@@ -238,6 +262,8 @@ def _device(wanted: str) -> torch.device:
     if wanted == 'auto':
         return torch.device('cuda' if torch.cuda.is_available() else 'cpu')
     if wanted == 'cuda' and not torch.cuda.is_available():
-        raise ConfigError('InferenceConfig.device: expected a CUDA device that torch can use, '
-                          'got none; use cpu or auto')
+        raise ConfigError(
+            'InferenceConfig.device: expected a CUDA device that torch can use, '
+            'got none; use cpu or auto'
+        )
     return torch.device(wanted)

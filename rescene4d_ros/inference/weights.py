@@ -1,4 +1,5 @@
 """Weights files: tensors in safetensors, and beside them what they mean."""
+
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, field
@@ -10,7 +11,8 @@ from pathlib import Path
 
 from rescene4d_ros.config import make
 from rescene4d_ros.errors import ConfigError, WeightsError
-from rescene4d_ros.models import ModelConfig, ReScene4D
+from rescene4d_ros.models.config import ModelConfig
+from rescene4d_ros.models.segmenter import ReScene4D
 from rescene4d_ros.superpoints import SuperpointConfig
 from safetensors import safe_open, SafetensorError
 from safetensors.torch import save
@@ -44,8 +46,9 @@ class WeightsInfo:
 
 def default_weights() -> Path:
     """Return where the package keeps the weights it ships."""
-    return Path(str(resources.files('rescene4d_ros.inference') / 'pretrained'
-                    / 'rooms-s.safetensors'))
+    return Path(
+        str(resources.files('rescene4d_ros.inference') / 'pretrained' / 'rooms-s.safetensors')
+    )
 
 
 def weights_hash(path: str | Path) -> str:
@@ -53,8 +56,9 @@ def weights_hash(path: str | Path) -> str:
     return hashlib.sha256(_existing(path).read_bytes()).hexdigest()[:16]
 
 
-def save_weights(path: str | Path, model: ReScene4D, info: WeightsInfo, *, half: bool = True
-                 ) -> None:
+def save_weights(
+    path: str | Path, model: ReScene4D, info: WeightsInfo, *, half: bool = True
+) -> None:
     """
     Write a model; the file appears under its name only when it is complete.
 
@@ -74,14 +78,21 @@ def save_weights(path: str | Path, model: ReScene4D, info: WeightsInfo, *, half:
     """
     _check_classes(path, info.class_names, model.config)
     buffers = {name for name, _ in model.named_buffers()}
-    tensors = {name: tensor.detach().cpu().to(_stored_type(tensor, half and name not in buffers)
-                                              ).contiguous()
-               for name, tensor in model.state_dict().items()}
-    metadata = {'format': FORMAT, 'schema': str(SCHEMA),
-                'model': json.dumps(asdict(model.config)),
-                'class_names': json.dumps(info.class_names),
-                'superpoints': json.dumps(asdict(info.superpoints)),
-                'training': json.dumps(info.training)}
+    tensors = {
+        name: tensor.detach()
+        .cpu()
+        .to(_stored_type(tensor, half and name not in buffers))
+        .contiguous()
+        for name, tensor in model.state_dict().items()
+    }
+    metadata = {
+        'format': FORMAT,
+        'schema': str(SCHEMA),
+        'model': json.dumps(asdict(model.config)),
+        'class_names': json.dumps(info.class_names),
+        'superpoints': json.dumps(asdict(info.superpoints)),
+        'training': json.dumps(info.training),
+    }
     path = Path(path)
     unfinished = path.with_name(f'{path.name}.{os.getpid()}.part')
     try:
@@ -133,19 +144,26 @@ def read_weights(path: str | Path) -> tuple[ModelConfig, WeightsInfo, dict[str, 
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}
     except SafetensorError as error:
-        raise WeightsError(f'weights {path}: expected a complete safetensors file, got damaged '
-                           f'or other content ({error}); fetch or train it again') from error
+        raise WeightsError(
+            f'weights {path}: expected a complete safetensors file, got damaged '
+            f'or other content ({error}); fetch or train it again'
+        ) from error
     config, info = _read_metadata(path, metadata)
-    return config, info, {name: t.float() if t.is_floating_point() else t
-                          for name, t in tensors.items()}
+    return (
+        config,
+        info,
+        {name: t.float() if t.is_floating_point() else t for name, t in tensors.items()},
+    )
 
 
 def _existing(path: str | Path) -> Path:
     """Return the path, or say that there is no file."""
     path = Path(path)
     if not path.is_file():
-        raise WeightsError(f'weights {path}: expected a safetensors file, found none; give the '
-                           'path of one, or train it with `rescene4d train`')
+        raise WeightsError(
+            f'weights {path}: expected a safetensors file, found none; give the '
+            'path of one, or train it with `rescene4d train`'
+        )
     return path
 
 
@@ -158,19 +176,27 @@ def _stored_type(tensor: torch.Tensor, half: bool) -> torch.dtype:
 def _read_metadata(path: Path, metadata: dict[str, str]) -> tuple[ModelConfig, WeightsInfo]:
     """Return what the header says, or say what is wrong with it."""
     if metadata.get('format') != FORMAT:
-        raise WeightsError(f'weights {path}: expected a file written by this package, got a '
-                           'safetensors file of another origin; convert it first')
+        raise WeightsError(
+            f'weights {path}: expected a file written by this package, got a '
+            'safetensors file of another origin; convert it first'
+        )
     if metadata.get('schema') != str(SCHEMA):
-        raise WeightsError(f'weights {path}: expected schema {SCHEMA}, got '
-                           f'{metadata.get("schema")!r}; use a matching version of the package')
+        raise WeightsError(
+            f'weights {path}: expected schema {SCHEMA}, got '
+            f'{metadata.get("schema")!r}; use a matching version of the package'
+        )
     try:
         config = make(ModelConfig, json.loads(metadata['model']))
-        info = WeightsInfo(tuple(json.loads(metadata['class_names'])),
-                           make(SuperpointConfig, json.loads(metadata['superpoints'])),
-                           json.loads(metadata['training']))
+        info = WeightsInfo(
+            tuple(json.loads(metadata['class_names'])),
+            make(SuperpointConfig, json.loads(metadata['superpoints'])),
+            json.loads(metadata['training']),
+        )
     except (KeyError, TypeError, ValueError, ConfigError) as error:
-        raise WeightsError(f'weights {path}: expected a header this version can read, got '
-                           f'{error}; use a matching version of the package') from error
+        raise WeightsError(
+            f'weights {path}: expected a header this version can read, got '
+            f'{error}; use a matching version of the package'
+        ) from error
     _check_classes(path, info.class_names, config)
     return config, info
 
@@ -178,18 +204,25 @@ def _read_metadata(path: Path, metadata: dict[str, str]) -> tuple[ModelConfig, W
 def _check_classes(path, class_names: tuple[str, ...], config: ModelConfig) -> None:
     """Say so where names and outputs differ in number."""
     if len(class_names) != config.n_classes:
-        raise WeightsError(f'weights {path}: expected {config.n_classes} class names, got '
-                           f'{len(class_names)}; name every class of the network once')
+        raise WeightsError(
+            f'weights {path}: expected {config.n_classes} class names, got '
+            f'{len(class_names)}; name every class of the network once'
+        )
 
 
 def _check_tensors(path: Path, wanted: dict, found: dict) -> None:
     """Say which tensors are missing, too many or of another shape."""
     problems = [f'missing {name}' for name in wanted if name not in found]
     problems += [f'unexpected {name}' for name in found if name not in wanted]
-    problems += [f'{name} {tuple(found[name].shape)} instead of {tuple(wanted[name].shape)}'
-                 for name in wanted if name in found and found[name].shape != wanted[name].shape]
+    problems += [
+        f'{name} {tuple(found[name].shape)} instead of {tuple(wanted[name].shape)}'
+        for name in wanted
+        if name in found and found[name].shape != wanted[name].shape
+    ]
     if problems:
         more = f' and {len(problems) - 5} more' if len(problems) > 5 else ''
-        raise WeightsError(f'weights {path}: expected the tensors of its configuration, got '
-                           f'{"; ".join(problems[:5])}{more}; use a matching version of the '
-                           'package')
+        raise WeightsError(
+            f'weights {path}: expected the tensors of its configuration, got '
+            f'{"; ".join(problems[:5])}{more}; use a matching version of the '
+            'package'
+        )

@@ -1,4 +1,5 @@
 """What training minimizes: matching, mask, class and contrastive terms; knows no network."""
+
 from rescene4d_ros.losses.config import LossConfig
 from rescene4d_ros.losses.criterion import Criterion
 from rescene4d_ros.losses.targets import IGNORED_CLASS, Targets

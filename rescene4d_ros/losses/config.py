@@ -1,4 +1,5 @@
 """Weights and switches of the training objective."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
@@ -10,35 +11,62 @@ from rescene4d_ros.config import param
 class LossConfig:
     """How matching and losses are weighted."""
 
-    objective: str = param('weighted', 'Weighted sum of the terms, or their plain sum as the '
-                           'published trainer computes it', one_of=('weighted', 'raw_sum'))
+    objective: str = param(
+        'weighted',
+        'Weighted sum of the terms, or their plain sum as the published trainer computes it',
+        one_of=('weighted', 'raw_sum'),
+    )
     class_weight: float = param(2.0, 'Weight of the class term, also in matching', ge=0, le=100)
-    mask_weight: float = param(5.0, 'Weight of the mask cross entropy, also in matching',
-                               ge=0, le=100)
+    mask_weight: float = param(
+        5.0, 'Weight of the mask cross entropy, also in matching', ge=0, le=100
+    )
     dice_weight: float = param(2.0, 'Weight of the Dice term, also in matching', ge=0, le=100)
     assignment: str = param(
-        'seed', 'Which queries answer for an instance: all that start on it (seed), or the one '
-        'that fits best (hungarian, as published)', one_of=('seed', 'hungarian'))
-    no_object_weight: float = param(0.5, 'Weight of queries that answer for no instance in the '
-                                    'class term; 0.1 as published, where most are such',
-                                    ge=0, le=1)
-    contrastive_weight: float = param(1.0, 'Weight of the cross-time contrastive term; 0 leaves '
-                                      'it out', ge=0, le=100)
-    semantic_weight: float = param(4.0, 'Weight of the class of every superpoint, told from the '
-                                   'backbone alone; 0 leaves it out, as published', ge=0,
-                                   le=100)
-    cross_visit_weight: float = param(1.0, 'Weight of positives from another visit against '
-                                      'those of the same visit', ge=0, le=100)
-    contrastive_chunk: int = param(1024, 'Anchors whose similarities are held at once', ge=1,
-                                   le=1_000_000)
+        'seed',
+        'Which queries answer for an instance: all that start on it (seed), or the one '
+        'that fits best (hungarian, as published)',
+        one_of=('seed', 'hungarian'),
+    )
+    no_object_weight: float = param(
+        0.5,
+        'Weight of queries that answer for no instance in the '
+        'class term; 0.1 as published, where most are such',
+        ge=0,
+        le=1,
+    )
+    contrastive_weight: float = param(
+        1.0, 'Weight of the cross-time contrastive term; 0 leaves it out', ge=0, le=100
+    )
+    semantic_weight: float = param(
+        4.0,
+        'Weight of the class of every superpoint, told from the '
+        'backbone alone; 0 leaves it out, as published',
+        ge=0,
+        le=100,
+    )
+    cross_visit_weight: float = param(
+        1.0, 'Weight of positives from another visit against those of the same visit', ge=0, le=100
+    )
+    contrastive_chunk: int = param(
+        1024, 'Anchors whose similarities are held at once', ge=1, le=1_000_000
+    )
     weight_by_points: bool = param(False, 'Count superpoints by their points in the mask terms')
-    compat: str = param('corrected', 'official: as published with ReScene4D, with its flaws; see '
-                        'docs/segmenter.md', one_of=('corrected', 'official'))
+    compat: str = param(
+        'corrected',
+        'official: as published with ReScene4D, with its flaws; see docs/segmenter.md',
+        one_of=('corrected', 'official'),
+    )
 
 
 def effective(config: LossConfig) -> LossConfig:
     """Return the configuration with all switches where `compat` wants them."""
     if config.compat != 'official':
         return config
-    return replace(config, objective='raw_sum', assignment='hungarian', no_object_weight=0.1,
-                   semantic_weight=0.0, weight_by_points=False)
+    return replace(
+        config,
+        objective='raw_sum',
+        assignment='hungarian',
+        no_object_weight=0.1,
+        semantic_weight=0.0,
+        weight_by_points=False,
+    )

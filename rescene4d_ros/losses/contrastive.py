@@ -1,4 +1,5 @@
 """Cross-time contrastive loss: superpoints of one instance look alike in every visit."""
+
 from __future__ import annotations
 
 import torch
@@ -9,8 +10,14 @@ from torch.utils.checkpoint import checkpoint
 LARGEST_SIMILARITY = 0.99999  # keeps the log-odds finite in float32
 
 
-def contrastive_loss(features: Tensor, masks: Tensor, visit: Tensor, *,
-                     cross_visit_weight: float = 1.0, chunk: int = 1024) -> Tensor:
+def contrastive_loss(
+    features: Tensor,
+    masks: Tensor,
+    visit: Tensor,
+    *,
+    cross_visit_weight: float = 1.0,
+    chunk: int = 1024,
+) -> Tensor:
     """
     Compute the InfoNCE loss between superpoints with log-odds similarity.
 
@@ -47,14 +54,16 @@ def contrastive_loss(features: Tensor, masks: Tensor, visit: Tensor, *,
     total, count = features.sum() * 0, 0
     for part in anchors.split(chunk):
         loss, has_positive = checkpoint(
-            _anchor_losses, unit, part, masks, visit, cross_visit_weight, use_reentrant=False)
+            _anchor_losses, unit, part, masks, visit, cross_visit_weight, use_reentrant=False
+        )
         total = total + loss.sum()
         count = count + has_positive.sum()
     return total / torch.as_tensor(count, device=features.device).clamp(min=1)
 
 
-def _anchor_losses(unit: Tensor, anchors: Tensor, masks: Tensor, visit: Tensor,
-                   cross_visit_weight: float) -> tuple[Tensor, Tensor]:
+def _anchor_losses(
+    unit: Tensor, anchors: Tensor, masks: Tensor, visit: Tensor, cross_visit_weight: float
+) -> tuple[Tensor, Tensor]:
     """Return the loss of each anchor, 0 without a positive, and which have one."""
     similarity = unit[anchors] @ unit.T  # (A, S)
     similarity = similarity.clamp(-LARGEST_SIMILARITY, LARGEST_SIMILARITY)

@@ -1,4 +1,5 @@
 """The training objective of one sequence."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -78,15 +79,21 @@ class Criterion:
         bce = pairwise_mask_bce(output.mask_logits, masks, weight)  # (L + 1, Q, G)
         dice = pairwise_dice(output.mask_logits, masks, weight)
         pairs = self._assign(output, targets, bce, dice)
-        losses = {'class': self._class_loss(output.class_logits, targets.classes, pairs),
-                  'mask': (bce[pairs.index] * pairs.share).sum(),
-                  'dice': (dice[pairs.index] * pairs.share).sum()}
+        losses = {
+            'class': self._class_loss(output.class_logits, targets.classes, pairs),
+            'mask': (bce[pairs.index] * pairs.share).sum(),
+            'dice': (dice[pairs.index] * pairs.share).sum(),
+        }
         if config.semantic_weight > 0:
             losses['semantic'] = _semantic_loss(output.superpoint_logits, targets)
         if config.contrastive_weight > 0:
             losses['contrastive'] = contrastive_loss(
-                output.superpoint_features, targets.masks, output.visit,
-                cross_visit_weight=config.cross_visit_weight, chunk=config.contrastive_chunk)
+                output.superpoint_features,
+                targets.masks,
+                output.visit,
+                cross_visit_weight=config.cross_visit_weight,
+                chunk=config.contrastive_chunk,
+            )
         return {**losses, 'total': self._objective(losses)}
 
     @torch.no_grad()
@@ -94,8 +101,11 @@ class Criterion:
         """Return which query answers for which instance in each prediction set."""
         if self.config.assignment == 'seed':
             return _pairs_by_seed(targets.masks[:, output.seed], len(bce))
-        cost = (self.config.class_weight * class_cost(output.class_logits, targets.classes)
-                + self.config.mask_weight * bce + self.config.dice_weight * dice)
+        cost = (
+            self.config.class_weight * class_cost(output.class_logits, targets.classes)
+            + self.config.mask_weight * bce
+            + self.config.dice_weight * dice
+        )
         index = match(cost)
         return _Pairs(index, bce.new_full(index[0].shape, 1 / max(min(cost.shape[1:]), 1)))
 
@@ -107,8 +117,9 @@ class Criterion:
         wanted[sets, queries] = classes[instances]
         weight = torch.where(wanted == no_object, self.config.no_object_weight, 1.0)
         weight = torch.where(wanted == IGNORED_CLASS, 0.0, weight)
-        entropy = functional.cross_entropy(class_logits.transpose(1, 2), wanted.clamp(min=0),
-                                           reduction='none')  # (L + 1, Q)
+        entropy = functional.cross_entropy(
+            class_logits.transpose(1, 2), wanted.clamp(min=0), reduction='none'
+        )  # (L + 1, Q)
         return ((entropy * weight).sum(1) / weight.sum(1).clamp(min=1e-6)).sum()
 
     def _superpoint_weight(self, targets: Targets) -> Tensor:
@@ -126,8 +137,7 @@ class Criterion:
             # The published sum also takes the contrastive term's copy for the log.
             twice = losses.get('contrastive', 0.0) if self.config.compat == 'official' else 0.0
             return sum(losses.values()) + twice
-        return sum(getattr(self.config, f'{name}_weight') * loss
-                   for name, loss in losses.items())
+        return sum(getattr(self.config, f'{name}_weight') * loss for name, loss in losses.items())
 
 
 def _pairs_by_seed(is_seed: Tensor, n_sets: int) -> _Pairs:
@@ -149,8 +159,7 @@ def _pairs_by_seed(is_seed: Tensor, n_sets: int) -> _Pairs:
     n_starts = is_seed.sum(1)
     share = 1 / (n_starts[instances] * (n_starts > 0).sum())
     sets = torch.arange(n_sets, device=is_seed.device).repeat_interleave(len(queries))
-    return _Pairs((sets, queries.repeat(n_sets), instances.repeat(n_sets)),
-                  share.repeat(n_sets))
+    return _Pairs((sets, queries.repeat(n_sets), instances.repeat(n_sets)), share.repeat(n_sets))
 
 
 def _semantic_loss(logits: Tensor, targets: Targets) -> Tensor:

@@ -1,4 +1,5 @@
 """Mask losses of every query against every instance; the same numbers match and train."""
+
 from __future__ import annotations
 
 import torch

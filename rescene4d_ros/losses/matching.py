@@ -1,4 +1,5 @@
 """Which query answers for which true instance."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -42,9 +43,7 @@ def match(cost: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         Prediction set, query and instance of each matched pair.
 
     """
-    matrices = np.nan_to_num(cost.detach().cpu().double().numpy(), nan=1e6, posinf=1e6,
-                             neginf=1e6)
-    pairs = [(np.full(min(m.shape), k), *linear_sum_assignment(m))
-             for k, m in enumerate(matrices)]
+    matrices = np.nan_to_num(cost.detach().cpu().double().numpy(), nan=1e6, posinf=1e6, neginf=1e6)
+    pairs = [(np.full(min(m.shape), k), *linear_sum_assignment(m)) for k, m in enumerate(matrices)]
     stacked = np.concatenate([np.stack(p) for p in pairs], axis=1).astype(np.int64)
     return tuple(torch.from_numpy(stacked).to(cost.device))

@@ -1,4 +1,5 @@
 """What is true of one sequence, per superpoint."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -31,13 +32,17 @@ class Targets:
 
     def __post_init__(self):
         """Refuse shapes and types that would go wrong silently later."""
-        if (self.masks.ndim != 2 or self.masks.dtype != torch.bool
-                or self.classes.shape != self.masks.shape[:1]
-                or self.classes.dtype != torch.int64):
+        if (
+            self.masks.ndim != 2
+            or self.masks.dtype != torch.bool
+            or self.classes.shape != self.masks.shape[:1]
+            or self.classes.dtype != torch.int64
+        ):
             raise ValueError(
                 'targets: expected masks (G, S) bool and classes (G,) int64, got '
                 f'{tuple(self.masks.shape)} {self.masks.dtype} and '
-                f'{tuple(self.classes.shape)} {self.classes.dtype}')
+                f'{tuple(self.classes.shape)} {self.classes.dtype}'
+            )
 
     def to(self, device: torch.device | str) -> Targets:
         """Return the same targets on `device`."""

@@ -1,4 +1,5 @@
 """What the memory knows as plain JSON documents, for programs of others."""
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -21,26 +22,36 @@ def objects_document(snapshot: MemorySnapshot) -> dict:
         'frame_id': snapshot.frame_id,
         'revision': snapshot.revision,
         'classes': list(snapshot.class_names),
-        'visits': [{'visit_id': visit.visit_id, 'stamp_ns': visit.stamp_ns, 'name': visit.name,
-                    'status': visit.status.name}
-                   for visit in sorted(snapshot.visits, key=lambda v: v.stamp_ns)],
+        'visits': [
+            {
+                'visit_id': visit.visit_id,
+                'stamp_ns': visit.stamp_ns,
+                'name': visit.name,
+                'status': visit.status.name,
+            }
+            for visit in sorted(snapshot.visits, key=lambda v: v.stamp_ns)
+        ],
         'aliases': [{'object_id': young, 'is_now': old} for young, old in snapshot.aliases],
-        'objects': [{
-            'object_id': item.object_id,
-            'class': item.class_name,
-            'class_id': item.class_id,
-            'score': float(item.score),
-            'state': item.state.name,
-            'box': _box(item.box),
-            'first_seen_ns': item.first_seen_ns,
-            'last_seen_ns': item.last_seen_ns,
-            'last_confirmed_absent_ns': item.last_confirmed_absent_ns,
-            'states': [{'visit_id': visit_id, 'state': state.name}
-                       for visit_id, state in item.states],
-            'moved_m': float(item.moved_m),
-            'link_reason': item.link_reason,
-            'alternatives': list(item.alternatives),
-        } for item in sorted(snapshot.objects, key=lambda o: o.object_id)],
+        'objects': [
+            {
+                'object_id': item.object_id,
+                'class': item.class_name,
+                'class_id': item.class_id,
+                'score': float(item.score),
+                'state': item.state.name,
+                'box': _box(item.box),
+                'first_seen_ns': item.first_seen_ns,
+                'last_seen_ns': item.last_seen_ns,
+                'last_confirmed_absent_ns': item.last_confirmed_absent_ns,
+                'states': [
+                    {'visit_id': visit_id, 'state': state.name} for visit_id, state in item.states
+                ],
+                'moved_m': float(item.moved_m),
+                'link_reason': item.link_reason,
+                'alternatives': list(item.alternatives),
+            }
+            for item in sorted(snapshot.objects, key=lambda o: o.object_id)
+        ],
     }
 
 
@@ -57,20 +68,24 @@ def changes_document(snapshot: MemorySnapshot, changes: Sequence[Change]) -> dic
         'map_id': snapshot.map_id,
         'frame_id': snapshot.frame_id,
         'revision': snapshot.revision,
-        'changes': [{
-            'visit_id': change.visit_id,
-            'kind': change.kind.name,
-            'object_id': change.object_id,
-            'other_id': change.other_id,
-            'class': change.class_name,
-            'confidence': float(change.confidence),
-            'before': _box(change.before),
-            'after': _box(change.after),
-            'after_T_before': None if change.after_T_before is None
-            else change.after_T_before.tolist(),
-            'evidence_before_ns': change.evidence_before_ns,
-            'evidence_after_ns': change.evidence_after_ns,
-        } for change in ordered],
+        'changes': [
+            {
+                'visit_id': change.visit_id,
+                'kind': change.kind.name,
+                'object_id': change.object_id,
+                'other_id': change.other_id,
+                'class': change.class_name,
+                'confidence': float(change.confidence),
+                'before': _box(change.before),
+                'after': _box(change.after),
+                'after_T_before': None
+                if change.after_T_before is None
+                else change.after_T_before.tolist(),
+                'evidence_before_ns': change.evidence_before_ns,
+                'evidence_after_ns': change.evidence_after_ns,
+            }
+            for change in ordered
+        ],
     }
 
 
@@ -78,5 +93,9 @@ def _box(box: Box | None) -> dict | None:
     """Return a box by its numbers."""
     if box is None:
         return None
-    return {'center': list(box.center), 'size': list(box.size), 'yaw': float(box.yaw),
-            'quaternion_xyzw': list(box.quaternion_xyzw)}
+    return {
+        'center': list(box.center),
+        'size': list(box.size),
+        'yaw': float(box.yaw),
+        'quaternion_xyzw': list(box.quaternion_xyzw),
+    }

@@ -1,4 +1,5 @@
 """Opening a scene memory: whose it is, where it is, one writer; what is in it is store.py's."""
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -6,10 +7,9 @@ from pathlib import Path
 from typing import Self
 
 from rescene4d_ros.errors import MemoryFormatError, StorageError
-from rescene4d_ros.memory import header as headers
-from rescene4d_ros.memory import migrations, schema
-from rescene4d_ros.memory.database import make_engine, translated
-from rescene4d_ros.memory.location import (
+from rescene4d_ros.memory.database import metadata as headers
+from rescene4d_ros.memory.database import migrations, schema
+from rescene4d_ros.memory.database.database_url import (
     check_remembered,
     FILE_NAME,
     is_remembered,
@@ -18,8 +18,9 @@ from rescene4d_ros.memory.location import (
     public,
     remember_location,
 )
+from rescene4d_ros.memory.database.engine import make_engine, translated
+from rescene4d_ros.memory.database.writer import Writer
 from rescene4d_ros.memory.transactions import TransactionalMemory
-from rescene4d_ros.memory.writing import Writer
 
 
 class OpenMemory(TransactionalMemory):
@@ -31,9 +32,16 @@ class OpenMemory(TransactionalMemory):
     """
 
     @classmethod
-    def open(cls, path: Path | str, map_id: str | None, frame_id: str | None,
-             class_names: Sequence[str] | None, weights_hash: str | None = None,
-             create: bool = True, url: str | None = None) -> Self:
+    def open(
+        cls,
+        path: Path | str,
+        map_id: str | None,
+        frame_id: str | None,
+        class_names: Sequence[str] | None,
+        weights_hash: str | None = None,
+        create: bool = True,
+        url: str | None = None,
+    ) -> Self:
         """
         Open a memory for writing; make it where there is none.
 
@@ -67,13 +75,16 @@ class OpenMemory(TransactionalMemory):
         """
         path = Path(path)
         if not create and not path.is_dir():
-            raise MemoryFormatError(f'{path}: expected a scene memory, found no such folder; '
-                                    'check the path')
+            raise MemoryFormatError(
+                f'{path}: expected a scene memory, found no such folder; check the path'
+            )
         try:
             path.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise StorageError(f'{path}: cannot make the memory folder ({error.strerror}); '
-                               'choose a folder that may be written') from error
+            raise StorageError(
+                f'{path}: cannot make the memory folder ({error.strerror}); '
+                'choose a folder that may be written'
+            ) from error
         where = locate(path, url)
         check_remembered(path, where)
         engine = make_engine(where)
@@ -82,20 +93,31 @@ class OpenMemory(TransactionalMemory):
             with translated(path), writer.transaction() as connection:
                 if not headers.exists(connection):
                     if not create:
-                        raise MemoryFormatError(f'{path}: expected a scene memory, found none; '
-                                                'check the path')
+                        raise MemoryFormatError(
+                            f'{path}: expected a scene memory, found none; check the path'
+                        )
                     if is_remembered(path):
                         raise MemoryFormatError(
                             f'{path}: expected the memory that {LOCATION} names, found none at '
                             f'{public(where)}; restore that database from a backup, or use another'
-                            ' folder for a new memory')
+                            ' folder for a new memory'
+                        )
                     schema.tables.create_all(connection)
-                    headers.create(connection, headers.Header(
-                        schema.VERSION, map_id, frame_id, tuple(class_names), weights_hash))
+                    headers.create(
+                        connection,
+                        headers.Header(
+                            schema.VERSION, map_id, frame_id, tuple(class_names), weights_hash
+                        ),
+                    )
                 migrations.migrate(connection, str(path))
-                headers.check(headers.load(connection, str(path)), str(path), map_id, frame_id,
-                              None if class_names is None else tuple(class_names),
-                              weights_hash)
+                headers.check(
+                    headers.load(connection, str(path)),
+                    str(path),
+                    map_id,
+                    frame_id,
+                    None if class_names is None else tuple(class_names),
+                    weights_hash,
+                )
                 if weights_hash is not None:
                     headers.store(connection, {'weights_hash': weights_hash})
             remember_location(path, where)
@@ -131,8 +153,10 @@ class OpenMemory(TransactionalMemory):
 
         """
         path = Path(path)
-        missing = MemoryFormatError(f'{path}: expected a scene memory (a folder with {FILE_NAME} '
-                                    f'or {LOCATION}), found none; check the path')
+        missing = MemoryFormatError(
+            f'{path}: expected a scene memory (a folder with {FILE_NAME} '
+            f'or {LOCATION}), found none; check the path'
+        )
         where = locate(path, url)
         if where.get_backend_name() == 'sqlite' and not Path(where.database).is_file():
             raise missing

@@ -1,16 +1,14 @@
 """What a scene memory on disk holds, read in one state each time."""
+
 from __future__ import annotations
 
 import json
 
 import numpy as np
-from rescene4d_ros.errors import (
-    MemoryFormatError,
-)
-from rescene4d_ros.memory import facts as tables
-from rescene4d_ros.memory import header as headers
-from rescene4d_ros.memory import lookups, rows, schema
-from rescene4d_ros.memory.facts import Seen, Sighting
+from rescene4d_ros.errors import MemoryFormatError
+from rescene4d_ros.memory.database import codecs, history_queries, schema, tables
+from rescene4d_ros.memory.database import metadata as headers
+from rescene4d_ros.memory.database.tables import Seen, Sighting
 from rescene4d_ros.memory.opening import OpenMemory
 from rescene4d_ros.structures import (
     Change,
@@ -54,8 +52,12 @@ class ReadableMemory(OpenMemory):
     def keys(self) -> dict[int, str]:
         """Return the key of every visit."""
         with self.reading() as connection:
-            return {row.visit_id: row.file for row in connection.execute(
-                select(schema.visits.c.visit_id, schema.visits.c.file))}
+            return {
+                row.visit_id: row.file
+                for row in connection.execute(
+                    select(schema.visits.c.visit_id, schema.visits.c.file)
+                )
+            }
 
     def labels(self, visit_id: int) -> np.ndarray:
         """
@@ -68,11 +70,12 @@ class ReadableMemory(OpenMemory):
 
         """
         with self.reading() as connection:
-            data = connection.execute(select(schema.labels.c.object_ids).where(
-                schema.labels.c.visit_id == visit_id)).scalar()
+            data = connection.execute(
+                select(schema.labels.c.object_ids).where(schema.labels.c.visit_id == visit_id)
+            ).scalar()
         if data is None:
             return np.zeros(self._visit_row(visit_id).n_points, dtype=np.int64)
-        return rows.decode_labels(data)
+        return codecs.decode_labels(data)
 
     def failure(self, visit_id: int) -> str:
         """Return why a visit has status FAILED; empty for others."""
@@ -84,11 +87,19 @@ class ReadableMemory(OpenMemory):
             header = headers.load(connection, str(self.path))
             visits, states = tables.visits(connection), tables.histories(connection)
             records, aliases = tables.records(connection), tables.aliases(connection)
-        objects = tuple(record.as_object(header.class_names, states.get(object_id, ()))
-                        for object_id, record in records.items())
-        return MemorySnapshot(header.map_id, header.frame_id, header.revision,
-                              header.class_names, visits, objects,
-                              tuple(sorted(aliases.items())))
+        objects = tuple(
+            record.as_object(header.class_names, states.get(object_id, ()))
+            for object_id, record in records.items()
+        )
+        return MemorySnapshot(
+            header.map_id,
+            header.frame_id,
+            header.revision,
+            header.class_names,
+            visits,
+            objects,
+            tuple(sorted(aliases.items())),
+        )
 
     def changes(self, since_revision: int = 0) -> tuple[Change, ...]:
         """Return the changes stored after a revision, in the order they were found."""
@@ -113,8 +124,12 @@ class ReadableMemory(OpenMemory):
     def locked(self) -> frozenset[int]:
         """Return the ids that people have locked."""
         with self.reading() as connection:
-            return frozenset(row.object_id for row in connection.execute(
-                select(schema.notes).where(schema.notes.c.is_locked == 1)))
+            return frozenset(
+                row.object_id
+                for row in connection.execute(
+                    select(schema.notes).where(schema.notes.c.is_locked == 1)
+                )
+            )
 
     def sightings(self) -> tuple[Sighting, ...]:
         """Return where and when every object was seen, by stamp, then object."""
@@ -124,8 +139,11 @@ class ReadableMemory(OpenMemory):
     def names(self) -> dict[int, str]:
         """Return the names that people gave to objects."""
         with self.reading() as connection:
-            return {row.object_id: row.name for row in connection.execute(select(schema.notes))
-                    if row.name}
+            return {
+                row.object_id: row.name
+                for row in connection.execute(select(schema.notes))
+                if row.name
+            }
 
     def known_id(self, object_id: int) -> int:
         """
@@ -138,10 +156,12 @@ class ReadableMemory(OpenMemory):
 
         """
         with self.reading() as connection:
-            now = lookups.current_id(connection, object_id)
+            now = history_queries.current_id(connection, object_id)
         if now is None:
-            raise MemoryFormatError(f'{self.path}: expected an object id, found no object '
-                                    f'{object_id}; see `rescene4d memory show`')
+            raise MemoryFormatError(
+                f'{self.path}: expected an object id, found no object '
+                f'{object_id}; see `rescene4d memory show`'
+            )
         return now
 
     def journal(self, *actions: str) -> tuple[dict, ...]:
@@ -151,10 +171,16 @@ class ReadableMemory(OpenMemory):
             query = query.where(schema.journal.c.action.in_(actions))
         with self.reading() as connection:
             entries = connection.execute(query)
-            return tuple({'entry_id': row.entry_id, 'revision': row.revision,
-                          'visit_id': row.visit_id, 'action': row.action,
-                          'detail': json.loads(row.detail)}
-                         for row in entries)
+            return tuple(
+                {
+                    'entry_id': row.entry_id,
+                    'revision': row.revision,
+                    'visit_id': row.visit_id,
+                    'action': row.action,
+                    'detail': json.loads(row.detail),
+                }
+                for row in entries
+            )
 
     def database_faults(self) -> tuple[str, ...]:
         """Return what the database itself finds wrong; empty where all is well."""
@@ -173,9 +199,12 @@ class ReadableMemory(OpenMemory):
     def _visit_row(self, visit_id: int):
         """Return the row of a visit, or say that there is none."""
         with self.reading() as connection:
-            row = connection.execute(select(schema.visits).where(
-                schema.visits.c.visit_id == visit_id)).first()
+            row = connection.execute(
+                select(schema.visits).where(schema.visits.c.visit_id == visit_id)
+            ).first()
         if row is None:
-            raise MemoryFormatError(f'{self.path}: expected a visit {visit_id}, found none; '
-                                    'see `rescene4d memory show`')
+            raise MemoryFormatError(
+                f'{self.path}: expected a visit {visit_id}, found none; '
+                'see `rescene4d memory show`'
+            )
         return row

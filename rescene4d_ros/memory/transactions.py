@@ -1,4 +1,5 @@
 """What a process holds of a memory, and the transactions that keep it what is stored."""
+
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
@@ -9,14 +10,13 @@ from pathlib import Path
 from threading import RLock
 
 from rescene4d_ros.errors import StorageError
-from rescene4d_ros.memory import facts as tables
-from rescene4d_ros.memory import header as headers
-from rescene4d_ros.memory import schema
-from rescene4d_ros.memory.database import translated
-from rescene4d_ros.memory.points import VisitFiles
-from rescene4d_ros.memory.records import ObjectRecord
-from rescene4d_ros.memory.writing import Writer
+from rescene4d_ros.memory.database import metadata as headers
+from rescene4d_ros.memory.database import schema, tables
+from rescene4d_ros.memory.database.engine import translated
+from rescene4d_ros.memory.database.writer import Writer
+from rescene4d_ros.memory.files.visit_files import VisitFiles
 from rescene4d_ros.structures import ObjectState
+from rescene4d_ros.tracking.records import ObjectRecord
 from sqlalchemy import Connection, Engine, URL
 
 POINTS = 'visits'
@@ -73,12 +73,16 @@ class TransactionalMemory:
             self._load()
         return self._past
 
-    def note(self, connection: Connection, visit_id: int | None, action: str, detail: dict
-             ) -> int:
+    def note(self, connection: Connection, visit_id: int | None, action: str, detail: dict) -> int:
         """Append to the journal; return the number of the entry."""
-        return connection.execute(schema.journal.insert().values(
-            revision=self._header.revision, visit_id=visit_id, action=action,
-            detail=json.dumps(detail))).inserted_primary_key[0]
+        return connection.execute(
+            schema.journal.insert().values(
+                revision=self._header.revision,
+                visit_id=visit_id,
+                action=action,
+                detail=json.dumps(detail),
+            )
+        ).inserted_primary_key[0]
 
     def advance(self, connection: Connection, **values) -> None:
         """Store header values; they count in this process once the transaction is through."""
@@ -141,4 +145,5 @@ class TransactionalMemory:
         if self._header != known:
             raise StorageError(
                 f'{self.path}: expected revision {known.revision} as before the connection was '
-                f'lost, found {self._header.revision}; nothing was stored now, do it again')
+                f'lost, found {self._header.revision}; nothing was stored now, do it again'
+            )

@@ -1,4 +1,5 @@
 """Shape and behavior of the network; travels inside the weights file."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -10,16 +11,23 @@ from rescene4d_ros.config import param
 class ModelConfig:
     """What the network is; two weights files with equal configs have equal tensors."""
 
-    backbone: str = param('small', 'Preset of the sparse U-Net (tiny, small, 34c) or of the Point '
-                          'Transformer V3 (the others)', one_of=(
-                              'tiny', 'small', '34c', 'ptv3-tiny', 'sonata', 'concerto',
-                              'concerto-large'))
+    backbone: str = param(
+        'small',
+        'Preset of the sparse U-Net (tiny, small, 34c) or of the Point '
+        'Transformer V3 (the others)',
+        one_of=('tiny', 'small', '34c', 'ptv3-tiny', 'sonata', 'concerto', 'concerto-large'),
+    )
     in_channels: int = param(11, 'Features per voxel that the stem takes', ge=1, le=64)
-    features: str = param('local', 'What they are: color, normal, height, place in the voxel '
-                          '(local, 11), or those of Sonata and Concerto: place in the visit, '
-                          'color, normal (sonata, 9)', one_of=('local', 'sonata'))
-    voxel_size: float = param(0.08, 'Edge of a voxel of the common grid', unit='m',
-                              ge=0.005, le=0.5)
+    features: str = param(
+        'local',
+        'What they are: color, normal, height, place in the voxel '
+        '(local, 11), or those of Sonata and Concerto: place in the visit, '
+        'color, normal (sonata, 9)',
+        one_of=('local', 'sonata'),
+    )
+    voxel_size: float = param(
+        0.08, 'Edge of a voxel of the common grid', unit='m', ge=0.005, le=0.5
+    )
     n_classes: int = param(18, 'Object classes K, without "no object"', ge=1, le=1000)
     hidden_dim: int = param(128, 'Channels C of queries and mask features', ge=8, le=1024)
     n_heads: int = param(8, 'Attention heads; divides hidden_dim', ge=1, le=64)
@@ -27,29 +35,58 @@ class ModelConfig:
     n_queries: int = param(100, 'Queries Q: the most objects one pass can find', ge=1, le=1000)
     n_rounds: int = param(3, 'Passes over the levels with shared weights', ge=1, le=12)
     n_levels: int = param(4, 'Levels attended to, coarsest first', ge=1, le=4)
-    fourier_scale: float = param(1.0, 'Standard deviation of the Fourier frequencies',
-                                 ge=0.01, le=100.0)
-    query_content: str = param('seed', 'What the queries start from: features of the place they '
-                               'are seeded at (seed), or nothing (zeros, as published)',
-                               one_of=('seed', 'zeros'))
-    mask_reach: float = param(0.8, 'Masks can tell places apart that are this far from each '
-                              'other, beside their looks; 0 = looks alone, as published',
-                              unit='m', ge=0.0, le=100.0)
-    seed_objectness: float = param(0.1, 'Superpoints less likely to be an object seed no query, '
-                                   'where there are enough others; 0 = all do, as published',
-                                   ge=0.0, le=1.0)
-    seed_time_scale: float = param(0.25, 'Distance that one unit of visit time counts in the '
-                                   'farthest point sampling of the seeds', unit='m', ge=0.0,
-                                   le=100.0)
+    fourier_scale: float = param(
+        1.0, 'Standard deviation of the Fourier frequencies', ge=0.01, le=100.0
+    )
+    query_content: str = param(
+        'seed',
+        'What the queries start from: features of the place they '
+        'are seeded at (seed), or nothing (zeros, as published)',
+        one_of=('seed', 'zeros'),
+    )
+    mask_reach: float = param(
+        0.8,
+        'Masks can tell places apart that are this far from each '
+        'other, beside their looks; 0 = looks alone, as published',
+        unit='m',
+        ge=0.0,
+        le=100.0,
+    )
+    seed_objectness: float = param(
+        0.1,
+        'Superpoints less likely to be an object seed no query, '
+        'where there are enough others; 0 = all do, as published',
+        ge=0.0,
+        le=1.0,
+    )
+    seed_time_scale: float = param(
+        0.25,
+        'Distance that one unit of visit time counts in the farthest point sampling of the seeds',
+        unit='m',
+        ge=0.0,
+        le=100.0,
+    )
     temporal_mask_pooling: str = param(
-        'or', 'How voxels of one place share attention masks across visits: any visit (or), the '
-        'mean logit (mean, as published), not at all (off)', one_of=('or', 'mean', 'off'))
+        'or',
+        'How voxels of one place share attention masks across visits: any visit (or), the '
+        'mean logit (mean, as published), not at all (off)',
+        one_of=('or', 'mean', 'off'),
+    )
     temporal_serialization: str = param(
-        'mixed', 'Orders in which the decoder of a Point Transformer attends: each visit alone '
+        'mixed',
+        'Orders in which the decoder of a Point Transformer attends: each visit alone '
         '(off), all visits merged on the common grid (merged), both in turn (mixed), merged in '
         'the last block alone, so that what is before it can be kept (late); a U-Net has none',
-        one_of=('off', 'merged', 'mixed', 'late'))
-    compat: str = param('corrected', 'official: as published with ReScene4D, with its flaws; '
-                        'see docs/segmenter.md', one_of=('corrected', 'official'))
-    train_tokens: int = param(3200, 'Most voxels attended to per level in training, a random '
-                              'subset beyond; 0 = all', ge=0, le=10_000_000)
+        one_of=('off', 'merged', 'mixed', 'late'),
+    )
+    compat: str = param(
+        'corrected',
+        'official: as published with ReScene4D, with its flaws; see docs/segmenter.md',
+        one_of=('corrected', 'official'),
+    )
+    train_tokens: int = param(
+        3200,
+        'Most voxels attended to per level in training, a random subset beyond; 0 = all',
+        ge=0,
+        le=10_000_000,
+    )

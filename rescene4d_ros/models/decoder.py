@@ -1,14 +1,15 @@
 """Shared spatio-temporal queries: one query is one object in all visits."""
+
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rescene4d_ros.models.config import ModelConfig
-from rescene4d_ros.models.fourier import FourierEncoding, PlaceEncoding
 from rescene4d_ros.models.layers import Attention, FeedForward
+from rescene4d_ros.models.official_compat import misread_seeds
 from rescene4d_ros.models.outputs import QueryOutput, VisitFeatures
-from rescene4d_ros.models.published import misread_seeds
+from rescene4d_ros.models.position_encoding import FourierEncoding, PlaceEncoding
 from rescene4d_ros.models.seeds import farthest_points
 from rescene4d_ros.models.temporal import PlaceGroups
 import torch
@@ -16,8 +17,8 @@ from torch import nn, Tensor
 
 # Made at a time on a CPU, so that they stay in its cache until they are used: mask logits, and
 # voxels whose keys and values are worked out.
-_LOGITS_AT_A_TIME = 2 ** 18
-_VOXELS_AT_A_TIME = 2 ** 12
+_LOGITS_AT_A_TIME = 2**18
+_VOXELS_AT_A_TIME = 2**12
 
 
 @dataclass(frozen=True)
@@ -66,8 +67,9 @@ class DecoderLayer(nn.Module):
         self.self_attention = Attention(dim, config.n_heads)
         self.feed_forward = FeedForward(dim, config.ffn_dim)
 
-    def forward(self, queries: Tensor, position: Tensor, keys: Tensor, values: Tensor,
-                attend: Tensor) -> Tensor:
+    def forward(
+        self, queries: Tensor, position: Tensor, keys: Tensor, values: Tensor, attend: Tensor
+    ) -> Tensor:
         """Return the updated queries (Q, C)."""
         queries = self.cross_attention(queries, position, keys, values, attend)
         own = self.self_attention.keys_values(queries, position)
@@ -93,21 +95,30 @@ class QueryDecoder(nn.Module):
         dim = config.hidden_dim
         self.encoding = FourierEncoding(dim, config.fourier_scale)
         self.query_position = nn.Sequential(
-            nn.Linear(dim, dim), nn.ReLU(), nn.Linear(dim, dim), nn.ReLU())
+            nn.Linear(dim, dim), nn.ReLU(), nn.Linear(dim, dim), nn.ReLU()
+        )
         if config.mask_reach:
             self.place = PlaceEncoding(dim, config.mask_reach)
             self.place_features = nn.Linear(dim, dim, bias=False)
-        self.query_content = None if config.query_content == 'zeros' else nn.Sequential(
-            nn.Linear(dim, dim), nn.ReLU(), nn.Linear(dim, dim))
+        self.query_content = (
+            None
+            if config.query_content == 'zeros'
+            else nn.Sequential(nn.Linear(dim, dim), nn.ReLU(), nn.Linear(dim, dim))
+        )
         self.layers = nn.ModuleList(
-            DecoderLayer(config, c) for c in level_channels[:config.n_levels])
+            DecoderLayer(config, c) for c in level_channels[: config.n_levels]
+        )
         self.norm = nn.LayerNorm(dim)
         self.class_head = nn.Linear(dim, config.n_classes + 1)
         self.semantic_head = nn.Linear(dim, config.n_classes + 1)
         self.mask_head = nn.Sequential(nn.Linear(dim, dim), nn.ReLU(), nn.Linear(dim, dim))
 
-    def forward(self, visits: Sequence[VisitFeatures], times: Sequence[float] | None = None,
-                only_final: bool = False) -> QueryOutput:
+    def forward(
+        self,
+        visits: Sequence[VisitFeatures],
+        times: Sequence[float] | None = None,
+        only_final: bool = False,
+    ) -> QueryOutput:
         """
         Find the objects of T visits.
 
@@ -122,18 +133,28 @@ class QueryDecoder(nn.Module):
 
         """
         if not any(len(v.superpoint_features) for v in visits):
-            raise ValueError('decoder: expected at least one voxel in the visits, got none; '
-                             'leave sequences of empty visits out')
+            raise ValueError(
+                'decoder: expected at least one voxel in the visits, got none; '
+                'leave sequences of empty visits out'
+            )
         times = range(len(visits)) if times is None else times
-        points = [_space_time([v.levels[level].xyz for v in visits], times)
-                  for level in range(len(visits[0].levels))]
+        points = [
+            _space_time([v.levels[level].xyz for v in visits], times)
+            for level in range(len(visits[0].levels))
+        ]
         finest = None
         if self.config.compat == 'official':
             finest = _space_time([v.finest.xyz for v in visits], times)
         low, high = _bounds(points[-1] if finest is None else finest)
-        tokens = [self._tokens(visits, level, points[level],
-                               *((low, high) if finest is None else _bounds(points[level])))
-                  for level in range(len(self.layers))]
+        tokens = [
+            self._tokens(
+                visits,
+                level,
+                points[level],
+                *((low, high) if finest is None else _bounds(points[level])),
+            )
+            for level in range(len(self.layers))
+        ]
         places = _space_time([v.superpoint_xyz for v in visits], times)
         superpoint_features = torch.cat([v.superpoint_features for v in visits])
         mask_features = self._placed(superpoint_features, places, low, high)
@@ -166,9 +187,11 @@ class QueryDecoder(nn.Module):
             features=states[-1],
             superpoint_features=superpoint_features,
             superpoint_logits=superpoint_logits,
-            visit=_visit_index([len(v.superpoint_features) for v in visits],
-                               superpoint_features.device),
-            seed=seeds)
+            visit=_visit_index(
+                [len(v.superpoint_features) for v in visits], superpoint_features.device
+            ),
+            seed=seeds,
+        )
 
     @torch.no_grad()
     def _seeds(self, places: Tensor, logits: Tensor) -> Tensor:
@@ -229,8 +252,14 @@ class QueryDecoder(nn.Module):
             return torch.zeros_like(mask_features)
         return self.query_content(mask_features)
 
-    def _tokens(self, visits: Sequence[VisitFeatures], level: int, points: Tensor, low: Tensor,
-                high: Tensor) -> _Tokens:
+    def _tokens(
+        self,
+        visits: Sequence[VisitFeatures],
+        level: int,
+        points: Tensor,
+        low: Tensor,
+        high: Tensor,
+    ) -> _Tokens:
         """Return one level of all visits; weights are shared by the rounds, so once is enough."""
         layer, config = self.layers[level], self.config
         parts = [v.levels[level] for v in visits]
@@ -238,11 +267,14 @@ class QueryDecoder(nn.Module):
         mask_feats = torch.cat([p.mask_feats for p in parts])
         places = None
         if config.temporal_mask_pooling != 'off' and len(visits) > 1:
-            places = PlaceGroups(torch.cat([p.coords for p in parts]),
-                                 _visit_index([len(p.coords) for p in parts], feats.device),
-                                 len(visits))
-            feats, points, mask_feats = (rows.index_select(0, places.rows)
-                                         for rows in (feats, points, mask_feats))
+            places = PlaceGroups(
+                torch.cat([p.coords for p in parts]),
+                _visit_index([len(p.coords) for p in parts], feats.device),
+                len(visits),
+            )
+            feats, points, mask_feats = (
+                rows.index_select(0, places.rows) for rows in (feats, points, mask_feats)
+            )
         size = _VOXELS_AT_A_TIME if feats.device.type == 'cpu' else len(feats)
         if config.mask_reach:
             with torch.no_grad():  # in place: these rows are nobody else's
@@ -253,17 +285,19 @@ class QueryDecoder(nn.Module):
             mask_feats, places = places.share_mean(mask_feats), None
         kept = None
         if self.training and 0 < config.train_tokens < len(feats):
-            kept = torch.randperm(len(feats), device=feats.device)[:config.train_tokens]
+            kept = torch.randperm(len(feats), device=feats.device)[: config.train_tokens]
             feats, points = feats[kept], points[kept]
         # All rounds read them head by head, so each head's lie in a row.
         keys, values = (feats.new_empty(0), feats.new_empty(0))
         for start in range(0, len(feats), size):
             part = slice(start, start + size)
             own = layer.cross_attention.keys_values(
-                layer.squeeze(feats[part]), self.encoding(points[part], low, high))
+                layer.squeeze(feats[part]), self.encoding(points[part], low, high)
+            )
             if not start:
-                keys, values = (rows.new_empty(len(rows), len(feats), rows.shape[2])
-                                for rows in own)
+                keys, values = (
+                    rows.new_empty(len(rows), len(feats), rows.shape[2]) for rows in own
+                )
             keys[:, part], values[:, part] = own
         return _Tokens(keys, values, kept, mask_feats, places)
 
@@ -275,11 +309,16 @@ def _bounds(points: Tensor) -> tuple[Tensor, Tensor]:
 
 def _space_time(xyz: Sequence[Tensor], times: Sequence[float]) -> Tensor:
     """Return x, y, z, t (N, 4) of points (N_t, 3), visit after visit."""
-    return torch.cat([torch.nn.functional.pad(points, (0, 1), value=float(t))
-                      for points, t in zip(xyz, times, strict=True)])
+    return torch.cat(
+        [
+            torch.nn.functional.pad(points, (0, 1), value=float(t))
+            for points, t in zip(xyz, times, strict=True)
+        ]
+    )
 
 
 def _visit_index(counts: list[int], device: torch.device) -> Tensor:
     """Return the visit of each row where visit t has counts[t] rows in a row."""
     return torch.arange(len(counts), device=device).repeat_interleave(
-        torch.tensor(counts, device=device))
+        torch.tensor(counts, device=device)
+    )

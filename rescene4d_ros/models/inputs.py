@@ -1,4 +1,5 @@
 """From one visit's points to what the network takes: voxels, their features, their superpoints."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
@@ -49,8 +50,13 @@ class VisitInput:
 
     def to(self, device: torch.device | str) -> VisitInput:
         """Return the same visit with its tensors on `device`."""
-        return replace(self, coords=self.coords.to(device), feats=self.feats.to(device),
-                       xyz=self.xyz.to(device), superpoint=self.superpoint.to(device))
+        return replace(
+            self,
+            coords=self.coords.to(device),
+            feats=self.feats.to(device),
+            xyz=self.xyz.to(device),
+            superpoint=self.superpoint.to(device),
+        )
 
 
 def make_visit_input(scan: Scan, superpoint: np.ndarray, config: ModelConfig) -> VisitInput:
@@ -88,7 +94,8 @@ def make_visit_input(scan: Scan, superpoint: np.ndarray, config: ModelConfig) ->
         xyz=torch.from_numpy(mean_xyz.astype(np.float32)),
         superpoint=torch.from_numpy(voxel_superpoint),
         n_superpoints=int(voxel_superpoint.max()) + 1,
-        point_superpoint=point_superpoint.astype(np.int32))
+        point_superpoint=point_superpoint.astype(np.int32),
+    )
 
 
 def point_features(scan: Scan) -> np.ndarray:
@@ -187,14 +194,20 @@ def _share_voxels(voxel: np.ndarray, superpoint: np.ndarray, n_voxels: int):
 def _mean_per_voxel(values: np.ndarray, voxel: np.ndarray, n_voxels: int) -> np.ndarray:
     """Return the (V, C) float64 mean of the values in each voxel."""
     counts = np.bincount(voxel, minlength=n_voxels)
-    sums = [np.bincount(voxel, weights=values[:, c], minlength=n_voxels)
-            for c in range(values.shape[1])]
+    sums = [
+        np.bincount(voxel, weights=values[:, c], minlength=n_voxels)
+        for c in range(values.shape[1])
+    ]
     return np.stack(sums, axis=1) / counts[:, None]
 
 
 def _empty_visit(n_channels: int) -> VisitInput:
     """Return the input of a visit without points."""
-    return VisitInput(coords=torch.zeros((0, 3), dtype=torch.int64),
-                      feats=torch.zeros((0, n_channels)), xyz=torch.zeros((0, 3)),
-                      superpoint=torch.zeros(0, dtype=torch.int64), n_superpoints=0,
-                      point_superpoint=np.zeros(0, dtype=np.int32))
+    return VisitInput(
+        coords=torch.zeros((0, 3), dtype=torch.int64),
+        feats=torch.zeros((0, n_channels)),
+        xyz=torch.zeros((0, 3)),
+        superpoint=torch.zeros(0, dtype=torch.int64),
+        n_superpoints=0,
+        point_superpoint=np.zeros(0, dtype=np.int32),
+    )

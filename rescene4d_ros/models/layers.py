@@ -1,4 +1,5 @@
 """The three layers of the query decoder, each with its shortcut and its norm behind it."""
+
 from __future__ import annotations
 
 import torch
@@ -11,7 +12,7 @@ from torch.nn import functional
 SPARSE_SHARE = 0.3
 QUERIES_PER_GROUP = 64
 PLACES_PER_PROBE = 16
-MASK_AT_A_TIME = 2 ** 23
+MASK_AT_A_TIME = 2**23
 
 
 class Attention(nn.Module):
@@ -42,8 +43,14 @@ class Attention(nn.Module):
         """Return keys and values, each (H, V, C / H), of a memory (V, C)."""
         return self._split(self.key(memory + position)), self._split(self.value(memory))
 
-    def forward(self, queries: Tensor, query_position: Tensor, keys: Tensor, values: Tensor,
-                attend: Tensor | None = None) -> Tensor:
+    def forward(
+        self,
+        queries: Tensor,
+        query_position: Tensor,
+        keys: Tensor,
+        values: Tensor,
+        attend: Tensor | None = None,
+    ) -> Tensor:
         """
         Update the queries with what they attend to.
 
@@ -61,8 +68,9 @@ class Attention(nn.Module):
         """
         heads = self._split(self.query(queries + query_position))
         if attend is None:
-            found = functional.scaled_dot_product_attention(heads[None], keys[None],
-                                                            values[None])[0]
+            found = functional.scaled_dot_product_attention(heads[None], keys[None], values[None])[
+                0
+            ]
         else:
             found = attend_where(heads, keys, values, attend)
         return self.norm(queries + self.out(found.transpose(0, 1).flatten(1)))
@@ -100,23 +108,26 @@ def attend_where(heads: Tensor, keys: Tensor, values: Tensor, attend: Tensor) ->
     share = attend[:, ::PLACES_PER_PROBE].float().mean(1)
     if share.median() > SPARSE_SHARE:
         size = max(QUERIES_PER_GROUP, MASK_AT_A_TIME // attend.shape[1])
-        for own, query, seen in zip(found.split(size, dim=1), heads.split(size, dim=1),
-                                    attend.split(size)):
+        for own, query, seen in zip(
+            found.split(size, dim=1), heads.split(size, dim=1), attend.split(size)
+        ):
             own.copy_(_attend(query, keys, values, _as_mask(seen, heads.dtype)))
         return found
     for group in share.argsort(stable=True).split(QUERIES_PER_GROUP):
         seen = attend[group]
         places = seen.view(torch.uint8).amax(0).nonzero()[:, 0]
         mask = _as_mask(seen.index_select(1, places), heads.dtype)
-        found[:, group] = _attend(heads[:, group], keys.index_select(1, places),
-                                  values.index_select(1, places), mask)
+        found[:, group] = _attend(
+            heads[:, group], keys.index_select(1, places), values.index_select(1, places), mask
+        )
     return found
 
 
 def _attend(heads: Tensor, keys: Tensor, values: Tensor, mask: Tensor) -> Tensor:
     """Return what each head's queries find, (H, Q, C / H)."""
-    return functional.scaled_dot_product_attention(heads[None], keys[None], values[None],
-                                                   attn_mask=mask[None, None])[0]
+    return functional.scaled_dot_product_attention(
+        heads[None], keys[None], values[None], attn_mask=mask[None, None]
+    )[0]
 
 
 def _as_mask(attend: Tensor, dtype: torch.dtype) -> Tensor:

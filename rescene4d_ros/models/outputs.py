@@ -1,11 +1,12 @@
 """What travels between backbone, decoder and losses."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rescene4d_ros.models.backbones.decoding import Decoding
+from rescene4d_ros.models.backbones.decoder_state import Decoding
 from rescene4d_ros.models.inputs import VisitInput
-from rescene4d_ros.sparse import Voxels
+from rescene4d_ros.sparse.voxels import Voxels
 from torch import Tensor
 from torch.nn import functional
 

@@ -1,4 +1,5 @@
 """Where the queries start."""
+
 from __future__ import annotations
 
 import torch

@@ -1,15 +1,17 @@
 """ReScene4D: encode each visit alone, then find the objects of all of them together."""
+
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from rescene4d_ros.errors import ConfigError
 from rescene4d_ros.models.backbones import point_transformer, unet
-from rescene4d_ros.models.backbones.decoding import Decoding
-from rescene4d_ros.models.backbones.orders import TieBreak, visit_ranks
+from rescene4d_ros.models.backbones.decoder_state import Decoding
+from rescene4d_ros.models.backbones.serialization_order import TieBreak, visit_ranks
 from rescene4d_ros.models.config import ModelConfig
 from rescene4d_ros.models.decoder import QueryDecoder
 from rescene4d_ros.models.inputs import N_CHANNELS, VisitInput
+from rescene4d_ros.models.official_compat import effective
 from rescene4d_ros.models.outputs import (
     FinestVoxels,
     LevelFeatures,
@@ -17,8 +19,10 @@ from rescene4d_ros.models.outputs import (
     VisitFeatures,
     VisitPyramid,
 )
-from rescene4d_ros.models.published import effective
-from rescene4d_ros.sparse import avg_pool, choose_backend, JoinedVoxels, Voxels
+from rescene4d_ros.sparse.backends import choose_backend
+from rescene4d_ros.sparse.batched_voxels import JoinedVoxels
+from rescene4d_ros.sparse.ops import avg_pool
+from rescene4d_ros.sparse.voxels import Voxels
 import torch
 from torch import nn, Tensor
 
@@ -47,13 +51,18 @@ class ReScene4D(nn.Module):
         self.decoder = QueryDecoder(config, channels[:-1])
         self._backend = 'native'
 
-    def forward(self, visits: Sequence[VisitInput], times: Sequence[float] | None = None,
-                ) -> QueryOutput:
+    def forward(
+        self, visits: Sequence[VisitInput], times: Sequence[float] | None = None
+    ) -> QueryOutput:
         """Encode and decode one sequence of T visits; see `encode` and `decode`."""
         return self.decode(self.encode(visits), times)
 
-    def decode(self, visits: Sequence[VisitFeatures | VisitPyramid],
-               times: Sequence[float] | None = None, only_final: bool = False) -> QueryOutput:
+    def decode(
+        self,
+        visits: Sequence[VisitFeatures | VisitPyramid],
+        times: Sequence[float] | None = None,
+        only_final: bool = False,
+    ) -> QueryOutput:
         """
         Find the objects of one sequence.
 
@@ -84,8 +93,9 @@ class ReScene4D(nn.Module):
             return [self._no_features(v) for v in visits]
         feats = voxels.sort(torch.cat([v.feats for v in visits]))
         if self.backbone.shares_time:
-            return self._pyramids(visits, voxels, self.backbone.begin(
-                self.backbone.encode(feats, voxels), voxels))
+            return self._pyramids(
+                visits, voxels, self.backbone.begin(self.backbone.encode(feats, voxels), voxels)
+            )
         return self._features(visits, voxels, self.backbone(feats, voxels))
 
     def share_time(self, visits: Sequence[VisitFeatures | VisitPyramid]) -> list[VisitFeatures]:
@@ -102,8 +112,9 @@ class ReScene4D(nn.Module):
         if not len(voxels):
             return [self._no_features(v) for v in visits]
         begun = Decoding.join([p.begun for p in pyramids if len(p.voxels)])
-        return self._features(visits, voxels, self.backbone.decode(
-            begun, voxels, self._ties(visits, voxels)))
+        return self._features(
+            visits, voxels, self.backbone.decode(begun, voxels, self._ties(visits, voxels))
+        )
 
     def choose_backend(self, wanted: str, device_type: str) -> str:
         """Convolve with another implementation; return why it is not the wanted one, or ''."""
@@ -112,12 +123,14 @@ class ReScene4D(nn.Module):
 
     def _voxels(self, visits: Sequence[VisitInput]) -> Voxels:
         """Return the voxels of all visits, visit k in slot k."""
-        slots = [torch.nn.functional.pad(v.coords, (1, 0), value=slot)
-                 for slot, v in enumerate(visits)]
+        slots = [
+            torch.nn.functional.pad(v.coords, (1, 0), value=slot) for slot, v in enumerate(visits)
+        ]
         return Voxels.build(torch.cat(slots), self._backend)
 
-    def _pyramids(self, visits: Sequence[VisitInput], voxels: Voxels, begun: Decoding
-                  ) -> list[VisitPyramid]:
+    def _pyramids(
+        self, visits: Sequence[VisitInput], voxels: Voxels, begun: Decoding
+    ) -> list[VisitPyramid]:
         """Cut what the backbone says of all visits into what it says of each."""
         if len(visits) == 1:
             return [VisitPyramid(visits[0], voxels, begun)]
@@ -128,25 +141,32 @@ class ReScene4D(nn.Module):
         if self.config.compat == 'official':
             return None
         feats = voxels.sort(torch.cat([v.feats for v in visits]))
-        return TieBreak(voxels.sort(torch.cat([v.xyz for v in visits])),
-                        visit_ranks(voxels, feats, len(visits)))
+        return TieBreak(
+            voxels.sort(torch.cat([v.xyz for v in visits])),
+            visit_ranks(voxels, feats, len(visits)),
+        )
 
-    def _features(self, visits: Sequence[VisitInput], voxels: Voxels, feats: list[Tensor]
-                  ) -> list[VisitFeatures]:
+    def _features(
+        self, visits: Sequence[VisitInput], voxels: Voxels, feats: list[Tensor]
+    ) -> list[VisitFeatures]:
         """Return what the queries need of each visit; `feats` of all levels, coarsest first."""
         xyz = voxels.sort(torch.cat([v.xyz for v in visits]))
-        superpoint, means = self._superpoints(visits, voxels,
-                                              torch.cat([feats[-1], xyz], dim=1))
+        superpoint, means = self._superpoints(visits, voxels, torch.cat([feats[-1], xyz], dim=1))
         superpoint_xyz = means[:, -3:]
         # Linear in the features, so the mean of the outputs is the output of the mean.
         with torch.autocast(xyz.device.type, enabled=False):
             superpoint_features = self.mask_features(means[:, :-3])
-        levels = self._levels(visits, voxels, feats, xyz, superpoint,
-                              superpoint_features.detach())
+        levels = self._levels(visits, voxels, feats, xyz, superpoint, superpoint_features.detach())
         counts = [v.n_superpoints for v in visits]
-        return [VisitFeatures(*parts) for parts in zip(
-            levels, superpoint_features.split(counts), superpoint_xyz.split(counts),
-            map(self._finest, visits))]
+        return [
+            VisitFeatures(*parts)
+            for parts in zip(
+                levels,
+                superpoint_features.split(counts),
+                superpoint_xyz.split(counts),
+                map(self._finest, visits),
+            )
+        ]
 
     def _finest(self, visit: VisitInput) -> FinestVoxels | None:
         """Return what the published seeds are drawn from, where they are asked for."""
@@ -154,20 +174,28 @@ class ReScene4D(nn.Module):
             return None
         return FinestVoxels(visit.coords, visit.xyz, visit.superpoint)
 
-    def _superpoints(self, visits: Sequence[VisitInput], voxels: Voxels, rows: Tensor,
-                     ) -> tuple[Tensor, Tensor]:
+    def _superpoints(
+        self, visits: Sequence[VisitInput], voxels: Voxels, rows: Tensor
+    ) -> tuple[Tensor, Tensor]:
         """Return each voxel's superpoint over all visits, and the means of their voxels' rows."""
         counts = [v.n_superpoints for v in visits]
         starts = torch.tensor([0, *counts]).cumsum(0).tolist()
-        superpoint = voxels.sort(torch.cat(
-            [v.superpoint + start for v, start in zip(visits, starts)]))
+        superpoint = voxels.sort(
+            torch.cat([v.superpoint + start for v, start in zip(visits, starts)])
+        )
         sums = rows.new_zeros(starts[-1], rows.shape[1]).index_add(0, superpoint, rows)
         n_voxels = torch.bincount(superpoint, minlength=starts[-1])
         return superpoint, sums / n_voxels[:, None]
 
-    def _levels(self, visits: Sequence[VisitInput], voxels: Voxels, feats: list[Tensor],
-                xyz: Tensor, superpoint: Tensor | None, mask_feats: Tensor,
-                ) -> list[tuple[LevelFeatures, ...]]:
+    def _levels(
+        self,
+        visits: Sequence[VisitInput],
+        voxels: Voxels,
+        feats: list[Tensor],
+        xyz: Tensor,
+        superpoint: Tensor | None,
+        mask_feats: Tensor,
+    ) -> list[tuple[LevelFeatures, ...]]:
         """
         Return the levels of each visit, coarsest first, without the finest.
 
@@ -189,29 +217,36 @@ class ReScene4D(nn.Module):
             xyz, mask_feats = avg_pool(xyz, voxels), avg_pool(mask_feats, voxels, superpoint)
             voxels, superpoint = voxels.down(), None
             splits = voxels.visit_splits(len(visits))
-            parts = (rows.split(splits)
-                     for rows in (voxels.coords[:, 1:], xyz, level_feats, mask_feats))
+            parts = (
+                rows.split(splits) for rows in (voxels.coords[:, 1:], xyz, level_feats, mask_feats)
+            )
             levels.append([LevelFeatures(*rows) for rows in zip(*parts)])
         return list(zip(*reversed(levels)))
 
     def _no_features(self, visit: VisitInput) -> VisitFeatures:
         """Return the features of an empty visit."""
         dim = self.config.hidden_dim
-        levels = tuple(LevelFeatures(visit.coords, visit.xyz, visit.feats.new_zeros(0, c),
-                                     visit.feats.new_zeros(0, dim))
-                       for c in self.backbone.out_channels[:-1])
-        return VisitFeatures(levels, visit.feats.new_zeros(0, dim), visit.xyz,
-                             self._finest(visit))
+        levels = tuple(
+            LevelFeatures(
+                visit.coords, visit.xyz, visit.feats.new_zeros(0, c), visit.feats.new_zeros(0, dim)
+            )
+            for c in self.backbone.out_channels[:-1]
+        )
+        return VisitFeatures(levels, visit.feats.new_zeros(0, dim), visit.xyz, self._finest(visit))
 
 
 def _make_backbone(config: ModelConfig) -> unet.SparseUNet | point_transformer.PointTransformer:
     """Return the backbone that the configuration names."""
     wanted = N_CHANNELS[config.features]
     if config.in_channels != wanted:
-        raise ConfigError(f'ModelConfig.in_channels: expected {wanted} for features '
-                          f'{config.features!r}, got {config.in_channels}; set both to fit')
+        raise ConfigError(
+            f'ModelConfig.in_channels: expected {wanted} for features '
+            f'{config.features!r}, got {config.in_channels}; set both to fit'
+        )
     if config.backbone in unet.PRESETS:
         return unet.SparseUNet(config.in_channels, unet.PRESETS[config.backbone])
     return point_transformer.PointTransformer(
-        config.in_channels, point_transformer.PRESETS[config.backbone],
-        config.temporal_serialization)
+        config.in_channels,
+        point_transformer.PRESETS[config.backbone],
+        config.temporal_serialization,
+    )

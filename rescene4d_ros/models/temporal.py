@@ -1,4 +1,5 @@
 """Sharing attention masks between visits: what a query may see in one, it may see in all."""
+
 from __future__ import annotations
 
 import torch
@@ -36,10 +37,12 @@ class PlaceGroups:
         by_place = (group * n_visits + visit).argsort()
         rank = torch.empty_like(by_place)
         rank[by_place] = torch.arange(len(by_place), device=coords.device) - (
-            counts.cumsum(0) - counts).repeat_interleave(counts)
+            counts.cumsum(0) - counts
+        ).repeat_interleave(counts)
         crowded_first = torch.empty_like(counts)
         crowded_first[counts.argsort(descending=True, stable=True)] = torch.arange(
-            len(counts), device=coords.device)
+            len(counts), device=coords.device
+        )
         self.rows = (rank * len(counts) + crowded_first[group]).argsort()
         self._runs = torch.bincount(rank).tolist()
 
@@ -60,9 +63,9 @@ class PlaceGroups:
         """
         first, *more = attend.split(self._runs, dim=1)
         for own in more:
-            first[:, :own.shape[1]].logical_or_(own)
+            first[:, : own.shape[1]].logical_or_(own)
         for own in more:
-            own.copy_(first[:, :own.shape[1]])
+            own.copy_(first[:, : own.shape[1]])
         return attend
 
     def share_mean(self, values: Tensor) -> Tensor:
@@ -82,7 +85,7 @@ class PlaceGroups:
         first, *more = values.clone().split(self._runs)
         n_shared = torch.ones_like(first[:, 0])
         for own in more:
-            first[:len(own)] += own
-            n_shared[:len(own)] += 1
+            first[: len(own)] += own
+            n_shared[: len(own)] += 1
         first /= n_shared[:, None]
         return torch.cat([first[:n] for n in self._runs])

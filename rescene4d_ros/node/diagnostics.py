@@ -1,4 +1,5 @@
 """Three diagnostics entries: what came in, how processing goes, what is remembered."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass, field
@@ -8,7 +9,7 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
 from rescene4d_ros.structures import VisitStatus
 from std_msgs.msg import Header
 
-DISK_WARNING = 1 << 30      # bytes free
+DISK_WARNING = 1 << 30  # bytes free
 
 
 @dataclass
@@ -49,8 +50,9 @@ class Tally:
     statuses: dict[VisitStatus, int] = field(default_factory=lambda: dict.fromkeys(VisitStatus, 0))
 
 
-def diagnostics(tally: Tally, stamp: Time, slow_after: float, hardware_id: str, map_id: str,
-                disk_free: int) -> DiagnosticArray:
+def diagnostics(
+    tally: Tally, stamp: Time, slow_after: float, hardware_id: str, map_id: str, disk_free: int
+) -> DiagnosticArray:
     """
     Say how the node is in the terms of /diagnostics.
 
@@ -73,28 +75,57 @@ def diagnostics(tally: Tally, stamp: Time, slow_after: float, hardware_id: str, 
     scans = (warn, tally.refusal) if tally.refusal else (ok, 'accepting visits')
     inference = (ok, 'working' if waiting else 'idle')
     if tally.seconds > slow_after:
-        inference = (warn, f'a visit took {tally.seconds:.1f} s, expected at most '
-                           f'{slow_after:.1f} s')
+        inference = (
+            warn,
+            f'a visit took {tally.seconds:.1f} s, expected at most {slow_after:.1f} s',
+        )
     if tally.failure:
         inference = (error, tally.failure)
     memory = (ok, f'{tally.objects} objects of {tally.visits} visits')
     if late:
         memory = (warn, f'{late} visits came late and are not taken in yet; call ~/reprocess')
     if disk_free < DISK_WARNING:
-        memory = (warn, f'{disk_free / 2 ** 20:.0f} MiB of disk left; make room')
+        memory = (warn, f'{disk_free / 2**20:.0f} MiB of disk left; make room')
     entries = (
-        ('scans', scans, {'received': tally.received, 'stored': tally.stored,
-                          'refused': tally.refused}),
-        ('inference', inference, {'processed': tally.processed, 'failed': tally.failed,
-                                  'waiting': waiting,
-                                  'last visit [s]': f'{tally.seconds:.2f}'}),
-        ('memory', memory, {'map_id': map_id, 'revision': tally.revision,
-                            'objects': tally.objects, 'visits': tally.visits,
-                            'late visits': late,
-                            'failed visits': tally.statuses[VisitStatus.FAILED],
-                            'disk free [MiB]': disk_free >> 20}))
-    return DiagnosticArray(header=Header(stamp=stamp), status=[
-        DiagnosticStatus(level=level, name=f'rescene4d: {name}', message=text,
-                         hardware_id=hardware_id,
-                         values=[KeyValue(key=k, value=str(v)) for k, v in values.items()])
-        for name, (level, text), values in entries])
+        (
+            'scans',
+            scans,
+            {'received': tally.received, 'stored': tally.stored, 'refused': tally.refused},
+        ),
+        (
+            'inference',
+            inference,
+            {
+                'processed': tally.processed,
+                'failed': tally.failed,
+                'waiting': waiting,
+                'last visit [s]': f'{tally.seconds:.2f}',
+            },
+        ),
+        (
+            'memory',
+            memory,
+            {
+                'map_id': map_id,
+                'revision': tally.revision,
+                'objects': tally.objects,
+                'visits': tally.visits,
+                'late visits': late,
+                'failed visits': tally.statuses[VisitStatus.FAILED],
+                'disk free [MiB]': disk_free >> 20,
+            },
+        ),
+    )
+    return DiagnosticArray(
+        header=Header(stamp=stamp),
+        status=[
+            DiagnosticStatus(
+                level=level,
+                name=f'rescene4d: {name}',
+                message=text,
+                hardware_id=hardware_id,
+                values=[KeyValue(key=k, value=str(v)) for k, v in values.items()],
+            )
+            for name, (level, text), values in entries
+        ],
+    )

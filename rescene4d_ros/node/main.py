@@ -1,4 +1,5 @@
 """Executable `rescene4d_node`."""
+
 from __future__ import annotations
 
 import sys

@@ -1,4 +1,5 @@
 """ROS parameters made of the typed settings of all rooms, and read back into them."""
+
 from __future__ import annotations
 
 from collections.abc import Iterator
@@ -15,18 +16,24 @@ from rclpy.node import Node
 from rclpy.parameter import Parameter
 from rescene4d_ros.config import check, make, Setting, settings
 from rescene4d_ros.errors import ConfigError
-from rescene4d_ros.inference import InferenceConfig
-from rescene4d_ros.memory.association import AssociationConfig
-from rescene4d_ros.memory.changes import ChangeConfig
-from rescene4d_ros.memory.motion import MotionConfig
+from rescene4d_ros.inference.config import InferenceConfig
 from rescene4d_ros.node.config import MemoryConfig, NodeConfig
 from rescene4d_ros.scene import TrackerConfig
+from rescene4d_ros.tracking.association.association import AssociationConfig
+from rescene4d_ros.tracking.changes.change_detection import ChangeConfig
+from rescene4d_ros.tracking.changes.motion import MotionConfig
 
 # Prefix of the parameter names -> whose settings they are.
-SECTIONS = {'': NodeConfig, 'memory': MemoryConfig, 'inference': InferenceConfig,
-            'tracker': TrackerConfig, 'association': AssociationConfig,
-            'motion': MotionConfig, 'changes': ChangeConfig}
-INT64_MAX = 2 ** 63 - 1
+SECTIONS = {
+    '': NodeConfig,
+    'memory': MemoryConfig,
+    'inference': InferenceConfig,
+    'tracker': TrackerConfig,
+    'association': AssociationConfig,
+    'motion': MotionConfig,
+    'changes': ChangeConfig,
+}
+INT64_MAX = 2**63 - 1
 
 
 @dataclasses.dataclass(frozen=True)
@@ -58,14 +65,22 @@ def descriptor(setting: Setting) -> ParameterDescriptor:
     if setting.ge is None and setting.le is None:
         return message
     if setting.type is int:
-        message.integer_range = [IntegerRange(
-            from_value=-INT64_MAX if setting.ge is None else setting.ge,
-            to_value=INT64_MAX if setting.le is None else setting.le, step=0)]
+        message.integer_range = [
+            IntegerRange(
+                from_value=-INT64_MAX if setting.ge is None else setting.ge,
+                to_value=INT64_MAX if setting.le is None else setting.le,
+                step=0,
+            )
+        ]
     else:
         huge = sys.float_info.max
-        message.floating_point_range = [FloatingPointRange(
-            from_value=-huge if setting.ge is None else float(setting.ge),
-            to_value=huge if setting.le is None else float(setting.le), step=0.0)]
+        message.floating_point_range = [
+            FloatingPointRange(
+                from_value=-huge if setting.ge is None else float(setting.ge),
+                to_value=huge if setting.le is None else float(setting.le),
+                step=0.0,
+            )
+        ]
     return message
 
 
@@ -74,7 +89,7 @@ def check_parameters(parameters: list[Parameter]) -> SetParametersResult:
     known = dict(named_settings())
     for parameter in parameters:
         if parameter.name not in known:
-            continue                # use_sim_time, qos overrides: rclpy's own
+            continue  # use_sim_time, qos overrides: rclpy's own
         try:
             check(known[parameter.name], parameter.value, 'parameter')
         except ConfigError as error:
@@ -103,5 +118,6 @@ def read(node: Node) -> Settings:
     for prefix, cls in SECTIONS.items():
         names = {s.name: f'{prefix}.{s.name}' if prefix else s.name for s in settings(cls)}
         configs[prefix or 'node'] = make(
-            cls, {key: node.get_parameter(name).value for key, name in names.items()})
+            cls, {key: node.get_parameter(name).value for key, name in names.items()}
+        )
     return Settings(**configs)

@@ -1,4 +1,5 @@
 """From message to published result: one thread stores visits at once, another processes them."""
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -6,7 +7,7 @@ from functools import partial
 import time
 
 from rescene4d_ros.errors import RescenError, StorageError, VisitOrderError
-from rescene4d_ros.memory import SceneMemory
+from rescene4d_ros.memory.store import SceneMemory
 from rescene4d_ros.node.diagnostics import Tally
 from rescene4d_ros.node.worker import Worker
 from rescene4d_ros.scene import SceneTracker
@@ -36,9 +37,15 @@ class VisitPipeline:
 
     """
 
-    def __init__(self, tracker: SceneTracker, memory: SceneMemory,
-                 decode: Callable[[PointCloud2], Scan],
-                 publish: Callable[[SceneUpdate], None], log, tally: Tally):
+    def __init__(
+        self,
+        tracker: SceneTracker,
+        memory: SceneMemory,
+        decode: Callable[[PointCloud2], Scan],
+        publish: Callable[[SceneUpdate], None],
+        log,
+        tally: Tally,
+    ):
         self._tracker = tracker
         self._memory = memory
         self._decode = decode
@@ -48,7 +55,7 @@ class VisitPipeline:
         self._intake = Worker('intake', self._storing_failed)
         self._processing = Worker('processing', self._processing_failed)
         self.count()
-        self._processing.submit(self._process_pending)      # what a crash left behind
+        self._processing.submit(self._process_pending)  # what a crash left behind
 
     def receive(self, message: PointCloud2) -> None:
         """Queue a message; returns at once."""
@@ -97,7 +104,7 @@ class VisitPipeline:
                     return
                 self._done(update, time.perf_counter() - start)
             except StorageError:
-                raise           # the visit stays PENDING; the next one that comes tries again
+                raise  # the visit stays PENDING; the next one that comes tries again
             except Exception as error:
                 self._processing_failed(error)
 
@@ -105,7 +112,7 @@ class VisitPipeline:
         start = time.perf_counter()
         updates = list(self._tracker.reprocess(from_visit))
         share = (time.perf_counter() - start) / max(1, len(updates))
-        self._tally.refusal = ''        # late visits are taken in now
+        self._tally.refusal = ''  # late visits are taken in now
         for update in updates:
             self._done(update, share)
 
@@ -118,7 +125,8 @@ class VisitPipeline:
         self._log.info(
             f'visit {update.visit.visit_id} processed in {seconds:.1f} s: '
             f'{len(update.objects)} objects remembered, {len(update.changes)} changes, '
-            f'revision {update.revision}')
+            f'revision {update.revision}'
+        )
         self._publish(update)
         self.count()
 

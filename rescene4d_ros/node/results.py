@@ -1,21 +1,22 @@
 """The outgoing topics: what they are given after each visit, and at the start."""
+
 from __future__ import annotations
 
 from threading import Lock
 
 import numpy as np
 from rclpy.lifecycle import LifecycleNode
-from rescene4d_ros.memory import SceneMemory
-from rescene4d_ros.memory.aliases import resolve_labels
-from rescene4d_ros.node import interfaces
-from rescene4d_ros.node.conversions import (
+from rescene4d_ros.memory.store import SceneMemory
+from rescene4d_ros.node.messages import interfaces
+from rescene4d_ros.node.messages.conversions import (
     changes_to_msg,
     newest_done,
     objects_to_msg,
     segmented_cloud,
 )
-from rescene4d_ros.node.markers import scene_markers
+from rescene4d_ros.node.messages.markers import scene_markers
 from rescene4d_ros.structures import MemorySnapshot, Scan, SceneUpdate
+from rescene4d_ros.tracking.aliases import resolve_labels
 
 
 class ResultPublisher:
@@ -36,24 +37,35 @@ class ResultPublisher:
     def __init__(self, node: LifecycleNode, memory: SceneMemory, marker_points: int):
         self.marker_points = marker_points
         self._node = node
-        self._turn = Lock()     # visits are shown by one thread, corrections by another
+        self._turn = Lock()  # visits are shown by one thread, corrections by another
         self._memory = memory
         self._publishers = {
             topic: node.create_lifecycle_publisher(topic.type, topic.name, topic.qos())
-            for topic in (interfaces.OBJECTS, interfaces.MARKERS, interfaces.CHANGES,
-                          interfaces.SEGMENTED_CLOUD)}
+            for topic in (
+                interfaces.OBJECTS,
+                interfaces.MARKERS,
+                interfaces.CHANGES,
+                interfaces.SEGMENTED_CLOUD,
+            )
+        }
 
     def publish(self, update: SceneUpdate) -> None:
         """Publish what a visit brought."""
         with self._turn:
             snapshot = self._memory.snapshot()
             self._publishers[interfaces.CHANGES].publish(
-                changes_to_msg(update, snapshot.map_id, snapshot.frame_id))
-            if snapshot.revision != update.revision:    # ids were corrected since
+                changes_to_msg(update, snapshot.map_id, snapshot.frame_id)
+            )
+            if snapshot.revision != update.revision:  # ids were corrected since
                 self._publish_newest(snapshot)
                 return
-            self._publish_scene(snapshot, self._memory.scan(update.visit.visit_id),
-                                update.object_ids, update.class_ids, update.scores)
+            self._publish_scene(
+                snapshot,
+                self._memory.scan(update.visit.visit_id),
+                update.object_ids,
+                update.class_ids,
+                update.scores,
+            )
 
     def publish_remembered(self) -> None:
         """Publish the state of the memory: at the start, and after a correction."""
@@ -72,15 +84,26 @@ class ResultPublisher:
         ids, inverse = np.unique(object_ids, return_inverse=True)
         class_ids = np.array([class_of.get(i, -1) for i in ids.tolist()], np.int32)[inverse]
         scores = np.array([score_of.get(i, 0.0) for i in ids.tolist()], np.float32)[inverse]
-        self._publish_scene(snapshot, self._memory.scan(newest.visit_id), object_ids,
-                            class_ids, scores)
+        self._publish_scene(
+            snapshot, self._memory.scan(newest.visit_id), object_ids, class_ids, scores
+        )
 
-    def _publish_scene(self, snapshot: MemorySnapshot, scan: Scan, object_ids: np.ndarray,
-                       class_ids: np.ndarray, scores: np.ndarray) -> None:
+    def _publish_scene(
+        self,
+        snapshot: MemorySnapshot,
+        scan: Scan,
+        object_ids: np.ndarray,
+        class_ids: np.ndarray,
+        scores: np.ndarray,
+    ) -> None:
         self._publishers[interfaces.SEGMENTED_CLOUD].publish(
-            segmented_cloud(scan, object_ids, class_ids, scores))
-        self._publishers[interfaces.MARKERS].publish(scene_markers(
-            snapshot.objects, snapshot.frame_id, scan, object_ids, self.marker_points))
+            segmented_cloud(scan, object_ids, class_ids, scores)
+        )
+        self._publishers[interfaces.MARKERS].publish(
+            scene_markers(
+                snapshot.objects, snapshot.frame_id, scan, object_ids, self.marker_points
+            )
+        )
         # Last: who waits for the revision to advance finds everything else published.
         self._publishers[interfaces.OBJECTS].publish(objects_to_msg(snapshot))
 

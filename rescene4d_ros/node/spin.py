@@ -1,4 +1,5 @@
 """The main() of every node."""
+
 from __future__ import annotations
 
 from collections.abc import Callable
@@ -8,9 +9,9 @@ import rclpy
 from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.signals import SignalHandlerOptions
-from rescene4d_ros.node.system import prepare
+from rescene4d_ros.node.process_environment import prepare
 
-WAKE = 0.2      # s; how soon a signal is noticed while nothing else happens
+WAKE = 0.2  # s; how soon a signal is noticed while nothing else happens
 
 
 def spin(make: Callable[[], Node], args: list[str] | None = None) -> int:

@@ -4,6 +4,7 @@ Transforms: tf2_ros and tf_transformations where they are installed, the same na
 The ROS 2 wheels on PyPI lack both packages. There the quaternion functions below give the same
 values, and clouds must come in the map frame: without tf2 a transform is unknown, never identity.
 """
+
 from __future__ import annotations
 
 import dataclasses
@@ -31,6 +32,7 @@ except ImportError:
         if np.any(quaternion):
             matrix[:3, :3] = Rotation.from_quat(quaternion).as_matrix()
         return matrix
+
 
 try:
     from tf2_ros import Buffer, TransformException, TransformListener
@@ -73,14 +75,17 @@ class FrameLookup:
         if self._buffer is None:
             raise FrameUnavailableError(
                 f'{wanted}; tf2_ros is not installed, so publish the cloud in the map frame or '
-                'set the parameter map_frame')
+                'set the parameter map_frame'
+            )
         try:
             found = self._buffer.lookup_transform(
-                self._map_frame, scan.frame_id, Time(nanoseconds=scan.stamp_ns), self._timeout)
+                self._map_frame, scan.frame_id, Time(nanoseconds=scan.stamp_ns), self._timeout
+            )
         except TransformException as error:
             raise FrameUnavailableError(
                 f'{wanted}, and TF has no transform at its stamp ({error}); check the TF tree '
-                'and the stamp') from error
+                'and the stamp'
+            ) from error
         return moved(scan, matrix_of(found.transform), self._map_frame)
 
 
@@ -99,6 +104,11 @@ def moved(scan: Scan, map_T_cloud: np.ndarray, map_frame: str) -> Scan:
 
     def apply(matrix, values):
         return None if values is None else transform(matrix, values).astype(np.float32)
+
     return dataclasses.replace(
-        scan, xyz=apply(map_T_cloud, scan.xyz), normals=apply(turn, scan.normals),
-        sensor_path=apply(map_T_cloud, scan.sensor_path), frame_id=map_frame)
+        scan,
+        xyz=apply(map_T_cloud, scan.xyz),
+        normals=apply(turn, scan.normals),
+        sensor_path=apply(map_T_cloud, scan.sensor_path),
+        frame_id=map_frame,
+    )

@@ -1,4 +1,5 @@
 """A thread that runs jobs one after the other and outlives those that fail."""
+
 from __future__ import annotations
 
 from collections.abc import Callable

@@ -1,4 +1,5 @@
 """Which implementation convolves: ours, or torchsparse where it is wanted and there."""
+
 from __future__ import annotations
 
 from functools import cache
@@ -25,12 +26,14 @@ def torchsparse() -> ModuleType:
         import_module('torchsparse.nn.functional')
     except Exception as error:  # without a GPU its import fails with an AssertionError
         said = str(error).splitlines()[0] if str(error) else type(error).__name__
-        raise ImportError(f'sparse backend: expected torchsparse 2.1, got {said!r}; {REMEDY}'
-                          ) from error
+        raise ImportError(
+            f'sparse backend: expected torchsparse 2.1, got {said!r}; {REMEDY}'
+        ) from error
     version = getattr(module, '__version__', 'none')
     if not version.startswith('2.1'):
-        raise ImportError(f'sparse backend: expected torchsparse 2.1, got version {version}; '
-                          f'{REMEDY}')
+        raise ImportError(
+            f'sparse backend: expected torchsparse 2.1, got version {version}; {REMEDY}'
+        )
     return module
 
 
@@ -56,8 +59,10 @@ def choose_backend(wanted: str, device_type: str) -> tuple[str, str]:
     if wanted == NATIVE:
         return NATIVE, ''
     if device_type != 'cuda':
-        reason = (f'sparse backend: expected a CUDA device for torchsparse, got {device_type}; '
-                  'going on with the native one')
+        reason = (
+            f'sparse backend: expected a CUDA device for torchsparse, got {device_type}; '
+            'going on with the native one'
+        )
     else:
         try:
             torchsparse()

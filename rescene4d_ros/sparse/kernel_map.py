@@ -1,4 +1,5 @@
 """Which input row meets which output row through which kernel offset, cut into tiles."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
@@ -39,8 +40,13 @@ class Tile:
 
     def moved(self, rows: int) -> Tile:
         """Return the same pairs with input and output rows counted on."""
-        return replace(self, start=self.start + rows, stop=self.stop + rows,
-                       in_rows=self.in_rows + rows, out_rows=self.out_rows + rows)
+        return replace(
+            self,
+            start=self.start + rows,
+            stop=self.stop + rows,
+            in_rows=self.in_rows + rows,
+            out_rows=self.out_rows + rows,
+        )
 
 
 class KernelMap:
@@ -60,8 +66,13 @@ class KernelMap:
 
     """
 
-    def __init__(self, table: torch.Tensor, n_in: int, identity: int | None = None,
-                 tile_rows: int = TILE_ROWS):
+    def __init__(
+        self,
+        table: torch.Tensor,
+        n_in: int,
+        identity: int | None = None,
+        tile_rows: int = TILE_ROWS,
+    ):
         self.table = table
         self.n_in = n_in
         self.identity = identity
@@ -79,7 +90,8 @@ class KernelMap:
         if self._tiles is None:
             self._tiles = tuple(
                 self._tile(start, min(start + self.tile_rows, self.n_out))
-                for start in range(0, self.n_out, self.tile_rows))
+                for start in range(0, self.n_out, self.tile_rows)
+            )
         return self._tiles
 
     def pairs(self) -> tuple[torch.Tensor, torch.Tensor]:
@@ -116,5 +128,12 @@ class KernelMap:
         torch.cumsum(present.sum(0, dtype=torch.int32), 0, out=offsets[1:])
         # Sorted as 16 bits, which takes a fraction of the time.
         short = row.short() if stop - start <= torch.iinfo(torch.int16).max else row
-        return Tile(start, stop, tuple(runs), part.flatten().index_select(0, pairs),
-                    row.int() + start, torch.sort(short, stable=True).indices.int(), offsets)
+        return Tile(
+            start,
+            stop,
+            tuple(runs),
+            part.flatten().index_select(0, pairs),
+            row.int() + start,
+            torch.sort(short, stable=True).indices.int(),
+            offsets,
+        )

@@ -1,4 +1,5 @@
 """Layers with a learned kernel; parameter names and shapes are MinkowskiEngine's."""
+
 from __future__ import annotations
 
 import math
@@ -60,7 +61,7 @@ class SubmConv3d(_SparseConv):
 
     def __init__(self, ci: int, co: int, kernel_size: int = 3, bias: bool = False):
         # About two of five offsets meet a voxel where the voxels form surfaces.
-        volume = kernel_size ** 3
+        volume = kernel_size**3
         super().__init__(ci, co, volume, max(1, round(0.4 * volume)), bias)
 
     def forward(self, feats: torch.Tensor, voxels: Voxels) -> torch.Tensor:

@@ -1,7 +1,8 @@
 """Differentiable convolutions and pooling on sparse voxels, for CPU and GPU."""
+
 from __future__ import annotations
 
-from rescene4d_ros.sparse import bag, im2col, torchsparse_ops
+from rescene4d_ros.sparse import cpu_gather_conv, gpu_gather_conv, torchsparse_ops
 from rescene4d_ros.sparse.backends import TORCHSPARSE
 from rescene4d_ros.sparse.kernel_map import KernelMap
 from rescene4d_ros.sparse.voxels import Voxels
@@ -25,8 +26,8 @@ class _Convolve(torch.autograd.Function):
         """Return the gradients of features and weight."""
         feats, weight = ctx.saved_tensors
         grad_feats, grad_weight = _backend(feats).gradients(
-            grad.contiguous(), feats, weight, ctx.transposed(), ctx.mirror,
-            ctx.needs_input_grad[0])
+            grad.contiguous(), feats, weight, ctx.transposed(), ctx.mirror, ctx.needs_input_grad[0]
+        )
         return grad_feats, grad_weight, None, None, None
 
 
@@ -40,8 +41,9 @@ class _AveragePool(torch.autograd.Function):
         ctx.parent, ctx.count, ctx.rows, ctx.n_feats = voxels.parent, count, rows, len(feats)
         if rows is not None:
             children = rows.index_select(0, children)
-        return F.embedding_bag(children, feats, F.pad(count.cumsum(0), (1, 0)), mode='mean',
-                               include_last_offset=True)
+        return F.embedding_bag(
+            children, feats, F.pad(count.cumsum(0), (1, 0)), mode='mean', include_last_offset=True
+        )
 
     @staticmethod
     @torch.autograd.function.once_differentiable
@@ -55,17 +57,21 @@ class _AveragePool(torch.autograd.Function):
 
 def _backend(feats: torch.Tensor):
     """Return the implementation that is fast on the tensor's device."""
-    return bag if feats.device.type == 'cpu' else im2col
+    return cpu_gather_conv if feats.device.type == 'cpu' else gpu_gather_conv
 
 
 def _convolve(feats, weight, kmap: KernelMap, transposed, mirror: bool) -> torch.Tensor:
     """Check the shapes, follow autocast, and convolve."""
-    if feats.shape[0] != kmap.n_in or feats.shape[1] != weight.shape[1] or \
-            len(kmap.table) != len(weight):
+    if (
+        feats.shape[0] != kmap.n_in
+        or feats.shape[1] != weight.shape[1]
+        or len(kmap.table) != len(weight)
+    ):
         raise ValueError(
             f'sparse convolution: expected features ({kmap.n_in}, {weight.shape[1]}) and a '
             f'kernel ({len(kmap.table)}, Ci, Co), got {tuple(feats.shape)} and '
-            f'{tuple(weight.shape)}')
+            f'{tuple(weight.shape)}'
+        )
     feats, weight = _autocast(feats, weight)
     return _Convolve.apply(feats.contiguous(), weight, kmap, transposed, mirror)
 
@@ -129,8 +135,7 @@ def down_conv(feats: torch.Tensor, weight: torch.Tensor, voxels: Voxels) -> torc
     return _convolve(feats, weight, voxels.down_map(), voxels.up_map, mirror=False)
 
 
-def up_conv(coarse_feats: torch.Tensor, weight: torch.Tensor, fine_voxels: Voxels
-            ) -> torch.Tensor:
+def up_conv(coarse_feats: torch.Tensor, weight: torch.Tensor, fine_voxels: Voxels) -> torch.Tensor:
     """
     Convolve transposed with stride 2 and kernel 2^3, onto voxels that are known.
 
@@ -149,12 +154,14 @@ def up_conv(coarse_feats: torch.Tensor, weight: torch.Tensor, fine_voxels: Voxel
     """
     if _is_for_torchsparse(weight, fine_voxels):
         return torchsparse_ops.up_conv(*_autocast(coarse_feats, weight), fine_voxels)
-    return _convolve(coarse_feats, weight, fine_voxels.up_map(), fine_voxels.down_map,
-                     mirror=False)
+    return _convolve(
+        coarse_feats, weight, fine_voxels.up_map(), fine_voxels.down_map, mirror=False
+    )
 
 
-def avg_pool(feats: torch.Tensor, voxels: Voxels, rows: torch.Tensor | None = None
-             ) -> torch.Tensor:
+def avg_pool(
+    feats: torch.Tensor, voxels: Voxels, rows: torch.Tensor | None = None
+) -> torch.Tensor:
     """
     Average each parent's existing children.
 

@@ -4,6 +4,7 @@ Convolutions by torchsparse 2.1 (CUDA only), on our voxels and with our kernels.
 Its kernel maps are made at first use and kept with the voxels, so all layers of a level share
 them, as ours do.
 """
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -111,16 +112,23 @@ def down_conv(feats: Tensor, weight: Tensor, voxels: Voxels) -> Tensor:
 def up_conv(coarse_feats: Tensor, weight: Tensor, fine_voxels: Voxels) -> Tensor:
     """Convolve transposed with stride 2 and kernel 2^3; as `ops.up_conv`."""
     level = _level(fine_voxels)
-    made = _convolve(_coarse(level, fine_voxels), coarse_feats, weight[list(EVEN_KERNEL_ORDER)],
-                     kernel_size=2, stride=2, transposed=True)
+    made = _convolve(
+        _coarse(level, fine_voxels),
+        coarse_feats,
+        weight[list(EVEN_KERNEL_ORDER)],
+        kernel_size=2,
+        stride=2,
+        transposed=True,
+    )
     return made.feats[level.to_ours]
 
 
 def _convolve(level: _Level, feats: Tensor, weight: Tensor, **geometry: Any) -> Any:
     """Return its sparse tensor of the convolved features."""
     functional = torchsparse().nn.functional
-    return functional.conv3d(level.tensor(feats), weight.contiguous(),
-                             training=torch.is_grad_enabled(), **geometry)
+    return functional.conv3d(
+        level.tensor(feats), weight.contiguous(), training=torch.is_grad_enabled(), **geometry
+    )
 
 
 def _level(voxels: Voxels) -> _Level:
@@ -129,8 +137,9 @@ def _level(voxels: Voxels) -> _Level:
     if torch.is_grad_enabled() not in known:
         coords, spatial_range = padded_range(voxels.coords)
         rows = torch.arange(len(coords), device=coords.device)
-        caches = torchsparse().SparseTensor(rows[:, None].float(), coords, 1, spatial_range
-                                            )._caches
+        caches = (
+            torchsparse().SparseTensor(rows[:, None].float(), coords, 1, spatial_range)._caches
+        )
         known[torch.is_grad_enabled()] = _Level(coords, spatial_range, (1, 1, 1), rows, caches)
     return known[torch.is_grad_enabled()]
 
@@ -140,8 +149,13 @@ def _coarse(level: _Level, voxels: Voxels) -> _Level:
     if level.coarse is None:
         ours = voxels.down()
         nothing = level.coords.new_zeros(len(voxels), PROBE_CHANNELS, dtype=torch.float32)
-        made = _convolve(level, nothing, nothing.new_zeros(8, PROBE_CHANNELS, PROBE_CHANNELS),
-                         kernel_size=2, stride=2)
+        made = _convolve(
+            level,
+            nothing,
+            nothing.new_zeros(8, PROBE_CHANNELS, PROBE_CHANNELS),
+            kernel_size=2,
+            stride=2,
+        )
         to_ours = linear_keys(made.coords.long(), 0)[0].argsort()
         _check_parents(made.coords[to_ours], ours)
         level.coarse = _Level(made.coords, made.spatial_range, made.stride, to_ours, level.caches)
@@ -153,5 +167,7 @@ def _check_parents(theirs: Tensor, ours: Voxels) -> None:
     """Say so where torchsparse dropped or invented a voxel."""
     wanted = ours.coords - ours.coords.amin(0)
     if len(theirs) != len(ours) or not torch.equal(theirs.long() - theirs.amin(0).long(), wanted):
-        raise RuntimeError(f'sparse backend: expected the {len(ours)} parents of the voxels from '
-                           f'torchsparse, got {len(theirs)} voxels; choose the native backend')
+        raise RuntimeError(
+            f'sparse backend: expected the {len(ours)} parents of the voxels from '
+            f'torchsparse, got {len(theirs)} voxels; choose the native backend'
+        )

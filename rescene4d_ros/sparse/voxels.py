@@ -1,4 +1,5 @@
 """Sorted voxels of several visits on one grid, their neighbors and their coarser levels."""
+
 from __future__ import annotations
 
 from itertools import product
@@ -57,13 +58,17 @@ class Voxels:
 
         """
         if coords.ndim != 2 or coords.shape[1] != 4 or coords.is_floating_point():
-            raise ValueError('voxel coordinates: expected integers (V, 4) with columns visit, x, '
-                             f'y, z; got {tuple(coords.shape)} {coords.dtype}')
+            raise ValueError(
+                'voxel coordinates: expected integers (V, 4) with columns visit, x, '
+                f'y, z; got {tuple(coords.shape)} {coords.dtype}'
+            )
         coords = coords.long()
         keys, order = torch.sort(linear_keys(coords, 0)[0])
         if bool((keys[1:] == keys[:-1]).any()):
-            raise ValueError('voxel coordinates: expected unique rows, got a voxel twice; '
-                             'voxelize the points of each visit first')
+            raise ValueError(
+                'voxel coordinates: expected unique rows, got a voxel twice; '
+                'voxelize the points of each visit first'
+            )
         return cls(coords[order], order, backend)
 
     def __len__(self) -> int:
@@ -118,8 +123,9 @@ class Voxels:
             keys, self._parent = torch.unique(linear_keys(parents, 0)[0], return_inverse=True)
             coords = parents.new_empty(len(keys), 4)
             coords[self._parent] = parents
-            self._coarse = Voxels(coords, torch.arange(len(keys), device=coords.device),
-                                  self.backend)
+            self._coarse = Voxels(
+                coords, torch.arange(len(keys), device=coords.device), self.backend
+            )
         return self._coarse
 
     @property
@@ -131,8 +137,10 @@ class Voxels:
     def children(self) -> tuple[torch.Tensor, torch.Tensor]:
         """Return the rows by parent, (V,), and how many each parent has, (len(down()),)."""
         if self._children is None:
-            self._children = (torch.sort(self.parent, stable=True).indices,
-                              torch.bincount(self.parent, minlength=len(self.down())))
+            self._children = (
+                torch.sort(self.parent, stable=True).indices,
+                torch.bincount(self.parent, minlength=len(self.down())),
+            )
         return self._children
 
     @property
@@ -183,9 +191,11 @@ def linear_keys(coords: torch.Tensor, halo: int) -> tuple[torch.Tensor, tuple[in
     low = coords.amin(0)
     span = (coords.amax(0) - low + 1).tolist()
     nx, ny, nz = (s + 2 * halo for s in span[1:])
-    if span[0] * nx * ny * nz >= 2 ** 62:
-        raise ValueError('voxel coordinates: expected a bounding grid of less than 2^62 cells, '
-                         f'got visits x {span[1:]} = {span}; remove far outliers')
+    if span[0] * nx * ny * nz >= 2**62:
+        raise ValueError(
+            'voxel coordinates: expected a bounding grid of less than 2^62 cells, '
+            f'got visits x {span[1:]} = {span}; remove far outliers'
+        )
     steps = (ny * nz, nz, 1)
     c = coords - low
     c[:, 1:] += halo
@@ -200,9 +210,9 @@ def _neighbor_table(coords: torch.Tensor, radius: int) -> torch.Tensor:
     also finds the others; if j is i's neighbor at offset k, i is j's at the mirrored offset.
     """
     n, v = 2 * radius + 1, len(coords)
-    table = torch.full((n ** 3, v), -1, dtype=torch.int32, device=coords.device)
+    table = torch.full((n**3, v), -1, dtype=torch.int32, device=coords.device)
     rows = torch.arange(v, dtype=torch.int32, device=coords.device)
-    table[n ** 3 // 2] = rows
+    table[n**3 // 2] = rows
     if not v:
         return table
     keys, (step_x, step_y, _) = linear_keys(coords, radius)
@@ -219,7 +229,7 @@ def _neighbor_table(coords: torch.Tensor, radius: int) -> torch.Tensor:
             # Whole rows at a time: picking out what was found costs more than the search.
             table[k] = torch.where(found, at, -1)
             mirror = table.new_full((v + 1,), -1)  # its last entry is for what has no neighbor
-            table[n ** 3 - 1 - k] = mirror.scatter_(0, torch.where(found, at, v), rows)[:v]
+            table[n**3 - 1 - k] = mirror.scatter_(0, torch.where(found, at, v), rows)[:v]
             at = at + found
             wanted = wanted + 1
     return table

@@ -1,4 +1,5 @@
 """Frozen dataclasses that travel between rooms; they hold values and know no algorithm."""
+
 from rescene4d_ros.structures.box import Box
 from rescene4d_ros.structures.classes import (
     FLOOR,
@@ -22,7 +23,25 @@ from rescene4d_ros.structures.segmentation import Prediction, Segmentation
 from rescene4d_ros.structures.truth import SequenceTruth, TrueObject, VisitTruth
 
 __all__ = [
-    'Box', 'Change', 'ChangeKind', 'FLOOR', 'INSTANCE_CLASSES', 'MemorySnapshot',
-    'ObjectState', 'Prediction', 'Scan', 'ScanSequence', 'SceneObject', 'SceneUpdate',
-    'Segmentation', 'SEMANTIC_CLASSES', 'SequenceTruth', 'TrueObject', 'UNLABELED', 'VisitInfo',
-    'VisitStatus', 'VisitTruth', 'WALL']
+    'Box',
+    'Change',
+    'ChangeKind',
+    'FLOOR',
+    'INSTANCE_CLASSES',
+    'MemorySnapshot',
+    'ObjectState',
+    'Prediction',
+    'Scan',
+    'ScanSequence',
+    'SceneObject',
+    'SceneUpdate',
+    'Segmentation',
+    'SEMANTIC_CLASSES',
+    'SequenceTruth',
+    'TrueObject',
+    'UNLABELED',
+    'VisitInfo',
+    'VisitStatus',
+    'VisitTruth',
+    'WALL',
+]

@@ -1,4 +1,5 @@
 """An oriented box: where an object is and how large."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -32,8 +33,15 @@ class Box:
     def map_T_box(self) -> np.ndarray:
         """Return the (4, 4) transform that takes points of the box frame to the map."""
         c, s = np.cos(self.yaw), np.sin(self.yaw)
-        return np.array([[c, -s, 0, self.center[0]], [s, c, 0, self.center[1]],
-                         [0, 0, 1, self.center[2]], [0, 0, 0, 1]], dtype=np.float64)
+        return np.array(
+            [
+                [c, -s, 0, self.center[0]],
+                [s, c, 0, self.center[1]],
+                [0, 0, 1, self.center[2]],
+                [0, 0, 0, 1],
+            ],
+            dtype=np.float64,
+        )
 
     @property
     def quaternion_xyzw(self) -> tuple[float, float, float, float]:

@@ -1,4 +1,5 @@
 """What the memory knows and says: remembered objects, changes, visits."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass, field

@@ -1,4 +1,5 @@
 """One visit's point cloud, and a sequence of them."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -42,16 +43,22 @@ class Scan:
     def __post_init__(self):
         """Refuse shapes and types that would go wrong silently later."""
         n = len(self.xyz)
-        wanted = (('xyz', (n, 3), np.float32), ('rgb', (n, 3), np.uint8),
-                  ('normals', (n, 3), np.float32), ('sensor_path', (None, 3), np.float32))
+        wanted = (
+            ('xyz', (n, 3), np.float32),
+            ('rgb', (n, 3), np.uint8),
+            ('normals', (n, 3), np.float32),
+            ('sensor_path', (None, 3), np.float32),
+        )
         for field, shape, dtype in wanted:
             value = getattr(self, field)
             if value is None:
                 continue
             good = value.ndim == 2 and value.shape[1] == 3 and shape[0] in (None, len(value))
             if not good or value.dtype != dtype:
-                raise ScanError(f'scan {self.name!r}: {field} must be {shape} {dtype.__name__}, '
-                                f'got {value.shape} {value.dtype}')
+                raise ScanError(
+                    f'scan {self.name!r}: {field} must be {shape} {dtype.__name__}, '
+                    f'got {value.shape} {value.dtype}'
+                )
 
     def __len__(self) -> int:
         """Return the number of points N."""
@@ -59,10 +66,19 @@ class Scan:
 
     def take(self, index: np.ndarray) -> Scan:
         """Return the scan with only the points that `index` (mask or positions) selects."""
+
         def pick(a):
             return None if a is None else a[index]
-        return Scan(self.xyz[index], self.stamp_ns, pick(self.rgb), pick(self.normals),
-                    self.sensor_path, self.frame_id, self.name)
+
+        return Scan(
+            self.xyz[index],
+            self.stamp_ns,
+            pick(self.rgb),
+            pick(self.normals),
+            self.sensor_path,
+            self.frame_id,
+            self.name,
+        )
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,5 @@
 """What the segmenter says of T visits: raw queries, and the instances made of them."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass

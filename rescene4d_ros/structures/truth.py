@@ -1,4 +1,5 @@
 """What is known to be true of a sequence: for training, scoring and demos."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass

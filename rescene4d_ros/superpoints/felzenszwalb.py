@@ -4,6 +4,7 @@ Graph segmentation: join what is more alike across a border than within.
 Felzenszwalb and Huttenlocher, "Efficient graph-based image segmentation", IJCV 2004, with a
 bound on the extent of a piece.
 """
+
 from __future__ import annotations
 
 import numba

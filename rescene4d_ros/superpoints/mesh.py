@@ -5,14 +5,21 @@ The graph is the mesh itself: vertices are nodes, the sides of triangles are edg
 costs what the surface bends along it. Felzenszwalb and Huttenlocher, IJCV 2004, on the graph of
 Karpathy, Miller and Fei-Fei, "Object discovery in 3D scenes via shape analysis", ICRA 2013.
 """
+
 from __future__ import annotations
 
 import numpy as np
 from rescene4d_ros.superpoints.felzenszwalb import merge
 
 
-def mesh_superpoints(vertices: np.ndarray, faces: np.ndarray, threshold: float = 0.01,
-                     min_vertices: int = 20, *, weld: bool = True) -> np.ndarray:
+def mesh_superpoints(
+    vertices: np.ndarray,
+    faces: np.ndarray,
+    threshold: float = 0.01,
+    min_vertices: int = 20,
+    *,
+    weld: bool = True,
+) -> np.ndarray:
     """
     Cut a mesh into pieces that bend little.
 
@@ -45,8 +52,16 @@ def mesh_superpoints(vertices: np.ndarray, faces: np.ndarray, threshold: float =
     first, second = _sides(faces)
     weight = _bend(vertices, _mean_normals(vertices, faces), first, second)
     order = np.argsort(weight, kind='stable')
-    roots = merge(vertices.copy(), vertices.copy(), first[order], second[order], weight[order],
-                  threshold, min_vertices, np.inf)
+    roots = merge(
+        vertices.copy(),
+        vertices.copy(),
+        first[order],
+        second[order],
+        weight[order],
+        threshold,
+        min_vertices,
+        np.inf,
+    )
     return _counted(roots[inverse] if weld else roots)
 
 
@@ -80,13 +95,16 @@ def _mean_normals(vertices: np.ndarray, faces: np.ndarray) -> np.ndarray:
     normal = normal[good] / length[good, None]
     at = faces[good].ravel()
     count = np.bincount(at, minlength=len(vertices))
-    sums = np.stack([np.bincount(at, weights=np.repeat(c, 3), minlength=len(vertices))
-                     for c in normal.T], axis=1)
+    sums = np.stack(
+        [np.bincount(at, weights=np.repeat(c, 3), minlength=len(vertices)) for c in normal.T],
+        axis=1,
+    )
     return sums / np.maximum(count, 1)[:, None]
 
 
-def _bend(vertices: np.ndarray, normals: np.ndarray, first: np.ndarray, second: np.ndarray
-          ) -> np.ndarray:
+def _bend(
+    vertices: np.ndarray, normals: np.ndarray, first: np.ndarray, second: np.ndarray
+) -> np.ndarray:
     """Return the (E,) float32 cost of each edge: its bend, squared where it is convex."""
     step = vertices[second] - vertices[first]
     bend = 1 - np.einsum('ec,ec->e', normals[first], normals[second])

@@ -1,4 +1,5 @@
 """From points to superpoints: nodes, a neighbor graph, edge costs, merging."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -14,9 +15,14 @@ UNITS_PER_NORMAL = 1e6
 PLANE_NEIGHBORS = 16
 
 
-def superpoints(xyz: np.ndarray, normals: np.ndarray | None, rgb: np.ndarray | None,
-                config: SuperpointConfig | None = None, *,
-                sensor_path: np.ndarray | None = None) -> np.ndarray:
+def superpoints(
+    xyz: np.ndarray,
+    normals: np.ndarray | None,
+    rgb: np.ndarray | None,
+    config: SuperpointConfig | None = None,
+    *,
+    sensor_path: np.ndarray | None = None,
+) -> np.ndarray:
     """
     Cut a cloud into small pieces of even surface and color.
 
@@ -45,16 +51,20 @@ def superpoints(xyz: np.ndarray, normals: np.ndarray | None, rgb: np.ndarray | N
         return np.zeros(0, dtype=np.int32)
     coords, inverse, _ = voxelize(xyz, config.voxel_size)
     origin = coords.min(axis=0) * config.voxel_size
-    nodes = _node_means(np.asarray(xyz, dtype=np.float64) - origin, inverse, len(coords),
-                        UNITS_PER_METER)
+    nodes = _node_means(
+        np.asarray(xyz, dtype=np.float64) - origin, inverse, len(coords), UNITS_PER_METER
+    )
     if len(nodes) == 1:
         return np.zeros(len(xyz), dtype=np.int32)
-    distances, neighbors = _nearest(nodes, max(config.neighbors + 1, PLANE_NEIGHBORS)
-                                    if normals is None else config.neighbors + 1)
+    distances, neighbors = _nearest(
+        nodes,
+        max(config.neighbors + 1, PLANE_NEIGHBORS) if normals is None else config.neighbors + 1,
+    )
     if normals is None:
         path = None if sensor_path is None else sensor_path - origin
-        node_normals = orient_normals(plane_normals(nodes, neighbors[:, :PLANE_NEIGHBORS]),
-                                      nodes, path)
+        node_normals = orient_normals(
+            plane_normals(nodes, neighbors[:, :PLANE_NEIGHBORS]), nodes, path
+        )
     else:
         node_normals = _node_means(normals, inverse, len(nodes), UNITS_PER_NORMAL)
         length = np.linalg.norm(node_normals, axis=1, keepdims=True)
@@ -63,8 +73,16 @@ def superpoints(xyz: np.ndarray, normals: np.ndarray | None, rgb: np.ndarray | N
     first, second = _edges(distances, neighbors, config)
     weight = _edge_costs(nodes, node_normals, colors, first, second, config)
     order = np.argsort(weight, kind='stable')
-    roots = merge(nodes.copy(), nodes, first[order], second[order], weight[order],
-                  config.threshold, config.min_nodes, config.max_extent)
+    roots = merge(
+        nodes.copy(),
+        nodes,
+        first[order],
+        second[order],
+        weight[order],
+        config.threshold,
+        config.min_nodes,
+        config.max_extent,
+    )
     return _dense_in_order(roots)[inverse]
 
 
@@ -81,11 +99,12 @@ def _nearest(nodes: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
     return cKDTree(nodes, balanced_tree=False).query(nodes, k=k)
 
 
-def _edges(distances: np.ndarray, neighbors: np.ndarray, config: SuperpointConfig
-           ) -> tuple[np.ndarray, np.ndarray]:
+def _edges(
+    distances: np.ndarray, neighbors: np.ndarray, config: SuperpointConfig
+) -> tuple[np.ndarray, np.ndarray]:
     """Return both ends of each undirected edge once, sorted, without the overlong ones."""
-    distances = distances[:, 1:config.neighbors + 1]
-    neighbors = neighbors[:, 1:config.neighbors + 1]
+    distances = distances[:, 1 : config.neighbors + 1]
+    neighbors = neighbors[:, 1 : config.neighbors + 1]
     near = distances <= config.reach * np.median(distances[:, 0])
     rows = np.broadcast_to(np.arange(len(neighbors))[:, None], neighbors.shape)[near]
     others = neighbors[near]

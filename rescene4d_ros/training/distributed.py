@@ -1,4 +1,5 @@
 """Several processes that learn one model together, as torchrun starts them."""
+
 from __future__ import annotations
 
 import torch
@@ -50,9 +51,13 @@ def average_gradients(model: nn.Module, has_some: bool = True) -> int:
     if world()[1] == 1:
         return int(has_some)
     parameters = [p for p in model.parameters() if p.requires_grad]
-    flat = torch.cat([(p.grad if has_some and p.grad is not None else torch.zeros_like(p)
-                       ).flatten() for p in parameters]
-                     + [parameters[0].new_full((1,), float(has_some))])
+    flat = torch.cat(
+        [
+            (p.grad if has_some and p.grad is not None else torch.zeros_like(p)).flatten()
+            for p in parameters
+        ]
+        + [parameters[0].new_full((1,), float(has_some))]
+    )
     distributed.all_reduce(flat)
     n_with = round(float(flat[-1]))
     flat = flat[:-1] / max(n_with, 1)

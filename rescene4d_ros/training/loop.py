@@ -1,4 +1,5 @@
 """The training loop: draw, step, look back, write down."""
+
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
@@ -6,23 +7,23 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rescene4d_ros.data.mixing import MixedSampler
-from rescene4d_ros.inference import save_weights, WeightsInfo
-from rescene4d_ros.models import QueryOutput
+from rescene4d_ros.data.sequences.mixing import MixedSampler
+from rescene4d_ros.inference.weights import save_weights, WeightsInfo
+from rescene4d_ros.models.outputs import QueryOutput
 from rescene4d_ros.processes import end_only_with_parent
 from rescene4d_ros.structures import INSTANCE_CLASSES
 from rescene4d_ros.training.distributed import any_process, world
-from rescene4d_ros.training.examples import Example, make_example
-from rescene4d_ros.training.initial import take_weights, Taken
+from rescene4d_ros.training.init_weights import take_weights, Taken
 from rescene4d_ros.training.recipe import Recipe
 from rescene4d_ros.training.run_folder import RunFolder
-from rescene4d_ros.training.samples import Sample, TrainingSamples
+from rescene4d_ros.training.samples.samples import Sample, TrainingSamples
 from rescene4d_ros.training.step import Learner
 from rescene4d_ros.training.validation import HeldOut, read_held_out, validate
+from rescene4d_ros.training.validation_examples import Example, make_example
 import torch
 from torch.utils.data import DataLoader
 
-N_EXAMPLES = 2      # held-out sequences whose predictions are shown
+N_EXAMPLES = 2  # held-out sequences whose predictions are shown
 
 
 @dataclass(frozen=True)
@@ -75,17 +76,25 @@ class Trainer:
 
     """
 
-    def __init__(self, recipe: Recipe, train_files: Sequence[Path],
-                 validation_files: Sequence[Path], folder: RunFolder, device: torch.device,
-                 clock: Callable[[], float], workers: int = 1,
-                 mixing: MixedSampler | None = None):
+    def __init__(
+        self,
+        recipe: Recipe,
+        train_files: Sequence[Path],
+        validation_files: Sequence[Path],
+        folder: RunFolder,
+        device: torch.device,
+        clock: Callable[[], float],
+        workers: int = 1,
+        mixing: MixedSampler | None = None,
+    ):
         self.recipe, self.folder, self.device = recipe, folder, device
         self.clock, self.workers = clock, workers
         config = recipe.train
         self.learner = Learner(recipe, device)
-        self.samples = TrainingSamples(train_files, config, recipe.model, recipe.augment,
-                                       *world(), mixing)
-        self.validation_files = list(validation_files)[:config.validate_sequences]
+        self.samples = TrainingSamples(
+            train_files, config, recipe.model, recipe.augment, *world(), mixing
+        )
+        self.validation_files = list(validation_files)[: config.validate_sequences]
         self._held_out: list[HeldOut] | None = None
         self.step = 0
         self.best = -1.0
@@ -98,8 +107,11 @@ class Trainer:
         self.learner.average.restart()
         return taken
 
-    def fit(self, report: Callable[[Progress], None] = lambda _: None,
-            should_stop: Callable[[], bool] = lambda: False) -> None:
+    def fit(
+        self,
+        report: Callable[[Progress], None] = lambda _: None,
+        should_stop: Callable[[], bool] = lambda: False,
+    ) -> None:
         """
         Train until the last step or until told to stop, then write checkpoint and weights.
 
@@ -147,8 +159,14 @@ class Trainer:
 
     def state(self) -> dict[str, Any]:
         """Return everything that the rest of the run depends on."""
-        state = {'step': self.step, 'best': self.best, 'sums': self._sums,
-                 'reported': self._reported, **self.learner.state(), 'rng': torch.get_rng_state()}
+        state = {
+            'step': self.step,
+            'best': self.best,
+            'sums': self._sums,
+            'reported': self._reported,
+            **self.learner.state(),
+            'rng': torch.get_rng_state(),
+        }
         if self.device.type == 'cuda':
             state['cuda_rng'] = torch.cuda.get_rng_state(self.device)
         return state
@@ -167,11 +185,16 @@ class Trainer:
     def _batches(self):
         """Return the batches from this step on, made in the background."""
         loader = DataLoader(
-            self.samples, batch_size=None, sampler=range(self.step, self.recipe.train.steps),
-            num_workers=self.workers, collate_fn=_unchanged,
+            self.samples,
+            batch_size=None,
+            sampler=range(self.step, self.recipe.train.steps),
+            num_workers=self.workers,
+            collate_fn=_unchanged,
             worker_init_fn=end_only_with_parent,
             # Its own generator: drawing the workers' seeds must not advance the run's.
-            generator=torch.Generator(), prefetch_factor=2 if self.workers else None)
+            generator=torch.Generator(),
+            prefetch_factor=2 if self.workers else None,
+        )
         return iter(loader)
 
     def _counts(self) -> dict[str, float]:
@@ -193,14 +216,17 @@ class Trainer:
         if not self.validation_files or world()[0] > 0:
             return {}, ()
         if self._held_out is None:
-            self._held_out = [read_held_out(path, self.recipe.train.max_visits,
-                                            self.recipe.model) for path in self.validation_files]
+            self._held_out = [
+                read_held_out(path, self.recipe.train.max_visits, self.recipe.model)
+                for path in self.validation_files
+            ]
         examples = []
 
         def look(number: int, output: QueryOutput) -> None:
             if number < N_EXAMPLES:
-                examples.append(make_example(output, self._held_out[number],
-                                             self.validation_files[number]))
+                examples.append(
+                    make_example(output, self._held_out[number], self.validation_files[number])
+                )
 
         model = self.learner.average.average
         scores = validate(model, self._held_out, self.device, look)
@@ -212,20 +238,33 @@ class Trainer:
 
     def _weights_info(self, scores: dict[str, float]) -> WeightsInfo:
         """Return what the weights file should say about this run."""
-        return WeightsInfo(INSTANCE_CLASSES, self.recipe.superpoints,
-                           {'steps': self.step, 'of_steps': self.recipe.train.steps,
-                            'seed': self.recipe.train.seed,
-                            'sequences': len(self.samples.files), **scores})
+        return WeightsInfo(
+            INSTANCE_CLASSES,
+            self.recipe.superpoints,
+            {
+                'steps': self.step,
+                'of_steps': self.recipe.train.steps,
+                'seed': self.recipe.train.seed,
+                'sequences': len(self.samples.files),
+                **scores,
+            },
+        )
 
-    def _report(self, report: Callable[[Progress], None], seconds: float,
-                metrics: dict[str, float], examples: tuple[Example, ...]) -> None:
+    def _report(
+        self,
+        report: Callable[[Progress], None],
+        seconds: float,
+        metrics: dict[str, float],
+        examples: tuple[Example, ...],
+    ) -> None:
         """Log and tell the metrics."""
         if world()[0] > 0:
             return
         self.folder.log(step=self.step, **metrics)
         steps = self.recipe.train.steps
-        report(Progress(self.step, steps, seconds, seconds * (steps - self.step), metrics,
-                        examples))
+        report(
+            Progress(self.step, steps, seconds, seconds * (steps - self.step), metrics, examples)
+        )
 
 
 def _unchanged(batch: list[Sample]) -> list[Sample]:

@@ -1,4 +1,5 @@
 """Everything that decides what a training run learns, in one file."""
+
 from __future__ import annotations
 
 from collections.abc import Mapping
@@ -8,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from rescene4d_ros.config import make
-from rescene4d_ros.data.augment import AugmentConfig
+from rescene4d_ros.data.sequences.augment import AugmentConfig
 from rescene4d_ros.errors import ConfigError
 from rescene4d_ros.losses import LossConfig
-from rescene4d_ros.models import ModelConfig
+from rescene4d_ros.models.config import ModelConfig
 from rescene4d_ros.superpoints import SuperpointConfig
 from rescene4d_ros.training.config import TrainConfig
 import yaml
@@ -43,13 +44,15 @@ class Recipe:
             if name not in sections:
                 near = difflib.get_close_matches(str(name), sections, n=1)
                 hint = f'; did you mean {near[0]}?' if near else ''
-                raise ConfigError(f'recipe: expected the sections {", ".join(sections)}; got '
-                                  f'{name!r}{hint}')
+                raise ConfigError(
+                    f'recipe: expected the sections {", ".join(sections)}; got {name!r}{hint}'
+                )
             if not isinstance(values[name] or {}, Mapping):
-                raise ConfigError(f'recipe: expected settings in the section {name}, got '
-                                  f'{values[name]!r}; write NAME: VALUE, one per line')
-        return cls(**{name: make(config, values.get(name))
-                      for name, config in sections.items()})
+                raise ConfigError(
+                    f'recipe: expected settings in the section {name}, got '
+                    f'{values[name]!r}; write NAME: VALUE, one per line'
+                )
+        return cls(**{name: make(config, values.get(name)) for name, config in sections.items()})
 
     @classmethod
     def read(cls, path: str | Path, changes: Mapping[str, Any] | None = None) -> Recipe:
@@ -71,16 +74,22 @@ class Recipe:
         try:
             values = yaml.safe_load(Path(path).read_text())
         except (OSError, yaml.YAMLError) as error:
-            raise ConfigError(f'recipe {path}: expected a readable YAML file, got {error}; see '
-                              'config/training/ for examples') from error
+            raise ConfigError(
+                f'recipe {path}: expected a readable YAML file, got {error}; see '
+                'config/training/ for examples'
+            ) from error
         if not isinstance(values, dict):
-            raise ConfigError(f'recipe {path}: expected sections of settings, got '
-                              f'{type(values).__name__}; see config/training/ for examples')
+            raise ConfigError(
+                f'recipe {path}: expected sections of settings, got '
+                f'{type(values).__name__}; see config/training/ for examples'
+            )
         for name, value in (changes or {}).items():
             section, dot, key = name.partition('.')
             if not dot:
-                raise ConfigError(f'recipe: expected SECTION.KEY as the name of a setting, got '
-                                  f'{name!r}; for example train.steps')
+                raise ConfigError(
+                    f'recipe: expected SECTION.KEY as the name of a setting, got '
+                    f'{name!r}; for example train.steps'
+                )
             held = values.get(section) or {}
             if isinstance(held, Mapping):
                 values[section] = {**held, key: value}

@@ -1,4 +1,5 @@
 """The folder of one run: settings, environment, metrics, checkpoint, weights."""
+
 from __future__ import annotations
 
 import json
@@ -51,11 +52,15 @@ class RunFolder:
 
         """
         if resume and not self.checkpoint.exists():
-            raise ConfigError(f'run folder {self.path}: expected a checkpoint to resume from, '
-                              'found none; leave --resume out to start a run')
+            raise ConfigError(
+                f'run folder {self.path}: expected a checkpoint to resume from, '
+                'found none; leave --resume out to start a run'
+            )
         if not resume and self.checkpoint.exists():
-            raise ConfigError(f'run folder {self.path}: expected no run yet, found a '
-                              'checkpoint; give --resume to go on, or another folder')
+            raise ConfigError(
+                f'run folder {self.path}: expected no run yet, found a '
+                'checkpoint; give --resume to go on, or another folder'
+            )
         (self.path / 'config.yaml').write_text(recipe_yaml)
         with open(self.path / 'environment.jsonl', 'a') as file:
             file.write(json.dumps(environment) + '\n')
@@ -102,5 +107,7 @@ class RunFolder:
         try:
             return torch.load(self.checkpoint, map_location='cpu', weights_only=True)
         except (OSError, RuntimeError, EOFError, ValueError) as error:
-            raise FileFormatError(f'checkpoint {self.checkpoint}: expected a complete file, got '
-                                  f'{error}; start a new run') from error
+            raise FileFormatError(
+                f'checkpoint {self.checkpoint}: expected a complete file, got '
+                f'{error}; start a new run'
+            ) from error

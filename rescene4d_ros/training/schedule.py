@@ -1,4 +1,5 @@
 """Learning rate over a run, and the average of weights that is shipped."""
+
 from __future__ import annotations
 
 import math
@@ -65,8 +66,7 @@ class AveragedWeights:
     def update(self, step: int) -> None:
         """Take in the weights after a step."""
         decay = min(self.decay, (1 + step) / (10 + step))
-        for held, now in zip(self.average.state_dict().values(),
-                             self.model.state_dict().values()):
+        for held, now in zip(self.average.state_dict().values(), self.model.state_dict().values()):
             if held.is_floating_point():
                 held.lerp_(now, 1 - decay)
             else:

@@ -1,4 +1,5 @@
 """One step of learning: passes over parts of a batch, and the optimizer where they went well."""
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -9,18 +10,19 @@ from typing import Any
 import numpy as np
 from rescene4d_ros.errors import ConfigError, RescenError
 from rescene4d_ros.losses import Criterion
-from rescene4d_ros.models import QueryOutput, ReScene4D
+from rescene4d_ros.models.outputs import QueryOutput
+from rescene4d_ros.models.segmenter import ReScene4D
 from rescene4d_ros.training.distributed import average_gradients, share_weights, world
-from rescene4d_ros.training.learned import frozen_parts, parameter_groups
-from rescene4d_ros.training.recipe import Recipe
-from rescene4d_ros.training.samples import Sample
-from rescene4d_ros.training.schedule import AveragedWeights, one_cycle
-from rescene4d_ros.training.shortage import (
+from rescene4d_ros.training.oom_recovery import (
     free_memory,
     is_out_of_memory,
     MOST_CROPS,
     smaller_parts,
 )
+from rescene4d_ros.training.parameter_groups import frozen_parts, parameter_groups
+from rescene4d_ros.training.recipe import Recipe
+from rescene4d_ros.training.samples.samples import Sample
+from rescene4d_ros.training.schedule import AveragedWeights, one_cycle
 import torch
 from torch import nn, Tensor
 
@@ -58,13 +60,15 @@ class Learner:
         for part in self.frozen:
             part.requires_grad_(False)
         share_weights(self.model)
-        self.average = AveragedWeights(self.model, ReScene4D(recipe.model).to(device),
-                                       config.ema_decay)
+        self.average = AveragedWeights(
+            self.model, ReScene4D(recipe.model).to(device), config.ema_decay
+        )
         rank, size = world()
         torch.manual_seed(config.seed * size + rank)
         self.criterion = Criterion(recipe.losses)
-        self.optimizer = torch.optim.AdamW(parameter_groups(self.model, config.weight_decay),
-                                           lr=config.lr)
+        self.optimizer = torch.optim.AdamW(
+            parameter_groups(self.model, config.weight_decay), lr=config.lr
+        )
         self.skipped = 0
         self.skipped_in_a_row = 0
         self.made_smaller = 0
@@ -113,18 +117,24 @@ class Learner:
         self.skipped += 1
         self.skipped_in_a_row += bool(losses)
         if self.skipped_in_a_row >= self.recipe.train.max_skipped:
-            raise RescenError(f'training: expected finite gradients, got none in '
-                              f'{self.skipped_in_a_row} steps in a row up to step {step}; '
-                              'lower the learning rate and start from the last checkpoint')
+            raise RescenError(
+                f'training: expected finite gradients, got none in '
+                f'{self.skipped_in_a_row} steps in a row up to step {step}; '
+                'lower the learning rate and start from the last checkpoint'
+            )
         return {}
 
     def state(self) -> dict[str, Any]:
         """Return everything that later steps depend on."""
-        return {'skipped': self.skipped, 'skipped_in_a_row': self.skipped_in_a_row,
-                'made_smaller': self.made_smaller,
-                'out_of_memory_in_a_row': self.out_of_memory_in_a_row,
-                'model': self.model.state_dict(), 'average': self.average.average.state_dict(),
-                'optimizer': self.optimizer.state_dict()}
+        return {
+            'skipped': self.skipped,
+            'skipped_in_a_row': self.skipped_in_a_row,
+            'made_smaller': self.made_smaller,
+            'out_of_memory_in_a_row': self.out_of_memory_in_a_row,
+            'model': self.model.state_dict(),
+            'average': self.average.average.state_dict(),
+            'optimizer': self.optimizer.state_dict(),
+        }
 
     def load_state(self, state: dict[str, Any]) -> None:
         """Go on from a state; one written before memory was watched will do."""
@@ -141,11 +151,12 @@ class Learner:
         for part in self.frozen:
             part.eval()
 
-    def _gradients(self, batch: Sequence[Sample], step: int, buffers: dict[str, Tensor]
-                   ) -> dict[str, float]:
+    def _gradients(
+        self, batch: Sequence[Sample], step: int, buffers: dict[str, Tensor]
+    ) -> dict[str, float]:
         """Return the mean losses with gradients in place; none where memory does not do."""
         size = self.recipe.train.batch_part or len(batch)
-        parts = [batch[k:k + size] for k in range(0, len(batch), size)]
+        parts = [batch[k : k + size] for k in range(0, len(batch), size)]
         rng = np.random.default_rng([self.recipe.train.seed, 2, step])
         losses, told = self._pass_if_it_fits(parts)
         for attempt in range(MOST_CROPS + (len(parts[0]) > 1)):
@@ -162,8 +173,7 @@ class Learner:
             self._give_up_on_step(step, told)
         return losses
 
-    def _pass_if_it_fits(self, parts: Sequence[Sequence[Sample]]
-                         ) -> tuple[dict[str, float], str]:
+    def _pass_if_it_fits(self, parts: Sequence[Sequence[Sample]]) -> tuple[dict[str, float], str]:
         """Return the losses, or none and what the allocator said."""
         try:
             return self._pass(parts), ''
@@ -182,7 +192,8 @@ class Learner:
                 f'training: expected memory for a quarter of a sequence, got too little in '
                 f'{self.out_of_memory_in_a_row} steps in a row up to step {step} ({told}); lower '
                 'augment.max_points, model.train_tokens or losses.contrastive_chunk, or raise '
-                'model.voxel_size, and start from the last checkpoint')
+                'model.voxel_size, and start from the last checkpoint'
+            )
 
     def _pass(self, parts: Sequence[Sequence[Sample]]) -> dict[str, float]:
         """Add up the gradients of all parts; return the mean losses of the sequences."""
@@ -203,7 +214,7 @@ class Learner:
             features = self.model.encode([v for sample in part for v in sample.visits])
         losses: dict[str, Tensor] = {}
         for sample in part:
-            own, features = features[:len(sample.visits)], features[len(sample.visits):]
+            own, features = features[: len(sample.visits)], features[len(sample.visits) :]
             with self._autocast():
                 output = self.model.decode(own)
             for name, value in self.criterion(_in_float32(output), sample.targets).items():
@@ -224,12 +235,20 @@ def _is_bf16(precision: str, device: torch.device) -> bool:
     """Return whether passes are in bf16, or say that the device cannot."""
     can = device.type != 'cuda' or torch.cuda.is_bf16_supported(including_emulation=False)
     if precision == 'bf16' and not can:
-        raise ConfigError('TrainConfig.precision: expected a GPU that computes in bf16, got '
-                          f'{torch.cuda.get_device_name(device)}; set it to auto or float32')
+        raise ConfigError(
+            'TrainConfig.precision: expected a GPU that computes in bf16, got '
+            f'{torch.cuda.get_device_name(device)}; set it to auto or float32'
+        )
     return precision == 'bf16' or (precision == 'auto' and device.type == 'cuda' and can)
 
 
 def _in_float32(output: QueryOutput) -> QueryOutput:
     """Return the output with all numbers in float32: the losses need their digits."""
-    return replace(output, **{name: tensor.float() for name, tensor in vars(output).items()
-                              if tensor.is_floating_point()})
+    return replace(
+        output,
+        **{
+            name: tensor.float()
+            for name, tensor in vars(output).items()
+            if tensor.is_floating_point()
+        },
+    )

@@ -5,6 +5,7 @@ A prediction counts as right when its overlap with the true instance is large en
 visit, which takes one query for one object in all of them. The score card of `evaluation/` says
 more; this says whether training goes well.
 """
+
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
@@ -12,11 +13,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from rescene4d_ros.inference import duplicates, InferenceConfig
-from rescene4d_ros.models import make_visit_input, ModelConfig, QueryOutput, ReScene4D, VisitInput
+from rescene4d_ros.inference.config import InferenceConfig
+from rescene4d_ros.inference.postprocess import duplicates
+from rescene4d_ros.models.config import ModelConfig
+from rescene4d_ros.models.inputs import make_visit_input, VisitInput
+from rescene4d_ros.models.outputs import QueryOutput
+from rescene4d_ros.models.segmenter import ReScene4D
 from rescene4d_ros.structures import UNLABELED
-from rescene4d_ros.training.prepared import PreparedFile
-from rescene4d_ros.training.samples import instance_counts
+from rescene4d_ros.training.samples.prepared_sequences import PreparedFile
+from rescene4d_ros.training.samples.samples import instance_counts
 import torch
 
 MIN_POINTS = 25  # fewer points of an instance in a visit say nothing about it there
@@ -72,15 +77,21 @@ def read_held_out(path: Path, max_visits: int, config: ModelConfig) -> HeldOut:
         known = file.classes
     inputs = tuple(make_visit_input(v.scan, v.superpoint, config) for v in visits)
     ids = np.unique(np.concatenate([np.unique(v.instance) for v in visits]))
-    ids = np.array([i for i in ids if i > 0 and
-                    0 <= known.get(int(i), UNLABELED) < config.n_classes], dtype=np.int64)
+    ids = np.array(
+        [i for i in ids if i > 0 and 0 <= known.get(int(i), UNLABELED) < config.n_classes],
+        dtype=np.int64,
+    )
     counts = tuple(instance_counts(i, v.instance, ids) for i, v in zip(inputs, visits))
     return HeldOut(inputs, counts, np.array([known[int(i)] for i in ids], dtype=np.int64))
 
 
 @torch.no_grad()
-def validate(model: ReScene4D, sequences: Sequence[HeldOut], device: torch.device,
-             look: Callable[[int, QueryOutput], None] = lambda *_: None) -> dict[str, float]:
+def validate(
+    model: ReScene4D,
+    sequences: Sequence[HeldOut],
+    device: torch.device,
+    look: Callable[[int, QueryOutput], None] = lambda *_: None,
+) -> dict[str, float]:
     """
     Score a model on held-out sequences.
 
@@ -116,8 +127,9 @@ def validate(model: ReScene4D, sequences: Sequence[HeldOut], device: torch.devic
     return scores
 
 
-def score_output(output: QueryOutput, truth: HeldOut, repeats: InferenceConfig | None = None
-                 ) -> Scored:
+def score_output(
+    output: QueryOutput, truth: HeldOut, repeats: InferenceConfig | None = None
+) -> Scored:
     """
     Compare the last prediction set with the truth, on points.
 
@@ -147,8 +159,13 @@ def score_output(output: QueryOutput, truth: HeldOut, repeats: InferenceConfig |
     if repeats is not None:
         leader, _ = duplicates(masks[:, order] > 0.5, points, probs[order].argmax(axis=1), repeats)
         order = order[leader == np.arange(len(order))]
-    return Scored((score * quality)[order], probs.argmax(axis=1)[order], overlap[order],
-                  truth.classes, np.broadcast_to(counted, truth.classes.shape))
+    return Scored(
+        (score * quality)[order],
+        probs.argmax(axis=1)[order],
+        overlap[order],
+        truth.classes,
+        np.broadcast_to(counted, truth.classes.shape),
+    )
 
 
 def _visit_overlap(masks: np.ndarray, counts: np.ndarray) -> np.ndarray:
@@ -167,8 +184,9 @@ def _visit_overlap(masks: np.ndarray, counts: np.ndarray) -> np.ndarray:
     return np.where((true[None] > 0) & (true[None] < MIN_POINTS), 1.0, overlap)
 
 
-def average_precision(scored: Sequence[Scored], threshold: float, wanted: int | None = None
-                      ) -> tuple[float, float]:
+def average_precision(
+    scored: Sequence[Scored], threshold: float, wanted: int | None = None
+) -> tuple[float, float]:
     """
     Compute average precision and recall at one overlap.
 
@@ -194,8 +212,11 @@ def average_precision(scored: Sequence[Scored], threshold: float, wanted: int | 
         is_true = s.counted if wanted is None else s.counted & (s.classes == wanted)
         is_candidate = np.ones(len(s.classes), bool) if wanted is None else s.classes == wanted
         n_true += int(is_true.sum())
-        rows = np.arange(len(s.score)) if wanted is None else \
-            np.flatnonzero(s.predicted_class == wanted)
+        rows = (
+            np.arange(len(s.score))
+            if wanted is None
+            else np.flatnonzero(s.predicted_class == wanted)
+        )
         free = is_candidate.copy()
         for row in rows[np.argsort(-s.score[rows], kind='stable')]:
             overlap = np.where(free, s.overlap[row], -1)

@@ -1,4 +1,5 @@
 """One picture of all visits: which object is which, what moved, left, came, or was not seen."""
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -24,8 +25,13 @@ PANEL = (900, 660)
 SUPERSAMPLING = 1
 
 
-def draw_before_after(path: Path, scans: Sequence[Scan], labels: Sequence[np.ndarray],
-                      snapshot: MemorySnapshot, changes: Sequence[Change]) -> None:
+def draw_before_after(
+    path: Path,
+    scans: Sequence[Scan],
+    labels: Sequence[np.ndarray],
+    snapshot: MemorySnapshot,
+    changes: Sequence[Change],
+) -> None:
     """
     Write a PNG with one view per visit: the same color is the same object.
 
@@ -41,6 +47,7 @@ def draw_before_after(path: Path, scans: Sequence[Scan], labels: Sequence[np.nda
 
     """
     from matplotlib.figure import Figure
+
     columns = 1 if len(scans) == 1 else 2
     rows = -(-len(scans) // columns)
     width, height = PANEL
@@ -80,17 +87,29 @@ def boxes_of(xyz: np.ndarray, labels: np.ndarray, yaw: float) -> dict[int, Box]:
     return found
 
 
-def _panel(ax, view: View, scan: Scan, labels: np.ndarray, objects: Sequence[SceneObject],
-           visit_id: int, changes: Sequence[Change], last: dict[int, Box]) -> None:
-    ax.imshow(_image(view, scan, labels), extent=(0, view.width, view.height, 0),
-              interpolation='antialiased')
+def _panel(
+    ax,
+    view: View,
+    scan: Scan,
+    labels: np.ndarray,
+    objects: Sequence[SceneObject],
+    visit_id: int,
+    changes: Sequence[Change],
+    last: dict[int, Box],
+) -> None:
+    ax.imshow(
+        _image(view, scan, labels),
+        extent=(0, view.width, view.height, 0),
+        interpolation='antialiased',
+    )
     ax.set_xlim(0, view.width)
     ax.set_ylim(view.height, 0)
     seen = set(np.unique(labels).tolist())
     kinds = {c.object_id: c.kind for c in changes}
     placed: list[tuple[float, float]] = []
-    for item in sorted(objects, key=lambda o: view.project(
-            np.array([_box(o, last).center]))[0, 1]):
+    for item in sorted(
+        objects, key=lambda o: view.project(np.array([_box(o, last).center]))[0, 1]
+    ):
         box = _box(item, last)
         state = dict(item.states).get(visit_id, ObjectState.UNKNOWN)
         kind = kinds.get(item.object_id)
@@ -117,18 +136,34 @@ def _image(view: View, scan: Scan, labels: np.ndarray) -> np.ndarray:
     return splat(view, scan.xyz[shown], colored[shown])
 
 
-def _label(ax, view: View, box: Box, text: str, color, placed: list[tuple[float, float]],
-           strong: bool = False) -> None:
+def _label(
+    ax,
+    view: View,
+    box: Box,
+    text: str,
+    color,
+    placed: list[tuple[float, float]],
+    strong: bool = False,
+) -> None:
     """Write at the top of a box; lower where another label is already."""
     from matplotlib import patheffects
+
     x, y = corners_of(view, box)[4:].mean(axis=0)
     step = 13 * SUPERSAMPLING
     while any(abs(x - px) < 90 * SUPERSAMPLING and abs(y - py) < step for px, py in placed):
         y += step / 3
     placed.append((x, y))
-    ax.text(x, y, text, color=color, fontsize=10 if strong else 8.5, ha='center', va='center',
-            fontweight='bold' if strong else 'normal',
-            path_effects=[patheffects.withStroke(linewidth=2.6, foreground='white')])
+    ax.text(
+        x,
+        y,
+        text,
+        color=color,
+        fontsize=10 if strong else 8.5,
+        ha='center',
+        va='center',
+        fontweight='bold' if strong else 'normal',
+        path_effects=[patheffects.withStroke(linewidth=2.6, foreground='white')],
+    )
 
 
 def _mark(ax, view: View, change: Change, placed: list[tuple[float, float]]) -> None:
@@ -140,17 +175,33 @@ def _mark(ax, view: View, change: Change, placed: list[tuple[float, float]]) -> 
         draw_outline(ax, view, change.before, color, 1.0, (0, (2, 2)))
         start, end = view.project(np.array([change.before.center, change.after.center]))[:, :2]
         if np.hypot(*(end - start)) > 12 * SUPERSAMPLING:
-            ax.annotate('', end, start, arrowprops={
-                'arrowstyle': '-|>', 'color': color, 'linewidth': 2.6, 'mutation_scale': 20,
-                'connectionstyle': 'arc3,rad=0.12'})
+            ax.annotate(
+                '',
+                end,
+                start,
+                arrowprops={
+                    'arrowstyle': '-|>',
+                    'color': color,
+                    'linewidth': 2.6,
+                    'mutation_scale': 20,
+                    'connectionstyle': 'arc3,rad=0.12',
+                },
+            )
     if change.kind == ChangeKind.REMOVED:
         corners = corners_of(view, change.before)
         draw_outline(ax, view, change.before, color, 1.0, (0, (2, 2)))
         low, high = corners.min(axis=0), corners.max(axis=0)
         for x in ((low[0], high[0]), (high[0], low[0])):
             ax.plot(x, (low[1], high[1]), color=color, linewidth=2.6)
-        _label(ax, view, change.before, f'{change.class_name} #{change.object_id}: gone', color,
-               placed, strong=True)
+        _label(
+            ax,
+            view,
+            change.before,
+            f'{change.class_name} #{change.object_id}: gone',
+            color,
+            placed,
+            strong=True,
+        )
 
 
 def _dark(color: tuple[int, int, int]) -> tuple[float, ...]:
@@ -160,10 +211,20 @@ def _dark(color: tuple[int, int, int]) -> tuple[float, ...]:
 def _legend(figure) -> None:
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
+
     handles = [Patch(facecolor=np.array(color_of(1)) / 255, label='same color = same object')]
     for color, text in MARKS.values():
         handles.append(Line2D([], [], color=color, linewidth=3, label=text))
-    handles.append(Line2D([], [], color=UNSEEN, linewidth=1.6, linestyle=(0, (4, 3)),
-                          label='place not seen at this visit'))
-    figure.legend(handles=handles, loc='lower center', ncols=len(handles), frameon=False,
-                  fontsize=11)
+    handles.append(
+        Line2D(
+            [],
+            [],
+            color=UNSEEN,
+            linewidth=1.6,
+            linestyle=(0, (4, 3)),
+            label='place not seen at this visit',
+        )
+    )
+    figure.legend(
+        handles=handles, loc='lower center', ncols=len(handles), frameon=False, fontsize=11
+    )

@@ -1,4 +1,5 @@
 """Pictures of a sequence: visits side by side, by color, class, identity and change."""
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -33,8 +34,14 @@ def date_of(stamp_ns: int) -> str:
     return when.strftime('%Y-%m-%d %H:%M')
 
 
-def sequence_picture(sequence: ScanSequence, truth: SequenceTruth | None, path: Path,
-                     width: int = 480, height: int = 360, most_visits: int = 4) -> None:
+def sequence_picture(
+    sequence: ScanSequence,
+    truth: SequenceTruth | None,
+    path: Path,
+    width: int = 480,
+    height: int = 360,
+    most_visits: int = 4,
+) -> None:
     """
     Write one PNG or JPEG of a sequence: a column per visit, a row per coloring.
 
@@ -52,14 +59,19 @@ def sequence_picture(sequence: ScanSequence, truth: SequenceTruth | None, path: 
 
     """
     from matplotlib.figure import Figure
+
     scans = sequence.scans[:most_visits]
     visits = None if truth is None else truth.visits[:most_visits]
     size = (width * SUPERSAMPLING, height * SUPERSAMPLING)
     clouds = [scan.xyz for scan in scans]
     azimuth = wall_azimuth(clouds[0])
-    above, angled = (max((view_of(clouds, *size, azimuth + turn, elevation) for turn in turns),
-                         key=lambda view: view.pixels_per_m)
-                     for turns, elevation in (((-62, 28), 90), ((0, 90), 52)))
+    above, angled = (
+        max(
+            (view_of(clouds, *size, azimuth + turn, elevation) for turn in turns),
+            key=lambda view: view.pixels_per_m,
+        )
+        for turns, elevation in (((-62, 28), 90), ((0, 90), 52))
+    )
     names = ROWS[:2] if visits is None else ROWS
     legend = 0 if visits is None else LEGEND
     total = (len(scans) * width, TITLE + len(names) * height + legend)
@@ -71,27 +83,48 @@ def sequence_picture(sequence: ScanSequence, truth: SequenceTruth | None, path: 
             bottom = 1 - (TITLE + (row + 1) * height) / total[1]
             ax = figure.add_axes((t / len(scans), bottom, 1 / len(scans), height / total[1]))
             ax.axis('off')
-            ax.imshow(_panel(view, scans, visits, t, row), aspect='auto',
-                      extent=(0, view.width, view.height, 0))
+            ax.imshow(
+                _panel(view, scans, visits, t, row),
+                aspect='auto',
+                extent=(0, view.width, view.height, 0),
+            )
             ax.set_xlim(0, view.width)
             ax.set_ylim(view.height, 0)
             if t == 0:
-                ax.text(6 * SUPERSAMPLING, 8 * SUPERSAMPLING, name, va='top', fontsize=11,
-                        fontweight='bold')
+                ax.text(
+                    6 * SUPERSAMPLING,
+                    8 * SUPERSAMPLING,
+                    name,
+                    va='top',
+                    fontsize=11,
+                    fontweight='bold',
+                )
             if row == len(ROWS) - 1:
                 _outline_unseen(ax, view, visits[t])
-        figure.text((t + 0.5) / len(scans), 1 - 5 / total[1],
-                    f'visit {t + 1}   {date_of(scan.stamp_ns)}   {len(scan)} points',
-                    ha='center', va='top', fontsize=10)
+        figure.text(
+            (t + 0.5) / len(scans),
+            1 - 5 / total[1],
+            f'visit {t + 1}   {date_of(scan.stamp_ns)}   {len(scan)} points',
+            ha='center',
+            va='top',
+            fontsize=10,
+        )
     figure.text(1 - 4 / total[0], 3 / total[1], sequence.name, ha='right', fontsize=7)
     if visits is not None:
         _legend(figure, visits, total)
-    figure.savefig(path, **({'pil_kwargs': {'quality': 82, 'optimize': True}}
-                            if path.suffix.lower() in ('.jpg', '.jpeg') else {}))
+    figure.savefig(
+        path,
+        **(
+            {'pil_kwargs': {'quality': 82, 'optimize': True}}
+            if path.suffix.lower() in ('.jpg', '.jpeg')
+            else {}
+        ),
+    )
 
 
-def _panel(view: View, scans: Sequence[Scan], visits: Sequence[VisitTruth] | None, t: int,
-           row: int) -> np.ndarray:
+def _panel(
+    view: View, scans: Sequence[Scan], visits: Sequence[VisitTruth] | None, t: int, row: int
+) -> np.ndarray:
     """Return the image of one visit in the coloring of a row."""
     scan, stays = scans[t], None
     if visits is not None:
@@ -125,8 +158,9 @@ def _change_colors(scan: Scan, visit: VisitTruth) -> np.ndarray:
     return over_room(scan, rgb, visit.instance > 0)
 
 
-def _ghosts(scans: Sequence[Scan], visits: Sequence[VisitTruth], t: int
-            ) -> tuple[np.ndarray, np.ndarray]:
+def _ghosts(
+    scans: Sequence[Scan], visits: Sequence[VisitTruth], t: int
+) -> tuple[np.ndarray, np.ndarray]:
     """Return points and colors of what was at the visit before, and is not there any more."""
     points, colors = [np.zeros((0, 3), np.float32)], [np.zeros((0, 3), np.uint8)]
     for o in visits[t].objects if t else ():
@@ -155,18 +189,36 @@ def _legend(figure, visits: Sequence[VisitTruth], total: tuple[int, int]) -> Non
     """Name the colors of classes and of changes below the picture."""
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
+
     found = [k for k in np.unique(np.concatenate([v.semantic for v in visits])) if k >= 0]
-    classes = [Patch(facecolor=class_colors(np.array([k]))[0] / 255, label=SEMANTIC_CLASSES[k])
-               for k in found]
+    classes = [
+        Patch(facecolor=class_colors(np.array([k]))[0] / 255, label=SEMANTIC_CLASSES[k])
+        for k in found
+    ]
     kinds = {o.change for v in visits for o in v.objects}
-    changes = [Patch(facecolor=_rgb(color, 0.15) / 255, label=text)
-               for kind, (color, text) in MARKS.items() if kind in kinds]
+    changes = [
+        Patch(facecolor=_rgb(color, 0.15) / 255, label=text)
+        for kind, (color, text) in MARKS.items()
+        if kind in kinds
+    ]
     if ChangeKind.MOVED in kinds:
-        changes.append(Patch(facecolor=_rgb(MARKS[ChangeKind.MOVED][0], 0.72) / 255,
-                             label='was here'))
-    changes.append(Line2D([], [], color=UNSEEN, linewidth=1, linestyle=(0, (4, 3)),
-                          label='not observed'))
+        changes.append(
+            Patch(facecolor=_rgb(MARKS[ChangeKind.MOVED][0], 0.72) / 255, label='was here')
+        )
+    changes.append(
+        Line2D([], [], color=UNSEEN, linewidth=1, linestyle=(0, (4, 3)), label='not observed')
+    )
     for handles, top in ((classes, LEGEND - 2), (changes, LEGEND // 2)):
-        figure.legend(handles=handles, loc='upper center', ncols=len(handles), frameon=False,
-                      bbox_to_anchor=(0.5, top / total[1]), fontsize=7.5, borderpad=0,
-                      borderaxespad=0, handlelength=1.2, columnspacing=0.9, handletextpad=0.3)
+        figure.legend(
+            handles=handles,
+            loc='upper center',
+            ncols=len(handles),
+            frameon=False,
+            bbox_to_anchor=(0.5, top / total[1]),
+            fontsize=7.5,
+            borderpad=0,
+            borderaxespad=0,
+            handlelength=1.2,
+            columnspacing=0.9,
+            handletextpad=0.3,
+        )

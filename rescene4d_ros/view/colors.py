@@ -1,4 +1,5 @@
 """Colors that mean something: one per persistent id, one per class."""
+
 from __future__ import annotations
 
 import colorsys

@@ -1,4 +1,5 @@
 """Look into a room: leave out the walls between the viewer and the inside."""
+
 from __future__ import annotations
 
 import numpy as np

@@ -1,4 +1,5 @@
 """Boxes as lines in a picture, and what the colors of changes are."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -6,18 +7,46 @@ from rescene4d_ros.structures import Box, ChangeKind
 from rescene4d_ros.view.splat import View
 
 MARKS = {
-    ChangeKind.MOVED: ('#1552c4', 'moved'), ChangeKind.ADDED: ('#128a2c', 'new'),
-    ChangeKind.REMOVED: ('#c81414', 'removed'), ChangeKind.REAPPEARED: ('#0b8f9c', 'came back'),
-    ChangeKind.DEFORMED: ('#9b3fb5', 'changed shape')}
+    ChangeKind.MOVED: ('#1552c4', 'moved'),
+    ChangeKind.ADDED: ('#128a2c', 'new'),
+    ChangeKind.REMOVED: ('#c81414', 'removed'),
+    ChangeKind.REAPPEARED: ('#0b8f9c', 'came back'),
+    ChangeKind.DEFORMED: ('#9b3fb5', 'changed shape'),
+}
 UNSEEN = '#5a5a5a'
-EDGES = ((0, 1), (1, 2), (2, 3), (3, 0), (4, 5), (5, 6), (6, 7), (7, 4),
-         (0, 4), (1, 5), (2, 6), (3, 7))
+EDGES = (
+    (0, 1),
+    (1, 2),
+    (2, 3),
+    (3, 0),
+    (4, 5),
+    (5, 6),
+    (6, 7),
+    (7, 4),
+    (0, 4),
+    (1, 5),
+    (2, 6),
+    (3, 7),
+)
 
 
 def corners_of(view: View, box: Box) -> np.ndarray:
     """Return the (8, 2) corners of a box in the image, the upper four last."""
-    unit = np.array([[-1, -1, -1], [1, -1, -1], [1, 1, -1], [-1, 1, -1],
-                     [-1, -1, 1], [1, -1, 1], [1, 1, 1], [-1, 1, 1]]) / 2
+    unit = (
+        np.array(
+            [
+                [-1, -1, -1],
+                [1, -1, -1],
+                [1, 1, -1],
+                [-1, 1, -1],
+                [-1, -1, 1],
+                [1, -1, 1],
+                [1, 1, 1],
+                [-1, 1, 1],
+            ]
+        )
+        / 2
+    )
     local = unit * np.asarray(box.size)
     pose = box.map_T_box
     return view.project(local @ pose[:3, :3].T + pose[:3, 3])[:, :2]
@@ -27,5 +56,10 @@ def draw_outline(ax, view: View, box: Box, color, width: float, style='solid') -
     """Draw the edges of a box into matplotlib axes that are as large as the view, in pixels."""
     corners = corners_of(view, box)
     for a, b in EDGES:
-        ax.plot(*corners[[a, b]].T, color=color, linewidth=width, linestyle=style,
-                solid_capstyle='round')
+        ax.plot(
+            *corners[[a, b]].T,
+            color=color,
+            linewidth=width,
+            linestyle=style,
+            solid_capstyle='round',
+        )

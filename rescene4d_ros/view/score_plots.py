@@ -1,4 +1,5 @@
 """Scores of several methods as pictures: precision, changes, confidences, identities, cost."""
+
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
@@ -6,9 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
-from rescene4d_ros.evaluation.calibration import CalibrationBin
-from rescene4d_ros.evaluation.changes import SCORED_KINDS
-from rescene4d_ros.evaluation.identity import IssuedIds
+from rescene4d_ros.metrics.changes.calibration import CalibrationBin
+from rescene4d_ros.metrics.changes.change_scores import SCORED_KINDS
+from rescene4d_ros.metrics.identity.identity_scores import IssuedIds
 from rescene4d_ros.view.colors import color_of
 
 if TYPE_CHECKING:
@@ -16,13 +17,12 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 METHOD_COLORS = 'tab10'
-LINE_STYLES = ('-', '--', ':')     # methods that do alike lie on each other
+LINE_STYLES = ('-', '--', ':')  # methods that do alike lie on each other
 NOT_FOUND = '#e4e4e0'
 KIND_NAMES = tuple(kind.name.lower() for kind in SCORED_KINDS)
 
 
-def draw_precision_recall(path: Path, curves: Mapping[str, tuple[np.ndarray, np.ndarray]]
-                          ) -> None:
+def draw_precision_recall(path: Path, curves: Mapping[str, tuple[np.ndarray, np.ndarray]]) -> None:
     """
     Draw precision over recall, one line per method.
 
@@ -38,8 +38,13 @@ def draw_precision_recall(path: Path, curves: Mapping[str, tuple[np.ndarray, np.
     ax = figure.subplots()
     for look, (name, (recall, precision)) in zip(_looks(len(curves)), curves.items()):
         ax.plot(recall, precision, label=name, linewidth=1.5, **look)
-    ax.set(xlim=(0, 1), ylim=(0, 1.02), xlabel='recall', ylabel='precision',
-           title='the same object in every visit, overlap over 0.5 in each')
+    ax.set(
+        xlim=(0, 1),
+        ylim=(0, 1.02),
+        xlabel='recall',
+        ylabel='precision',
+        title='the same object in every visit, overlap over 0.5 in each',
+    )
     ax.grid(alpha=0.3)
     ax.legend(fontsize=8)
     figure.savefig(path, dpi=130)
@@ -68,8 +73,15 @@ def draw_change_confusion(path: Path, tables: Mapping[str, np.ndarray]) -> None:
         ax.imshow(np.log1p(table), cmap='Blues')
         for (row, column), count in np.ndenumerate(table):
             strong = np.log1p(count) > 0.6 * np.log1p(table.max())
-            ax.text(column, row, count or '', ha='center', va='center', fontsize=7,
-                    color='white' if strong else 'black')
+            ax.text(
+                column,
+                row,
+                count or '',
+                ha='center',
+                va='center',
+                fontsize=7,
+                color='white' if strong else 'black',
+            )
         ticks = range(len(KIND_NAMES) + 1)
         ax.set_xticks(ticks, (*KIND_NAMES, 'nothing'), rotation=90, fontsize=7)
         ax.set_yticks(ticks, (*KIND_NAMES, 'nothing'), fontsize=7)
@@ -98,10 +110,19 @@ def draw_calibration(path: Path, bins: Mapping[str, Sequence[CalibrationBin]]) -
         told = [b for b in of_method if b.count]
         sure, right = [b.confidence for b in told], [b.right for b in told]
         ax.plot(sure, right, label=name, linewidth=1.2, **look)
-        ax.scatter(sure, right, s=[6 + 30 * np.log10(b.count) for b in told],
-                   color=look['color'], alpha=0.7)
-    ax.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), xlabel='confidence of stated changes',
-           ylabel='share that is right')
+        ax.scatter(
+            sure,
+            right,
+            s=[6 + 30 * np.log10(b.count) for b in told],
+            color=look['color'],
+            alpha=0.7,
+        )
+    ax.set(
+        xlim=(-0.02, 1.02),
+        ylim=(-0.02, 1.02),
+        xlabel='confidence of stated changes',
+        ylabel='share that is right',
+    )
     ax.grid(alpha=0.3)
     ax.legend(fontsize=8)
     figure.savefig(path, dpi=130)
@@ -150,8 +171,14 @@ def draw_cost(path: Path, seconds: Mapping[str, Mapping[str, float]]) -> None:
     figure = _figure(7, 5)
     ax = figure.subplots()
     for look, (name, by_visits) in zip(_looks(len(seconds)), seconds.items()):
-        ax.plot([int(n) for n in by_visits], list(by_visits.values()), marker='o', label=name,
-                linewidth=1.5, **look)
+        ax.plot(
+            [int(n) for n in by_visits],
+            list(by_visits.values()),
+            marker='o',
+            label=name,
+            linewidth=1.5,
+            **look,
+        )
     ax.set(xlabel='visits T', ylabel='s per sequence, from points to ids')
     ax.set_xticks(sorted({int(n) for by_visits in seconds.values() for n in by_visits}))
     ax.set_ylim(bottom=0)
@@ -168,7 +195,7 @@ def _draw_issued(ax: Axes, found: IssuedIds) -> None:
         if issued > 0:
             image[g, t] = np.array(color_of(int(issued))) / 255
         elif found.is_visible[t, g]:
-            image[g, t] = [int(NOT_FOUND[k:k + 2], 16) / 255 for k in (1, 3, 5)]
+            image[g, t] = [int(NOT_FOUND[k : k + 2], 16) / 255 for k in (1, 3, 5)]
     ax.imshow(image, aspect='auto', interpolation='nearest')
     ax.set_yticks(np.arange(n_objects + 1) - 0.5, minor=True)
     ax.grid(axis='y', which='minor', color='white', linewidth=1.5)
@@ -179,6 +206,7 @@ def _figure(width: float, height: float) -> Figure:
     """Return a figure of that many inches which needs no display."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
+
     figure = Figure(figsize=(width, height), layout='constrained')
     FigureCanvasAgg(figure)
     return figure
@@ -187,5 +215,8 @@ def _figure(width: float, height: float) -> Figure:
 def _looks(n: int) -> list[dict]:
     """Return color and style of n lines; up to ten can be told apart."""
     from matplotlib import colormaps
-    return [{'color': colormaps[METHOD_COLORS](k % 10),
-             'linestyle': LINE_STYLES[k % len(LINE_STYLES)]} for k in range(n)]
+
+    return [
+        {'color': colormaps[METHOD_COLORS](k % 10), 'linestyle': LINE_STYLES[k % len(LINE_STYLES)]}
+        for k in range(n)
+    ]

@@ -1,4 +1,5 @@
 """The segmenter in one picture: what flows where, and what an order through time is."""
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -22,14 +23,24 @@ BOXES = (
     (8.6, 2.55, 1.35, 1.0, 'mask logits\n$F_S \\cdot e(q)$', True),
     (8.6, 0.45, 1.35, 1.0, 'class logits\n(K + 1)', True),
 )
-ARROWS = (((1.6, 4.85), (2.1, 4.85)), ((1.6, 3.05), (2.1, 3.05)), ((3.7, 4.85), (4.2, 4.85)),
-          ((3.7, 3.05), (4.2, 3.05)), ((5.9, 4.85), (6.4, 4.85)), ((5.9, 3.05), (6.4, 3.05)),
-          ((5.9, 0.95), (6.4, 0.95)), ((8.1, 3.05), (8.6, 3.05)), ((8.1, 0.95), (8.6, 0.95)),
-          ((7.25, 2.55), (7.25, 1.55)), ((8.1, 1.4), (8.75, 2.55)))
+ARROWS = (
+    ((1.6, 4.85), (2.1, 4.85)),
+    ((1.6, 3.05), (2.1, 3.05)),
+    ((3.7, 4.85), (4.2, 4.85)),
+    ((3.7, 3.05), (4.2, 3.05)),
+    ((5.9, 4.85), (6.4, 4.85)),
+    ((5.9, 3.05), (6.4, 3.05)),
+    ((5.9, 0.95), (6.4, 0.95)),
+    ((8.1, 3.05), (8.6, 3.05)),
+    ((8.1, 0.95), (8.6, 0.95)),
+    ((7.25, 2.55), (7.25, 1.55)),
+    ((8.1, 1.4), (8.75, 2.55)),
+)
 
 
-def draw_segmenter(path: Path, cells: Sequence[np.ndarray],
-                   orders: Sequence[tuple[str, np.ndarray, np.ndarray]]) -> None:
+def draw_segmenter(
+    path: Path, cells: Sequence[np.ndarray], orders: Sequence[tuple[str, np.ndarray, np.ndarray]]
+) -> None:
     """
     Write the picture.
 
@@ -45,10 +56,10 @@ def draw_segmenter(path: Path, cells: Sequence[np.ndarray],
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
+
     figure = Figure(figsize=(14, 4.4), layout='constrained')
     FigureCanvasAgg(figure)
-    flow, *panels = figure.subplots(1, 1 + len(orders),
-                                    width_ratios=[1.9] + [1] * len(orders))
+    flow, *panels = figure.subplots(1, 1 + len(orders), width_ratios=[1.9] + [1] * len(orders))
     _draw_flow(flow)
     for ax, (title, rows, patch) in zip(panels, orders):
         _draw_order(ax, cells, rows, patch)
@@ -60,21 +71,36 @@ def draw_segmenter(path: Path, cells: Sequence[np.ndarray],
 def _draw_flow(ax) -> None:
     """Draw the boxes and their arrows."""
     from matplotlib.patches import FancyBboxPatch, Patch
+
     for left, bottom, width, height, text, shared in BOXES:
-        ax.add_patch(FancyBboxPatch((left, bottom), width, height, edgecolor=LINE,
-                                    boxstyle='round,pad=0,rounding_size=0.12',
-                                    facecolor=SHARED if shared else PER_VISIT))
-        ax.text(left + width / 2, bottom + height / 2, text, ha='center', va='center',
-                fontsize=8.5)
+        ax.add_patch(
+            FancyBboxPatch(
+                (left, bottom),
+                width,
+                height,
+                edgecolor=LINE,
+                boxstyle='round,pad=0,rounding_size=0.12',
+                facecolor=SHARED if shared else PER_VISIT,
+            )
+        )
+        ax.text(
+            left + width / 2, bottom + height / 2, text, ha='center', va='center', fontsize=8.5
+        )
     for start, end in ARROWS:
         ax.annotate('', end, start, arrowprops={'arrowstyle': '-|>', 'color': LINE})
     ax.text(0.85, 3.95, '...', ha='center', va='center')
     # From the levels, past the superpoints, to the queries.
     ax.plot((8.1, 8.35, 8.35), (4.6, 4.6, 1.2), color=LINE, linewidth=1)
     ax.annotate('', (8.1, 1.2), (8.35, 1.2), arrowprops={'arrowstyle': '-|>', 'color': LINE})
-    ax.legend(handles=[Patch(facecolor=PER_VISIT, edgecolor=LINE, label='each visit alone'),
-                       Patch(facecolor=SHARED, edgecolor=LINE, label='all visits together')],
-              loc='lower left', fontsize=8.5, frameon=False)
+    ax.legend(
+        handles=[
+            Patch(facecolor=PER_VISIT, edgecolor=LINE, label='each visit alone'),
+            Patch(facecolor=SHARED, edgecolor=LINE, label='all visits together'),
+        ],
+        loc='lower left',
+        fontsize=8.5,
+        frameon=False,
+    )
     ax.set_xlim(0, 10.1)
     ax.set_ylim(0, 5.6)
     ax.set_axis_off()
@@ -83,9 +109,12 @@ def _draw_flow(ax) -> None:
 def _draw_order(ax, cells: Sequence[np.ndarray], rows: np.ndarray, patch: np.ndarray) -> None:
     """Draw the visits as layers, and the patches of one order through them."""
     depth = max(c[:, 1].max() for c in cells) + 1
-    places = np.concatenate([
-        np.column_stack([c[:, 0] + 0.45 * c[:, 1], 0.55 * c[:, 1] + 0.95 * depth * visit])
-        for visit, c in enumerate(cells)])
+    places = np.concatenate(
+        [
+            np.column_stack([c[:, 0] + 0.45 * c[:, 1], 0.55 * c[:, 1] + 0.95 * depth * visit])
+            for visit, c in enumerate(cells)
+        ]
+    )
     along = places[rows]
     for k in np.unique(patch):
         part, color = along[patch == k], PATCHES[k % len(PATCHES)]

@@ -1,4 +1,5 @@
 """A small point renderer: orthographic views with a depth buffer and eye-dome shading."""
+
 from __future__ import annotations
 
 from collections.abc import Sequence
@@ -39,8 +40,13 @@ class View:
         return local
 
 
-def view_of(clouds: Sequence[np.ndarray], width: int, height: int, azimuth: float = 0.0,
-            elevation: float = 52.0) -> View:
+def view_of(
+    clouds: Sequence[np.ndarray],
+    width: int,
+    height: int,
+    azimuth: float = 0.0,
+    elevation: float = 52.0,
+) -> View:
     """
     Return a view that holds all clouds.
 
@@ -71,12 +77,14 @@ def wall_azimuth(xyz: np.ndarray) -> float:
     turned = flat @ np.stack([np.cos(angles), np.sin(angles)])
     other = flat @ np.stack([-np.sin(angles), np.cos(angles)])
     area = np.ptp(np.percentile(turned, (0.5, 99.5), axis=0), axis=0) * np.ptp(
-        np.percentile(other, (0.5, 99.5), axis=0), axis=0)
+        np.percentile(other, (0.5, 99.5), axis=0), axis=0
+    )
     return float(np.rad2deg(angles[np.argmin(area)]) + 62)
 
 
-def splat(view: View, xyz: np.ndarray, rgb: np.ndarray, spacing: float = 0.025,
-          shading: float = 1.0) -> np.ndarray:
+def splat(
+    view: View, xyz: np.ndarray, rgb: np.ndarray, spacing: float = 0.025, shading: float = 1.0
+) -> np.ndarray:
     """
     Draw a cloud.
 

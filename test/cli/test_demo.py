@@ -1,4 +1,5 @@
 """What the demo promises: kill, restart, files, objects that are right, exit code."""
+
 import json
 import os
 from pathlib import Path
@@ -6,7 +7,7 @@ import subprocess
 import sys
 
 import pytest
-from rescene4d_ros.data import read_truth
+from rescene4d_ros.data.readers.truth_files import read_truth
 
 pytest.importorskip('rclpy', reason='needs ROS 2 (make setup brings its wheels)')
 ROOT = Path(__file__).resolve().parents[2]
@@ -17,17 +18,34 @@ def test_killed_node_remembers_and_everything_is_written(tmp_path):
     out = tmp_path / 'demo'
     # Other tests may run beside it: its stages are given more time than people would.
     done = subprocess.run(
-        [sys.executable, '-m', 'rescene4d_ros.cli.main', 'demo', '--out', str(out),
-         '--timeout', '600'],
-        cwd=ROOT, capture_output=True, text=True,
-        env={**os.environ, 'OMP_NUM_THREADS': '1', 'OMP_WAIT_POLICY': 'PASSIVE'})
+        [
+            sys.executable,
+            '-m',
+            'rescene4d_ros.cli.main',
+            'demo',
+            '--out',
+            str(out),
+            '--timeout',
+            '600',
+        ],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        env={**os.environ, 'OMP_NUM_THREADS': '1', 'OMP_WAIT_POLICY': 'PASSIVE'},
+    )
     assert done.returncode == 0, done.stdout + done.stderr
     assert 'ids over the kill' in done.stdout
     assert {p.name for p in out.iterdir()} >= {
-        'memory', 'recording', 'objects.json', 'changes.json', 'before_after.png'}
+        'memory',
+        'recording',
+        'objects.json',
+        'changes.json',
+        'before_after.png',
+    }
     objects = json.loads((out / 'objects.json').read_text())
     assert [v['status'] for v in objects['visits']] == ['DONE'] * 4
     assert objects['objects']
-    true_objects = {o.instance_id for v in read_truth(ROOT / 'data' / 'sample').visits
-                    for o in v.objects}
+    true_objects = {
+        o.instance_id for v in read_truth(ROOT / 'data' / 'sample').visits for o in v.objects
+    }
     assert f'of {len(true_objects)} (same id' in done.stdout

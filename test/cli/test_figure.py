@@ -1,4 +1,5 @@
 """`rescene4d figure` draws the picture that docs/segmenter.md shows."""
+
 from pathlib import Path
 
 import numpy as np

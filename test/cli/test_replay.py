@@ -1,4 +1,5 @@
 """`rescene4d replay` as a user runs it: a bag, the same clouds as files, bad input, a restart."""
+
 import json
 import os
 from pathlib import Path
@@ -9,7 +10,7 @@ import numpy as np
 import open3d as o3d
 import pytest
 from rescene4d_ros.cli.replay import parse_time
-from rescene4d_ros.data import read_snapshots, write_snapshots
+from rescene4d_ros.data.readers.bags import read_snapshots, write_snapshots
 from rescene4d_ros.errors import ScanError
 from rosbags.rosbag2 import Reader, StoragePlugin, Writer
 from rosbags.typesys import get_typestore, Stores
@@ -20,8 +21,12 @@ ENV = {**os.environ, 'OMP_NUM_THREADS': '1', 'OMP_WAIT_POLICY': 'PASSIVE'}
 
 def replay(*arguments):
     """Run the command in a process of its own."""
-    return subprocess.run([sys.executable, '-m', 'rescene4d_ros.cli.main', 'replay',
-                           *map(str, arguments)], capture_output=True, text=True, env=ENV)
+    return subprocess.run(
+        [sys.executable, '-m', 'rescene4d_ros.cli.main', 'replay', *map(str, arguments)],
+        capture_output=True,
+        text=True,
+        env=ENV,
+    )
 
 
 def documents(folder):
@@ -54,7 +59,8 @@ def test_arrays_follow_the_input(from_bag, snapshots):
             assert {n: (a.shape, a.dtype) for n, a in arrays.items()} == {
                 'instance_id': ((len(scan),), np.dtype(np.int64)),
                 'class_id': ((len(scan),), np.dtype(np.int32)),
-                'score': ((len(scan),), np.dtype(np.float32))}
+                'score': ((len(scan),), np.dtype(np.float32)),
+            }
             has_object = arrays['instance_id'] > 0
             assert has_object.any()
             np.testing.assert_array_equal(arrays['class_id'] >= 0, has_object)
@@ -70,13 +76,16 @@ def test_ply_files_give_the_same_ids_and_changes(from_bag, snapshots, tmp_path):
         files.append(tmp_path / f'cloud_{k}.ply')
         assert o3d.io.write_point_cloud(str(files[-1]), cloud)
         times.append(f'{scan.stamp_ns // 10**9}.{scan.stamp_ns % 10**9:09d}')
-    done = replay(*files, '--times', *times, '--memory', tmp_path / 'memory',
-                  '--out', tmp_path / 'out')
+    done = replay(
+        *files, '--times', *times, '--memory', tmp_path / 'memory', '--out', tmp_path / 'out'
+    )
     assert done.returncode == 0, done.stderr
     assert documents(tmp_path / 'out') == documents(from_bag)
     for k in range(1, len(snapshots) + 1):
-        with np.load(tmp_path / 'out' / f'visit_{k}.npz') as a, \
-                np.load(from_bag / f'visit_{k}.npz') as b:
+        with (
+            np.load(tmp_path / 'out' / f'visit_{k}.npz') as a,
+            np.load(from_bag / f'visit_{k}.npz') as b,
+        ):
             for name in b.files:
                 np.testing.assert_array_equal(a[name], b[name])
 
@@ -124,12 +133,13 @@ def test_bad_message_in_a_bag_is_refused_and_the_rest_is_done(snapshots, tmp_pat
     store = get_typestore(Stores.ROS2_JAZZY)
     clouds = [scan.take(np.arange(0, len(scan), 4)) for scan in snapshots[:2]]
     write_snapshots(tmp_path / 'whole', clouds)
-    with Reader(tmp_path / 'whole') as reader, Writer(
-            tmp_path / 'bag', version=9, storage_plugin=StoragePlugin.MCAP) as writer:
-        topic = writer.add_connection('/snapshots', 'sensor_msgs/msg/PointCloud2',
-                                      typestore=store)
+    with (
+        Reader(tmp_path / 'whole') as reader,
+        Writer(tmp_path / 'bag', version=9, storage_plugin=StoragePlugin.MCAP) as writer,
+    ):
+        topic = writer.add_connection('/snapshots', 'sensor_msgs/msg/PointCloud2', typestore=store)
         first, last = (data for _, _, data in reader.messages())
-        for stamp, data in enumerate((first, first[:len(first) // 2], b'not a message', last)):
+        for stamp, data in enumerate((first, first[: len(first) // 2], b'not a message', last)):
             writer.write(topic, stamp, data)
     done = replay(tmp_path / 'bag', '--memory', tmp_path / 'memory', '--out', tmp_path / 'out')
     assert done.returncode == 1
@@ -142,10 +152,10 @@ def test_bad_message_in_a_bag_is_refused_and_the_rest_is_done(snapshots, tmp_pat
     assert (tmp_path / 'out' / 'visit_2.npz').exists()
 
 
-@pytest.mark.parametrize(('arguments', 'text'), [
-    (('nothing.ply',), 'no such file'),
-    ((SAMPLE, '--times', '5'), '--times is for files'),
-])
+@pytest.mark.parametrize(
+    ('arguments', 'text'),
+    [(('nothing.ply',), 'no such file'), ((SAMPLE, '--times', '5'), '--times is for files')],
+)
 def test_wrong_usage_says_what_to_do(arguments, text, tmp_path):
     """Exit code 2 and one line."""
     done = replay(*arguments, '--memory', tmp_path / 'memory', '--out', tmp_path / 'out')

@@ -1,11 +1,12 @@
 """Augmentation keeps what it must: normals on surfaces, rows together, one room for all visits."""
+
 from __future__ import annotations
 
 from dataclasses import fields
 
 import numpy as np
 import pytest
-from rescene4d_ros.data.augment import augment, AugmentConfig
+from rescene4d_ros.data.sequences.augment import augment, AugmentConfig
 from rescene4d_ros.geometry.normals import estimate_normals
 from rescene4d_ros.structures import Scan
 
@@ -21,9 +22,14 @@ def make_scan(seed: int = 0, n: int = 6000) -> Scan:
     side /= np.linalg.norm(side)
     uv = rng.uniform(-1, 1, (n, 2))
     xyz = uv[:, :1] * side + uv[:, 1:] * np.cross(normal, side)
-    return Scan(xyz.astype(np.float32), 5, rng.integers(0, 256, (n, 3)).astype(np.uint8),
-                np.tile(normal, (n, 1)).astype(np.float32),
-                np.zeros((1, 3), dtype=np.float32), name='table')
+    return Scan(
+        xyz.astype(np.float32),
+        5,
+        rng.integers(0, 256, (n, 3)).astype(np.uint8),
+        np.tile(normal, (n, 1)).astype(np.float32),
+        np.zeros((1, 3), dtype=np.float32),
+        name='table',
+    )
 
 
 def config(**on) -> AugmentConfig:
@@ -42,9 +48,15 @@ def test_all_off_changes_only_the_place_of_the_origin():
 
 
 @pytest.mark.parametrize('seed', range(4))
-@pytest.mark.parametrize('on', [
-    {'flip': True, 'yaw': True}, {'scale': 0.3}, {'tilt': 0.3},
-    {'p_elastic': 1.0, 'elastic_magnitude': 0.3}])
+@pytest.mark.parametrize(
+    'on',
+    [
+        {'flip': True, 'yaw': True},
+        {'scale': 0.3},
+        {'tilt': 0.3},
+        {'p_elastic': 1.0, 'elastic_magnitude': 0.3},
+    ],
+)
 def test_normals_follow_the_surface(on, seed):
     (out,), _ = augment((make_scan(),), np.random.default_rng(seed), config(**on))
     true = estimate_normals(out.xyz)
@@ -58,8 +70,11 @@ def test_mirrored_normals_stay_on_their_side():
     sphere = rng.normal(size=(2000, 3))
     sphere = (sphere / np.linalg.norm(sphere, axis=1, keepdims=True)).astype(np.float32)
     for seed in range(6):
-        (out,), _ = augment((Scan(sphere, 0, normals=sphere),), np.random.default_rng(seed),
-                            config(flip=True, yaw=True, scale=0.2, tilt=0.2))
+        (out,), _ = augment(
+            (Scan(sphere, 0, normals=sphere),),
+            np.random.default_rng(seed),
+            config(flip=True, yaw=True, scale=0.2, tilt=0.2),
+        )
         outwards = out.xyz - out.xyz.mean(0)
         assert (np.einsum('nc,nc->n', outwards, out.normals) > 0).all()
 
@@ -69,8 +84,9 @@ def test_visits_stay_aligned_without_registration_error():
     on = config(yaw=True, flip=True, scale=0.1, tilt=0.1, p_elastic=1.0, elastic_magnitude=0.2)
     (a, b), _ = augment((scan, scan), np.random.default_rng(3), on)
     assert np.array_equal(a.xyz, b.xyz)
-    (a, b), _ = augment((scan, scan), np.random.default_rng(3),
-                        AugmentConfig(**{**OFF, 'registration_m': 0.02}))
+    (a, b), _ = augment(
+        (scan, scan), np.random.default_rng(3), AugmentConfig(**{**OFF, 'registration_m': 0.02})
+    )
     difference = b.xyz - a.xyz
     assert 0 < np.abs(difference).max() < 0.2
     np.testing.assert_allclose(difference, difference[:1].repeat(len(difference), 0), atol=1e-5)
@@ -93,8 +109,9 @@ def test_kept_rows_belong_together_and_seed_decides():
 
 def test_visits_with_too_many_points_are_thinned_to_about_the_limit():
     many, few = make_scan(0), make_scan(1, n=900)
-    (thin, same), (kept, all_kept) = augment((many, few), np.random.default_rng(0),
-                                             config(max_points=2000))
+    (thin, same), (kept, all_kept) = augment(
+        (many, few), np.random.default_rng(0), config(max_points=2000)
+    )
     assert abs(len(thin) - 2000) < 5 * np.sqrt(2000)
     assert np.array_equal(thin.rgb, many.rgb[kept])
     assert kept[0] < 100  # from everywhere, not the first ones
@@ -105,8 +122,9 @@ def test_visits_with_too_many_points_are_thinned_to_about_the_limit():
 
 def test_color_and_normals_can_be_missing():
     scan = make_scan()
-    (out,), _ = augment((scan,), np.random.default_rng(0),
-                        config(p_no_color=1.0, p_no_normals=1.0))
+    (out,), _ = augment(
+        (scan,), np.random.default_rng(0), config(p_no_color=1.0, p_no_normals=1.0)
+    )
     assert out.rgb is None
     assert out.normals is None
     bare = Scan(scan.xyz, 0)

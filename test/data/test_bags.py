@@ -1,4 +1,5 @@
 """Bags on disk: written and read here, also the sample of the repository."""
+
 from dataclasses import replace
 from pathlib import Path
 import shutil
@@ -6,13 +7,9 @@ import shutil
 import numpy as np
 import open3d as o3d
 import pytest
-from rescene4d_ros.data import (
-    read_cloud,
-    read_snapshots,
-    read_truth,
-    snapshots,
-    write_snapshots,
-)
+from rescene4d_ros.data.readers.bags import read_snapshots, snapshots, write_snapshots
+from rescene4d_ros.data.readers.cloud_files import read_cloud
+from rescene4d_ros.data.readers.truth_files import read_truth
 from rescene4d_ros.errors import FileFormatError, ScanError
 from rescene4d_ros.structures import ObjectState, Scan
 from rosbags.rosbag2 import StoragePlugin, Writer
@@ -25,9 +22,15 @@ SAMPLE = Path(__file__).resolve().parents[2] / 'data' / 'sample'
 def make_scans(count=3):
     """Return scans at uneven stamps."""
     rng = np.random.default_rng(0)
-    return [Scan(rng.normal(size=(200 + t, 3)).astype(np.float32), 10 ** 18 + t * 123456789012345,
-                 rng.integers(0, 256, (200 + t, 3), dtype=np.uint8), frame_id='atlas')
-            for t in range(count)]
+    return [
+        Scan(
+            rng.normal(size=(200 + t, 3)).astype(np.float32),
+            10**18 + t * 123456789012345,
+            rng.integers(0, 256, (200 + t, 3), dtype=np.uint8),
+            frame_id='atlas',
+        )
+        for t in range(count)
+    ]
 
 
 def test_bag_and_ply_give_the_same_bits(tmp_path):
@@ -85,12 +88,14 @@ def two_topics(tmp_path):
     write_snapshots(tmp_path / 'source', make_scans(1))
     store = get_typestore(Stores.ROS2_JAZZY)
     from rosbags.rosbag2 import Reader
+
     with Reader(tmp_path / 'source') as reader:
         data = next(iter(reader.messages()))[2]
     with Writer(tmp_path / 'two', version=9, storage_plugin=StoragePlugin.SQLITE3) as writer:
         for topic in ('/left', '/right'):
-            connection = writer.add_connection(topic, 'sensor_msgs/msg/PointCloud2',
-                                               typestore=store)
+            connection = writer.add_connection(
+                topic, 'sensor_msgs/msg/PointCloud2', typestore=store
+            )
             writer.write(connection, 1, data)
         connection = writer.add_connection('/text', 'std_msgs/msg/String', typestore=store)
         text = store.types['std_msgs/msg/String']('hello')
@@ -113,7 +118,7 @@ def test_damaged_bags_are_refused(tmp_path, share):
     """Cut off anywhere."""
     write_snapshots(tmp_path / 'bag', make_scans())
     file = tmp_path / 'bag' / 'bag.mcap'
-    file.write_bytes(file.read_bytes()[:int(share * file.stat().st_size)])
+    file.write_bytes(file.read_bytes()[: int(share * file.stat().st_size)])
     with pytest.raises(FileFormatError, match='damaged'):
         list(read_snapshots(tmp_path / 'bag'))
 
@@ -127,14 +132,14 @@ def test_whatever_a_message_holds_it_is_a_scan_or_refused(tmp_path):
     for number in range(400):
         data = bytearray(first.data)
         data[rng.integers(200)] = rng.integers(256)
-        data = bytes(data[:rng.integers(len(data)) if number % 4 == 0 else None])
+        data = bytes(data[: rng.integers(len(data)) if number % 4 == 0 else None])
         try:
             replace(first, data=data).read()
         except ScanError as error:
             refused.append(str(error))
     assert 100 < len(refused) < 400
     assert {text.partition(' expected')[0] for text in refused} == {'bag snapshot 1:'}
-    assert len(second.read()[0]) == 201         # also after the bag is closed
+    assert len(second.read()[0]) == 201  # also after the bag is closed
 
 
 def test_folder_without_metadata_is_refused(tmp_path):
@@ -150,7 +155,7 @@ def test_sample_holds_what_it_promises():
     scans = [scan for scan, _ in read_snapshots(SAMPLE)]
     assert len(scans) == len(truth.visits) == 4
     stamps = [scan.stamp_ns for scan in scans]
-    assert np.diff(stamps).min() > 86_400 * 10 ** 9
+    assert np.diff(stamps).min() > 86_400 * 10**9
     for scan, visit in zip(scans, truth.visits):
         assert len(scan) == len(visit.instance) == len(visit.semantic)
         known = {o.instance_id: o for o in visit.objects}

@@ -1,8 +1,9 @@
 """Real .ply, .pcd and .npz files, written by Open3D and NumPy."""
+
 import numpy as np
 import open3d as o3d
 import pytest
-from rescene4d_ros.data import read_cloud
+from rescene4d_ros.data.readers.cloud_files import read_cloud
 from rescene4d_ros.errors import FileFormatError, ScanError
 
 
@@ -10,8 +11,10 @@ from rescene4d_ros.errors import FileFormatError, ScanError
 def points():
     """Return float32 points and colors."""
     rng = np.random.default_rng(0)
-    return (rng.normal(size=(300, 3)).astype(np.float32),
-            rng.integers(0, 256, (300, 3), dtype=np.uint8))
+    return (
+        rng.normal(size=(300, 3)).astype(np.float32),
+        rng.integers(0, 256, (300, 3), dtype=np.uint8),
+    )
 
 
 def write(path, xyz, rgb=None, normals=None):
@@ -92,13 +95,17 @@ def test_noise_is_refused(tmp_path, suffix):
         read_cloud(path, 1)
 
 
-@pytest.mark.parametrize(('arrays', 'text'), [
-    ({'points': np.zeros((5, 3))}, "expected an array 'xyz' .* got: points"),
-    ({'xyz': np.zeros((5, 2))}, r'got \(5, 2\)'),
-    ({'xyz': np.zeros((5, 3)), 'rgb': np.zeros((4, 3))}, r'expected rgb of shape \(5, 3\)'),
-    ({'xyz': np.zeros((5, 3)), 'rgb': np.full((5, 3), 300)}, 'from 0 to 255'),
-    ({'xyz': np.zeros((0, 3))}, 'empty'),
-    ({'xyz': np.full((5, 3), np.nan)}, 'finite')])
+@pytest.mark.parametrize(
+    ('arrays', 'text'),
+    [
+        ({'points': np.zeros((5, 3))}, "expected an array 'xyz' .* got: points"),
+        ({'xyz': np.zeros((5, 2))}, r'got \(5, 2\)'),
+        ({'xyz': np.zeros((5, 3)), 'rgb': np.zeros((4, 3))}, r'expected rgb of shape \(5, 3\)'),
+        ({'xyz': np.zeros((5, 3)), 'rgb': np.full((5, 3), 300)}, 'from 0 to 255'),
+        ({'xyz': np.zeros((0, 3))}, 'empty'),
+        ({'xyz': np.full((5, 3), np.nan)}, 'finite'),
+    ],
+)
 def test_unusable_arrays_are_refused(tmp_path, arrays, text):
     """With what was expected and what came."""
     np.savez(tmp_path / 'a.npz', **arrays)
@@ -109,16 +116,19 @@ def test_unusable_arrays_are_refused(tmp_path, arrays, text):
 def test_files_without_coordinates_are_refused(tmp_path):
     """A PLY of colors alone, a PCD of intensities alone, and one without points."""
     ply = tmp_path / 'a.ply'
-    ply.write_text('ply\nformat ascii 1.0\nelement vertex 1\nproperty uchar red\n'
-                   'end_header\n7\n')
+    ply.write_text('ply\nformat ascii 1.0\nelement vertex 1\nproperty uchar red\nend_header\n7\n')
     pcd = tmp_path / 'a.pcd'
-    pcd.write_text('VERSION .7\nFIELDS intensity\nSIZE 4\nTYPE F\nCOUNT 1\nWIDTH 1\nHEIGHT 1\n'
-                   'POINTS 1\nDATA ascii\n0\n')
+    pcd.write_text(
+        'VERSION .7\nFIELDS intensity\nSIZE 4\nTYPE F\nCOUNT 1\nWIDTH 1\nHEIGHT 1\n'
+        'POINTS 1\nDATA ascii\n0\n'
+    )
     for path, got in ((ply, 'red'), (pcd, 'intensity')):
         with pytest.raises(ScanError, match=f'expected fields x, y, z, got: {got}'):
             read_cloud(path, 1)
-    ply.write_text('ply\nformat ascii 1.0\nelement vertex 0\nproperty float x\n'
-                   'property float y\nproperty float z\nend_header\n')
+    ply.write_text(
+        'ply\nformat ascii 1.0\nelement vertex 0\nproperty float x\n'
+        'property float y\nproperty float z\nend_header\n'
+    )
     with pytest.raises(ScanError, match='empty'):
         read_cloud(ply, 1)
 

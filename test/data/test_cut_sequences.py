@@ -1,11 +1,11 @@
 """Superpoints in sequence files: the same that a reader cuts from what the file holds."""
+
 from dataclasses import replace
 
 import numpy as np
 from rescene4d_ros.config import make
-from rescene4d_ros.data import read_sequence
-from rescene4d_ros.data.cut_sequences import write_cut_sequence
-from rescene4d_ros.data.sequence_file import read_extras, room_of
+from rescene4d_ros.data.sequences.cut_sequences import write_cut_sequence
+from rescene4d_ros.data.sequences.sequence_file import read_extras, read_sequence, room_of
 from rescene4d_ros.structures import ScanSequence, SequenceTruth, VisitTruth
 from rescene4d_ros.superpoints import SuperpointConfig, superpoints
 
@@ -16,9 +16,14 @@ def toy(boxes_room, normals=True):
     """Return two visits of boxes on a floor, far from the origin, finer than a file holds."""
     scans, truths = [], []
     for t in range(2):
-        scan, instance = boxes_room([((0.5 + t, 0.6, 0.0), (0.5, 0.4, 0.7), (200, 40, 40)),
-                                     ((2.0, 2.0, 0.0), (0.4, 0.5, 0.5), (40, 40, 200))],
-                                    seed=t, stamp_ns=t + 1)
+        scan, instance = boxes_room(
+            [
+                ((0.5 + t, 0.6, 0.0), (0.5, 0.4, 0.7), (200, 40, 40)),
+                ((2.0, 2.0, 0.0), (0.4, 0.5, 0.5), (40, 40, 200)),
+            ],
+            seed=t,
+            stamp_ns=t + 1,
+        )
         noise = np.random.default_rng(t).normal(0, 0.002, scan.xyz.shape)
         xyz = (scan.xyz + noise + (57.123, -33.4, 1.7)).astype(np.float32)
         scans.append(replace(scan, xyz=xyz, normals=scan.normals if normals else None))
@@ -35,8 +40,9 @@ def test_reader_cuts_the_same(tmp_path, boxes_room):
         config = make(SuperpointConfig, extras.notes['superpoints'])
         assert config == CONFIG
         for scan, stored in zip(read_sequence(path)[0].scans, extras.superpoint, strict=True):
-            cut = superpoints(scan.xyz, scan.normals, scan.rgb, config,
-                              sensor_path=scan.sensor_path)
+            cut = superpoints(
+                scan.xyz, scan.normals, scan.rgb, config, sensor_path=scan.sensor_path
+            )
             np.testing.assert_array_equal(stored, cut)
             assert stored.max() > 10
 

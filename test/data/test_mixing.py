@@ -1,11 +1,12 @@
 """Mixing of data sets: shares, epochs, and a run that is interrupted."""
+
 from __future__ import annotations
 
 from itertools import islice
 
 import numpy as np
 import pytest
-from rescene4d_ros.data.mixing import MixedSampler
+from rescene4d_ros.data.sequences.mixing import MixedSampler
 from rescene4d_ros.errors import ConfigError
 from torch.utils.data import ConcatDataset, DataLoader
 
@@ -60,10 +61,16 @@ def test_a_weight_of_zero_leaves_a_data_set_out():
     assert {sampler.draw(i)[0] for i in range(50)} == {0}
 
 
-@pytest.mark.parametrize(('lengths', 'weights', 'text'), [
-    ((5,), (1.0, 0.8), 'one weight per data set'), ((), (), 'one weight'),
-    ((5, 0), (1.0, 0.8), 'lengths'), ((5, 5), (0.0, 1.0), 'first above 0'),
-    ((5, 5), (1.0, float('nan')), 'weights')])
+@pytest.mark.parametrize(
+    ('lengths', 'weights', 'text'),
+    [
+        ((5,), (1.0, 0.8), 'one weight per data set'),
+        ((), (), 'one weight'),
+        ((5, 0), (1.0, 0.8), 'lengths'),
+        ((5, 5), (0.0, 1.0), 'first above 0'),
+        ((5, 5), (1.0, float('nan')), 'weights'),
+    ],
+)
 def test_impossible_mixtures_say_so(lengths, weights, text):
     with pytest.raises(ConfigError, match=text):
         MixedSampler(lengths, weights)

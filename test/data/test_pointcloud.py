@@ -1,9 +1,15 @@
 """PointCloud2 messages of every layout, from rosbags' types; and what is refused."""
+
 import array
 
 import numpy as np
 import pytest
-from rescene4d_ros.data import cloud_array, cloud_fields, decode_cloud, scan_from_cloud
+from rescene4d_ros.data.readers.point_cloud2 import (
+    cloud_array,
+    cloud_fields,
+    decode_cloud,
+    scan_from_cloud,
+)
 from rescene4d_ros.errors import ScanError
 from rescene4d_ros.structures import Scan
 from rosbags.typesys import get_typestore, Stores
@@ -16,18 +22,28 @@ def message(points, height=1, pad=0, big=False, **override):
     """Return a structured array as a PointCloud2, rows padded by `pad` bytes."""
     points = np.ascontiguousarray(points)
     dtype = points.dtype
-    fields = [TYPES['sensor_msgs/msg/PointField'](
-        name=n, offset=int(o), datatype=CODES[t.base.str[1:]], count=1)
-        for n, (t, o, *_) in dtype.fields.items()]
+    fields = [
+        TYPES['sensor_msgs/msg/PointField'](
+            name=n, offset=int(o), datatype=CODES[t.base.str[1:]], count=1
+        )
+        for n, (t, o, *_) in dtype.fields.items()
+    ]
     width = len(points) // height
     stamp = TYPES['builtin_interfaces/msg/Time'](7, 8)
     rows = np.frombuffer(points.tobytes(), np.uint8).reshape(height, -1)
     rows = np.pad(rows, ((0, 0), (0, pad)))
     values = {
         'header': TYPES['std_msgs/msg/Header'](stamp, 'atlas'),
-        'height': height, 'width': width, 'fields': fields, 'is_bigendian': big,
-        'point_step': dtype.itemsize, 'row_step': width * dtype.itemsize + pad,
-        'data': rows.reshape(-1), 'is_dense': False, **override}
+        'height': height,
+        'width': width,
+        'fields': fields,
+        'is_bigendian': big,
+        'point_step': dtype.itemsize,
+        'row_step': width * dtype.itemsize + pad,
+        'data': rows.reshape(-1),
+        'is_dense': False,
+        **override,
+    }
     return TYPES['sensor_msgs/msg/PointCloud2'](**values)
 
 
@@ -58,7 +74,7 @@ def test_layouts(order, xyz, rgb, height, pad):
     np.testing.assert_array_equal(scan.rgb, colors)
     assert scan.xyz.dtype == np.float32
     assert kept.all()
-    assert (scan.stamp_ns, scan.frame_id) == (7 * 10 ** 9 + 8, 'atlas')
+    assert (scan.stamp_ns, scan.frame_id) == (7 * 10**9 + 8, 'atlas')
 
 
 def test_data_of_rclpy_is_an_array():
@@ -94,16 +110,19 @@ def test_points_that_are_not_finite_are_dropped_in_order():
     np.testing.assert_array_equal(scan.rgb, colors[kept])
 
 
-@pytest.mark.parametrize(('points', 'override', 'text'), [
-    (cloud()[0][['x', 'y', 'rgb']], {}, 'expected fields x, y, z'),
-    (np.zeros(3, [(a, '<i4') for a in 'xyz']), {}, r'x \(i4\)'),
-    (np.zeros(3, [('intensity', '<f4')]), {}, 'got: intensity'),
-    (cloud(0)[0], {}, 'got an empty cloud'),
-    (cloud()[0], {'width': 0, 'data': np.zeros(0, np.uint8)}, 'got an empty cloud'),
-    (np.full(5, np.nan, [(a, '<f4') for a in 'xyz']), {}, 'expected finite points, got 5'),
-    (cloud()[0], {'data': np.zeros(10, np.uint8)}, 'expected 192 bytes .* got 10'),
-    (np.zeros(3, [(a, '<f4') for a in 'xyz'] + [('rgb', '<f8')]), {}, 'packed in 32 bits'),
-])
+@pytest.mark.parametrize(
+    ('points', 'override', 'text'),
+    [
+        (cloud()[0][['x', 'y', 'rgb']], {}, 'expected fields x, y, z'),
+        (np.zeros(3, [(a, '<i4') for a in 'xyz']), {}, r'x \(i4\)'),
+        (np.zeros(3, [('intensity', '<f4')]), {}, 'got: intensity'),
+        (cloud(0)[0], {}, 'got an empty cloud'),
+        (cloud()[0], {'width': 0, 'data': np.zeros(0, np.uint8)}, 'got an empty cloud'),
+        (np.full(5, np.nan, [(a, '<f4') for a in 'xyz']), {}, 'expected finite points, got 5'),
+        (cloud()[0], {'data': np.zeros(10, np.uint8)}, 'expected 192 bytes .* got 10'),
+        (np.zeros(3, [(a, '<f4') for a in 'xyz'] + [('rgb', '<f8')]), {}, 'packed in 32 bits'),
+    ],
+)
 def test_unusable_clouds_are_refused(points, override, text):
     """Each with what was expected and what came."""
     with pytest.raises(ScanError, match=text):
@@ -124,12 +143,22 @@ def test_array_for_writing_comes_back_bit_by_bit():
     bits = rng.integers(0, 0x7F000000, (50, 3), dtype=np.uint32)
     scan = Scan(bits.view(np.float32), 5, rng.integers(0, 256, (50, 3), dtype=np.uint8))
     instance = np.arange(50, dtype=np.uint32)
-    points = cloud_array(scan, instance=instance, class_=instance.astype(np.int32) - 1,
-                         score=np.linspace(0, 1, 50, dtype=np.float32))
+    points = cloud_array(
+        scan,
+        instance=instance,
+        class_=instance.astype(np.int32) - 1,
+        score=np.linspace(0, 1, 50, dtype=np.float32),
+    )
     got = scan_from_cloud(message(points))
     assert got.xyz.tobytes() == scan.xyz.tobytes()
     np.testing.assert_array_equal(got.rgb, scan.rgb)
     assert cloud_fields(points) == [
-        ('x', 0, 7, 1), ('y', 4, 7, 1), ('z', 8, 7, 1), ('rgb', 12, 7, 1),
-        ('instance', 16, 6, 1), ('class', 20, 5, 1), ('score', 24, 7, 1)]
+        ('x', 0, 7, 1),
+        ('y', 4, 7, 1),
+        ('z', 8, 7, 1),
+        ('rgb', 12, 7, 1),
+        ('instance', 16, 6, 1),
+        ('class', 20, 5, 1),
+        ('score', 24, 7, 1),
+    ]
     np.testing.assert_array_equal(points['class'], instance.astype(int) - 1)

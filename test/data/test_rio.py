@@ -1,4 +1,5 @@
 """3RScan from its own files to sequence files: alignment, labels, look-alikes, changes."""
+
 from __future__ import annotations
 
 import json
@@ -10,20 +11,26 @@ import numpy as np
 from PIL import Image
 import pytest
 from rescene4d_ros.cli.main import main
-from rescene4d_ros.data.prepare import prepare
-from rescene4d_ros.data.rio.config import RioConfig
-from rescene4d_ros.data.rio.folder import aligned, read_folder
-from rescene4d_ros.data.rio.metadata import read_metadata
-from rescene4d_ros.data.rio.sequences import rio_jobs
-from rescene4d_ros.data.sequence_file import read_extras, read_sequence
+from rescene4d_ros.data.datasets.prepare import prepare
+from rescene4d_ros.data.datasets.rio.config import RioConfig
+from rescene4d_ros.data.datasets.rio.folder import aligned, read_folder
+from rescene4d_ros.data.datasets.rio.metadata import read_metadata
+from rescene4d_ros.data.datasets.rio.sequences import rio_jobs
+from rescene4d_ros.data.sequences.sequence_file import read_extras, read_sequence
 from rescene4d_ros.errors import ConfigError, FileFormatError
 from rescene4d_ros.geometry.se3 import invert, transform, upright
 from rescene4d_ros.structures import ChangeKind, ObjectState, SEMANTIC_CLASSES
 import trimesh
 
 # instance id: (NYU40 id, middle of a square patch in the reference frame)
-OBJECTS = {1: (2, (0.0, 0.0, 0.0)), 2: (5, (-1.0, 1.0, 0.5)), 3: (5, (1.0, 1.0, 0.5)),
-           4: (7, (-1.0, -1.0, 0.7)), 5: (40, (1.1, -1.1, 0.3)), 6: (16, (2.0, 0.0, 1.0))}
+OBJECTS = {
+    1: (2, (0.0, 0.0, 0.0)),
+    2: (5, (-1.0, 1.0, 0.5)),
+    3: (5, (1.0, 1.0, 0.5)),
+    4: (7, (-1.0, -1.0, 0.7)),
+    5: (40, (1.1, -1.1, 0.3)),
+    6: (16, (2.0, 0.0, 1.0)),
+}
 CHAIR, OTHER_CHAIR, TABLE, CURTAIN = 2, 3, 4, 6
 SIDE = 6
 ALIGNMENTS = [np.eye(4), upright(0.9, (2.0, -1.0, 0.05)), upright(-2.0, (-3.0, 0.5, 0.0))]
@@ -36,8 +43,12 @@ def patch(center, tilt=0.0):
     y, x = np.mgrid[:SIDE, :SIDE] / (SIDE - 1) - 0.5
     vertices = np.column_stack([x.ravel(), y.ravel(), tilt * x.ravel()]) + center
     corner = (np.arange(SIDE - 1)[:, None] * SIDE + np.arange(SIDE - 1)).ravel()
-    faces = np.concatenate([np.column_stack([corner, corner + 1, corner + SIDE + 1]),
-                            np.column_stack([corner, corner + SIDE + 1, corner + SIDE])])
+    faces = np.concatenate(
+        [
+            np.column_stack([corner, corner + 1, corner + SIDE + 1]),
+            np.column_stack([corner, corner + SIDE + 1, corner + SIDE]),
+        ]
+    )
     return vertices, faces
 
 
@@ -76,7 +87,8 @@ def write_scan(folder, reference_T_scan, motions, removed=(), labels=True, seed=
             lines.append(f'vt {instance / 7:.6f} {1 - row / 7:.6f}')
     (folder / 'mesh.refined.v2.obj').write_text('\n'.join(lines + faces) + '\n')
     (folder / 'mesh.refined.mtl').write_text(
-        'newmtl material0\nKd 1 1 1\nmap_Kd mesh.refined_0.png\n')
+        'newmtl material0\nKd 1 1 1\nmap_Kd mesh.refined_0.png\n'
+    )
     texture = np.zeros((8, 8, 3), np.uint8)
     for instance in range(1, 7):
         texture[:2, instance] = color_of(instance)
@@ -84,22 +96,44 @@ def write_scan(folder, reference_T_scan, motions, removed=(), labels=True, seed=
     if not labels:
         return
     order = rng.permutation(len(xyz))
-    header = ['ply', 'format ascii 1.0', f'element vertex {len(xyz)}', 'property float x',
-              'property float y', 'property float z', 'property uchar red',
-              'property uchar green', 'property uchar blue', 'property ushort objectId',
-              'property ushort globalId', 'property uchar NYU40', 'element face 1',
-              'property list uchar int vertex_indices', 'end_header']
-    rows = [' '.join(f'{v:.6f}' for v in xyz[i]) + f' 1 2 3 {owner[i]} 500 '
-            f'{OBJECTS[owner[i]][0]}' for i in order]
+    header = [
+        'ply',
+        'format ascii 1.0',
+        f'element vertex {len(xyz)}',
+        'property float x',
+        'property float y',
+        'property float z',
+        'property uchar red',
+        'property uchar green',
+        'property uchar blue',
+        'property ushort objectId',
+        'property ushort globalId',
+        'property uchar NYU40',
+        'element face 1',
+        'property list uchar int vertex_indices',
+        'end_header',
+    ]
+    rows = [
+        ' '.join(f'{v:.6f}' for v in xyz[i]) + f' 1 2 3 {owner[i]} 500 {OBJECTS[owner[i]][0]}'
+        for i in order
+    ]
     (folder / 'labels.instances.annotated.v2.ply').write_text(
-        '\n'.join([*header, *rows, '3 0 1 2']) + '\n')
+        '\n'.join([*header, *rows, '3 0 1 2']) + '\n'
+    )
     half = np.tile(np.arange(SIDE * SIDE) < SIDE * SIDE // 2, len(np.unique(owner)))
-    segments = 1000 - 10 * owner + half     # two per object, not dense, in falling order
+    segments = 1000 - 10 * owner + half  # two per object, not dense, in falling order
     (folder / 'mesh.refined.0.010000.segs.v2.json').write_text(
-        json.dumps({'segIndices': segments[order].tolist()}))
-    groups = [{'id': int(i), 'objectId': int(i), 'segments': [int(1000 - 10 * i),
-                                                              int(1001 - 10 * i)],
-               'obb': {'centroid': list(OBJECTS[i][1])}} for i in np.unique(owner)]
+        json.dumps({'segIndices': segments[order].tolist()})
+    )
+    groups = [
+        {
+            'id': int(i),
+            'objectId': int(i),
+            'segments': [int(1000 - 10 * i), int(1001 - 10 * i)],
+            'obb': {'centroid': list(OBJECTS[i][1])},
+        }
+        for i in np.unique(owner)
+    ]
     (folder / 'semseg.v2.json').write_text(json.dumps({'segGroups': groups}))
 
 
@@ -110,8 +144,15 @@ def column_major(matrix):
 
 def rigid(alignment, **motions):
     """Return the entries of objects that moved, given in the reference frame."""
-    return [{'instance_reference': int(k[1:]), 'instance_rescan': int(k[1:]), 'symmetry': 0,
-             'transform': column_major(invert(alignment) @ m)} for k, m in motions.items()]
+    return [
+        {
+            'instance_reference': int(k[1:]),
+            'instance_rescan': int(k[1:]),
+            'symmetry': 0,
+            'transform': column_major(invert(alignment) @ m),
+        }
+        for k, m in motions.items()
+    ]
 
 
 @pytest.fixture(scope='module')
@@ -123,18 +164,50 @@ def root(tmp_path_factory):
     write_scan(folder / 're2', ALIGNMENTS[2], {CHAIR: RIGHT}, seed=3)
     write_scan(folder / 'test1', np.eye(4), {}, labels=False)
     write_scan(folder / 'test2', ALIGNMENTS[1], {}, labels=False)
-    (folder / '3RScan.json').write_text(json.dumps([
-        {'reference': 'ref', 'type': 'train',
-         'ambiguity': [[{'instance_source': 5, 'instance_target': 6}],
-                       [{'instance_source': CHAIR, 'instance_target': OTHER_CHAIR}]],
-         'scans': [{'reference': 're1', 'transform': column_major(ALIGNMENTS[1]),
-                    'rigid': rigid(ALIGNMENTS[1], i2=LEFT), 'nonrigid': [CURTAIN],
-                    'removed': [TABLE]},
-                   {'reference': 're2', 'transform': column_major(ALIGNMENTS[2]),
-                    'rigid': rigid(ALIGNMENTS[2], i2=RIGHT), 'nonrigid': [], 'removed': []}]},
-        {'reference': 'test1', 'type': 'test', 'ambiguity': [],
-         'scans': [{'reference': 'test2', 'transform': column_major(ALIGNMENTS[1]),
-                    'rigid': [3], 'nonrigid': [], 'removed': []}]}]))
+    (folder / '3RScan.json').write_text(
+        json.dumps(
+            [
+                {
+                    'reference': 'ref',
+                    'type': 'train',
+                    'ambiguity': [
+                        [{'instance_source': 5, 'instance_target': 6}],
+                        [{'instance_source': CHAIR, 'instance_target': OTHER_CHAIR}],
+                    ],
+                    'scans': [
+                        {
+                            'reference': 're1',
+                            'transform': column_major(ALIGNMENTS[1]),
+                            'rigid': rigid(ALIGNMENTS[1], i2=LEFT),
+                            'nonrigid': [CURTAIN],
+                            'removed': [TABLE],
+                        },
+                        {
+                            'reference': 're2',
+                            'transform': column_major(ALIGNMENTS[2]),
+                            'rigid': rigid(ALIGNMENTS[2], i2=RIGHT),
+                            'nonrigid': [],
+                            'removed': [],
+                        },
+                    ],
+                },
+                {
+                    'reference': 'test1',
+                    'type': 'test',
+                    'ambiguity': [],
+                    'scans': [
+                        {
+                            'reference': 'test2',
+                            'transform': column_major(ALIGNMENTS[1]),
+                            'rigid': [3],
+                            'nonrigid': [],
+                            'removed': [],
+                        }
+                    ],
+                },
+            ]
+        )
+    )
     return folder
 
 
@@ -153,7 +226,7 @@ def test_a_scan_has_the_mesh_in_its_order_with_texture_and_labels(root):
     mesh = trimesh.load(root / 'ref' / 'mesh.refined.v2.obj', process=False, force='mesh')
     scan = read.scan
     np.testing.assert_allclose(scan.xyz, mesh.vertices, atol=1e-6)
-    assert len(scan.xyz) > len(OBJECTS) * SIDE * SIDE       # vertices on the seams come twice
+    assert len(scan.xyz) > len(OBJECTS) * SIDE * SIDE  # vertices on the seams come twice
     for instance, (nyu40, center) in OBJECTS.items():
         own = scan.instance == instance
         near = (np.abs(scan.xyz - center) <= (0.51, 0.51, 0.16)).all(axis=1)
@@ -190,7 +263,7 @@ def test_a_sequence_tells_identity_state_change_and_place(root, tmp_path):
     assert list(made) == ['scene0000_00-scene0000_01-scene0000_02']
     sequence, truth = read_sequence(next(iter(made.values())))
     assert [s.name for s in sequence.scans] == ['scene0000_00', 'scene0000_01', 'scene0000_02']
-    assert np.diff([s.stamp_ns for s in sequence.scans]).tolist() == [86400 * 10 ** 9] * 2
+    assert np.diff([s.stamp_ns for s in sequence.scans]).tolist() == [86400 * 10**9] * 2
     for scan, visit in zip(sequence.scans, truth.visits):
         # Floor and what is not among the classes are no instances.
         assert set(np.unique(visit.instance)) <= {0, 2, 3, 4, 6}
@@ -199,8 +272,11 @@ def test_a_sequence_tells_identity_state_change_and_place(root, tmp_path):
             assert np.array_equal(np.unique(scan.rgb[own], axis=0), [color_of(instance)])
     objects = [{o.instance_id: o for o in v.objects} for v in truth.visits]
     assert all(set(o) == {2, 3, 4, 6} for o in objects)
-    assert [o[TABLE].state for o in objects] == [ObjectState.PRESENT, ObjectState.ABSENT,
-                                                 ObjectState.PRESENT]
+    assert [o[TABLE].state for o in objects] == [
+        ObjectState.PRESENT,
+        ObjectState.ABSENT,
+        ObjectState.PRESENT,
+    ]
     assert [o[TABLE].in_room for o in objects] == [True, False, True]
     kind = ChangeKind
     assert [o[TABLE].change for o in objects] == [kind.UNKNOWN, kind.REMOVED, kind.REAPPEARED]
@@ -234,14 +310,17 @@ def test_extras_carry_superpoints_scan_ids_and_published_labels(root, tmp_path):
         assert extras.notes['scans'] == ['ref', 're1', 're2']
         assert 'synthetic' in extras.notes['stamps']
     assert notes[0]['ambiguities'] == [[2, 3], [5, 6]]
-    assert notes[0]['changes'] == [{'ambiguous': [2, 3, 5, 6], 'removed': [4]},
-                                   {'ambiguous': [2, 3, 5, 6], 'added': [4]}]
+    assert notes[0]['changes'] == [
+        {'ambiguous': [2, 3, 5, 6], 'removed': [4]},
+        {'ambiguous': [2, 3, 5, 6], 'added': [4]},
+    ]
     assert notes[0]['color_scale'] == 1
     assert notes[1]['ambiguities'] == [[5, 6]]
     # 1.7 m against half of the norm of the earlier motion (2.15 / 2): moved in both readings.
     assert notes[1]['changes'] == [
         {'rigid': [2], 'nonrigid': [6], 'ambiguous': [5], 'removed': [4]},
-        {'rigid': [2], 'nonrigid': [6], 'ambiguous': [5], 'added': [4]}]
+        {'rigid': [2], 'nonrigid': [6], 'ambiguous': [5], 'added': [4]},
+    ]
     assert notes[1]['color_scale'] == pytest.approx(1 / 255)
 
 
@@ -294,34 +373,45 @@ def test_index_lists_sequences_and_color_statistics(root, tmp_path):
     index = json.loads((tmp_path / 'train' / 'index.json').read_text())
     assert sorted(s['name'] for s in index['sequences']) == [f'scene0000_0{i}' for i in range(3)]
     assert 'synthetic' in index['stamps']
-    rgb = [read_sequence(tmp_path / 'train' / s['file'])[0].scans[0].rgb / 255
-           for s in index['sequences']]
+    rgb = [
+        read_sequence(tmp_path / 'train' / s['file'])[0].scans[0].rgb / 255
+        for s in index['sequences']
+    ]
     mean = np.mean([c.mean(0) for c in rgb], axis=0)
-    square = np.mean([(c ** 2).mean(0) for c in rgb], axis=0)
+    square = np.mean([(c**2).mean(0) for c in rgb], axis=0)
     np.testing.assert_allclose(index['color_mean'], mean)
-    np.testing.assert_allclose(index['color_std'], np.sqrt(square - mean ** 2))
+    np.testing.assert_allclose(index['color_std'], np.sqrt(square - mean**2))
 
 
 def cut(path: Path, share: float):
     """Leave the first share of a file."""
     data = path.read_bytes()
-    path.write_bytes(data[:int(len(data) * share)])
+    path.write_bytes(data[: int(len(data) * share)])
 
 
-@pytest.mark.parametrize(('file', 'share', 'text'), [
-    ('mesh.refined.v2.obj', None, 'found none'), ('mesh.refined.v2.obj', 0.6, 'truncated'),
-    ('mesh.refined.v2.obj', 0.0, 'truncated'), ('mesh.refined.mtl', None, 'found none'),
-    ('mesh.refined_0.png', None, 'texture'), ('mesh.refined_0.png', 0.1, 'texture'),
-    ('mesh.refined_0.png', 0.6, 'texture'),
-    ('labels.instances.annotated.v2.ply', None, 'found none'),
-    ('labels.instances.annotated.v2.ply', 0.5, 'truncated'),
-    ('labels.instances.annotated.v2.ply', 0.01, 'truncated'),
-    ('mesh.refined.0.010000.segs.v2.json', 0.5, 'truncated'),
-    ('semseg.v2.json', 0.9, 'truncated'), ('semseg.v2.json', None, 'found none')])
+@pytest.mark.parametrize(
+    ('file', 'share', 'text'),
+    [
+        ('mesh.refined.v2.obj', None, 'found none'),
+        ('mesh.refined.v2.obj', 0.6, 'truncated'),
+        ('mesh.refined.v2.obj', 0.0, 'truncated'),
+        ('mesh.refined.mtl', None, 'found none'),
+        ('mesh.refined_0.png', None, 'texture'),
+        ('mesh.refined_0.png', 0.1, 'texture'),
+        ('mesh.refined_0.png', 0.6, 'texture'),
+        ('labels.instances.annotated.v2.ply', None, 'found none'),
+        ('labels.instances.annotated.v2.ply', 0.5, 'truncated'),
+        ('labels.instances.annotated.v2.ply', 0.01, 'truncated'),
+        ('mesh.refined.0.010000.segs.v2.json', 0.5, 'truncated'),
+        ('semseg.v2.json', 0.9, 'truncated'),
+        ('semseg.v2.json', None, 'found none'),
+    ],
+)
 def test_missing_and_truncated_files_name_scan_and_file(tmp_path, file, share, text):
     write_scan(tmp_path / 'ref', np.eye(4), {})
-    (tmp_path / '3RScan.json').write_text(json.dumps(
-        [{'reference': 'ref', 'type': 'train', 'scans': []}]))
+    (tmp_path / '3RScan.json').write_text(
+        json.dumps([{'reference': 'ref', 'type': 'train', 'scans': []}])
+    )
     path = tmp_path / 'ref' / file
     path.unlink() if share is None else cut(path, share)
     info = read_metadata(tmp_path)[0].scans[0]
@@ -332,8 +422,9 @@ def test_missing_and_truncated_files_name_scan_and_file(tmp_path, file, share, t
 
 def test_files_that_do_not_fit_each_other_are_refused(tmp_path):
     write_scan(tmp_path / 'ref', np.eye(4), {})
-    (tmp_path / '3RScan.json').write_text(json.dumps(
-        [{'reference': 'ref', 'type': 'train', 'scans': [{'reference': 're1'}]}]))
+    (tmp_path / '3RScan.json').write_text(
+        json.dumps([{'reference': 'ref', 'type': 'train', 'scans': [{'reference': 're1'}]}])
+    )
     info, rescan = read_metadata(tmp_path)[0].scans
     scan = read_folder(tmp_path, info).scan
     with pytest.raises(FileFormatError, match='cannot be aligned'):
@@ -352,8 +443,12 @@ def test_the_command_resumes_and_names_what_it_could_not_read(root, tmp_path):
     (data / 're2').unlink()
     out = tmp_path / 'out'
     command = ['prepare', '3rscan', '--root', str(data), '--out', str(out), '--jobs', '2']
-    first = subprocess.run([sys.executable, '-m', 'rescene4d_ros.cli.main', *command],
-                           capture_output=True, text=True, timeout=300)
+    first = subprocess.run(
+        [sys.executable, '-m', 'rescene4d_ros.cli.main', *command],
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
     assert first.returncode == 1, first.stderr
     assert 'scene0000_02 (re2)' in first.stderr
     assert 'mesh.refined.v2.obj' in first.stderr

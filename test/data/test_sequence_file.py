@@ -1,4 +1,5 @@
 """Sequence files: what comes back, how small they are, and what is refused."""
+
 import json
 import zipfile
 
@@ -6,12 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 import numpy as np
 import pytest
-from rescene4d_ros.data.octahedral import decode_normals, encode_normals
-from rescene4d_ros.data.sequence_file import (
-    as_stored,
-    read_sequence,
-    write_sequence,
-)
+from rescene4d_ros.data.sequences.octahedral import decode_normals, encode_normals
+from rescene4d_ros.data.sequences.sequence_file import as_stored, read_sequence, write_sequence
 from rescene4d_ros.errors import FileFormatError
 from rescene4d_ros.structures import (
     Box,
@@ -33,13 +30,35 @@ def make_sequence(n=2000, ids=300):
         xyz = (rng.uniform(-8, 8, (n, 3)) + (1000.0, -2000.0, 30.0)).astype(np.float32)
         normals = rng.normal(size=(n, 3))
         normals /= np.linalg.norm(normals, axis=1, keepdims=True)
-        scans.append(Scan(xyz, 10 ** 18 + t, rng.integers(0, 256, (n, 3), dtype=np.uint8),
-                          normals.astype(np.float32), rng.normal(size=(7, 3)).astype(np.float32),
-                          'atlas', f'visit {t}'))
-        one = TrueObject(5, 2, ObjectState.ABSENT, False, np.eye(4) * 1.5,
-                         Box((1.0, 2.0, 3.0), (0.5, 0.6, 0.7), -1.2), ChangeKind.REMOVED, 3, 0.25)
-        visits.append(VisitTruth(rng.integers(0, ids, n).astype(np.int32),
-                                 rng.integers(-1, 20, n).astype(np.int32), (one,)))
+        scans.append(
+            Scan(
+                xyz,
+                10**18 + t,
+                rng.integers(0, 256, (n, 3), dtype=np.uint8),
+                normals.astype(np.float32),
+                rng.normal(size=(7, 3)).astype(np.float32),
+                'atlas',
+                f'visit {t}',
+            )
+        )
+        one = TrueObject(
+            5,
+            2,
+            ObjectState.ABSENT,
+            False,
+            np.eye(4) * 1.5,
+            Box((1.0, 2.0, 3.0), (0.5, 0.6, 0.7), -1.2),
+            ChangeKind.REMOVED,
+            3,
+            0.25,
+        )
+        visits.append(
+            VisitTruth(
+                rng.integers(0, ids, n).astype(np.int32),
+                rng.integers(-1, 20, n).astype(np.int32),
+                (one,),
+            )
+        )
     return ScanSequence(tuple(scans), 'room'), SequenceTruth(tuple(visits))
 
 
@@ -51,7 +70,7 @@ def test_round_trip(tmp_path, ids):
     got, got_truth = read_sequence(tmp_path / 'a.npz')
     assert got.name == 'room'
     for a, b in zip(sequence.scans, got.scans, strict=True):
-        np.testing.assert_allclose(b.xyz, a.xyz, atol=0.00065)      # half a mm and float32 at 2 km
+        np.testing.assert_allclose(b.xyz, a.xyz, atol=0.00065)  # half a mm and float32 at 2 km
         np.testing.assert_array_equal(b.rgb, a.rgb)
         np.testing.assert_array_equal(b.sensor_path, a.sensor_path)
         assert (a.normals * b.normals).sum(axis=1).min() > np.cos(np.deg2rad(1.5))
@@ -61,8 +80,16 @@ def test_round_trip(tmp_path, ids):
         np.testing.assert_array_equal(b.semantic, a.semantic)
         x, y = a.objects[0], b.objects[0]
         np.testing.assert_array_equal(x.map_T_object, y.map_T_object)
-        for field in ('instance_id', 'class_id', 'state', 'in_room', 'box', 'change',
-                      'ambiguity_group', 'visible_share'):
+        for field in (
+            'instance_id',
+            'class_id',
+            'state',
+            'in_room',
+            'box',
+            'change',
+            'ambiguity_group',
+            'visible_share',
+        ):
             assert getattr(x, field) == getattr(y, field), field
 
 
@@ -111,13 +138,15 @@ def test_truncated_file_is_refused(tmp_path, share):
     path = tmp_path / 'a.npz'
     write_sequence(path, *make_sequence())
     data = path.read_bytes()
-    path.write_bytes(data[:int(share * len(data))])
+    path.write_bytes(data[: int(share * len(data))])
     with pytest.raises(FileFormatError, match='damaged'):
         read_sequence(path)
 
 
-@pytest.mark.parametrize(('key', 'value', 'text'), [
-    ('version', 99, 'expected version 1, got 99'), ('format', 'other', 'expected format')])
+@pytest.mark.parametrize(
+    ('key', 'value', 'text'),
+    [('version', 99, 'expected version 1, got 99'), ('format', 'other', 'expected format')],
+)
 def test_other_version_or_format_is_refused(tmp_path, key, value, text):
     """With both versions named."""
     path = tmp_path / 'a.npz'
@@ -153,8 +182,9 @@ def test_too_large_scan_is_refused_and_leaves_nothing(tmp_path):
 
 
 @settings(max_examples=200)
-@given(st.lists(st.floats(-1, 1), min_size=3, max_size=3).filter(
-    lambda v: np.linalg.norm(v) > 0.01))
+@given(
+    st.lists(st.floats(-1, 1), min_size=3, max_size=3).filter(lambda v: np.linalg.norm(v) > 0.01)
+)
 def test_octahedral_normals(v):
     """Any direction comes back within one and a half degrees, also on the folds."""
     n = np.array([v]) / np.linalg.norm(v)

@@ -1,24 +1,21 @@
 """Boxes against closed forms and counted volumes."""
+
 from __future__ import annotations
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 import numpy as np
 import pytest
-from rescene4d_ros.geometry.boxes import (
-    bounds,
-    contains,
-    corners,
-    fit_box,
-    iou,
-    most_iou,
-)
+from rescene4d_ros.geometry.boxes import bounds, contains, corners, fit_box, iou, most_iou
 from rescene4d_ros.geometry.se3 import transform
 from rescene4d_ros.structures import Box
 
 boxes = st.builds(
-    Box, st.tuples(*[st.floats(-1, 1)] * 3), st.tuples(*[st.floats(0.2, 2)] * 3),
-    st.floats(-3.1, 3.1))
+    Box,
+    st.tuples(*[st.floats(-1, 1)] * 3),
+    st.tuples(*[st.floats(0.2, 2)] * 3),
+    st.floats(-3.1, 3.1),
+)
 
 
 def grid_of(box: Box, n: int = 24) -> np.ndarray:

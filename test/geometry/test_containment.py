@@ -1,4 +1,5 @@
 """Which views can be of a part of a thing, where the thing and the view are known."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -21,9 +22,13 @@ def shell(size, center, seed: int) -> np.ndarray:
 
 def chair(seed: int = 0) -> np.ndarray:
     """Return a seat, a backrest and an armrest on one side: no symmetry."""
-    return np.concatenate([shell((0.45, 0.45, 0.03), (0, 0, 0.45), seed),
-                           shell((0.03, 0.45, 0.45), (-0.21, 0, 0.7), seed + 1),
-                           shell((0.3, 0.03, 0.2), (0, 0.21, 0.58), seed + 2)])
+    return np.concatenate(
+        [
+            shell((0.45, 0.45, 0.03), (0, 0, 0.45), seed),
+            shell((0.03, 0.45, 0.45), (-0.21, 0, 0.7), seed + 1),
+            shell((0.3, 0.03, 0.2), (0, 0.21, 0.58), seed + 2),
+        ]
+    )
 
 
 def into(part: np.ndarray, whole: np.ndarray) -> float:
@@ -36,14 +41,21 @@ def into(part: np.ndarray, whole: np.ndarray) -> float:
 @pytest.mark.parametrize('part', ['all', 'upper', 'left', 'few'])
 def test_every_part_fits_after_every_motion(degrees, part):
     view = chair(seed=10)
-    view = view[{'all': view[:, 2] > -9, 'upper': view[:, 2] > 0.5, 'left': view[:, 1] > 0.05,
-                 'few': view[:, 2] > 0.85}[part]]
+    view = view[
+        {
+            'all': view[:, 2] > -9,
+            'upper': view[:, 2] > 0.5,
+            'left': view[:, 1] > 0.05,
+            'few': view[:, 2] > 0.85,
+        }[part]
+    ]
     moved = transform(upright(np.radians(degrees), (3.0, -7.0, 0.0)), view).astype(np.float32)
     assert into(moved, chair()) > 0.8
 
 
-@pytest.mark.parametrize('other', [
-    shell((1.4, 0.7, 0.05), (3, 3, 0.75), 5), shell((0.4, 0.4, 1.8), (0, 0, 0.9), 6)])
+@pytest.mark.parametrize(
+    'other', [shell((1.4, 0.7, 0.05), (3, 3, 0.75), 5), shell((0.4, 0.4, 1.8), (0, 0, 0.9), 6)]
+)
 def test_other_shapes_do_not(other):
     assert into(other, chair()) < 0.8
 
@@ -72,8 +84,10 @@ def test_pairs_fitted_together_are_as_those_fitted_alone():
 
 
 def test_search_that_ends_early_found_enough():
-    parts, wholes = [Surface(chair(seed=3)[::7]), Surface(shell((2, 2, 0.1), (0, 0, 1), 1))], \
-        [Surface(chair())] * 2
+    parts, wholes = (
+        [Surface(chair(seed=3)[::7]), Surface(shell((2, 2, 0.1), (0, 0, 1), 1))],
+        [Surface(chair())] * 2,
+    )
     full, early = fit_into(parts, wholes), fit_into(parts, wholes, 0.8)
     assert (early <= full).all()
     assert ((early >= 0.8) | (early == full)).all()

@@ -1,4 +1,5 @@
 """Where a visit looked past a point, in a room of one wall; patches of points by slow search."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -13,8 +14,10 @@ WALL = np.c_[np.full(Y.size, 3.0), Y, Z].astype(np.float32)
 PATH = np.c_[np.zeros(12), np.linspace(1, 3, 12), np.full(12, 1.4)].astype(np.float32)
 
 
-@pytest.mark.parametrize(('x', 'is_past'), [
-    (1.0, True), (3 - 2 * PASSED, True), (3 - PASSED / 2, False), (3.0, False), (3.4, False)])
+@pytest.mark.parametrize(
+    ('x', 'is_past'),
+    [(1.0, True), (3 - 2 * PASSED, True), (3 - PASSED / 2, False), (3.0, False), (3.4, False)],
+)
 def test_position_looks_past_what_is_clearly_before_the_wall(x, is_past):
     past, in_reach = DepthMap(PATH[5], WALL).passes(np.array([[x, 2.0, 1.2]]))
     assert in_reach.tolist() == [True]

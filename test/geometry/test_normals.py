@@ -1,4 +1,5 @@
 """Estimated normals on surfaces whose normals are known."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -13,8 +14,9 @@ def test_tilted_plane_points_to_the_sensor():
     xyz = uv[:, :1] * a + uv[:, 1:] * np.cross(normal, a)
     for side in (1, -1):
         path = np.float32([5 * side * normal])
-        np.testing.assert_allclose(estimate_normals(xyz, sensor_path=path),
-                                   np.tile(side * normal, (2000, 1)), atol=1e-5)
+        np.testing.assert_allclose(
+            estimate_normals(xyz, sensor_path=path), np.tile(side * normal, (2000, 1)), atol=1e-5
+        )
 
 
 def test_sphere_from_inside_and_without_a_path_floor_and_ceiling_face_the_room():

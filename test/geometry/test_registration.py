@@ -1,4 +1,5 @@
 """Registration of furniture-like point sets whose motion is known."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -18,13 +19,18 @@ def slab(size, center, seed: int) -> np.ndarray:
 
 def chair(seed: int = 0) -> np.ndarray:
     """Return a seat, a backrest and an armrest on one side: no symmetry."""
-    return np.concatenate([slab((0.45, 0.45, 0.03), (0, 0, 0.45), seed),
-                           slab((0.03, 0.45, 0.45), (-0.21, 0, 0.7), seed + 1),
-                           slab((0.3, 0.03, 0.2), (0, 0.21, 0.58), seed + 2)])
+    return np.concatenate(
+        [
+            slab((0.45, 0.45, 0.03), (0, 0, 0.45), seed),
+            slab((0.03, 0.45, 0.45), (-0.21, 0, 0.7), seed + 1),
+            slab((0.3, 0.03, 0.2), (0, 0.21, 0.58), seed + 2),
+        ]
+    )
 
 
-@pytest.mark.parametrize(('n', 'limit'), [(5, 7), (7, 7), (1000, 1), (1000, 2), (3001, 150),
-                                          (100_003, 2000)])
+@pytest.mark.parametrize(
+    ('n', 'limit'), [(5, 7), (7, 7), (1000, 1), (1000, 2), (3001, 150), (100_003, 2000)]
+)
 def test_positions_are_spread_evenly_from_end_to_end(n, limit):
     whole = np.linspace(0, n - 1, limit).astype(int) if n > limit else np.arange(n)
     assert np.array_equal(evenly(n, limit), whole)
@@ -42,7 +48,7 @@ def test_register_finds_the_motion(degrees):
     rng = np.random.default_rng(abs(degrees))
     motion = upright(np.radians(degrees), (1.3, -0.7, 0.02))
     before = chair() + (2, 1, 0)
-    after = transform(motion, chair(seed=10) + (2, 1, 0))     # the same surface, other points
+    after = transform(motion, chair(seed=10) + (2, 1, 0))  # the same surface, other points
     after = after + rng.normal(0, 0.004, after.shape)
     found = register(before, after)
     assert size_of(found.after_T_before @ invert(motion), after.mean(0))[0] < 0.02
@@ -94,9 +100,12 @@ def test_without_texture_in_common_the_lesser_turn_is_taken(textures):
     motion = upright(np.radians(130), (0.8, -0.4, 0))
     before, here = tabletop(0), tabletop(10)
     rng = np.random.default_rng(0)
-    made = {None: lambda xyz: None, 'unknown': lambda xyz: np.full(len(xyz), np.nan),
-            'plain': lambda xyz: np.zeros(len(xyz)),
-            'of another thing': lambda xyz: rng.normal(0, 0.1, len(xyz))}[textures]
+    made = {
+        None: lambda xyz: None,
+        'unknown': lambda xyz: np.full(len(xyz), np.nan),
+        'plain': lambda xyz: np.zeros(len(xyz)),
+        'of another thing': lambda xyz: rng.normal(0, 0.1, len(xyz)),
+    }[textures]
     both = None if textures is None else (made(before), made(here))
     found = register(before, transform(motion, here), both)
     assert np.degrees(yaw_of(found.after_T_before)) == pytest.approx(-50, abs=5)

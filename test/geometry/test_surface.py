@@ -1,4 +1,5 @@
 """Nearest points by comparing all pairs, one question or many: as a search tree finds them."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -28,20 +29,25 @@ def test_share_is_that_of_a_tree_wherever_the_thing_is(away):
     surface = Surface((rng.uniform(0, 1, (500, 3)) + away).astype(np.float32))
     points = (rng.uniform(0, 1.3, (400, 3)) + away).astype(np.float32)
     assert surface.share_of(points, 0.1) == pytest.approx(
-        share_near(surface.tree, points, 0.1), abs=1 / 400)
+        share_near(surface.tree, points, 0.1), abs=1 / 400
+    )
     assert surface.share_of(points[:0], 0.1) == 0
 
 
 @pytest.mark.parametrize('away', [0.0, 80.0])
 def test_many_shares_are_those_asked_one_by_one(away):
     rng = np.random.default_rng(4)
-    surfaces = [Surface((rng.uniform(0, 2, (size, 3)) + away).astype(np.float32))
-                for size in (1, 7000, 300, 40)]
-    asked = [(rng.uniform(-0.2, 2.2, (count, 3)) + away).astype(np.float32)
-             for count in (50, 120, 0, 3)]
+    surfaces = [
+        Surface((rng.uniform(0, 2, (size, 3)) + away).astype(np.float32))
+        for size in (1, 7000, 300, 40)
+    ]
+    asked = [
+        (rng.uniform(-0.2, 2.2, (count, 3)) + away).astype(np.float32) for count in (50, 120, 0, 3)
+    ]
     assert shares_near(asked, surfaces, 0.2) == pytest.approx(
         [share_near(surface.tree, points, 0.2) for surface, points in zip(surfaces, asked)],
-        abs=1 / 100)
+        abs=1 / 100,
+    )
     assert shares_near([], [], 0.2).shape == (0,)
 
 

@@ -1,4 +1,5 @@
 """Evidence of absence in a room whose geometry is known exactly."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -12,16 +13,22 @@ STEP = 0.025
 
 def plane(x, y, z) -> np.ndarray:
     """Return points of an axis-parallel patch; each argument is a number or a (low, high)."""
-    axes = [np.arange(*v, STEP) if isinstance(v, tuple) else np.array([float(v)])
-            for v in (x, y, z)]
+    axes = [
+        np.arange(*v, STEP) if isinstance(v, tuple) else np.array([float(v)]) for v in (x, y, z)
+    ]
     return np.stack(np.meshgrid(*axes), -1).reshape(-1, 3).astype(np.float32)
 
 
 FLOOR = plane((0, 4), (0, 4), 0)
 WALL = plane((0, 4), 4, (0, 2.5))
 CABINET = np.concatenate([plane((1, 2), 3.5, (0.03, 1)), plane((1, 2), (3.5, 4), 1)])
-TABLE = np.concatenate([plane((1, 2.4), (1, 1.8), 0.75), plane((1, 1.05), 1, (0.03, 0.75)),
-                        plane((2.35, 2.4), 1.8, (0.03, 0.75))])
+TABLE = np.concatenate(
+    [
+        plane((1, 2.4), (1, 1.8), 0.75),
+        plane((1, 1.05), 1, (0.03, 0.75)),
+        plane((2.35, 2.4), 1.8, (0.03, 0.75)),
+    ]
+)
 PICTURE = plane((2, 2.8), 3.97, (1.2, 1.8))
 
 
@@ -50,7 +57,7 @@ def test_where_nothing_was_scanned_nothing_is_known(thing):
 
 def test_bare_wall_where_a_picture_hung_is_seen():
     gone = look_at(Cloud(np.concatenate([FLOOR, WALL])), PICTURE, fit_box(PICTURE))
-    assert gone.observed > 0.9     # whose surface it is, its color must tell
+    assert gone.observed > 0.9  # whose surface it is, its color must tell
     unseen = look_at(Cloud(FLOOR), PICTURE, fit_box(PICTURE))
     assert unseen.place is Place.UNSEEN
 

@@ -1,4 +1,5 @@
 """The absolute voxel grid against a dictionary of cells."""
+
 from __future__ import annotations
 
 from hypothesis import given, settings
@@ -11,9 +12,12 @@ from rescene4d_ros.geometry.voxels import voxelize
 
 
 @settings(max_examples=60)
-@given(xyz=arrays(np.float32, st.tuples(st.integers(0, 40), st.just(3)),
-                  elements=st.floats(-3, 3, width=32)),
-       size=st.sampled_from([0.02, 0.25, 1.0]))
+@given(
+    xyz=arrays(
+        np.float32, st.tuples(st.integers(0, 40), st.just(3)), elements=st.floats(-3, 3, width=32)
+    ),
+    size=st.sampled_from([0.02, 0.25, 1.0]),
+)
 def test_equals_brute_force(xyz, size):
     coords, inverse, first = voxelize(xyz, size)
     cells = [tuple(c) for c in np.floor(xyz.astype(np.float64) / size).astype(int)]

@@ -1,11 +1,14 @@
 """Features kept in files: a new process takes them from there, to the last bit."""
+
 from dataclasses import replace
 
 import numpy as np
 import pytest
-from rescene4d_ros.inference import InferenceConfig, save_weights, Segmenter, WeightsInfo
-from rescene4d_ros.memory.derived import DerivedFiles
-from rescene4d_ros.models import ReScene4D
+from rescene4d_ros.inference.config import InferenceConfig
+from rescene4d_ros.inference.segmenter import Segmenter
+from rescene4d_ros.inference.weights import save_weights, WeightsInfo
+from rescene4d_ros.memory.files.derived_cache import DerivedFiles
+from rescene4d_ros.models.segmenter import ReScene4D
 from rescene4d_ros.structures import Scan
 import torch
 
@@ -21,10 +24,18 @@ def config(request, model, tmp_path):
         'official': {'compat': 'official'},
         'late': {'backbone': 'ptv3-tiny', 'temporal_serialization': 'late'},
     }.get(request.param, {'backbone': request.param})
-    save_weights(tmp_path / 'other.safetensors',
-                 ReScene4D(replace(model.config, **changes)), WeightsInfo(('a', 'b', 'c')))
-    return InferenceConfig(weights=str(tmp_path / 'other.safetensors'), device='cpu',
-                           torch_threads=1, score_threshold=0.0, cache_files=2)
+    save_weights(
+        tmp_path / 'other.safetensors',
+        ReScene4D(replace(model.config, **changes)),
+        WeightsInfo(('a', 'b', 'c')),
+    )
+    return InferenceConfig(
+        weights=str(tmp_path / 'other.safetensors'),
+        device='cpu',
+        torch_threads=1,
+        score_threshold=0.0,
+        cache_files=2,
+    )
 
 
 def started(config, folder):
@@ -84,5 +95,5 @@ def test_nothing_is_kept_where_it_is_not_wanted(config, scans, tmp_path):
     segmenter.predict(scans, KEYS)
     segmenter.keep_features(None)
     segmenter.predict(scans[:1], ['tuesday.npz'])
-    started(config, tmp_path / 'kept').predict(scans)         # without names
+    started(config, tmp_path / 'kept').predict(scans)  # without names
     assert not (tmp_path / 'kept').exists()

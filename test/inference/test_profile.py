@@ -1,7 +1,8 @@
 """Costs per stage: which stages a way to segment enters, and memory of cached visits."""
+
 from itertools import count
 
-from rescene4d_ros.inference import InferenceConfig
+from rescene4d_ros.inference.config import InferenceConfig
 from rescene4d_ros.inference.profile import peak_memory, stage_costs, Stopwatch
 from rescene4d_ros.inference.segmenter import STAGES
 

@@ -1,17 +1,14 @@
 """The segmenter on real clouds: kept features, determinism, empty visits, errors."""
+
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from rescene4d_ros.errors import WeightsError
-from rescene4d_ros.inference import (
-    InferenceConfig,
-    save_weights,
-    Segmenter,
-    weights_hash,
-    WeightsInfo,
-)
-from rescene4d_ros.models import ReScene4D
+from rescene4d_ros.inference.config import InferenceConfig
+from rescene4d_ros.inference.segmenter import Segmenter
+from rescene4d_ros.inference.weights import save_weights, weights_hash, WeightsInfo
+from rescene4d_ros.models.segmenter import ReScene4D
 from rescene4d_ros.structures import Scan
 
 EMPTY = Scan(np.zeros((0, 3), np.float32), 0)
@@ -20,8 +17,9 @@ EMPTY = Scan(np.zeros((0, 3), np.float32), 0)
 @pytest.fixture
 def config(weights):
     """Return settings under which an untrained network finds something."""
-    return InferenceConfig(weights=str(weights), device='cpu', torch_threads=1,
-                           score_threshold=0.0, cache_visits=2)
+    return InferenceConfig(
+        weights=str(weights), device='cpu', torch_threads=1, score_threshold=0.0, cache_visits=2
+    )
 
 
 def assert_equal(one, two):
@@ -39,14 +37,17 @@ def test_names_come_with_the_weights(config, weights):
     assert segmenter.weights_hash == weights_hash(weights)
 
 
-@pytest.mark.parametrize(('asked', 'compat', 'n_queries'), [
-    (30, 'corrected', 30), (0, 'corrected', 12), (30, 'official', 12)])
+@pytest.mark.parametrize(
+    ('asked', 'compat', 'n_queries'),
+    [(30, 'corrected', 30), (0, 'corrected', 12), (30, 'official', 12)],
+)
 def test_as_many_queries_as_asked_for(config, model, scans, tmp_path, asked, compat, n_queries):
     """Weights of 12 queries; published ones mean what they meant."""
     other = ReScene4D(replace(model.config, compat=compat))
     save_weights(tmp_path / 'other.safetensors', other, WeightsInfo(('chair', 'table', 'box')))
-    segmenter = Segmenter.load(replace(config, weights=str(tmp_path / 'other.safetensors'),
-                                       queries=asked))
+    segmenter = Segmenter.load(
+        replace(config, weights=str(tmp_path / 'other.safetensors'), queries=asked)
+    )
     assert len(segmenter.predict(scans).class_probs) == n_queries
 
 
@@ -66,12 +67,15 @@ def test_features_are_really_kept_and_the_oldest_go_first(config, scans):
     """A kept visit does not look at the points again; a forgotten one does."""
     segmenter = Segmenter.load(config)
     kept = segmenter.predict([scans[0]], keys=['a'])
-    assert_equal(segmenter.predict([EMPTY, scans[1]], keys=['a', 'b']),
-                 segmenter.predict(scans, keys=['a', 'b']))
+    assert_equal(
+        segmenter.predict([EMPTY, scans[1]], keys=['a', 'b']),
+        segmenter.predict(scans, keys=['a', 'b']),
+    )
     segmenter.predict([scans[1]], keys=['c'])  # 'a' is the oldest of three now
     other = segmenter.predict([scans[1]], keys=['a'])
-    assert len(other.superpoint[0]) != len(kept.superpoint[0]) or \
-        not np.array_equal(other.class_probs, kept.class_probs)
+    assert len(other.superpoint[0]) != len(kept.superpoint[0]) or not np.array_equal(
+        other.class_probs, kept.class_probs
+    )
 
 
 def test_features_computed_ahead_are_the_same(config, scans):

@@ -1,10 +1,11 @@
 """Weights files: what is written comes back, and what is wrong is said."""
+
 import json
 from pathlib import Path
 
 import pytest
 from rescene4d_ros.errors import WeightsError
-from rescene4d_ros.inference import load_weights, save_weights, weights_hash, WeightsInfo
+from rescene4d_ros.inference.weights import load_weights, save_weights, weights_hash, WeightsInfo
 from rescene4d_ros.superpoints import SuperpointConfig
 from safetensors.torch import load_file, save_file
 import torch
@@ -14,7 +15,7 @@ def header_of(path):
     """Return the metadata of a safetensors file."""
     raw = Path(path).read_bytes()
     size = int.from_bytes(raw[:8], 'little')
-    return json.loads(raw[8:8 + size])['__metadata__']
+    return json.loads(raw[8 : 8 + size])['__metadata__']
 
 
 def test_round_trip_is_exact_in_full_precision(model, tmp_path):
@@ -75,14 +76,17 @@ def test_pickle_is_refused_without_running_it(tmp_path, model):
         load_weights(tmp_path / 'w.pth')
 
 
-@pytest.mark.parametrize(('change', 'message'), [
-    ({'format': 'other'}, 'another origin|other.*origin'),
-    ({'schema': '99'}, 'expected schema 1'),
-    ({'model': '{"backbone": "huge"}'}, 'expected one of'),
-    ({'model': '{"width": 3}'}, 'unknown setting'),
-    ({'model': 'not json'}, 'header this version can read'),
-    ({'class_names': '["a"]'}, 'class names'),
-])
+@pytest.mark.parametrize(
+    ('change', 'message'),
+    [
+        ({'format': 'other'}, 'another origin|other.*origin'),
+        ({'schema': '99'}, 'expected schema 1'),
+        ({'model': '{"backbone": "huge"}'}, 'expected one of'),
+        ({'model': '{"width": 3}'}, 'unknown setting'),
+        ({'model': 'not json'}, 'header this version can read'),
+        ({'class_names': '["a"]'}, 'class names'),
+    ],
+)
 def test_header_that_does_not_fit(weights, change, message):
     save_file(load_file(weights), weights, header_of(weights) | change)
     with pytest.raises(WeightsError, match=message):
@@ -97,6 +101,9 @@ def test_tensors_that_do_not_fit_are_named(weights):
     save_file(tensors, weights, header)
     with pytest.raises(WeightsError) as error:
         load_weights(weights)
-    for part in ('missing decoder.norm.bias', 'unexpected decoder.spare',
-                 r'mask_features.bias (5,) instead of (32,)'):
+    for part in (
+        'missing decoder.norm.bias',
+        'unexpected decoder.spare',
+        r'mask_features.bias (5,) instead of (32,)',
+    ):
         assert part in str(error.value)

@@ -1,4 +1,5 @@
 """Matching and losses against loops written straight from their formulas."""
+
 from dataclasses import replace
 from itertools import permutations
 from types import SimpleNamespace
@@ -18,12 +19,18 @@ S, Q, G, K, L = 23, 6, 3, 4, 2
 def make_output(seed=0, n_sets=L + 1):
     """Return random predictions of T = 2 visits."""
     g = torch.Generator().manual_seed(seed)
+
     def draw(*shape):
         return torch.randn(*shape, generator=g, dtype=torch.float64, requires_grad=True)
-    return SimpleNamespace(class_logits=draw(n_sets, Q, K + 1), mask_logits=draw(n_sets, S, Q),
-                           superpoint_features=draw(S, 8),
-                           superpoint_logits=draw(S, K + 1), visit=torch.arange(S) // 12,
-                           seed=torch.arange(Q) * 3)
+
+    return SimpleNamespace(
+        class_logits=draw(n_sets, Q, K + 1),
+        mask_logits=draw(n_sets, S, Q),
+        superpoint_features=draw(S, 8),
+        superpoint_logits=draw(S, K + 1),
+        visit=torch.arange(S) // 12,
+        seed=torch.arange(Q) * 3,
+    )
 
 
 def make_targets(seed=1, classes=(2, 0, 1)):
@@ -41,7 +48,8 @@ def test_pairwise_bce_is_the_mean_over_superpoints():
     for q in range(Q):
         for i in range(G):
             bce = functional.binary_cross_entropy_with_logits(
-                logits[0, :, q], masks[i].double(), reduction='none')
+                logits[0, :, q], masks[i].double(), reduction='none'
+            )
             torch.testing.assert_close(pairs[0, q, i], (bce * weight).sum())
 
 
@@ -60,8 +68,7 @@ def test_match_finds_the_cheapest_assignment_of_all():
     sets, queries, instances = match(cost)
     for k in range(4):
         found = cost[k, queries[sets == k], instances[sets == k]].sum()
-        best = min(sum(cost[k, q, i] for i, q in enumerate(p))
-                   for p in permutations(range(5), 3))
+        best = min(sum(cost[k, q, i] for i, q in enumerate(p)) for p in permutations(range(5), 3))
         torch.testing.assert_close(found, best)
 
 
@@ -79,20 +86,28 @@ def test_unknown_class_costs_every_query_the_same():
 
 def cheapest(output, targets, config, k):
     """Return (query, instance, share) of the cheapest assignment of set k."""
+
     def cost(queries):
         return sum(
             -config.class_weight * output.class_logits[k, q].softmax(0)[targets.classes[i]]
-            + sum(weight * term for weight, term in zip(
-                (config.mask_weight, config.dice_weight), mask_terms(output, targets, k, q, i)))
-            for i, q in enumerate(queries))
+            + sum(
+                weight * term
+                for weight, term in zip(
+                    (config.mask_weight, config.dice_weight), mask_terms(output, targets, k, q, i)
+                )
+            )
+            for i, q in enumerate(queries)
+        )
+
     best = min(permutations(range(Q), G), key=cost)
     return [(q, i, 1 / G) for i, q in enumerate(best)]
 
 
 def started(output, targets):
     """Return (query, instance, share) of every query whose seed lies on an instance."""
-    pairs = [(q, i) for q, s in enumerate(output.seed.tolist()) for i in range(G)
-             if targets.masks[i, s]]
+    pairs = [
+        (q, i) for q, s in enumerate(output.seed.tolist()) for i in range(G) if targets.masks[i, s]
+    ]
     n_instances = len({i for _, i in pairs})
     return [(q, i, 1 / n_instances / sum(other == i for _, other in pairs)) for q, i in pairs]
 
@@ -101,16 +116,21 @@ def mask_terms(output, targets, k, q, i):
     """Return cross entropy and Dice loss of one query and one instance."""
     logits, truth = output.mask_logits[k, :, q], targets.masks[i].double()
     p = logits.sigmoid()
-    return (functional.binary_cross_entropy_with_logits(logits, truth),
-            1 - (2 * (p * truth).sum() + 1) / (p.sum() + truth.sum() + 1))
+    return (
+        functional.binary_cross_entropy_with_logits(logits, truth),
+        1 - (2 * (p * truth).sum() + 1) / (p.sum() + truth.sum() + 1),
+    )
 
 
 def naive_criterion(output, targets, config):
     """Return the terms, one set, pair and query at a time, without the contrastive one."""
     totals = {'class': 0, 'mask': 0, 'dice': 0}
     for k, logits in enumerate(output.class_logits):
-        pairs = (started(output, targets) if config.assignment == 'seed'
-                 else cheapest(output, targets, config, k))
+        pairs = (
+            started(output, targets)
+            if config.assignment == 'seed'
+            else cheapest(output, targets, config, k)
+        )
         wanted = torch.full((Q,), K)
         for q, i, share in pairs:
             wanted[q] = targets.classes[i]
@@ -137,8 +157,7 @@ def test_criterion_equals_the_loop_in_value_and_gradient(objective, assignment):
     naive = naive_criterion(theirs, targets, config)
     for name, value in naive.items():
         torch.testing.assert_close(losses[name], value, check_dtype=False)
-    weights = ({'class': 2, 'mask': 5, 'dice': 2, 'semantic': 4} if objective == 'weighted'
-               else {})
+    weights = {'class': 2, 'mask': 5, 'dice': 2, 'semantic': 4} if objective == 'weighted' else {}
     total = sum(weights.get(name, 1) * value for name, value in naive.items())
     torch.testing.assert_close(losses['total'], total, check_dtype=False)
     losses['total'].backward()
@@ -195,11 +214,14 @@ def test_superpoints_weighted_by_points_count_as_their_points():
     counts = torch.randint(1, 4, (S,), generator=torch.Generator().manual_seed(5))
     config = LossConfig(contrastive_weight=0.0, dice_weight=0.0, weight_by_points=True)
     merged = Criterion(config)(output, replace(targets, n_points=counts))
-    repeated = SimpleNamespace(**{**vars(output), 'mask_logits':
-                                  output.mask_logits.repeat_interleave(counts, dim=1),
-                                  'superpoint_logits':
-                                  output.superpoint_logits.repeat_interleave(counts, dim=0),
-                                  'seed': counts.cumsum(0)[output.seed] - 1})
+    repeated = SimpleNamespace(
+        **{
+            **vars(output),
+            'mask_logits': output.mask_logits.repeat_interleave(counts, dim=1),
+            'superpoint_logits': output.superpoint_logits.repeat_interleave(counts, dim=0),
+            'seed': counts.cumsum(0)[output.seed] - 1,
+        }
+    )
     spread = Targets(targets.masks.repeat_interleave(counts, dim=1), targets.classes)
     expected = Criterion(replace(config, weight_by_points=False))(repeated, spread)
     torch.testing.assert_close(merged['mask'], expected['mask'])
@@ -214,10 +236,12 @@ def naive_info_nce(features, masks, visit, cross_visit_weight):
         others = [j for j in range(len(z)) if j != i]
         positives = [j for j in others if (masks[:, i] & masks[:, j]).any()]
         if positives:
-            weight = torch.tensor([cross_visit_weight if visit[i] != visit[j] else 1.0
-                                   for j in positives])
-            terms.append(logits[i, others].logsumexp(0)
-                         - (logits[i, positives] + weight.log()).logsumexp(0))
+            weight = torch.tensor(
+                [cross_visit_weight if visit[i] != visit[j] else 1.0 for j in positives]
+            )
+            terms.append(
+                logits[i, others].logsumexp(0) - (logits[i, positives] + weight.log()).logsumexp(0)
+            )
     return torch.stack(terms).mean()
 
 
@@ -230,8 +254,9 @@ def test_contrastive_loss_equals_the_formula_in_value_and_gradient(cross_visit_w
     masks = make_targets().masks
     masks[2] |= masks[1] & (torch.rand(S, generator=g) < 0.5)  # a superpoint of two instances
     visit = torch.arange(S) // 12
-    value = contrastive_loss(ours, masks, visit, cross_visit_weight=cross_visit_weight,
-                             chunk=chunk)
+    value = contrastive_loss(
+        ours, masks, visit, cross_visit_weight=cross_visit_weight, chunk=chunk
+    )
     expected = naive_info_nce(theirs, masks, visit, cross_visit_weight)
     torch.testing.assert_close(value.double(), expected, rtol=1e-4, atol=1e-5)
     value.backward()

@@ -1,4 +1,5 @@
 """Small visits and facts, made without a segmenter; SQLite, and a PostgreSQL of the tests' own."""
+
 from __future__ import annotations
 
 from dataclasses import replace
@@ -13,9 +14,9 @@ import time
 
 import numpy as np
 import pytest
-from rescene4d_ros.memory.records import ObjectRecord, Observation, VisitFacts
 from rescene4d_ros.memory.store import SceneMemory
 from rescene4d_ros.structures import Box, Change, ChangeKind, ObjectState, Scan
+from rescene4d_ros.tracking.records import ObjectRecord, Observation, VisitFacts
 
 DAY = 86_400 * 10**9
 CLASSES = ('chair', 'table')
@@ -25,8 +26,10 @@ NEEDED = ('initdb', 'postgres', 'setpriv')
 
 def find_program(name: str) -> str | None:
     """Return the path of a program of PostgreSQL; Debian does not put the server's in PATH."""
-    debian = sorted(Path('/usr/lib/postgresql').glob(f'*/bin/{name}'),
-                    key=lambda path: int(path.parts[-3]) if path.parts[-3].isdigit() else 0)
+    debian = sorted(
+        Path('/usr/lib/postgresql').glob(f'*/bin/{name}'),
+        key=lambda path: int(path.parts[-3]) if path.parts[-3].isdigit() else 0,
+    )
     return str(debian[-1]) if debian else shutil.which(name)
 
 
@@ -52,9 +55,25 @@ class Server:
             self._as += [f'--reuid={person.pw_uid}', f'--regid={person.pw_gid}', '--clear-groups']
         self._data = self._folder / 'data'
         subprocess.run(
-            [*self._as, find_program('initdb'), '-D', self._data, '-U', USER, '-A', 'trust',
-             '-E', 'UTF8', '--locale=C', '--no-sync', '--no-instructions'],
-            check=True, stdout=subprocess.DEVNULL, cwd=self._folder)
+            [
+                *self._as,
+                find_program('initdb'),
+                '-D',
+                self._data,
+                '-U',
+                USER,
+                '-A',
+                'trust',
+                '-E',
+                'UTF8',
+                '--locale=C',
+                '--no-sync',
+                '--no-instructions',
+            ],
+            check=True,
+            stdout=subprocess.DEVNULL,
+            cwd=self._folder,
+        )
         self.url = f'postgresql://{USER}@/postgres?host={self._folder}'
         self._process: subprocess.Popen | None = None
         self.start()
@@ -67,9 +86,24 @@ class Server:
             assert time.monotonic() < deadline, self.log()
             with open(self._folder / 'log', 'a') as log:
                 self._process = subprocess.Popen(
-                    [*self._as, find_program('postgres'), '-D', self._data, '-k', self._folder,
-                     '-c', 'listen_addresses=', '-c', 'fsync=off', '-c', 'shared_buffers=16MB'],
-                    stdout=log, stderr=log, cwd=self._folder)
+                    [
+                        *self._as,
+                        find_program('postgres'),
+                        '-D',
+                        self._data,
+                        '-k',
+                        self._folder,
+                        '-c',
+                        'listen_addresses=',
+                        '-c',
+                        'fsync=off',
+                        '-c',
+                        'shared_buffers=16MB',
+                    ],
+                    stdout=log,
+                    stderr=log,
+                    cwd=self._folder,
+                )
             while self._process.poll() is None:
                 try:
                     self.connect().close()
@@ -80,8 +114,9 @@ class Server:
 
     def connect(self):
         """Return a connection beside those of the memory."""
-        return self._driver.connect(f'host={self._folder} user={USER} dbname=postgres',
-                               autocommit=True)
+        return self._driver.connect(
+            f'host={self._folder} user={USER} dbname=postgres', autocommit=True
+        )
 
     def log(self) -> str:
         """Return what it has said so far."""
@@ -98,7 +133,7 @@ class Server:
 
     def stop(self) -> None:
         """End it and remove all that is in its folder."""
-        self._process.send_signal(signal.SIGQUIT)       # at once: nothing in it is needed again
+        self._process.send_signal(signal.SIGQUIT)  # at once: nothing in it is needed again
         self._process.wait()
         shutil.rmtree(self._folder, ignore_errors=True)
 
@@ -115,6 +150,7 @@ def make_server():
     def make(folder: Path) -> Server:
         servers.append(Server(driver, folder))
         return servers[-1]
+
     yield make
     for server in servers:
         server.stop()
@@ -172,6 +208,7 @@ def open_memory(tmp_path, url):
         how = {'map_id': 'hall', 'frame_id': 'map', 'class_names': CLASSES, **how}
         opened.append(SceneMemory.open(path, **how))
         return opened[-1]
+
     yield open_it
     for memory in opened:
         memory.close()
@@ -180,39 +217,89 @@ def open_memory(tmp_path, url):
 @pytest.fixture
 def make_scan():
     """Return a function that makes the scan of a day, with every optional array."""
+
     def make(day: int, n: int = 300, name: str = '') -> Scan:
         rng = np.random.default_rng(day)
         xyz = rng.normal(size=(n, 3)).astype(np.float32)
-        return Scan(xyz, day * DAY, rng.integers(0, 256, (n, 3)).astype(np.uint8),
-                    (xyz / np.linalg.norm(xyz, axis=1, keepdims=True)).astype(np.float32),
-                    rng.normal(size=(4, 3)).astype(np.float32), name=name or f'day {day}')
+        return Scan(
+            xyz,
+            day * DAY,
+            rng.integers(0, 256, (n, 3)).astype(np.uint8),
+            (xyz / np.linalg.norm(xyz, axis=1, keepdims=True)).astype(np.float32),
+            rng.normal(size=(4, 3)).astype(np.float32),
+            name=name or f'day {day}',
+        )
+
     return make
 
 
 @pytest.fixture
 def make_facts():
     """Return a function that makes facts: all known objects seen again, and some births."""
+
     def make(memory: SceneMemory, visit, births: int = 1) -> VisitFacts:
         scan = memory.scan(visit.visit_id)
         rng = np.random.default_rng(visit.visit_id)
         next_id = memory.header.next_object_id
-        records = {i: replace(record, last_seen_ns=scan.stamp_ns)
-                   for i, record in memory.records.items()}
+        records = {
+            i: replace(record, last_seen_ns=scan.stamp_ns) for i, record in memory.records.items()
+        }
         for object_id in range(next_id, next_id + births):
             records[object_id] = ObjectRecord(
-                object_id, ObjectState.PRESENT, False, 0.5,
-                Box(tuple(rng.normal(size=3).tolist()), (0.5, 0.25, 0.1), -1.25), scan.stamp_ns,
-                scan.stamp_ns, None, 1, 0.75, 'new', np.array([0.25, 0.75], np.float32),
-                rng.normal(size=4).astype(np.float32), rng.normal(size=6).astype(np.float32),
-                rng.normal(size=(5, 3)).astype(np.float32))
+                object_id,
+                ObjectState.PRESENT,
+                False,
+                0.5,
+                Box(tuple(rng.normal(size=3).tolist()), (0.5, 0.25, 0.1), -1.25),
+                scan.stamp_ns,
+                scan.stamp_ns,
+                None,
+                1,
+                0.75,
+                'new',
+                np.array([0.25, 0.75], np.float32),
+                rng.normal(size=4).astype(np.float32),
+                rng.normal(size=6).astype(np.float32),
+                rng.normal(size=(5, 3)).astype(np.float32),
+            )
         labels = np.resize([0, *records], len(scan)).astype(np.int64)
-        seen = {i: Observation(np.flatnonzero(labels == i), record.xyz, record.box,
-                               record.class_probs, record.score, record.feature, record.color, {})
-                for i, record in records.items()}
+        seen = {
+            i: Observation(
+                np.flatnonzero(labels == i),
+                record.xyz,
+                record.box,
+                record.class_probs,
+                record.score,
+                record.feature,
+                record.color,
+                {},
+            )
+            for i, record in records.items()
+        }
         changes = tuple(
-            Change(ChangeKind.MOVED, i, 'table', 0.5, visit.visit_id, record.box, record.box,
-                   np.linalg.qr(rng.normal(size=(4, 4)))[0], None, scan.stamp_ns)
-            for i, record in records.items() if i < next_id)
-        return VisitFacts(visit, seen, dict.fromkeys(records, 'test'),
-                          dict.fromkeys(records, ObjectState.PRESENT), changes, labels, records)
+            Change(
+                ChangeKind.MOVED,
+                i,
+                'table',
+                0.5,
+                visit.visit_id,
+                record.box,
+                record.box,
+                np.linalg.qr(rng.normal(size=(4, 4)))[0],
+                None,
+                scan.stamp_ns,
+            )
+            for i, record in records.items()
+            if i < next_id
+        )
+        return VisitFacts(
+            visit,
+            seen,
+            dict.fromkeys(records, 'test'),
+            dict.fromkeys(records, ObjectState.PRESENT),
+            changes,
+            labels,
+            records,
+        )
+
     return make

@@ -1,23 +1,25 @@
 """What is new, and what only was not looked at before."""
+
 from __future__ import annotations
 
 import numpy as np
 import pytest
 from rescene4d_ros.geometry.visibility import Place
-from rescene4d_ros.memory.changes import ChangeConfig, judge
-from rescene4d_ros.memory.confidence import shipped_model
-from rescene4d_ros.memory.motion import MotionConfig
-from rescene4d_ros.memory.observations import make_observation
-from rescene4d_ros.memory.places import VisitView, was_looked_at
 from rescene4d_ros.structures import ChangeKind, ObjectState, Scan, VisitInfo, VisitStatus
+from rescene4d_ros.tracking.changes.change_confidence import shipped_model
+from rescene4d_ros.tracking.changes.change_detection import ChangeConfig, judge
+from rescene4d_ros.tracking.changes.motion import MotionConfig
+from rescene4d_ros.tracking.observations import make_observation
+from rescene4d_ros.tracking.visit_view import VisitView, was_looked_at
 
 DAY = 86_400 * 10**9
 
 
 def grid(x, y, z) -> np.ndarray:
     """Return points of an axis-parallel patch, 3 cm apart."""
-    axes = [np.arange(*v, 0.03) if isinstance(v, tuple) else np.array([float(v)])
-            for v in (x, y, z)]
+    axes = [
+        np.arange(*v, 0.03) if isinstance(v, tuple) else np.array([float(v)]) for v in (x, y, z)
+    ]
     return np.stack(np.meshgrid(*axes), -1).reshape(-1, 3).astype(np.float32)
 
 
@@ -31,9 +33,19 @@ def test_new_only_where_the_place_was_seen_empty(floor_until, kinds):
     points = np.arange(len(after) - len(BOX), len(after))
     seen = make_observation(after, points, np.ones(1), 0.9, np.zeros(0), {}, None)
     visit = VisitInfo(2, after.stamp_ns, VisitStatus.DONE, 'second', len(after))
-    verdict = judge(visit, {}, {1: seen}, {}, {}, VisitView(after),
-                    [VisitView(before, np.zeros(len(before), np.int64))], ('box',),
-                    MotionConfig(), ChangeConfig(), shipped_model())
+    verdict = judge(
+        visit,
+        {},
+        {1: seen},
+        {},
+        {},
+        VisitView(after),
+        [VisitView(before, np.zeros(len(before), np.int64))],
+        ('box',),
+        MotionConfig(),
+        ChangeConfig(),
+        shipped_model(),
+    )
     assert [c.kind for c in verdict.changes] == kinds
     assert verdict.states == {1: ObjectState.PRESENT}
 
@@ -46,9 +58,19 @@ def test_what_is_not_stated_is_there_all_the_same(sure, kinds):
     points = np.arange(len(after) - len(BOX), len(after))
     seen = make_observation(after, points, np.ones(1), 0.9, np.zeros(0), {}, None)
     visit = VisitInfo(2, after.stamp_ns, VisitStatus.DONE, 'second', len(after))
-    verdict = judge(visit, {}, {1: seen}, {}, {}, VisitView(after),
-                    [VisitView(before, np.zeros(len(before), np.int64))], ('box',),
-                    MotionConfig(), ChangeConfig(min_confidence=0.4), lambda evidence: sure)
+    verdict = judge(
+        visit,
+        {},
+        {1: seen},
+        {},
+        {},
+        VisitView(after),
+        [VisitView(before, np.zeros(len(before), np.int64))],
+        ('box',),
+        MotionConfig(),
+        ChangeConfig(min_confidence=0.4),
+        lambda evidence: sure,
+    )
     assert [(c.kind, c.confidence) for c in verdict.changes] == [(k, sure) for k in kinds]
     assert verdict.states == {1: ObjectState.PRESENT}
 
@@ -56,8 +78,9 @@ def test_what_is_not_stated_is_there_all_the_same(sure, kinds):
 def test_place_is_looked_up_once_for_each_thing():
     scan = Scan(np.concatenate([grid((0, 4), (0, 3), 0), BOX]), DAY)
     points = np.arange(len(scan) - len(BOX), len(scan))
-    seen, other = (make_observation(scan, points, np.ones(1), 0.9, np.zeros(0), {}, None)
-                   for _ in range(2))
+    seen, other = (
+        make_observation(scan, points, np.ones(1), 0.9, np.zeros(0), {}, None) for _ in range(2)
+    )
     view = VisitView(Scan(grid((0, 4), (0, 3), 0), DAY))
     assert was_looked_at(seen, [view])
     assert view.was_there(seen) is view.look(seen)

@@ -1,4 +1,5 @@
 """Who is who: rules that hold whatever the weights of the evidence are."""
+
 from __future__ import annotations
 
 from dataclasses import replace
@@ -8,11 +9,11 @@ import numpy as np
 import pytest
 from rescene4d_ros.geometry.boxes import fit_box
 from rescene4d_ros.geometry.visibility import Place, PlaceEvidence
-from rescene4d_ros.memory.association import associate, AssociationConfig
-from rescene4d_ros.memory.lookalikes import find_alternatives, loss_of_others
-from rescene4d_ros.memory.records import ObjectRecord, Observation
-from rescene4d_ros.memory.scoring import OTHER_ROOMS, usual_color, USUAL_OBJECTS
 from rescene4d_ros.structures import ObjectState
+from rescene4d_ros.tracking.association.ambiguity import find_alternatives, loss_of_others
+from rescene4d_ros.tracking.association.association import associate, AssociationConfig
+from rescene4d_ros.tracking.association.pair_scores import OTHER_ROOMS, usual_color, USUAL_OBJECTS
+from rescene4d_ros.tracking.records import ObjectRecord, Observation
 from scipy.optimize import linear_sum_assignment
 
 CHAIR, TABLE = np.eye(2, dtype=np.float32)
@@ -36,16 +37,34 @@ def seen(xyz, kind=CHAIR, color=RED, votes=None) -> Observation:
 
 def known(number, xyz, kind=CHAIR, color=RED, is_gone=False) -> ObjectRecord:
     """Return a remembered object."""
-    return ObjectRecord(number, ObjectState.PRESENT, is_gone, 0.9, fit_box(xyz), 1, 1, None, 1,
-                        0.0, '', kind, kind, color, xyz)
+    return ObjectRecord(
+        number,
+        ObjectState.PRESENT,
+        is_gone,
+        0.9,
+        fit_box(xyz),
+        1,
+        1,
+        None,
+        1,
+        0.0,
+        '',
+        kind,
+        kind,
+        color,
+        xyz,
+    )
 
 
 def link(observations, records, places=None, **how):
     """Associate; places not given were seen empty."""
     records = {record.object_id: record for record in records}
-    found = {i: PlaceEvidence((places or {}).get(i, Place.SEEN_EMPTY), 0.0, 1.0,
-                              np.ones(len(record.xyz), dtype=bool))
-             for i, record in records.items()}
+    found = {
+        i: PlaceEvidence(
+            (places or {}).get(i, Place.SEEN_EMPTY), 0.0, 1.0, np.ones(len(record.xyz), dtype=bool)
+        )
+        for i, record in records.items()
+    }
     return associate(observations, records, found, CONFIG, **how)
 
 
@@ -72,8 +91,10 @@ def test_moved_object_is_known_by_its_looks():
     assert 'm from its old place' in result.reasons[7]
 
 
-@pytest.mark.parametrize('other', [
-    {'color': BLUE}, {'xyz': shape((1.6, 0.4, 0.4), at=(3, 1))}, {'kind': TABLE, 'color': BLUE}])
+@pytest.mark.parametrize(
+    'other',
+    [{'color': BLUE}, {'xyz': shape((1.6, 0.4, 0.4), at=(3, 1))}, {'kind': TABLE, 'color': BLUE}],
+)
 def test_what_looks_different_elsewhere_is_new(other):
     result = link([seen(**{'xyz': shape(at=(3, 1), seed=1), **other})], [known(7, shape())])
     assert result.births == (0,)
@@ -88,8 +109,10 @@ def test_of_twins_the_one_that_stands_still_keeps_its_id():
 
 
 def test_shared_query_decides_between_lookalikes_that_both_moved():
-    observations = [seen(shape(at=(4, 4), seed=1), votes={1: 0.9}),
-                    seen(shape(at=(4, 0), seed=2), votes={2: 0.9})]
+    observations = [
+        seen(shape(at=(4, 4), seed=1), votes={1: 0.9}),
+        seen(shape(at=(4, 0), seed=2), votes={2: 0.9}),
+    ]
     records = [known(1, shape(at=(0, 1))), known(2, shape(at=(0, 3)))]
     for order in permutations(range(2)):
         result = link([observations[k] for k in order], records)
@@ -115,14 +138,22 @@ def test_one_object_per_observation_and_one_observation_per_object():
 @pytest.mark.parametrize('was_seen', [True, False])
 def test_lookalike_in_a_room_never_entered_is_another_thing(old, was_seen):
     """Unless somebody looked at the old place, or at the new one before: then it moved."""
-    result = link([seen(shape(at=(3, 1), seed=1))], [known(7, shape())], {7: old},
-                  was_seen=lambda _: was_seen)
+    result = link(
+        [seen(shape(at=(3, 1), seed=1))],
+        [known(7, shape())],
+        {7: old},
+        was_seen=lambda _: was_seen,
+    )
     assert result.births == (() if was_seen or old is Place.SEEN_EMPTY else (0,))
 
 
 def test_what_moved_a_little_in_an_unseen_corner_is_the_same():
-    result = link([seen(shape(at=(0.7, 0), seed=1))], [known(7, shape())], {7: Place.UNSEEN},
-                  was_seen=lambda _: False)
+    result = link(
+        [seen(shape(at=(0.7, 0), seed=1))],
+        [known(7, shape())],
+        {7: Place.UNSEEN},
+        was_seen=lambda _: False,
+    )
     assert result.links == {0: 7}
 
 
@@ -156,13 +187,18 @@ def test_confidence_is_that_of_all_choices():
 
 def odds_of_a_move_among(n: int) -> float:
     """Return how likely a plain chair is to have moved, not to be new, among n others."""
+
     def plain(side):
         return replace(side, color=np.zeros(0, np.float32), feature=np.zeros(0, np.float32))
+
     slabs = [shape((3, 2, 0.1), at=(10 * k, 10), seed=k) for k in range(n)]
-    result = link([plain(seen(shape(at=(1, 1), seed=1, n=3000))),
-                   *(plain(seen(xyz)) for xyz in slabs)],
-                  [plain(known(7, shape(n=3000))),
-                   *(plain(known(k + 20, xyz)) for k, xyz in enumerate(slabs))])
+    result = link(
+        [plain(seen(shape(at=(1, 1), seed=1, n=3000))), *(plain(seen(xyz)) for xyz in slabs)],
+        [
+            plain(known(7, shape(n=3000))),
+            *(plain(known(k + 20, xyz)) for k, xyz in enumerate(slabs)),
+        ],
+    )
     assert result.links == {0: 7, **{k + 1: k + 20 for k in range(n)}}
     return result.confidence[7] / (1 - result.confidence[7])
 
@@ -177,10 +213,17 @@ def test_twice_as_many_objects_make_a_move_half_as_likely():
 def test_color_that_the_room_is_full_of_tells_nothing_apart():
     def among(color):
         slabs = [shape((3, 2, 0.1), at=(10 * k, 10), seed=k) for k in range(60)]
-        return link([seen(shape((0.5, 0.5, 0.8), at=(3, 1), seed=1)),
-                     *(seen(xyz, TABLE, color) for xyz in slabs)],
-                    [known(7, shape()),
-                     *(known(k + 20, xyz, TABLE, color) for k, xyz in enumerate(slabs))])
+        return link(
+            [
+                seen(shape((0.5, 0.5, 0.8), at=(3, 1), seed=1)),
+                *(seen(xyz, TABLE, color) for xyz in slabs),
+            ],
+            [
+                known(7, shape()),
+                *(known(k + 20, xyz, TABLE, color) for k, xyz in enumerate(slabs)),
+            ],
+        )
+
     assert among(BLUE).links[0] == 7
     assert among(RED).births == (0,)
 
@@ -202,8 +245,9 @@ def test_piece_of_a_split_mask_is_part_of_its_object():
 
 
 def test_features_and_colors_that_are_missing_are_no_evidence():
-    bare = replace(seen(shape(seed=1)), feature=np.zeros(0, np.float32),
-                   color=np.zeros(0, np.float32))
+    bare = replace(
+        seen(shape(seed=1)), feature=np.zeros(0, np.float32), color=np.zeros(0, np.float32)
+    )
     assert link([bare], [known(7, shape())]).links == {0: 7}
 
 
@@ -216,23 +260,32 @@ def test_twins_that_both_moved_are_ambiguous_with_each_other():
 
 
 def test_twin_that_is_missing_is_an_alternative_of_the_one_that_is_seen():
-    result = link([seen(shape(at=(2, 2), seed=1))],
-                  [known(3, shape()), known(8, shape(at=(4, 4)))])
+    result = link(
+        [seen(shape(at=(2, 2), seed=1))], [known(3, shape()), known(8, shape(at=(4, 4)))]
+    )
     (given,) = result.links.values()
     assert result.alternatives == {given: (11 - given,)}
 
 
-@pytest.mark.parametrize('told', [
-    {'votes': ({1: 0.9}, {2: 0.9})},                                # the network knows them apart
-    {'color': (RED, BLUE)},                                         # so does their color
-    {'at': ((0, 0), (4, 4))}])                                      # only one of them has moved
+@pytest.mark.parametrize(
+    'told',
+    [
+        {'votes': ({1: 0.9}, {2: 0.9})},  # the network knows them apart
+        {'color': (RED, BLUE)},  # so does their color
+        {'at': ((0, 0), (4, 4))},
+    ],
+)  # only one of them has moved
 def test_what_can_be_told_apart_is_not_ambiguous(told):
     spots, colors = told.get('at', ((2, 4), (4, 2))), told.get('color', (RED, RED))
     votes = told.get('votes', ({}, {}))
-    observations = [seen(shape(at=at, seed=k), color=color, votes=vote)
-                    for k, (at, color, vote) in enumerate(zip(spots, colors, votes))]
-    result = link(observations, [known(1, shape(), color=colors[0]),
-                                 known(2, shape(at=(4, 0)), color=colors[1])])
+    observations = [
+        seen(shape(at=at, seed=k), color=color, votes=vote)
+        for k, (at, color, vote) in enumerate(zip(spots, colors, votes))
+    ]
+    result = link(
+        observations,
+        [known(1, shape(), color=colors[0]), known(2, shape(at=(4, 0)), color=colors[1])],
+    )
     assert result.links == {0: 1, 1: 2}
     assert result.alternatives == {}
 
@@ -245,8 +298,10 @@ def test_three_twins_rearranged_name_both_others():
 
 
 def test_thing_of_another_size_is_no_alternative():
-    observations = [seen(shape(at=(4, 4), seed=1)),
-                    seen(shape((1.6, 0.4, 0.4), at=(0, 4), seed=2))]
+    observations = [
+        seen(shape(at=(4, 4), seed=1)),
+        seen(shape((1.6, 0.4, 0.4), at=(0, 4), seed=2)),
+    ]
     result = link(observations, [known(1, shape()), known(2, shape((1.6, 0.4, 0.4), (4, 0)))])
     assert result.links == {0: 1, 1: 2}
     assert result.alternatives == {}
@@ -260,8 +315,14 @@ def slow_alternatives(score, chosen, n_objects, birth, margin):
         for pair in enumerate(columns):
             totals[pair] = max(totals.get(pair, -np.inf), total)
     best = max(totals.values())
-    found = {m: tuple(k for k in range(n_objects) if k != o and score[m, k] >= birth - margin
-                      and best - totals[m, k] <= margin) for m, o in chosen.items()}
+    found = {
+        m: tuple(
+            k
+            for k in range(n_objects)
+            if k != o and score[m, k] >= birth - margin and best - totals[m, k] <= margin
+        )
+        for m, o in chosen.items()
+    }
     return {m: others for m, others in found.items() if others}
 
 
@@ -275,7 +336,8 @@ def test_alternatives_are_those_of_all_assignments(seed):
     chosen = {int(r): int(c) for r, c in zip(rows, columns) if c < o}
     loss = loss_of_others(score, chosen, o)
     assert find_alternatives(score, loss, chosen, o, 0.0, 1.0) == slow_alternatives(
-        score, chosen, o, 0.0, 1.0)
+        score, chosen, o, 0.0, 1.0
+    )
 
 
 @pytest.mark.parametrize('seed', range(8))

@@ -1,4 +1,5 @@
 """Confidences of changes: the model by hand, what speaks for a change, the file of weights."""
+
 from dataclasses import replace
 from itertools import pairwise
 import math
@@ -8,7 +9,8 @@ import pytest
 from rescene4d_ros.errors import ConfigError
 from rescene4d_ros.geometry.cloud import Cloud
 from rescene4d_ros.geometry.visibility import Place, PlaceEvidence
-from rescene4d_ros.memory.confidence import (
+from rescene4d_ros.structures import ChangeKind, ObjectState, Scan
+from rescene4d_ros.tracking.changes.change_confidence import (
     ChangeEvidence,
     ConfidenceModel,
     evidence_of_arrival,
@@ -20,20 +22,33 @@ from rescene4d_ros.memory.confidence import (
     TERMS,
     write_model,
 )
-from rescene4d_ros.memory.folding import remember
-from rescene4d_ros.memory.observations import make_observation
-from rescene4d_ros.structures import ChangeKind, ObjectState, Scan
+from rescene4d_ros.tracking.observations import make_observation
+from rescene4d_ros.tracking.record_update import remember
 
 DAY = 86_400 * 10**9
-FULL = {'shown': 1.0, 'link': 1.0, 'score': 1.0, 'occupied': 0.0, 'overlap': 0.2,
-        'agreement': 1.0, 'points': 3.0, 'unlike': 0.1}
+FULL = {
+    'shown': 1.0,
+    'link': 1.0,
+    'score': 1.0,
+    'occupied': 0.0,
+    'overlap': 0.2,
+    'agreement': 1.0,
+    'points': 3.0,
+    'unlike': 0.1,
+}
 
 
 def flat_weights(**named):
     """Return weights of all kinds: those named, else 0."""
-    return ConfidenceModel({kind: {'bias': named.get('bias', 0.0),
-                                   **{name: named.get(name, 0.0) for name in terms}}
-                            for kind, terms in TERMS.items()})
+    return ConfidenceModel(
+        {
+            kind: {
+                'bias': named.get('bias', 0.0),
+                **{name: named.get(name, 0.0) for name in terms},
+            }
+            for kind, terms in TERMS.items()
+        }
+    )
 
 
 def seen_box(low, size, score=0.9, step=0.03):
@@ -42,8 +57,9 @@ def seen_box(low, size, score=0.9, step=0.03):
     grid = np.stack(np.meshgrid(*axes, indexing='ij'), -1).reshape(-1, 3)
     high = np.array([axis[-1] for axis in axes])
     xyz = grid[((grid == np.array(low)) | (grid == high)).any(1)].astype(np.float32)
-    return make_observation(Scan(xyz, DAY), np.arange(len(xyz)), np.array([0.8, 0.2]), score,
-                            np.zeros(0), {}, None)
+    return make_observation(
+        Scan(xyz, DAY), np.arange(len(xyz)), np.array([0.8, 0.2]), score, np.zeros(0), {}, None
+    )
 
 
 def record_of(seen, others=None):
@@ -72,11 +88,19 @@ def test_no_weight_overflows(weight):
     assert told == pytest.approx(float(weight > 0))
 
 
-@pytest.mark.parametrize(('kind', 'name', 'rises'), [
-    (ChangeKind.ADDED, 'score', True), (ChangeKind.ADDED, 'occupied', False),
-    (ChangeKind.ADDED, 'unseen', False), (ChangeKind.REMOVED, 'shown', True),
-    (ChangeKind.MOVED, 'shown', True), (ChangeKind.MOVED, 'link', True),
-    (ChangeKind.DEFORMED, 'overlap', False), (ChangeKind.DEFORMED, 'score', True)])
+@pytest.mark.parametrize(
+    ('kind', 'name', 'rises'),
+    [
+        (ChangeKind.ADDED, 'score', True),
+        (ChangeKind.ADDED, 'occupied', False),
+        (ChangeKind.ADDED, 'unseen', False),
+        (ChangeKind.REMOVED, 'shown', True),
+        (ChangeKind.MOVED, 'shown', True),
+        (ChangeKind.MOVED, 'link', True),
+        (ChangeKind.DEFORMED, 'overlap', False),
+        (ChangeKind.DEFORMED, 'score', True),
+    ],
+)
 def test_shipped_model_goes_the_way_of_reason(kind, name, rises):
     """What speaks for a change makes it likelier, and what speaks against it less likely."""
     evidence = ChangeEvidence(kind, **FULL)
@@ -93,9 +117,16 @@ def test_written_and_read_again(tmp_path):
     assert 'fitted_to: 7 changes' in path.read_text()
 
 
-@pytest.mark.parametrize(('old', 'new'), [
-    ('  removed:', '  removd:'), ('    shown:', '    shwon:'), ('weights:', 'wights:'),
-    ('    bias: ', '    bias: .nan #'), ('    bias: ', '    bias: high #')])
+@pytest.mark.parametrize(
+    ('old', 'new'),
+    [
+        ('  removed:', '  removd:'),
+        ('    shown:', '    shwon:'),
+        ('weights:', 'wights:'),
+        ('    bias: ', '    bias: .nan #'),
+        ('    bias: ', '    bias: high #'),
+    ],
+)
 def test_refuses_what_is_no_model(tmp_path, old, new):
     """Names the file and how to make it anew."""
     path = tmp_path / 'model.yaml'
@@ -133,15 +164,17 @@ def test_views_that_nest_overlap_wholly():
     whole = seen_box((0, 0, 0), (1.0, 0.5, 0.8))
     half = seen_box((0, 0, 0), (0.5, 0.5, 0.8))
     for old, new in ((whole, half), (half, whole)):
-        told = evidence_of_difference(ChangeKind.DEFORMED, record_of(old), new,
-                                      at(Place.OCCUPIED, 0.6, 1.0), 0.9, 0.8)
+        told = evidence_of_difference(
+            ChangeKind.DEFORMED, record_of(old), new, at(Place.OCCUPIED, 0.6, 1.0), 0.9, 0.8
+        )
         assert told.overlap > 0.75
         assert told.points == pytest.approx(math.log10(len(half.xyz)))
         assert told.unlike == pytest.approx(math.log(len(whole.xyz) / len(half.xyz)))
         assert told.agreement == pytest.approx(1.0)
     aside = seen_box((3, 0, 0), (1.0, 0.5, 0.8))
-    told = evidence_of_difference(ChangeKind.MOVED, record_of(whole), aside,
-                                  at(Place.SEEN_EMPTY, 0.1, 1.0), 0.9, 0.8)
+    told = evidence_of_difference(
+        ChangeKind.MOVED, record_of(whole), aside, at(Place.SEEN_EMPTY, 0.1, 1.0), 0.9, 0.8
+    )
     assert (told.overlap, told.shown, told.link) == (0.0, 0.9, 0.8)
 
 
@@ -153,8 +186,16 @@ def test_old_place_is_forgotten_though_no_motion_is_stated():
     """
     first, second = (seen_box((x, 0, 0), (0.5, 0.5, 0.5)) for x in (0.0, 2.0))
     record = record_of(first)
-    after = remember({1: record}, 2 * DAY, Cloud(second.xyz), {1: second}, {1: ''},
-                     {1: ObjectState.PRESENT}, (), {})[1]
+    after = remember(
+        {1: record},
+        2 * DAY,
+        Cloud(second.xyz),
+        {1: second},
+        {1: ''},
+        {1: ObjectState.PRESENT},
+        (),
+        {},
+    )[1]
     assert after.xyz[:, 0].min() > 1.9
     assert after.box.center[0] == pytest.approx(2.25, abs=0.02)
 
@@ -163,8 +204,17 @@ def test_sides_that_are_out_of_sight_stay_remembered():
     """A view of one side of what stands still takes nothing away."""
     whole = seen_box((0, 0, 0), (0.5, 0.5, 0.5))
     side = whole.xyz[whole.xyz[:, 0] < 0.2]
-    seen = make_observation(Scan(side, 2 * DAY), np.arange(len(side)), np.array([0.8, 0.2]),
-                            0.9, np.zeros(0), {}, None)
-    after = remember({1: record_of(whole)}, 2 * DAY, Cloud(side), {1: seen}, {1: ''},
-                     {1: ObjectState.PRESENT}, (), {})[1]
+    seen = make_observation(
+        Scan(side, 2 * DAY), np.arange(len(side)), np.array([0.8, 0.2]), 0.9, np.zeros(0), {}, None
+    )
+    after = remember(
+        {1: record_of(whole)},
+        2 * DAY,
+        Cloud(side),
+        {1: seen},
+        {1: ''},
+        {1: ObjectState.PRESENT},
+        (),
+        {},
+    )[1]
     assert np.ptp(after.xyz[:, 0]) == pytest.approx(0.5, abs=0.04)

@@ -1,11 +1,13 @@
 """Which earlier visits are the context of a new one, and what is kept beside the points."""
+
 from __future__ import annotations
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 import numpy as np
-from rescene4d_ros.memory import retention
-from rescene4d_ros.memory.context import (
+from rescene4d_ros.memory.files.derived_cache import DerivedFiles
+from rescene4d_ros.memory.maintenance import retention
+from rescene4d_ros.scene.visit_window import (
     CELL,
     choose_context,
     coarse_cells,
@@ -15,7 +17,6 @@ from rescene4d_ros.memory.context import (
     SAME,
     SeenSpace,
 )
-from rescene4d_ros.memory.derived import DerivedFiles
 from rescene4d_ros.structures import Scan, VisitStatus
 
 DAY = 86_400 * 10**9
@@ -97,7 +98,7 @@ def test_cells_are_kept_beside_the_points_and_go_with_them(open_memory, make_fac
 
     folder = memory.path / 'visits' / 'derived'
     assert len(list(folder.iterdir())) == 4
-    for visit in visits[:3]:            # without their points: only the kept cells can tell
+    for visit in visits[:3]:  # without their points: only the kept cells can tell
         (memory.path / 'visits' / keys[visit.visit_id]).rename(memory.path / f'{visit.visit_id}')
     assert SeenSpace(memory).context(visits[3], visits[:3], 1) == (visits[1],)
     kept = folder / f'{keys[2].removesuffix(".npz")}.{KIND}'
@@ -127,7 +128,10 @@ def test_derived_files_that_were_used_last_stay(tmp_path):
     assert files.read('a.npz', 'features-1') == b'a'
     files.write('d.npz', 'features-2', b'd', keep=3)
     assert {k: files.read(f'{k}.npz', 'features-1') for k in 'abc'} == {
-        'a': b'a', 'b': None, 'c': b'c'}
+        'a': b'a',
+        'b': None,
+        'c': b'c',
+    }
     assert files.read('d.npz', 'features-2') == b'd'
     assert files.read('b.npz', 'cells') == b''
     files.remove('d.npz')

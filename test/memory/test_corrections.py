@@ -1,18 +1,21 @@
 """Names, locks, merges, splits: what they change, and that undo brings back every row."""
+
 from __future__ import annotations
 
 import numpy as np
 import pytest
 from rescene4d_ros.errors import MemoryFormatError
-from rescene4d_ros.memory import corrections, questions, schema
-from rescene4d_ros.memory.integrity import find_faults
-from rescene4d_ros.memory.replay import replay
-from rescene4d_ros.memory.splitting import standing_splits
+from rescene4d_ros.memory import queries
+from rescene4d_ros.memory.database import schema
+from rescene4d_ros.memory.editing import corrections
+from rescene4d_ros.memory.editing.reapply_splits import standing_splits
+from rescene4d_ros.memory.editing.rebuild import replay
+from rescene4d_ros.memory.maintenance.integrity import find_faults
 from rescene4d_ros.structures import ChangeKind, ObjectState
 from sqlalchemy import select
 
 DAY = 86_400 * 10**9
-NOT_UNDONE = ('meta', 'journal', 'undo')      # these only grow
+NOT_UNDONE = ('meta', 'journal', 'undo')  # these only grow
 
 
 @pytest.fixture
@@ -27,15 +30,19 @@ def filled(open_memory, make_scan, make_facts):
 def dump(memory) -> dict[str, list]:
     """Return every row that undo must bring back."""
     with memory.reading() as connection:
-        return {name: sorted(map(repr, connection.execute(select(table))))
-                for name, table in schema.tables.tables.items() if name not in NOT_UNDONE}
+        return {
+            name: sorted(map(repr, connection.execute(select(table))))
+            for name, table in schema.tables.tables.items()
+            if name not in NOT_UNDONE
+        }
 
 
 CORRECTIONS = {
     'rename': lambda memory: corrections.rename(memory, 1, 'reading chair'),
     'lock': lambda memory: corrections.lock(memory, 2),
     'merge': lambda memory: corrections.merge(memory, 4, 1),
-    'split': lambda memory: corrections.split(memory, 1, 3)}
+    'split': lambda memory: corrections.split(memory, 1, 3),
+}
 
 
 @pytest.mark.parametrize('kind', CORRECTIONS)
@@ -81,7 +88,7 @@ def test_merged_id_leads_to_the_older_one(filled):
     change = filled.changes(since_revision=3)[-1]
     assert (change.kind, change.object_id, change.other_id) == (ChangeKind.MERGED, 4, 1)
     assert corrections.merge(filled, 1, 2) == (2, 1)
-    assert corrections.merge(filled, 5, 2) == (5, 1)          # an alias may be named, too
+    assert corrections.merge(filled, 5, 2) == (5, 1)  # an alias may be named, too
     assert filled.aliases() == {4: 1, 2: 1, 5: 1}
     with pytest.raises(MemoryFormatError, match='are one already'):
         corrections.merge(filled, 5, 4)
@@ -94,15 +101,19 @@ def test_split_gives_the_later_visits_a_new_id(filled):
     assert filled.header.next_object_id == 8
     assert (filled.labels(1) == labels[0]).all()
     for visit in (2, 3):
-        assert (filled.labels(visit)
-                == np.where(labels[visit - 1] == 1, 7, labels[visit - 1])).all()
+        assert (
+            filled.labels(visit) == np.where(labels[visit - 1] == 1, 7, labels[visit - 1])
+        ).all()
     past = filled.histories()
-    assert past[1] == ((1, ObjectState.PRESENT), (2, ObjectState.NOT_OBSERVED),
-                       (3, ObjectState.NOT_OBSERVED))
+    assert past[1] == (
+        (1, ObjectState.PRESENT),
+        (2, ObjectState.NOT_OBSERVED),
+        (3, ObjectState.NOT_OBSERVED),
+    )
     assert [visit for visit, _ in past[7]] == [2, 3]
     assert filled.records[1].last_seen_ns < filled.records[7].first_seen_ns
     corrections.undo(filled)
-    assert corrections.split(filled, 1, 2) == 8               # 7 was given, and is not given again
+    assert corrections.split(filled, 1, 2) == 8  # 7 was given, and is not given again
 
 
 @pytest.mark.parametrize(('object_id', 'visit'), [(1, 1), (3, 2), (5, 3), (1, 9), (9, 2)])
@@ -115,8 +126,10 @@ def test_split_where_nothing_was_seen_before_or_since_is_refused(filled, object_
 
 def test_locked_object_is_neither_merged_nor_split_until_unlocked(filled):
     corrections.lock(filled, 1)
-    for change in (lambda: corrections.merge(filled, 1, 2),
-                   lambda: corrections.split(filled, 1, 3)):
+    for change in (
+        lambda: corrections.merge(filled, 1, 2),
+        lambda: corrections.split(filled, 1, 3),
+    ):
         with pytest.raises(MemoryFormatError, match='unlock'):
             change()
     corrections.lock(filled, 1, False)
@@ -127,22 +140,24 @@ def test_merge_is_taken_back_after_later_visits(filled, open_memory, make_scan, 
     corrections.merge(filled, 1, 4)
     for day in (4, 5):
         filled.commit(make_facts(filled, filled.add_visit(make_scan(day))))
-    labels, events = filled.labels(2), questions.history_of(filled, 1)
+    labels, events = filled.labels(2), queries.history_of(filled, 1)
     shown = [repr(e) for e in events if e.visit_id > 3]
     assert corrections.undo(filled).startswith('objects merged; 4 has its earlier observations')
     assert filled.aliases() == {}
     assert np.array_equal(filled.labels(2), labels)
-    past = {i: questions.history_of(filled, i) for i in (1, 4)}
-    assert [repr(e) for e in past[1] if e.visit_id > 3] == shown    # stays with the older one
+    past = {i: queries.history_of(filled, i) for i in (1, 4)}
+    assert [repr(e) for e in past[1] if e.visit_id > 3] == shown  # stays with the older one
     assert [(e.visit_id, e.state) for e in past[4]] == [
-        (2, ObjectState.PRESENT), (3, ObjectState.PRESENT), (4, ObjectState.NOT_OBSERVED),
-        (5, ObjectState.NOT_OBSERVED)]
+        (2, ObjectState.PRESENT),
+        (3, ObjectState.PRESENT),
+        (4, ObjectState.NOT_OBSERVED),
+        (5, ObjectState.NOT_OBSERVED),
+    ]
     assert (filled.records[4].last_seen_ns, filled.records[4].n_observations) == (3 * DAY, 2)
     assert (filled.records[1].last_seen_ns, filled.records[1].n_observations) == (5 * DAY, 5)
     assert not any(c.kind == ChangeKind.MERGED for c in filled.changes())
     assert find_faults(filled) == ()
-    assert filled.journal()[-1]['detail'] == {'entry': 7, 'object': 4, 'from': 1,
-                                              'visits': [4, 5]}
+    assert filled.journal()[-1]['detail'] == {'entry': 7, 'object': 4, 'from': 1, 'visits': [4, 5]}
     records = repr(filled.records)
     filled.close()
     memory = open_memory()
@@ -157,7 +172,7 @@ def test_split_is_taken_back_after_later_visits(filled, make_scan, make_facts):
     filled.commit(make_facts(filled, filled.add_visit(make_scan(4))))
     assert corrections.undo(filled) == f'object split; {new} is an alias of 1 from now on'
     assert filled.aliases() == {new: 1}
-    seen = [e.visit_id for e in questions.history_of(filled, 1) if e.box is not None]
+    seen = [e.visit_id for e in queries.history_of(filled, 1) if e.box is not None]
     assert sorted(set(seen)) == [1, 2, 3, 4]
     assert standing_splits(filled) == ()
     assert find_faults(filled) == ()
@@ -181,7 +196,7 @@ def test_past_of_a_merge_by_hand_can_be_gone_through_again(filled, make_scan, ma
         filled.commit(make_facts(filled, filled.add_visit(make_scan(day))))
     again = replay(filled, filled.visits())
     assert sorted(again) == sorted(filled.records)
-    assert again[1].n_observations == 3 + 2 + 2          # of both, then of one
+    assert again[1].n_observations == 3 + 2 + 2  # of both, then of one
     assert corrections.split(filled, 3, 5) in filled.records
 
 

@@ -1,4 +1,5 @@
 """Real processes and servers, really killed; a disk that is really full or read-only."""
+
 from __future__ import annotations
 
 from multiprocessing import get_context
@@ -12,12 +13,12 @@ import time
 import numpy as np
 import pytest
 from rescene4d_ros.errors import MemoryLockedError, StorageError
-from rescene4d_ros.memory.integrity import find_faults
+from rescene4d_ros.memory.maintenance.integrity import find_faults
 from rescene4d_ros.memory.store import SceneMemory
 from rescene4d_ros.structures import VisitStatus
 
 FORK = get_context('fork')
-NOBODY = 65534         # root may write everywhere
+NOBODY = 65534  # root may write everywhere
 
 
 def work(path, url, make_scan, make_facts, first_day, told) -> None:
@@ -45,8 +46,9 @@ def kill_rounds(path, url, make_scan, make_facts, rounds, seed) -> tuple[list[in
     visits, objects = [], []
     for k in range(rounds):
         read_end, write_end = os.pipe()
-        worker = FORK.Process(target=work, args=(path, url, make_scan, make_facts,
-                                                 1 + 1000 * k, write_end))
+        worker = FORK.Process(
+            target=work, args=(path, url, make_scan, make_facts, 1 + 1000 * k, write_end)
+        )
         worker.start()
         os.close(write_end)
         with os.fdopen(read_end) as pipe:
@@ -91,8 +93,9 @@ def test_killed_at_any_moment_nothing_promised_is_lost(tmp_path, url, make_scan,
 
 
 @pytest.mark.slow
-def test_killed_hundreds_of_times_nothing_promised_is_lost(tmp_path, new_url, make_scan,
-                                                           make_facts):
+def test_killed_hundreds_of_times_nothing_promised_is_lost(
+    tmp_path, new_url, make_scan, make_facts
+):
     for seed in range(10):
         path, url = tmp_path / f'memory {seed}', new_url()
         check(path, url, *kill_rounds(path, url, make_scan, make_facts, 40, seed=seed))
@@ -115,12 +118,14 @@ def work_on(path, url, make_scan, make_facts, told) -> None:
 
 
 @pytest.mark.parametrize('rounds', [1, pytest.param(20, marks=pytest.mark.slow)])
-def test_server_killed_while_a_writer_works(tmp_path, schema_url, postgres, make_scan, make_facts,
-                                            rounds):
+def test_server_killed_while_a_writer_works(
+    tmp_path, schema_url, postgres, make_scan, make_facts, rounds
+):
     path, rng = tmp_path / 'memory', np.random.default_rng(0)
     read_end, write_end = os.pipe()
-    worker = FORK.Process(target=work_on, args=(path, schema_url, make_scan, make_facts,
-                                                write_end))
+    worker = FORK.Process(
+        target=work_on, args=(path, schema_url, make_scan, make_facts, write_end)
+    )
     worker.start()
     os.close(write_end)
     visits, objects = [], []
@@ -132,7 +137,7 @@ def test_server_killed_while_a_writer_works(tmp_path, schema_url, postgres, make
             while not (line := pipe.readline()).startswith('refused'):
                 collect([line], visits, objects)
             postgres.start()
-            while not (line := pipe.readline()).startswith('object'):     # it works again
+            while not (line := pipe.readline()).startswith('object'):  # it works again
                 collect([line], visits, objects)
             collect([line], visits, objects)
         os.kill(worker.pid, signal.SIGKILL)
@@ -141,11 +146,13 @@ def test_server_killed_while_a_writer_works(tmp_path, schema_url, postgres, make
     check(path, schema_url, visits, objects)
 
 
-def test_second_process_is_refused_until_the_first_dies(tmp_path, url, make_scan, make_facts,
-                                                        open_memory):
+def test_second_process_is_refused_until_the_first_dies(
+    tmp_path, url, make_scan, make_facts, open_memory
+):
     read_end, write_end = os.pipe()
-    worker = FORK.Process(target=work, args=(tmp_path / 'memory', url, make_scan, make_facts, 1,
-                                             write_end))
+    worker = FORK.Process(
+        target=work, args=(tmp_path / 'memory', url, make_scan, make_facts, 1, write_end)
+    )
     worker.start()
     os.close(write_end)
     with os.fdopen(read_end) as pipe:
@@ -180,9 +187,10 @@ def test_full_disk_loses_nothing(open_memory, make_scan, make_facts, tmp_path):
     assert find_faults(memory) == ()
 
 
-@pytest.mark.parametrize('url', [None])      # a server's disk: test_full_server.py
-def test_full_disk_while_storing_facts_leaves_the_visit_pending(open_memory, make_scan,
-                                                                make_facts):
+@pytest.mark.parametrize('url', [None])  # a server's disk: test_full_server.py
+def test_full_disk_while_storing_facts_leaves_the_visit_pending(
+    open_memory, make_scan, make_facts
+):
     memory = open_memory()
     memory.commit(make_facts(memory, memory.add_visit(make_scan(1))))
     visit = memory.add_visit(make_scan(2))
@@ -223,7 +231,7 @@ def refused_as_reader(path, told) -> None:
 
 
 def test_read_only_folder_says_so_and_loses_nothing(make_scan, make_facts):
-    with TemporaryDirectory(prefix='rescene4d_') as place:      # one that others may look into
+    with TemporaryDirectory(prefix='rescene4d_') as place:  # one that others may look into
         os.chmod(place, 0o755)
         path = Path(place) / 'memory'
         with SceneMemory.open(path, 'hall', 'map', ('chair', 'table')) as memory:

@@ -1,4 +1,5 @@
 """The JSON documents: complete, plain, in the same order every time; and the command."""
+
 from __future__ import annotations
 
 from dataclasses import replace
@@ -8,7 +9,7 @@ import random
 import numpy as np
 import pytest
 from rescene4d_ros.cli.main import main
-from rescene4d_ros.memory import changes_document, objects_document
+from rescene4d_ros.memory.export import changes_document, objects_document
 
 
 @pytest.fixture

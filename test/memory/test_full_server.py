@@ -1,4 +1,5 @@
 """A PostgreSQL server whose disk is really full: refused clearly, nothing lost, and on it goes."""
+
 from __future__ import annotations
 
 from contextlib import suppress
@@ -8,21 +9,25 @@ import tempfile
 
 import pytest
 from rescene4d_ros.errors import StorageError
-from rescene4d_ros.memory.integrity import find_faults
-from rescene4d_ros.memory.location import LOCATION
-from rescene4d_ros.memory.moving import move
+from rescene4d_ros.memory.database.database_url import LOCATION
+from rescene4d_ros.memory.maintenance.integrity import find_faults
+from rescene4d_ros.memory.maintenance.relocate import move
 
 psycopg = pytest.importorskip('psycopg', reason='no psycopg; pip install "psycopg[binary]"')
 
-DISK = 96      # MiB; a new server takes 40, and 16 more for each file of its log
+DISK = 96  # MiB; a new server takes 40, and 16 more for each file of its log
 
 
 @pytest.fixture
 def disk():
     """Return a small disk of its own; skip the test where none may be mounted."""
     folder = Path(tempfile.mkdtemp(prefix='rescene4d_disk_'))
-    mounted = subprocess.run(['mount', '-t', 'tmpfs', '-o', f'size={DISK}m', 'none', folder],
-                             capture_output=True, text=True, check=False)
+    mounted = subprocess.run(
+        ['mount', '-t', 'tmpfs', '-o', f'size={DISK}m', 'none', folder],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     if mounted.returncode:
         folder.rmdir()
         pytest.skip(f'no disk can be mounted here: {mounted.stderr.strip()}')
@@ -54,8 +59,9 @@ def write_log(server) -> None:
             connection.execute('SELECT pg_switch_wal()')
 
 
-def test_full_disk_of_the_server_loses_nothing(disk, make_server, open_memory, make_scan,
-                                               make_facts):
+def test_full_disk_of_the_server_loses_nothing(
+    disk, make_server, open_memory, make_scan, make_facts
+):
     server = make_server(disk)
     memory = open_memory(url=server.url)
     memory.commit(make_facts(memory, memory.add_visit(make_scan(1))))
@@ -63,7 +69,7 @@ def test_full_disk_of_the_server_loses_nothing(disk, make_server, open_memory, m
     ballast = fill_up(disk)
     with pytest.raises(StorageError, match='No space left on device.*free or remount the disk'):
         memory.commit(facts)
-    assert [v.visit_id for v in memory.pending()] == [2]         # what is stored can be read
+    assert [v.visit_id for v in memory.pending()] == [2]  # what is stored can be read
     assert (memory.header.revision, memory.header.next_object_id) == (1, 2)
     ballast.unlink()
     assert memory.commit(facts) == 2
@@ -73,19 +79,20 @@ def test_full_disk_of_the_server_loses_nothing(disk, make_server, open_memory, m
     ballast = fill_up(disk)
     with pytest.raises(psycopg.Error, match='pg_wal.*No space left'):
         write_log(server)
-    assert 'PANIC' in server.log()         # one that cannot write its log ends itself
+    assert 'PANIC' in server.log()  # one that cannot write its log ends itself
     with pytest.raises(StorageError, match='see that the server runs'):
         memory.commit(facts)
     ballast.unlink()
-    server.kill()                          # where it has not ended yet
+    server.kill()  # where it has not ended yet
     server.start()
     assert memory.commit(facts) == 3
     assert find_faults(memory) == ()
     memory.close()
 
 
-def test_memory_stays_where_it_is_if_the_new_disk_is_full(disk, make_server, open_memory,
-                                                          make_scan, make_facts):
+def test_memory_stays_where_it_is_if_the_new_disk_is_full(
+    disk, make_server, open_memory, make_scan, make_facts
+):
     server = make_server(disk)
     with open_memory() as memory:
         memory.commit(make_facts(memory, memory.add_visit(make_scan(1)), births=200))

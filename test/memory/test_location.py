@@ -1,4 +1,5 @@
 """A memory whose database is elsewhere: found again, told from others, refused where unusable."""
+
 from __future__ import annotations
 
 import os
@@ -7,7 +8,7 @@ import sqlite3
 import pytest
 from rescene4d_ros.cli.main import main
 from rescene4d_ros.errors import ConfigError, MemoryFormatError, MemoryLockedError
-from rescene4d_ros.memory.location import locate
+from rescene4d_ros.memory.database.database_url import locate
 from rescene4d_ros.memory.store import SceneMemory
 
 
@@ -19,8 +20,9 @@ def url(request, tmp_path):
     return request.getfixturevalue('schema_url')
 
 
-def test_folder_remembers_where_its_database_is(open_memory, make_scan, make_facts, tmp_path,
-                                                capsys):
+def test_folder_remembers_where_its_database_is(
+    open_memory, make_scan, make_facts, tmp_path, capsys
+):
     with open_memory() as memory:
         memory.commit(make_facts(memory, memory.add_visit(make_scan(1)), births=3))
     folder = tmp_path / 'memory'
@@ -58,9 +60,13 @@ def test_reader_sees_one_state_in_all_its_questions(open_memory, make_scan, make
     memory = open_memory()
     memory.commit(make_facts(memory, memory.add_visit(make_scan(1))))
     with memory.reading() as connection:
+
         def counted():
-            return [connection.exec_driver_sql(f'SELECT count(*) FROM {table}').scalar()
-                    for table in ('visits', 'objects', 'states')]
+            return [
+                connection.exec_driver_sql(f'SELECT count(*) FROM {table}').scalar()
+                for table in ('visits', 'objects', 'states')
+            ]
+
         before = counted()
         memory.commit(make_facts(memory, memory.add_visit(make_scan(2))))
         assert counted() == before == [1, 1, 1]
@@ -68,8 +74,9 @@ def test_reader_sees_one_state_in_all_its_questions(open_memory, make_scan, make
         assert counted() == [2, 2, 3]
 
 
-def test_same_facts_are_the_same_in_both_databases(open_memory, make_scan, make_facts, url,
-                                                   tmp_path):
+def test_same_facts_are_the_same_in_both_databases(
+    open_memory, make_scan, make_facts, url, tmp_path
+):
     told = []
     for number, where in enumerate((None, url)):
         with open_memory(tmp_path / f'memory {number}', url=where) as memory:
@@ -78,4 +85,5 @@ def test_same_facts_are_the_same_in_both_databases(open_memory, make_scan, make_
             told.append(repr((memory.snapshot(), memory.changes(), memory.records)))
     assert told[0] == told[1]
     assert sqlite3.connect(tmp_path / 'memory 0' / 'memory.sqlite3').execute(
-        'SELECT count(*) FROM objects').fetchone() == (6,)
+        'SELECT count(*) FROM objects'
+    ).fetchone() == (6,)

@@ -1,4 +1,5 @@
 """A memory written by an earlier version of this package still opens, whole."""
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -7,12 +8,12 @@ import sqlite3
 
 import pytest
 from rescene4d_ros.errors import MemoryFormatError, StorageError
-from rescene4d_ros.memory import schema
-from rescene4d_ros.memory.corrections import undo
-from rescene4d_ros.memory.database import make_engine
-from rescene4d_ros.memory.integrity import find_faults
-from rescene4d_ros.memory.location import locate, remember_location
-from rescene4d_ros.memory.questions import history_of
+from rescene4d_ros.memory.database import schema
+from rescene4d_ros.memory.database.database_url import locate, remember_location
+from rescene4d_ros.memory.database.engine import make_engine
+from rescene4d_ros.memory.editing.corrections import undo
+from rescene4d_ros.memory.maintenance.integrity import find_faults
+from rescene4d_ros.memory.queries import history_of
 from rescene4d_ros.memory.store import SceneMemory
 from sqlalchemy import inspect, MetaData, select, text
 from sqlalchemy.exc import ProgrammingError
@@ -58,8 +59,12 @@ def move_to_server(folder, url) -> None:
         for index in (index for table in tables.sorted_tables for index in table.indexes):
             index.create(target, checkfirst=True)
         for table, key in (('changes', 'change_id'), ('journal', 'entry_id')):
-            target.execute(text(f"SELECT setval(pg_get_serial_sequence('{table}', '{key}'), "
-                                f'max({key})) FROM {table}'))
+            target.execute(
+                text(
+                    f"SELECT setval(pg_get_serial_sequence('{table}', '{key}'), "
+                    f'max({key})) FROM {table}'
+                )
+            )
     here.dispose()
     there.dispose()
     (folder / 'memory.sqlite3').unlink()
@@ -103,17 +108,25 @@ def test_migrated_tables_are_those_of_a_new_memory(old, open_memory, new_url, tm
     for folder in (old, tmp_path / 'new'):
         with SceneMemory.inspect(folder) as memory, memory.reading() as connection:
             tables = inspect(connection)
-            shapes.append({name: ({column['name']: (str(column['type']), column['nullable'])
-                                   for column in tables.get_columns(name)},
-                                  sorted(index['name'] for index in tables.get_indexes(name)))
-                           for name in tables.get_table_names()})
+            shapes.append(
+                {
+                    name: (
+                        {
+                            column['name']: (str(column['type']), column['nullable'])
+                            for column in tables.get_columns(name)
+                        },
+                        sorted(index['name'] for index in tables.get_indexes(name)),
+                    )
+                    for name in tables.get_table_names()
+                }
+            )
     assert shapes[0] == shapes[1]
 
 
 def test_migration_that_fails_leaves_the_old_memory(old, open_memory, url):
     engine = make_engine(locate(old, url))
     with engine.begin() as connection:
-        connection.execute(text('CREATE TABLE notes (odd INTEGER)'))     # in its way
+        connection.execute(text('CREATE TABLE notes (odd INTEGER)'))  # in its way
     with pytest.raises((StorageError, ProgrammingError), match='already exists'):
         open_memory(old)
     with engine.begin() as connection:

@@ -1,14 +1,15 @@
 """Still, moved, or of another shape: a cabinet before a wall, its door shut or open."""
+
 from __future__ import annotations
 
 import numpy as np
 import pytest
 from rescene4d_ros.geometry.boxes import fit_box
 from rescene4d_ros.geometry.se3 import transform, upright
-from rescene4d_ros.memory.motion import estimate_motion, Motion, MotionConfig
-from rescene4d_ros.memory.places import VisitView
-from rescene4d_ros.memory.records import ObjectRecord, Observation
 from rescene4d_ros.structures import ObjectState, Scan
+from rescene4d_ros.tracking.changes.motion import estimate_motion, Motion, MotionConfig
+from rescene4d_ros.tracking.records import ObjectRecord, Observation
+from rescene4d_ros.tracking.visit_view import VisitView
 
 STEP = 0.025
 NOTHING = np.zeros(0, np.float32)
@@ -20,24 +21,39 @@ PATH = np.c_[2 + 1.8 * np.cos(ANGLES), 0.5 + 1.8 * np.sin(ANGLES), np.full(20, 1
 
 def patch(x, y, z) -> np.ndarray:
     """Return points of an axis-parallel patch; each argument is a number or a (low, high)."""
-    axes = [np.arange(*v, STEP) if isinstance(v, tuple) else np.array([float(v)])
-            for v in (x, y, z)]
+    axes = [
+        np.arange(*v, STEP) if isinstance(v, tuple) else np.array([float(v)]) for v in (x, y, z)
+    ]
     return np.stack(np.meshgrid(*axes), -1).reshape(-1, 3)
 
 
 ROOM = np.concatenate([patch((0, 4), (0, 4), 0), patch((0, 4), 0, (0, 2.4))])
-BODY = np.concatenate([patch((1.5, 2.5), (0, 0.5), 1.2), patch(1.5, (0, 0.5), (0.03, 1.2)),
-                       patch(2.5, (0, 0.5), (0.03, 1.2)), patch((1.5, 2.0), 0.5, (0.03, 1.2))])
+BODY = np.concatenate(
+    [
+        patch((1.5, 2.5), (0, 0.5), 1.2),
+        patch(1.5, (0, 0.5), (0.03, 1.2)),
+        patch(2.5, (0, 0.5), (0.03, 1.2)),
+        patch((1.5, 2.0), 0.5, (0.03, 1.2)),
+    ]
+)
 SHUT = np.concatenate([BODY, patch((2.0, 2.5), 0.5, (0.03, 1.2))])
-OPEN = np.concatenate([BODY, patch(2.5, (0.5, 1.0), (0.03, 1.2)),
-                       patch((2.0, 2.5), 0.05, (0.03, 1.2))])
+OPEN = np.concatenate(
+    [BODY, patch(2.5, (0.5, 1.0), (0.03, 1.2)), patch((2.0, 2.5), 0.05, (0.03, 1.2))]
+)
 
 
 # A leaf of 0.9 m in a wall, and a chair in the middle of the room with a rest at one side.
 LEAF = patch((1.0, 1.9), (0, 0.05), (0.03, 2.0))
-CHAIR = np.concatenate([patch((-0.25, 0.25), (-0.25, 0.25), 0.45),
-                        patch(-0.25, (-0.25, 0.25), (0.45, 0.95)),
-                        patch((-0.25, 0.1), 0.25, (0.45, 0.65))]) + MIDDLE
+CHAIR = (
+    np.concatenate(
+        [
+            patch((-0.25, 0.25), (-0.25, 0.25), 0.45),
+            patch(-0.25, (-0.25, 0.25), (0.45, 0.95)),
+            patch((-0.25, 0.1), 0.25, (0.45, 0.65)),
+        ]
+    )
+    + MIDDLE
+)
 AROUND = np.linspace(0, 2 * np.pi, 20, endpoint=False)
 RING = np.c_[2 + 1.6 * np.cos(AROUND), 2 + 1.6 * np.sin(AROUND), np.full(20, 1.5)]
 
@@ -51,13 +67,37 @@ def turned(xyz, degrees: float, about) -> np.ndarray:
 def estimate(old, new, *, room=ROOM, paths=(PATH, PATH), shift=0.0, seed=0):
     """Return what became of the cabinet between two noisy scans."""
     rng = np.random.default_rng(seed)
-    old, new, *rooms = (np.float32(x + rng.normal(0, 0.004, x.shape))
-                        for x in (old, new + (shift, 0, 0), room, room))
-    views = [VisitView(Scan(np.concatenate([around, thing]), 0,
-                            sensor_path=None if path is None else np.float32(path)))
-             for around, thing, path in zip(rooms, (old, new), paths)]
-    record = ObjectRecord(1, ObjectState.PRESENT, False, 0.9, fit_box(old), 1, 1, None, 1, 0.0,
-                          '', NOTHING, NOTHING, NOTHING, old)
+    old, new, *rooms = (
+        np.float32(x + rng.normal(0, 0.004, x.shape))
+        for x in (old, new + (shift, 0, 0), room, room)
+    )
+    views = [
+        VisitView(
+            Scan(
+                np.concatenate([around, thing]),
+                0,
+                sensor_path=None if path is None else np.float32(path),
+            )
+        )
+        for around, thing, path in zip(rooms, (old, new), paths)
+    ]
+    record = ObjectRecord(
+        1,
+        ObjectState.PRESENT,
+        False,
+        0.9,
+        fit_box(old),
+        1,
+        1,
+        None,
+        1,
+        0.0,
+        '',
+        NOTHING,
+        NOTHING,
+        NOTHING,
+        old,
+    )
     seen = Observation(np.arange(len(new)), new, fit_box(new), NOTHING, 0.9, NOTHING, NOTHING, {})
     return estimate_motion(record, seen, views[1], views[0], MotionConfig())
 

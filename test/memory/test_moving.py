@@ -1,4 +1,5 @@
 """A memory moved between databases: every row arrives; killed, it is whole."""
+
 from __future__ import annotations
 
 from multiprocessing import get_context
@@ -11,16 +12,23 @@ import numpy as np
 import pytest
 from rescene4d_ros.cli.main import main
 from rescene4d_ros.errors import MemoryFormatError, MemoryLockedError, StorageError
-from rescene4d_ros.memory import corrections, schema
-from rescene4d_ros.memory.integrity import find_faults
-from rescene4d_ros.memory.location import LEFT, LOCATION
-from rescene4d_ros.memory.moving import move
+from rescene4d_ros.memory.database import schema
+from rescene4d_ros.memory.database.database_url import LEFT, LOCATION
+from rescene4d_ros.memory.editing import corrections
+from rescene4d_ros.memory.maintenance.integrity import find_faults
+from rescene4d_ros.memory.maintenance.relocate import move
 from rescene4d_ros.memory.store import SceneMemory
 from sqlalchemy import select, update
 
 FORK = get_context('fork')
-ROUTES = [('file', 'server'), ('server', 'file'), ('file', 'elsewhere'), ('elsewhere', 'file'),
-          ('elsewhere', 'server'), ('server', 'server')]
+ROUTES = [
+    ('file', 'server'),
+    ('server', 'file'),
+    ('file', 'elsewhere'),
+    ('elsewhere', 'file'),
+    ('elsewhere', 'server'),
+    ('server', 'server'),
+]
 
 
 @pytest.fixture
@@ -31,16 +39,19 @@ def url():
 @pytest.fixture
 def url_of(request, tmp_path):
     """Return a function that gives the URL of a new database of a kind."""
+
     def make(kind: str) -> str:
         if kind == 'server':
             return request.getfixturevalue('new_schema_url')()
         return 'sqlite' if kind == 'file' else f'sqlite:///{tmp_path / "elsewhere.sqlite3"}'
+
     return make
 
 
 @pytest.fixture
 def fill(open_memory, make_scan, make_facts):
     """Return a function that makes a memory with a past: visits, corrections, some taken back."""
+
     def make(url: str):
         memory = open_memory(url=None if url == 'sqlite' else url)
         for day in (1, 2, 3):
@@ -54,14 +65,17 @@ def fill(open_memory, make_scan, make_facts):
         memory.add_visit(make_scan(4))
         memory.close()
         return memory.path
+
     return make
 
 
 def dump(path) -> dict[str, list]:
     """Return every row of a memory."""
     with SceneMemory.inspect(path) as memory, memory.reading() as connection:
-        return {name: sorted(map(repr, connection.execute(select(table))))
-                for name, table in schema.tables.tables.items()}
+        return {
+            name: sorted(map(repr, connection.execute(select(table))))
+            for name, table in schema.tables.tables.items()
+        }
 
 
 def table_names(url: str, path) -> set[str]:
@@ -77,8 +91,9 @@ def table_names(url: str, path) -> set[str]:
 
 
 @pytest.mark.parametrize(('start', 'end'), ROUTES)
-def test_every_row_arrives_and_the_old_database_is_empty(fill, url_of, start, end, make_scan,
-                                                         make_facts):
+def test_every_row_arrives_and_the_old_database_is_empty(
+    fill, url_of, start, end, make_scan, make_facts
+):
     old, new = url_of(start), url_of(end)
     path = fill(old)
     before = dump(path)
@@ -95,12 +110,13 @@ def test_every_row_arrives_and_the_old_database_is_empty(fill, url_of, start, en
         assert find_faults(memory) == ()
         assert corrections.undo(memory) == 'object split'
         assert corrections.undo(memory) == 'objects merged'
-        assert corrections.split(memory, 1, 3) == 8         # 7 was given, and is not given again
+        assert corrections.split(memory, 1, 3) == 8  # 7 was given, and is not given again
         memory.commit(make_facts(memory, memory.pending()[0]))
         assert [e['entry_id'] for e in memory.journal()] == list(
-            range(1, len(before['journal']) + 5))
+            range(1, len(before['journal']) + 5)
+        )
     after = dump(path)
-    assert move(path, new) == told                          # it is there already
+    assert move(path, new) == told  # it is there already
     assert dump(path) == after
 
 
@@ -121,12 +137,12 @@ def test_database_with_another_memory_is_refused(fill, url_of, end, open_memory,
 def test_move_that_fell_short_of_the_switch_is_taken_up_again(fill, url_of, end):
     url, path = url_of(end), fill('sqlite')
     before = dump(path)
-    (path / LEFT).with_suffix('.tmp').mkdir()              # so that it cannot be written
+    (path / LEFT).with_suffix('.tmp').mkdir()  # so that it cannot be written
     with pytest.raises(StorageError, match='nothing was moved'):
         move(path, url)
     (path / LEFT).with_suffix('.tmp').rmdir()
     assert dump(path) == before
-    move(path, url)                                        # what is there already is this memory
+    move(path, url)  # what is there already is this memory
     assert dump(path) == before
 
 
@@ -138,8 +154,11 @@ def test_copy_of_a_killed_move_is_old_once_the_memory_went_on(fill, url_of, end)
         move(path, url)
     (path / LEFT).with_suffix('.tmp').rmdir()
     with SceneMemory.edit(path) as memory, memory.writing() as connection:
-        connection.execute(update(schema.objects).where(schema.objects.c.object_id == 3).values(
-            score=np.nextafter(0.5, 1)))                   # the smallest difference there is
+        connection.execute(
+            update(schema.objects)
+            .where(schema.objects.c.object_id == 3)
+            .values(score=np.nextafter(0.5, 1))
+        )  # the smallest difference there is
     before = dump(path)
     with pytest.raises(MemoryFormatError, match='without a memory'):
         move(path, url)
@@ -168,7 +187,7 @@ def test_damaged_memory_stays_where_it_is(fill, url_of, end):
     assert dump(path) == before
     assert not (path / LOCATION).exists()
     file.write_bytes(data)
-    move(path, url)                                        # nothing is in its way there
+    move(path, url)  # nothing is in its way there
     assert dump(path) == before
 
 

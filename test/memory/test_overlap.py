@@ -1,4 +1,5 @@
 """How far places overlap: what is left out by ranges and boxes makes no difference."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -6,15 +7,15 @@ import pytest
 from rescene4d_ros.geometry.boxes import fit_box, iou
 from rescene4d_ros.geometry.neighbors import evenly, share_near
 from rescene4d_ros.geometry.visibility import Place, PlaceEvidence
-from rescene4d_ros.memory.overlap import (
+from rescene4d_ros.structures import ObjectState
+from rescene4d_ros.tracking.association.place_overlap import (
     CONTAINED,
     NUDGED,
     overlap_of_places,
     PLACE_POINTS,
     PLACE_RADIUS,
 )
-from rescene4d_ros.memory.records import ObjectRecord, Observation
-from rescene4d_ros.structures import ObjectState
+from rescene4d_ros.tracking.records import ObjectRecord, Observation
 
 ENOUGH = 0.5
 NONE = np.zeros(0, dtype=np.float32)
@@ -35,8 +36,10 @@ def things(seed: int) -> list[np.ndarray]:
 
 def slow_overlap(seen: Observation, record: ObjectRecord, covered: np.ndarray) -> float:
     """Compare one pair by search trees, whatever the boxes say."""
+
     def some(xyz):
         return xyz[evenly(len(xyz), PLACE_POINTS)]
+
     forth = share_near(record.tree, some(seen.xyz), PLACE_RADIUS)
     back = share_near(seen.tree, some(record.xyz[covered]), PLACE_RADIUS)
     overlap = (forth + back) / 2
@@ -50,14 +53,38 @@ def test_places_that_overlap_enough_are_those_of_all_pairs(seed):
     rng = np.random.default_rng(seed + 100)
     old = things(seed)
     new = [xyz + rng.normal(0, 0.03, 3).astype(np.float32) for xyz in old]
-    observations = [Observation(np.arange(len(xyz)), xyz, fit_box(xyz), NONE, 1.0, NONE, NONE, {})
-                    for xyz in new]
-    known = [ObjectRecord(k, ObjectState.PRESENT, False, 1.0, fit_box(xyz), 1, 1, None, 1, 0.0, '',
-                          NONE, NONE, NONE, xyz) for k, xyz in enumerate(old, 1)]
+    observations = [
+        Observation(np.arange(len(xyz)), xyz, fit_box(xyz), NONE, 1.0, NONE, NONE, {})
+        for xyz in new
+    ]
+    known = [
+        ObjectRecord(
+            k,
+            ObjectState.PRESENT,
+            False,
+            1.0,
+            fit_box(xyz),
+            1,
+            1,
+            None,
+            1,
+            0.0,
+            '',
+            NONE,
+            NONE,
+            NONE,
+            xyz,
+        )
+        for k, xyz in enumerate(old, 1)
+    ]
     places = [PlaceEvidence(Place.OCCUPIED, 1.0, 0.0, rng.random(len(xyz)) < 0.8) for xyz in old]
     quick = overlap_of_places(observations, known, places, ENOUGH)
-    slow = np.array([[slow_overlap(seen, record, at.covered)
-                      for record, at in zip(known, places)] for seen in observations])
+    slow = np.array(
+        [
+            [slow_overlap(seen, record, at.covered) for record, at in zip(known, places)]
+            for seen in observations
+        ]
+    )
     same = slow >= ENOUGH
     assert same.sum() >= 10
     assert ((quick >= ENOUGH) == same).all()
@@ -69,8 +96,9 @@ def test_places_that_overlap_enough_are_those_of_all_pairs(seed):
 def test_one_place_overlaps_wholly_and_one_without_points_not_at_all():
     xyz = things(0)[0]
     seen = Observation(np.arange(len(xyz)), xyz, fit_box(xyz), NONE, 1.0, NONE, NONE, {})
-    record = ObjectRecord(1, ObjectState.PRESENT, False, 1.0, seen.box, 1, 1, None, 1, 0.0, '',
-                          NONE, NONE, NONE, xyz)
+    record = ObjectRecord(
+        1, ObjectState.PRESENT, False, 1.0, seen.box, 1, 1, None, 1, 0.0, '', NONE, NONE, NONE, xyz
+    )
     for covered, overlap in ((True, 1.0), (False, CONTAINED)):
         places = [PlaceEvidence(Place.OCCUPIED, 1.0, 0.0, np.full(len(xyz), covered))]
         assert overlap_of_places([seen], [record], places, ENOUGH) == pytest.approx(overlap)

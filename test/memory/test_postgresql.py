@@ -1,14 +1,15 @@
 """A memory on a PostgreSQL server that is restarted, read-only, or shared by several robots."""
+
 from __future__ import annotations
 
 from multiprocessing import get_context
 
 import pytest
 from rescene4d_ros.errors import MemoryLockedError, StorageError
-from rescene4d_ros.memory import retention
-from rescene4d_ros.memory.corrections import rename
-from rescene4d_ros.memory.integrity import find_faults
-from rescene4d_ros.memory.location import locate, LOCATION
+from rescene4d_ros.memory.database.database_url import locate, LOCATION
+from rescene4d_ros.memory.editing.corrections import rename
+from rescene4d_ros.memory.maintenance import retention
+from rescene4d_ros.memory.maintenance.integrity import find_faults
 from rescene4d_ros.memory.store import SceneMemory
 
 FORK = get_context('fork')
@@ -20,8 +21,9 @@ def url(schema_url):
     return schema_url
 
 
-def test_schemas_of_one_database_are_different_memories(open_memory, new_schema_url, make_scan,
-                                                        make_facts, tmp_path):
+def test_schemas_of_one_database_are_different_memories(
+    open_memory, new_schema_url, make_scan, make_facts, tmp_path
+):
     one = open_memory()
     other = open_memory(tmp_path / 'other', url=new_schema_url(), map_id='cellar')
     one.commit(make_facts(one, one.add_visit(make_scan(1)), births=2))
@@ -42,8 +44,9 @@ def test_password_is_written_nowhere(tmp_path, postgres, url):
     assert 'sesame' not in str(caught.value)
 
 
-def test_read_only_server_says_so_and_loses_nothing(postgres, url, open_memory, make_scan,
-                                                    make_facts, tmp_path):
+def test_read_only_server_says_so_and_loses_nothing(
+    postgres, url, open_memory, make_scan, make_facts, tmp_path
+):
     with open_memory() as memory:
         memory.commit(make_facts(memory, memory.add_visit(make_scan(1))))
     with postgres.connect() as connection:
@@ -62,8 +65,9 @@ def test_read_only_server_says_so_and_loses_nothing(postgres, url, open_memory, 
         assert find_faults(memory) == ()
 
 
-def test_restart_of_the_server_between_visits_goes_unnoticed(postgres, url, open_memory,
-                                                             make_scan, make_facts, tmp_path):
+def test_restart_of_the_server_between_visits_goes_unnoticed(
+    postgres, url, open_memory, make_scan, make_facts, tmp_path
+):
     memory = open_memory()
     memory.commit(make_facts(memory, memory.add_visit(make_scan(1))))
     postgres.kill()
@@ -82,27 +86,31 @@ def write_once(path, url, make_scan, make_facts) -> None:
         memory.commit(make_facts(memory, memory.add_visit(make_scan(2))))
 
 
-def test_writer_that_was_cut_off_does_not_write_over_the_next(postgres, url, open_memory,
-                                                              make_scan, make_facts, tmp_path):
+def test_writer_that_was_cut_off_does_not_write_over_the_next(
+    postgres, url, open_memory, make_scan, make_facts, tmp_path
+):
     memory = open_memory()
     memory.commit(make_facts(memory, memory.add_visit(make_scan(1))))
     facts = make_facts(memory, memory.add_visit(make_scan(3)))
-    with postgres.connect() as connection:           # as a network that fails
-        connection.execute('SELECT pg_terminate_backend(pid) FROM pg_stat_activity '
-                           'WHERE pid <> pg_backend_pid() AND datname = current_database()')
+    with postgres.connect() as connection:  # as a network that fails
+        connection.execute(
+            'SELECT pg_terminate_backend(pid) FROM pg_stat_activity '
+            'WHERE pid <> pg_backend_pid() AND datname = current_database()'
+        )
     robot = FORK.Process(target=write_once, args=(tmp_path / 'other', url, make_scan, make_facts))
     robot.start()
     robot.join()
     assert robot.exitcode == 0
     with pytest.raises(StorageError, match='do it again'):
-        memory.commit(facts)                         # it would give id 2 a second time
+        memory.commit(facts)  # it would give id 2 a second time
     assert sorted(memory.records) == [1, 2]
     memory.commit(make_facts(memory, memory.pending()[0]))
     assert sorted(memory.records) == [1, 2, 3]
 
 
-def test_deleted_object_is_in_no_file_of_the_server(postgres, url, open_memory, make_scan,
-                                                    make_facts, tmp_path):
+def test_deleted_object_is_in_no_file_of_the_server(
+    postgres, url, open_memory, make_scan, make_facts, tmp_path
+):
     with open_memory() as memory:
         memory.commit(make_facts(memory, memory.add_visit(make_scan(1)), births=2))
         rename(memory, 1, 'a secret name 4711')

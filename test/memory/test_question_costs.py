@@ -1,4 +1,5 @@
 """Questions to long memories: answered as by reading everything, while little is read."""
+
 from __future__ import annotations
 
 from contextlib import contextmanager
@@ -6,12 +7,13 @@ import json
 
 import numpy as np
 import pytest
-from rescene4d_ros.memory import lookups, questions, schema
-from rescene4d_ros.memory.aliases import resolve
-from rescene4d_ros.memory.lookups import TURNS
-from rescene4d_ros.memory.rows import encode_array, encode_ids
+from rescene4d_ros.memory import queries
+from rescene4d_ros.memory.database import history_queries, schema
+from rescene4d_ros.memory.database.codecs import encode_array, encode_ids
+from rescene4d_ros.memory.database.history_queries import TURNS
 from rescene4d_ros.memory.store import SceneMemory
 from rescene4d_ros.structures import ChangeKind, ObjectState, VisitStatus
+from rescene4d_ros.tracking.aliases import resolve
 from sqlalchemy import event, text
 from sqlalchemy.pool import Pool
 
@@ -26,6 +28,7 @@ def make_long(open_memory, make_scan, make_facts, tmp_path, new_url):
     Objects are born at the first visits, seen three times of four, change now and then; some
     became aliases. Visits are numbered in another order than they were made in.
     """
+
     def make(n_visits: int, n_objects: int):
         memory = open_memory(tmp_path / f'{n_visits} {n_objects}', url=new_url())
         first = memory.add_visit(make_scan(1, n=2 * n_objects))
@@ -35,38 +38,81 @@ def make_long(open_memory, make_scan, make_facts, tmp_path, new_url):
         numbers = rng.permutation(np.arange(2, n_visits + 1)).tolist()
         visits, states, seen, changes = [], [], [], []
         for number, stamp in zip(numbers, stamps.tolist()):
-            visits.append({'visit_id': number, 'stamp_ns': stamp, 'status': int(VisitStatus.DONE),
-                           'name': '', 'file': f'{number}', 'n_points': 0, 'reason': ''})
+            visits.append(
+                {
+                    'visit_id': number,
+                    'stamp_ns': stamp,
+                    'status': int(VisitStatus.DONE),
+                    'name': '',
+                    'file': f'{number}',
+                    'n_points': 0,
+                    'reason': '',
+                }
+            )
             late = stamp == stamps[-1]
             for i in range(1, n_objects + 1):
-                state = ObjectState.PRESENT if late and i % 5 else ObjectState(rng.choice(
-                    [ObjectState.PRESENT, ObjectState.ABSENT, ObjectState.NOT_OBSERVED],
-                    p=[0.75, 0.125, 0.125]))
+                state = (
+                    ObjectState.PRESENT
+                    if late and i % 5
+                    else ObjectState(
+                        rng.choice(
+                            [ObjectState.PRESENT, ObjectState.ABSENT, ObjectState.NOT_OBSERVED],
+                            p=[0.75, 0.125, 0.125],
+                        )
+                    )
+                )
                 states.append({'visit_id': number, 'object_id': i, 'state': int(state)})
                 box = json.dumps([*rng.normal(size=3).tolist(), 1.0, 1.0, 1.0, 0.0])
                 if state == ObjectState.PRESENT:
-                    seen.append({
-                        'visit_id': number, 'object_id': i, 'n_points': 9, 'score': 0.5,
-                        'box': box, 'link_reason': f'seen {number}',
-                        'class_probs': encode_array(np.ones(2) / 2), 'feature': b'',
-                        'color': b'', 'alternatives': encode_ids(())})
+                    seen.append(
+                        {
+                            'visit_id': number,
+                            'object_id': i,
+                            'n_points': 9,
+                            'score': 0.5,
+                            'box': box,
+                            'link_reason': f'seen {number}',
+                            'class_probs': encode_array(np.ones(2) / 2),
+                            'feature': b'',
+                            'color': b'',
+                            'alternatives': encode_ids(()),
+                        }
+                    )
                 if rng.random() < 2 / n_visits:
-                    changes.append({
-                        'revision': 2, 'visit_id': number, 'kind': int(rng.choice(ChangeKind)),
-                        'object_id': i, 'other_id': 0, 'class_name': 'table', 'confidence': 0.5,
-                        'before': box, 'after': box, 'evidence_after_ns': stamp})
-        aliases = [{'alias_id': 4, 'object_id': 3, 'visit_id': 1},
-                   {'alias_id': 9, 'object_id': 4, 'visit_id': 1}]
+                    changes.append(
+                        {
+                            'revision': 2,
+                            'visit_id': number,
+                            'kind': int(rng.choice(ChangeKind)),
+                            'object_id': i,
+                            'other_id': 0,
+                            'class_name': 'table',
+                            'confidence': 0.5,
+                            'before': box,
+                            'after': box,
+                            'evidence_after_ns': stamp,
+                        }
+                    )
+        aliases = [
+            {'alias_id': 4, 'object_id': 3, 'visit_id': 1},
+            {'alias_id': 9, 'object_id': 4, 'visit_id': 1},
+        ]
         with memory.correcting('filled', {}) as (connection, _):
-            for table, rows in ((schema.visits, visits), (schema.states, states),
-                                (schema.observations, seen), (schema.changes, changes),
-                                (schema.aliases, aliases)):
+            for table, rows in (
+                (schema.visits, visits),
+                (schema.states, states),
+                (schema.observations, seen),
+                (schema.changes, changes),
+                (schema.aliases, aliases),
+            ):
                 connection.execute(table.insert(), rows)
-            connection.execute(schema.objects.delete().where(
-                schema.objects.c.object_id.in_([4, 9])))
+            connection.execute(
+                schema.objects.delete().where(schema.objects.c.object_id.in_([4, 9]))
+            )
             connection.execute(schema.notes.insert().values(object_id=3, name='desk'))
-        memory.checkpoint()               # on a server, so that it knows how large its tables are
+        memory.checkpoint()  # on a server, so that it knows how large its tables are
         return memory
+
     return make
 
 
@@ -78,18 +124,25 @@ def read_everything(memory) -> dict[int, list]:
     changes = {}
     for change in memory.changes():
         changes.setdefault((change.visit_id, change.object_id), []).append(change)
-    states = {(visit, i): state for i, past in memory.histories().items()
-              for visit, state in past}
+    states = {(visit, i): state for i, past in memory.histories().items() for visit, state in past}
     pasts = {}
     for key in sorted({*states, *changes}, key=lambda key: (when[key[0]], -key[1])):
         here = seen.get(key)
-        pasts.setdefault(resolve(key[1], aliases), []).append(questions.Event(
-            key[0], when[key[0]], key[1], states.get(key, ObjectState.UNKNOWN),
-            here and here.box, here.reason if here else '', tuple(changes.get(key, ()))))
+        pasts.setdefault(resolve(key[1], aliases), []).append(
+            queries.Event(
+                key[0],
+                when[key[0]],
+                key[1],
+                states.get(key, ObjectState.UNKNOWN),
+                here and here.box,
+                here.reason if here else '',
+                tuple(changes.get(key, ())),
+            )
+        )
     return pasts
 
 
-def place_of(memory, object_id, events, at_ns) -> questions.Whereabouts | None:
+def place_of(memory, object_id, events, at_ns) -> queries.Whereabouts | None:
     """Return where an object was, by its whole past."""
     past = [e for e in events if e.stamp_ns <= at_ns]
     seen = [e for e in past if e.box is not None]
@@ -97,11 +150,15 @@ def place_of(memory, object_id, events, at_ns) -> questions.Whereabouts | None:
         return None
     turns = [e.stamp_ns for e in past if {c.kind for c in e.changes} & set(TURNS)]
     latest = [e.state for e in past if e.stamp_ns == past[-1].stamp_ns]
-    return questions.Whereabouts(
-        object_id, memory.names().get(object_id, ''),
+    return queries.Whereabouts(
+        object_id,
+        memory.names().get(object_id, ''),
         memory.header.class_names[memory.records[object_id].class_id],
-        ObjectState.PRESENT if ObjectState.PRESENT in latest else latest[-1], seen[-1].box,
-        turns[-1] if turns else seen[0].stamp_ns, seen[-1].stamp_ns)
+        ObjectState.PRESENT if ObjectState.PRESENT in latest else latest[-1],
+        seen[-1].box,
+        turns[-1] if turns else seen[0].stamp_ns,
+        seen[-1].stamp_ns,
+    )
 
 
 def test_answers_are_those_of_reading_everything(make_long):
@@ -109,21 +166,28 @@ def test_answers_are_those_of_reading_everything(make_long):
     pasts = read_everything(memory)
     assert sorted(pasts) == [1, 2, 3, 5, 6, 7, 8, 10, 11, 12]
     for object_id, events in pasts.items():
-        assert repr(questions.history_of(memory, object_id)) == repr(tuple(events))
-    assert questions.history_of(memory, 9) == questions.history_of(memory, 3)
+        assert repr(queries.history_of(memory, object_id)) == repr(tuple(events))
+    assert queries.history_of(memory, 9) == queries.history_of(memory, 3)
     stamps = [visit.stamp_ns for visit in memory.visits()]
     for at_ns in (stamps[0] - 1, *stamps[::7], stamps[-1] + 1):
         places = {i: place_of(memory, i, events, at_ns) for i, events in sorted(pasts.items())}
-        assert questions.of_class(memory, None, at_ns) == tuple(
-            place for place in places.values()
-            if place is not None and place.state != ObjectState.ABSENT)
+        assert queries.of_class(memory, None, at_ns) == tuple(
+            place
+            for place in places.values()
+            if place is not None and place.state != ObjectState.ABSENT
+        )
         for i, place in places.items():
-            assert place is None or questions.where_is(memory, i, at_ns) == place
+            assert place is None or queries.where_is(memory, i, at_ns) == place
     when = {visit.visit_id: visit.stamp_ns for visit in memory.visits()}
     for after, until in ((0, stamps[-1]), (stamps[20], stamps[40]), (stamps[-1], stamps[0])):
-        assert repr(questions.changed_between(memory, after, until)) == repr(tuple(sorted(
-            (c for c in memory.changes() if after < when[c.visit_id] <= until),
-            key=lambda c: (when[c.visit_id], c.object_id, c.kind))))
+        assert repr(queries.changed_between(memory, after, until)) == repr(
+            tuple(
+                sorted(
+                    (c for c in memory.changes() if after < when[c.visit_id] <= until),
+                    key=lambda c: (when[c.visit_id], c.object_id, c.kind),
+                )
+            )
+        )
 
 
 @contextmanager
@@ -136,6 +200,7 @@ def counted_steps():
 
     def watch(connection, *_) -> None:
         connection.set_progress_handler(count, 1)
+
     event.listen(Pool, 'checkout', watch)
     try:
         yield steps
@@ -144,11 +209,11 @@ def counted_steps():
 
 
 QUESTIONS = {
-    'where': lambda memory, _: questions.where_is(memory, 1),
-    'where, by an alias': lambda memory, _: questions.where_is(memory, 9),
-    'list': lambda memory, _: questions.of_class(memory, None),
-    'changes': lambda memory, newest: questions.changed_between(
-        memory, newest - 3 * HOUR, newest)}
+    'where': lambda memory, _: queries.where_is(memory, 1),
+    'where, by an alias': lambda memory, _: queries.where_is(memory, 9),
+    'list': lambda memory, _: queries.of_class(memory, None),
+    'changes': lambda memory, newest: queries.changed_between(memory, newest - 3 * HOUR, newest),
+}
 
 
 @pytest.mark.parametrize('new_url', [lambda: None], ids=['sqlite'])
@@ -172,29 +237,35 @@ def test_history_of_one_object_costs_no_more_among_many(make_long):
     for n_objects in (10, 100):
         path = make_long(20, n_objects).path
         with counted_steps() as steps, SceneMemory.inspect(path) as memory:
-            questions.history_of(memory, 1)
+            queries.history_of(memory, 1)
         costs.append(steps[0])
     assert costs[1] < 1.5 * costs[0]
 
 
 def rows_read(connection) -> int:
     """Return how many rows, of tables with many per visit, a server has read for this session."""
-    return int(connection.execute(text(
-        'SELECT sum(seq_tup_read + coalesce(idx_tup_fetch, 0)) FROM pg_stat_xact_user_tables '
-        "WHERE schemaname = current_schema() AND relname IN ('states', 'observations', 'changes')"
-    )).scalar())
+    return int(
+        connection.execute(
+            text(
+                'SELECT sum(seq_tup_read + coalesce(idx_tup_fetch, 0)) '
+                'FROM pg_stat_xact_user_tables WHERE schemaname = current_schema() '
+                "AND relname IN ('states', 'observations', 'changes')"
+            )
+        ).scalar()
+    )
 
 
 @pytest.mark.parametrize('new_url', ['postgresql'], indirect=True)
 def test_server_reads_few_rows_for_a_question(make_long):
-    memory = make_long(200, 40)                 # 8000 states, 6000 observations
+    memory = make_long(200, 40)  # 8000 states, 6000 observations
     newest = memory.visits()[-1].stamp_ns
     told = {}
     for name, ask in (
-            ('where', lambda c: lookups.known_of(c, [1], newest)),
-            ('list', lambda c: lookups.known_of(c, range(10, 40), newest)),
-            ('changes', lambda c: lookups.changes_between(c, newest - 3 * HOUR, newest)),
-            ('history', lambda c: lookups.events_of(c, 1))):
+        ('where', lambda c: history_queries.known_of(c, [1], newest)),
+        ('list', lambda c: history_queries.known_of(c, range(10, 40), newest)),
+        ('changes', lambda c: history_queries.changes_between(c, newest - 3 * HOUR, newest)),
+        ('history', lambda c: history_queries.events_of(c, 1)),
+    ):
         with memory.reading() as connection:
             # Tables as small as these a server would rather read whole.
             connection.execute(text('SET LOCAL enable_seqscan = off'))

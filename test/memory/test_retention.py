@@ -1,4 +1,5 @@
 """What is deleted is gone from every file; killed while deleting, the memory is whole."""
+
 from __future__ import annotations
 
 from multiprocessing import get_context
@@ -10,8 +11,9 @@ import numpy as np
 import pytest
 from rescene4d_ros.errors import MemoryFormatError
 from rescene4d_ros.geometry.neighbors import thin
-from rescene4d_ros.memory import corrections, retention
-from rescene4d_ros.memory.integrity import find_faults
+from rescene4d_ros.memory.editing import corrections
+from rescene4d_ros.memory.maintenance import retention
+from rescene4d_ros.memory.maintenance.integrity import find_faults
 from rescene4d_ros.memory.store import SceneMemory
 
 DAY = 86_400 * 10**9
@@ -41,14 +43,14 @@ def test_thinning_keeps_one_point_per_cube_and_its_id(filled):
     assert repr(filled.records) == records
     assert find_faults(filled) == ()
     assert filled.journal()[-1]['detail']['points'] == gone
-    assert retention.thin_visits(filled, 3 * DAY, 0.4) == 0          # nothing left to do
+    assert retention.thin_visits(filled, 3 * DAY, 0.4) == 0  # nothing left to do
 
 
 def test_deleted_object_is_in_no_file_and_no_table(filled, open_memory):
     corrections.rename(filled, 1, 'a secret name 4711')
     corrections.merge(filled, 1, 5)
     points = [filled.scan(v).xyz[np.isin(filled.labels(v), (1, 5))] for v in (1, 2, 3, 4)]
-    retention.delete_object(filled, 5)                               # by its alias
+    retention.delete_object(filled, 5)  # by its alias
     for visit, secret in zip((1, 2, 3, 4), points):
         left = {tuple(point) for point in filled.scan(visit).xyz.tolist()}
         assert len(secret)
@@ -70,7 +72,7 @@ def test_deleted_visit_takes_what_it_alone_showed(filled):
     retention.delete_visit(filled, 4)
     assert [v.visit_id for v in filled.visits()] == [1, 2, 3]
     assert not (filled.path / 'visits' / name).exists()
-    assert sorted(filled.records) == [1, 2, 3, 4, 5, 6]              # 7 and 8 were born there
+    assert sorted(filled.records) == [1, 2, 3, 4, 5, 6]  # 7 and 8 were born there
     for object_id, record in filled.records.items():
         assert record.last_seen_ns == 3 * DAY
         shown = filled.scan(3).xyz[filled.labels(3) == object_id]
@@ -85,7 +87,7 @@ def test_retention_by_age_keeps_the_newest_visit(filled):
     assert [v.visit_id for v in gone] == [1, 2]
     assert [v.visit_id for v in retention.delete_visits_before(filled, 99 * DAY)] == [3]
     assert [v.visit_id for v in filled.visits()] == [4]
-    assert sorted(filled.records) == list(range(1, 9))               # the newest shows them all
+    assert sorted(filled.records) == list(range(1, 9))  # the newest shows them all
     assert find_faults(filled) == ()
     assert [e['action'] for e in filled.journal()][-3:] == ['visit deleted'] * 3
 
@@ -93,7 +95,7 @@ def test_retention_by_age_keeps_the_newest_visit(filled):
 def test_ids_and_visits_go_on_after_a_deletion(filled, make_scan, make_facts):
     retention.delete_visit(filled, 4)
     retention.delete_object(filled, 2)
-    visit = filled.add_visit(make_scan(4))                           # the stamp is free again
+    visit = filled.add_visit(make_scan(4))  # the stamp is free again
     assert visit.visit_id == 5
     filled.commit(make_facts(filled, visit))
     assert sorted(filled.records) == [1, 3, 4, 5, 6, 9]
@@ -105,7 +107,7 @@ def test_locked_object_is_not_deleted(filled):
     with pytest.raises(MemoryFormatError, match='unlock'):
         retention.delete_object(filled, 7)
     with pytest.raises(MemoryFormatError, match='unlock'):
-        retention.delete_visit(filled, 4)                            # it alone shows 7
+        retention.delete_visit(filled, 4)  # it alone shows 7
     assert len(filled.visits()) == 4
 
 

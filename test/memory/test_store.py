@@ -1,4 +1,5 @@
 """The store: what goes in comes out, also in another process; what does not fit is refused."""
+
 from __future__ import annotations
 
 from dataclasses import asdict
@@ -14,8 +15,8 @@ from rescene4d_ros.errors import (
     StorageError,
     VisitOrderError,
 )
-from rescene4d_ros.memory import header as headers
-from rescene4d_ros.memory.integrity import find_faults
+from rescene4d_ros.memory.database import metadata as headers
+from rescene4d_ros.memory.maintenance.integrity import find_faults
 from rescene4d_ros.memory.store import SceneMemory
 from rescene4d_ros.structures import Scan, VisitStatus
 
@@ -57,12 +58,17 @@ def test_facts_survive_closing(open_memory, make_scan, make_facts):
     memory.close()
     again = open_memory()
     after = again.snapshot(), again.changes(), again.labels(2), dict(again.records)
-    assert same([asdict(before[0]), [asdict(c) for c in before[1]], before[2]],
-                [asdict(after[0]), [asdict(c) for c in after[1]], after[2]])
-    assert same({i: asdict(r) for i, r in before[3].items()},
-                {i: asdict(r) for i, r in after[3].items()})
-    assert same({i: asdict(r) for i, r in before[3].items()},
-                {i: asdict(r) for i, r in facts.records.items()})
+    assert same(
+        [asdict(before[0]), [asdict(c) for c in before[1]], before[2]],
+        [asdict(after[0]), [asdict(c) for c in after[1]], after[2]],
+    )
+    assert same(
+        {i: asdict(r) for i, r in before[3].items()}, {i: asdict(r) for i, r in after[3].items()}
+    )
+    assert same(
+        {i: asdict(r) for i, r in before[3].items()},
+        {i: asdict(r) for i, r in facts.records.items()},
+    )
     assert memory.past == again.past == again.histories()
     assert [c.visit_id for c in again.changes(since_revision=2)] == [3] * 4
     assert find_faults(again) == ()
@@ -105,7 +111,9 @@ def test_late_visit_is_stored_and_says_what_to_do(open_memory, make_scan, make_f
     with pytest.raises(VisitOrderError, match='reprocess'):
         memory.add_visit(late)
     assert [(v.name, v.status) for v in memory.visits()] == [
-        ('day 2', VisitStatus.LATE), ('day 5', VisitStatus.DONE)]
+        ('day 2', VisitStatus.LATE),
+        ('day 5', VisitStatus.DONE),
+    ]
     assert same(vars(memory.scan(2)), vars(late))
     assert memory.pending() == ()
 
@@ -118,16 +126,20 @@ def test_other_frame_and_no_points_are_refused(open_memory, make_scan):
         memory.add_visit(make_scan(1).take(np.zeros(0, int)))
 
 
-@pytest.mark.parametrize(('how', 'said'), [
-    ({'map_id': 'cellar'}, "map_id 'cellar', but this memory has 'hall'"),
-    ({'frame_id': 'odom'}, "frame_id 'odom'"),
-    ({'class_names': ('chair', 'sofa')}, 'differing: sofa, table'),
-    ({'class_names': ('table', 'chair')}, 'their order')])
+@pytest.mark.parametrize(
+    ('how', 'said'),
+    [
+        ({'map_id': 'cellar'}, "map_id 'cellar', but this memory has 'hall'"),
+        ({'frame_id': 'odom'}, "frame_id 'odom'"),
+        ({'class_names': ('chair', 'sofa')}, 'differing: sofa, table'),
+        ({'class_names': ('table', 'chair')}, 'their order'),
+    ],
+)
 def test_another_map_frame_or_class_list_is_refused(open_memory, how, said):
     open_memory().close()
     with pytest.raises(MemoryFormatError, match=said):
         open_memory(**how)
-    open_memory()     # the refused attempt left no lock
+    open_memory()  # the refused attempt left no lock
 
 
 def test_newer_schema_is_refused(open_memory, tmp_path):
@@ -170,7 +182,7 @@ def test_damaged_points_are_noticed(open_memory, make_scan, tmp_path, damage):
     if damage == 'missing':
         file.unlink()
     else:
-        file.write_bytes(data if damage == 'altered' else data[:len(data) // 2])
+        file.write_bytes(data if damage == 'altered' else data[: len(data) // 2])
     with pytest.raises(FileFormatError, match='restore'):
         memory.scan(1)
     assert len(find_faults(memory)) == 1
@@ -186,8 +198,9 @@ def test_failed_visit_keeps_its_reason_and_points(open_memory, make_scan):
     assert memory.pending() == ()
 
 
-def test_reader_sees_the_memory_while_a_writer_has_it(open_memory, make_scan, make_facts,
-                                                      tmp_path):
+def test_reader_sees_the_memory_while_a_writer_has_it(
+    open_memory, make_scan, make_facts, tmp_path
+):
     memory = open_memory()
     memory.commit(make_facts(memory, memory.add_visit(make_scan(1))))
     with SceneMemory.inspect(tmp_path / 'memory') as reader:

@@ -1,4 +1,5 @@
 """What the tests of published checkpoints share: names and shapes as publishers document them."""
+
 import pytest
 
 

@@ -1,4 +1,5 @@
 """Published segmenters: their tensors under our names, against networks written as published."""
+
 import os
 from pathlib import Path
 import subprocess
@@ -8,15 +9,15 @@ import numpy as np
 import pytest
 from rescene4d_ros.cli.main import main
 from rescene4d_ros.errors import ConfigError, WeightsError
-from rescene4d_ros.inference import load_weights
-from rescene4d_ros.models import make_visit_input
+from rescene4d_ros.inference.weights import load_weights
 from rescene4d_ros.models.backbones.point_transformer import PointTransformer
 from rescene4d_ros.models.backbones.point_transformer import PRESETS as PTV3_PRESETS
 from rescene4d_ros.models.backbones.unet import PRESETS, SparseUNet
 from rescene4d_ros.models.checkpoints import convert, load_pretrained
 from rescene4d_ros.models.checkpoints.point_transformer import published_preset
 from rescene4d_ros.models.checkpoints.reading import Checkpoint
-from rescene4d_ros.models.published import misread_seeds
+from rescene4d_ros.models.inputs import make_visit_input
+from rescene4d_ros.models.official_compat import misread_seeds
 from rescene4d_ros.structures import INSTANCE_CLASSES
 import torch
 from torch import nn
@@ -38,8 +39,12 @@ def me_shapes(preset):
         shapes[f'{name}.kernel'] = shape
 
     def norm(name, c):
-        shapes.update({f'{name}.bn.{part}': (c,)
-                       for part in ('weight', 'bias', 'running_mean', 'running_var')})
+        shapes.update(
+            {
+                f'{name}.bn.{part}': (c,)
+                for part in ('weight', 'bias', 'running_mean', 'running_var')
+            }
+        )
         shapes[f'{name}.bn.num_batches_tracked'] = ()
 
     def block(name, ci, co, depth):
@@ -54,17 +59,19 @@ def me_shapes(preset):
                 norm(f'{name}.{i}.downsample.1', co)
 
     planes, depths = preset.planes, preset.blocks
-    conv('conv0p1s1', preset.stem_kernel ** 3, 3, preset.stem)
+    conv('conv0p1s1', preset.stem_kernel**3, 3, preset.stem)
     norm('bn0', preset.stem)
     inside = (preset.stem, *planes[:3])
-    for k, (name, ci) in enumerate(zip(('conv1p1s2', 'conv2p2s2', 'conv3p4s2', 'conv4p8s2'),
-                                       inside)):
+    for k, (name, ci) in enumerate(
+        zip(('conv1p1s2', 'conv2p2s2', 'conv3p4s2', 'conv4p8s2'), inside)
+    ):
         conv(name, 8, ci, ci)
         norm(f'bn{k + 1}', ci)
         block(f'block{k + 1}', ci, planes[k], depths[k])
     below = planes[3]
-    for k, (name, skip) in enumerate(zip(
-            ('convtr4p16s2', 'convtr5p8s2', 'convtr6p4s2', 'convtr7p2s2'), reversed(inside))):
+    for k, (name, skip) in enumerate(
+        zip(('convtr4p16s2', 'convtr5p8s2', 'convtr6p4s2', 'convtr7p2s2'), reversed(inside))
+    ):
         co = planes[4 + k]
         conv(name, 8, below, co)
         norm(f'bntr{k + 4}', co)
@@ -113,19 +120,27 @@ class PublishedDecoder(nn.Module):
     def __init__(self, sizes, dim, inner, heads, classes):
         super().__init__()
         self.mask_features_head = nn.Linear(sizes[-1], dim)
-        self.query_projection = nn.ModuleDict({'layers': nn.Sequential(
-            nn.Conv1d(dim, dim, 1), nn.ReLU(), nn.Conv1d(dim, dim, 1), nn.ReLU())})
+        self.query_projection = nn.ModuleDict(
+            {
+                'layers': nn.Sequential(
+                    nn.Conv1d(dim, dim, 1), nn.ReLU(), nn.Conv1d(dim, dim, 1), nn.ReLU()
+                )
+            }
+        )
         self.mask_embed_head = nn.Sequential(nn.Linear(dim, dim), nn.ReLU(), nn.Linear(dim, dim))
         self.class_embed_head = nn.Linear(dim, classes + 1)
         self.pos_enc = nn.Module()
         self.pos_enc.register_buffer('gauss_B', torch.randn(4, dim // 2))
         layers = sizes[:LEVELS]
-        self.cross_attention = nn.ModuleList([nn.ModuleList(
-            PublishedAttention('multihead_attn', dim, heads) for _ in layers)])
-        self.self_attention = nn.ModuleList([nn.ModuleList(
-            PublishedAttention('self_attn', dim, heads) for _ in layers)])
-        self.ffn_attention = nn.ModuleList([nn.ModuleList(
-            PublishedFeedForward(dim, inner) for _ in layers)])
+        self.cross_attention = nn.ModuleList(
+            [nn.ModuleList(PublishedAttention('multihead_attn', dim, heads) for _ in layers)]
+        )
+        self.self_attention = nn.ModuleList(
+            [nn.ModuleList(PublishedAttention('self_attn', dim, heads) for _ in layers)]
+        )
+        self.ffn_attention = nn.ModuleList(
+            [nn.ModuleList(PublishedFeedForward(dim, inner) for _ in layers)]
+        )
         self.lin_squeeze = nn.ModuleList([nn.ModuleList(nn.Linear(c, dim) for c in layers)])
         self.decoder_norm = nn.LayerNorm(dim)
 
@@ -155,17 +170,21 @@ class PublishedDecoder(nn.Module):
         for _ in range(3):
             for h, (feats, points) in enumerate(levels):
                 pooled = predict()[segment_of]
-                for parent in children[:LEVELS - h]:
+                for parent in children[: LEVELS - h]:
                     n = int(parent.max()) + 1
                     pooled = torch.stack([pooled[parent == k].mean(0) for k in range(n)])
                 masked = (pooled.sigmoid() < 0.5).T
                 masked[masked.all(1)] = False
                 memory = self.lin_squeeze[0][h](feats)
                 queries = self.cross_attention[0][h](
-                    (queries + position, queries), memory + self.encode(points, points), memory,
-                    masked)
+                    (queries + position, queries),
+                    memory + self.encode(points, points),
+                    memory,
+                    masked,
+                )
                 queries = self.self_attention[0][h](
-                    (queries + position, queries), queries + position, queries)
+                    (queries + position, queries), queries + position, queries
+                )
                 queries = self.ffn_attention[0][h](queries)
         predict()
         return torch.stack(classes), torch.stack(masks)
@@ -198,9 +217,11 @@ def random_tensors(shapes, seed=2):
 @pytest.fixture
 def save(tmp_path):
     """Return a function that writes a training checkpoint and returns its path."""
+
     def write(state, **more):
         torch.save({'state_dict': state, 'epoch': 3, **more}, tmp_path / 'published.ckpt')
         return tmp_path / 'published.ckpt'
+
     return write
 
 
@@ -210,9 +231,12 @@ def under(prefix, tensors):
 
 def me_checkpoint(preset='tiny', sizes=UNET_SIZES):
     """Return the tensors of a ReScene4D checkpoint with a U-Net."""
-    return {**under('model.backbone.', random_tensors(me_shapes(PRESETS[preset]))),
-            **under('model.', published_decoder(sizes).state_dict()),
-            'criterion.empty_weight': torch.ones(19), 'criterion.change_weights': torch.ones(6)}
+    return {
+        **under('model.backbone.', random_tensors(me_shapes(PRESETS[preset]))),
+        **under('model.', published_decoder(sizes).state_dict()),
+        'criterion.empty_weight': torch.ones(19),
+        'criterion.change_weights': torch.ones(6),
+    }
 
 
 def mask3d_checkpoint():
@@ -221,8 +245,10 @@ def mask3d_checkpoint():
     state['model.mask_features_head.kernel'] = state.pop('model.mask_features_head.weight').T
     state['model.mask_features_head.bias'] = state['model.mask_features_head.bias'][None]
     state['model.pos_enc.gauss_B'] = state['model.pos_enc.gauss_B'][:3]
-    return state | {'model.backbone.final.kernel': torch.zeros(16, 20),
-                    'model.backbone.final.bias': torch.zeros(1, 20)}
+    return state | {
+        'model.backbone.final.kernel': torch.zeros(16, 20),
+        'model.backbone.final.bias': torch.zeros(1, 20),
+    }
 
 
 def test_full_unet_has_the_published_tensors():
@@ -239,8 +265,10 @@ def test_full_unet_has_the_published_tensors():
     assert published == sum(p.numel() for p in ours.parameters()) + buffers
 
 
-@pytest.mark.parametrize(('sizes', 'heads_total'), [
-    ((512, 384, 192, 96, 96), 1817875), ((256, 256, 128, 96, 96), 1760531)])
+@pytest.mark.parametrize(
+    ('sizes', 'heads_total'),
+    [((512, 384, 192, 96, 96), 1817875), ((256, 256, 128, 96, 96), 1760531)],
+)
 def test_decoder_twin_has_the_published_size(sizes, heads_total):
     decoder = PublishedDecoder(sizes, 128, 1024, 8, 18)
     assert sum(p.numel() for p in decoder.parameters()) == heads_total
@@ -319,13 +347,20 @@ def dense_unet(state, preset, colors, cells):
 @pytest.fixture
 def visits(boxes_room):
     """Return a function that makes two visits for a model; the second sees a part."""
-    scan, _ = boxes_room([((0.4, 0.5, 0.0), (0.4, 0.4, 0.5), (200, 40, 40))], density=60,
-                         floor=2.2)
+    scan, _ = boxes_room(
+        [((0.4, 0.5, 0.0), (0.4, 0.4, 0.5), (200, 40, 40))], density=60, floor=2.2
+    )
 
     def make(config):
-        return [make_visit_input(s, np.unique(np.floor(s.xyz / 0.3).astype(int), axis=0,
-                                              return_inverse=True)[1], config)
-                for s in (scan, scan.take(scan.xyz[:, 0] > 1.0))]
+        return [
+            make_visit_input(
+                s,
+                np.unique(np.floor(s.xyz / 0.3).astype(int), axis=0, return_inverse=True)[1],
+                config,
+            )
+            for s in (scan, scan.take(scan.xyz[:, 0] > 1.0))
+        ]
+
     return make
 
 
@@ -341,32 +376,41 @@ def test_unet_of_a_checkpoint_computes_what_is_published(save, visits):
     assert visit.coords.amin() >= 0
     assert visit.coords.amax() < 16
     with torch.no_grad():
-        features, = converted.model.encode([visit])
+        (features,) = converted.model.encode([visit])
         for level, volume in zip(features.levels, dense):
             x, y, z = level.coords.T
             torch.testing.assert_close(level.feats, volume[0, :, x, y, z].T, rtol=1e-4, atol=1e-4)
         x, y, z = visit.coords.T
         mask = converted.model.mask_features(dense[-1][0, :, x, y, z].T)
-        superpoint = torch.stack([mask[visit.superpoint == s].mean(0)
-                                  for s in range(visit.n_superpoints)])
+        superpoint = torch.stack(
+            [mask[visit.superpoint == s].mean(0) for s in range(visit.n_superpoints)]
+        )
     torch.testing.assert_close(features.superpoint_features, superpoint, rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize('family', ['rescene4d-unet', 'rescene4d-ptv3'])
-def test_query_decoder_of_a_checkpoint_computes_what_is_published(save, visits, ptv3_shapes,
-                                                                  family):
+def test_query_decoder_of_a_checkpoint_computes_what_is_published(
+    save, visits, ptv3_shapes, family
+):
     """All prediction sets of two visits equal those of the decoder written as published."""
     if family == 'rescene4d-unet':
         state, sizes = me_checkpoint(), UNET_SIZES
     else:
         shapes = ptv3_shapes(PTV3_PRESETS['ptv3-tiny'], decoder=True)
         sizes = PTV3_SIZES
-        state = {**under('model.backbone.model.', random_tensors(shapes)),
-                 **under('model.', published_decoder(sizes).state_dict())}
+        state = {
+            **under('model.backbone.model.', random_tensors(shapes)),
+            **under('model.', published_decoder(sizes).state_dict()),
+        }
     twin = published_decoder(sizes)
-    converted = convert(save(state), {
-        'backbone': 'tiny' if family == 'rescene4d-unet' else 'ptv3-tiny', **SMALL_SETTINGS,
-        'temporal_serialization': 'off'})
+    converted = convert(
+        save(state),
+        {
+            'backbone': 'tiny' if family == 'rescene4d-unet' else 'ptv3-tiny',
+            **SMALL_SETTINGS,
+            'temporal_serialization': 'off',
+        },
+    )
     assert converted.family == family
     model = converted.model
     inputs = visits(model.config)
@@ -375,24 +419,42 @@ def test_query_decoder_of_a_checkpoint_computes_what_is_published(save, visits, 
         output = model.decode(features)
 
         def joined(of):
-            return torch.cat([functional.pad(of(v), (0, 1), value=float(t))
-                              for t, v in enumerate(features)])
-        levels = [(torch.cat([v.levels[k].feats for v in features]),
-                   joined(lambda v, k=k: v.levels[k].xyz)) for k in range(LEVELS)]
-        cells = torch.cat([functional.pad(v.coords, (1, 0), value=t)
-                           for t, v in enumerate(inputs)])
+            return torch.cat(
+                [functional.pad(of(v), (0, 1), value=float(t)) for t, v in enumerate(features)]
+            )
+
+        levels = [
+            (
+                torch.cat([v.levels[k].feats for v in features]),
+                joined(lambda v, k=k: v.levels[k].xyz),
+            )
+            for k in range(LEVELS)
+        ]
+        cells = torch.cat(
+            [functional.pad(v.coords, (1, 0), value=t) for t, v in enumerate(inputs)]
+        )
         parents, order = [], cells
         for k in reversed(range(LEVELS)):
-            coarse = torch.cat([functional.pad(v.levels[k].coords, (1, 0), value=t)
-                                for t, v in enumerate(features)])
+            coarse = torch.cat(
+                [
+                    functional.pad(v.levels[k].coords, (1, 0), value=t)
+                    for t, v in enumerate(features)
+                ]
+            )
             up = torch.cat([order[:, :1], order[:, 1:] >> 1], 1)
             parents.append((up[:, None] == coarse).all(2).int().argmax(1))
             order = coarse
         starts = np.cumsum([0, inputs[0].n_superpoints])
         segment_of = torch.cat([v.superpoint + int(s) for v, s in zip(inputs, starts)])
         seeds, _ = misread_seeds(features, (0, 1), 12)
-        classes, masks = twin(levels, torch.cat([v.superpoint_features for v in features]),
-                              segment_of, parents, joined(lambda v: v.finest.xyz), seeds)
+        classes, masks = twin(
+            levels,
+            torch.cat([v.superpoint_features for v in features]),
+            segment_of,
+            parents,
+            joined(lambda v: v.finest.xyz),
+            seeds,
+        )
     torch.testing.assert_close(output.class_logits, classes, rtol=1e-3, atol=2e-4)
     torch.testing.assert_close(output.mask_logits, masks, rtol=1e-3, atol=2e-4)
 
@@ -401,8 +463,11 @@ def test_mask3d_gives_the_same_network_blind_to_time(save):
     """Other names and shapes of the same tensors; frequencies of time are zero."""
     ours = convert(save(mask3d_checkpoint()), {'backbone': 'tiny', **SMALL_SETTINGS})
     assert ours.family == 'mask3d'
-    assert set(ours.coverage.left_out) == {'criterion.empty_weight', 'model.backbone.final.bias',
-                                           'model.backbone.final.kernel'}
+    assert set(ours.coverage.left_out) == {
+        'criterion.empty_weight',
+        'model.backbone.final.bias',
+        'model.backbone.final.kernel',
+    }
     theirs = convert(save(me_checkpoint()), {'backbone': 'tiny', **SMALL_SETTINGS})
     one, two = ours.model.state_dict(), theirs.model.state_dict()
     different = {name for name in one if not torch.equal(one[name], two[name])}
@@ -413,15 +478,19 @@ def test_mask3d_gives_the_same_network_blind_to_time(save):
 
 
 def test_every_tensor_is_accounted_for(save, ptv3_shapes):
-    state = under('model.backbone.model.', random_tensors(
-        ptv3_shapes(PTV3_PRESETS['ptv3-tiny'], decoder=True)))
+    state = under(
+        'model.backbone.model.',
+        random_tensors(ptv3_shapes(PTV3_PRESETS['ptv3-tiny'], decoder=True)),
+    )
     state |= under('model.', published_decoder(PTV3_SIZES).state_dict())
     converted = convert(save(state), {'backbone': 'ptv3-tiny', **SMALL_SETTINGS})
     coverage = converted.coverage
     assert set(coverage.loaded) | set(coverage.left_out) == set(state)
     assert coverage.left_out == ('model.backbone.model.embedding.mask_token',)
-    assert coverage.as_initialized == ('decoder.semantic_head.weight',
-                                       'decoder.semantic_head.bias')
+    assert coverage.as_initialized == (
+        'decoder.semantic_head.weight',
+        'decoder.semantic_head.bias',
+    )
     kernel = state['model.backbone.model.dec.dec2.block1.cpe.0.weight']
     ours = converted.model.backbone.dec['dec2'].block1.cpe[0].kernel
     assert torch.equal(ours[1 + 3 * (0 + 3 * 2)], kernel[:, 1, 0, 2].T)
@@ -443,26 +512,43 @@ def test_encoder_alone_leaves_the_rest_to_training(save, ptv3_shapes):
 def test_full_size_is_told_by_the_tensors(ptv3_shapes, preset):
     """Without weights: the network that is made has every tensor of the documented shapes."""
     with torch.device('meta'):
-        state = {name: torch.empty(shape)
-                 for name, shape in ptv3_shapes(PTV3_PRESETS[preset]).items()}
+        state = {
+            name: torch.empty(shape) for name, shape in ptv3_shapes(PTV3_PRESETS[preset]).items()
+        }
         checkpoint = Checkpoint(Path('published.pth'), state, {})
         assert published_preset(checkpoint) == preset
         backbone = PointTransformer(9, PTV3_PRESETS[published_preset(checkpoint)])
         coverage = load_pretrained(backbone, checkpoint)
     assert set(coverage.loaded) == set(state) - {'embedding.mask_token'}
     whole = {f'model.backbone.model.{name}': tensor for name, tensor in state.items()}
-    assert published_preset(Checkpoint(Path('whole.ckpt'), whole, {}),
-                            'model.backbone.model.') == preset
+    assert (
+        published_preset(Checkpoint(Path('whole.ckpt'), whole, {}), 'model.backbone.model.')
+        == preset
+    )
 
 
-@pytest.mark.parametrize(('change', 'told'), [
-    (lambda s: s.pop('model.decoder_norm.bias'), 'missing model.decoder_norm.bias'),
-    (lambda s: s.update({'model.level_embed.weight': torch.zeros(4, 32)}),
-     'unexpected model.level_embed.weight'),
-    (lambda s: s.update({'model.lin_squeeze.0.1.bias': torch.zeros(9)}),
-     r'lin_squeeze.0.1.bias \(9,\) instead of \(32,\)'),
-    (lambda s: s.pop('model.class_embed_head.weight'), 'expected the matrix model.class_embed'),
-    (lambda s: [s.pop(n) for n in list(s) if 'backbone' in n], 'expected tensors of ReScene4D')])
+@pytest.mark.parametrize(
+    ('change', 'told'),
+    [
+        (lambda s: s.pop('model.decoder_norm.bias'), 'missing model.decoder_norm.bias'),
+        (
+            lambda s: s.update({'model.level_embed.weight': torch.zeros(4, 32)}),
+            'unexpected model.level_embed.weight',
+        ),
+        (
+            lambda s: s.update({'model.lin_squeeze.0.1.bias': torch.zeros(9)}),
+            r'lin_squeeze.0.1.bias \(9,\) instead of \(32,\)',
+        ),
+        (
+            lambda s: s.pop('model.class_embed_head.weight'),
+            'expected the matrix model.class_embed',
+        ),
+        (
+            lambda s: [s.pop(n) for n in list(s) if 'backbone' in n],
+            'expected tensors of ReScene4D',
+        ),
+    ],
+)
 def test_tensors_that_do_not_fit_are_refused(save, change, told):
     state = me_checkpoint()
     change(state)
@@ -474,8 +560,12 @@ def test_named_tensors_may_differ(save):
     state = me_checkpoint()
     state['model.level_embed.weight'] = torch.zeros(4, 32)
     del state['model.decoder_norm.bias']
-    converted = convert(save(state), {'backbone': 'tiny', **SMALL_SETTINGS},
-                        may_have=['model.level_*'], may_lack=['model.decoder_norm.*'])
+    converted = convert(
+        save(state),
+        {'backbone': 'tiny', **SMALL_SETTINGS},
+        may_have=['model.level_*'],
+        may_lack=['model.decoder_norm.*'],
+    )
     assert 'model.level_embed.weight' in converted.coverage.left_out
     assert 'model.decoder_norm.bias' in converted.coverage.as_initialized
 
@@ -512,8 +602,16 @@ def test_command_writes_weights_that_load(save, tmp_path):
     """A real process: the file it writes gives the same network, and it tells the coverage."""
     path, out = save(me_checkpoint()), tmp_path / 'new' / 'converted.safetensors'
     settings = {'backbone': 'tiny', **SMALL_SETTINGS}
-    command = [sys.executable, '-m', 'rescene4d_ros.cli.main', 'convert', str(path), '--out',
-               str(out), *[f'--set={k}={v}' for k, v in settings.items()]]
+    command = [
+        sys.executable,
+        '-m',
+        'rescene4d_ros.cli.main',
+        'convert',
+        str(path),
+        '--out',
+        str(out),
+        *[f'--set={k}={v}' for k, v in settings.items()],
+    ]
     told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     assert 'left out: 2 (criterion.empty_weight, criterion.change_weights)' in told
     model, info = load_weights(out)
@@ -527,8 +625,10 @@ def test_command_writes_weights_that_load(save, tmp_path):
 
 def test_command_refuses_with_a_reason(save, tmp_path, capsys):
     path, out = str(save(me_checkpoint())), tmp_path / 'none.safetensors'
-    for settings, told in (('backbone=sonata', 'expected one of tiny, small, 34c'),
-                           ('backbone', 'expected NAME=VALUE')):
+    for settings, told in (
+        ('backbone=sonata', 'expected one of tiny, small, 34c'),
+        ('backbone', 'expected NAME=VALUE'),
+    ):
         assert main(['convert', path, '--out', str(out), '--set', settings]) == 2
         assert told in capsys.readouterr().err
     assert not out.exists()

@@ -1,13 +1,14 @@
 """Seeds, encoding, mask sharing and attention against loops written from their definitions."""
+
 import math
 
 import pytest
 from rescene4d_ros.models import layers
 from rescene4d_ros.models.config import ModelConfig
 from rescene4d_ros.models.decoder import QueryDecoder
-from rescene4d_ros.models.fourier import FourierEncoding
 from rescene4d_ros.models.layers import attend_where, Attention
 from rescene4d_ros.models.outputs import LevelFeatures, VisitFeatures
+from rescene4d_ros.models.position_encoding import FourierEncoding
 from rescene4d_ros.models.seeds import farthest_points
 from rescene4d_ros.models.temporal import PlaceGroups
 import torch
@@ -130,9 +131,17 @@ def test_tokens_made_in_parts_see_what_the_whole_formula_says():
     decoder = QueryDecoder(ModelConfig(hidden_dim=16, n_heads=2, n_queries=5), (8, 8, 8, 8)).eval()
     cells = torch.cartesian_prod(*[torch.arange(15)] * 3)
     picks = [cells[torch.rand(len(cells)) < 0.8] for _ in range(2)]
-    features = [VisitFeatures(tuple(LevelFeatures(c, 0.1 * c, torch.randn(len(c), 8),
-                                                  torch.randn(len(c), 16)) for _ in range(4)),
-                              torch.zeros(0, 16), torch.zeros(0, 3)) for c in picks]
+    features = [
+        VisitFeatures(
+            tuple(
+                LevelFeatures(c, 0.1 * c, torch.randn(len(c), 8), torch.randn(len(c), 16))
+                for _ in range(4)
+            ),
+            torch.zeros(0, 16),
+            torch.zeros(0, 3),
+        )
+        for c in picks
+    ]
     points = torch.cat([functional.pad(0.1 * c, (0, 1), value=t) for t, c in enumerate(picks)])
     low, high = points.amin(0), points.amax(0)
     embedding = torch.randn(5, 16)
@@ -141,8 +150,8 @@ def test_tokens_made_in_parts_see_what_the_whole_formula_says():
         level, rows = [v.levels[0] for v in features], tokens.places.rows
         layer = decoder.layers[0]
         keys, values = layer.cross_attention.keys_values(
-            layer.squeeze(torch.cat([v.feats for v in level])),
-            decoder.encoding(points, low, high))
+            layer.squeeze(torch.cat([v.feats for v in level])), decoder.encoding(points, low, high)
+        )
         placed = decoder._placed(torch.cat([v.mask_feats for v in level]), points, low, high)
         attend = tokens.attend(embedding)
     torch.testing.assert_close(tokens.keys, keys[:, rows])
@@ -152,6 +161,7 @@ def test_tokens_made_in_parts_see_what_the_whole_formula_says():
     # The largest of a place's logits says whether any is at least 0.
     logits = placed @ embedding.T
     largest = torch.full((int(place.max()) + 1, 5), -torch.inf).index_reduce_(
-        0, place, logits, 'amax')
+        0, place, logits, 'amax'
+    )
     clear = (largest.abs() > 1e-4)[place][rows].T
     assert torch.equal(attend & clear, (largest >= 0)[place][rows].T & clear)

@@ -1,7 +1,8 @@
 """Codes of places compare by distance in meters, whatever the size or place of the sequence."""
+
 import math
 
-from rescene4d_ros.models.fourier import PlaceEncoding
+from rescene4d_ros.models.position_encoding import PlaceEncoding
 import torch
 
 
@@ -26,5 +27,6 @@ def test_the_origin_moves_with_the_sequence():
     encoding = PlaceEncoding(64, 0.8)
     points, shift = torch.randn(9, 4), torch.tensor([8.0, -4.0, 2.0, 1.0])
     origin = torch.zeros(4)
-    torch.testing.assert_close(encoding(points, origin), encoding(points + shift, origin + shift),
-                               atol=1e-4, rtol=0)
+    torch.testing.assert_close(
+        encoding(points, origin), encoding(points + shift, origin + shift), atol=1e-4, rtol=0
+    )

@@ -1,4 +1,5 @@
 """Point Transformer V3 against its formulas in loops; visits alone and together; checkpoints."""
+
 from dataclasses import replace
 from itertools import product
 
@@ -6,30 +7,42 @@ import numpy as np
 import pytest
 from rescene4d_ros.errors import ConfigError, WeightsError
 from rescene4d_ros.losses import Criterion, LossConfig, Targets
-from rescene4d_ros.models import make_visit_input, ModelConfig, ReScene4D
-from rescene4d_ros.models.backbones.decoding import Decoding
-from rescene4d_ros.models.backbones.orders import Order
+from rescene4d_ros.models.backbones.decoder_state import Decoding
 from rescene4d_ros.models.backbones.patch_block import PatchAttention
-from rescene4d_ros.models.backbones.point_transformer import (
-    PointTransformer,
-    PRESETS,
-    PTv3Preset,
-)
-from rescene4d_ros.models.backbones.serialization import curve_code
+from rescene4d_ros.models.backbones.point_transformer import PointTransformer, PRESETS, PTv3Preset
+from rescene4d_ros.models.backbones.serialization_order import Order
+from rescene4d_ros.models.backbones.space_filling_curves import curve_code
 from rescene4d_ros.models.checkpoints import load_pretrained, read_checkpoint
-from rescene4d_ros.sparse import Voxels
+from rescene4d_ros.models.config import ModelConfig
+from rescene4d_ros.models.inputs import make_visit_input
+from rescene4d_ros.models.segmenter import ReScene4D
+from rescene4d_ros.sparse.voxels import Voxels
 from rescene4d_ros.structures import Scan
-from rescene4d_ros.training.samples import instance_counts
+from rescene4d_ros.training.samples.samples import instance_counts
 from rescene4d_ros.training.validation import HeldOut, validate
 import torch
 from torch.nn import functional
 
 torch.set_num_threads(1)
-CONFIG = ModelConfig(backbone='ptv3-tiny', voxel_size=0.15, n_classes=3, hidden_dim=32, n_heads=4,
-                     ffn_dim=64, n_queries=12)
+CONFIG = ModelConfig(
+    backbone='ptv3-tiny',
+    voxel_size=0.15,
+    n_classes=3,
+    hidden_dim=32,
+    n_heads=4,
+    ffn_dim=64,
+    n_queries=12,
+)
 CHAIR, TABLE = ((0.4, 0.4, 0.5), (200, 40, 40)), ((0.9, 0.6, 0.7), (60, 60, 180))
-SMALL = PTv3Preset((6, 6, 12, 12, 12), (1, 1, 1, 1, 2), (2, 2, 3, 3, 3), (6, 12, 12, 12),
-                   (1, 1, 1, 1), (2, 2, 3, 3), patch_size=16)
+SMALL = PTv3Preset(
+    (6, 6, 12, 12, 12),
+    (1, 1, 1, 1, 2),
+    (2, 2, 3, 3, 3),
+    (6, 12, 12, 12),
+    (1, 1, 1, 1),
+    (2, 2, 3, 3),
+    patch_size=16,
+)
 CURVES = ('z', 'z-trans', 'hilbert', 'hilbert-trans')
 
 
@@ -43,9 +56,10 @@ def visit_of(scan, edge=0.3):
 @pytest.fixture
 def scans(boxes_room):
     """Return two visits, off the cells' borders; the chair moves between them."""
-    rooms = [boxes_room([((x, 0.5, 0.0), *CHAIR), ((1.6, 1.7, 0.0), *TABLE)], seed=k,
-                        density=150)
-             for k, x in enumerate((0.4, 2.1))]
+    rooms = [
+        boxes_room([((x, 0.5, 0.0), *CHAIR), ((1.6, 1.7, 0.0), *TABLE)], seed=k, density=150)
+        for k, x in enumerate((0.4, 2.1))
+    ]
     lifted = [replace(s, xyz=s.xyz + np.float32([0, 0, 0.07])) for s, _ in rooms]
     return [s.take((np.abs(s.xyz / 0.15 - np.round(s.xyz / 0.15)) > 0.01).all(1)) for s in lifted]
 
@@ -69,8 +83,9 @@ def strengthen(backbone):
     with torch.no_grad():
         for name, p in backbone.named_parameters():
             fan = p.shape[-2] * 10 if p.ndim == 3 else p.shape[-1]
-            p.normal_(float(name.endswith('weight') and p.ndim == 1),
-                      0.3 if p.ndim == 1 else fan ** -0.5)
+            p.normal_(
+                float(name.endswith('weight') and p.ndim == 1), 0.3 if p.ndim == 1 else fan**-0.5
+            )
 
 
 def assert_same_output(one, two, atol=1e-3):
@@ -89,15 +104,16 @@ def test_patches_attend_as_in_a_loop(n, size):
     found = attention(feats, Order(rows, places, (n, 4)))
     expected = torch.empty_like(feats)
     for run in (rows[:n], rows[n:]):
-        patches = ([run] if len(run) <= size else
-                   [run[k:k + size] for k in range(0, len(run), size)])
+        patches = (
+            [run] if len(run) <= size else [run[k : k + size] for k in range(0, len(run), size)]
+        )
         for k, patch in enumerate(patches):
-            fill = patches[k - 1][len(patch):] if k else patch[:0]
+            fill = patches[k - 1][len(patch) :] if k else patch[:0]
             mates = torch.cat([patch, fill])
             query, key, value = attention.qkv(feats[mates]).view(-1, 3, 3, 4).unbind(1)
-            weight = torch.einsum('ihc,jhc->hij', query, key).div(4 ** 0.5).softmax(-1)
+            weight = torch.einsum('ihc,jhc->hij', query, key).div(4**0.5).softmax(-1)
             mixed = torch.einsum('hij,jhc->ihc', weight, value).flatten(1)
-            expected[patch] = attention.proj(mixed)[:len(patch)]
+            expected[patch] = attention.proj(mixed)[: len(patch)]
     torch.testing.assert_close(found, expected)
 
 
@@ -115,12 +131,14 @@ def encoder_twin(state, preset, feats, cells):
         Relative to the corner of a coarsest cell.
 
     """
+
     def linear(x, name):
         return x @ state[f'{name}.weight'].T + state[f'{name}.bias']
 
     def norm(x, name):
-        return functional.layer_norm(x, x.shape[-1:], state[f'{name}.weight'],
-                                     state[f'{name}.bias'])
+        return functional.layer_norm(
+            x, x.shape[-1:], state[f'{name}.weight'], state[f'{name}.bias']
+        )
 
     def conv(x, name):
         row = {tuple(c): k for k, c in enumerate(cells.tolist())}
@@ -139,7 +157,7 @@ def encoder_twin(state, preset, feats, cells):
             padded.append(padded[-size])
         out = torch.empty_like(x)
         for start in reversed(range(0, len(padded), size)):
-            patch = padded[start:start + size]
+            patch = padded[start : start + size]
             query, key, value = linear(x[patch], f'{name}.qkv').view(size, 3, heads, -1).unbind(1)
             scale = query.shape[-1] ** -0.5
             weight = (torch.einsum('ihc,jhc->hij', query, key) * scale).softmax(-1)
@@ -154,8 +172,10 @@ def encoder_twin(state, preset, feats, cells):
             cells, parent = torch.unique(cells // 2, dim=0, return_inverse=True)
             x = torch.stack([x[parent == k].amax(0) for k in range(len(cells))])
             x = functional.gelu(norm(x, f'enc.enc{s}.down.norm.0'))
-        orders = [curve_code(cells, int(cells.max() + 1).bit_length(), curve).argsort()
-                  for curve in CURVES]
+        orders = [
+            curve_code(cells, int(cells.max() + 1).bit_length(), curve).argsort()
+            for curve in CURVES
+        ]
         for i in range(depth):
             name = f'enc.enc{s}.block{i}'
             x = x + norm(linear(conv(x, f'{name}.cpe.0'), f'{name}.cpe.1'), f'{name}.cpe.2')
@@ -168,33 +188,50 @@ def encoder_twin(state, preset, feats, cells):
 
 def published_config(preset):
     """Return the settings that a checkpoint carries."""
-    return {'in_channels': 9, 'order': CURVES, 'stride': (2, 2, 2, 2),
-            'enc_depths': preset.encoder_depths, 'enc_channels': preset.encoder_channels,
-            'enc_num_head': preset.encoder_heads, 'enc_patch_size': [preset.patch_size] * 5,
-            'mlp_ratio': 4, 'qkv_bias': True, 'drop_path': 0.3, 'shuffle_orders': True,
-            'pre_norm': True, 'enable_rpe': False, 'enc_mode': True, 'mask_token': True}
+    return {
+        'in_channels': 9,
+        'order': CURVES,
+        'stride': (2, 2, 2, 2),
+        'enc_depths': preset.encoder_depths,
+        'enc_channels': preset.encoder_channels,
+        'enc_num_head': preset.encoder_heads,
+        'enc_patch_size': [preset.patch_size] * 5,
+        'mlp_ratio': 4,
+        'qkv_bias': True,
+        'drop_path': 0.3,
+        'shuffle_orders': True,
+        'pre_norm': True,
+        'enable_rpe': False,
+        'enc_mode': True,
+        'mask_token': True,
+    }
 
 
 @pytest.fixture
 def state(ptv3_shapes):
     """Return random tensors with the names and shapes of a published checkpoint."""
     generator = torch.Generator().manual_seed(0)
-    return {name: (1.0 if name.endswith('norm') else 0.0)
-            + torch.randn(shape, generator=generator) / max(np.prod(shape[1:]), 4) ** 0.5
-            for name, shape in ptv3_shapes(SMALL).items()}
+    return {
+        name: (1.0 if name.endswith('norm') else 0.0)
+        + torch.randn(shape, generator=generator) / max(np.prod(shape[1:]), 4) ** 0.5
+        for name, shape in ptv3_shapes(SMALL).items()
+    }
 
 
 @pytest.fixture
 def save(tmp_path):
     """Return a function that writes a checkpoint and returns its path."""
+
     def write(content):
         torch.save(content, tmp_path / 'published.pth')
         return tmp_path / 'published.pth'
+
     return write
 
 
-@pytest.mark.parametrize(('name', 'millions'), [
-    ('sonata', 108), ('concerto', 108), ('concerto-large', 208)])
+@pytest.mark.parametrize(
+    ('name', 'millions'), [('sonata', 108), ('concerto', 108), ('concerto-large', 208)]
+)
 def test_full_presets_have_the_published_tensors(name, millions, ptv3_shapes):
     """And as many numbers in the encoder as their publishers say."""
     with torch.device('meta'):
@@ -211,8 +248,9 @@ def test_full_presets_have_the_published_tensors(name, millions, ptv3_shapes):
 
 def test_published_encoder_gives_what_its_description_says(save, state):
     backbone = PointTransformer(9, SMALL).double().eval()
-    coverage = load_pretrained(backbone, read_checkpoint(
-        save({'config': published_config(SMALL), 'state_dict': state})))
+    coverage = load_pretrained(
+        backbone, read_checkpoint(save({'config': published_config(SMALL), 'state_dict': state}))
+    )
     assert set(coverage.loaded) == set(state) - {'embedding.mask_token'}
     assert coverage.left_out == ('embedding.mask_token',)
     assert {name.split('.')[0] for name in coverage.as_initialized} == {'dec'}
@@ -224,21 +262,37 @@ def test_published_encoder_gives_what_its_description_says(save, state):
     voxels = Voxels.build(functional.pad(cells + 32, (1, 0)))
     with torch.no_grad():
         levels = backbone.encode(voxels.sort(feats), voxels)
-    twin = encoder_twin({name: t.double() for name, t in state.items()}, SMALL,
-                        voxels.sort(feats), voxels.coords[:, 1:] - 32)
+    twin = encoder_twin(
+        {name: t.double() for name, t in state.items()},
+        SMALL,
+        voxels.sort(feats),
+        voxels.coords[:, 1:] - 32,
+    )
     for ours, theirs in zip(levels, twin, strict=True):
         torch.testing.assert_close(ours, theirs, rtol=1e-9, atol=1e-9)
 
 
-@pytest.mark.parametrize(('change', 'told'), [
-    (lambda c: c['state_dict'].pop('enc.enc2.block0.attn.qkv.bias'), 'missing enc.enc2.block0'),
-    (lambda c: c['state_dict'].update({'enc.enc9.x': torch.zeros(1)}), 'unexpected enc.enc9.x'),
-    (lambda c: c['state_dict'].update({'embedding.stem.norm.bias': torch.zeros(7)}),
-     r'\(7,\) instead of \(6,\)'),
-    (lambda c: c['config'].update(enc_num_head=(1, 2, 3, 3, 3)), 'enc_num_head'),
-    (lambda c: c['config'].update(order=('z', 'hilbert')), 'order'),
-    (lambda c: c.pop('state_dict'), "expected a 'state_dict', got"),
-    (lambda c: c.update(config=Scan), 'run code')])
+@pytest.mark.parametrize(
+    ('change', 'told'),
+    [
+        (
+            lambda c: c['state_dict'].pop('enc.enc2.block0.attn.qkv.bias'),
+            'missing enc.enc2.block0',
+        ),
+        (
+            lambda c: c['state_dict'].update({'enc.enc9.x': torch.zeros(1)}),
+            'unexpected enc.enc9.x',
+        ),
+        (
+            lambda c: c['state_dict'].update({'embedding.stem.norm.bias': torch.zeros(7)}),
+            r'\(7,\) instead of \(6,\)',
+        ),
+        (lambda c: c['config'].update(enc_num_head=(1, 2, 3, 3, 3)), 'enc_num_head'),
+        (lambda c: c['config'].update(order=('z', 'hilbert')), 'order'),
+        (lambda c: c.pop('state_dict'), "expected a 'state_dict', got"),
+        (lambda c: c.update(config=Scan), 'run code'),
+    ],
+)
 def test_checkpoint_that_does_not_fit_is_refused(save, state, change, told):
     content = {'config': published_config(SMALL), 'state_dict': state}
     change(content)
@@ -264,28 +318,32 @@ def test_what_is_kept_does_not_depend_on_other_visits(visits, serialization):
     with torch.no_grad():
         together = model.encode([*visits, visits[0]])
         for k, visit in enumerate(visits):
-            alone, = model.encode([visit])
-            one, two = ((*p.begun.skips, *p.begun.levels, p.begun.feats)
-                        for p in (alone, together[k]))
+            (alone,) = model.encode([visit])
+            one, two = (
+                (*p.begun.skips, *p.begun.levels, p.begun.feats) for p in (alone, together[k])
+            )
             torch.testing.assert_close(one, two, rtol=1e-3, atol=1e-4)
         cached = [model.encode([v])[0] for v in visits]
         assert_same_output(model.decode(cached), model(visits))
 
 
-@pytest.mark.parametrize(('serialization', 'shares'), [
-    ('off', False), ('merged', True), ('mixed', True), ('late', True)])
+@pytest.mark.parametrize(
+    ('serialization', 'shares'),
+    [('off', False), ('merged', True), ('mixed', True), ('late', True)],
+)
 def test_decoder_sees_the_other_visit_where_it_shares_time(visits, serialization, shares):
     """Superpoint features of a visit change with the other visit, or not at all."""
     model = make_model(serialization)
     with torch.no_grad():
         pair = model(visits).superpoint_features
         alone = model(visits[:1]).superpoint_features
-    difference = (pair[:len(alone)] - alone).abs().max()
+    difference = (pair[: len(alone)] - alone).abs().max()
     assert (difference > 1e-2) if shares else (difference < 1e-4)
 
 
-@pytest.mark.parametrize(('serialization', 'finished', 'to_come'), [
-    ('merged', 1, 3), ('mixed', 1, 3), ('late', 4, 0)])
+@pytest.mark.parametrize(
+    ('serialization', 'finished', 'to_come'), [('merged', 1, 3), ('mixed', 1, 3), ('late', 4, 0)]
+)
 def test_as_much_is_kept_as_does_not_need_other_visits(visits, serialization, finished, to_come):
     """Late: all but what follows the last block's look; else the encoder and a convolution."""
     model = make_model(serialization)
@@ -299,8 +357,9 @@ def test_as_much_is_kept_as_does_not_need_other_visits(visits, serialization, fi
 def test_stopping_before_the_first_look_changes_nothing(visits, serialization):
     """The decoder in one go, from the encoder's features, gives the same levels."""
     backbone = make_model(serialization).backbone
-    voxels = Voxels.build(torch.cat([functional.pad(v.coords, (1, 0), value=k)
-                                     for k, v in enumerate(visits)]))
+    voxels = Voxels.build(
+        torch.cat([functional.pad(v.coords, (1, 0), value=k) for k, v in enumerate(visits)])
+    )
     with torch.no_grad():
         pyramid = backbone.encode(voxels.sort(torch.cat([v.feats for v in visits])), voxels)
         begun = backbone.begin(pyramid, voxels)
@@ -320,8 +379,9 @@ def test_translation_by_the_coarsest_grid_changes_nothing(scans):
     step = np.float32([2 * cell, -3 * cell, cell])
     moved = [replace(s, xyz=s.xyz + step) for s in scans]
     with torch.no_grad():
-        assert_same_output(model([visit_of(s) for s in scans]),
-                           model([visit_of(s) for s in moved]), atol=3e-3)
+        assert_same_output(
+            model([visit_of(s) for s in scans]), model([visit_of(s) for s in moved]), atol=3e-3
+        )
 
 
 def test_order_of_points_does_not_change_the_queries(scans, visits):
@@ -367,22 +427,37 @@ def test_gradients_reach_every_parameter(visits):
 
 ONE_ROUND = replace(CONFIG, n_rounds=1)
 ALL_STRATEGIES = LossConfig(), ONE_ROUND
-SERIALIZATION_ALONE = (LossConfig(contrastive_weight=0.0), replace(
-    ONE_ROUND, temporal_serialization='merged', temporal_mask_pooling='off'))
+SERIALIZATION_ALONE = (
+    LossConfig(contrastive_weight=0.0),
+    replace(ONE_ROUND, temporal_serialization='merged', temporal_mask_pooling='off'),
+)
 
 
 LATE_SERIALIZATION = LossConfig(), replace(ONE_ROUND, temporal_serialization='late')
 
 
-@pytest.mark.parametrize(('losses', 'config'), [
-    pytest.param(*ALL_STRATEGIES, id='all strategies'),
-    pytest.param(*LATE_SERIALIZATION, id='late serialization', marks=pytest.mark.slow),
-    pytest.param(*SERIALIZATION_ALONE, id='serialization alone', marks=pytest.mark.slow)])
+@pytest.mark.parametrize(
+    ('losses', 'config'),
+    [
+        pytest.param(*ALL_STRATEGIES, id='all strategies'),
+        pytest.param(*LATE_SERIALIZATION, id='late serialization', marks=pytest.mark.slow),
+        pytest.param(*SERIALIZATION_ALONE, id='serialization alone', marks=pytest.mark.slow),
+    ],
+)
 def test_learns_a_scene_by_heart(boxes_room, losses, config):
     """Every box, also the one that moves, ends as one mask with its class in both visits."""
-    rooms = [boxes_room([((x, 0.4, 0.0), *CHAIR), ((1.7, 1.7, 0.0), *TABLE),
-                         ((0.3, 2.2, 0.0), (0.5, 0.5, 1.2), (40, 160, 40))],
-                        seed=k, density=150) for k, x in enumerate((0.4, 1.9))]
+    rooms = [
+        boxes_room(
+            [
+                ((x, 0.4, 0.0), *CHAIR),
+                ((1.7, 1.7, 0.0), *TABLE),
+                ((0.3, 2.2, 0.0), (0.5, 0.5, 1.2), (40, 160, 40)),
+            ],
+            seed=k,
+            density=150,
+        )
+        for k, x in enumerate((0.4, 1.9))
+    ]
     ids = np.arange(1, 4)
     visits, counts = [], []
     for scan, instance in rooms:

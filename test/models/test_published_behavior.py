@@ -1,18 +1,29 @@
 """The published behavior on request: what it computes, against loops, and that it runs."""
+
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from rescene4d_ros.losses import Criterion, LossConfig, Targets
-from rescene4d_ros.models import make_visit_input, ModelConfig, ReScene4D
-from rescene4d_ros.models.backbones.orders import merged_order, TieBreak
-from rescene4d_ros.models.published import misread_seeds
-from rescene4d_ros.sparse import Voxels
+from rescene4d_ros.models.backbones.serialization_order import merged_order, TieBreak
+from rescene4d_ros.models.config import ModelConfig
+from rescene4d_ros.models.inputs import make_visit_input
+from rescene4d_ros.models.official_compat import misread_seeds
+from rescene4d_ros.models.segmenter import ReScene4D
+from rescene4d_ros.sparse.voxels import Voxels
 import torch
 
 torch.set_num_threads(1)
-CONFIG = ModelConfig(backbone='ptv3-tiny', voxel_size=0.15, n_classes=3, hidden_dim=32, n_heads=4,
-                     ffn_dim=64, n_queries=12, compat='official')
+CONFIG = ModelConfig(
+    backbone='ptv3-tiny',
+    voxel_size=0.15,
+    n_classes=3,
+    hidden_dim=32,
+    n_heads=4,
+    ffn_dim=64,
+    n_queries=12,
+    compat='official',
+)
 
 
 @pytest.fixture
@@ -24,14 +35,19 @@ def scans(boxes_room):
 
 def inputs(scans, config):
     """Return the visits with cubes as superpoints."""
-    return [make_visit_input(s, np.unique(np.floor(s.xyz / 0.3).astype(int), axis=0,
-                                          return_inverse=True)[1], config) for s in scans]
+    return [
+        make_visit_input(
+            s, np.unique(np.floor(s.xyz / 0.3).astype(int), axis=0, return_inverse=True)[1], config
+        )
+        for s in scans
+    ]
 
 
 def sampler_twin(buffer, n_points, n):
     """Farthest points as the sampler's kernel finds them, reading x, y, z at 3 k of a buffer."""
+
     def read(k):
-        return buffer[3 * k:3 * k + 3]
+        return buffer[3 * k : 3 * k + 3]
 
     taken, distance = [0], [1e10] * n_points
     for _ in range(1, n):
@@ -52,8 +68,12 @@ def test_seeds_are_what_the_misread_sampler_finds(scans):
     with torch.no_grad():
         features = model.encode(visits)
     voxels, superpoints = misread_seeds(features, (0, 1), 20)
-    buffer = np.concatenate([np.column_stack([v.coords, np.full(len(v.coords), t)]).ravel()
-                             for t, v in enumerate(visits)]).astype(np.float32)
+    buffer = np.concatenate(
+        [
+            np.column_stack([v.coords, np.full(len(v.coords), t)]).ravel()
+            for t, v in enumerate(visits)
+        ]
+    ).astype(np.float32)
     assert voxels.tolist() == sampler_twin(buffer, len(buffer) // 4, 20)
     owner = torch.cat([visits[0].superpoint, visits[1].superpoint + visits[0].n_superpoints])
     assert torch.equal(superpoints, owner[voxels])
@@ -90,10 +110,13 @@ def test_published_behavior_trains_and_sets_its_switches(scans, backbone):
     masks[0, ::7] = True
     losses = Criterion(LossConfig(compat='official'))(output, Targets(masks, torch.tensor([1])))
     losses['total'].backward()
-    told = {name: p.grad is not None and bool(p.grad.any())
-            for name, p in model.named_parameters()}
+    told = {
+        name: p.grad is not None and bool(p.grad.any()) for name, p in model.named_parameters()
+    }
     assert [n for n, reached in told.items() if not reached] == [
-        'decoder.semantic_head.weight', 'decoder.semantic_head.bias']
+        'decoder.semantic_head.weight',
+        'decoder.semantic_head.bias',
+    ]
 
 
 def test_published_objective_counts_the_contrastive_term_twice(scans):

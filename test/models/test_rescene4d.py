@@ -1,19 +1,30 @@
 """The whole network: what must not change its result, and that it can learn a scene."""
+
 from dataclasses import replace
 
 import numpy as np
 import pytest
-from rescene4d_ros.inference import duplicates, InferenceConfig
+from rescene4d_ros.inference.config import InferenceConfig
+from rescene4d_ros.inference.postprocess import duplicates
 from rescene4d_ros.losses import Criterion, LossConfig, Targets
 from rescene4d_ros.losses.matching import class_cost, match
-from rescene4d_ros.models import make_visit_input, ModelConfig, ReScene4D
+from rescene4d_ros.models.config import ModelConfig
 from rescene4d_ros.models.decoder import QueryDecoder
+from rescene4d_ros.models.inputs import make_visit_input
+from rescene4d_ros.models.segmenter import ReScene4D
 from rescene4d_ros.structures import Scan
 import torch
 
 torch.set_num_threads(1)
-CONFIG = ModelConfig(backbone='tiny', voxel_size=0.1, n_classes=3, hidden_dim=32, n_heads=4,
-                     ffn_dim=64, n_queries=12)
+CONFIG = ModelConfig(
+    backbone='tiny',
+    voxel_size=0.1,
+    n_classes=3,
+    hidden_dim=32,
+    n_heads=4,
+    ffn_dim=64,
+    n_queries=12,
+)
 CHAIR, TABLE = ((0.4, 0.4, 0.5), (200, 40, 40)), ((0.9, 0.6, 0.7), (60, 60, 180))
 COARSEST_CELL = 16 * CONFIG.voxel_size  # translations by it keep all levels aligned
 
@@ -28,9 +39,10 @@ def visit_of(scan, edge=0.2):
 @pytest.fixture
 def scans(boxes_room):
     """Return two visits; the chair moves between them."""
-    rooms = [boxes_room([((x, 0.5, 0.0), *CHAIR), ((1.6, 1.7, 0.0), *TABLE)], seed=k,
-                        density=250)
-             for k, x in enumerate((0.4, 2.1))]
+    rooms = [
+        boxes_room([((x, 0.5, 0.0), *CHAIR), ((1.6, 1.7, 0.0), *TABLE)], seed=k, density=250)
+        for k, x in enumerate((0.4, 2.1))
+    ]
     return [scan for scan, _ in rooms]
 
 
@@ -48,8 +60,9 @@ def model():
 
 def assert_same_features(one, two, atol=1e-4):
     """Compare all tensors of two `VisitFeatures`."""
-    torch.testing.assert_close(one.superpoint_features, two.superpoint_features, rtol=1e-3,
-                               atol=atol)
+    torch.testing.assert_close(
+        one.superpoint_features, two.superpoint_features, rtol=1e-3, atol=atol
+    )
     for a, b in zip(one.levels, two.levels):
         torch.testing.assert_close(a.feats, b.feats, rtol=1e-3, atol=atol)
         torch.testing.assert_close(a.mask_feats, b.mask_feats, rtol=1e-3, atol=atol)
@@ -75,7 +88,7 @@ def test_features_of_a_visit_do_not_depend_on_the_others(model, scans):
     with torch.no_grad():
         together = model.encode([*visits, visits[0]])
         for k, visit in enumerate(visits):
-            alone, = model.encode([visit])
+            (alone,) = model.encode([visit])
             assert_same_features(alone, together[k])
             assert torch.equal(alone.levels[0].coords, together[k].levels[0].coords)
 
@@ -84,7 +97,7 @@ def test_superpoint_features_are_means_and_level_masks_are_pooled_masks(model, s
     """The dot product with pooled features equals the pooled mask logits, query by query."""
     visit = visit_of(scans[0])
     with torch.no_grad():
-        features, = model.encode([visit])
+        (features,) = model.encode([visit])
         embedding = torch.randn(5, CONFIG.hidden_dim)
         logits = (features.superpoint_features @ embedding.T)[visit.superpoint]
         coords, values = visit.coords, logits
@@ -93,8 +106,9 @@ def test_superpoint_features_are_means_and_level_masks_are_pooled_masks(model, s
             sums = torch.zeros(len(coords), 5).index_add_(0, inverse, values)
             values = sums / torch.bincount(inverse)[:, None]
             assert torch.equal(level.coords, coords)
-            torch.testing.assert_close(level.mask_feats @ embedding.T, values, rtol=1e-3,
-                                       atol=1e-4)
+            torch.testing.assert_close(
+                level.mask_feats @ embedding.T, values, rtol=1e-3, atol=1e-4
+            )
 
 
 def test_translation_by_the_coarsest_grid_changes_nothing(model, scans):
@@ -182,13 +196,24 @@ def test_gradients_reach_every_parameter(scans):
 PUBLISHED = LossConfig(assignment='hungarian', no_object_weight=0.1, semantic_weight=0.0)
 
 
-@pytest.mark.parametrize(('query_content', 'losses', 'steps'), [
-    ('zeros', PUBLISHED, 60), ('seed', PUBLISHED, 100), ('seed', LossConfig(), 60)])
+@pytest.mark.parametrize(
+    ('query_content', 'losses', 'steps'),
+    [('zeros', PUBLISHED, 60), ('seed', PUBLISHED, 100), ('seed', LossConfig(), 60)],
+)
 def test_learns_a_scene_by_heart(boxes_room, query_content, losses, steps):
     """Every box, also the one that moves, ends as one mask with its class in both visits."""
-    rooms = [boxes_room([((x, 0.4, 0.0), *CHAIR), ((1.7, 1.7, 0.0), *TABLE),
-                         ((0.3, 2.2, 0.0), (0.5, 0.5, 1.2), (40, 160, 40))],
-                        seed=k, density=250) for k, x in enumerate((0.4, 1.9))]
+    rooms = [
+        boxes_room(
+            [
+                ((x, 0.4, 0.0), *CHAIR),
+                ((1.7, 1.7, 0.0), *TABLE),
+                ((0.3, 2.2, 0.0), (0.5, 0.5, 1.2), (40, 160, 40)),
+            ],
+            seed=k,
+            density=250,
+        )
+        for k, x in enumerate((0.4, 1.9))
+    ]
     visits, owner = [], []
     for scan, instance in rooms:
         cell = np.floor(scan.xyz.astype(np.float64) / 0.2).astype(np.int64)
@@ -215,8 +240,9 @@ def test_learns_a_scene_by_heart(boxes_room, query_content, losses, steps):
     with torch.no_grad():
         output = model(visits)
     inside = output.mask_logits[-1].T > 0  # (Q, S)
-    _, queries, instances = match(-iou(inside, targets.masks)[None]
-                                  + class_cost(output.class_logits[-1:], targets.classes))
+    _, queries, instances = match(
+        -iou(inside, targets.masks)[None] + class_cost(output.class_logits[-1:], targets.classes)
+    )
     matched = iou(inside, targets.masks)[queries, instances]
     assert matched.min() > 0.8
     classes = output.class_logits[-1].argmax(-1)

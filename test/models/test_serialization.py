@@ -1,8 +1,9 @@
 """Space-filling curves against bit-by-bit loops and their own definitions; orders of visits."""
+
 from itertools import product
 
 import pytest
-from rescene4d_ros.models.backbones.orders import (
+from rescene4d_ros.models.backbones.serialization_order import (
     level_turns,
     merged_order,
     order_of,
@@ -10,13 +11,13 @@ from rescene4d_ros.models.backbones.orders import (
     visit_order,
     visit_ranks,
 )
-from rescene4d_ros.models.backbones.serialization import (
+from rescene4d_ros.models.backbones.space_filling_curves import (
     curve_code,
     CURVES,
     hilbert_code,
     z_code,
 )
-from rescene4d_ros.sparse import Voxels
+from rescene4d_ros.sparse.voxels import Voxels
 import torch
 
 
@@ -28,7 +29,7 @@ def cube(side):
 def random_cells(n, bits, seed=0):
     """Return cells of the given number of bits; their order means nothing."""
     generator = torch.Generator().manual_seed(seed)
-    return torch.randint(0, 2 ** bits, (n, 3), generator=generator)
+    return torch.randint(0, 2**bits, (n, 3), generator=generator)
 
 
 def z_twin(cell, depth):
@@ -68,21 +69,22 @@ def test_codes_equal_bit_by_bit_loops(depth):
 @pytest.mark.parametrize('curve', CURVES)
 @pytest.mark.parametrize('depth', [1, 2, 3])
 def test_curves_visit_every_cell_once(depth, curve):
-    codes = curve_code(cube(2 ** depth), depth, curve)
-    assert sorted(codes.tolist()) == list(range(8 ** depth))
+    codes = curve_code(cube(2**depth), depth, curve)
+    assert sorted(codes.tolist()) == list(range(8**depth))
 
 
 @pytest.mark.parametrize('depth', [1, 2, 4])
 def test_hilbert_curve_steps_through_faces(depth):
-    cells = cube(2 ** depth)
+    cells = cube(2**depth)
     along = cells[hilbert_code(cells, depth).argsort()]
     assert along[0].tolist() == [0, 0, 0]
     assert ((along[1:] - along[:-1]).abs().sum(1) == 1).all()
 
 
 def test_first_hilbert_cells_follow_the_gray_code():
-    cells = torch.tensor([[0, 0, 0], [0, 0, 1], [0, 1, 1], [0, 1, 0],
-                          [1, 1, 0], [1, 1, 1], [1, 0, 1], [1, 0, 0]])
+    cells = torch.tensor(
+        [[0, 0, 0], [0, 0, 1], [0, 1, 1], [0, 1, 0], [1, 1, 0], [1, 1, 1], [1, 0, 1], [1, 0, 0]]
+    )
     assert hilbert_code(cells, 1).tolist() == list(range(8))
 
 
@@ -101,8 +103,14 @@ def test_codes_that_do_not_fit_are_refused(depth):
 def visits_of(*visits, slots=None):
     """Return voxels of visits of cells (V, 3), each without repetition."""
     slots = slots or range(len(visits))
-    return Voxels.build(torch.cat([torch.nn.functional.pad(torch.unique(v, dim=0), (1, 0), value=s)
-                                   for s, v in zip(slots, visits)]))
+    return Voxels.build(
+        torch.cat(
+            [
+                torch.nn.functional.pad(torch.unique(v, dim=0), (1, 0), value=s)
+                for s, v in zip(slots, visits)
+            ]
+        )
+    )
 
 
 @pytest.fixture
@@ -121,8 +129,11 @@ def ties_of(voxels, seed=0):
 @pytest.mark.parametrize('curve', CURVES)
 def test_orders_are_permutations_and_know_their_inverse(voxels, curve):
     rows = torch.arange(len(voxels))
-    for order in (visit_order(voxels, 4, curve), merged_order(voxels, 4, curve),
-                  merged_order(voxels, 4, curve, ties_of(voxels))):
+    for order in (
+        visit_order(voxels, 4, curve),
+        merged_order(voxels, 4, curve),
+        merged_order(voxels, 4, curve, ties_of(voxels)),
+    ):
         assert torch.equal(order.rows.sort().values, rows)
         assert torch.equal(order.rows[order.places], rows)
         assert sum(order.counts) == len(voxels)
@@ -133,9 +144,9 @@ def test_visits_are_serialized_as_if_alone(voxels, curve):
     together = visit_order(voxels, 4, curve)
     start = 0
     for visit, n in enumerate(voxels.visit_splits(2)):
-        alone = visit_order(visits_of(voxels.coords[start:start + n, 1:]), 4, curve)
+        alone = visit_order(visits_of(voxels.coords[start : start + n, 1:]), 4, curve)
         assert together.counts[visit] == n
-        assert torch.equal(together.rows[start:start + n] - start, alone.rows)
+        assert torch.equal(together.rows[start : start + n] - start, alone.rows)
         start += n
 
 
@@ -175,8 +186,10 @@ def test_voxels_of_a_cell_are_sorted_by_place_then_by_visit(curve):
 def test_merged_orders_are_the_same_whatever_numbers_the_visits_have(turn):
     """Also where points of two visits are at exactly the same place."""
     cells = [torch.unique(random_cells(40, 2, seed), dim=0) for seed in range(len(turn))]
-    own = [torch.column_stack([c, c.sum(1) % 2, torch.full_like(c[:, 0], k)]).float()
-           for k, c in enumerate(cells)]
+    own = [
+        torch.column_stack([c, c.sum(1) % 2, torch.full_like(c[:, 0], k)]).float()
+        for k, c in enumerate(cells)
+    ]
 
     def content(numbers):
         voxels = visits_of(*(cells[k] for k in numbers))
@@ -205,12 +218,14 @@ def test_moving_by_the_coarsest_cell_keeps_the_orders(voxels, stride_bits):
     step = torch.tensor([0, 3, -2, 1]) << stride_bits
     moved = Voxels.build(voxels.coords + step)
     for serialize, curve in product((visit_order, merged_order), CURVES):
-        assert torch.equal(serialize(voxels, stride_bits, curve).rows,
-                           serialize(moved, stride_bits, curve).rows)
+        assert torch.equal(
+            serialize(voxels, stride_bits, curve).rows, serialize(moved, stride_bits, curve).rows
+        )
 
 
-@pytest.mark.parametrize(('serialization', 'merged'), [
-    ('off', {False}), ('merged', {True}), ('mixed', {False, True})])
+@pytest.mark.parametrize(
+    ('serialization', 'merged'), [('off', {False}), ('merged', {True}), ('mixed', {False, True})]
+)
 def test_blocks_take_the_orders_that_the_switch_names(voxels, serialization, merged):
     turns = level_turns(serialization, 12, shuffle=False)
     assert {t.is_merged for t in turns} == {t.is_merged for t in turns[:2]} == merged

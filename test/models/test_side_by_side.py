@@ -1,12 +1,13 @@
 """The comparison with other libraries: what it adds up, and that wrong results do not pass."""
+
 from dataclasses import replace
 from itertools import count
 
+from rescene4d_ros.cli.bench.library_interface import Native
+from rescene4d_ros.cli.bench.side_by_side import MAPS, side_by_side, SideHere
+from rescene4d_ros.cli.bench.throughput import convolutions, PASSES
 from rescene4d_ros.models.backbones.unet import PRESETS, SparseUNet
-from rescene4d_ros.models.side_by_side import MAPS, side_by_side, SideHere
-from rescene4d_ros.models.throughput import convolutions, PASSES
-from rescene4d_ros.sparse import Voxels
-from rescene4d_ros.sparse.library_interface import Native
+from rescene4d_ros.sparse.voxels import Voxels
 import torch
 
 torch.set_num_threads(1)
@@ -26,6 +27,7 @@ class Counting(Native):
         def run(feats):
             type(self).runs += 1
             return made.run(feats)
+
         return replace(made, run=run)
 
 
@@ -56,8 +58,9 @@ class NotANumber(Native):
     def convolution(self, module, level):
         """Return ours, divided by zero somewhere."""
         made = super().convolution(module, level)
-        return replace(made, run=lambda feats: made.run(feats).index_fill(
-            0, torch.tensor([0]), torch.nan))
+        return replace(
+            made, run=lambda feats: made.run(feats).index_fill(0, torch.tensor([0]), torch.nan)
+        )
 
 
 def layers():
@@ -82,7 +85,8 @@ def test_ours_beside_ours_is_equal_and_as_fast():
     assert found.ours_s == found.theirs_s == {MAPS: 1, **dict.fromkeys(PASSES, 25)}
     assert found.ratios == {MAPS: 1, **dict.fromkeys(PASSES, 1)}
     assert [(each.kind, each.n_in) for each in found.layers] == [
-        (type(layer.module).__name__, layer.n_in) for layer in layers()]
+        (type(layer.module).__name__, layer.n_in) for layer in layers()
+    ]
     assert all(each.ours_s == each.theirs_s == dict.fromkeys(PASSES, 1) for each in found.layers)
 
 

@@ -1,10 +1,11 @@
 """The comparison of sparse convolutions with plain products: what it counts, with a clock."""
+
 from itertools import count
 
-from rescene4d_ros.models import throughput
+from rescene4d_ros.cli.bench import throughput
+from rescene4d_ros.cli.bench.throughput import convolutions, measure
 from rescene4d_ros.models.backbones.unet import PRESETS, SparseUNet
-from rescene4d_ros.models.throughput import convolutions, measure
-from rescene4d_ros.sparse import Voxels
+from rescene4d_ros.sparse.voxels import Voxels
 import torch
 
 torch.set_num_threads(1)
@@ -24,8 +25,13 @@ def occupied_pairs(coords, kernel):
     """Count pairs of voxels that a kernel of odd size joins, one by one."""
     cells, r = {tuple(c) for c in coords[:, 1:].tolist()}, kernel // 2
     steps = range(-r, r + 1)
-    return sum((x + i, y + j, z + k) in cells
-               for x, y, z in cells for i in steps for j in steps for k in steps)
+    return sum(
+        (x + i, y + j, z + k) in cells
+        for x, y, z in cells
+        for i in steps
+        for j in steps
+        for k in steps
+    )
 
 
 def test_every_convolution_is_counted_with_its_pairs():

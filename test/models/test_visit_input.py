@@ -1,9 +1,11 @@
 """Voxels, their features and their superpoints against loops, and what must not change them."""
+
 import numpy as np
-from rescene4d_ros.models import make_visit_input, ModelConfig
+from rescene4d_ros.models.config import ModelConfig
 from rescene4d_ros.models.inputs import (
     floor_height,
     IN_CHANNELS,
+    make_visit_input,
     POINT_CHANNELS,
     point_features,
 )
@@ -29,11 +31,15 @@ def test_voxels_hold_the_means_of_their_points(boxes_room):
     for row in range(0, len(visit.coords), 17):
         inside = (cell_of == visit.coords[row].numpy()).all(1)
         np.testing.assert_allclose(visit.xyz[row], scan.xyz[inside].mean(0), atol=1e-5)
-        np.testing.assert_allclose(visit.feats[row, :POINT_CHANNELS], feats[inside].mean(0),
-                                   atol=1e-5)
+        np.testing.assert_allclose(
+            visit.feats[row, :POINT_CHANNELS], feats[inside].mean(0), atol=1e-5
+        )
         middle = (visit.coords[row].numpy() + 0.5) * 0.1
-        np.testing.assert_allclose(visit.feats[row, POINT_CHANNELS:],
-                                   (scan.xyz[inside].mean(0) - middle) / 0.05, atol=1e-4)
+        np.testing.assert_allclose(
+            visit.feats[row, POINT_CHANNELS:],
+            (scan.xyz[inside].mean(0) - middle) / 0.05,
+            atol=1e-4,
+        )
 
 
 def test_voxel_takes_the_superpoint_of_most_of_its_points(boxes_room):

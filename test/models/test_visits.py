@@ -1,37 +1,56 @@
 """T is free: any number of visits, of any length beside others, in any order, also empty ones."""
+
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from rescene4d_ros.losses import Criterion, LossConfig, Targets
-from rescene4d_ros.models import make_visit_input, ModelConfig, ReScene4D
+from rescene4d_ros.models.config import ModelConfig
+from rescene4d_ros.models.inputs import make_visit_input
+from rescene4d_ros.models.segmenter import ReScene4D
 from rescene4d_ros.structures import Scan
 import torch
 
 torch.set_num_threads(1)
-UNET = ModelConfig(backbone='tiny', voxel_size=0.15, n_classes=3, hidden_dim=32, n_heads=4,
-                   ffn_dim=64, n_queries=10, n_rounds=2)
+UNET = ModelConfig(
+    backbone='tiny',
+    voxel_size=0.15,
+    n_classes=3,
+    hidden_dim=32,
+    n_heads=4,
+    ffn_dim=64,
+    n_queries=10,
+    n_rounds=2,
+)
 BACKBONES = {
     'unet': UNET,
     'ptv3 off': replace(UNET, backbone='ptv3-tiny', temporal_serialization='off'),
     'ptv3 mixed': replace(UNET, backbone='ptv3-tiny', temporal_serialization='mixed'),
-    'ptv3 late': replace(UNET, backbone='ptv3-tiny', temporal_serialization='late')}
+    'ptv3 late': replace(UNET, backbone='ptv3-tiny', temporal_serialization='late'),
+}
 every_backbone = pytest.mark.parametrize('config', BACKBONES.values(), ids=BACKBONES)
 
 
 @pytest.fixture
 def visits(boxes_room):
     """Return a function that gives T visits of different sizes; a box moves."""
+
     def make(n_visits):
         made = []
         for k in range(n_visits):
-            scan, _ = boxes_room([((0.3 + 0.35 * k, 0.5, 0.0), (0.4, 0.4, 0.5), (200, 40, 40))],
-                                 seed=k, density=50, floor=2.4)
+            scan, _ = boxes_room(
+                [((0.3 + 0.35 * k, 0.5, 0.0), (0.4, 0.4, 0.5), (200, 40, 40))],
+                seed=k,
+                density=50,
+                floor=2.4,
+            )
             scan = scan.take(scan.xyz[:, 1] > 0.2 * k)
             cell = np.floor(scan.xyz / 0.3 + 1e-6).astype(int)
-            made.append(make_visit_input(scan, np.unique(cell, axis=0, return_inverse=True)[1],
-                                         UNET))
+            made.append(
+                make_visit_input(scan, np.unique(cell, axis=0, return_inverse=True)[1], UNET)
+            )
         return made
+
     return make
 
 
@@ -63,7 +82,8 @@ def test_any_number_of_visits_is_trained_and_decoded(visits, config, n_visits):
     with torch.no_grad():
         output = model(given)
     assert torch.bincount(output.visit, minlength=len(given)).tolist() == [
-        v.n_superpoints for v in given]
+        v.n_superpoints for v in given
+    ]
     assert torch.isfinite(output.mask_logits).all()
     output = model.train()(given)
     masks = torch.zeros(1, len(output.visit), dtype=torch.bool)
@@ -90,7 +110,7 @@ def test_sequences_of_different_lengths_share_a_batch(visits, config):
     with torch.no_grad():
         together = model.encode([v for sequence in sequences for v in sequence])
         for sequence in sequences:
-            own, together = together[:len(sequence)], together[len(sequence):]
+            own, together = together[: len(sequence)], together[len(sequence) :]
             assert_same(model.decode(own), model(sequence))
 
 
@@ -116,8 +136,9 @@ def test_order_of_visits_does_not_matter_beside_their_times(visits, config, pool
     """
     three = visits(3)
     sizes = [v.n_superpoints for v in three]
-    model = make_model(replace(config, n_queries=sum(sizes), seed_objectness=0.0,
-                               temporal_mask_pooling=pooling))
+    model = make_model(
+        replace(config, n_queries=sum(sizes), seed_objectness=0.0, temporal_mask_pooling=pooling)
+    )
     starts = np.cumsum([0, *sizes])
     turn = [2, 0, 1]
     rows = torch.cat([torch.arange(starts[k], starts[k + 1]) for k in turn])
@@ -142,24 +163,27 @@ def in_patches(model, size):
 @pytest.fixture
 def rescanned(boxes_room):
     """Return a function that gives T visits with most points at exactly the same places."""
+
     def make(n_visits):
-        scan, _ = boxes_room([((0.3, 0.5, 0.0), (0.4, 0.4, 0.5), (200, 40, 40))], density=50,
-                             floor=2.4)
+        scan, _ = boxes_room(
+            [((0.3, 0.5, 0.0), (0.4, 0.4, 0.5), (200, 40, 40))], density=50, floor=2.4
+        )
         made = []
         for k in range(n_visits):
             part = scan.take((scan.xyz[:, 0] < 2.2 - 0.3 * k) & (scan.xyz[:, 1] > 0.2 * k))
             cell = np.floor(part.xyz / 0.3 + 1e-6).astype(int)
-            made.append(make_visit_input(
-                part, np.unique(cell, axis=0, return_inverse=True)[1], UNET))
+            made.append(
+                make_visit_input(part, np.unique(cell, axis=0, return_inverse=True)[1], UNET)
+            )
         return made
+
     return make
 
 
 @pytest.mark.parametrize('turn', [(1, 0), (2, 0, 1), (1, 0, 2)])
 @pytest.mark.parametrize('serialization', ['merged', 'mixed', 'late'])
 @pytest.mark.parametrize('same_places', [False, True])
-def test_time_is_shared_the_same_in_any_order_of_visits(request, serialization, turn,
-                                                        same_places):
+def test_time_is_shared_the_same_in_any_order_of_visits(request, serialization, turn, same_places):
     """Also where patches end within a cell, with voxels of one visit on either side."""
     make = request.getfixturevalue('rescanned' if same_places else 'visits')
     given = make(len(turn))
@@ -169,8 +193,9 @@ def test_time_is_shared_the_same_in_any_order_of_visits(request, serialization, 
         one = model.share_time(model.encode(given))
         two = model.share_time(model.encode([given[k] for k in turn]))
     for k, visit in zip(turn, two, strict=True):
-        torch.testing.assert_close(visit.superpoint_features, one[k].superpoint_features,
-                                   rtol=1e-3, atol=1e-4)
+        torch.testing.assert_close(
+            visit.superpoint_features, one[k].superpoint_features, rtol=1e-3, atol=1e-4
+        )
         for a, b in zip(visit.levels, one[k].levels, strict=True):
             torch.testing.assert_close(a.feats, b.feats, rtol=1e-3, atol=1e-4)
 

@@ -1,4 +1,5 @@
 """Real processes and real DDS, apart from whatever else runs on this machine."""
+
 import itertools
 import os
 from pathlib import Path
@@ -16,13 +17,14 @@ import pytest
 from rcl_interfaces.srv import DescribeParameters
 import rclpy
 from rclpy.executors import SingleThreadedExecutor
-from rescene4d_ros.data import cloud_array
-from rescene4d_ros.inference import save_weights, WeightsInfo
-from rescene4d_ros.models import ModelConfig, ReScene4D
-from rescene4d_ros.node import interfaces
-from rescene4d_ros.node.conversions import time_to_msg
-from rescene4d_ros.node.point_cloud2 import create_cloud, fields_of
-from rescene4d_ros.node.system import prepare
+from rescene4d_ros.data.readers.point_cloud2 import cloud_array
+from rescene4d_ros.inference.weights import save_weights, WeightsInfo
+from rescene4d_ros.models.config import ModelConfig
+from rescene4d_ros.models.segmenter import ReScene4D
+from rescene4d_ros.node.messages import interfaces
+from rescene4d_ros.node.messages.conversions import time_to_msg
+from rescene4d_ros.node.messages.point_cloud2 import create_cloud, fields_of
+from rescene4d_ros.node.process_environment import prepare
 from rescene4d_ros.srv import ObjectHistory, QueryChanges, QueryObjects
 from std_msgs.msg import Header
 import torch
@@ -31,18 +33,19 @@ WORKER = int(os.environ.get('PYTEST_XDIST_WORKER', 'gw0').removeprefix('gw'))
 # Those of test processes that run at the same time are apart; those above 80 are the demo's.
 DOMAINS = range(1 + WORKER, 81, int(os.environ.get('PYTEST_XDIST_WORKER_COUNT', '1')))
 NEXT_DOMAIN = itertools.count(os.getpid())
-PATIENCE = 120.0    # s; nothing here is slow, but the machine may be busy
+PATIENCE = 120.0  # s; nothing here is slow, but the machine may be busy
 # Services that change nothing.
 QUESTIONS = (DescribeParameters, GetState, ObjectHistory, QueryChanges, QueryObjects)
-DAY_NS = 86_400 * 10 ** 9
-FIRST_NS = 1_700_000_000 * 10 ** 9
+DAY_NS = 86_400 * 10**9
+FIRST_NS = 1_700_000_000 * 10**9
 
 
 def make_cloud_message(scan, frame_id='map'):
     """Return a scan as the PointCloud2 a mapping system would publish."""
     points = cloud_array(scan)
-    return create_cloud(Header(stamp=time_to_msg(scan.stamp_ns), frame_id=frame_id),
-                        fields_of(points), points)
+    return create_cloud(
+        Header(stamp=time_to_msg(scan.stamp_ns), frame_id=frame_id), fields_of(points), points
+    )
 
 
 @pytest.fixture
@@ -55,9 +58,15 @@ def cloud_message():
 def visits(boxes_room):
     """Return four visits of a toy room, days apart; a box moves and comes back."""
     table = ((1.6, 1.7, 0.0), (0.9, 0.6, 0.7), (60, 60, 180))
-    return [boxes_room([((x, 0.5, 0.0), (0.4, 0.4, 0.5), (200, 40, 40)), table], seed=k,
-                       density=400, stamp_ns=FIRST_NS + k * DAY_NS)[0]
-            for k, x in enumerate((0.4, 2.1, 2.1, 0.4))]
+    return [
+        boxes_room(
+            [((x, 0.5, 0.0), (0.4, 0.4, 0.5), (200, 40, 40)), table],
+            seed=k,
+            density=400,
+            stamp_ns=FIRST_NS + k * DAY_NS,
+        )[0]
+        for k, x in enumerate((0.4, 2.1, 2.1, 0.4))
+    ]
 
 
 @pytest.fixture(scope='session')
@@ -65,8 +74,17 @@ def weights(tmp_path_factory):
     """Return a weights file of a small untrained network: quick, and it finds something."""
     torch.set_num_threads(1)
     torch.manual_seed(0)
-    model = ReScene4D(ModelConfig(backbone='tiny', voxel_size=0.1, n_classes=3, hidden_dim=32,
-                                  n_heads=4, ffn_dim=64, n_queries=12))
+    model = ReScene4D(
+        ModelConfig(
+            backbone='tiny',
+            voxel_size=0.1,
+            n_classes=3,
+            hidden_dim=32,
+            n_heads=4,
+            ffn_dim=64,
+            n_queries=12,
+        )
+    )
     path = tmp_path_factory.mktemp('weights') / 'toy.safetensors'
     save_weights(path, model, WeightsInfo(('chair', 'table', 'box')))
     return path
@@ -85,9 +103,17 @@ class Processes:
         log = self._folder / f'{module}_{len(self._running)}.log'
         with log.open('w') as file:
             process = subprocess.Popen(
-                [sys.executable, '-m', f'rescene4d_ros.node.{module}', *map(str, args),
-                 '--ros-args', *ros_args],
-                stdout=file, stderr=subprocess.STDOUT)
+                [
+                    sys.executable,
+                    '-m',
+                    f'rescene4d_ros.node.{module}',
+                    *map(str, args),
+                    '--ros-args',
+                    *ros_args,
+                ],
+                stdout=file,
+                stderr=subprocess.STDOUT,
+            )
         process.log = log
         self._running.append(process)
         return process
@@ -185,8 +211,9 @@ class Client:
     def listen(self, topic, name=None):
         """Return a list that fills with the messages of an interface-table topic."""
         got = []
-        self.node.create_subscription(topic.type, name or topic.name.replace('~', 'rescene4d'),
-                                      got.append, topic.qos())
+        self.node.create_subscription(
+            topic.type, name or topic.name.replace('~', 'rescene4d'), got.append, topic.qos()
+        )
         return got
 
 
@@ -204,6 +231,7 @@ def new_client(domain):
     def make():
         clients.append(Client())
         return clients[-1]
+
     yield make
     for client in clients:
         client.close()

@@ -1,4 +1,5 @@
 """The node as a process, driven over DDS as a robot would."""
+
 from collections import defaultdict
 import signal
 
@@ -9,22 +10,33 @@ import numpy as np
 import pytest
 from rcl_interfaces.srv import DescribeParameters, SetParameters
 from rclpy.parameter import Parameter
-from rescene4d_ros.node import interfaces
+from rescene4d_ros.node.messages import interfaces
 from rescene4d_ros.srv import Reprocess
 from sensor_msgs.msg import PointCloud2
 
-LOW_THRESHOLDS = {      # so that untrained weights find something
-    'inference.score_threshold': 0.0, 'inference.torch_threads': 1, 'tracker.min_score': 0.0,
-    'tracker.birth_score': 0.0}
+LOW_THRESHOLDS = {  # so that untrained weights find something
+    'inference.score_threshold': 0.0,
+    'inference.torch_threads': 1,
+    'tracker.min_score': 0.0,
+    'tracker.birth_score': 0.0,
+}
 
 
 @pytest.fixture
 def start_node(processes, weights, tmp_path):
     """Return what starts the node on a memory of this test's own."""
+
     def start(**params):
-        return processes.start('main', params={
-            'memory.path': tmp_path / 'memory', 'inference.weights': weights, **LOW_THRESHOLDS,
-            **{k.replace('__', '.'): v for k, v in params.items()}})
+        return processes.start(
+            'main',
+            params={
+                'memory.path': tmp_path / 'memory',
+                'inference.weights': weights,
+                **LOW_THRESHOLDS,
+                **{k.replace('__', '.'): v for k, v in params.items()},
+            },
+        )
+
     return start
 
 
@@ -53,24 +65,29 @@ def test_transitions(client, processes, start_node):
     """Every transition of a managed node succeeds, in both directions, twice."""
     node = start_node()
     assert state_of(client) == 'unconfigured'
-    described = client.call(DescribeParameters, '/rescene4d/describe_parameters',
-                            DescribeParameters.Request(names=['tf_timeout', 'map_frame']))
-    assert '[s]' in described.descriptors[0].description        # before it is configured
+    described = client.call(
+        DescribeParameters,
+        '/rescene4d/describe_parameters',
+        DescribeParameters.Request(names=['tf_timeout', 'map_frame']),
+    )
+    assert '[s]' in described.descriptors[0].description  # before it is configured
     assert described.descriptors[1].read_only
     for _ in range(2):
         for transition, label in (
-                (Transition.TRANSITION_CONFIGURE, 'inactive'),
-                (Transition.TRANSITION_ACTIVATE, 'active'),
-                (Transition.TRANSITION_DEACTIVATE, 'inactive'),
-                (Transition.TRANSITION_CLEANUP, 'unconfigured')):
+            (Transition.TRANSITION_CONFIGURE, 'inactive'),
+            (Transition.TRANSITION_ACTIVATE, 'active'),
+            (Transition.TRANSITION_DEACTIVATE, 'inactive'),
+            (Transition.TRANSITION_CLEANUP, 'unconfigured'),
+        ):
             assert change_state(client, transition)
             assert state_of(client) == label
     assert change_state(client, Transition.TRANSITION_UNCONFIGURED_SHUTDOWN)
     assert processes.stop(node) == 0
 
 
-def test_refused_configuration_says_why_and_can_be_repeated(client, processes, start_node,
-                                                             tmp_path):
+def test_refused_configuration_says_why_and_can_be_repeated(
+    client, processes, start_node, tmp_path
+):
     """A user's mistake leaves the node unconfigured, with the remedy in the log."""
     node = start_node(inference__weights=tmp_path / 'none.safetensors')
     for _ in range(2):
@@ -93,8 +110,9 @@ def test_one_memory_has_one_writer(client, processes, start_node):
     assert processes.stop(first) == 0
 
 
-def test_visits_become_objects_for_late_viewers(client, processes, start_node, visits,
-                                                cloud_message):
+def test_visits_become_objects_for_late_viewers(
+    client, processes, start_node, visits, cloud_message
+):
     """Objects, changes, markers and cloud agree; who joins later gets them too."""
     node = start_node(autostart='true')
     objects, changes = client.listen(interfaces.OBJECTS), client.listen(interfaces.CHANGES)
@@ -123,17 +141,19 @@ def instances(cloud):
     """Return the field `instance` of a segmented cloud."""
     offset = next(f.offset for f in cloud.fields if f.name == 'instance')
     data = np.frombuffer(cloud.data, np.uint8).reshape(-1, cloud.point_step)
-    return data[:, offset:offset + 4].copy().view(np.uint32)[:, 0].tolist()
+    return data[:, offset : offset + 4].copy().view(np.uint32)[:, 0].tolist()
 
 
 def facts(message):
     """Return what must survive a restart."""
-    return sorted((o.object_id, o.class_name, o.state, o.box.pose.position.x)
-                  for o in message.objects)
+    return sorted(
+        (o.object_id, o.class_name, o.state, o.box.pose.position.x) for o in message.objects
+    )
 
 
-def test_kill_loses_no_visit_and_no_id(client, new_client, processes, start_node, visits,
-                                       cloud_message):
+def test_kill_loses_no_visit_and_no_id(
+    client, new_client, processes, start_node, visits, cloud_message
+):
     """SIGKILL in the middle of the work: what was stored is processed, with the same ids."""
     node = start_node(autostart='true')
     objects = client.listen(interfaces.OBJECTS)
@@ -171,14 +191,15 @@ def broken(kind, message):
     if kind == 'without z':
         message.fields = [f for f in message.fields if f.name != 'z']
     elif kind == 'empty':
-        return PointCloud2(header=message.header, fields=message.fields, height=1,
-                           point_step=message.point_step)
+        return PointCloud2(
+            header=message.header, fields=message.fields, height=1, point_step=message.point_step
+        )
     elif kind == 'all NaN':
         data = np.frombuffer(message.data, np.uint8).reshape(-1, message.point_step).copy()
         data[:, :12] = np.full(3, np.nan, np.float32).view(np.uint8)
         message.data = data.tobytes()
     elif kind == 'truncated':
-        message.data = message.data[:len(message.data) // 2]
+        message.data = message.data[: len(message.data) // 2]
     elif kind == 'other frame':
         message.header.frame_id = 'camera_that_nobody_knows'
     elif kind == 'no stamp':
@@ -188,24 +209,31 @@ def broken(kind, message):
     return message
 
 
-def test_bad_clouds_are_refused_and_the_next_visit_works(client, processes, start_node,
-                                                         visits, cloud_message):
+def test_bad_clouds_are_refused_and_the_next_visit_works(
+    client, processes, start_node, visits, cloud_message
+):
     """One message in the log, one diagnostics entry with the reason, and the node stays up."""
     node = start_node(autostart='true', tf_timeout=0.0)
     objects, diagnostics = client.listen(interfaces.OBJECTS), client.listen(interfaces.DIAGNOSTICS)
     client.publish(cloud_message(visits[1]))
     client.wait(lambda: objects and objects[-1].revision == 1)
-    kinds = {'without z': 'z', 'empty': 'point', 'all NaN': 'finite', 'truncated': 'expected',
-             'other frame': 'camera_that_nobody_knows', 'no frame': 'frame',
-             'no stamp': 'stamp'}
+    kinds = {
+        'without z': 'z',
+        'empty': 'point',
+        'all NaN': 'finite',
+        'truncated': 'expected',
+        'other frame': 'camera_that_nobody_knows',
+        'no frame': 'frame',
+        'no stamp': 'stamp',
+    }
     for number, (kind, hint) in enumerate(kinds.items(), 1):
         client.publish(broken(kind, cloud_message(visits[2])))
         client.wait(lambda n=number: entry(diagnostics, 'scans')[2]['refused'] == str(n))
         level, text, _ = entry(diagnostics, 'scans')
         assert (level, hint in text) == (b'\x01', True), f'{kind}: {text}'
-    client.publish(cloud_message(visits[1]))               # a duplicate
+    client.publish(cloud_message(visits[1]))  # a duplicate
     client.wait(lambda: entry(diagnostics, 'scans')[2]['refused'] == str(len(kinds) + 1))
-    client.publish(cloud_message(visits[0]))               # older than the newest
+    client.publish(cloud_message(visits[0]))  # older than the newest
     client.wait(lambda: entry(diagnostics, 'memory')[2]['late visits'] == '1')
     assert entry(diagnostics, 'scans')[0] == entry(diagnostics, 'memory')[0] == b'\x01'
     assert 'reprocess' in entry(diagnostics, 'scans')[1]
@@ -224,7 +252,7 @@ def test_bad_clouds_are_refused_and_the_next_visit_works(client, processes, star
     answer = client.call(Reprocess, '/rescene4d/reprocess', Reprocess.Request())
     assert (answer.accepted, answer.revision) == (True, 2)
     client.wait(lambda: objects[-1].revision > 2)
-    assert len(max((o.visit_ids for o in objects[-1].objects), key=len)) == 3   # the late one too
+    assert len(max((o.visit_ids for o in objects[-1].objects), key=len)) == 3  # the late one too
     client.wait(lambda: entry(diagnostics, 'memory')[0] == b'\x00')
     assert processes.stop(node) == 0
 
@@ -235,8 +263,12 @@ def test_live_parameters(client, processes, start_node):
     client.wait(lambda: state_of(client) == 'active')
 
     def set_parameter(name, value):
-        return client.call(SetParameters, '/rescene4d/set_parameters', SetParameters.Request(
-            parameters=[Parameter(name, value=value).to_parameter_msg()])).results[0]
+        return client.call(
+            SetParameters,
+            '/rescene4d/set_parameters',
+            SetParameters.Request(parameters=[Parameter(name, value=value).to_parameter_msg()]),
+        ).results[0]
+
     assert set_parameter('inference.score_threshold', 0.4).successful
     assert not set_parameter('inference.score_threshold', 1.5).successful
     assert not set_parameter('memory.path', '/elsewhere').successful
@@ -244,8 +276,9 @@ def test_live_parameters(client, processes, start_node):
     assert processes.stop(node) == 0
 
 
-def test_cloud_in_a_known_frame_is_taken_to_the_map(client, processes, start_node,
-                                                    visits, cloud_message):
+def test_cloud_in_a_known_frame_is_taken_to_the_map(
+    client, processes, start_node, visits, cloud_message
+):
     """With tf2: what the node remembers is where TF says the cloud is."""
     tf2_ros = pytest.importorskip('tf2_ros')
     transform = TransformStamped(child_frame_id='camera')
@@ -266,8 +299,9 @@ def test_cloud_in_a_known_frame_is_taken_to_the_map(client, processes, start_nod
 
 
 @pytest.mark.parametrize('sig', [signal.SIGINT, signal.SIGTERM])
-def test_stop_finishes_the_visit_at_hand(client, processes, start_node, visits, cloud_message,
-                                         sig):
+def test_stop_finishes_the_visit_at_hand(
+    client, processes, start_node, visits, cloud_message, sig
+):
     """^C in the middle of a visit: it is processed and published, and the exit is clean."""
     node = start_node(autostart='true')
     changes = client.listen(interfaces.CHANGES)

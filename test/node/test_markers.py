@@ -1,10 +1,11 @@
 """Who replays our messages sees the last scene, whatever came before and whenever it joined."""
+
 from hypothesis import given
 from hypothesis import strategies as st
 import numpy as np
 import pytest
 from rescene4d_ros.errors import RescenError
-from rescene4d_ros.node.markers import BOXES, LABELS, POINTS, scene_markers
+from rescene4d_ros.node.messages.markers import BOXES, LABELS, POINTS, scene_markers
 from rescene4d_ros.structures import Box, ObjectState, Scan, SceneObject
 from visualization_msgs.msg import Marker
 
@@ -26,18 +27,20 @@ def replay(messages):
     return shown
 
 
-SCENES = st.lists(st.dictionaries(st.integers(1, 12), st.sampled_from(ObjectState)), min_size=1,
-                  max_size=6)
+SCENES = st.lists(
+    st.dictionaries(st.integers(1, 12), st.sampled_from(ObjectState)), min_size=1, max_size=6
+)
 
 
 @given(SCENES, st.integers(0, 5))
 def test_replay_leaves_exactly_the_last_scene(scenes, joined):
     """Neither ghosts of earlier scenes nor fragments for who joins late."""
-    messages = [scene_markers([make_object(i, s) for i, s in scene.items()], 'map')
-                for scene in scenes]
+    messages = [
+        scene_markers([make_object(i, s) for i, s in scene.items()], 'map') for scene in scenes
+    ]
     expected = {(layer, i) for i in scenes[-1] for layer in (BOXES, LABELS)}
     assert set(replay(messages)) == expected
-    assert set(replay(messages[min(joined, len(messages) - 1):])) == expected
+    assert set(replay(messages[min(joined, len(messages) - 1) :])) == expected
 
 
 def test_points_of_present_objects_are_drawn():
@@ -65,7 +68,7 @@ def test_markers_that_rviz_accepts(state):
         assert (marker.header.stamp.sec, marker.header.stamp.nanosec) == (0, 0)
     box, label = message.markers[1:]
     turn = box.pose.orientation
-    assert turn.x ** 2 + turn.y ** 2 + turn.z ** 2 + turn.w ** 2 == pytest.approx(1)
+    assert turn.x**2 + turn.y**2 + turn.z**2 + turn.w**2 == pytest.approx(1)
     assert min(box.scale.x, box.scale.y, box.scale.z) > 0
     assert box.color.a > 0
     assert 0 < max(box.color.r, box.color.g, box.color.b) <= 1
@@ -84,6 +87,6 @@ def test_color_follows_the_id():
 
 def test_ids_beyond_int32_are_refused():
     """A wrapped id would draw another object."""
-    scene_markers([make_object(2 ** 31 - 1)], 'map')
-    with pytest.raises(RescenError, match=str(2 ** 31)):
-        scene_markers([make_object(2 ** 31)], 'map')
+    scene_markers([make_object(2**31 - 1)], 'map')
+    with pytest.raises(RescenError, match=str(2**31)):
+        scene_markers([make_object(2**31)], 'map')

@@ -1,17 +1,19 @@
 """Questions and corrections over DDS: a node that has seen four visits, asked as a robot would."""
+
 from dataclasses import replace
 
 from geometry_msgs.msg import Point
 import numpy as np
 import pytest
-from rescene4d_ros.memory import questions, SceneMemory
+from rescene4d_ros.memory import queries
+from rescene4d_ros.memory.store import SceneMemory
 from rescene4d_ros.msg import Moment, SceneChange, SceneObject
-from rescene4d_ros.node import interfaces
-from rescene4d_ros.node.conversions import change_to_msg, time_to_msg
+from rescene4d_ros.node.messages import interfaces
+from rescene4d_ros.node.messages.conversions import change_to_msg, time_to_msg
 from rescene4d_ros.srv import CorrectObject, ObjectHistory, QueryChanges, QueryObjects
 
 CORRECT = CorrectObject.Request
-DAY_NS = 86_400 * 10 ** 9
+DAY_NS = 86_400 * 10**9
 
 
 def at_visit(visit_id):
@@ -27,10 +29,18 @@ def at_time(stamp_ns):
 @pytest.fixture
 def filled(client, processes, weights, tmp_path, visits, cloud_message):
     """Return a running node that has processed four visits, and what it published of them."""
-    node = processes.start('main', params={
-        'memory.path': tmp_path / 'memory', 'inference.weights': weights, 'autostart': 'true',
-        'inference.score_threshold': 0.0, 'inference.torch_threads': 1, 'tracker.min_score': 0.0,
-        'tracker.birth_score': 0.0})
+    node = processes.start(
+        'main',
+        params={
+            'memory.path': tmp_path / 'memory',
+            'inference.weights': weights,
+            'autostart': 'true',
+            'inference.score_threshold': 0.0,
+            'inference.torch_threads': 1,
+            'tracker.min_score': 0.0,
+            'tracker.birth_score': 0.0,
+        },
+    )
     objects = client.listen(interfaces.OBJECTS)
     for number, scan in enumerate(visits, 1):
         client.publish(cloud_message(scan))
@@ -42,7 +52,7 @@ def instances(cloud):
     """Return the field `instance` of a segmented cloud."""
     offset = next(f.offset for f in cloud.fields if f.name == 'instance')
     data = np.frombuffer(cloud.data, np.uint8).reshape(-1, cloud.point_step)
-    return data[:, offset:offset + 4].copy().view(np.uint32)[:, 0].tolist()
+    return data[:, offset : offset + 4].copy().view(np.uint32)[:, 0].tolist()
 
 
 def center(box):
@@ -56,13 +66,17 @@ def test_questions_and_corrections(client, processes, filled, visits, cloud_mess
     node, objects = filled
 
     def ask(kind, **request):
-        name = {QueryObjects: 'query_objects', QueryChanges: 'query_changes',
-                ObjectHistory: 'object_history'}[kind]
+        name = {
+            QueryObjects: 'query_objects',
+            QueryChanges: 'query_changes',
+            ObjectHistory: 'object_history',
+        }[kind]
         return client.call(kind, f'/rescene4d/{name}', kind.Request(**request))
 
     def correct(kind, **request):
-        return client.call(CorrectObject, '/rescene4d/correct_object',
-                           CorrectObject.Request(kind=kind, **request))
+        return client.call(
+            CorrectObject, '/rescene4d/correct_object', CorrectObject.Request(kind=kind, **request)
+        )
 
     known = {item.object_id: item for item in objects[-1].objects}
     path = tmp_path / 'memory'
@@ -73,27 +87,36 @@ def test_questions_and_corrections(client, processes, filled, visits, cloud_mess
         assert everything.header.frame_id == 'map'
         assert everything.header.stamp == time_to_msg(visits[3].stamp_ns)
         assert [o.object_id for o in everything.objects] == sorted(
-            i for i, o in known.items() if o.state != SceneObject.ABSENT)
+            i for i, o in known.items() if o.state != SceneObject.ABSENT
+        )
         one = min(known)
-        for moment, stamp_ns in ((Moment(), None), (at_visit(2), visits[1].stamp_ns),
-                                 (at_time(visits[2].stamp_ns + 5), visits[2].stamp_ns)):
-            found, = ask(QueryObjects, object_id=one, at=moment).objects
-            wanted = questions.where_is(memory, one, stamp_ns)
+        for moment, stamp_ns in (
+            (Moment(), None),
+            (at_visit(2), visits[1].stamp_ns),
+            (at_time(visits[2].stamp_ns + 5), visits[2].stamp_ns),
+        ):
+            (found,) = ask(QueryObjects, object_id=one, at=moment).objects
+            wanted = queries.where_is(memory, one, stamp_ns)
             assert (found.object_id, found.class_name, found.state) == (
-                one, wanted.class_name, wanted.state)
+                one,
+                wanted.class_name,
+                wanted.state,
+            )
             assert center(found.box) == pytest.approx(wanted.box.center)
             assert found.since == time_to_msg(wanted.since_ns)
             assert found.last_seen == time_to_msg(wanted.last_seen_ns)
         name = known[one].class_name
         assert [o.object_id for o in ask(QueryObjects, class_name=name).objects] == [
-            o.object_id for o in everything.objects if o.class_name == name]
+            o.object_id for o in everything.objects if o.class_name == name
+        ]
         assert ask(QueryObjects, at=at_time(1)).objects == []
 
         # The past of one object.
         past = ask(ObjectHistory, object_id=one)
-        wanted = questions.history_of(memory, one)
+        wanted = queries.history_of(memory, one)
         assert [(e.visit_id, e.state, e.has_box, e.reason) for e in past.events] == [
-            (e.visit_id, e.state, e.box is not None, e.reason) for e in wanted]
+            (e.visit_id, e.state, e.box is not None, e.reason) for e in wanted
+        ]
         assert (past.object_id, past.name, past.is_locked) == (one, '', False)
 
     # Corrections, each seen on ~/objects.
@@ -121,20 +144,22 @@ def test_questions_and_corrections(client, processes, filled, visits, cloud_mess
     clouds = client.listen(interfaces.SEGMENTED_CLOUD)
     client.wait(lambda: clouds)
     assert set(instances(clouds[-1])) == {0, one}
-    found, = ask(QueryObjects, object_id=split.object_id).objects             # by its alias
+    (found,) = ask(QueryObjects, object_id=split.object_id).objects  # by its alias
     assert (found.object_id, found.name) == (one, 'Omas Stuhl')
 
     # What changed, in all and in parts that make up the whole.
     with SceneMemory.inspect(path) as memory:
         stamps = {v.visit_id: v.stamp_ns for v in memory.visits()}
-        wanted = [change_to_msg(c) for c in questions.changed_between(memory, 0, stamps[4])]
+        wanted = [change_to_msg(c) for c in queries.changed_between(memory, 0, stamps[4])]
     whole = ask(QueryChanges)
     assert whole.success
     assert whole.changes == wanted
     assert SceneChange.MERGED in {c.kind for c in whole.changes}
-    parts = [ask(QueryChanges, until=at_visit(2)),
-             ask(QueryChanges, after=at_visit(2), until=at_time(stamps[3])),
-             ask(QueryChanges, after=at_visit(3))]
+    parts = [
+        ask(QueryChanges, until=at_visit(2)),
+        ask(QueryChanges, after=at_visit(2), until=at_time(stamps[3])),
+        ask(QueryChanges, after=at_visit(3)),
+    ]
     assert [c for part in parts for c in part.changes] == wanted
 
     undone = correct(CORRECT.UNDO)
@@ -144,22 +169,23 @@ def test_questions_and_corrections(client, processes, filled, visits, cloud_mess
     # What cannot be met is answered with what to do, changes nothing and ends nothing.
     before = ask(QueryObjects).revision
     for answer, hint in (
-            (ask(QueryObjects, object_id=99), 'no object 99'),
-            (ask(QueryObjects, object_id=2 ** 64 - 1), 'no object'),
-            (ask(QueryObjects, class_name='unicorn'), 'there are: chair, table, box'),
-            (ask(QueryObjects, object_id=one, class_name='chair'), 'leave one out'),
-            (ask(QueryObjects, object_id=one, at=at_time(1)), 'later time'),
-            (ask(QueryObjects, at=at_visit(99)), 'there are: 1, 2, 3, 4'),
-            (ask(QueryObjects, at=Moment(kind=9)), 'Moment.msg'),
-            (ask(QueryChanges, after=at_visit(3), until=at_visit(1)), 'exchange'),
-            (ask(QueryChanges, until=at_visit(99)), 'there are: 1, 2, 3, 4'),
-            (ask(ObjectHistory), 'no object 0'),
-            (correct(CORRECT.UNKNOWN), 'expected a kind'),
-            (correct(77), 'got 77'),
-            (correct(CORRECT.RENAME, object_id=99, name='x'), 'no object 99'),
-            (correct(CORRECT.MERGE, object_id=one, other_id=one), 'are one already'),
-            (correct(CORRECT.SPLIT, object_id=one, from_visit=99), 'got 99'),
-            (correct(CORRECT.SPLIT, object_id=one, from_visit=1), 'choose a later')):
+        (ask(QueryObjects, object_id=99), 'no object 99'),
+        (ask(QueryObjects, object_id=2**64 - 1), 'no object'),
+        (ask(QueryObjects, class_name='unicorn'), 'there are: chair, table, box'),
+        (ask(QueryObjects, object_id=one, class_name='chair'), 'leave one out'),
+        (ask(QueryObjects, object_id=one, at=at_time(1)), 'later time'),
+        (ask(QueryObjects, at=at_visit(99)), 'there are: 1, 2, 3, 4'),
+        (ask(QueryObjects, at=Moment(kind=9)), 'Moment.msg'),
+        (ask(QueryChanges, after=at_visit(3), until=at_visit(1)), 'exchange'),
+        (ask(QueryChanges, until=at_visit(99)), 'there are: 1, 2, 3, 4'),
+        (ask(ObjectHistory), 'no object 0'),
+        (correct(CORRECT.UNKNOWN), 'expected a kind'),
+        (correct(77), 'got 77'),
+        (correct(CORRECT.RENAME, object_id=99, name='x'), 'no object 99'),
+        (correct(CORRECT.MERGE, object_id=one, other_id=one), 'are one already'),
+        (correct(CORRECT.SPLIT, object_id=one, from_visit=99), 'got 99'),
+        (correct(CORRECT.SPLIT, object_id=one, from_visit=1), 'choose a later'),
+    ):
         assert not answer.success
         assert hint in answer.message, answer.message
         assert answer.revision == before

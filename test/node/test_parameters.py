@@ -1,4 +1,5 @@
 """Parameters say what the settings say, and refuse what the settings refuse."""
+
 import math
 
 import pytest
@@ -11,9 +12,20 @@ SETTINGS = dict(named_settings())
 def test_all_rooms_are_there():
     """Every room's settings have parameters, with names that say whose they are."""
     assert {name.partition('.')[0] for name in SETTINGS if '.' in name} == {
-        'memory', 'inference', 'tracker', 'association', 'motion', 'changes'}
-    assert {'memory.path', 'memory.map_id', 'inference.torch_threads', 'map_frame',
-            'autostart'} <= set(SETTINGS)
+        'memory',
+        'inference',
+        'tracker',
+        'association',
+        'motion',
+        'changes',
+    }
+    assert {
+        'memory.path',
+        'memory.map_id',
+        'inference.torch_threads',
+        'map_frame',
+        'autostart',
+    } <= set(SETTINGS)
 
 
 @pytest.mark.parametrize('name', SETTINGS)

@@ -1,4 +1,5 @@
 """Transforms: closed forms, and agreement with the ROS packages where those are installed."""
+
 import math
 
 import numpy as np
@@ -32,8 +33,11 @@ def test_agrees_with_tf_transformations():
     """Where the real package is installed, ours gives its values."""
     real = pytest.importorskip('tf_transformations')
     for quaternion in quaternions():
-        np.testing.assert_allclose(Rotation.from_quat(quaternion).as_matrix(),
-                                   real.quaternion_matrix(quaternion)[:3, :3], atol=1e-9)
+        np.testing.assert_allclose(
+            Rotation.from_quat(quaternion).as_matrix(),
+            real.quaternion_matrix(quaternion)[:3, :3],
+            atol=1e-9,
+        )
         assert tf.quaternion_from_matrix is real.quaternion_from_matrix
 
 
@@ -43,8 +47,17 @@ def test_moved_scan():
     map_T_cloud[:3, :3] = [[0, -1, 0], [1, 0, 0], [0, 0, 1]]
     map_T_cloud[:3, 3] = 10, 20, 30
     points = np.array([[1, 2, 3]], np.float32)
-    scan = tf.moved(Scan(points, 5, normals=np.array([[1, 0, 0]], np.float32),
-                         sensor_path=points, frame_id='camera'), map_T_cloud, 'map')
+    scan = tf.moved(
+        Scan(
+            points,
+            5,
+            normals=np.array([[1, 0, 0]], np.float32),
+            sensor_path=points,
+            frame_id='camera',
+        ),
+        map_T_cloud,
+        'map',
+    )
     np.testing.assert_allclose(scan.xyz, [[8, 21, 33]])
     np.testing.assert_allclose(scan.sensor_path, [[8, 21, 33]])
     np.testing.assert_allclose(scan.normals, [[0, 1, 0]], atol=1e-7)
@@ -67,7 +80,7 @@ def node():
 def test_unknown_transform_is_refused(node, frame):
     """Never identity: a cloud in the wrong place would move everything remembered."""
     lookup = tf.FrameLookup(node, 'map', 0.0)
-    scan = Scan(np.zeros((1, 3), np.float32), 10 ** 18, frame_id='map')
+    scan = Scan(np.zeros((1, 3), np.float32), 10**18, frame_id='map')
     assert lookup.to_map(scan) is scan
     with pytest.raises(FrameUnavailableError, match="expected a cloud in frame 'map'"):
         lookup.to_map(Scan(scan.xyz, scan.stamp_ns, frame_id=frame))
@@ -78,6 +91,7 @@ def test_cloud_is_transformed_at_its_stamp(node):
     """With tf2 the transform of the cloud's time is used, not the latest."""
     pytest.importorskip('tf2_ros')
     from geometry_msgs.msg import TransformStamped
+
     lookup = tf.FrameLookup(node, 'map', 0.0)
     for second, shift in ((100, 1.0), (200, 5.0)):
         found = TransformStamped(child_frame_id='camera')
@@ -86,6 +100,6 @@ def test_cloud_is_transformed_at_its_stamp(node):
         found.transform.translation.x = shift
         found.transform.rotation.w = 1.0
         lookup._buffer.set_transform(found, 'test')
-    scan = Scan(np.zeros((1, 3), np.float32), 100 * 10 ** 9, frame_id='camera')
+    scan = Scan(np.zeros((1, 3), np.float32), 100 * 10**9, frame_id='camera')
     np.testing.assert_allclose(lookup.to_map(scan).xyz, [[1, 0, 0]])
     lookup.close()

@@ -1,4 +1,5 @@
 """A job that fails neither stops the thread nor the jobs after it."""
+
 import threading
 
 from rescene4d_ros.node.worker import Worker
@@ -25,6 +26,7 @@ def test_stop_finishes_what_runs_and_discards_what_waits():
         started.set()
         go.wait(60)
         done.append('first')
+
     worker.submit(job)
     worker.submit(lambda: done.append('second'))
     assert started.wait(60)

@@ -1,4 +1,5 @@
 """The algorithm box on worlds of boxes whose truth is known: who is who, what changed."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass
@@ -6,8 +7,8 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 from rescene4d_ros.errors import DuplicateVisitError, VisitOrderError
-from rescene4d_ros.memory.corrections import lock, merge, split
-from rescene4d_ros.memory.integrity import find_faults
+from rescene4d_ros.memory.editing.corrections import lock, merge, split
+from rescene4d_ros.memory.maintenance.integrity import find_faults
 from rescene4d_ros.memory.store import SceneMemory
 from rescene4d_ros.scene import SceneTracker, TrackerConfig
 from rescene4d_ros.structures import (
@@ -64,8 +65,9 @@ class BoxRoom:
         for thing in things:
             c, s = np.cos(thing.yaw), np.sin(thing.yaw)
             rel = floor - (thing.x, thing.y)
-            inside = ((np.abs(rel @ (c, s)) < thing.size[0] / 2)
-                      & (np.abs(rel @ (-s, c)) < thing.size[1] / 2))
+            inside = (np.abs(rel @ (c, s)) < thing.size[0] / 2) & (
+                np.abs(rel @ (-s, c)) < thing.size[1] / 2
+            )
             floor = floor[~inside]
             points = surface(thing.size)
             turned = points[:, :2] @ np.array([[c, s], [-s, c]]) + (thing.x, thing.y)
@@ -82,8 +84,9 @@ class BoxRoom:
             seen &= np.linalg.norm(xyz[:, :2] - (x, y), axis=1) > radius
         xyz = xyz + rng.normal(0, 0.003, xyz.shape)
         rgb = np.clip(rgb + rng.normal(0, 4, rgb.shape), 0, 255)
-        scan = Scan(xyz[seen].astype(np.float32), day * DAY, rgb[seen].astype(np.uint8),
-                    name=f'day {day}')
+        scan = Scan(
+            xyz[seen].astype(np.float32), day * DAY, rgb[seen].astype(np.uint8), name=f'day {day}'
+        )
         self.truth[scan.stamp_ns] = name[seen], {thing.name: thing for thing in things}
         return scan
 
@@ -121,16 +124,23 @@ class OracleSegmenter:
         kinds[np.arange(len(tracks)), class_ids] = 1.0
         kinds /= kinds.sum(1, keepdims=True)
         scores = np.float32([0.3 if name in self.unsure else 0.9 for _, name in tracks])
-        return Segmentation(tuple(labels), kinds, scores,
-                            kinds.copy(), tuple((x >= 0).astype(np.float32) for x in labels))
+        return Segmentation(
+            tuple(labels),
+            kinds,
+            scores,
+            kinds.copy(),
+            tuple((x >= 0).astype(np.float32) for x in labels),
+        )
 
 
 def furniture() -> list[Thing]:
     """Return a table, two chairs of different color and a cabinet."""
-    return [Thing(1, TABLE, 2.5, 2.5, (1.4, 0.8, 0.75), (150, 100, 60)),
-            Thing(2, CHAIR, 1.0, 1.0, (0.45, 0.5, 0.9), (200, 40, 40)),
-            Thing(3, CHAIR, 4.0, 1.0, (0.45, 0.5, 0.9), (40, 60, 200)),
-            Thing(4, CABINET, 1.5, 4.6, (1.6, 0.45, 1.2), (230, 230, 220))]
+    return [
+        Thing(1, TABLE, 2.5, 2.5, (1.4, 0.8, 0.75), (150, 100, 60)),
+        Thing(2, CHAIR, 1.0, 1.0, (0.45, 0.5, 0.9), (200, 40, 40)),
+        Thing(3, CHAIR, 4.0, 1.0, (0.45, 0.5, 0.9), (40, 60, 200)),
+        Thing(4, CABINET, 1.5, 4.6, (1.6, 0.45, 1.2), (230, 230, 220)),
+    ]
 
 
 def moved(things, name, **place):
@@ -269,8 +279,9 @@ def test_thing_at_a_place_never_seen_before_is_an_object_but_hardly_a_change(tmp
     sure.visit(1, furniture())
     unsure = Diary(tmp_path / 'unsure')
     unsure.visit(1, furniture(), hidden=[(3.9, 3.4, 0.6)])
-    (seen, told), (seen_too, nothing) = (diary.visit(2, [*furniture(), lamp])
-                                         for diary in (sure, unsure))
+    (seen, told), (seen_too, nothing) = (
+        diary.visit(2, [*furniture(), lamp]) for diary in (sure, unsure)
+    )
     assert 9 in seen
     assert 9 in seen_too
     assert told[seen[9]].kind == ChangeKind.ADDED
@@ -310,17 +321,39 @@ def test_visit_that_cannot_be_processed_fails_and_the_next_one_works(tmp_path):
 
 def told(update):
     """Return what an update says, comparable to the last bit."""
-    return (update.object_ids.tobytes(), update.class_ids.tobytes(), update.scores.tobytes(),
-            [(o.object_id, o.state, o.box, o.link_reason, o.states, o.class_probs.tobytes())
-             for o in update.objects],
-            [(c.kind, c.object_id, c.confidence, c.before, c.after,
-              None if c.after_T_before is None else c.after_T_before.tobytes())
-             for c in update.changes])
+    return (
+        update.object_ids.tobytes(),
+        update.class_ids.tobytes(),
+        update.scores.tobytes(),
+        [
+            (o.object_id, o.state, o.box, o.link_reason, o.states, o.class_probs.tobytes())
+            for o in update.objects
+        ],
+        [
+            (
+                c.kind,
+                c.object_id,
+                c.confidence,
+                c.before,
+                c.after,
+                None if c.after_T_before is None else c.after_T_before.tobytes(),
+            )
+            for c in update.changes
+        ],
+    )
 
 
-STORY = ((1, furniture()), (2, moved(without(furniture(), 3), 2, x=1.8, y=1.6)),
-         (3, [*moved(furniture(), 3, x=3.4, y=3.6),
-              Thing(9, CHAIR, 0.6, 2.6, (0.3, 0.3, 1.6), (250, 240, 90))]))
+STORY = (
+    (1, furniture()),
+    (2, moved(without(furniture(), 3), 2, x=1.8, y=1.6)),
+    (
+        3,
+        [
+            *moved(furniture(), 3, x=3.4, y=3.6),
+            Thing(9, CHAIR, 0.6, 2.6, (0.3, 0.3, 1.6), (250, 240, 90)),
+        ],
+    ),
+)
 
 
 def test_same_visits_give_the_same_ids_and_changes_bit_for_bit(tmp_path):
@@ -380,7 +413,9 @@ def test_late_visit_is_taken_in_by_reprocess_and_ids_stay(tmp_path):
     assert progress == [(1, 3), (2, 3), (3, 3)]
     assert [u.visit.stamp_ns // DAY for u in updates] == [1, 3, 5]
     assert [(c.visit_id, c.kind, c.object_id) for c in diary.memory.changes()] == [
-        (3, ChangeKind.REMOVED, first[2]), (2, ChangeKind.REAPPEARED, first[2])]
+        (3, ChangeKind.REMOVED, first[2]),
+        (2, ChangeKind.REAPPEARED, first[2]),
+    ]
     assert set(diary.memory.records) == set(first.values()) == set(third.values())
 
 
@@ -391,8 +426,12 @@ def test_reprocess_of_a_range_equals_reprocess_of_all(tmp_path):
         for day, things in STORY:
             diary.visit(day, things)
         list(diary.tracker.reprocess(start))
-        snapshots.append([(o.object_id, o.box, o.states, o.moved_m, o.class_probs.tobytes())
-                          for o in diary.memory.snapshot().objects])
+        snapshots.append(
+            [
+                (o.object_id, o.box, o.states, o.moved_m, o.class_probs.tobytes())
+                for o in diary.memory.snapshot().objects
+            ]
+        )
     assert snapshots[0] == snapshots[1]
 
 
@@ -405,18 +444,25 @@ def test_reprocess_keeps_what_people_split(tmp_path, start):
     new = split(diary.memory, ids[2], 3)
     labels = [diary.memory.labels(visit) for visit in (1, 2, 3, 4)]
     assert dict(diary.memory.past[ids[2]]) == {
-        1: ObjectState.PRESENT, 2: ObjectState.PRESENT, 3: ObjectState.ABSENT,
-        4: ObjectState.NOT_OBSERVED}            # the other one stands at its place
-    known = {i: (r.state, r.first_seen_ns, r.n_observations, r.box)
-             for i, r in diary.memory.records.items()}
+        1: ObjectState.PRESENT,
+        2: ObjectState.PRESENT,
+        3: ObjectState.ABSENT,
+        4: ObjectState.NOT_OBSERVED,
+    }  # the other one stands at its place
+    known = {
+        i: (r.state, r.first_seen_ns, r.n_observations, r.box)
+        for i, r in diary.memory.records.items()
+    }
     updates = list(diary.tracker.reprocess(start))
     assert [(diary.memory.labels(v) == labels[v - 1]).all() for v in (1, 2, 3, 4)] == [True] * 4
-    assert {i: (r.state, r.first_seen_ns, r.n_observations, r.box)
-            for i, r in diary.memory.records.items()} == known
+    assert {
+        i: (r.state, r.first_seen_ns, r.n_observations, r.box)
+        for i, r in diary.memory.records.items()
+    } == known
     assert set(np.unique(updates[-1].object_ids)) == {0, *ids.values(), new} - {ids[2]}
     assert find_faults(diary.memory) == ()
     again, changes = diary.visit(5, moved(furniture(), 4, x=1.6))
-    assert again[2] == new                      # the memory does not make them one again
+    assert again[2] == new  # the memory does not make them one again
     assert changes == {}
     undone = merge(diary.memory, ids[2], new)
     list(diary.tracker.reprocess())
@@ -442,7 +488,7 @@ def test_ids_of_objects_lost_in_reprocess_are_not_given_again(tmp_path):
     tracker = SceneTracker(memory, OracleSegmenter(room))
     tracker.add_visit(room.scan(1, furniture()))
     names, things = room.truth[DAY]
-    room.truth[DAY] = np.where(names == 3, 0, names), things      # other weights miss a chair
+    room.truth[DAY] = np.where(names == 3, 0, names), things  # other weights miss a chair
     list(tracker.reprocess())
     assert len(memory.records) == 3
     room.truth[DAY] = names, things
@@ -488,8 +534,7 @@ def test_rearranged_twins_are_reported_as_ambiguous_also_after_reopening(tmp_pat
     assert (second[1], second[4]) == (first[1], first[4])
     assert set(changes) == twins
     told = {o.object_id: set(o.alternatives) for o in diary.updates[-1].objects}
-    assert {i: others for i, others in told.items() if others} == {
-        i: twins - {i} for i in twins}
+    assert {i: others for i, others in told.items() if others} == {i: twins - {i} for i in twins}
     diary.memory.close()
     with SceneMemory.inspect(tmp_path) as memory:
         stored = {o.object_id: o for o in memory.snapshot().objects}
@@ -497,7 +542,7 @@ def test_rearranged_twins_are_reported_as_ambiguous_also_after_reopening(tmp_pat
         assert {s.object_id for s in memory.observed(2) if s.alternatives} == twins
     memory = SceneMemory.open(tmp_path, 'test', 'map', INSTANCE_CLASSES)
     tracker = SceneTracker(memory, OracleSegmenter(diary.room, share=False))
-    update = tracker.add_visit(diary.room.scan(3, both))        # they stand still: now it is clear
+    update = tracker.add_visit(diary.room.scan(3, both))  # they stand still: now it is clear
     assert not any(o.is_ambiguous for o in update.objects)
     list(tracker.reprocess(2))
     assert {s.object_id for s in memory.observed(2) if s.alternatives} == twins
@@ -511,8 +556,10 @@ def split_cabinet(diary, day, left=9):
     diary.room.truth[day * DAY] = np.where(half, left, names), {**things, left: things[4]}
     update = diary.tracker.add_visit(scan)
     diary.updates.append(update)
-    return {name: int(np.bincount(update.object_ids[part]).argmax())
-            for name, part in ((left, half), (4, (names == 4) & ~half))}
+    return {
+        name: int(np.bincount(update.object_ids[part]).argmax())
+        for name, part in ((left, half), (4, (names == 4) & ~half))
+    }
 
 
 def test_id_of_a_half_becomes_an_alias_once_two_visits_show_one_thing(tmp_path):
@@ -521,7 +568,7 @@ def test_id_of_a_half_becomes_an_alias_once_two_visits_show_one_thing(tmp_path):
     assert halves[4] != halves[9]
     old, young = sorted(halves.values())
     _, changes = diary.visit(2, furniture())
-    assert ChangeKind.MERGED not in {c.kind for c in changes.values()}    # once is no proof
+    assert ChangeKind.MERGED not in {c.kind for c in changes.values()}  # once is no proof
     third, changes = diary.visit(3, furniture())
     assert third[4] == old
     assert (changes[young].kind, changes[young].other_id) == (ChangeKind.MERGED, old)
@@ -533,13 +580,16 @@ def test_id_of_a_half_becomes_an_alias_once_two_visits_show_one_thing(tmp_path):
     memory = SceneMemory.open(tmp_path, 'test', 'map', INSTANCE_CLASSES)
     assert repr(memory.snapshot().objects) == before
     tracker = SceneTracker(memory, OracleSegmenter(diary.room, share=False))
-    list(tracker.reprocess(3))             # the past is replayed: the alias is known there, too
+    list(tracker.reprocess(3))  # the past is replayed: the alias is known there, too
     assert young not in memory.records
     list(tracker.reprocess())
     assert old in memory.records
     assert memory.aliases()[young] == old
-    update = tracker.add_visit(diary.room.scan(5, [*furniture(), Thing(
-        7, CHAIR, 4.0, 3.5, (0.45, 0.5, 0.9), (20, 200, 40))]))
+    update = tracker.add_visit(
+        diary.room.scan(
+            5, [*furniture(), Thing(7, CHAIR, 4.0, 3.5, (0.45, 0.5, 0.9), (20, 200, 40))]
+        )
+    )
     assert max(o.object_id for o in update.objects) > young
     assert find_faults(memory) == ()
 

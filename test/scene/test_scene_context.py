@@ -1,4 +1,5 @@
 """What a visit is looked at together with, and what people correct while it is."""
+
 from __future__ import annotations
 
 from contextlib import nullcontext
@@ -7,18 +8,23 @@ from threading import Event, Thread
 import numpy as np
 import pytest
 from rescene4d_ros.errors import CorrectedMeanwhileError
-from rescene4d_ros.inference import InferenceConfig, save_weights, Segmenter, WeightsInfo
-from rescene4d_ros.memory import corrections, questions, retention
-from rescene4d_ros.memory.integrity import find_faults
+from rescene4d_ros.inference.config import InferenceConfig
+from rescene4d_ros.inference.segmenter import Segmenter
+from rescene4d_ros.inference.weights import save_weights, WeightsInfo
+from rescene4d_ros.memory import queries
+from rescene4d_ros.memory.editing import corrections
+from rescene4d_ros.memory.maintenance import retention
+from rescene4d_ros.memory.maintenance.integrity import find_faults
 from rescene4d_ros.memory.store import SceneMemory
-from rescene4d_ros.models import ModelConfig, ReScene4D
+from rescene4d_ros.models.config import ModelConfig
+from rescene4d_ros.models.segmenter import ReScene4D
 from rescene4d_ros.scene import RESTARTS, SceneTracker, TrackerConfig
 from rescene4d_ros.structures import ObjectState, Scan, Segmentation
 import torch
 
 DAY = 86_400 * 10**9
 CLASSES = ('box', 'other')
-HALL, KITCHEN = 0.0, 6.0        # m; where the zones of the flat begin
+HALL, KITCHEN = 0.0, 6.0  # m; where the zones of the flat begin
 
 
 class Boxes:
@@ -33,12 +39,18 @@ class Boxes:
         number = [(scan.xyz[:, 0] > KITCHEN - 1) * 2 + (scan.xyz[:, 1] > 2) for scan in scans]
         shown = [scan.xyz[:, 2] > 0.05 for scan in scans]
         names = np.unique(np.concatenate([n[s] for n, s in zip(number, shown)]))
-        labels = tuple(np.where(s, np.searchsorted(names, n), -1).astype(np.int32)
-                       for n, s in zip(number, shown))
+        labels = tuple(
+            np.where(s, np.searchsorted(names, n), -1).astype(np.int32)
+            for n, s in zip(number, shown)
+        )
         probs = np.tile(np.float32([0.9, 0.1]), (len(names), 1))
-        return Segmentation(labels, probs, np.full(len(names), 0.9, np.float32),
-                            np.eye(4, dtype=np.float32)[names],
-                            tuple(s.astype(np.float32) for s in shown))
+        return Segmentation(
+            labels,
+            probs,
+            np.full(len(names), 0.9, np.float32),
+            np.eye(4, dtype=np.float32)[names],
+            tuple(s.astype(np.float32) for s in shown),
+        )
 
 
 def visit(day, *zones):
@@ -62,6 +74,7 @@ def start(tmp_path):
             memory.close()
         opened.append(SceneMemory.open(tmp_path / 'memory', 'flat', 'map', CLASSES))
         return SceneTracker(opened[-1], segmenter, TrackerConfig(**settings))
+
     yield start
     for memory in opened:
         memory.close()
@@ -80,7 +93,7 @@ def test_context_is_the_last_visit_of_the_same_zone(start):
     for day, zone in story[4:]:
         tracker.add_visit(visit(day, zone))
     assert segmenter.asked == told
-    assert len(tracker.memory.records) == 4         # the boxes of a zone are known again
+    assert len(tracker.memory.records) == 4  # the boxes of a zone are known again
     segmenter.asked.clear()
     list(tracker.reprocess(3))
     assert segmenter.asked == told[2:]
@@ -95,8 +108,17 @@ def test_context_is_the_last_visit_of_the_same_zone(start):
 def weights(tmp_path):
     """Return a weights file of a small untrained network that finds something."""
     torch.manual_seed(0)
-    model = ReScene4D(ModelConfig(backbone='tiny', voxel_size=0.1, n_classes=2, hidden_dim=32,
-                                  n_heads=4, ffn_dim=64, n_queries=12))
+    model = ReScene4D(
+        ModelConfig(
+            backbone='tiny',
+            voxel_size=0.1,
+            n_classes=2,
+            hidden_dim=32,
+            n_heads=4,
+            ffn_dim=64,
+            n_queries=12,
+        )
+    )
     save_weights(tmp_path / 'toy.safetensors', model, WeightsInfo(CLASSES))
     return tmp_path / 'toy.safetensors'
 
@@ -110,11 +132,14 @@ def test_after_a_restart_only_the_new_visit_is_encoded(start, weights):
         return nullcontext()
 
     def restart():
-        segmenter = Segmenter.load(InferenceConfig(
-            str(weights), device='cpu', torch_threads=1, score_threshold=0.0), watch)
+        segmenter = Segmenter.load(
+            InferenceConfig(str(weights), device='cpu', torch_threads=1, score_threshold=0.0),
+            watch,
+        )
         tracker = start(segmenter, min_score=0.0, birth_score=0.0)
         segmenter.keep_features(tracker.memory.files.derived)
         return tracker
+
     for day in (1, 2, 3):
         stages.clear()
         tracker = restart()
@@ -130,7 +155,7 @@ def test_after_a_restart_only_the_new_visit_is_encoded(start, weights):
     retention.delete_object(tracker.memory, min(tracker.memory.records))
     left = {path.stem for path in kept if path.exists()}
     assert left <= {key.removesuffix('.npz') for key in tracker.memory.keys().values()}
-    assert len(left) < 3                # what follows from deleted points is deleted
+    assert len(left) < 3  # what follows from deleted points is deleted
 
 
 class Interrupted(Boxes):
@@ -160,17 +185,18 @@ def test_corrections_during_a_visit_are_not_lost(start):
     def correct() -> None:
         corrections.rename(memory, one, 'crate')
         new.append(corrections.split(memory, other, 2))
+
     segmenter.meanwhile = [correct]
     update = tracker.add_visit(visit(3, HALL))
-    assert segmenter.asked[2:] == [['2', '3']]              # what it says is not corrected
+    assert segmenter.asked[2:] == [['2', '3']]  # what it says is not corrected
     assert {o.object_id for o in update.objects} == {one, other, *new}
     assert set(np.unique(update.object_ids)) == {0, one, *new}
     assert memory.names() == {one: 'crate'}
-    assert questions.where_is(memory, new[0]).last_seen_ns == 3 * DAY
+    assert queries.where_is(memory, new[0]).last_seen_ns == 3 * DAY
 
     segmenter.meanwhile = [lambda: corrections.merge(memory, one, other)]
     updates = list(tracker.reprocess())
-    assert len(segmenter.asked) == 3 + 6                    # three visits, twice
+    assert len(segmenter.asked) == 3 + 6  # three visits, twice
     assert memory.aliases() == {other: one}
     assert one in {o.object_id for o in updates[-1].objects}
     assert find_faults(memory) == ()
@@ -190,6 +216,7 @@ def test_visit_is_finished_though_somebody_corrects_without_end(start, caplog):
             renamed.append(f'name {len(renamed)}')
             corrections.rename(memory, one, renamed[-1])
             begun.set()
+
     person = Thread(target=correct)
     segmenter.meanwhile = [lambda: (person.start(), begun.wait())]
     with caplog.at_level('INFO'):
@@ -210,8 +237,10 @@ def test_reprocess_gives_up_where_somebody_corrects_every_time(start):
     for day in (1, 2):
         tracker.add_visit(visit(day, HALL))
     one = min(memory.records)
-    segmenter.meanwhile = [lambda name=f'name {n // 2}': corrections.rename(memory, one, name)
-                           for n in range(2 * (1 + RESTARTS))]
+    segmenter.meanwhile = [
+        lambda name=f'name {n // 2}': corrections.rename(memory, one, name)
+        for n in range(2 * (1 + RESTARTS))
+    ]
     before = repr(memory.histories()), memory.header.next_object_id
     with pytest.raises(CorrectedMeanwhileError, match='nothing is replaced'):
         tracker.reprocess()
@@ -230,6 +259,7 @@ def test_failed_visit_keeps_what_was_corrected_meanwhile(start):
     def correct_and_fail():
         corrections.lock(tracker.memory, one)
         raise RuntimeError('no memory left on the device')
+
     segmenter.meanwhile = [correct_and_fail]
     with pytest.raises(RuntimeError):
         tracker.add_visit(visit(2, HALL))
@@ -246,7 +276,7 @@ def test_merge_taken_back_after_a_visit_parts_what_each_was_before(start):
     one, other = memory.records
     before = dict(memory.records)
     corrections.merge(memory, one, other)
-    third, = {o.object_id for o in tracker.add_visit(visit(3, HALL)).objects} - {one}
+    (third,) = {o.object_id for o in tracker.add_visit(visit(3, HALL)).objects} - {one}
     assert f'showed stays with {one}' in corrections.undo(memory)
     assert sorted(memory.records) == [one, other, third]
     again = memory.records[other]
@@ -256,8 +286,8 @@ def test_merge_taken_back_after_a_visit_parts_what_each_was_before(start):
     assert np.allclose(memory.records[one].box.center, before[one].box.center, atol=0.02)
     assert np.allclose(memory.records[one].box.size, before[one].box.size, atol=0.02)
     assert (memory.records[one].n_observations, memory.aliases()) == (3, {})
-    corrections.merge(memory, other, third)           # what was born meanwhile is the younger one
-    shown = [e.visit_id for e in questions.history_of(memory, other) if e.box is not None]
+    corrections.merge(memory, other, third)  # what was born meanwhile is the younger one
+    shown = [e.visit_id for e in queries.history_of(memory, other) if e.box is not None]
     assert shown == [1, 2, 3]
     tracker.add_visit(visit(4, HALL))
     assert set(np.unique(memory.labels(4))) == {0, one, other}

@@ -1,29 +1,37 @@
 """Other libraries' convolutions: layouts, rows and maps; the libraries where they are."""
+
 from __future__ import annotations
 
 import sys
 
 import pytest
-from rescene4d_ros.sparse import (
-    backends,
+from rescene4d_ros.cli.bench.library_interface import Native, our_rows
+from rescene4d_ros.cli.bench.sparse_libraries import LIBRARIES
+from rescene4d_ros.sparse import backends
+from rescene4d_ros.sparse.modules import (
     DownConv3d,
     kernel_from_spconv,
     kernel_to_spconv,
     SubmConv3d,
     UpConv3d,
-    Voxels,
 )
-from rescene4d_ros.sparse.libraries import LIBRARIES
-from rescene4d_ros.sparse.library_interface import Native, our_rows
+from rescene4d_ros.sparse.voxels import Voxels
 import torch
 from torch.nn import functional
 
 torch.set_num_threads(1)  # spconv's sums race with more
 
 N_LEVELS = 3
-LAYERS = [(SubmConv3d(3, 5), 0), (SubmConv3d(3, 5, 5), 0), (DownConv3d(3, 5), 0),
-          (SubmConv3d(3, 5), 1), (DownConv3d(3, 5), 1), (SubmConv3d(3, 5), 2),
-          (UpConv3d(3, 5), 1), (UpConv3d(3, 5), 0)]
+LAYERS = [
+    (SubmConv3d(3, 5), 0),
+    (SubmConv3d(3, 5, 5), 0),
+    (DownConv3d(3, 5), 0),
+    (SubmConv3d(3, 5), 1),
+    (DownConv3d(3, 5), 1),
+    (SubmConv3d(3, 5), 2),
+    (UpConv3d(3, 5), 1),
+    (UpConv3d(3, 5), 0),
+]
 
 
 def random_voxels(n=400) -> Voxels:
@@ -48,9 +56,11 @@ def results(library, module, level, feats, grads):
     rows = feats[convolution.in_rows].requires_grad_()
     out = convolution.run(rows)
     out.backward(grads[convolution.out_rows])
-    return (out.detach()[convolution.out_rows.argsort()],
-            rows.grad[convolution.in_rows.argsort()],
-            convolution.to_kernel(convolution.weight.grad).clone())
+    return (
+        out.detach()[convolution.out_rows.argsort()],
+        rows.grad[convolution.in_rows.argsort()],
+        convolution.to_kernel(convolution.weight.grad).clone(),
+    )
 
 
 @pytest.mark.parametrize('name', LIBRARIES)
@@ -62,10 +72,14 @@ def test_library_equals_ours(name):
     g = torch.Generator().manual_seed(1)
     for module, level in LAYERS:
         module.zero_grad()
-        feats, grads = (torch.randn(len(pyramid[level + isinstance(module, kind)]), c, generator=g)
-                        for kind, c in ((UpConv3d, 3), (DownConv3d, 5)))
-        for a, b in zip(results(ours, module, level, feats, grads),
-                        results(theirs, module, level, feats, grads)):
+        feats, grads = (
+            torch.randn(len(pyramid[level + isinstance(module, kind)]), c, generator=g)
+            for kind, c in ((UpConv3d, 3), (DownConv3d, 5))
+        )
+        for a, b in zip(
+            results(ours, module, level, feats, grads),
+            results(theirs, module, level, feats, grads),
+        ):
             torch.testing.assert_close(b, a, rtol=1e-4, atol=1e-4)
 
 
@@ -90,8 +104,9 @@ def test_kernel_in_spconvs_layout_means_the_same():
     volume = torch.zeros(2, 15, 15, 15, 3)
     cells = (voxels.coords + torch.tensor([0, 7, 7, 7])).unbind(1)
     volume[cells] = feats
-    dense = functional.conv3d(volume.permute(0, 4, 1, 2, 3), weight.permute(0, 4, 1, 2, 3),
-                              padding=1).permute(0, 2, 3, 4, 1)[cells]
+    dense = functional.conv3d(
+        volume.permute(0, 4, 1, 2, 3), weight.permute(0, 4, 1, 2, 3), padding=1
+    ).permute(0, 2, 3, 4, 1)[cells]
     module = SubmConv3d(3, 5)
     module.kernel.data = kernel
     torch.testing.assert_close(module(feats, voxels), dense, rtol=1e-4, atol=1e-4)
@@ -101,8 +116,12 @@ def test_pairs_of_a_kernel_map_are_those_of_its_table():
     voxels = random_voxels()
     for kmap in (voxels.subm_map(3), voxels.down_map(), voxels.up_map()):
         pairs, counts = kmap.pairs()
-        expected = [(kmap.table[k, o].item(), o) for k in range(len(kmap.table))
-                    for o in range(kmap.n_out) if kmap.table[k, o] >= 0]
+        expected = [
+            (kmap.table[k, o].item(), o)
+            for k in range(len(kmap.table))
+            for o in range(kmap.n_out)
+            if kmap.table[k, o] >= 0
+        ]
         assert pairs.tolist() == [list(pair) for pair in expected]
         assert counts.tolist() == (kmap.table >= 0).sum(1).tolist()
 
@@ -113,7 +132,10 @@ def test_other_voxels_than_ours_are_noticed():
     shifted = voxels.coords + torch.tensor([0, 16, 16, 16])
     order = torch.randperm(len(voxels), generator=torch.Generator().manual_seed(0))
     assert torch.equal(our_rows(voxels, [shifted[order]])[0], order)
-    for wrong in (shifted[1:], torch.cat((shifted[:-1], shifted[-1:] + 1)),
-                  torch.cat((shifted[:-1], shifted[:1]))):
+    for wrong in (
+        shifted[1:],
+        torch.cat((shifted[:-1], shifted[-1:] + 1)),
+        torch.cat((shifted[:-1], shifted[:1])),
+    ):
         with pytest.raises(RuntimeError, match='expected our'):
             our_rows(voxels, [wrong])

@@ -1,22 +1,13 @@
 """Sparse convolution against dense torch convolution, finite differences and itself."""
+
 from __future__ import annotations
 
 import pytest
-from rescene4d_ros.sparse import (
-    avg_pool,
-    bag,
-    down_conv,
-    DownConv3d,
-    im2col,
-    kernel_from_spconv,
-    max_pool,
-    subm_conv,
-    SubmConv3d,
-    up_conv,
-    UpConv3d,
-    Voxels,
-)
+from rescene4d_ros.sparse import cpu_gather_conv, gpu_gather_conv
 from rescene4d_ros.sparse.kernel_map import KernelMap
+from rescene4d_ros.sparse.modules import DownConv3d, kernel_from_spconv, SubmConv3d, UpConv3d
+from rescene4d_ros.sparse.ops import avg_pool, down_conv, max_pool, subm_conv, up_conv
+from rescene4d_ros.sparse.voxels import Voxels
 import torch
 import torch.nn.functional as F
 
@@ -73,7 +64,7 @@ def check_against(sparse, dense, feats, weight):
 def test_subm_conv_equals_dense(kernel_size):
     voxels = random_voxels()
     feats = random_tensor(len(voxels), 3)
-    weight = random_tensor(kernel_size ** 3, 3, 4, seed=2)
+    weight = random_tensor(kernel_size**3, 3, 4, seed=2)
     half = SIDE // 2
 
     def dense(x, w):
@@ -164,7 +155,7 @@ def test_gradients_match_finite_differences():
 @pytest.mark.parametrize('name', ['subm', 'down', 'up'])
 @pytest.mark.parametrize('tile_rows', [7, 64])
 def test_cpu_and_gpu_formulations_agree_for_any_tile_size(name, tile_rows, monkeypatch):
-    monkeypatch.setattr(im2col, 'CHUNK_BYTES', 10_000)
+    monkeypatch.setattr(gpu_gather_conv, 'CHUNK_BYTES', 10_000)
     voxels = random_voxels()
     kmap = {'subm': voxels.subm_map, 'down': voxels.down_map, 'up': voxels.up_map}[name]()
     back = {'subm': voxels.subm_map, 'down': voxels.up_map, 'up': voxels.down_map}[name]()
@@ -172,11 +163,11 @@ def test_cpu_and_gpu_formulations_agree_for_any_tile_size(name, tile_rows, monke
     tiled_back = KernelMap(back.table, back.n_in, back.identity, tile_rows)
     x = random_tensor(kmap.n_in, 3)
     weight = random_tensor(len(kmap.table), 3, 4, seed=2)
-    y = bag.convolve(x, weight, tiled)
-    torch.testing.assert_close(y, im2col.convolve(x, weight, kmap))
+    y = cpu_gather_conv.convolve(x, weight, tiled)
+    torch.testing.assert_close(y, gpu_gather_conv.convolve(x, weight, kmap))
     grad = random_tensor(*y.shape, seed=5)
-    ours = bag.gradients(grad, x, weight, tiled_back, name == 'subm', True)
-    theirs = im2col.gradients(grad, x, weight, back, name == 'subm', True)
+    ours = cpu_gather_conv.gradients(grad, x, weight, tiled_back, name == 'subm', True)
+    theirs = gpu_gather_conv.gradients(grad, x, weight, back, name == 'subm', True)
     torch.testing.assert_close(ours, theirs)
 
 
@@ -205,18 +196,26 @@ def test_wrong_shapes_are_named():
         subm_conv(torch.zeros(len(voxels), 4), torch.zeros(27, 3, 2), voxels)
 
 
-@pytest.mark.parametrize('make', [
-    lambda: SubmConv3d(2, 3, 1, bias=True), lambda: SubmConv3d(2, 3, 5),
-    lambda: DownConv3d(2, 3, bias=True), lambda: UpConv3d(2, 3, bias=True)],
-    ids=['1^3', '5^3', 'down', 'up'])
+@pytest.mark.parametrize(
+    'make',
+    [
+        lambda: SubmConv3d(2, 3, 1, bias=True),
+        lambda: SubmConv3d(2, 3, 5),
+        lambda: DownConv3d(2, 3, bias=True),
+        lambda: UpConv3d(2, 3, bias=True),
+    ],
+    ids=['1^3', '5^3', 'down', 'up'],
+)
 def test_gradients_of_layers_match_finite_differences(make):
     """Of features, kernels of the other sizes, and biases."""
     voxels = random_voxels(25)
     layer = make().double()
     rows = voxels.down() if isinstance(layer, UpConv3d) else voxels
     x = random_tensor(len(rows), 2).requires_grad_()
-    parameters = {name: random_tensor(*p.shape, seed=6).requires_grad_()
-                  for name, p in layer.named_parameters()}
+    parameters = {
+        name: random_tensor(*p.shape, seed=6).requires_grad_()
+        for name, p in layer.named_parameters()
+    }
 
     def run(feats, *values):
         own = dict(zip(parameters, values))
@@ -233,13 +232,15 @@ def test_gpu_formulation_matches_finite_differences(name):
     back = {'subm': voxels.subm_map, 'down': voxels.up_map, 'up': voxels.down_map}[name]()
     x, weight = random_tensor(kmap.n_in, 2), random_tensor(len(kmap.table), 2, 3, seed=2)
     grad = random_tensor(kmap.n_out, 3, seed=5)
-    for given, found in zip((x, weight), im2col.gradients(grad, x, weight, back, name == 'subm',
-                                                          True)):
+    for given, found in zip(
+        (x, weight), gpu_gather_conv.gradients(grad, x, weight, back, name == 'subm', True)
+    ):
         step = random_tensor(*given.shape, seed=7) * 1e-6
         given += step
-        above = (im2col.convolve(x, weight, kmap) * grad).sum()
+        above = (gpu_gather_conv.convolve(x, weight, kmap) * grad).sum()
         given -= 2 * step
-        below = (im2col.convolve(x, weight, kmap) * grad).sum()
+        below = (gpu_gather_conv.convolve(x, weight, kmap) * grad).sum()
         given += step
-        torch.testing.assert_close((above - below) / 2, (found * step).sum(), rtol=1e-6,
-                                   atol=1e-13)
+        torch.testing.assert_close(
+            (above - below) / 2, (found * step).sum(), rtol=1e-6, atol=1e-13
+        )

@@ -1,12 +1,15 @@
 """The torchsparse adapter: against the real one where it is, else against its documented rules."""
+
 from __future__ import annotations
 
 import sys
 from types import ModuleType, SimpleNamespace
 
 import pytest
-from rescene4d_ros.sparse import backends, choose_backend, ops, torchsparse_ops, Voxels
+from rescene4d_ros.sparse import backends, ops, torchsparse_ops
+from rescene4d_ros.sparse.backends import choose_backend
 from rescene4d_ros.sparse.torchsparse_ops import ALIGNMENT, EVEN_KERNEL_ORDER, padded_range
+from rescene4d_ros.sparse.voxels import Voxels
 import torch
 from torch.nn import functional
 
@@ -68,16 +71,19 @@ def conv3d(x, weight, kernel_size, stride=1, padding=0, transposed=False, traini
     else:
         x._caches.made += key not in x._caches.kmaps
         assert x._caches.kmaps.setdefault(key, training) == training, 'a map without backward pass'
-        spatial_range = (x.spatial_range[0],
-                         *((s + 2 * padding - n) // stride + 1 for s in x.spatial_range[1:]))
+        spatial_range = (
+            x.spatial_range[0],
+            *((s + 2 * padding - n) // stride + 1 for s in x.spatial_range[1:]),
+        )
         coords, new_stride = x.coords, tuple(s * stride for s in x.stride)
         if stride == 2:
             scale = torch.tensor([1, 2, 2, 2])
             coords = torch.unique(x.coords // scale, dim=0)
             coords = coords[(coords < torch.tensor(spatial_range)).all(1)].int().flip(0)
         y = functional.conv3d(volume, w, stride=stride, padding=padding)
-    made = SparseTensor(y.permute(0, 2, 3, 4, 1)[tuple(coords.long().T)], coords, new_stride,
-                        spatial_range)
+    made = SparseTensor(
+        y.permute(0, 2, 3, 4, 1)[tuple(coords.long().T)], coords, new_stride, spatial_range
+    )
     made._caches = x._caches
     made._caches.cmaps.setdefault(new_stride, (coords, spatial_range))
     return made
@@ -86,8 +92,9 @@ def conv3d(x, weight, kernel_size, stride=1, padding=0, transposed=False, traini
 @pytest.fixture
 def by_its_rules(monkeypatch):
     """Put a module that keeps torchsparse's documented rules in its place."""
-    module, nn, rules = (ModuleType(name) for name in (
-        'torchsparse', 'torchsparse.nn', 'torchsparse.nn.functional'))
+    module, nn, rules = (
+        ModuleType(name) for name in ('torchsparse', 'torchsparse.nn', 'torchsparse.nn.functional')
+    )
     module.__version__, module.SparseTensor, module.nn = '2.1.0', SparseTensor, nn
     nn.functional, rules.conv3d = rules, conv3d
     for each in (module, nn, rules):
@@ -119,8 +126,9 @@ def test_adapter_and_native_agree_by_the_documented_rules(by_its_rules, low):
     """Order of coordinates and kernels, shift, padding and shared maps, with gradients."""
     voxels, weights = random_voxels(low, low + 21), make_weights(4)
     feats = random_tensor(len(voxels), 4)
-    for ours, theirs in zip(outputs(ops, voxels, feats, weights),
-                            outputs(torchsparse_ops, voxels, feats, weights)):
+    for ours, theirs in zip(
+        outputs(ops, voxels, feats, weights), outputs(torchsparse_ops, voxels, feats, weights)
+    ):
         torch.testing.assert_close(theirs, ours, rtol=1e-4, atol=1e-4)
 
 
@@ -139,8 +147,14 @@ def test_maps_are_made_once_per_level(by_its_rules):
 
 
 def test_dropped_voxels_are_noticed(by_its_rules, monkeypatch):
-    monkeypatch.setattr(torchsparse_ops, 'padded_range', lambda coords: (
-        (coords - coords.amin(0)).int(), tuple((coords.amax(0) - coords.amin(0) + 1).tolist())))
+    monkeypatch.setattr(
+        torchsparse_ops,
+        'padded_range',
+        lambda coords: (
+            (coords - coords.amin(0)).int(),
+            tuple((coords.amax(0) - coords.amin(0) + 1).tolist()),
+        ),
+    )
     voxels = Voxels.build(torch.tensor([[0, 0, 0, 0], [0, 2, 2, 2]]))
     with pytest.raises(RuntimeError, match='expected the 2 parents'):
         torchsparse_ops.down_conv(torch.ones(2, 4), torch.ones(8, 4, 4), voxels)
@@ -153,8 +167,9 @@ def test_torchsparse_equals_native():
     voxels = random_voxels(n=3000, high=40).to('cuda')
     weights = [w.cuda() for w in make_weights(16)]
     feats = random_tensor(len(voxels), 16).cuda()
-    for ours, theirs in zip(outputs(ops, voxels, feats, weights),
-                            outputs(torchsparse_ops, voxels, feats, weights)):
+    for ours, theirs in zip(
+        outputs(ops, voxels, feats, weights), outputs(torchsparse_ops, voxels, feats, weights)
+    ):
         torch.testing.assert_close(theirs, ours, rtol=1e-3, atol=1e-3)
 
 

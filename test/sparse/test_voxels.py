@@ -1,10 +1,13 @@
 """Neighbor tables and levels against brute force, and what sorting promises."""
+
 from __future__ import annotations
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 import pytest
-from rescene4d_ros.sparse import avg_pool, JoinedVoxels, max_pool, subm_conv, up_conv, Voxels
+from rescene4d_ros.sparse.batched_voxels import JoinedVoxels
+from rescene4d_ros.sparse.ops import avg_pool, max_pool, subm_conv, up_conv
+from rescene4d_ros.sparse.voxels import Voxels
 import torch
 
 
@@ -22,11 +25,16 @@ def test_neighbors_equal_brute_force(rows, kernel_size):
     table = voxels.neighbors(kernel_size)
     where = {tuple(c): i for i, c in enumerate(voxels.coords.tolist())}
     r = kernel_size // 2
-    offsets = [(dx, dy, dz) for dz in range(-r, r + 1) for dy in range(-r, r + 1)
-               for dx in range(-r, r + 1)]
+    offsets = [
+        (dx, dy, dz)
+        for dz in range(-r, r + 1)
+        for dy in range(-r, r + 1)
+        for dx in range(-r, r + 1)
+    ]
     for k, (dx, dy, dz) in enumerate(offsets):
-        expected = [where.get((t, x + dx, y + dy, z + dz), -1)
-                    for t, x, y, z in voxels.coords.tolist()]
+        expected = [
+            where.get((t, x + dx, y + dy, z + dz), -1) for t, x, y, z in voxels.coords.tolist()
+        ]
         assert table[k].tolist() == expected
 
 
@@ -66,10 +74,14 @@ def test_no_voxels_is_fine():
     assert len(voxels.down().down()) == 0
 
 
-@pytest.mark.parametrize(('coords', 'text'), [
-    (torch.zeros(2, 4, dtype=torch.int64), 'unique'),
-    (torch.zeros(2, 3, dtype=torch.int64), 'columns visit'),
-    (torch.zeros(2, 4), 'integers')])
+@pytest.mark.parametrize(
+    ('coords', 'text'),
+    [
+        (torch.zeros(2, 4, dtype=torch.int64), 'unique'),
+        (torch.zeros(2, 3, dtype=torch.int64), 'columns visit'),
+        (torch.zeros(2, 4), 'integers'),
+    ],
+)
 def test_bad_coordinates_are_named(coords, text):
     with pytest.raises(ValueError, match=text):
         Voxels.build(coords)
@@ -81,8 +93,10 @@ def test_joined_visits_are_as_built_together(rows):
     """Neighbors, levels and what is computed on them; maps made for a visit before serve too."""
     coords = coords_of(rows)
     together = Voxels.build(coords)
-    parts = [Voxels.build(coords[coords[:, 0] == slot] * torch.tensor([0, 1, 1, 1]))
-             for slot in range(3)]
+    parts = [
+        Voxels.build(coords[coords[:, 0] == slot] * torch.tensor([0, 1, 1, 1]))
+        for slot in range(3)
+    ]
     if len(parts[1]):
         assert parts[1].subm_map().tiles
     joined = JoinedVoxels(parts)
@@ -90,13 +104,13 @@ def test_joined_visits_are_as_built_together(rows):
     own = torch.cat([coords[coords[:, 0] == slot] for slot in range(3)])
     assert torch.equal(joined.sort(own), together.coords)
     feats = torch.randn(len(coords), 3, generator=generator, dtype=torch.float64)
-    kernel, up = (torch.randn(k, 3, 2, generator=generator, dtype=torch.float64)
-                  for k in (27, 8))
+    kernel, up = (torch.randn(k, 3, 2, generator=generator, dtype=torch.float64) for k in (27, 8))
     for _ in range(3):
         assert torch.equal(joined.coords, together.coords)
         assert torch.equal(joined.neighbors(3), together.neighbors(3))
-        torch.testing.assert_close(subm_conv(feats, kernel, joined),
-                                   subm_conv(feats, kernel, together))
+        torch.testing.assert_close(
+            subm_conv(feats, kernel, joined), subm_conv(feats, kernel, together)
+        )
         assert torch.equal(joined.parent, together.parent)
         coarse = avg_pool(feats, together)
         assert torch.equal(avg_pool(feats, joined), coarse)

@@ -1,4 +1,5 @@
 """Superpoints of meshes: the segmentator's rule, proven against loops without union-find."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -12,9 +13,12 @@ def grid_mesh(heights: np.ndarray, step: float = 0.05):
     y, x = np.mgrid[:rows, :columns] * step
     vertices = np.column_stack([x.ravel(), y.ravel(), heights.ravel()])
     corner = (np.arange(rows - 1)[:, None] * columns + np.arange(columns - 1)).ravel()
-    faces = np.concatenate([
-        np.column_stack([corner, corner + 1, corner + columns + 1]),
-        np.column_stack([corner, corner + columns + 1, corner + columns])])
+    faces = np.concatenate(
+        [
+            np.column_stack([corner, corner + 1, corner + columns + 1]),
+            np.column_stack([corner, corner + columns + 1, corner + columns]),
+        ]
+    )
     return vertices, faces
 
 
@@ -32,8 +36,9 @@ def twin(vertices, faces, threshold, min_vertices):
     costs = []
     for a, b in edges:
         cost = 1 - mean[a] @ mean[b]
-        costs.append(np.float32(cost * cost if mean[b] @ (vertices[b] - vertices[a]) > 0
-                                else cost))
+        costs.append(
+            np.float32(cost * cost if mean[b] @ (vertices[b] - vertices[a]) > 0 else cost)
+        )
     ordered = sorted(range(len(edges)), key=lambda e: costs[e])
     piece = [{v} for v in range(len(vertices))]
     heaviest = [0.0] * len(vertices)
@@ -46,7 +51,8 @@ def twin(vertices, faces, threshold, min_vertices):
     for e in ordered:
         a, b = edges[e]
         if piece[a] is not piece[b] and all(
-                costs[e] <= heaviest[v] + threshold / len(piece[v]) for v in (a, b)):
+            costs[e] <= heaviest[v] + threshold / len(piece[v]) for v in (a, b)
+        ):
             join(a, b)
             for v in piece[a]:
                 heaviest[v] = float(costs[e])
@@ -97,8 +103,9 @@ def test_welding_heals_seams():
     triangles = np.arange(len(soup)).reshape(-1, 3)
     assert mesh_superpoints(soup, triangles).max() == 0
     assert mesh_superpoints(soup, triangles, weld=False).max() + 1 == len(faces)
-    assert np.array_equal(mesh_superpoints(soup, triangles),
-                          mesh_superpoints(vertices, faces)[faces.ravel()])
+    assert np.array_equal(
+        mesh_superpoints(soup, triangles), mesh_superpoints(vertices, faces)[faces.ravel()]
+    )
 
 
 def test_degenerate_input():

@@ -1,4 +1,5 @@
 """Superpoints keep objects apart, whatever the order of the points."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -19,8 +20,11 @@ def box_on_floor(rng: np.random.Generator, noise: float = 0.002):
             normals.append(np.tile(np.eye(3)[axis] * sign, (1000, 1)))
             labels.append(np.full(1000, label))
     xyz = np.concatenate(parts)
-    return ((xyz + rng.normal(0, noise, xyz.shape)).astype(np.float32),
-            np.concatenate(normals).astype(np.float32), np.concatenate(labels).astype(int))
+    return (
+        (xyz + rng.normal(0, noise, xyz.shape)).astype(np.float32),
+        np.concatenate(normals).astype(np.float32),
+        np.concatenate(labels).astype(int),
+    )
 
 
 def purity(pieces: np.ndarray, labels: np.ndarray) -> float:
@@ -82,8 +86,11 @@ def test_merge_equals_the_definition():
             if smallest:
                 joined = len(a) < smallest or len(b) < smallest
             else:
-                joined = (w <= inner[i] + 0.8 / len(a) and w <= inner[j] + 0.8 / len(b)
-                          and np.ptp(xyz[both], axis=0).max() <= 0.6)
+                joined = (
+                    w <= inner[i] + 0.8 / len(a)
+                    and w <= inner[j] + 0.8 / len(b)
+                    and np.ptp(xyz[both], axis=0).max() <= 0.6
+                )
             if joined:
                 union = a | b
                 for node in union:

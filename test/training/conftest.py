@@ -1,19 +1,14 @@
 """Tiny rooms of boxes, made in milliseconds, for the tests of this folder."""
+
 from __future__ import annotations
 
 import socket
 
 import numpy as np
 import pytest
-from rescene4d_ros.structures import (
-    FLOOR,
-    Scan,
-    ScanSequence,
-    SequenceTruth,
-    VisitTruth,
-)
+from rescene4d_ros.structures import FLOOR, Scan, ScanSequence, SequenceTruth, VisitTruth
 from rescene4d_ros.training import Recipe
-from rescene4d_ros.training.prepared import prepare, save_prepared
+from rescene4d_ros.training.samples.prepared_sequences import prepare, save_prepared
 import torch
 
 
@@ -29,12 +24,30 @@ def one_thread():
 @pytest.fixture(scope='session')
 def tiny_recipe():
     """Return the smallest network and a few steps."""
-    return Recipe.from_mapping({
-        'train': {'steps': 8, 'batch': 2, 'lr': 0.002, 'ema_decay': 0.9, 'log_every': 2,
-                  'validate_every': 4, 'max_visits': 2},
-        'model': {'backbone': 'tiny', 'voxel_size': 0.2, 'hidden_dim': 16, 'n_heads': 2,
-                  'ffn_dim': 16, 'n_queries': 8, 'n_rounds': 1, 'train_tokens': 20},
-        'superpoints': {'voxel_size': 0.06, 'min_nodes': 4}})
+    return Recipe.from_mapping(
+        {
+            'train': {
+                'steps': 8,
+                'batch': 2,
+                'lr': 0.002,
+                'ema_decay': 0.9,
+                'log_every': 2,
+                'validate_every': 4,
+                'max_visits': 2,
+            },
+            'model': {
+                'backbone': 'tiny',
+                'voxel_size': 0.2,
+                'hidden_dim': 16,
+                'n_heads': 2,
+                'ffn_dim': 16,
+                'n_queries': 8,
+                'n_rounds': 1,
+                'train_tokens': 20,
+            },
+            'superpoints': {'voxel_size': 0.06, 'min_nodes': 4},
+        }
+    )
 
 
 @pytest.fixture(scope='session')
@@ -54,8 +67,7 @@ def toy_room():
     return make_room
 
 
-def make_room(seed: int, visits: int = 2, n_boxes: int = 4
-              ) -> tuple[ScanSequence, SequenceTruth]:
+def make_room(seed: int, visits: int = 2, n_boxes: int = 4) -> tuple[ScanSequence, SequenceTruth]:
     """Return a floor with boxes of two classes; box 1 moves, box 2 leaves after visit 0."""
     rng = np.random.default_rng(seed)
     places = rng.permutation([(x, y) for x in (0.5, 1.5, 2.5) for y in (0.5, 1.5)])[:n_boxes]
@@ -77,9 +89,15 @@ def make_room(seed: int, visits: int = 2, n_boxes: int = 4
         instance = np.concatenate(instance).astype(np.int32)
         semantic = np.where(instance == 0, FLOOR, np.where(instance % 2, 2, 4)).astype(np.int32)
         palette = np.uint8([[120, 110, 100], [200, 60, 60], [60, 60, 200]])
-        scans.append(Scan(np.concatenate(xyz).astype(np.float32), t,
-                          palette[np.where(instance == 0, 0, 1 + instance % 2)],
-                          np.concatenate(normals).astype(np.float32), name=f'visit {t}'))
+        scans.append(
+            Scan(
+                np.concatenate(xyz).astype(np.float32),
+                t,
+                palette[np.where(instance == 0, 0, 1 + instance % 2)],
+                np.concatenate(normals).astype(np.float32),
+                name=f'visit {t}',
+            )
+        )
         truths.append(VisitTruth(instance, semantic))
     return ScanSequence(tuple(scans), f'toy-{seed}'), SequenceTruth(tuple(truths))
 

@@ -1,4 +1,5 @@
 """The ablation of the strategies from end to end at toy size, and that it goes on."""
+
 from __future__ import annotations
 
 from dataclasses import replace
@@ -8,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from rescene4d_ros.data.sequence_file import write_sequence
+from rescene4d_ros.data.sequences.sequence_file import write_sequence
 from rescene4d_ros.structures import Box, ObjectState, SequenceTruth, TrueObject
 
 SCRIPT = Path(__file__).parents[2] / 'benchmarks' / 'ablation.py'
@@ -33,8 +34,16 @@ def with_objects(sequence, truth) -> SequenceTruth:
             own = visit.instance == i
             state = ObjectState.PRESENT if own.any() else ObjectState.ABSENT
             middle = scan.xyz[own].mean(0, dtype=float) if own.any() else np.zeros(3)
-            objects.append(TrueObject(i, 2 if i % 2 else 4, state, bool(own.any()), np.eye(4),
-                                      Box(middle, (0.5, 0.5, 0.5))))
+            objects.append(
+                TrueObject(
+                    i,
+                    2 if i % 2 else 4,
+                    state,
+                    bool(own.any()),
+                    np.eye(4),
+                    Box(middle, (0.5, 0.5, 0.5)),
+                )
+            )
         visits.append(replace(visit, objects=tuple(objects)))
     return SequenceTruth(tuple(visits))
 
@@ -48,13 +57,28 @@ def test_all_variants_are_trained_scored_and_told(tmp_path, toy_room, tiny_recip
     out = tmp_path / 'out'
 
     def run(*more):
-        ablation.main([str(tmp_path / 'recipe.yaml'), '--set', 'train.steps=1', '--data',
-                       str(rooms), '--test', str(rooms), '--out', str(out), '--workers', '0',
-                       *more])
+        ablation.main(
+            [
+                str(tmp_path / 'recipe.yaml'),
+                '--set',
+                'train.steps=1',
+                '--data',
+                str(rooms),
+                '--test',
+                str(rooms),
+                '--out',
+                str(out),
+                '--workers',
+                '0',
+                *more,
+            ]
+        )
 
     run()
-    rows = [[cell.strip() for cell in line.split('|')[1:-1]]
-            for line in (out / 'ablation.md').read_text().splitlines()]
+    rows = [
+        [cell.strip() for cell in line.split('|')[1:-1]]
+        for line in (out / 'ablation.md').read_text().splitlines()
+    ]
     # The toy network is a U-Net: two strategies.
     variants = ['none', 'contrastive', 'mask pooling', 'all', 'per visit']
     assert [row[:2] for row in rows[2:]] == [[v, m] for v in variants for m in ablation.METHODS]
@@ -67,12 +91,12 @@ def test_all_variants_are_trained_scored_and_told(tmp_path, toy_room, tiny_recip
     assert "temporal_mask_pooling: 'off'" in config
     config = (out / 'per_visit-0' / 'config.yaml').read_text()
     assert 'p_single: 1.0' in config
-    assert 'batch: 4' in config                          # two sequences of two visits each
+    assert 'batch: 4' in config  # two sequences of two visits each
     stamps = {p: p.stat().st_mtime_ns for p in out.glob('*/metrics.jsonl')}
     assert len(stamps) == 5
 
     scores = document['runs']['all'][0]
-    (out / 'all-0' / 'evaluate' / 'metrics.json').unlink()     # stopped before its end
+    (out / 'all-0' / 'evaluate' / 'metrics.json').unlink()  # stopped before its end
     run()
     assert json.loads((out / 'ablation.json').read_text())['runs']['all'][0] == scores
     assert {p: p.stat().st_mtime_ns for p in out.glob('*/metrics.jsonl')} == stamps

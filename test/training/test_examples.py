@@ -1,10 +1,11 @@
 """Predictions that people look at carry the numbers of the true objects they overlap."""
+
 from __future__ import annotations
 
 import numpy as np
-from rescene4d_ros.models import QueryOutput
-from rescene4d_ros.training.examples import make_example, number_like
+from rescene4d_ros.models.outputs import QueryOutput
 from rescene4d_ros.training.validation import read_held_out
+from rescene4d_ros.training.validation_examples import make_example, number_like
 import torch
 
 
@@ -28,11 +29,19 @@ def test_true_masks_as_queries_give_the_truth_back(toy_files, tiny_recipe):
     owner = np.concatenate([c.argmax(1) for c in held_out.counts])
     masks = torch.from_numpy(owner[:, None] == np.arange(1, 5)[None])
     logits = 20 * torch.nn.functional.one_hot(torch.tensor([2, 4, 2, 4]), 19).float()
-    visit = torch.repeat_interleave(torch.tensor([0, 1]),
-                                    torch.tensor([len(c) for c in held_out.counts]))
+    visit = torch.repeat_interleave(
+        torch.tensor([0, 1]), torch.tensor([len(c) for c in held_out.counts])
+    )
     nothing = torch.zeros(0)
-    output = QueryOutput(logits[None], (20 * masks.float() - 10)[None], torch.zeros(4, 3),
-                         nothing, nothing, visit, nothing)
+    output = QueryOutput(
+        logits[None],
+        (20 * masks.float() - 10)[None],
+        torch.zeros(4, 3),
+        nothing,
+        nothing,
+        visit,
+        nothing,
+    )
     example = make_example(output, held_out, toy_files[0])
     assert example.name == 'toy-0'
     for true, predicted, scan in zip(example.true, example.predicted, example.scans):

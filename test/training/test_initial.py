@@ -1,18 +1,22 @@
 """Weights as a start: what fits is taken, what does not is an error unless it may differ."""
+
 from __future__ import annotations
 
 from dataclasses import replace
 
 import pytest
 from rescene4d_ros.errors import WeightsError
-from rescene4d_ros.inference import save_weights, WeightsInfo
-from rescene4d_ros.models import ReScene4D
+from rescene4d_ros.inference.weights import save_weights, WeightsInfo
+from rescene4d_ros.models.segmenter import ReScene4D
 from rescene4d_ros.structures import INSTANCE_CLASSES
-from rescene4d_ros.training.initial import FREQUENCIES, take_weights
+from rescene4d_ros.training.init_weights import FREQUENCIES, take_weights
 import torch
 
-HEADS = {f'decoder.{head}.{part}' for head in ('class_head', 'semantic_head')
-         for part in ('weight', 'bias')}
+HEADS = {
+    f'decoder.{head}.{part}'
+    for head in ('class_head', 'semantic_head')
+    for part in ('weight', 'bias')
+}
 
 
 @pytest.fixture
@@ -23,12 +27,15 @@ def config(tiny_recipe):
 @pytest.fixture
 def write(tmp_path, config):
     """Return a function that writes weights of a model and returns their path."""
+
     def make(change=lambda model: None, names=INSTANCE_CLASSES, **told):
         model = ReScene4D(replace(config, n_classes=len(names)))
         change(model)
-        save_weights(tmp_path / 'w.safetensors', model, WeightsInfo(names, training=told),
-                     half=False)
+        save_weights(
+            tmp_path / 'w.safetensors', model, WeightsInfo(names, training=told), half=False
+        )
         return tmp_path / 'w.safetensors', model.state_dict()
+
     return make
 
 
@@ -56,7 +63,9 @@ def test_what_does_not_fit_is_named_and_may_be_allowed(config, write):
     assert found.as_initialized
     assert all('feed_forward' in name for name in found.as_initialized)
     assert {n for n in found.left_out if 'feed_forward' not in n} == {
-        'decoder.place.frequencies', 'decoder.place_features.weight'}
+        'decoder.place.frequencies',
+        'decoder.place_features.weight',
+    }
 
 
 @pytest.mark.parametrize('names', [INSTANCE_CLASSES[::-1], INSTANCE_CLASSES[:5]])
@@ -71,8 +80,11 @@ def test_heads_for_other_classes_do_not_fit(config, write, names):
 
 
 def test_tensors_that_hold_nothing_learned_are_not_looked_at(config, write):
-    path, tensors = write(as_initialized=sorted(n for n in ReScene4D(config).state_dict()
-                                                if n.startswith('decoder.')))
+    path, tensors = write(
+        as_initialized=sorted(
+            n for n in ReScene4D(config).state_dict() if n.startswith('decoder.')
+        )
+    )
     model = ReScene4D(replace(config, ffn_dim=24, n_queries=5))
     found = take_weights(model, path)
     assert {name.split('.')[0] for name in found.taken} == {'backbone', 'mask_features'}

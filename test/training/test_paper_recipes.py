@@ -4,6 +4,7 @@ First steps of the paper's recipes, on scans in the formats of 3RScan and ScanNe
 The default tests exchange the backbones for small ones and see three sequences per step; the slow
 ones change nothing but the number of steps and the sequences per step.
 """
+
 from __future__ import annotations
 
 import importlib.util
@@ -21,8 +22,11 @@ TEST = Path(__file__).parents[1]
 CONFIGS = TEST.parent / 'config' / 'training'
 RECIPES = ('minkowski', 'sonata', 'concerto')
 SHORT = ('train.steps=2', 'train.batch=3', 'train.log_every=1', 'train.batch_part=1')
-SMALL = {'minkowski': ('backbone=tiny', 'hidden_dim=32', 'ffn_dim=48', 'n_heads=4'),
-         'sonata': ('backbone=ptv3-tiny',), 'concerto': ('backbone=ptv3-tiny',)}
+SMALL = {
+    'minkowski': ('backbone=tiny', 'hidden_dim=32', 'ffn_dim=48', 'n_heads=4'),
+    'sonata': ('backbone=ptv3-tiny',),
+    'concerto': ('backbone=ptv3-tiny',),
+}
 
 
 def module(path: str):
@@ -41,12 +45,22 @@ def write_3rscan(root: Path) -> None:
         rio.write_scan(root / reference, np.eye(4), {})
         rescans = []
         for k, alignment in enumerate(rio.ALIGNMENTS[1:n], start=1):
-            rio.write_scan(root / f'{reference}{k}', alignment, {rio.CHAIR: rio.LEFT},
-                           removed=[rio.TABLE] if k == 1 else (), seed=k)
-            rescans.append({'reference': f'{reference}{k}',
-                            'transform': rio.column_major(alignment),
-                            'rigid': rio.rigid(alignment, i2=rio.LEFT), 'nonrigid': [],
-                            'removed': [rio.TABLE] if k == 1 else []})
+            rio.write_scan(
+                root / f'{reference}{k}',
+                alignment,
+                {rio.CHAIR: rio.LEFT},
+                removed=[rio.TABLE] if k == 1 else (),
+                seed=k,
+            )
+            rescans.append(
+                {
+                    'reference': f'{reference}{k}',
+                    'transform': rio.column_major(alignment),
+                    'rigid': rio.rigid(alignment, i2=rio.LEFT),
+                    'nonrigid': [],
+                    'removed': [rio.TABLE] if k == 1 else [],
+                }
+            )
         scenes.append({'reference': reference, 'type': split, 'ambiguity': [], 'scans': rescans})
     (root / '3RScan.json').write_text(json.dumps(scenes))
 
@@ -62,48 +76,111 @@ def data(tmp_path_factory):
         module('data/test_scannet.py').write_scan(scannet / 'scans' / name, name)
     (scannet / 'scannetv2_train.txt').write_text('scene0000_00\nscene0001_00\n')
     for source, splits in (('3rscan', ('train', 'validation')), ('scannet', ('train',))):
-        assert main(['prepare', source, '--root', str(folder / source), '--out',
-                     str(folder / 'sequences' / source), '--splits', *splits]) == 0
+        assert (
+            main(
+                [
+                    'prepare',
+                    source,
+                    '--root',
+                    str(folder / source),
+                    '--out',
+                    str(folder / 'sequences' / source),
+                    '--splits',
+                    *splits,
+                ]
+            )
+            == 0
+        )
     return folder / 'sequences'
 
 
 @pytest.fixture
 def train(data, tmp_path):
     """Return a function that does the first two steps of a recipe, and returns its log."""
+
     def run(recipe: str, *more: str) -> list[dict]:
-        assert main([
-            'train', str(CONFIGS / f'paper-{recipe}.yaml'), '--data', f'{data}/3rscan/train:1.0',
-            '--data', f'{data}/scannet/train:0.8', '--val', f'{data}/3rscan/validation',
-            '--out', str(tmp_path / 'run'), '--threads', '1', '--workers', '0', *more,
-            *[part for text in SHORT for part in ('--set', text)]]) == 0
-        return [json.loads(line)
-                for line in (tmp_path / 'run' / 'metrics.jsonl').read_text().splitlines()]
+        assert (
+            main(
+                [
+                    'train',
+                    str(CONFIGS / f'paper-{recipe}.yaml'),
+                    '--data',
+                    f'{data}/3rscan/train:1.0',
+                    '--data',
+                    f'{data}/scannet/train:0.8',
+                    '--val',
+                    f'{data}/3rscan/validation',
+                    '--out',
+                    str(tmp_path / 'run'),
+                    '--threads',
+                    '1',
+                    '--workers',
+                    '0',
+                    *more,
+                    *[part for text in SHORT for part in ('--set', text)],
+                ]
+            )
+            == 0
+        )
+        return [
+            json.loads(line)
+            for line in (tmp_path / 'run' / 'metrics.jsonl').read_text().splitlines()
+        ]
+
     return run
 
 
 @pytest.fixture
 def encoder(tmp_path):
     """Return a function that converts a checkpoint in the format of Sonata's and Concerto's."""
+
     def make(preset: str) -> Path:
         shapes = module('models/conftest.py').make_ptv3_shapes(PRESETS[preset])
         generator = torch.Generator().manual_seed(0)
-        state = {name: 0.02 * torch.randn(shape, generator=generator)
-                 for name, shape in shapes.items()}
+        state = {
+            name: 0.02 * torch.randn(shape, generator=generator) for name, shape in shapes.items()
+        }
         torch.save({'state_dict': state}, tmp_path / 'encoder.pth')
-        assert main(['convert', str(tmp_path / 'encoder.pth'), '--out',
-                     str(tmp_path / 'encoder.safetensors'), '--set', f'backbone={preset}']) == 0
+        assert (
+            main(
+                [
+                    'convert',
+                    str(tmp_path / 'encoder.pth'),
+                    '--out',
+                    str(tmp_path / 'encoder.safetensors'),
+                    '--set',
+                    f'backbone={preset}',
+                ]
+            )
+            == 0
+        )
         return tmp_path / 'encoder.safetensors'
+
     return make
 
 
 @pytest.fixture
 def mask3d(tmp_path):
     """Return a converted checkpoint in the format of Mask3D's, with the sizes of SMALL."""
-    torch.save({'state_dict': module('models/test_convert.py').mask3d_checkpoint()},
-               tmp_path / 'mask3d.ckpt')
-    assert main(['convert', str(tmp_path / 'mask3d.ckpt'), '--out',
-                 str(tmp_path / 'mask3d.safetensors'), '--set', 'backbone=tiny', '--set',
-                 'n_heads=4']) == 0
+    torch.save(
+        {'state_dict': module('models/test_convert.py').mask3d_checkpoint()},
+        tmp_path / 'mask3d.ckpt',
+    )
+    assert (
+        main(
+            [
+                'convert',
+                str(tmp_path / 'mask3d.ckpt'),
+                '--out',
+                str(tmp_path / 'mask3d.safetensors'),
+                '--set',
+                'backbone=tiny',
+                '--set',
+                'n_heads=4',
+            ]
+        )
+        == 0
+    )
     return tmp_path / 'mask3d.safetensors'
 
 
@@ -113,8 +190,9 @@ def check(log: list[dict]) -> None:
     for line in log:
         assert line['skipped'] == 0
         assert 0 < line['total'] < 1e4
-        assert line['total'] == pytest.approx(sum(
-            line[name] for name in ('class', 'mask', 'dice', 'contrastive')), rel=1e-5)
+        assert line['total'] == pytest.approx(
+            sum(line[name] for name in ('class', 'mask', 'dice', 'contrastive')), rel=1e-5
+        )
     # Tiny scans have one superpoint per object; only two visits have pairs to contrast.
     assert max(line['contrastive'] for line in log) > 0
     assert 0 <= log[-1]['t_ap50'] <= 1
@@ -126,7 +204,10 @@ def test_recipes_are_as_published(name):
     # 450 epochs; 1178 windows at 1.0 and ScanNet's 0.8 of them are 2120 draws, 32 per step.
     assert recipe.train.steps == 450 * (2120 // recipe.train.batch)
     assert (recipe.model.n_queries, recipe.model.n_rounds, recipe.model.voxel_size) == (
-        100, 3, 0.02)
+        100,
+        3,
+        0.02,
+    )
     assert recipe.losses.contrastive_weight > 0
     assert recipe.train.freeze == ('none' if name == 'minkowski' else 'encoder')
     assert recipe.model.temporal_serialization == 'mixed'
@@ -135,8 +216,14 @@ def test_recipes_are_as_published(name):
 @pytest.mark.parametrize('name', RECIPES)
 def test_first_steps_with_a_small_backbone(name, train, encoder, mask3d, capsys):
     start = mask3d if name == 'minkowski' else encoder('ptv3-tiny')
-    check(train(name, '--init', str(start),
-                *[part for text in SMALL[name] for part in ('--set', f'model.{text}')]))
+    check(
+        train(
+            name,
+            '--init',
+            str(start),
+            *[part for text in SMALL[name] for part in ('--set', f'model.{text}')],
+        )
+    )
     out = capsys.readouterr().out
     assert '5 sequences to learn, 2 held out' in out
     if name == 'minkowski':

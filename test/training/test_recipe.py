@@ -1,4 +1,5 @@
 """Recipes with changes, and that wrong ones are named with what was perhaps meant."""
+
 from __future__ import annotations
 
 import pytest
@@ -15,8 +16,18 @@ def path(tmp_path):
 
 
 def test_changes_replace_settings_of_the_file_and_defaults(path):
-    changes = dict(map(setting, ('train.steps=9', 'losses.contrastive_weight=0', 'augment.yaw=no',
-                                 'model.temporal_mask_pooling=off', 'model.backbone = tiny')))
+    changes = dict(
+        map(
+            setting,
+            (
+                'train.steps=9',
+                'losses.contrastive_weight=0',
+                'augment.yaw=no',
+                'model.temporal_mask_pooling=off',
+                'model.backbone = tiny',
+            ),
+        )
+    )
     recipe = Recipe.read(path, changes)
     assert (recipe.train.steps, recipe.train.batch) == (9, 3)
     assert recipe.losses.contrastive_weight == 0.0
@@ -25,16 +36,20 @@ def test_changes_replace_settings_of_the_file_and_defaults(path):
     assert Recipe.read(path).train.steps == 7
 
 
-@pytest.mark.parametrize(('text', 'told'), [
-    ('train.step=9', 'did you mean steps'),
-    ('losses.contrastiv_weight=0', 'did you mean contrastive_weight'),
-    ('loses.contrastive_weight=0', 'did you mean losses'),
-    ('steps=9', 'SECTION.KEY'),
-    ('train.steps', 'expected NAME=VALUE'),
-    ('train.steps=[', 'as in a YAML file'),
-    ('train.steps=0', 'at least 1'),
-    ('train.normals=off', 'expected str, got bool'),
-    ('model.temporal_mask_pooling=on', 'got bool True')])
+@pytest.mark.parametrize(
+    ('text', 'told'),
+    [
+        ('train.step=9', 'did you mean steps'),
+        ('losses.contrastiv_weight=0', 'did you mean contrastive_weight'),
+        ('loses.contrastive_weight=0', 'did you mean losses'),
+        ('steps=9', 'SECTION.KEY'),
+        ('train.steps', 'expected NAME=VALUE'),
+        ('train.steps=[', 'as in a YAML file'),
+        ('train.steps=0', 'at least 1'),
+        ('train.normals=off', 'expected str, got bool'),
+        ('model.temporal_mask_pooling=on', 'got bool True'),
+    ],
+)
 def test_wrong_changes_are_named(path, text, told):
     with pytest.raises(ConfigError, match=told):
         Recipe.read(path, dict([setting(text)]))

@@ -1,4 +1,5 @@
 """A killed run goes on to the same bits; a bad step leaves no trace."""
+
 from __future__ import annotations
 
 from dataclasses import replace
@@ -10,7 +11,7 @@ import time
 
 import pytest
 from rescene4d_ros.errors import ConfigError, FileFormatError, RescenError
-from rescene4d_ros.inference import load_weights
+from rescene4d_ros.inference.weights import load_weights
 from rescene4d_ros.training import Recipe, RunFolder, Trainer
 import torch
 
@@ -28,8 +29,9 @@ trainer.fit(lambda _: time.sleep(0.2))
 
 
 def make_trainer(recipe, files, folder, workers=0) -> Trainer:
-    return Trainer(recipe, files, files[:1], RunFolder(folder), torch.device('cpu'),
-                   time.monotonic, workers)
+    return Trainer(
+        recipe, files, files[:1], RunFolder(folder), torch.device('cpu'), time.monotonic, workers
+    )
 
 
 def children_of(pid: int) -> list[int]:
@@ -50,11 +52,22 @@ def test_killed_run_resumes_to_the_same_bits(tmp_path, toy_files, tiny_recipe):
 
     killed = RunFolder(tmp_path / 'killed')
     (tmp_path / 'recipe.yaml').write_text(recipe.to_yaml())
-    process = subprocess.Popen([sys.executable, '-c', RUN, str(killed.path),
-                                str(tmp_path / 'recipe.yaml'), *map(str, toy_files)])
+    process = subprocess.Popen(
+        [
+            sys.executable,
+            '-c',
+            RUN,
+            str(killed.path),
+            str(tmp_path / 'recipe.yaml'),
+            *map(str, toy_files),
+        ]
+    )
     metrics = killed.path / 'metrics.jsonl'
-    wait_for(lambda: metrics.exists() and '"step": 2' in metrics.read_text()
-             and killed.checkpoint.exists())
+    wait_for(
+        lambda: (
+            metrics.exists() and '"step": 2' in metrics.read_text() and killed.checkpoint.exists()
+        )
+    )
     workers = children_of(process.pid)
     process.kill()
     process.wait()
@@ -82,15 +95,15 @@ def test_run_folder_holds_weights_that_load(tmp_path, toy_files, tiny_recipe):
     assert info.training['steps'] == tiny_recipe.train.steps
     assert model.config == tiny_recipe.model
     assert load_weights(trainer.folder.best_weights)[1].training['t_ap50'] >= 0
-    lines = [json.loads(line) for line in
-             (tmp_path / 'metrics.jsonl').read_text().splitlines()]
+    lines = [json.loads(line) for line in (tmp_path / 'metrics.jsonl').read_text().splitlines()]
     assert [line['step'] for line in lines] == [2, 4, 6, 8]
     assert ['t_ap50' in line for line in lines] == [False, True, False, True]
 
 
 def test_loss_falls_on_one_room(tmp_path, toy_files, tiny_recipe):
-    train = replace(tiny_recipe.train, steps=24, batch=1, log_every=4, lr=0.01,
-                    validate_every=1000)
+    train = replace(
+        tiny_recipe.train, steps=24, batch=1, log_every=4, lr=0.01, validate_every=1000
+    )
     trainer = make_trainer(replace(tiny_recipe, train=train), toy_files[:1], tmp_path)
     told = []
     trainer.fit(told.append)
@@ -131,7 +144,7 @@ def test_run_folder_refuses_what_would_lose_a_run(tmp_path):
     with pytest.raises(ConfigError, match='give --resume'):
         folder.begin('', {}, resume=False)
     whole = folder.checkpoint.read_bytes()
-    folder.checkpoint.write_bytes(whole[:len(whole) // 2])
+    folder.checkpoint.write_bytes(whole[: len(whole) // 2])
     with pytest.raises(FileFormatError, match='start a new run'):
         folder.load_checkpoint()
 
@@ -143,6 +156,7 @@ def test_lines_after_the_checkpoint_are_cut(tmp_path):
     with open(Path(tmp_path) / 'metrics.jsonl', 'a') as file:
         file.write('{"step": 2, "to')
     folder.cut_metrics(2)
-    steps = [json.loads(line)['step']
-             for line in (tmp_path / 'metrics.jsonl').read_text().splitlines()]
+    steps = [
+        json.loads(line)['step'] for line in (tmp_path / 'metrics.jsonl').read_text().splitlines()
+    ]
     assert steps == [1, 2]

@@ -1,14 +1,16 @@
 """Samples are pure functions of seed and number; targets are majorities."""
+
 from __future__ import annotations
 
 from dataclasses import replace
 
 import numpy as np
 from rescene4d_ros.losses import IGNORED_CLASS
-from rescene4d_ros.models import make_visit_input, ModelConfig
+from rescene4d_ros.models.config import ModelConfig
+from rescene4d_ros.models.inputs import make_visit_input
 from rescene4d_ros.structures import WALL
-from rescene4d_ros.training.prepared import load_prepared
-from rescene4d_ros.training.samples import instance_counts, make_targets, TrainingSamples
+from rescene4d_ros.training.samples.prepared_sequences import load_prepared
+from rescene4d_ros.training.samples.samples import instance_counts, make_targets, TrainingSamples
 import torch
 from torch.utils.data import DataLoader
 
@@ -29,8 +31,9 @@ def assert_same(a, b):
 
 def test_any_worker_gives_the_same_samples_from_any_step_on(toy_files, tiny_recipe):
     samples = make_samples(toy_files, tiny_recipe, steps=4)
-    loader = DataLoader(samples, batch_size=None, sampler=range(2, 4), num_workers=1,
-                        collate_fn=list)
+    loader = DataLoader(
+        samples, batch_size=None, sampler=range(2, 4), num_workers=1, collate_fn=list
+    )
     for step, batch in zip((2, 3), loader, strict=True):
         for a, b in zip(batch, samples[step], strict=True):
             assert_same(a, b)
@@ -38,8 +41,17 @@ def test_any_worker_gives_the_same_samples_from_any_step_on(toy_files, tiny_reci
 
 def test_processes_share_a_step_and_an_epoch_sees_every_sequence(toy_files, tiny_recipe):
     alone = make_samples(toy_files, tiny_recipe, batch=2)
-    halves = [TrainingSamples(toy_files, replace(tiny_recipe.train, batch=1), tiny_recipe.model,
-                              tiny_recipe.augment, rank, 2) for rank in (0, 1)]
+    halves = [
+        TrainingSamples(
+            toy_files,
+            replace(tiny_recipe.train, batch=1),
+            tiny_recipe.model,
+            tiny_recipe.augment,
+            rank,
+            2,
+        )
+        for rank in (0, 1)
+    ]
     for a, b in zip(alone[1], (halves[0][1][0], halves[1][1][0]), strict=True):
         assert_same(a, b)
     for epoch in range(3):
@@ -52,8 +64,9 @@ def test_visits_are_drawn_in_any_number_and_order(toy_files, tiny_recipe):
     drawn = [tuple(samples._draw_visits(3, np.random.default_rng(n))) for n in range(200)]
     assert {len(d) for d in drawn} == {1, 2, 3}
     assert all(len(set(d)) == len(d) for d in drawn)
-    assert {d for d in drawn if len(d) == 2} == {(a, b) for a in range(3) for b in range(3)
-                                                 if a != b}
+    assert {d for d in drawn if len(d) == 2} == {
+        (a, b) for a in range(3) for b in range(3) if a != b
+    }
 
 
 def test_targets_are_the_majority_of_each_superpoint(toy_files):

@@ -1,4 +1,5 @@
 """The learning rate and the averaged weights against their definitions."""
+
 from __future__ import annotations
 
 import pytest
@@ -16,15 +17,16 @@ def test_one_cycle_stays_below_its_peak_and_ends_at_almost_nothing(steps, warmup
         top = round(warmup * (steps - 1))
         assert rates[top] == pytest.approx(0.5, rel=0.01)
         assert rates[:top] == sorted(rates[:top])
-        assert rates[top + 1:] == sorted(rates[top + 1:], reverse=True)
+        assert rates[top + 1 :] == sorted(rates[top + 1 :], reverse=True)
         assert rates[-1] == pytest.approx(0.5e-4)
 
 
 def test_one_cycle_equals_torch():
     parameter = nn.Parameter(torch.zeros(1))
     optimizer = torch.optim.SGD([parameter], lr=1.0)
-    theirs = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=0.01, total_steps=51,
-                                                 pct_start=0.3, final_div_factor=400)
+    theirs = torch.optim.lr_scheduler.OneCycleLR(
+        optimizer, max_lr=0.01, total_steps=51, pct_start=0.3, final_div_factor=400
+    )
     for step in range(51):
         # Theirs puts the peak one step off (it warms up to pct_start * steps - 1).
         expected = one_cycle(step, 51, 0.01, (0.3 * 51 - 1) / 50)

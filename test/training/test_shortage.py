@@ -1,4 +1,5 @@
 """Batches that do not fit into memory: smaller ones, other ones, and an end that says why."""
+
 from __future__ import annotations
 
 from pathlib import Path
@@ -7,8 +8,8 @@ import sys
 
 import numpy as np
 import pytest
-from rescene4d_ros.training.samples import TrainingSamples
-from rescene4d_ros.training.shortage import crop, is_out_of_memory, smaller_parts
+from rescene4d_ros.training.oom_recovery import crop, is_out_of_memory, smaller_parts
+from rescene4d_ros.training.samples.samples import TrainingSamples
 import torch
 
 # Limits the address space of this process, so that large allocations fail for real.
@@ -61,8 +62,12 @@ print('went on')
 
 def starve(recipe: Path, mib: int, side: int) -> str:
     """Train in a process of its own with so much more memory than it has; return its output."""
-    done = subprocess.run([sys.executable, '-c', STARVE, str(recipe), str(mib), str(side)],
-                          capture_output=True, text=True, timeout=300)
+    done = subprocess.run(
+        [sys.executable, '-c', STARVE, str(recipe), str(mib), str(side)],
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
     assert done.returncode == 0, done.stderr
     return done.stdout
 
@@ -71,9 +76,11 @@ def starve(recipe: Path, mib: int, side: int) -> str:
 def hungry(tmp_path, tiny_recipe):
     """Return a recipe whose contrastive loss compares all superpoints at once."""
     path = tmp_path / 'recipe.yaml'
-    path.write_text(tiny_recipe.to_yaml()
-                    .replace('contrastive_chunk: 1024', 'contrastive_chunk: 1000000')
-                    .replace('max_out_of_memory: 5', 'max_out_of_memory: 3'))
+    path.write_text(
+        tiny_recipe.to_yaml()
+        .replace('contrastive_chunk: 1024', 'contrastive_chunk: 1000000')
+        .replace('max_out_of_memory: 5', 'max_out_of_memory: 3')
+    )
     return path
 
 
@@ -93,10 +100,10 @@ def test_a_run_that_never_fits_ends_with_what_to_lower(hungry):
 
 def test_a_real_refusal_of_the_allocator_is_known():
     with pytest.raises(RuntimeError) as refused:
-        torch.empty(2 ** 55)
+        torch.empty(2**55)
     assert is_out_of_memory(refused.value)
     with pytest.raises(MemoryError) as refused:
-        np.empty(2 ** 52)
+        np.empty(2**52)
     assert is_out_of_memory(refused.value)
     with pytest.raises(RuntimeError) as other:
         torch.zeros(2) @ torch.zeros(3)
@@ -106,8 +113,7 @@ def test_a_real_refusal_of_the_allocator_is_known():
 @pytest.fixture
 def sample(toy_files, tiny_recipe):
     """Return a sample of two visits."""
-    samples = TrainingSamples(toy_files, tiny_recipe.train, tiny_recipe.model,
-                              tiny_recipe.augment)
+    samples = TrainingSamples(toy_files, tiny_recipe.train, tiny_recipe.model, tiny_recipe.augment)
     return next(s for s in map(samples.sample, range(20)) if len(s.visits) == 2)
 
 
@@ -129,11 +135,13 @@ def test_a_crop_keeps_whole_superpoints_around_one_place(sample, share):
         own = [number[s] for s in range(after.n_superpoints)]
         assert torch.isin(before.superpoint, torch.tensor(own)).sum() == len(row)
         counts = np.bincount(before.point_superpoint, minlength=before.n_superpoints)
-        assert np.array_equal(np.bincount(after.point_superpoint,
-                                          minlength=after.n_superpoints), counts[own])
+        assert np.array_equal(
+            np.bincount(after.point_superpoint, minlength=after.n_superpoints), counts[own]
+        )
         kept += [start + s for s in own]
-        places += [before.xyz[before.superpoint == s, :2].mean(0)
-                   for s in range(before.n_superpoints)]
+        places += [
+            before.xyz[before.superpoint == s, :2].mean(0) for s in range(before.n_superpoints)
+        ]
         start += before.n_superpoints
     masks = sample.targets.masks[:, kept]
     assert torch.equal(left.targets.masks, masks[masks.any(1)])
@@ -143,8 +151,7 @@ def test_a_crop_keeps_whole_superpoints_around_one_place(sample, share):
     if outside:
         # Some superpoint is the middle: all that stay are nearer to it than all that go.
         distance = torch.cdist(places[kept], places)
-        assert (distance[:, kept].max(1).values
-                <= distance[:, outside].min(1).values + 1e-5).any()
+        assert (distance[:, kept].max(1).values <= distance[:, outside].min(1).values + 1e-5).any()
 
 
 def test_sequences_part_before_they_are_cut(sample):

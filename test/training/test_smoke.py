@@ -1,4 +1,5 @@
 """The smoke recipe by its commands, as docs/training.md says them: loss falls, t-AP rises."""
+
 from __future__ import annotations
 
 import json
@@ -12,10 +13,47 @@ RECIPE = Path(__file__).parents[2] / 'config' / 'training' / 'smoke.yaml'
 def test_smoke_training_learns_two_rooms(tmp_path):
     """Real rooms, a real training of about a minute, scored as every training is."""
     rooms, run = str(tmp_path / 'rooms'), tmp_path / 'run'
-    assert main(['rooms', 'make', '--out', rooms, '--count', '2', '--seed', '77', '--visits', '2',
-                 '--min-objects', '4', '--max-objects', '6', '--no-superpoints']) == 0
-    assert main(['train', str(RECIPE), '--data', rooms, '--val', rooms, '--out', str(run),
-                 '--threads', '1', '--workers', '0']) == 0
+    assert (
+        main(
+            [
+                'rooms',
+                'make',
+                '--out',
+                rooms,
+                '--count',
+                '2',
+                '--seed',
+                '77',
+                '--visits',
+                '2',
+                '--min-objects',
+                '4',
+                '--max-objects',
+                '6',
+                '--no-superpoints',
+            ]
+        )
+        == 0
+    )
+    assert (
+        main(
+            [
+                'train',
+                str(RECIPE),
+                '--data',
+                rooms,
+                '--val',
+                rooms,
+                '--out',
+                str(run),
+                '--threads',
+                '1',
+                '--workers',
+                '0',
+            ]
+        )
+        == 0
+    )
     log = [json.loads(line) for line in (run / 'metrics.jsonl').open()]
     assert log[-1]['total'] < log[0]['total'] / 4
     first, last = (line for line in log if 't_ap50' in line)

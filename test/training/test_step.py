@@ -1,13 +1,14 @@
 """One step: parts add up to the batch, bf16 learns what float32 does, frozen weights stay."""
+
 from __future__ import annotations
 
 from dataclasses import replace
 
 import numpy as np
 import pytest
-from rescene4d_ros.data.mixing import MixedSampler
+from rescene4d_ros.data.sequences.mixing import MixedSampler
 from rescene4d_ros.errors import ConfigError
-from rescene4d_ros.training.samples import TrainingSamples
+from rescene4d_ros.training.samples.samples import TrainingSamples
 from rescene4d_ros.training.step import Learner
 import torch
 
@@ -17,8 +18,14 @@ CPU = torch.device('cpu')
 @pytest.fixture
 def transformer_recipe(tiny_recipe):
     """Return a recipe with a small Point Transformer."""
-    model = replace(tiny_recipe.model, backbone='ptv3-tiny', features='sonata', in_channels=9,
-                    train_tokens=0, temporal_serialization='merged')
+    model = replace(
+        tiny_recipe.model,
+        backbone='ptv3-tiny',
+        features='sonata',
+        in_channels=9,
+        train_tokens=0,
+        temporal_serialization='merged',
+    )
     return replace(tiny_recipe, model=model)
 
 
@@ -34,8 +41,9 @@ def gradients_after_a_step(recipe, batch):
     """Return the losses and the clipped gradients of the first step."""
     learner = Learner(recipe, CPU)
     losses = learner.step(batch, 0)
-    return losses, {n: p.grad.clone() for n, p in learner.model.named_parameters()
-                    if p.grad is not None}
+    return losses, {
+        n: p.grad.clone() for n, p in learner.model.named_parameters() if p.grad is not None
+    }
 
 
 def test_parts_of_a_batch_add_up_to_it(toy_files, tiny_recipe):
@@ -53,11 +61,12 @@ def test_parts_of_a_batch_add_up_to_it(toy_files, tiny_recipe):
 
 
 @pytest.mark.parametrize('backbone', ['tiny', 'ptv3-tiny'])
-def test_bf16_gives_about_the_same_gradients(toy_files, tiny_recipe, transformer_recipe,
-                                             backbone):
+def test_bf16_gives_about_the_same_gradients(toy_files, tiny_recipe, transformer_recipe, backbone):
     recipe = tiny_recipe if backbone == 'tiny' else transformer_recipe
-    recipe = replace(recipe, model=replace(recipe.model, train_tokens=0, query_content='zeros',
-                                           seed_objectness=0.0))
+    recipe = replace(
+        recipe,
+        model=replace(recipe.model, train_tokens=0, query_content='zeros', seed_objectness=0.0),
+    )
     batch = samples_of(recipe, toy_files)[0]
     exact, expected = gradients_after_a_step(recipe, batch)
     coarse, found = gradients_after_a_step(with_train(recipe, precision='bf16'), batch)
@@ -79,8 +88,9 @@ def test_frozen_encoder_stays_and_the_rest_learns(toy_files, transformer_recipe)
     for name, tensor in learner.model.state_dict().items():
         if is_frozen[name]:
             assert torch.equal(tensor, before[name]), name
-    assert not torch.equal(learner.model.state_dict()['mask_features.weight'],
-                           before['mask_features.weight'])
+    assert not torch.equal(
+        learner.model.state_dict()['mask_features.weight'], before['mask_features.weight']
+    )
     assert not learner.model.backbone.enc.training
     assert learner.model.backbone.dec.training
 

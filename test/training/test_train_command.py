@@ -1,4 +1,5 @@
 """The `train` command on real files: run folder, resume, wrong use; and several processes."""
+
 from __future__ import annotations
 
 from dataclasses import replace
@@ -12,8 +13,8 @@ import time
 from PIL import Image
 import pytest
 from rescene4d_ros.cli.main import main
-from rescene4d_ros.data.sequence_file import write_sequence
-from rescene4d_ros.inference import load_weights
+from rescene4d_ros.data.sequences.sequence_file import write_sequence
+from rescene4d_ros.inference.weights import load_weights
 from rescene4d_ros.training import Recipe, RunFolder
 from rescene4d_ros.training.distributed import average_gradients, share_weights, world
 import torch
@@ -27,9 +28,20 @@ def test_command_trains_stops_and_resumes(tmp_path, toy_room, tiny_recipe, capsy
             write_sequence(tmp_path / name / f'{seed}.npz', *toy_room(seed))
     recipe = replace(tiny_recipe, train=replace(tiny_recipe.train, steps=4, log_every=2))
     (tmp_path / 'recipe.yaml').write_text(recipe.to_yaml())
-    command = ['train', str(tmp_path / 'recipe.yaml'), '--data', str(tmp_path / 'data'),
-               '--val', str(tmp_path / 'val'), '--out', str(tmp_path / 'run'),
-               '--threads', '1', '--workers', '0']
+    command = [
+        'train',
+        str(tmp_path / 'recipe.yaml'),
+        '--data',
+        str(tmp_path / 'data'),
+        '--val',
+        str(tmp_path / 'val'),
+        '--out',
+        str(tmp_path / 'run'),
+        '--threads',
+        '1',
+        '--workers',
+        '0',
+    ]
     assert main(command) == 0
     assert main(command) == 2
     assert 'give --resume' in capsys.readouterr().err
@@ -38,8 +50,11 @@ def test_command_trains_stops_and_resumes(tmp_path, toy_room, tiny_recipe, capsy
 
     run = tmp_path / 'run'
     assert Recipe.read(run / 'config.yaml').train.steps == 6
-    steps = [json.loads(line)['step'] for line in (run / 'metrics.jsonl').read_text().split('\n')
-             if line]
+    steps = [
+        json.loads(line)['step']
+        for line in (run / 'metrics.jsonl').read_text().split('\n')
+        if line
+    ]
     assert steps == [2, 4, 6]
     environments = (run / 'environment.jsonl').read_text().splitlines()
     assert [json.loads(e)['torch'] for e in environments] == [torch.__version__] * 2
@@ -53,53 +68,102 @@ def write_rooms(folder, toy_room, seeds):
     return folder
 
 
-def test_command_mixes_data_starts_from_weights_and_takes_settings(tmp_path, toy_room,
-                                                                   tiny_recipe, capsys):
-    many, few = (write_rooms(tmp_path / name, toy_room, seeds)
-                 for name, seeds in (('many', (0, 1)), ('few', (2,))))
+def test_command_mixes_data_starts_from_weights_and_takes_settings(
+    tmp_path, toy_room, tiny_recipe, capsys
+):
+    many, few = (
+        write_rooms(tmp_path / name, toy_room, seeds)
+        for name, seeds in (('many', (0, 1)), ('few', (2,)))
+    )
     (tmp_path / 'recipe.yaml').write_text(tiny_recipe.to_yaml())
 
     def train(out, *more):
-        return main(['train', str(tmp_path / 'recipe.yaml'), '--data', f'{many}:1.0', '--data',
-                     f'{few}:0.8', '--out', str(tmp_path / out), '--prepared',
-                     str(tmp_path / 'p'), '--threads', '1', '--workers', '0', '--set',
-                     'train.steps=2', *more])
+        return main(
+            [
+                'train',
+                str(tmp_path / 'recipe.yaml'),
+                '--data',
+                f'{many}:1.0',
+                '--data',
+                f'{few}:0.8',
+                '--out',
+                str(tmp_path / out),
+                '--prepared',
+                str(tmp_path / 'p'),
+                '--threads',
+                '1',
+                '--workers',
+                '0',
+                '--set',
+                'train.steps=2',
+                *more,
+            ]
+        )
 
     assert train('first', '--set', 'losses.contrastive_weight=0') == 0
     assert '3 sequences to learn' in capsys.readouterr().out
     assert Recipe.read(tmp_path / 'first' / 'config.yaml').losses.contrastive_weight == 0
-    line, = (tmp_path / 'first' / 'metrics.jsonl').read_text().splitlines()
+    (line,) = (tmp_path / 'first' / 'metrics.jsonl').read_text().splitlines()
     assert 'contrastive' not in json.loads(line)
 
     weights = str(tmp_path / 'first' / 'weights.safetensors')
     assert train('second', '--init', weights, '--set', 'model.ffn_dim=24') == 2
     assert '--init-allow' in capsys.readouterr().err
-    assert train('third', '--init', weights, '--set', 'model.ffn_dim=24', '--init-allow',
-                 '*feed_forward*', '--set', 'train.lr=0', '--set', 'train.ema_decay=0') == 0
+    assert (
+        train(
+            'third',
+            '--init',
+            weights,
+            '--set',
+            'model.ffn_dim=24',
+            '--init-allow',
+            '*feed_forward*',
+            '--set',
+            'train.lr=0',
+            '--set',
+            'train.ema_decay=0',
+        )
+        == 0
+    )
     out = capsys.readouterr().out
     assert 'from nothing: ' in out
     assert 'feed_forward' in out
-    first, third = (load_weights(tmp_path / run / 'weights.safetensors')[0].state_dict()
-                    for run in ('first', 'third'))
+    first, third = (
+        load_weights(tmp_path / run / 'weights.safetensors')[0].state_dict()
+        for run in ('first', 'third')
+    )
     assert torch.equal(first['mask_features.weight'], third['mask_features.weight'])
     assert train('fourth', '--set', 'train.step=3') == 2
     assert 'did you mean steps' in capsys.readouterr().err
 
 
 def test_curves_and_pictures_are_what_was_reported(tmp_path, toy_room, tiny_recipe):
-    accumulator = pytest.importorskip(
-        'tensorboard.backend.event_processing.event_accumulator')
+    accumulator = pytest.importorskip('tensorboard.backend.event_processing.event_accumulator')
     rooms = write_rooms(tmp_path / 'rooms', toy_room, (0,))
     (tmp_path / 'recipe.yaml').write_text(tiny_recipe.to_yaml())
-    command = ['train', str(tmp_path / 'recipe.yaml'), '--data', str(rooms), '--val', str(rooms),
-               '--out', str(tmp_path / 'run'), '--threads', '1', '--workers', '0']
+    command = [
+        'train',
+        str(tmp_path / 'recipe.yaml'),
+        '--data',
+        str(rooms),
+        '--val',
+        str(rooms),
+        '--out',
+        str(tmp_path / 'run'),
+        '--threads',
+        '1',
+        '--workers',
+        '0',
+    ]
     assert main([*command, '--steps', '4']) == 0
     assert main([*command, '--steps', '8', '--resume']) == 0
-    events = accumulator.EventAccumulator(str(tmp_path / 'run' / 'tensorboard'),
-                                          size_guidance={'images': 0})
+    events = accumulator.EventAccumulator(
+        str(tmp_path / 'run' / 'tensorboard'), size_guidance={'images': 0}
+    )
     events.Reload()
-    lines = [json.loads(line) for line in
-             (tmp_path / 'run' / 'metrics.jsonl').read_text().splitlines()]
+    lines = [
+        json.loads(line) for line in (tmp_path / 'run' / 'metrics.jsonl').read_text().splitlines()
+    ]
     for name in ('total', 'lr', 't_ap50'):
         told = [(line['step'], line[name]) for line in lines if name in line]
         assert [e.step for e in events.Scalars(name)] == [step for step, _ in told]
@@ -115,29 +179,71 @@ def test_without_tensorboard_a_run_says_so_and_goes_on(tmp_path, toy_room, tiny_
     """A real process in which the package cannot be found."""
     rooms = write_rooms(tmp_path / 'rooms', toy_room, (0,))
     (tmp_path / 'recipe.yaml').write_text(tiny_recipe.to_yaml())
-    code = ("import sys; sys.modules['tensorboard'] = None\n"
-            'from rescene4d_ros.cli.main import main\nsys.exit(main(sys.argv[1:]))')
+    code = (
+        "import sys; sys.modules['tensorboard'] = None\n"
+        'from rescene4d_ros.cli.main import main\nsys.exit(main(sys.argv[1:]))'
+    )
     done = subprocess.run(
-        [sys.executable, '-c', code, 'train', str(tmp_path / 'recipe.yaml'), '--data', str(rooms),
-         '--out', str(tmp_path / 'run'), '--steps', '1', '--threads', '1', '--workers', '0'],
-        capture_output=True, text=True, timeout=300)
+        [
+            sys.executable,
+            '-c',
+            code,
+            'train',
+            str(tmp_path / 'recipe.yaml'),
+            '--data',
+            str(rooms),
+            '--out',
+            str(tmp_path / 'run'),
+            '--steps',
+            '1',
+            '--threads',
+            '1',
+            '--workers',
+            '0',
+        ],
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
     assert done.returncode == 0, done.stderr
     assert 'pip install tensorboard' in done.stderr
     assert (tmp_path / 'run' / 'weights.safetensors').exists()
 
 
-def test_terminated_processes_write_a_checkpoint_at_one_step(tmp_path, toy_room, tiny_recipe,
-                                                               free_port):
+def test_terminated_processes_write_a_checkpoint_at_one_step(
+    tmp_path, toy_room, tiny_recipe, free_port
+):
     """Two real processes of torchrun, which hands SIGTERM on to them at different steps."""
     rooms = write_rooms(tmp_path / 'rooms', toy_room, (0, 1))
     recipe = replace(tiny_recipe, train=replace(tiny_recipe.train, steps=100_000, log_every=1))
     (tmp_path / 'recipe.yaml').write_text(recipe.to_yaml())
     run = RunFolder(tmp_path / 'run')
     process = subprocess.Popen(
-        [sys.executable, '-m', 'torch.distributed.run', '--nproc-per-node', '2', '--master-port',
-         str(free_port), '-m', 'rescene4d_ros.cli.main', 'train', str(tmp_path / 'recipe.yaml'),
-         '--data', str(rooms), '--out', str(run.path), '--threads', '1', '--workers', '1'],
-        stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
+        [
+            sys.executable,
+            '-m',
+            'torch.distributed.run',
+            '--nproc-per-node',
+            '2',
+            '--master-port',
+            str(free_port),
+            '-m',
+            'rescene4d_ros.cli.main',
+            'train',
+            str(tmp_path / 'recipe.yaml'),
+            '--data',
+            str(rooms),
+            '--out',
+            str(run.path),
+            '--threads',
+            '1',
+            '--workers',
+            '1',
+        ],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
     metrics = run.path / 'metrics.jsonl'
     end = time.monotonic() + 120
     while not (metrics.exists() and '"step": 3' in metrics.read_text()):
@@ -154,11 +260,33 @@ def test_terminated_processes_write_a_checkpoint_at_one_step(tmp_path, toy_room,
 
 def test_command_names_what_is_missing(tmp_path, capsys):
     (tmp_path / 'recipe.yaml').write_text('{}')
-    assert main(['train', str(tmp_path / 'recipe.yaml'), '--data', str(tmp_path),
-                 '--out', str(tmp_path / 'run')]) == 2
+    assert (
+        main(
+            [
+                'train',
+                str(tmp_path / 'recipe.yaml'),
+                '--data',
+                str(tmp_path),
+                '--out',
+                str(tmp_path / 'run'),
+            ]
+        )
+        == 2
+    )
     assert 'rescene4d rooms' in capsys.readouterr().err
-    assert main(['train', str(tmp_path / 'none.yaml'), '--data', str(tmp_path),
-                 '--out', str(tmp_path / 'run')]) == 2
+    assert (
+        main(
+            [
+                'train',
+                str(tmp_path / 'none.yaml'),
+                '--data',
+                str(tmp_path),
+                '--out',
+                str(tmp_path / 'run'),
+            ]
+        )
+        == 2
+    )
 
 
 def _work(rank: int, port: int, results) -> None:
@@ -174,9 +302,16 @@ def _work(rank: int, port: int, results) -> None:
     n_usable = average_gradients(model)
     gradients = [p.grad.tolist() for p in model.parameters()]
     alone = average_gradients(model, has_some=rank == 1)  # the first fell short of memory
-    results.put((rank, world(), [p.detach().tolist() for p in model.parameters()], gradients,
-                 [p.grad.tolist() for p in model.parameters()],
-                 (n_usable, alone, average_gradients(model, has_some=False))))
+    results.put(
+        (
+            rank,
+            world(),
+            [p.detach().tolist() for p in model.parameters()],
+            gradients,
+            [p.grad.tolist() for p in model.parameters()],
+            (n_usable, alone, average_gradients(model, has_some=False)),
+        )
+    )
     distributed.barrier()
     distributed.destroy_process_group()
 
@@ -184,8 +319,7 @@ def _work(rank: int, port: int, results) -> None:
 def test_processes_share_weights_and_gradients(free_port):
     context = multiprocessing.get_context('fork')
     results = context.SimpleQueue()
-    processes = [context.Process(target=_work, args=(rank, free_port, results))
-                 for rank in (0, 1)]
+    processes = [context.Process(target=_work, args=(rank, free_port, results)) for rank in (0, 1)]
     for process in processes:
         process.start()
     first, second = sorted(results.get() for _ in processes)

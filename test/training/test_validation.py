@@ -1,9 +1,10 @@
 """Temporal average precision on cases that can be counted by hand."""
+
 from __future__ import annotations
 
 import numpy as np
 import pytest
-from rescene4d_ros.models import QueryOutput
+from rescene4d_ros.models.outputs import QueryOutput
 from rescene4d_ros.training.validation import (
     average_precision,
     HeldOut,
@@ -17,16 +18,22 @@ import torch
 def scored(score, predicted_class, overlap, classes, counted=None) -> Scored:
     classes = np.array(classes)
     counted = np.ones(len(classes), bool) if counted is None else np.array(counted)
-    return Scored(np.array(score, float), np.array(predicted_class),
-                  np.array(overlap, float).reshape(len(score), len(classes)), classes, counted)
+    return Scored(
+        np.array(score, float),
+        np.array(predicted_class),
+        np.array(overlap, float).reshape(len(score), len(classes)),
+        classes,
+        counted,
+    )
 
 
 def output_of(masks: torch.Tensor, classes: list[int]) -> QueryOutput:
     """Return confident queries (S, Q) of given classes out of 3 and "no object"."""
     logits = 20 * torch.nn.functional.one_hot(torch.tensor(classes), 4).float()
     nothing = torch.zeros(0)
-    return QueryOutput(logits[None], (20 * masks.float() - 10)[None], nothing, nothing, nothing,
-                         nothing, nothing)
+    return QueryOutput(
+        logits[None], (20 * masks.float() - 10)[None], nothing, nothing, nothing, nothing, nothing
+    )
 
 
 def test_average_precision_by_hand():
@@ -75,8 +82,9 @@ def test_truth_as_prediction_scores_what_superpoints_allow(toy_files, tiny_recip
     masks = torch.from_numpy(owner[:, None] == np.arange(1, 5)[None])
     logits = 20 * torch.nn.functional.one_hot(torch.tensor([2, 4, 2, 4]), 19).float()
     nothing = torch.zeros(0)
-    output = QueryOutput(logits[None], (20 * masks.float() - 10)[None], nothing, nothing, nothing,
-                         nothing, nothing)
+    output = QueryOutput(
+        logits[None], (20 * masks.float() - 10)[None], nothing, nothing, nothing, nothing, nothing
+    )
     result = score_output(output, held_out)
     assert (np.diag(result.overlap) > 0.5).all()
     assert average_precision([result], 0.5) == pytest.approx((1.0, 1.0))

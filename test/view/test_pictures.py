@@ -1,4 +1,5 @@
 """Pictures: colors that tell ids apart, a renderer checked by geometry, and real PNGs."""
+
 import numpy as np
 from PIL import Image
 import pytest
@@ -19,13 +20,9 @@ from rescene4d_ros.structures import (
     VisitStatus,
     VisitTruth,
 )
-from rescene4d_ros.view import (
-    class_colors,
-    color_of,
-    colors_of,
-    draw_before_after,
-    sequence_picture,
-)
+from rescene4d_ros.view.before_after import draw_before_after
+from rescene4d_ros.view.clouds import sequence_picture
+from rescene4d_ros.view.colors import class_colors, color_of, colors_of
 from rescene4d_ros.view.cutaway import cutaway
 from rescene4d_ros.view.splat import BACKGROUND, splat, view_of
 
@@ -37,7 +34,7 @@ def test_colors_of_neighbors_differ():
         apart = np.abs(colors[step:] - colors[:-step]).sum(axis=1)
         assert apart.min() > 60
     assert color_of(7) == color_of(7)
-    assert color_of(10 ** 12) != color_of(0)
+    assert color_of(10**12) != color_of(0)
     gray = color_of(0)
     assert max(gray) - min(gray) < 10
     assert np.ptp(colors, axis=1).min() > 60
@@ -55,7 +52,8 @@ def square(z, color, n=60):
     """Return an upright-facing square of 1 m at height z."""
     u, v = np.meshgrid(np.linspace(-0.5, 0.5, n), np.linspace(-0.5, 0.5, n))
     return np.column_stack([u.ravel(), v.ravel(), np.full(u.size, z)]), np.tile(
-        np.array(color, np.uint8), (u.size, 1))
+        np.array(color, np.uint8), (u.size, 1)
+    )
 
 
 def test_near_hides_far():
@@ -81,7 +79,8 @@ def test_view_holds_the_cloud(elevation):
     assert at[:, 1].max() < 205
     ends = view.project(np.array([[0.0, 0, 0], [0, 0, 1.0]]))
     assert ends[0, 1] - ends[1, 1] == pytest.approx(
-        view.pixels_per_m * np.cos(np.deg2rad(elevation)), abs=1e-6)
+        view.pixels_per_m * np.cos(np.deg2rad(elevation)), abs=1e-6
+    )
     np.testing.assert_allclose(view.rotation @ view.rotation.T, np.eye(3), atol=1e-12)
     assert np.linalg.det(view.rotation) == pytest.approx(1)
 
@@ -92,10 +91,12 @@ def room():
     floor = np.column_stack([rng.uniform(0, 4, 8000), rng.uniform(0, 3, 8000), np.zeros(8000)])
     s = rng.uniform(0, 1, (4, 4000))
     z = rng.uniform(0, 2.4, (4, 4000))
-    walls = [np.column_stack([s[0] * 4, 0 * s[0], z[0]]),
-             np.column_stack([s[1] * 4, 0 * s[1] + 3, z[1]]),
-             np.column_stack([0 * s[2], s[2] * 3, z[2]]),
-             np.column_stack([0 * s[3] + 4, s[3] * 3, z[3]])]
+    walls = [
+        np.column_stack([s[0] * 4, 0 * s[0], z[0]]),
+        np.column_stack([s[1] * 4, 0 * s[1] + 3, z[1]]),
+        np.column_stack([0 * s[2], s[2] * 3, z[2]]),
+        np.column_stack([0 * s[3] + 4, s[3] * 3, z[3]]),
+    ]
     return floor, walls
 
 
@@ -119,16 +120,34 @@ def test_before_and_after(tmp_path):
     for t, x in enumerate((1.0, 2.5)):
         thing = rng.uniform(-0.3, 0.3, (3000, 3)) + (x, 1.5, 0.3)
         xyz = np.concatenate([floor, *walls, thing]).astype(np.float32)
-        scans.append(Scan(xyz, 10 ** 18 + t * 10 ** 15))
+        scans.append(Scan(xyz, 10**18 + t * 10**15))
         labels.append(np.where(np.arange(len(xyz)) < len(xyz) - 3000, 0, 4))
         boxes.append(Box((x, 1.5, 0.3), (0.6, 0.6, 0.6)))
-    visits = tuple(VisitInfo(t + 1, s.stamp_ns, VisitStatus.DONE, '', len(s))
-                   for t, s in enumerate(scans))
-    item = SceneObject(4, 2, 'chair', 1.0, ObjectState.PRESENT, boxes[1], 1, 2,
-                       states=((1, ObjectState.PRESENT), (2, ObjectState.PRESENT)))
-    lost = SceneObject(9, 4, 'table', 1.0, ObjectState.NOT_OBSERVED,
-                       Box((3.2, 0.8, 0.3), (0.6, 0.6, 0.6)), 1, 1,
-                       states=((1, ObjectState.PRESENT), (2, ObjectState.NOT_OBSERVED)))
+    visits = tuple(
+        VisitInfo(t + 1, s.stamp_ns, VisitStatus.DONE, '', len(s)) for t, s in enumerate(scans)
+    )
+    item = SceneObject(
+        4,
+        2,
+        'chair',
+        1.0,
+        ObjectState.PRESENT,
+        boxes[1],
+        1,
+        2,
+        states=((1, ObjectState.PRESENT), (2, ObjectState.PRESENT)),
+    )
+    lost = SceneObject(
+        9,
+        4,
+        'table',
+        1.0,
+        ObjectState.NOT_OBSERVED,
+        Box((3.2, 0.8, 0.3), (0.6, 0.6, 0.6)),
+        1,
+        1,
+        states=((1, ObjectState.PRESENT), (2, ObjectState.NOT_OBSERVED)),
+    )
     gone = Change(ChangeKind.REMOVED, 8, 'sofa', 0.9, 2, boxes[0], None, None, 1, 2)
     moved = Change(ChangeKind.MOVED, 4, 'chair', 0.9, 2, boxes[0], boxes[1], np.eye(4), 1, 2)
     snapshot = MemorySnapshot('m', 'map', 2, INSTANCE_CLASSES, visits, (item, lost))
@@ -159,19 +178,27 @@ def test_sequence_picture_shows_changes(tmp_path):
         pose[:3, 3] = (x, 1.5, 0.3)
         thing = rng.uniform(-0.3, 0.3, (3000, 3)) + pose[:3, 3]
         xyz = np.concatenate([floor, *walls, thing]).astype(np.float32)
-        scans.append(Scan(xyz, 10 ** 18 + t * 10 ** 15, np.full(xyz.shape, 200, np.uint8)))
+        scans.append(Scan(xyz, 10**18 + t * 10**15, np.full(xyz.shape, 200, np.uint8)))
         instance = np.where(np.arange(len(xyz)) < len(xyz) - 3000, 0, 4).astype(np.int32)
-        chair = TrueObject(4, 2, ObjectState.PRESENT, True, pose, Box(pose[:3, 3], (0.6,) * 3),
-                           ChangeKind.MOVED if t else ChangeKind.UNKNOWN)
-        visits.append(VisitTruth(instance, np.where(instance, 2, FLOOR).astype(np.int32),
-                                 (chair,)))
+        chair = TrueObject(
+            4,
+            2,
+            ObjectState.PRESENT,
+            True,
+            pose,
+            Box(pose[:3, 3], (0.6,) * 3),
+            ChangeKind.MOVED if t else ChangeKind.UNKNOWN,
+        )
+        visits.append(
+            VisitTruth(instance, np.where(instance, 2, FLOOR).astype(np.int32), (chair,))
+        )
     sequence = ScanSequence(tuple(scans), 'room')
     sequence_picture(sequence, SequenceTruth(tuple(visits)), tmp_path / 'a.png', 240, 180)
     image = np.asarray(Image.open(tmp_path / 'a.png').convert('RGB')).astype(int)
     assert image.shape[1] == 480
     assert image.shape[0] > 5 * 180
     blue = (image[..., 2] > 120) & (image[..., 2] > image[..., 0] + 70)
-    last_row = blue[26 + 4 * 180:26 + 5 * 180]
+    last_row = blue[26 + 4 * 180 : 26 + 5 * 180]
     assert last_row[:, 240:].sum() > 150
     assert last_row[:, :240].sum() == 0
     sequence_picture(sequence, None, tmp_path / 'b.jpg', 240, 180, most_visits=1)

@@ -1,10 +1,11 @@
 """Plots of scores: files that show what they were given, also where that is nothing."""
+
 import numpy as np
 from PIL import Image
 import pytest
-from rescene4d_ros.evaluation.calibration import calibration_bins
-from rescene4d_ros.evaluation.identity import IssuedIds
-from rescene4d_ros.view import color_of
+from rescene4d_ros.metrics.changes.calibration import calibration_bins
+from rescene4d_ros.metrics.identity.identity_scores import IssuedIds
+from rescene4d_ros.view.colors import color_of
 from rescene4d_ros.view.score_plots import (
     draw_calibration,
     draw_change_confusion,
@@ -26,11 +27,13 @@ def test_identities_have_the_colors_of_their_ids(tmp_path):
     """Object 1 keeps id 5; object 2 has 5, is missed, has 9; object 3 is seen once, as 7."""
     issued = np.array([[5, 5, 0], [5, 0, 7], [5, 9, 0]])
     visible = np.array([[1, 1, 0], [1, 1, 1], [1, 1, 0]], bool)
-    draw_identities(tmp_path / 'ids.png', {'one': IssuedIds(visible, issued, {}),
-                                           'two': IssuedIds(visible, 0 * issued, {})},
-                    ['chair 1', 'table 2', 'lamp 3'])
+    draw_identities(
+        tmp_path / 'ids.png',
+        {'one': IssuedIds(visible, issued, {}), 'two': IssuedIds(visible, 0 * issued, {})},
+        ['chair 1', 'table 2', 'lamp 3'],
+    )
     found = pixels(tmp_path / 'ids.png')
-    gray = tuple(int(NOT_FOUND[k:k + 2], 16) for k in (1, 3, 5))
+    gray = tuple(int(NOT_FOUND[k : k + 2], 16) for k in (1, 3, 5))
     cell = found[color_of(7)]
     for color, cells in ((color_of(5), 4), (color_of(9), 1), (gray, 1 + 7)):
         assert found[color] == pytest.approx(cells * cell, rel=0.1)
@@ -55,8 +58,9 @@ def test_confusion_of_any_number_of_methods(tmp_path, n_methods):
     table = np.zeros((6, 6), int)
     table[2, 2], table[5, 0] = 40, 3
     draw_change_confusion(tmp_path / 'c.png', {f'm{k}': table for k in range(n_methods)})
-    dark = sum(count for (r, g, b), count in pixels(tmp_path / 'c.png').items()
-               if b > r + 60 and r < 40)
+    dark = sum(
+        count for (r, g, b), count in pixels(tmp_path / 'c.png').items() if b > r + 60 and r < 40
+    )
     assert (dark > 1000 * n_methods) == (n_methods > 0)
 
 

@@ -1,4 +1,5 @@
 """Pictures of truth and prediction show each in its half, in the colors of the objects."""
+
 from __future__ import annotations
 
 import numpy as np
@@ -18,8 +19,12 @@ def share_of(image, object_id):
 
 
 def test_halves_show_truth_and_prediction(boxes_room):
-    scan, instance = boxes_room([((0.5, 0.5, 0), (1.0, 1.0, 0.5), (90, 90, 90)),
-                                 ((2.0, 1.5, 0), (0.8, 0.8, 0.5), (90, 90, 90))])
+    scan, instance = boxes_room(
+        [
+            ((0.5, 0.5, 0), (1.0, 1.0, 0.5), (90, 90, 90)),
+            ((2.0, 1.5, 0), (0.8, 0.8, 0.5), (90, 90, 90)),
+        ]
+    )
     found = np.where(instance == 1, 1, 0)
     empty = scan.take(np.zeros(0, int))
     none = np.zeros(0, int)
@@ -31,4 +36,4 @@ def test_halves_show_truth_and_prediction(boxes_room):
         assert share_of(half, 1) > 0.02
     assert share_of(truth, 2) > 0.01
     assert share_of(prediction, 2) < 0.2 * share_of(truth, 2)
-    assert (image[200:] > 240).mean() > 0.95     # the second visit has no points
+    assert (image[200:] > 240).mean() > 0.95  # the second visit has no points

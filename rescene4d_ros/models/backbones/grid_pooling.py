@@ -1,7 +1,9 @@
 """Steps of the Point Transformer V3 between a level and the next coarser one."""
+
 from __future__ import annotations
 
-from rescene4d_ros.sparse import max_pool, Voxels
+from rescene4d_ros.sparse.ops import max_pool
+from rescene4d_ros.sparse.voxels import Voxels
 from torch import nn, Tensor
 from torch.nn import functional
 

@@ -1,13 +1,15 @@
 """One block of the Point Transformer V3: place, attention in patches of a curve, perceptron."""
+
 from __future__ import annotations
 
-from rescene4d_ros.models.backbones.orders import Order
-from rescene4d_ros.sparse import SubmConv3d, Voxels
+from rescene4d_ros.models.backbones.serialization_order import Order
+from rescene4d_ros.sparse.modules import SubmConv3d
+from rescene4d_ros.sparse.voxels import Voxels
 import torch
 from torch import nn, Tensor
 from torch.nn import functional
 
-VOXELS_AT_A_TIME = 2 ** 12  # in a perceptron on a CPU, so that they stay in its cache
+VOXELS_AT_A_TIME = 2**12  # in a perceptron on a CPU, so that they stay in its cache
 
 
 class PatchAttention(nn.Module):
@@ -47,9 +49,10 @@ class PatchAttention(nn.Module):
         n, size = len(run), min(self.patch_size, len(run))
         missing = -n % size
         if missing:
-            run = torch.cat([run, run[n - size:n - size + missing]])
-        query, key, value = run.view(-1, size, 3, self.n_heads, run.shape[1] // 3 // self.n_heads
-                                     ).permute(2, 0, 3, 1, 4)
+            run = torch.cat([run, run[n - size : n - size + missing]])
+        query, key, value = run.view(
+            -1, size, 3, self.n_heads, run.shape[1] // 3 // self.n_heads
+        ).permute(2, 0, 3, 1, 4)
         found = functional.scaled_dot_product_attention(query, key, value)
         return found.transpose(1, 2).reshape(len(run), -1)[:n]
 
@@ -90,8 +93,13 @@ class PatchBlock(nn.Module):
 
     def __init__(self, channels: int, n_heads: int, patch_size: int, drop_path: float):
         super().__init__()
-        self.cpe = nn.ModuleList([SubmConv3d(channels, channels, 3, bias=True),
-                                  nn.Linear(channels, channels), nn.LayerNorm(channels)])
+        self.cpe = nn.ModuleList(
+            [
+                SubmConv3d(channels, channels, 3, bias=True),
+                nn.Linear(channels, channels),
+                nn.LayerNorm(channels),
+            ]
+        )
         self.norm1 = nn.Sequential(nn.LayerNorm(channels))
         self.attn = PatchAttention(channels, n_heads, patch_size)
         self.norm2 = nn.Sequential(nn.LayerNorm(channels))

@@ -1,14 +1,20 @@
 """Point Transformer V3 as Sonata and Concerto use it, with a decoder that may share time."""
+
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from rescene4d_ros.models.backbones.decoding import Decoding
+from rescene4d_ros.models.backbones.decoder_state import Decoding
 from rescene4d_ros.models.backbones.grid_pooling import GridPooling, GridUnpooling
-from rescene4d_ros.models.backbones.orders import level_turns, order_of, TieBreak, Turn
-from rescene4d_ros.models.backbones.stages import Embedding, initialize, make_blocks, Stage
-from rescene4d_ros.sparse import Voxels
+from rescene4d_ros.models.backbones.ptv3_stages import Embedding, initialize, make_blocks, Stage
+from rescene4d_ros.models.backbones.serialization_order import (
+    level_turns,
+    order_of,
+    TieBreak,
+    Turn,
+)
+from rescene4d_ros.sparse.voxels import Voxels
 from torch import nn, Tensor
 
 N_LEVELS = 5
@@ -42,17 +48,31 @@ class PTv3Preset:
     drop_path: float = 0.3
 
 
-_BASE = PTv3Preset((48, 96, 192, 384, 512), (3, 3, 3, 12, 3), (3, 6, 12, 24, 32),
-                   (96, 96, 192, 384), (3, 3, 3, 3), (6, 6, 12, 32))
+_BASE = PTv3Preset(
+    (48, 96, 192, 384, 512),
+    (3, 3, 3, 12, 3),
+    (3, 6, 12, 24, 32),
+    (96, 96, 192, 384),
+    (3, 3, 3, 3),
+    (6, 6, 12, 32),
+)
 PRESETS = {
-    'ptv3-tiny': PTv3Preset((16, 16, 32, 32, 48), (1, 1, 1, 2, 1), (2, 2, 4, 4, 4),
-                            (16, 16, 32, 32), (2, 2, 2, 2), (2, 2, 4, 4), patch_size=128,
-                            drop_path=0.0),
+    'ptv3-tiny': PTv3Preset(
+        (16, 16, 32, 32, 48),
+        (1, 1, 1, 2, 1),
+        (2, 2, 4, 4, 4),
+        (16, 16, 32, 32),
+        (2, 2, 2, 2),
+        (2, 2, 4, 4),
+        patch_size=128,
+        drop_path=0.0,
+    ),
     'sonata': _BASE,
     'concerto': _BASE,  # concerto_base: the same sizes, trained in another way
     # Its publishers give no decoder; the same as on the others is put on it.
-    'concerto-large': replace(_BASE, encoder_channels=(64, 128, 256, 512, 768),
-                              encoder_heads=(4, 8, 16, 32, 48)),
+    'concerto-large': replace(
+        _BASE, encoder_channels=(64, 128, 256, 512, 768), encoder_heads=(4, 8, 16, 32, 48)
+    ),
 }
 
 
@@ -84,19 +104,38 @@ class PointTransformer(nn.Module):
         self.preset, self.serialization = preset, serialization
         channels = preset.encoder_channels
         self.embedding = Embedding(in_channels, channels[0])
-        blocks = make_blocks(channels, preset.encoder_heads, preset.encoder_depths,
-                             preset.patch_size, preset.drop_path)
-        self.enc = nn.ModuleDict({
-            f'enc{s}': Stage(('down', GridPooling(channels[s - 1], channels[s])) if s else None,
-                             blocks[s])
-            for s in range(N_LEVELS)})
+        blocks = make_blocks(
+            channels,
+            preset.encoder_heads,
+            preset.encoder_depths,
+            preset.patch_size,
+            preset.drop_path,
+        )
+        self.enc = nn.ModuleDict(
+            {
+                f'enc{s}': Stage(
+                    ('down', GridPooling(channels[s - 1], channels[s])) if s else None, blocks[s]
+                )
+                for s in range(N_LEVELS)
+            }
+        )
         below = (*preset.decoder_channels[1:], channels[-1])
-        blocks = make_blocks(preset.decoder_channels, preset.decoder_heads,
-                             preset.decoder_depths, preset.patch_size, preset.drop_path)
-        self.dec = nn.ModuleDict({
-            f'dec{s}': Stage(('up', GridUnpooling(below[s], channels[s],
-                                                  preset.decoder_channels[s])), blocks[s][::-1])
-            for s in reversed(range(N_LEVELS - 1))})
+        blocks = make_blocks(
+            preset.decoder_channels,
+            preset.decoder_heads,
+            preset.decoder_depths,
+            preset.patch_size,
+            preset.drop_path,
+        )
+        self.dec = nn.ModuleDict(
+            {
+                f'dec{s}': Stage(
+                    ('up', GridUnpooling(below[s], channels[s], preset.decoder_channels[s])),
+                    blocks[s][::-1],
+                )
+                for s in reversed(range(N_LEVELS - 1))
+            }
+        )
         self.out_channels = (channels[-1], *reversed(preset.decoder_channels))
         self.apply(initialize)
 
@@ -132,8 +171,9 @@ class PointTransformer(nn.Module):
                 feats = stage.down(feats, voxels)
                 voxels = voxels.down()
             turns = self._turns(stage, 'off')
-            orders = {turn: order_of(turn, voxels, _stride_bits(level), None)
-                      for turn in set(turns)}
+            orders = {
+                turn: order_of(turn, voxels, _stride_bits(level), None) for turn in set(turns)
+            }
             for block, turn in zip(stage.blocks(), turns):
                 feats = block(feats, voxels, orders[turn])
             pyramid.append(feats)
@@ -156,8 +196,9 @@ class PointTransformer(nn.Module):
             return start  # in training, which block looks at other visits is drawn
         return self._decode(start, voxels, None, alone=True)
 
-    def decode(self, begun: Decoding, voxels: Voxels, ties: TieBreak | None = None
-               ) -> list[Tensor]:
+    def decode(
+        self, begun: Decoding, voxels: Voxels, ties: TieBreak | None = None
+    ) -> list[Tensor]:
         """
         Bring the encoder's features back to full resolution.
 
@@ -178,8 +219,9 @@ class PointTransformer(nn.Module):
         """
         return list(self._decode(begun, voxels, ties, alone=False).levels)
 
-    def _decode(self, begun: Decoding, voxels: Voxels, ties: TieBreak | None, alone: bool
-                ) -> Decoding:
+    def _decode(
+        self, begun: Decoding, voxels: Voxels, ties: TieBreak | None, alone: bool
+    ) -> Decoding:
         """Go on to the end, or to the first block that looks at other visits."""
         levels, feats = list(begun.levels), begun.feats
         n_levels = len(begun.skips) + (feats is not None)
@@ -216,8 +258,9 @@ def _stride_bits(level: int) -> int:
     return N_LEVELS - 1 - level
 
 
-def _grids(voxels: Voxels, ties: TieBreak | None, n_levels: int
-           ) -> list[tuple[Voxels, TieBreak | None]]:
+def _grids(
+    voxels: Voxels, ties: TieBreak | None, n_levels: int
+) -> list[tuple[Voxels, TieBreak | None]]:
     """Return voxels, and how ties between them are broken, of the finest levels."""
     grids = [(voxels, ties)]
     for _ in range(n_levels - 1):

@@ -1,9 +1,11 @@
 """Sparse residual U-Net (Res16UNet family): no kernel spans time, so visits never mix."""
+
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rescene4d_ros.sparse import DownConv3d, SubmConv3d, UpConv3d, Voxels
+from rescene4d_ros.sparse.modules import DownConv3d, SubmConv3d, UpConv3d
+from rescene4d_ros.sparse.voxels import Voxels
 import torch
 from torch import nn, Tensor
 from torch.nn import functional
@@ -52,8 +54,9 @@ class Norm(nn.BatchNorm1d):
     def forward(self, feats: Tensor) -> Tensor:
         """Return the normalized features (V, C)."""
         if self.training and len(feats) == 1:
-            return functional.batch_norm(feats, self.running_mean, self.running_var, self.weight,
-                                         self.bias, eps=self.eps)
+            return functional.batch_norm(
+                feats, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps
+            )
         return super().forward(feats)
 
 
@@ -66,8 +69,9 @@ class ResidualBlock(nn.Module):
         self.norm1 = Norm(co)
         self.conv2 = SubmConv3d(co, co, 3)
         self.norm2 = Norm(co)
-        self.shortcut = nn.Identity() if ci == co else nn.Sequential(
-            nn.Linear(ci, co, bias=False), Norm(co))
+        self.shortcut = (
+            nn.Identity() if ci == co else nn.Sequential(nn.Linear(ci, co, bias=False), Norm(co))
+        )
 
     def forward(self, feats: Tensor, voxels: Voxels) -> Tensor:
         """Return the features (V, co) on the same voxels."""
@@ -82,7 +86,8 @@ class Stage(nn.Module):
     def __init__(self, ci: int, co: int, n_blocks: int):
         super().__init__()
         self.blocks = nn.ModuleList(
-            ResidualBlock(ci if k == 0 else co, co) for k in range(n_blocks))
+            ResidualBlock(ci if k == 0 else co, co) for k in range(n_blocks)
+        )
 
     def forward(self, feats: Tensor, voxels: Voxels) -> Tensor:
         """Return the features (V, co) on the same voxels."""
@@ -122,13 +127,14 @@ class SparseUNet(nn.Module):
         self.stem = Step(SubmConv3d(in_channels, preset.stem, preset.stem_kernel), preset.stem)
         self.downs = nn.ModuleList(Step(DownConv3d(c, c), c) for c in skips)
         self.encoder = nn.ModuleList(
-            Stage(ci, co, n) for ci, co, n in zip(skips, encoder, preset.blocks[:4]))
+            Stage(ci, co, n) for ci, co, n in zip(skips, encoder, preset.blocks[:4])
+        )
         below = (encoder[3], *decoder[:3])
-        self.ups = nn.ModuleList(
-            Step(UpConv3d(ci, co), co) for ci, co in zip(below, decoder))
+        self.ups = nn.ModuleList(Step(UpConv3d(ci, co), co) for ci, co in zip(below, decoder))
         self.decoder = nn.ModuleList(
             Stage(co + skip, co, n)
-            for co, skip, n in zip(decoder, reversed(skips), preset.blocks[4:]))
+            for co, skip, n in zip(decoder, reversed(skips), preset.blocks[4:])
+        )
         self.out_channels = (encoder[3], *decoder)
         self.shares_time = False
 
@@ -158,7 +164,8 @@ class SparseUNet(nn.Module):
             out = stage(out, pyramid[-1])
         levels = [out]
         for up, stage, skip, fine in zip(
-                self.ups, self.decoder, reversed(skips), reversed(pyramid[:-1])):
+            self.ups, self.decoder, reversed(skips), reversed(pyramid[:-1])
+        ):
             out = stage(torch.cat([up(out, fine), skip], dim=1), fine)
             levels.append(out)
         return levels

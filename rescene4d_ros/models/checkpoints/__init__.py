@@ -1,4 +1,5 @@
 """Published checkpoints: read without running code, checked name by name, put into our network."""
+
 from rescene4d_ros.models.checkpoints.convert import convert, Converted
 from rescene4d_ros.models.checkpoints.entries import Coverage
 from rescene4d_ros.models.checkpoints.point_transformer import load_pretrained

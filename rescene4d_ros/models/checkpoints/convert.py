@@ -1,4 +1,5 @@
 """From a published checkpoint to our network with its weights."""
+
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
@@ -54,8 +55,14 @@ class Converted:
     coverage: Coverage
 
 
-def convert(path: str | Path, settings: Mapping[str, Any], *, seed: int = 0,
-            may_have: Sequence[str] = (), may_lack: Sequence[str] = ()) -> Converted:
+def convert(
+    path: str | Path,
+    settings: Mapping[str, Any],
+    *,
+    seed: int = 0,
+    may_have: Sequence[str] = (),
+    may_lack: Sequence[str] = (),
+) -> Converted:
     """
     Read a checkpoint of ReScene4D, Mask3D, Sonata or Concerto.
 
@@ -88,16 +95,19 @@ def convert(path: str | Path, settings: Mapping[str, Any], *, seed: int = 0,
         torch.manual_seed(seed)
         model = ReScene4D(config)
     if family == 'encoder':
-        coverage = load_pretrained(model.backbone, checkpoint, may_have=may_have,
-                                   may_lack=may_lack)
+        coverage = load_pretrained(
+            model.backbone, checkpoint, may_have=may_have, may_lack=may_lack
+        )
         above = tuple(n for n in model.state_dict() if not n.startswith('backbone.'))
         untrained = tuple(f'backbone.{name}' for name in coverage.untrained)
-        coverage = replace(coverage, as_initialized=coverage.as_initialized + above,
-                           untrained=untrained + above)
+        coverage = replace(
+            coverage, as_initialized=coverage.as_initialized + above, untrained=untrained + above
+        )
     else:
         entries, unused = _segmenter_entries(model, family)
-        coverage = fill(model, entries, checkpoint, may_have=(*unused, *may_have),
-                        may_lack=may_lack)
+        coverage = fill(
+            model, entries, checkpoint, may_have=(*unused, *may_have), may_lack=may_lack
+        )
     return Converted(model.eval(), family, coverage)
 
 
@@ -113,53 +123,66 @@ def _family(checkpoint: Checkpoint) -> str:
     raise WeightsError(
         f'checkpoint {checkpoint.path}: expected tensors of ReScene4D, Mask3D, Sonata or Concerto '
         f'(such as {PTV3_BACKBONE}{STEM}), got '
-        f'{", ".join(list(names)[:3]) or "none"}; give a file as its publisher wrote it')
+        f'{", ".join(list(names)[:3]) or "none"}; give a file as its publisher wrote it'
+    )
 
 
 def _published_settings(checkpoint: Checkpoint, family: str) -> dict[str, Any]:
     """Return the settings of `ModelConfig` that the family is published with."""
     is_unet = family in ('mask3d', 'rescene4d-unet')
     settings: dict[str, Any] = {
-        'voxel_size': VOXEL_SIZE, 'query_content': 'zeros', 'mask_reach': 0.0,
+        'voxel_size': VOXEL_SIZE,
+        'query_content': 'zeros',
+        'mask_reach': 0.0,
         'seed_objectness': 0.0,
         'backbone': '34c' if is_unet else published_preset(checkpoint, _PTV3_PREFIX[family]),
-        'features': 'local' if is_unet else 'sonata', 'in_channels': 11 if is_unet else 9}
+        'features': 'local' if is_unet else 'sonata',
+        'in_channels': 11 if is_unet else 9,
+    }
     if family == 'encoder':
         # What is trained on top is ours to choose.
-        return {name: settings[name] for name in ('voxel_size', 'backbone', 'features',
-                                                  'in_channels')}
+        return {
+            name: settings[name] for name in ('voxel_size', 'backbone', 'features', 'in_channels')
+        }
     # Mask3D draws its seeds as it means to, and knows one visit only.
     settings |= {'temporal_mask_pooling': 'off'} | (
-        {'compat': 'corrected'} if family == 'mask3d' else {'compat': 'official'})
+        {'compat': 'corrected'} if family == 'mask3d' else {'compat': 'official'}
+    )
     state = checkpoint.state
     classes = _sized(checkpoint, f'{PREFIX}class_embed_head.weight')
     inner = _sized(checkpoint, f'{PREFIX}ffn_attention.0.0.linear1.weight')
     n_levels = sum(f'{PREFIX}lin_squeeze.0.{k}.weight' in state for k in range(4))
-    return settings | {'n_classes': len(classes) - 1, 'hidden_dim': classes.shape[1],
-                       'ffn_dim': len(inner), 'n_levels': n_levels}
+    return settings | {
+        'n_classes': len(classes) - 1,
+        'hidden_dim': classes.shape[1],
+        'ffn_dim': len(inner),
+        'n_levels': n_levels,
+    }
 
 
 def _sized(checkpoint: Checkpoint, name: str) -> Tensor:
     """Return a tensor whose shape tells the network's sizes."""
     tensor = checkpoint.state.get(name)
     if tensor is None or tensor.ndim != 2:
-        raise WeightsError(f'checkpoint {checkpoint.path}: expected the matrix {name}, found '
-                           f'{"none" if tensor is None else tuple(tensor.shape)}; give a file '
-                           'as its publisher wrote it')
+        raise WeightsError(
+            f'checkpoint {checkpoint.path}: expected the matrix {name}, found '
+            f'{"none" if tensor is None else tuple(tensor.shape)}; give a file '
+            'as its publisher wrote it'
+        )
     return tensor
 
 
 def _check_backbone(config: ModelConfig, family: str) -> None:
     """Say so where a backbone of the other kind is asked for."""
-    presets = unet.PRESETS if family in ('mask3d', 'rescene4d-unet') else \
-        point_transformer.PRESETS
+    presets = unet.PRESETS if family in ('mask3d', 'rescene4d-unet') else point_transformer.PRESETS
     if config.backbone not in presets:
-        raise ConfigError(f'ModelConfig.backbone: expected one of {", ".join(presets)} for a '
-                          f'checkpoint of {family}, got {config.backbone!r}')
+        raise ConfigError(
+            f'ModelConfig.backbone: expected one of {", ".join(presets)} for a '
+            f'checkpoint of {family}, got {config.backbone!r}'
+        )
 
 
-def _segmenter_entries(model: ReScene4D, family: str
-                       ) -> tuple[dict[str, Entry], tuple[str, ...]]:
+def _segmenter_entries(model: ReScene4D, family: str) -> tuple[dict[str, Entry], tuple[str, ...]]:
     """Return where all tensors come from, and patterns of published ones without use."""
     if family == 'rescene4d-ptv3':
         backbone = point_transformer_entries(model.backbone, PTV3_BACKBONE)

@@ -1,4 +1,5 @@
 """Which published tensor each of our tensors comes from, and what became of all of them."""
+
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
@@ -59,8 +60,14 @@ class Coverage:
     untrained: tuple[str, ...]
 
 
-def fill(module: nn.Module, entries: Mapping[str, Entry], checkpoint: Checkpoint, *,
-         may_have: Sequence[str] = (), may_lack: Sequence[str] = ()) -> Coverage:
+def fill(
+    module: nn.Module,
+    entries: Mapping[str, Entry],
+    checkpoint: Checkpoint,
+    *,
+    may_have: Sequence[str] = (),
+    may_lack: Sequence[str] = (),
+) -> Coverage:
     """
     Put published tensors into a module; it is changed only if all of them fit.
 
@@ -86,24 +93,30 @@ def fill(module: nn.Module, entries: Mapping[str, Entry], checkpoint: Checkpoint
     spare = [name for name in state if name not in shapes]
     problems = [f'missing {name}' for name in _unnamed(lacking, may_lack)]
     problems += [f'unexpected {name}' for name in _unnamed(spare, may_have)]
-    problems += [f'{name} {tuple(state[name].shape)} instead of {shape}'
-                 for name, shape in shapes.items()
-                 if name in state and tuple(state[name].shape) != shape]
+    problems += [
+        f'{name} {tuple(state[name].shape)} instead of {shape}'
+        for name, shape in shapes.items()
+        if name in state and tuple(state[name].shape) != shape
+    ]
     if problems:
         more = f' and {len(problems) - 5} more' if len(problems) > 5 else ''
-        raise WeightsError(f'checkpoint {checkpoint.path}: expected the tensors of the preset, '
-                           f'got {"; ".join(problems[:5])}{more}; choose the preset that the '
-                           'checkpoint was trained with, or name what may differ')
+        raise WeightsError(
+            f'checkpoint {checkpoint.path}: expected the tensors of the preset, '
+            f'got {"; ".join(problems[:5])}{more}; choose the preset that the '
+            'checkpoint was trained with, or name what may differ'
+        )
     own = module.state_dict()
     for ours, entry in entries.items():
         if entry.name in state:
             own[ours] = entry.bring(state[entry.name]).to(own[ours].dtype)
     module.load_state_dict(own)
     never_published = [name for name in own if name not in entries]
-    return Coverage(tuple(name for name in shapes if name in state), tuple(spare),
-                    (*lacking, *never_published),
-                    tuple(name for name in own
-                          if name not in entries or entries[name].name not in state))
+    return Coverage(
+        tuple(name for name in shapes if name in state),
+        tuple(spare),
+        (*lacking, *never_published),
+        tuple(name for name in own if name not in entries or entries[name].name not in state),
+    )
 
 
 def _unnamed(names: Sequence[str], patterns: Sequence[str]) -> list[str]:

@@ -1,14 +1,15 @@
 """Tensors of Sonata's and Concerto's Point Transformer V3."""
+
 from __future__ import annotations
 
 from collections.abc import Sequence
 
 from rescene4d_ros.errors import WeightsError
 from rescene4d_ros.models.backbones.point_transformer import PointTransformer, PRESETS
-from rescene4d_ros.models.backbones.serialization import CURVES
+from rescene4d_ros.models.backbones.space_filling_curves import CURVES
 from rescene4d_ros.models.checkpoints.entries import Coverage, Entry, fill
 from rescene4d_ros.models.checkpoints.reading import Checkpoint
-from rescene4d_ros.sparse import kernel_from_spconv
+from rescene4d_ros.sparse.modules import kernel_from_spconv
 
 # Only pretraining replaces voxels by it.
 UNUSED = ('embedding.mask_token',)
@@ -35,8 +36,13 @@ def published_preset(checkpoint: Checkpoint, prefix: str = '') -> str:
     return 'concerto-large' if stem is not None and len(stem) == large else 'concerto'
 
 
-def load_pretrained(backbone: PointTransformer, checkpoint: Checkpoint, *,
-                    may_have: Sequence[str] = (), may_lack: Sequence[str] = ()) -> Coverage:
+def load_pretrained(
+    backbone: PointTransformer,
+    checkpoint: Checkpoint,
+    *,
+    may_have: Sequence[str] = (),
+    may_lack: Sequence[str] = (),
+) -> Coverage:
     """
     Put the tensors of Sonata's or Concerto's checkpoint into a backbone.
 
@@ -57,23 +63,37 @@ def load_pretrained(backbone: PointTransformer, checkpoint: Checkpoint, *,
     """
     _check_settings(checkpoint, backbone)
     has_decoder = any(name.startswith('dec.') for name in checkpoint.state)
-    return fill(backbone, point_transformer_entries(backbone), checkpoint,
-                may_have=(*UNUSED, *may_have),
-                may_lack=may_lack if has_decoder else ('dec.*', *may_lack))
+    return fill(
+        backbone,
+        point_transformer_entries(backbone),
+        checkpoint,
+        may_have=(*UNUSED, *may_have),
+        may_lack=may_lack if has_decoder else ('dec.*', *may_lack),
+    )
 
 
 def _check_settings(checkpoint: Checkpoint, backbone: PointTransformer) -> None:
     """Compare what the shapes of tensors do not tell."""
     preset = backbone.preset
-    wanted = {'in_channels': backbone.embedding.stem['linear'].in_features, 'order': CURVES,
-              'stride': (2,) * 4, 'enc_depths': preset.encoder_depths,
-              'enc_channels': preset.encoder_channels, 'enc_num_head': preset.encoder_heads,
-              'enc_patch_size': (preset.patch_size,) * len(preset.encoder_depths),
-              'mlp_ratio': 4, 'qkv_bias': True, 'pre_norm': True, 'enable_rpe': False,
-              'layer_scale': None}
+    wanted = {
+        'in_channels': backbone.embedding.stem['linear'].in_features,
+        'order': CURVES,
+        'stride': (2,) * 4,
+        'enc_depths': preset.encoder_depths,
+        'enc_channels': preset.encoder_channels,
+        'enc_num_head': preset.encoder_heads,
+        'enc_patch_size': (preset.patch_size,) * len(preset.encoder_depths),
+        'mlp_ratio': 4,
+        'qkv_bias': True,
+        'pre_norm': True,
+        'enable_rpe': False,
+        'layer_scale': None,
+    }
     for name, value in wanted.items():
         given = checkpoint.config.get(name, value)
         given = tuple(given) if isinstance(given, list) else given
         if given != value:
-            raise WeightsError(f'checkpoint {checkpoint.path}: expected {name} = {value}, got '
-                               f'{given}; choose the preset that the checkpoint was trained with')
+            raise WeightsError(
+                f'checkpoint {checkpoint.path}: expected {name} = {value}, got '
+                f'{given}; choose the preset that the checkpoint was trained with'
+            )

@@ -1,4 +1,5 @@
 """Tensors of the published query decoder."""
+
 from __future__ import annotations
 
 from functools import partial
@@ -10,15 +11,24 @@ from torch import Tensor
 from torch.nn import functional
 
 # Ours -> published, where one linear layer is one linear layer.
-_LINEAR = {'decoder.mask_head.0': 'mask_embed_head.0', 'decoder.mask_head.2': 'mask_embed_head.2',
-           'decoder.class_head': 'class_embed_head', 'decoder.norm': 'decoder_norm'}
-_LAYER = {'squeeze': 'lin_squeeze.0.{}', 'cross_attention.norm': 'cross_attention.0.{}.norm',
-          'self_attention.norm': 'self_attention.0.{}.norm',
-          'feed_forward.inner': 'ffn_attention.0.{}.linear1',
-          'feed_forward.outer': 'ffn_attention.0.{}.linear2',
-          'feed_forward.norm': 'ffn_attention.0.{}.norm'}
-_ATTENTION = {'cross_attention': 'cross_attention.0.{}.multihead_attn',
-              'self_attention': 'self_attention.0.{}.self_attn'}
+_LINEAR = {
+    'decoder.mask_head.0': 'mask_embed_head.0',
+    'decoder.mask_head.2': 'mask_embed_head.2',
+    'decoder.class_head': 'class_embed_head',
+    'decoder.norm': 'decoder_norm',
+}
+_LAYER = {
+    'squeeze': 'lin_squeeze.0.{}',
+    'cross_attention.norm': 'cross_attention.0.{}.norm',
+    'self_attention.norm': 'self_attention.0.{}.norm',
+    'feed_forward.inner': 'ffn_attention.0.{}.linear1',
+    'feed_forward.outer': 'ffn_attention.0.{}.linear2',
+    'feed_forward.norm': 'ffn_attention.0.{}.norm',
+}
+_ATTENTION = {
+    'cross_attention': 'cross_attention.0.{}.multihead_attn',
+    'self_attention': 'self_attention.0.{}.self_attn',
+}
 # Loss weights, and the head of a loss that was never switched on.
 UNUSED = ('criterion.*', 'model.change_embed_head.*')
 
@@ -57,8 +67,12 @@ def query_decoder_entries(model: ReScene4D, prefix: str, is_mask3d: bool) -> dic
     for ours, published in _LINEAR.items():
         add_linear(ours, published)
     for k in (0, 2):
-        add(f'decoder.query_position.{k}.weight', f'query_projection.layers.{k}.weight',
-            (dim, dim, 1), partial(torch.squeeze, dim=2))
+        add(
+            f'decoder.query_position.{k}.weight',
+            f'query_projection.layers.{k}.weight',
+            (dim, dim, 1),
+            partial(torch.squeeze, dim=2),
+        )
         add(f'decoder.query_position.{k}.bias', f'query_projection.layers.{k}.bias')
     if is_mask3d:
         co, ci = own['mask_features.weight'].shape
@@ -76,10 +90,18 @@ def query_decoder_entries(model: ReScene4D, prefix: str, is_mask3d: bool) -> dic
             there = published.format(level)
             for part, name in enumerate(('query', 'key', 'value')):
                 rows = slice(part * dim, (part + 1) * dim)
-                add(f'{here}.{ours}.{name}.weight', f'{there}.in_proj_weight', (3 * dim, dim),
-                    partial(_rows, rows=rows))
-                add(f'{here}.{ours}.{name}.bias', f'{there}.in_proj_bias', (3 * dim,),
-                    partial(_rows, rows=rows))
+                add(
+                    f'{here}.{ours}.{name}.weight',
+                    f'{there}.in_proj_weight',
+                    (3 * dim, dim),
+                    partial(_rows, rows=rows),
+                )
+                add(
+                    f'{here}.{ours}.{name}.bias',
+                    f'{there}.in_proj_bias',
+                    (3 * dim,),
+                    partial(_rows, rows=rows),
+                )
             add_linear(f'{here}.{ours}.out', f'{there}.out_proj')
     return entries
 

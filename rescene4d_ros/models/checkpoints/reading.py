@@ -1,4 +1,5 @@
 """Checkpoint files of torch.save: tensors and plain values out, nothing in them executed."""
+
 from __future__ import annotations
 
 from collections.abc import Mapping
@@ -62,27 +63,38 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
     """
     path = Path(path)
     if not path.is_file():
-        raise WeightsError(f'checkpoint {path}: expected a .pth or .ckpt file, found none; '
-                           'download it from its publisher and give its path')
+        raise WeightsError(
+            f'checkpoint {path}: expected a .pth or .ckpt file, found none; '
+            'download it from its publisher and give its path'
+        )
     try:
         names = torch.serialization.get_unsafe_globals_in_checkpoint(path)
         with torch.serialization.safe_globals([(_NotLoaded, name) for name in names]):
             content = torch.load(path, map_location='cpu', weights_only=True)
     except pickle.UnpicklingError as error:
-        raise WeightsError(f'checkpoint {path}: expected tensors and plain values, got objects '
-                           f'that would run code ({str(error).splitlines()[0]}); save its '
-                           "'state_dict' and 'config' alone, where it is trusted") from error
+        raise WeightsError(
+            f'checkpoint {path}: expected tensors and plain values, got objects '
+            f'that would run code ({str(error).splitlines()[0]}); save its '
+            "'state_dict' and 'config' alone, where it is trusted"
+        ) from error
     except (RuntimeError, ValueError, EOFError, OSError) as error:
-        raise WeightsError(f'checkpoint {path}: expected a complete file of torch.save, got '
-                           f'{str(error).splitlines()[0]}; fetch it again') from error
+        raise WeightsError(
+            f'checkpoint {path}: expected a complete file of torch.save, got '
+            f'{str(error).splitlines()[0]}; fetch it again'
+        ) from error
     if not isinstance(content, Mapping) or not isinstance(content.get('state_dict'), Mapping):
         keys = list(content)[:5] if isinstance(content, Mapping) else type(content).__name__
-        raise WeightsError(f"checkpoint {path}: expected a 'state_dict', got {keys}; wrap bare "
-                           "tensors as {'state_dict': ...}")
-    strange = [name for name, value in content['state_dict'].items()
-               if not isinstance(value, Tensor)]
+        raise WeightsError(
+            f"checkpoint {path}: expected a 'state_dict', got {keys}; wrap bare "
+            "tensors as {'state_dict': ...}"
+        )
+    strange = [
+        name for name, value in content['state_dict'].items() if not isinstance(value, Tensor)
+    ]
     if strange or not isinstance(content.get('config', {}), Mapping):
-        raise WeightsError(f'checkpoint {path}: expected tensors and plain settings, got objects '
-                           f"that would run code ({', '.join(strange[:5]) or 'config'}); save its "
-                           "'state_dict' and 'config' alone, where it is trusted")
+        raise WeightsError(
+            f'checkpoint {path}: expected tensors and plain settings, got objects '
+            f'that would run code ({", ".join(strange[:5]) or "config"}); save its '
+            "'state_dict' and 'config' alone, where it is trusted"
+        )
     return Checkpoint(path, content['state_dict'], content.get('config', {}))

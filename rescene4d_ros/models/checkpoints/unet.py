@@ -1,4 +1,5 @@
 """Tensors of MinkowskiEngine's Res16UNet, three- or four-dimensional: no kernel spans time."""
+
 from __future__ import annotations
 
 from collections.abc import Iterator
@@ -37,7 +38,8 @@ def unet_entries(unet: SparseUNet, prefix: str) -> dict[str, Entry]:
         entries[f'{ours}.kernel'] = Entry(f'{prefix}{published}.kernel', shape)
     volume, _, stem = unet.stem.conv.kernel.shape
     entries['stem.conv.kernel'] = Entry(
-        f'{prefix}conv0p1s1.kernel', (volume, 3, stem), stem_of_local_features)
+        f'{prefix}conv0p1s1.kernel', (volume, 3, stem), stem_of_local_features
+    )
     for ours, published in _shortcuts(unet):
         co, ci = unet.get_submodule(ours).weight.shape
         entries[f'{ours}.weight'] = Entry(f'{prefix}{published}.kernel', (ci, co), torch.t)

@@ -1,0 +1,1 @@
+"""`rescene4d bench`: what segmenting and remembering cost on this machine."""

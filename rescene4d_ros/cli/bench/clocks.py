@@ -1,0 +1,18 @@
+"""Which seconds a bench counts: those on the wall, or those of this process."""
+
+from __future__ import annotations
+
+import argparse
+import time
+
+CLOCKS = {'wall': time.perf_counter, 'cpu': time.process_time}
+
+
+def add_clock(parser: argparse.ArgumentParser) -> None:
+    """Declare the flag `--clock`."""
+    parser.add_argument(
+        '--clock',
+        choices=CLOCKS,
+        default='wall',
+        help='cpu leaves out waiting for the disk and for other programs, and adds up threads',
+    )

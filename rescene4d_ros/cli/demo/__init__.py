@@ -1,0 +1,1 @@
+"""`rescene4d demo`: the whole path on the sample bag."""

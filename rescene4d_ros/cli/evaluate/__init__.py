@@ -1,0 +1,1 @@
+"""`rescene4d evaluate` and `rescene4d score`: scores of methods side by side."""

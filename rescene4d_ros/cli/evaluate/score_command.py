@@ -1,0 +1,145 @@
+"""`rescene4d score`: compare prediction files with the truth, as one table and as JSON."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Iterator, Sequence
+import json
+from pathlib import Path
+import time
+
+import numpy as np
+from rescene4d_ros.cli.evaluate.score_markdown import markdown
+from rescene4d_ros.cli.evaluate.score_tables import intervals_table
+from rescene4d_ros.cli.flags import add_flags, made, values_of
+from rescene4d_ros.cli.provenance import checksum, provenance
+from rescene4d_ros.data.sequences.sequence_file import read_sequence, room_of
+from rescene4d_ros.errors import FileFormatError
+from rescene4d_ros.metrics.config import ScoreRules
+from rescene4d_ros.metrics.files.checked_arrays import CheckedArrays
+from rescene4d_ros.metrics.files.score_files import read_prediction_file, read_truth_file
+from rescene4d_ros.metrics.intervals import DRAWS, intervals
+from rescene4d_ros.metrics.sequences import true_sequence, TrueSequence
+from rescene4d_ros.metrics.summary import (
+    identity_by_split,
+    judge_all,
+    reduce_sequence,
+    ReducedSequence,
+    summarize,
+)
+from rich.console import Console
+from rich.progress import track
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare folders, output, and the rules of `ScoreRules`."""
+    parser.add_argument(
+        '--pred',
+        type=Path,
+        required=True,
+        metavar='DIR',
+        help='one .npz per sequence, named as its truth; docs/evaluation.md',
+    )
+    parser.add_argument(
+        '--truth',
+        type=Path,
+        required=True,
+        metavar='DIR',
+        help='one .npz per sequence: of docs/evaluation.md, or sequence files of '
+        '`rescene4d rooms make` and `rescene4d prepare`',
+    )
+    parser.add_argument('--json', type=Path, metavar='FILE', help='write all scores there')
+    parser.add_argument(
+        '--markdown', type=Path, metavar='FILE', help='write tables there that documents can quote'
+    )
+    parser.add_argument('--name', default='prediction', help='of the method, in the output')
+    parser.add_argument('--seed', type=int, default=0, help='of the intervals')
+    parser.add_argument(
+        '--draws',
+        type=int,
+        default=DRAWS,
+        metavar='N',
+        help='of rooms, for the intervals; 0 = none (default: %(default)s)',
+    )
+    add_flags(parser, ScoreRules)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Score all sequences of the truth."""
+    rules = made(ScoreRules, options)
+    start = time.perf_counter()
+    pairs = matched_files(options.pred, options.truth)
+    sequences = list(_reduce(pairs, rules))
+    judged = judge_all(sequences, rules)
+    scores = summarize(sequences, rules, judged)
+    ends = intervals(sequences, judged, np.random.default_rng(options.seed), options.draws)
+    rooms = len({s.truth.room for s in sequences})
+    document = {
+        **provenance('score', options.arguments),
+        'device': 'cpu',
+        'weights_hash': None,
+        'data': str(options.truth),
+        'data_sha256': checksum([t for _, t in pairs]),
+        'predictions_sha256': checksum([p for p, _ in pairs]),
+        'sequences': len(sequences),
+        'rooms': rooms,
+        'seed': options.seed,
+        'draws': options.draws,
+        'rules': values_of(rules),
+        'methods': {options.name: scores},
+        'intervals': {options.name: ends},
+        'identity_by_split': {options.name: identity_by_split(sequences)},
+    }
+    document['seconds'] = round(time.perf_counter() - start, 3)
+    Console().print(
+        intervals_table(options.name, scores, ends, f'{len(sequences)} sequences', rooms)
+    )
+    for path, text in (
+        (options.json, json.dumps(document, indent=1, allow_nan=False) + '\n'),
+        (options.markdown, markdown(document)),
+    ):
+        if path is not None:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(text)
+            print(path)
+    return 0
+
+
+def matched_files(predictions: Path, truths: Path) -> list[tuple[Path, Path]]:
+    """
+    Pair the files of two folders by name.
+
+    Raises
+    ------
+    FileFormatError
+        No truth, or a truth without prediction.
+
+    """
+    wanted = sorted(truths.glob('*.npz'))
+    if not wanted:
+        raise FileFormatError(
+            f'{truths}: expected .npz files of truth, found none; give the folder that holds them'
+        )
+    missing = [p.name for p in wanted if not (predictions / p.name).is_file()]
+    if missing:
+        raise FileFormatError(
+            f'{predictions}: expected one prediction per truth, got none for '
+            f'{", ".join(missing[:5])}{" ..." if len(missing) > 5 else ""} ({len(missing)} of '
+            f'{len(wanted)}); write files of that name, also where nothing was found'
+        )
+    return [(predictions / p.name, p) for p in wanted]
+
+
+def read_truth_of(path: Path) -> TrueSequence:
+    """Read a truth file, or the truth in a sequence file."""
+    if 'header' not in CheckedArrays(path):
+        return read_truth_file(path)
+    return true_sequence(read_sequence(path)[1], path.stem, room_of(path))
+
+
+def _reduce(pairs: Sequence[tuple[Path, Path]], rules: ScoreRules) -> Iterator[ReducedSequence]:
+    """Read and compare one sequence after the other, showing how far it is."""
+    console = Console(stderr=True)
+    for predicted, true in track(pairs, 'scoring', console=console, transient=True):
+        truth = read_truth_of(true)
+        yield reduce_sequence(truth, read_prediction_file(predicted, truth), rules)

@@ -1,0 +1,138 @@
+"""Scores side by side: of one method with intervals, of several methods, of several runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+
+SECTIONS = {
+    'segmentation': (
+        't_map',
+        't_map50',
+        't_map25',
+        't_map_any',
+        't_mrec',
+        'map',
+        'map50',
+        'map25',
+    ),
+    'identity': (
+        'id_switch_rate',
+        'fragmentation_rate',
+        'merge_rate',
+        'gap_recovery_recall',
+        'gap_recovery_accuracy',
+        'gap_attempt_coverage',
+        'false_reactivation_rate',
+    ),
+    'change': (
+        'change_precision',
+        'change_recall',
+        'change_f1',
+        'false_change_rate',
+        'unobserved_as_removed_rate',
+        'in_place_as_removed_rate',
+        'move_error_cm_median',
+        'move_error_deg_median',
+        'change_calibration_error',
+    ),
+}
+UNITS = {'move_error_cm_median': 'cm', 'move_error_deg_median': 'deg'}
+
+
+def intervals_table(name: str, scores: Mapping, ends: Mapping, title: str, rooms: int) -> Table:
+    """Return all main scores of one method with their intervals."""
+    table = Table('', 'score', name, f'95 % over {rooms} rooms', title=title)
+    for section, key, is_last in _rows():
+        interval = ends.get(key)
+        table.add_row(
+            section,
+            key,
+            score_text(scores[key], key, with_unit=True),
+            '' if interval is None else f'{interval[0]:.3f} .. {interval[1]:.3f}',
+            end_section=is_last,
+        )
+    for kind, value in scores['t_mrec_by_change'].items():
+        table.add_row('', f't_mrec {kind}', score_text(value, ''), '')
+    return table
+
+
+def methods_table(document: Mapping[str, Any], title: str) -> Table:
+    """Return the main scores of all methods of a run side by side, and their seconds."""
+    methods = document['methods']
+    table = Table(title=title, box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    table.add_column('score', no_wrap=True)
+    for name in methods:
+        table.add_column(name.replace('_', '\n'), justify='right', no_wrap=True)
+    for _, key, is_last in _rows():
+        table.add_row(
+            _label(key),
+            *(score_text(scores[key], key) for scores in methods.values()),
+            end_section=is_last,
+        )
+    for n, seconds in _seconds(document).items():
+        table.add_row(f's for {n} visits', *(f'{seconds[name]:.1f}' for name in methods))
+    return table
+
+
+def runs_table(documents: Mapping[str, Mapping[str, Any]], methods: Sequence[str]) -> Table:
+    """
+    Return the main scores of some methods over several runs, and what the last run gained.
+
+    Parameters
+    ----------
+    documents : mapping of str to mapping
+        Contents of `metrics.json` by name of the run.
+    methods : sequence of str
+        A run without one of them shows '-'.
+
+    """
+    table = Table(title='runs', box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for name in ('method', 'score'):
+        table.add_column(name, no_wrap=True)
+    for name in (*documents, 'last - first'):
+        table.add_column(name, justify='right')
+    for method in methods:
+        for _, key, is_last in _rows():
+            values = [d['methods'].get(method, {}).get(key) for d in documents.values()]
+            known = values[0] is not None and values[-1] is not None
+            table.add_row(
+                method,
+                _label(key),
+                *(score_text(v, key) for v in values),
+                f'{values[-1] - values[0]:+.3f}' if known else '-',
+                end_section=is_last and key == SECTIONS['change'][-1],
+            )
+    return table
+
+
+def _rows() -> Iterator[tuple[str, str, bool]]:
+    """Yield section (at its first key, else empty), key, and whether it is the section's last."""
+    for section, keys in SECTIONS.items():
+        for key in keys:
+            yield section if key == keys[0] else '', key, key == keys[-1]
+
+
+def _seconds(document: Mapping[str, Any]) -> dict[str, dict[str, float]]:
+    """Return the seconds of each method by number of visits."""
+    by_visits: dict[str, dict[str, float]] = {}
+    for name, seconds in document['seconds_by_visits'].items():
+        for n, value in seconds.items():
+            by_visits.setdefault(n, {})[name] = value
+    return by_visits
+
+
+def _label(key: str) -> str:
+    return f'{key} [{UNITS[key]}]'.replace('[', r'\[') if key in UNITS else key
+
+
+def score_text(value: float | None, key: str, with_unit: bool = False) -> str:
+    """Return a score for people; undefined is not 0."""
+    if value is None:
+        return '-'
+    if key not in UNITS:
+        return f'{value:.3f}'
+    return f'{value:.2f} {UNITS[key]}' if with_unit else f'{value:.2f}'

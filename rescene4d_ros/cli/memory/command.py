@@ -1,0 +1,153 @@
+"""`rescene4d memory`: look into a scene memory, check it, write it out, ask and correct it."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+
+from rescene4d_ros.cli.memory import edit_actions, query_actions
+from rescene4d_ros.cli.memory.query_actions import (
+    add_memory,
+    change_table,
+    place_of,
+    SIGNS,
+    time_of,
+)
+from rescene4d_ros.memory.export import changes_document, objects_document
+from rescene4d_ros.memory.maintenance.integrity import find_faults
+from rescene4d_ros.memory.maintenance.relocate import move
+from rescene4d_ros.memory.store import SceneMemory
+from rescene4d_ros.structures import Change, MemorySnapshot
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
+from rich.table import Table
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare show, check, export and move, the questions and the corrections."""
+    actions = parser.add_subparsers(dest='action', required=True)
+    for name, text in (
+        ('show', 'print visits, objects and changes as tables'),
+        ('check', 'verify every file and fact; 1 = something is wrong'),
+        ('export', 'write objects.json and changes.json'),
+    ):
+        action = actions.add_parser(name, help=text, description=text)
+        add_memory(action)
+        if name == 'export':
+            action.add_argument(
+                '--out',
+                type=Path,
+                required=True,
+                metavar='DIR',
+                help='where to write; made if it is not there',
+            )
+    text = 'take the memory to another database; its points stay in the folder'
+    moved = actions.add_parser('move', help=text, description=text)
+    add_memory(moved)
+    moved.add_argument(
+        '--to',
+        required=True,
+        metavar='URL',
+        help='PostgreSQL database or SQLite file as for --url; sqlite = the file in the folder',
+    )
+    query_actions.add_arguments(actions)
+    edit_actions.add_arguments(actions)
+
+
+def run(options: argparse.Namespace) -> int:
+    """Run one action; those that only read work also while a node writes to the memory."""
+    if options.action == 'move':
+        with Progress(TextColumn('rows'), BarColumn(), MofNCompleteColumn()) as bar:
+            task = bar.add_task('', total=None)
+            where = move(
+                options.memory,
+                options.to,
+                options.url,
+                lambda done, rows: bar.update(task, completed=done, total=rows),
+            )
+        print(f'{options.memory}: the memory is at {where}')
+        return 0
+    if 'change' in options:
+        with SceneMemory.edit(options.memory, options.url) as memory:
+            print(options.change(memory, options))
+        return 0
+    if 'ask' in options:
+        with SceneMemory.inspect(options.memory, options.url) as memory:
+            options.ask(memory, options, Console())
+        return 0
+    with SceneMemory.inspect(options.memory, options.url) as memory:
+        if options.action == 'check':
+            return _check(memory)
+        snapshot, changes = memory.snapshot(), memory.changes()
+    if options.action == 'show':
+        _show(snapshot, changes, Console())
+    else:
+        _export(snapshot, changes, options.out)
+    return 0
+
+
+def _check(memory: SceneMemory) -> int:
+    """Print what is wrong."""
+    faults = find_faults(memory)
+    for fault in faults:
+        print(fault)
+    visits, objects = len(memory.visits()), len(memory.records)
+    print(
+        f'{memory.path}: {visits} visits, {objects} objects, revision '
+        f'{memory.header.revision}: ' + (f'{len(faults)} faults' if faults else 'all is well')
+    )
+    return 1 if faults else 0
+
+
+def _export(snapshot: MemorySnapshot, changes: tuple[Change, ...], out: Path) -> None:
+    """Write both documents."""
+    out.mkdir(parents=True, exist_ok=True)
+    for name, document in (
+        ('objects.json', objects_document(snapshot)),
+        ('changes.json', changes_document(snapshot, changes)),
+    ):
+        (out / name).write_text(json.dumps(document, indent=1) + '\n')
+        print(out / name)
+
+
+def _show(snapshot: MemorySnapshot, changes: tuple[Change, ...], console: Console) -> None:
+    """Print the tables."""
+    console.print(
+        f'map {snapshot.map_id!r}, frame {snapshot.frame_id!r}, revision {snapshot.revision}'
+    )
+    visits = Table('visit', 'time (UTC)', 'status', 'points', 'name', title='visits')
+    for visit in snapshot.visits:
+        visits.add_row(
+            str(visit.visit_id),
+            time_of(visit.stamp_ns),
+            visit.status.name,
+            str(visit.n_points),
+            visit.name,
+        )
+    console.print(visits)
+    objects = Table(
+        'object',
+        'class',
+        'score',
+        'state',
+        'last seen (UTC)',
+        'x y z (m)',
+        'moved (m)',
+        'state per visit',
+        title='objects',
+    )
+    for item in snapshot.objects:
+        past = ', '.join(f'{visit_id}: {SIGNS[state]}' for visit_id, state in item.states)
+        objects.add_row(
+            str(item.object_id),
+            item.class_name,
+            f'{item.score:.2f}',
+            SIGNS[item.state],
+            time_of(item.last_seen_ns),
+            place_of(item.box),
+            f'{item.moved_m:.2f}',
+            past,
+        )
+    console.print(objects)
+    console.print(change_table(changes))

@@ -1,0 +1,111 @@
+"""Actions of `rescene4d memory` that write: corrections, retention, migration."""
+
+from __future__ import annotations
+
+import argparse
+
+from rescene4d_ros.cli.memory.query_actions import add_memory, MOMENT, stamp_of
+from rescene4d_ros.memory.editing import corrections
+from rescene4d_ros.memory.maintenance import retention
+from rescene4d_ros.memory.store import SceneMemory
+
+
+def add_arguments(actions) -> None:
+    """Declare the actions; none works while a node has the memory open."""
+
+    def declare(name: str, text: str, run, *objects: str) -> argparse.ArgumentParser:
+        action = actions.add_parser(name, help=text, description=text)
+        add_memory(action)
+        for argument in objects:
+            action.add_argument(argument, type=int)
+        action.set_defaults(change=run)
+        return action
+
+    declare(
+        'rename', 'give an object a name for people; an empty one takes it away', _rename, 'object'
+    ).add_argument('name')
+    declare(
+        'merge',
+        'say that two ids are one object; the younger becomes an alias',
+        _merge,
+        'one',
+        'other',
+    )
+    declare(
+        'split', 'say that from one visit on an id is another object', _split, 'object'
+    ).add_argument('--from-visit', type=int, required=True, metavar='N')
+    declare('lock', 'never merge, split or delete an object', _lock, 'object')
+    declare('unlock', 'let an object be merged, split and deleted again', _unlock, 'object')
+    declare('undo', 'take back the latest correction', _undo)
+    thin = declare('thin', 'keep fewer points of old visits', _thin)
+    thin.add_argument('--before', required=True, metavar='MOMENT', help=MOMENT)
+    thin.add_argument(
+        '--spacing',
+        type=float,
+        default=0.03,
+        metavar='M',
+        help='edge of the cubes of which each keeps a point, m; default 0.03',
+    )
+    declare(
+        'delete-object', 'delete an object with all its points, for ever', _delete_object, 'object'
+    )
+    declare(
+        'delete-visit', 'delete a visit and what it alone showed, for ever', _delete_visit, 'visit'
+    )
+    declare(
+        'delete-before', 'delete old visits but the newest, for ever', _delete_before
+    ).add_argument('--before', required=True, metavar='MOMENT', help=MOMENT)
+    declare(
+        'upgrade',
+        'migrate a memory of an older version',
+        lambda memory, options: f'{memory.path}: schema {memory.header.schema}',
+    )
+
+
+def _rename(memory: SceneMemory, options: argparse.Namespace) -> str:
+    corrections.rename(memory, options.object, options.name)
+    return f'object {options.object} is called {options.name!r}'
+
+
+def _merge(memory: SceneMemory, options: argparse.Namespace) -> str:
+    young, old = corrections.merge(memory, options.one, options.other)
+    return f'object {young} is object {old} from now on'
+
+
+def _split(memory: SceneMemory, options: argparse.Namespace) -> str:
+    new = corrections.split(memory, options.object, options.from_visit)
+    return f'from visit {options.from_visit} on, object {options.object} is object {new}'
+
+
+def _lock(memory: SceneMemory, options: argparse.Namespace) -> str:
+    corrections.lock(memory, options.object)
+    return f'object {options.object} is locked'
+
+
+def _unlock(memory: SceneMemory, options: argparse.Namespace) -> str:
+    corrections.lock(memory, options.object, False)
+    return f'object {options.object} is not locked'
+
+
+def _undo(memory: SceneMemory, options: argparse.Namespace) -> str:
+    return f'undone: {corrections.undo(memory)}'
+
+
+def _thin(memory: SceneMemory, options: argparse.Namespace) -> str:
+    gone = retention.thin_visits(memory, stamp_of(memory, options.before), options.spacing)
+    return f'{gone} points went'
+
+
+def _delete_object(memory: SceneMemory, options: argparse.Namespace) -> str:
+    retention.delete_object(memory, options.object)
+    return f'object {options.object} is deleted'
+
+
+def _delete_visit(memory: SceneMemory, options: argparse.Namespace) -> str:
+    retention.delete_visit(memory, options.visit)
+    return f'visit {options.visit} is deleted'
+
+
+def _delete_before(memory: SceneMemory, options: argparse.Namespace) -> str:
+    gone = retention.delete_visits_before(memory, stamp_of(memory, options.before))
+    return f'{len(gone)} visits are deleted'

@@ -1,0 +1,190 @@
+"""Actions of `rescene4d memory` that ask: where, list, changes, history, journal."""
+
+from __future__ import annotations
+
+import argparse
+from datetime import datetime, UTC
+import json
+from pathlib import Path
+
+from rescene4d_ros.errors import ConfigError
+from rescene4d_ros.memory import queries
+from rescene4d_ros.memory.store import SceneMemory
+from rescene4d_ros.structures import Box, Change, ObjectState
+from rich.console import Console
+from rich.table import Table
+
+SIGNS = {
+    ObjectState.PRESENT: 'present',
+    ObjectState.ABSENT: 'gone',
+    ObjectState.NOT_OBSERVED: 'not seen',
+    ObjectState.UNKNOWN: '?',
+}
+MOMENT = 'visit number, or date in UTC as 2026-11-22 or 2026-11-22T15:30'
+
+
+def add_arguments(actions) -> None:
+    """Declare the questions."""
+
+    def declare(name: str, text: str, run) -> argparse.ArgumentParser:
+        action = actions.add_parser(name, help=text, description=text)
+        add_memory(action)
+        action.set_defaults(ask=run)
+        return action
+
+    where = declare('where', 'say where an object is, and since when', _where)
+    where.add_argument('object', type=int)
+    where.add_argument('--at', metavar='MOMENT', help=MOMENT + '; default: now')
+    listed = declare('list', 'list the objects of a class, or all, that are there', _list)
+    listed.add_argument('class_name', metavar='CLASS', nargs='?')
+    listed.add_argument('--at', metavar='MOMENT', help=MOMENT + '; default: now')
+    changes = declare('changes', 'say what changed between two visits or dates', _changes)
+    changes.add_argument('--after', metavar='MOMENT', help=MOMENT + '; default: the beginning')
+    changes.add_argument('--until', metavar='MOMENT', help=MOMENT + '; default: now')
+    declare('history', 'say what each visit showed of an object', _history).add_argument(
+        'object', type=int
+    )
+    declare('journal', 'list what was done to the memory', _journal)
+
+
+def add_memory(action: argparse.ArgumentParser) -> None:
+    """Declare which memory an action is about."""
+    action.add_argument('memory', type=Path, metavar='DIR', help='folder of the memory')
+    action.add_argument(
+        '--url',
+        help='its database; default: the one that the folder names, else SQLite in the folder',
+    )
+
+
+def time_of(stamp_ns: int) -> str:
+    """Return a stamp for people."""
+    return datetime.fromtimestamp(stamp_ns / 1e9, UTC).strftime('%Y-%m-%d %H:%M')
+
+
+def place_of(box: Box | None) -> str:
+    """Return the middle of a box for people, in m."""
+    return '' if box is None else ' '.join(f'{value:.2f}' for value in box.center)
+
+
+def stamp_of(memory: SceneMemory, moment: str) -> int:
+    """
+    Return the time (ns since the Unix epoch) that a person names, by visit or by date.
+
+    Raises
+    ------
+    ConfigError
+        It is neither.
+
+    """
+    stamps = {str(visit.visit_id): visit.stamp_ns for visit in memory.visits()}
+    if moment in stamps:
+        return stamps[moment]
+    try:
+        time = datetime.fromisoformat(moment)
+    except ValueError as error:
+        raise ConfigError(
+            f'expected a moment ({MOMENT}), got {moment!r}; visits are: {", ".join(stamps)}'
+        ) from error
+    return round((time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp()) * 10**9
+
+
+def change_table(changes: tuple[Change, ...]) -> Table:
+    """Return changes as a table."""
+    table = Table(
+        'visit', 'change', 'object', 'class', 'confidence', 'from', 'to', title='changes'
+    )
+    for change in changes:
+        other = f' -> {change.other_id}' if change.other_id else ''
+        table.add_row(
+            str(change.visit_id),
+            change.kind.name,
+            f'{change.object_id}{other}',
+            change.class_name,
+            f'{change.confidence:.2f}',
+            place_of(change.before),
+            place_of(change.after),
+        )
+    return table
+
+
+def _where(memory: SceneMemory, options: argparse.Namespace, console: Console) -> None:
+    """Print where one object is."""
+    console.print(
+        _whereabouts([queries.where_is(memory, options.object, _at(memory, options.at))])
+    )
+
+
+def _list(memory: SceneMemory, options: argparse.Namespace, console: Console) -> None:
+    """Print where the objects of a class are."""
+    console.print(
+        _whereabouts(queries.of_class(memory, options.class_name, _at(memory, options.at)))
+    )
+
+
+def _changes(memory: SceneMemory, options: argparse.Namespace, console: Console) -> None:
+    """Print what changed."""
+    newest = max((visit.stamp_ns for visit in memory.visits()), default=0)
+    until = _at(memory, options.until)
+    console.print(
+        change_table(
+            queries.changed_between(
+                memory,
+                -1 if options.after is None else stamp_of(memory, options.after),
+                newest if until is None else until,
+            )
+        )
+    )
+
+
+def _history(memory: SceneMemory, options: argparse.Namespace, console: Console) -> None:
+    """Print the past of one object."""
+    table = Table('visit', 'time (UTC)', 'known as', 'state', 'x y z (m)', 'changes', 'why')
+    for event in queries.history_of(memory, options.object):
+        kinds = ', '.join(change.kind.name for change in event.changes)
+        table.add_row(
+            str(event.visit_id),
+            time_of(event.stamp_ns),
+            str(event.object_id),
+            SIGNS[event.state],
+            place_of(event.box),
+            kinds,
+            event.reason,
+        )
+    console.print(table)
+
+
+def _journal(memory: SceneMemory, options: argparse.Namespace, console: Console) -> None:
+    """Print the journal."""
+    table = Table('entry', 'revision', 'visit', 'action', 'detail')
+    for entry in memory.journal():
+        table.add_row(
+            str(entry['entry_id']),
+            str(entry['revision']),
+            str(entry['visit_id'] or ''),
+            entry['action'],
+            json.dumps(entry['detail']),
+        )
+    console.print(table)
+
+
+def _at(memory: SceneMemory, moment: str | None) -> int | None:
+    """Return the time that a person names; None for now."""
+    return None if moment is None else stamp_of(memory, moment)
+
+
+def _whereabouts(places) -> Table:
+    """Return whereabouts as a table."""
+    table = Table(
+        'object', 'name', 'class', 'state', 'x y z (m)', 'since (UTC)', 'last seen (UTC)'
+    )
+    for place in places:
+        table.add_row(
+            str(place.object_id),
+            place.name,
+            place.class_name,
+            SIGNS[place.state],
+            place_of(place.box),
+            time_of(place.since_ns),
+            time_of(place.last_seen_ns),
+        )
+    return table

@@ -1,0 +1,1 @@
+"""`rescene4d rooms`: make, check and picture procedural rooms."""

@@ -1,0 +1,143 @@
+"""`rescene4d rooms set`: make a fixed set of rooms, and compare it with its record."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping
+from itertools import islice
+from pathlib import Path
+
+from rescene4d_ros.cli.jobs import work_through
+from rescene4d_ros.cli.rooms.write_room import add_superpoint_option, write_room
+from rescene4d_ros.data.sequences.sequence_file import read_sequence
+from rescene4d_ros.errors import ConfigError, FileFormatError
+from rescene4d_ros.synthetic_rooms import make_sequence, RoomsConfig
+from rescene4d_ros.synthetic_rooms.sets import (
+    compare,
+    Digest,
+    digest_of,
+    read_record,
+    RECORDS,
+    SETS,
+    write_record,
+)
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the options of `set`."""
+    parser.add_argument('name', choices=SETS, metavar='NAME', help=', '.join(SETS))
+    parser.add_argument('--out', type=Path, required=True, help='folder; goes on where it was')
+    parser.add_argument('--jobs', type=int, default=1, help='processes')
+    parser.add_argument('--limit', type=int, metavar='N', help='only the first N sequences')
+    add_superpoint_option(parser)
+    parser.add_argument(
+        '--check',
+        action='store_true',
+        help='make nothing, only compare the folder with the record',
+    )
+    parser.add_argument(
+        '--allow-rounding',
+        action='store_true',
+        help='accept the same rooms with other points, as another processor may give them',
+    )
+    parser.add_argument(
+        '--record',
+        action='store_true',
+        help='write the record anew in place of comparing; for maintainers',
+    )
+    parser.add_argument(
+        '--records',
+        type=Path,
+        default=RECORDS,
+        metavar='DIR',
+        help='where records are; default: in the package',
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    """Make what is missing, then compare; 1 if the set is not as recorded."""
+    paths = files_of(options.name, options.out, options.limit)
+    missing = [path for path in paths.values() if not path.exists()]
+    if options.check and missing:
+        raise FileFormatError(
+            f'{options.out}: expected {len(paths)} sequences of '
+            f'{options.name}, got {len(paths) - len(missing)}, for example '
+            f'{missing[0].name} is missing; run without --check'
+        )
+    make_missing(options.name, paths, options.jobs, options.superpoints)
+    digests = digests_of(paths, options.jobs)
+    if options.record:
+        path = write_record(options.name, digests, options.records)
+        print(
+            f'{options.name}: {len(digests)} of {len(SETS[options.name])} sequences recorded '
+            f'in {path}'
+        )
+        return 0
+    found = compare(options.name, digests, read_record(options.name, options.records))
+    print(found.text)
+    fine = found.is_equal or (
+        options.allow_rounding and not found.different and not found.unrecorded
+    )
+    return 0 if fine else 1
+
+
+def files_of(
+    name: str, folder: Path, limit: int | None = None, visits: int = 0
+) -> dict[int, Path]:
+    """
+    Return the files of a set by seed; they need not exist.
+
+    Parameters
+    ----------
+    name : str
+        Of the set.
+    folder : Path
+        Where they are.
+    limit : int, optional
+        Only the first sequences.
+    visits : int
+        Only sequences with at least so many visits.
+
+    """
+    if limit is not None and limit < 1:
+        raise ConfigError(
+            f'--limit: expected at least 1 sequence, got {limit}; leave it out for the whole set'
+        )
+    wanted = (seed for seed, config in SETS[name].sequences() if config.visits >= visits)
+    return {seed: folder / f'room_{seed:08d}.npz' for seed in islice(wanted, limit)}
+
+
+def make_missing(
+    name: str, paths: Mapping[int, Path], processes: int, has_superpoints: bool = True
+) -> None:
+    """Make the files of a set that do not exist."""
+    wanted = dict(SETS[name].sequences())
+    jobs = [
+        (path, seed, wanted[seed], has_superpoints)
+        for seed, path in paths.items()
+        if not path.exists()
+    ]
+    for path in {path.parent for path, *_ in jobs}:
+        path.mkdir(parents=True, exist_ok=True)
+    for _ in (
+        work_through('make', make_file, jobs, processes, len(paths) - len(jobs)) if jobs else ()
+    ):
+        pass
+
+
+def digests_of(paths: Mapping[int, Path], processes: int) -> dict[int, Digest]:
+    """Return the checksums of the files of a set, by seed."""
+    return {
+        seed: digest
+        for (seed, _), digest in work_through('check', digest_file, list(paths.items()), processes)
+    }
+
+
+def make_file(path: Path, seed: int, config: RoomsConfig, has_superpoints: bool) -> None:
+    """Make one sequence of parametric furniture."""
+    write_room(path, *make_sequence(seed, config), has_superpoints)
+
+
+def digest_file(_: int, path: Path) -> Digest:
+    """Return the checksums of one file."""
+    return digest_of(*read_sequence(path))

@@ -1,0 +1,1 @@
+"""`rescene4d train`: learn weights from sequences."""

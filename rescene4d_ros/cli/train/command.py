@@ -1,0 +1,283 @@
+"""`rescene4d train CONFIG.yaml --data DIR --val DIR --out RUN`: learn weights from sequences."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+import os
+from pathlib import Path
+import platform
+import sys
+import time
+
+from rescene4d_ros import __version__
+from rescene4d_ros.cli.flags import setting
+from rescene4d_ros.cli.interruption import Interruption
+from rescene4d_ros.cli.provenance import git_commit
+from rescene4d_ros.cli.train.train_log import open_tensorboard
+from rescene4d_ros.data.sequences.mixing import MixedSampler
+from rescene4d_ros.errors import ConfigError
+from rescene4d_ros.inference.weights import weights_hash
+from rescene4d_ros.training import prepare_folder, Progress, Recipe, RunFolder, Trainer
+from rescene4d_ros.training.distributed import world
+from rescene4d_ros.training.init_weights import Taken
+import torch
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare what `run` reads."""
+    parser.add_argument('config', type=Path, help='recipe (YAML), see config/training/')
+    parser.add_argument(
+        '--data',
+        type=_weighted_folder,
+        action='append',
+        required=True,
+        metavar='DIR[:WEIGHT]',
+        help='folder of sequences to learn; may be given again: draws are then '
+        'shared by weight (default 1), and an epoch shows the first once',
+    )
+    parser.add_argument('--val', type=Path, help='folder of held-out sequences')
+    parser.add_argument('--out', type=Path, required=True, help='run folder')
+    parser.add_argument(
+        '--set',
+        dest='settings',
+        action='append',
+        default=[],
+        metavar='SECTION.KEY=VALUE',
+        help="a setting in place of the recipe's, such as losses.contrastive_weight=0",
+    )
+    parser.add_argument(
+        '--init',
+        type=Path,
+        metavar='FILE',
+        help='weights to start from; of rescene4d train or convert',
+    )
+    parser.add_argument(
+        '--init-allow',
+        action='append',
+        default=[],
+        metavar='PATTERN',
+        help='tensors that need not be in FILE as the recipe wants them, and '
+        'start from nothing; * = anything',
+    )
+    parser.add_argument(
+        '--prepared',
+        type=Path,
+        help='folder of prepared sequences, to share between runs '
+        '(default: prepared/ in the run folder)',
+    )
+    parser.add_argument(
+        '--resume',
+        action='store_true',
+        help="go on from the run's checkpoint; --init has no say then",
+    )
+    parser.add_argument('--steps', type=int, help="in place of the recipe's number of steps")
+    parser.add_argument(
+        '--max-minutes',
+        type=float,
+        default=float('inf'),
+        help='stop then, with a checkpoint to resume from',
+    )
+    parser.add_argument(
+        '--threads',
+        type=int,
+        default=max(1, (os.cpu_count() or 1) - 1),
+        help='torch threads; preparing uses as many processes',
+    )
+    parser.add_argument(
+        '--workers',
+        type=int,
+        default=1,
+        help='processes that make batches; 0 = none beside this one',
+    )
+
+
+def run(options: argparse.Namespace) -> int:
+    """Prepare the data, train, and write the run folder."""
+    deadline = time.monotonic() + 60 * options.max_minutes
+    changes = dict(map(setting, options.settings))
+    if options.steps is not None:
+        changes['train.steps'] = options.steps
+    recipe = Recipe.read(options.config, changes)
+    torch.set_num_threads(options.threads)
+    device = _join_world()
+    folder = RunFolder(options.out)
+    is_first = world()[0] == 0
+    if is_first:
+        folder.begin(recipe.to_yaml(), _environment(options), options.resume)
+    trainer = _make_trainer(options, recipe, folder, device, is_first)
+    if options.resume:
+        trainer.resume()
+    elif options.init:
+        taken = trainer.start_from(options.init, options.init_allow)
+        if is_first:
+            print('\n'.join(_told(taken, options.init)))
+    with Interruption() as interruption:
+
+        def should_stop() -> bool:
+            return bool(interruption.code) or time.monotonic() >= deadline
+
+        _fit(trainer, should_stop, is_first)
+    if torch.distributed.is_initialized():
+        torch.distributed.destroy_process_group()
+    return interruption.code
+
+
+def _fit(trainer: Trainer, should_stop: Callable[[], bool], is_first: bool) -> None:
+    """Train, and tell how far it is where this is the first process."""
+    if not is_first:
+        trainer.fit(should_stop=should_stop)
+        return
+    recipe, folder = trainer.recipe, trainer.folder
+    n_weights = sum(p.numel() for p in trainer.learner.model.parameters())
+    print(
+        f'{len(trainer.samples.files)} sequences to learn, '
+        f'{len(trainer.validation_files)} held out, {n_weights / 1e6:.2f} M weights, '
+        f'{trainer.device}, step {trainer.step} of {recipe.train.steps}',
+        flush=True,
+    )
+    with open_tensorboard(folder.path / 'tensorboard', trainer.step, _warn) as log:
+        trainer.fit(_both(_print_progress, log), should_stop)
+    print(f'stopped at step {trainer.step} of {recipe.train.steps}; weights: {folder.weights}')
+
+
+def _weighted_folder(text: str) -> tuple[Path, float]:
+    """Return the folder and the weight of `DIR[:WEIGHT]`."""
+    folder, colon, weight = text.rpartition(':')
+    if not colon or Path(text).is_dir():
+        return Path(text), 1.0
+    try:
+        return Path(folder), float(weight)
+    except ValueError:
+        return Path(text), 1.0
+
+
+def _make_trainer(
+    options: argparse.Namespace,
+    recipe: Recipe,
+    folder: RunFolder,
+    device: torch.device,
+    is_first: bool,
+) -> Trainer:
+    """Prepare all data and return who learns it."""
+    prepared = options.prepared or options.out / 'prepared'
+    parts = [
+        _prepare(path, prepared, recipe, options.threads, is_first) for path, _ in options.data
+    ]
+    held_out = (
+        _prepare(options.val, prepared, recipe, options.threads, is_first) if options.val else []
+    )
+    mixing = None
+    if len(parts) > 1:
+        mixing = MixedSampler(
+            [len(files) for files in parts],
+            [weight for _, weight in options.data],
+            recipe.train.seed,
+        )
+    return Trainer(
+        recipe,
+        [file for files in parts for file in files],
+        held_out,
+        folder,
+        device,
+        time.monotonic,
+        options.workers,
+        mixing,
+    )
+
+
+def _join_world() -> torch.device:
+    """Join the processes that torchrun started, if it did, and return this one's device."""
+    local_rank = int(os.environ.get('LOCAL_RANK', 0))
+    is_cuda = torch.cuda.is_available()
+    if int(os.environ.get('WORLD_SIZE', 1)) > 1:
+        torch.distributed.init_process_group('nccl' if is_cuda else 'gloo')
+    if is_cuda:
+        torch.cuda.set_device(local_rank)
+    return torch.device('cuda', local_rank) if is_cuda else torch.device('cpu')
+
+
+def _prepare(
+    source: Path, prepared: Path, recipe: Recipe, workers: int, is_first: bool
+) -> list[Path]:
+    """Return the prepared sequences of a folder; only the first process makes them."""
+    sources = sorted(source.glob('*.npz'))
+    if not sources:
+        raise ConfigError(
+            f'{source}: expected sequence files (*.npz), found none; make some '
+            'with `rescene4d rooms` or `rescene4d prepare`'
+        )
+    if torch.distributed.is_initialized() and not is_first:
+        torch.distributed.barrier()
+    files = prepare_folder(
+        sources,
+        prepared,
+        recipe.superpoints,
+        normals=recipe.train.normals,
+        workers=workers,
+        progress=_print_preparing if is_first else lambda *_: None,
+    )
+    if torch.distributed.is_initialized() and is_first:
+        torch.distributed.barrier()
+    return files
+
+
+def _print_preparing(done: int, of: int) -> None:
+    """Print how many sequences are prepared, now and then."""
+    if done in (0, of) or done % 20 == 0:
+        print(f'prepared {done} of {of} sequences', flush=True)
+
+
+def _told(taken: Taken, path: Path) -> list[str]:
+    """Return lines on what was taken of the weights to start from."""
+    lines = [f'{path}: {len(taken.taken)} tensors taken']
+    for title, names in (('left out', taken.left_out), ('from nothing', taken.as_initialized)):
+        if names:
+            lines.append(
+                f'{title}: {len(names)} ({", ".join(names[:8])}'
+                f'{", ..." if len(names) > 8 else ""})'
+            )
+    return lines
+
+
+def _both(*reports: Callable[[Progress], None]) -> Callable[[Progress], None]:
+    """Return a report to all of them."""
+
+    def tell(progress: Progress) -> None:
+        for report in reports:
+            report(progress)
+
+    return tell
+
+
+def _print_progress(progress: Progress) -> None:
+    """Print one line of metrics with the time left."""
+    metrics = ' '.join(f'{name} {value:.3g}' for name, value in progress.metrics.items())
+    left = time.strftime('%H:%M:%S', time.gmtime(min(progress.remaining_s, 359_999)))
+    print(
+        f'step {progress.step}/{progress.steps}  {progress.seconds_per_step:.2f} s/step  '
+        f'left {left}  {metrics}',
+        flush=True,
+    )
+
+
+def _warn(text: str) -> None:
+    """Print a line that is no error."""
+    print(text, file=sys.stderr)
+
+
+def _environment(options: argparse.Namespace) -> dict:
+    """Return where and from what the run is made."""
+    return {
+        'version': __version__,
+        'commit': git_commit() or 'not a git checkout',
+        'command': sys.argv,
+        'init': weights_hash(options.init) if options.init else '',
+        'python': platform.python_version(),
+        'torch': torch.__version__,
+        'machine': platform.platform(),
+        'cpus': os.cpu_count(),
+        'cuda': torch.cuda.get_device_name() if torch.cuda.is_available() else '',
+        'threads': options.threads,
+        'time': time.strftime('%Y-%m-%dT%H:%M:%S%z'),
+    }

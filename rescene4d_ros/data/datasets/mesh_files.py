@@ -1,0 +1,159 @@
+"""
+Read the meshes and JSON files of annotated data sets, with errors that name the scan.
+
+Meshes are read by trimesh without any processing, so vertices keep the order in which it gives
+them: that of the file for PLY; for OBJ, a vertex once per texture coordinate it is used with.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rescene4d_ros.errors import FileFormatError
+import trimesh
+
+JSON_KINDS = {dict: 'an object', list: 'a list'}
+
+
+@dataclass(frozen=True)
+class Mesh:
+    """
+    Hold a mesh as a file has it.
+
+    Attributes
+    ----------
+    xyz : ndarray (N, 3), float32, m
+    faces : ndarray (F, 3), int64
+    normals : ndarray (N, 3), float32
+        Unit; zero at vertices without a triangle.
+    rgb : ndarray (N, 3), uint8, or None
+        From the texture where there is one, else from the vertices.
+    properties : mapping of str to ndarray (N,)
+        Further properties of the vertices of a PLY file, by name.
+
+    """
+
+    xyz: np.ndarray
+    faces: np.ndarray
+    normals: np.ndarray
+    rgb: np.ndarray | None
+    properties: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+    def property(self, name: str, path: Path, scan: str) -> np.ndarray:
+        """Return one further property (N,), or say which ones there are."""
+        if name not in self.properties:
+            raise FileFormatError(
+                f'scan {scan}: expected the vertex property {name!r} in '
+                f'{path.name}, got {", ".join(self.properties) or "none"}; '
+                'download the file again'
+            )
+        return self.properties[name]
+
+
+def read_mesh(path: Path, scan: str) -> Mesh:
+    """
+    Read an OBJ file with its texture, or a PLY file.
+
+    Parameters
+    ----------
+    path : Path
+    scan : str
+        Name of the scan, for errors.
+
+    Raises
+    ------
+    FileFormatError
+        Missing, truncated, empty, or with vertices that are not finite.
+
+    """
+    _expect(path, scan)
+    for material in _materials(path):
+        _expect(path.with_name(material), scan)  # trimesh would invent a gray one
+    try:
+        mesh = trimesh.load_mesh(path, process=False)
+        raw = mesh.metadata.get('_ply_raw', {}).get('vertex', {})
+        count = raw.get('length', len(mesh.vertices))
+        properties = {name: np.ravel(raw['data'][name]) for name in raw.get('properties', ())}
+    except Exception as error:  # trimesh raises whatever the damaged bytes lead to
+        raise FileFormatError(
+            f'scan {scan}: {path.name}, or its texture, is damaged or '
+            f'truncated ({error}); download both again'
+        ) from error
+    if not len(mesh.vertices) or len(mesh.vertices) != count:
+        raise FileFormatError(
+            f'scan {scan}: expected a mesh with {count or "some"} vertices in '
+            f'{path.name}, got {len(mesh.vertices)}; it may be truncated: '
+            'download it again'
+        )
+    if not np.isfinite(mesh.vertices).all():
+        raise FileFormatError(
+            f'scan {scan}: {path.name} has vertices that are not finite; download it again'
+        )
+    return Mesh(
+        np.asarray(mesh.vertices, np.float32),
+        np.asarray(mesh.faces, np.int64),
+        np.array(mesh.vertex_normals, np.float32),
+        _colors(mesh, path, scan),
+        properties,
+    )
+
+
+def _materials(path: Path) -> list[str]:
+    """Return the material files that the head of an OBJ file names."""
+    if path.suffix.lower() != '.obj':
+        return []
+    with open(path, errors='replace') as file:
+        head = file.read(4096).splitlines()
+    return [line.split(maxsplit=1)[1].strip() for line in head if line.startswith('mtllib ')]
+
+
+def _colors(mesh: trimesh.Trimesh, path: Path, scan: str) -> np.ndarray | None:
+    """Return (N, 3) uint8: the texture at each vertex, or the vertex colors."""
+    if mesh.visual.kind == 'texture':
+        if getattr(mesh.visual.material, 'image', None) is None:
+            raise FileFormatError(
+                f'scan {scan}: the texture that {path.name} names is missing '
+                'or damaged; download it and the .mtl file again'
+            )
+        return np.array(mesh.visual.to_color().vertex_colors[:, :3], np.uint8)
+    if mesh.visual.kind == 'vertex':
+        return np.array(mesh.visual.vertex_colors[:, :3], np.uint8)
+    return None
+
+
+def read_json(path: Path, scan: str, kind: type) -> Any:
+    """
+    Read a JSON file whose outermost value is of the given kind (dict or list).
+
+    Raises
+    ------
+    FileFormatError
+        Missing, truncated, or of another kind.
+
+    """
+    _expect(path, scan)
+    try:
+        value = json.loads(path.read_bytes())
+    except ValueError as error:
+        raise FileFormatError(
+            f'scan {scan}: {path.name} is damaged or truncated ({error}); download it again'
+        ) from error
+    if not isinstance(value, kind):
+        raise FileFormatError(
+            f'scan {scan}: expected {JSON_KINDS[kind]} in {path.name}, got '
+            f'{type(value).__name__}; download it again'
+        )
+    return value
+
+
+def _expect(path: Path, scan: str) -> None:
+    if not path.is_file():
+        raise FileFormatError(
+            f'scan {scan}: expected {path.name} in {path.parent}, found none; '
+            'download the scan again'
+        )

@@ -1,0 +1,163 @@
+"""Read the folder of one 3RScan scan: textured mesh, labels, segments, annotated groups."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from rescene4d_ros.data.datasets.annotations import (
+    AnnotatedScan,
+    class_of_nyu40,
+    dense,
+    paint_groups,
+    segment_ids,
+)
+from rescene4d_ros.data.datasets.mesh_files import Mesh, read_json, read_mesh
+from rescene4d_ros.data.datasets.rio.metadata import RioScan
+from rescene4d_ros.errors import FileFormatError
+from rescene4d_ros.geometry.se3 import transform
+from rescene4d_ros.structures import UNLABELED
+from rescene4d_ros.superpoints.mesh import mesh_superpoints
+from scipy.spatial import cKDTree
+
+MESH = 'mesh.refined.v2.obj'
+LABELS = 'labels.instances.annotated.v2.ply'
+SEGMENTS = 'mesh.refined.0.010000.segs.v2.json'
+GROUPS = 'semseg.v2.json'
+SAME_PLACE_M = 0.05  # annotated vertices lie on those of the mesh
+MOST_LOST = 0.02
+
+
+@dataclass(frozen=True)
+class RioFolder:
+    """
+    Hold one scan in its own frame.
+
+    Attributes
+    ----------
+    scan : AnnotatedScan
+    centers : mapping of int to ndarray (3,), m
+        Middle of each annotated object's box.
+
+    """
+
+    scan: AnnotatedScan
+    centers: Mapping[int, np.ndarray]
+
+
+def read_folder(
+    root: Path, info: RioScan, *, labels: bool = True, official: bool = False
+) -> RioFolder:
+    """
+    Read one scan.
+
+    Vertices are those of the textured mesh; labels, which belong to the vertices of another
+    file, come from the nearest of those.
+
+    Parameters
+    ----------
+    root : Path
+        Folder with one folder per scan.
+    info : RioScan
+    labels : bool
+        False for test scans: they have no labels, and their superpoints are cut here.
+    official : bool
+        Cut superpoints as published, with texture seams as borders.
+
+    Raises
+    ------
+    FileFormatError
+        A file is missing, truncated, or does not fit the others; names the scan.
+
+    """
+    folder = Path(root) / info.scan_id
+    name = f'{info.name} ({info.scan_id})'
+    mesh = read_mesh(folder / MESH, name)
+    if not labels:
+        none = np.zeros(len(mesh.xyz), dtype=np.int32)
+        pieces = mesh_superpoints(mesh.xyz, mesh.faces, weld=not official)
+        return RioFolder(
+            AnnotatedScan(
+                info.name,
+                mesh.xyz,
+                mesh.rgb,
+                mesh.normals,
+                pieces,
+                none + UNLABELED,
+                none,
+                has_labels=False,
+            ),
+            {},
+        )
+    annotated = read_mesh(folder / LABELS, name)
+    nyu40 = annotated.property('NYU40', folder / LABELS, name)
+    segments = segment_ids(read_json(folder / SEGMENTS, name, dict), len(nyu40), SEGMENTS, name)
+    groups = read_json(folder / GROUPS, name, dict)
+    instance = paint_groups(groups, segments, GROUPS, name)
+    nearest = _nearest(mesh, annotated, name)
+    scan = AnnotatedScan(
+        info.name,
+        mesh.xyz,
+        mesh.rgb,
+        mesh.normals,
+        dense(segments[nearest]),
+        class_of_nyu40(nyu40)[nearest],
+        instance[nearest],
+    )
+    return RioFolder(scan, _centers(groups))
+
+
+def _nearest(mesh: Mesh, annotated: Mesh, name: str) -> np.ndarray:
+    """Return the annotated vertex next to each mesh vertex; refuse files of different meshes."""
+    apart = cKDTree(mesh.xyz).query(annotated.xyz, distance_upper_bound=SAME_PLACE_M)[0]
+    lost = float(np.isinf(apart).mean())
+    if lost > MOST_LOST:
+        raise FileFormatError(
+            f'scan {name}: expected {MESH} and {LABELS} to show the same mesh, '
+            f'but {lost:.0%} of the labels are more than {SAME_PLACE_M} m from '
+            'it; one may be truncated: download both again'
+        )
+    return cKDTree(annotated.xyz).query(mesh.xyz)[1]
+
+
+def _centers(groups: Mapping[str, Any]) -> dict[int, np.ndarray]:
+    """Return the middle of each object's box; objects without one are left out."""
+    centers = {}
+    for group in groups['segGroups']:
+        center = np.asarray((group.get('obb') or {}).get('centroid', ()), dtype=np.float64)
+        if center.shape == (3,):
+            centers[int(group['id'])] = center
+    return centers
+
+
+def aligned(scan: AnnotatedScan, info: RioScan, *, official: bool = False) -> AnnotatedScan:
+    """
+    Return the scan in the frame of its scene's reference.
+
+    Parameters
+    ----------
+    scan : AnnotatedScan
+        In its own frame.
+    info : RioScan
+    official : bool
+        As published: normals stay as they were.
+
+    Raises
+    ------
+    FileFormatError
+        The metadata have no alignment for the scan.
+
+    """
+    if info.reference_T_scan is None:
+        raise FileFormatError(
+            f'scan {info.name} ({info.scan_id}): expected a "transform" in the '
+            'metadata, found none; the scan cannot be aligned, leave it out'
+        )
+    xyz = transform(info.reference_T_scan, scan.xyz).astype(np.float32)
+    normals = scan.normals
+    if not official:
+        normals = (normals @ info.reference_T_scan[:3, :3].T).astype(np.float32)
+    return replace(scan, xyz=xyz, normals=normals)

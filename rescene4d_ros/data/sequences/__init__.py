@@ -1,0 +1,1 @@
+"""Sequence files of made or annotated visits, and their variation for training."""

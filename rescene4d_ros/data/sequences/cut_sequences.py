@@ -1,0 +1,43 @@
+"""Sequence files of clouds that never had a mesh: their superpoints, cut as any reader can."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+
+from rescene4d_ros.data.sequences.sequence_file import as_stored, write_sequence
+from rescene4d_ros.structures import ScanSequence, SequenceTruth
+from rescene4d_ros.superpoints import SuperpointConfig, superpoints
+
+
+def write_cut_sequence(
+    path: Path,
+    sequence: ScanSequence,
+    truth: SequenceTruth,
+    config: SuperpointConfig | None = None,
+) -> None:
+    """
+    Write a sequence, its truth and its superpoints.
+
+    They are cut from the points as the file holds them, not from finer ones: whoever reads the
+    file and cuts its scans with the settings in its notes (`superpoints`) gets the same.
+
+    Parameters
+    ----------
+    path : Path
+    sequence : ScanSequence
+    truth : SequenceTruth
+    config : SuperpointConfig, optional
+
+    Raises
+    ------
+    FileFormatError
+        As `write_sequence`.
+
+    """
+    config = config or SuperpointConfig()
+    stored = [as_stored(scan) for scan in sequence.scans]
+    pieces = [
+        superpoints(s.xyz, s.normals, s.rgb, config, sensor_path=s.sensor_path) for s in stored
+    ]
+    write_sequence(path, sequence, truth, superpoint=pieces, notes={'superpoints': asdict(config)})

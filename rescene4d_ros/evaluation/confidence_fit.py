@@ -1,0 +1,87 @@
+"""Fit the confidences of changes to sequences of which the truth is known."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from rescene4d_ros.errors import ConfigError
+from rescene4d_ros.tracking.changes.change_confidence import (
+    BIAS,
+    ChangeEvidence,
+    ConfidenceModel,
+    TERMS,
+)
+from scipy.optimize import minimize
+from scipy.special import expit
+
+RIDGE = 4.0  # pull towards 0 of each weight, of terms of unit deviation; chosen crosswise
+
+
+def fit_model(
+    judged: Sequence[tuple[ChangeEvidence, bool]], ridge: float = RIDGE
+) -> ConfidenceModel:
+    """
+    Fit the model of every kind.
+
+    Parameters
+    ----------
+    judged : sequence of (ChangeEvidence, bool)
+        And whether the change is right.
+    ridge : float
+        Larger = nearer to the same confidence for all changes of a kind.
+
+    Raises
+    ------
+    ConfigError
+        A kind has no right or no wrong changes.
+
+    """
+    weights = {}
+    for kind, terms in TERMS.items():
+        rows = [
+            ([getattr(e, name) for name in terms], right) for e, right in judged if e.kind == kind
+        ]
+        right = np.array([r for _, r in rows], dtype=float)
+        if len(set(right.tolist())) < 2:
+            raise ConfigError(
+                f'{kind.name.lower()}: expected right and wrong changes, got '
+                f'{int(right.sum())} right of {len(right)}; take more sequences'
+            )
+        bias, slopes = fit_logistic(np.array([row for row, _ in rows]), right, ridge)
+        weights[kind] = {BIAS: bias, **dict(zip(terms, slopes.tolist()))}
+    return ConfidenceModel(weights)
+
+
+def fit_logistic(terms: np.ndarray, right: np.ndarray, ridge: float) -> tuple[float, np.ndarray]:
+    """
+    Fit log odds that are linear in some terms.
+
+    Parameters
+    ----------
+    terms : ndarray (C, F), float64
+    right : ndarray (C,), float64
+        1 or 0.
+    ridge : float
+        Weight of the squared slopes against the log likelihood, terms scaled to deviation 1.
+
+    Returns
+    -------
+    bias : float
+    slopes : ndarray (F,), float64
+        0 for a term that is the same everywhere.
+
+    """
+    told = np.ptp(terms, axis=0) > 0
+    mean, deviation = terms.mean(0), np.where(told, terms.std(0), 1.0)
+    scaled = np.c_[np.ones(len(terms)), np.where(told, (terms - mean) / deviation, 0.0)]
+
+    def loss(weights: np.ndarray) -> tuple[float, np.ndarray]:
+        odds = scaled @ weights
+        slopes = np.r_[0.0, weights[1:]]
+        value = np.logaddexp(0, odds).sum() - right @ odds + ridge / 2 * (slopes**2).sum()
+        return value, scaled.T @ (expit(odds) - right) + ridge * slopes
+
+    found = minimize(loss, np.zeros(scaled.shape[1]), jac=True, method='BFGS').x
+    slopes = np.where(told, found[1:] / deviation, 0.0)
+    return float(found[0] - slopes @ mean), slopes

@@ -1,0 +1,56 @@
+"""What `metrics.json` says of each method."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from rescene4d_ros.evaluation.results_folder import SequenceRecord
+from rescene4d_ros.evaluation.runs import Compared
+from rescene4d_ros.metrics.config import ScoreRules
+from rescene4d_ros.metrics.intervals import DRAWS, intervals
+from rescene4d_ros.metrics.summary import identity_by_split, judge_all, summarize
+
+
+def metrics_of(
+    compared: Compared, rules: ScoreRules, seed: int = 0, n_draws: int = DRAWS
+) -> dict[str, dict]:
+    """
+    Compute all scores of all methods.
+
+    Parameters
+    ----------
+    compared : Compared
+    rules : ScoreRules
+    seed : int
+        Of the intervals; every method is drawn with the same rooms.
+    n_draws : int
+        Of rooms.
+
+    Returns
+    -------
+    dict
+        'methods', 'intervals', 'identity_by_split' as `rescene4d score` writes them;
+        'seconds_by_visits': per method, mean seconds of the sequences of so many visits.
+
+    """
+    judged = {m: judge_all(s, rules) for m, s in compared.sequences.items()}
+    return {
+        'methods': {m: summarize(s, rules, judged[m]) for m, s in compared.sequences.items()},
+        'intervals': {
+            m: intervals(s, judged[m], np.random.default_rng(seed), n_draws)
+            for m, s in compared.sequences.items()
+        },
+        'identity_by_split': {m: identity_by_split(s) for m, s in compared.sequences.items()},
+        'seconds_by_visits': {
+            m: seconds_by_visits(compared.records, m) for m in compared.sequences
+        },
+    }
+
+
+def seconds_by_visits(records: Sequence[SequenceRecord], method: str) -> dict[str, float]:
+    """Return the mean seconds of one method per number of visits, ascending."""
+    return {
+        str(n): round(float(np.mean([r.seconds[method] for r in records if r.n_visits == n])), 4)
+        for n in sorted({r.n_visits for r in records})
+    }

@@ -1,0 +1,183 @@
+"""The compared methods: from the observations of one sequence to ids and changes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+from rescene4d_ros.evaluation.baselines import (
+    changes_by_presence,
+    link_by_average,
+    link_by_class,
+    link_by_place,
+    link_by_query,
+    link_by_truth,
+    link_pairwise,
+)
+from rescene4d_ros.evaluation.linking import linked_sequence, VisitMasks
+from rescene4d_ros.evaluation.observations import Observations
+from rescene4d_ros.evaluation.true_masks import TrueMasks
+from rescene4d_ros.memory.store import SceneMemory
+from rescene4d_ros.metrics.config import ScoreRules
+from rescene4d_ros.metrics.identity.visit_matching import match_visit
+from rescene4d_ros.metrics.sequences import predicted_sequence, PredictedSequence
+from rescene4d_ros.scene import SceneTracker, Segmenter
+from rescene4d_ros.structures import Segmentation
+
+Method = Callable[[Observations], PredictedSequence]
+Linked = tuple[list[VisitMasks], list[np.ndarray]]  # masks and their ids, per visit
+SAME_OVERLAP = 0.5  # of two windows' masks of one object in the visit they share
+
+
+def joint(observations: Observations) -> Linked:
+    """Segment windows of visits together; ids go on where two windows share a visit."""
+    masks, ids, n_ids = [], [], 0
+    shared = np.empty(0, dtype=np.int64)
+    for first, end in windows(len(observations.scans), observations.config.window):
+        found = observations.window(first, end)
+        names = np.arange(n_ids, n_ids + len(found)) + 1
+        n_ids += len(found)
+        if first > 0:
+            for known, instance in match_visit(shared, found.labels[0] + 1, SAME_OVERLAP).items():
+                names[instance - 1] = known
+        for t in range(first + (first > 0), end):  # a shared visit is that of the first
+            masks.append(observations.masks_of(found, t, t - first))
+            ids.append(names[shown(found, t - first)])
+        shared = np.append(names, 0)[found.labels[-1]]
+    return masks, ids
+
+
+def windows(n_visits: int, most: int) -> Iterator[tuple[int, int]]:
+    """
+    Yield first visit and end of windows that share one visit each.
+
+    Parameters
+    ----------
+    n_visits : int
+        At least 1.
+    most : int
+        Visits of a window, at least 2; 0 = all.
+
+    """
+    first, end = 0, min(most or n_visits, n_visits)
+    yield first, end
+    while end < n_visits:
+        first, end = end - 1, min(end - 1 + most, n_visits)
+        yield first, end
+
+
+def stacked(observations: Observations) -> Linked:
+    """Segment all visits as one cloud: what is one instance there is one object."""
+    found = observations.stacked()
+    places = range(len(found.labels))
+    return (
+        [observations.masks_of(found, t, t) for t in places],
+        [shown(found, t) + 1 for t in places],
+    )
+
+
+def query_index(observations: Observations) -> Linked:
+    """Take the number of the query for the id, each visit segmented alone."""
+    singles = observations.singles()
+    queries = [single.queries[shown(single, 0)] for single in singles]
+    fresh = max((int(q.max(initial=-1)) for q in queries), default=-1) + 1
+    for numbers in queries:
+        _, first = np.unique(numbers, return_index=True)
+        again = np.setdiff1d(np.arange(len(numbers)), first)  # a second part of one query
+        numbers[again] = fresh + np.arange(len(again))
+        fresh += len(again)
+    return observations.single_masks(), link_by_query(queries)
+
+
+def shown(segmentation: Segmentation, visit: int) -> np.ndarray:
+    """Return the instances with points in a visit, in the order of `visit_masks`."""
+    label = segmentation.labels[visit]
+    return np.unique(label[label >= 0])
+
+
+def remember(
+    observations: Observations,
+    segmenter: Segmenter,
+    make_tracker: Callable[[SceneMemory, Segmenter], SceneTracker] = SceneTracker,
+) -> PredictedSequence:
+    """
+    Show the visits to a new memory, one after the other, as the node does.
+
+    Classes are those remembered at the end; the score is the mean over the points.
+    """
+    scans = observations.scans
+    with (
+        TemporaryDirectory(dir=observations.workspace) as folder,
+        SceneMemory.open(
+            Path(folder) / 'memory', 'comparison', scans[0].frame_id, segmenter.class_names
+        ) as memory,
+    ):
+        tracker = make_tracker(memory, segmenter)
+        updates = [tracker.add_visit(scan) for scan in scans]
+        objects, changes = memory.snapshot().objects, memory.changes()
+    labels = [u.object_ids for u in updates]
+    flat, ids = np.concatenate(labels), np.array([o.object_id for o in objects], dtype=np.int64)
+    top = int(max(flat.max(initial=0), ids.max(initial=0)))
+    count = np.bincount(flat, minlength=top + 1)
+    total = np.bincount(flat, np.concatenate([u.scores for u in updates]), minlength=top + 1)
+    return predicted_sequence(
+        labels,
+        ids,
+        [o.class_id for o in objects],
+        (total / np.maximum(count, 1))[ids],
+        changes,
+        [u.visit.visit_id for u in updates],
+    )
+
+
+def _linked(found: Callable[[Observations], Linked]) -> Method:
+    """Make a prediction of linked masks, with changes told from who is there and where."""
+
+    def predict(observations: Observations) -> PredictedSequence:
+        masks, ids = found(observations)
+        return linked_sequence(
+            masks, ids, [len(scan) for scan in observations.scans], changes_by_presence(masks, ids)
+        )
+
+    return predict
+
+
+def _over_singles(link: Callable[[Sequence[VisitMasks]], list[np.ndarray]]) -> Method:
+    """Make a method of a function that links masks of visits seen alone."""
+
+    def found(observations: Observations) -> Linked:
+        masks = observations.single_masks()
+        return masks, link(masks)
+
+    return _linked(found)
+
+
+def _oracle_link(observations: Observations) -> Linked:
+    masks = observations.single_masks()
+    return masks, link_by_truth(masks, observations.case.scored, ScoreRules())
+
+
+def _memory_oracle_masks(observations: Observations) -> PredictedSequence:
+    case = observations.case
+    return remember(observations, TrueMasks(case.sequence, case.truth))
+
+
+METHODS: dict[str, Method] = {
+    'joint': _linked(joint),
+    'per_visit_semantic': _over_singles(link_by_class),
+    'per_visit_geometric': _over_singles(link_by_place),
+    'stacked': _linked(stacked),
+    'pairwise': _over_singles(link_pairwise),
+    'ema': _over_singles(link_by_average),
+    'query_index': _linked(query_index),
+    'oracle_link': _linked(_oracle_link),
+    'memory': lambda seen: remember(seen, seen),
+    'memory_oracle_masks': _memory_oracle_masks,
+}
+
+
+def run_method(name: str, observations: Observations) -> tuple[PredictedSequence, float]:
+    """Predict one sequence; return also the seconds from points to ids, as if it ran alone."""
+    return observations.charge(METHODS[name])

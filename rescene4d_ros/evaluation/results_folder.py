@@ -1,0 +1,142 @@
+"""
+The folder of one comparison: what is in it need not be computed again.
+
+* `run.json`: what the predictions were made with; another needs another folder
+* `predictions/METHOD/SEQUENCE.npz`: prediction files as of docs/evaluation.md
+* `sequences/SEQUENCE.json`: checksum of the data, number of visits, seconds per method;
+  written last: what it names is done
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from rescene4d_ros.errors import ConfigError, StorageError
+from rescene4d_ros.metrics.files.score_files import read_prediction_file, write_prediction_file
+from rescene4d_ros.metrics.sequences import PredictedSequence, TrueSequence
+
+
+@dataclass(frozen=True)
+class SequenceRecord:
+    """
+    Hold what is known of one finished or half-finished sequence.
+
+    Attributes
+    ----------
+    sha256 : str
+        Of the sequence file.
+    n_visits : int
+    seconds : dict of str to float
+        Per method that is done.
+
+    """
+
+    sha256: str
+    n_visits: int
+    seconds: dict[str, float]
+
+
+class ResultsFolder:
+    """Keep the predictions of a comparison, so that a killed run goes on where it was."""
+
+    def __init__(self, path: Path):
+        self.path = path
+
+    def claim(self, made_with: Mapping[str, Any]) -> None:
+        """
+        Write down what the predictions are made with, or compare with what was written before.
+
+        Raises
+        ------
+        ConfigError
+            The folder holds predictions made with something else.
+        StorageError
+            The folder cannot be written, or is damaged.
+
+        """
+        path = self.path / 'run.json'
+        wanted = json.loads(json.dumps(dict(made_with)))
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            if not path.exists():
+                _write_json(path, wanted)
+            before = json.loads(path.read_text())
+        except (OSError, ValueError) as error:
+            raise StorageError(
+                f'{path}: expected a folder that can be written and a whole file, '
+                f'got {error}; use another --out'
+            ) from error
+        if not isinstance(before, dict) or before != wanted:
+            known = before if isinstance(before, dict) else {}
+            other = sorted(
+                k for k in known.keys() | wanted.keys() if known.get(k) != wanted.get(k)
+            )
+            told = '; '.join(f'{k} {known.get(k)}, now {wanted.get(k)}' for k in other)
+            raise ConfigError(
+                f'{self.path}: expected predictions of this run, got those of '
+                f'another: {told}; use another --out, or remove the folder'
+            )
+
+    def record(self, name: str, sha256: str) -> SequenceRecord | None:
+        """Return what is done of a sequence; None if nothing, or of other data."""
+        try:
+            record = SequenceRecord(**json.loads(self._record_path(name).read_text()))
+        except FileNotFoundError:
+            return None
+        except (OSError, ValueError, TypeError) as error:
+            raise StorageError(
+                f'{self._record_path(name)}: expected a whole record, got {error}; '
+                'remove the file, its sequence is then done again'
+            ) from error
+        done = {m: s for m, s in record.seconds.items() if self._prediction_path(name, m).exists()}
+        return SequenceRecord(sha256, record.n_visits, done) if record.sha256 == sha256 else None
+
+    def store(
+        self, name: str, method: str, prediction: PredictedSequence, record: SequenceRecord
+    ) -> None:
+        """
+        Keep one prediction, and then the record that names it.
+
+        Raises
+        ------
+        StorageError
+            The disk refused.
+
+        """
+        path = self._prediction_path(name, method)
+        part = path.with_name(f'{path.name}.{os.getpid()}.part')
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._record_path(name).parent.mkdir(exist_ok=True)
+            write_prediction_file(part, prediction)
+            os.replace(part, path)
+            _write_json(self._record_path(name), asdict(record))
+        except OSError as error:
+            raise StorageError(
+                f'{path}: cannot store a prediction ({error.strerror}); free the '
+                'disk and run again, what is done is kept'
+            ) from error
+        finally:
+            part.unlink(missing_ok=True)
+
+    def prediction(self, name: str, method: str, truth: TrueSequence) -> PredictedSequence:
+        """Return a prediction that is done."""
+        return read_prediction_file(self._prediction_path(name, method), truth)
+
+    def _prediction_path(self, name: str, method: str) -> Path:
+        return self.path / 'predictions' / method / f'{name}.npz'
+
+    def _record_path(self, name: str) -> Path:
+        return self.path / 'sequences' / f'{name}.json'
+
+
+def _write_json(path: Path, document: dict) -> None:
+    """Write a document that is there whole or not at all."""
+    part = path.with_name(f'{path.name}.{os.getpid()}.part')
+    part.write_text(json.dumps(document, indent=1) + '\n')
+    os.replace(part, path)

@@ -1,0 +1,1 @@
+"""The database of a memory: schema, rows, transactions, locks; knows no reasoning."""

@@ -1,0 +1,97 @@
+"""The database engine, set so that a commit survives a power cut, and its errors with remedies."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from rescene4d_ros.errors import ConfigError, MemoryFormatError, StorageError
+from sqlalchemy import create_engine, Engine, event, URL
+from sqlalchemy.exc import DatabaseError, OperationalError
+
+BUSY_TIMEOUT_S = 30.0
+# PostgreSQL: a read-only transaction or server, and no right to do what was asked.
+REFUSALS = ('25006', '42501')
+
+
+def make_engine(url: URL) -> Engine:
+    """
+    Make the engine of a memory's database; connects to nothing yet.
+
+    Raises
+    ------
+    ConfigError
+        The driver of this database is not installed.
+
+    """
+    if url.get_backend_name() == 'sqlite':
+        return _sqlite(url)
+    try:
+        # A reader must see one state in all of its questions, and outlive a restart of the server.
+        engine = create_engine(url, isolation_level='REPEATABLE READ', pool_pre_ping=True)
+    except ModuleNotFoundError as error:
+        raise ConfigError(
+            f'expected the driver of {url}, found no {error.name}; pip install "psycopg[binary]"'
+        ) from error
+
+    @event.listens_for(engine, 'connect')
+    def _set_up(connection, _):
+        connection.execute(
+            "SELECT set_config('synchronous_commit', 'on', false) "
+            "WHERE current_setting('synchronous_commit') = 'off'"
+        )
+        connection.commit()
+
+    return engine
+
+
+def _sqlite(url: URL) -> Engine:
+    """Return an engine whose transactions begin where SQLAlchemy says so, questions included."""
+    engine = create_engine(url, connect_args={'timeout': BUSY_TIMEOUT_S})
+
+    @event.listens_for(engine, 'connect')
+    def _set_up(connection, _):
+        # Left to itself the driver begins at the first write: a reader would see several states,
+        # and altered tables would count before the transaction does.
+        connection.isolation_level = None
+        for pragma in (
+            'journal_mode=WAL',
+            'synchronous=FULL',
+            'foreign_keys=ON',
+            'secure_delete=ON',
+        ):  # what people had deleted must not stay
+            connection.execute(f'PRAGMA {pragma}')
+
+    @event.listens_for(engine, 'begin')
+    def _begin(connection):
+        if connection.get_execution_options().get('isolation_level') != 'AUTOCOMMIT':
+            connection.exec_driver_sql('BEGIN')
+
+    return engine
+
+
+@contextmanager
+def translated(path: Path) -> Iterator[None]:
+    """Turn what the database says of disk or server into an error with a remedy."""
+    try:
+        yield
+    except DatabaseError as error:
+        said = ' '.join(str(error.orig).split())
+        if isinstance(error, OperationalError) or sqlstate(error) in REFUSALS:
+            raise StorageError(
+                f'{path}: the database refused ({said}); free or remount the disk, check the '
+                'rights, or see that the server runs, then try again; what was stored before is '
+                'kept'
+            ) from error
+        if type(error) is not DatabaseError:  # a broken constraint is a fault of ours
+            raise
+        raise MemoryFormatError(
+            f'{path}: expected a database of this package, got: {said};'
+            ' restore the memory from a backup'
+        ) from error
+
+
+def sqlstate(error: DatabaseError) -> str | None:
+    """Return the code of PostgreSQL for an error; None where there is none."""
+    return getattr(error.orig, 'sqlstate', None)

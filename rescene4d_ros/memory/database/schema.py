@@ -1,0 +1,155 @@
+"""The tables of a scene memory and their version."""
+
+from __future__ import annotations
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    Table,
+    Text,
+)
+
+VERSION = 3  # raise with every change of a table, and write the migration from the one before
+
+tables = MetaData()
+
+# One value per key, as JSON: schema, map_id, frame_id, class_names, weights_hash, revision,
+# next_visit_id, next_object_id.
+meta = Table(
+    'meta', tables, Column('key', Text, primary_key=True), Column('value', Text, nullable=False)
+)
+
+visits = Table(
+    'visits',
+    tables,
+    Column('visit_id', Integer, primary_key=True, autoincrement=False),
+    Column('stamp_ns', BigInteger, nullable=False, unique=True),
+    Column('status', Integer, nullable=False),
+    Column('name', Text, nullable=False),
+    Column('file', Text, nullable=False),
+    Column('n_points', Integer, nullable=False),
+    Column('reason', Text, nullable=False, default=''),
+    Column('weights_hash', Text),
+)
+
+# What is known of each object now: a fold over observations, states and changes.
+objects = Table(
+    'objects',
+    tables,
+    Column('object_id', Integer, primary_key=True, autoincrement=False),
+    Column('state', Integer, nullable=False),
+    Column('is_gone', Integer, nullable=False),
+    Column('score', Float, nullable=False),
+    Column('box', Text, nullable=False),
+    Column('first_seen_ns', BigInteger, nullable=False),
+    Column('last_seen_ns', BigInteger, nullable=False),
+    Column('last_confirmed_absent_ns', BigInteger),
+    Column('n_observations', Integer, nullable=False),
+    Column('moved_m', Float, nullable=False),
+    Column('link_reason', Text, nullable=False),
+    Column('class_probs', LargeBinary, nullable=False),
+    Column('feature', LargeBinary, nullable=False),
+    Column('color', LargeBinary, nullable=False),
+    Column('xyz', LargeBinary, nullable=False),
+    # Ids of look-alikes that it could as well be, as JSON; since version 2.
+    Column('alternatives', Text, nullable=False, server_default='[]'),
+)
+
+observations = Table(
+    'observations',
+    tables,
+    Column('visit_id', Integer, ForeignKey('visits.visit_id'), primary_key=True),
+    Column('object_id', Integer, primary_key=True, autoincrement=False),
+    Column('n_points', Integer, nullable=False),
+    Column('score', Float, nullable=False),
+    Column('box', Text, nullable=False),
+    Column('link_reason', Text, nullable=False),
+    Column('class_probs', LargeBinary, nullable=False),
+    Column('feature', LargeBinary, nullable=False),
+    Column('color', LargeBinary, nullable=False),
+    Column('alternatives', Text, nullable=False, server_default='[]'),
+)
+
+states = Table(
+    'states',
+    tables,
+    Column('visit_id', Integer, ForeignKey('visits.visit_id'), primary_key=True),
+    Column('object_id', Integer, primary_key=True, autoincrement=False),
+    Column('state', Integer, nullable=False),
+)
+
+changes = Table(
+    'changes',
+    tables,
+    Column('change_id', Integer, primary_key=True),
+    Column('revision', Integer, nullable=False),
+    Column('visit_id', Integer, ForeignKey('visits.visit_id'), nullable=False),
+    Column('kind', Integer, nullable=False),
+    Column('object_id', Integer, nullable=False),
+    Column('other_id', Integer, nullable=False),
+    Column('class_name', Text, nullable=False),
+    Column('confidence', Float, nullable=False),
+    Column('before', Text),
+    Column('after', Text),
+    Column('after_t_before', Text),
+    Column('evidence_before_ns', BigInteger),
+    Column('evidence_after_ns', BigInteger, nullable=False),
+    Index('changes_by_revision', 'revision'),
+    # Since version 3: questions read only the rows that they are about.
+    Index('changes_by_visit', 'visit_id'),
+    Index('changes_by_object', 'object_id'),
+)
+
+# The persistent id of every point of a processed visit, in the order of its file.
+labels = Table(
+    'labels',
+    tables,
+    Column('visit_id', Integer, ForeignKey('visits.visit_id'), primary_key=True),
+    Column('object_ids', LargeBinary, nullable=False),
+)
+
+# Append-only: what was done to the memory, for people and for undo.
+journal = Table(
+    'journal',
+    tables,
+    Column('entry_id', Integer, primary_key=True),
+    Column('revision', Integer, nullable=False),
+    Column('visit_id', Integer),
+    Column('action', Text, nullable=False),
+    Column('detail', Text, nullable=False),
+)
+
+# An id that proved to be another's, for ever: object_id is older. Since version 2.
+aliases = Table(
+    'aliases',
+    tables,
+    Column('alias_id', Integer, primary_key=True, autoincrement=False),
+    Column('object_id', Integer, nullable=False),
+    Column('visit_id', Integer, nullable=False),
+    Index('aliases_by_object', 'object_id'),
+)  # since version 3
+
+# What people said of an object. Since version 2.
+notes = Table(
+    'notes',
+    tables,
+    Column('object_id', Integer, primary_key=True, autoincrement=False),
+    Column('name', Text, nullable=False, server_default=''),
+    Column('is_locked', Integer, nullable=False, server_default='0'),
+)
+
+# The rows of some objects before a correction, packed. Since version 2.
+undo = Table(
+    'undo',
+    tables,
+    Column(
+        'entry_id', Integer, ForeignKey('journal.entry_id'), primary_key=True, autoincrement=False
+    ),
+    Column('before', LargeBinary, nullable=False),
+)

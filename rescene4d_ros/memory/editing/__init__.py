@@ -1,0 +1,1 @@
+"""Corrections by people, and what they undo or rebuild in a memory."""

@@ -1,0 +1,181 @@
+"""Going back in time: records as of an earlier visit, and old ids for reprocessed objects."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+from rescene4d_ros.geometry.cloud import Cloud
+from rescene4d_ros.memory.store import SceneMemory
+from rescene4d_ros.structures import Change, ChangeKind, ObjectState, VisitInfo
+from rescene4d_ros.tracking.association.appearance import mean_color
+from rescene4d_ros.tracking.observations import make_observation
+from rescene4d_ros.tracking.record_update import join_merged, remember
+from rescene4d_ros.tracking.records import ObjectRecord, VisitFacts
+from scipy.optimize import linear_sum_assignment
+
+
+def replay(
+    memory: SceneMemory, visits: Sequence[VisitInfo], apart: Collection[int] = ()
+) -> dict[int, ObjectRecord]:
+    """
+    Fold the stored facts of some visits, from the first on, into records.
+
+    Needs no segmenter: what it said is stored. Gives what the memory held after the last of
+    these visits.
+
+    Parameters
+    ----------
+    memory : SceneMemory
+    visits : sequence of VisitInfo
+        Processed ones, in stamp order, none left out.
+    apart : collection of int
+        Ids that became aliases, to be objects of their own: not observed by visits since.
+
+    Returns
+    -------
+    dict of object id to ObjectRecord
+
+    """
+    records: dict[int, ObjectRecord] = {}
+    changes: dict[int, list[Change]] = {}
+    for change in memory.changes():
+        if change.kind != ChangeKind.MERGED or change.object_id not in apart:
+            changes.setdefault(change.visit_id, []).append(change)
+    histories = memory.histories()
+    for visit in visits:
+        scan, labels = memory.scan(visit.visit_id), memory.labels(visit.visit_id)
+        observations, reasons, alternatives = {}, {}, {}
+        for stored in memory.observed(visit.visit_id):
+            observations[stored.object_id] = make_observation(
+                scan,
+                np.flatnonzero(labels == stored.object_id),
+                stored.class_probs,
+                stored.score,
+                stored.feature,
+                {},
+                mean_color(scan),
+            )
+            reasons[stored.object_id] = stored.reason
+            alternatives[stored.object_id] = stored.alternatives
+        states = {
+            i: dict(past)[visit.visit_id]
+            for i, past in histories.items()
+            if visit.visit_id in dict(past)
+        }
+        # What a person merged was two while its latest visit was processed.
+        told = changes.get(visit.visit_id, [])
+        by_hand = [c for c in told if c.kind == ChangeKind.MERGED and c.object_id in states]
+        states |= dict.fromkeys({*apart} & {*records} - {*states}, ObjectState.NOT_OBSERVED)
+        records = remember(
+            records,
+            visit.stamp_ns,
+            Cloud(scan.xyz, scan.sensor_path),
+            observations,
+            reasons,
+            states,
+            tuple(c for c in told if c not in by_hand),
+            alternatives,
+        )
+        records = join_merged(records, by_hand)
+    return records
+
+
+def carry_ids(
+    history: Sequence[VisitFacts],
+    old_labels: Mapping[int, np.ndarray],
+    old_ids: frozenset[int],
+    next_id: int,
+) -> list[VisitFacts]:
+    """
+    Give reprocessed objects the ids of those they were before, by the points they share.
+
+    Parameters
+    ----------
+    history : sequence of VisitFacts
+        New facts; objects born in them have ids from `next_id` on.
+    old_labels : mapping of visit id to ndarray (N,), int64
+        Ids of the same points before.
+    old_ids : frozenset of int
+        All objects known before.
+    next_id : int
+        Smallest id never given.
+
+    Returns
+    -------
+    list of VisitFacts
+        The same facts; new objects that are old ones bear the old id, the rest follow each
+        other from `next_id` on.
+
+    """
+    merged = {
+        c.object_id
+        for facts in history
+        for c in facts.changes
+        if c.kind == ChangeKind.MERGED and c.object_id >= next_id
+    }
+    alive = sorted(i for i in history[-1].records if i >= next_id)
+    free = sorted(old_ids - set(history[-1].records))
+    shared = np.zeros((len(alive), len(free)))
+    row, column = {i: k for k, i in enumerate(alive)}, {i: k for k, i in enumerate(free)}
+    for facts in history:
+        pairs, counts = np.unique(
+            np.stack([facts.object_ids, old_labels[facts.visit.visit_id]]),
+            axis=1,
+            return_counts=True,
+        )
+        for new, old, count in zip(*pairs.tolist(), counts):
+            if new in row and old in column:
+                shared[row[new], column[old]] += count
+    names = {}
+    for k, j in zip(*linear_sum_assignment(-shared)):
+        if shared[k, j] > 0:
+            names[alive[k]] = free[j]
+    for i in sorted({*alive, *merged}):
+        if i not in names:
+            names[i], next_id = next_id, next_id + 1
+    return [rename_ids(facts, names) for facts in history]
+
+
+def rename_ids(facts: VisitFacts, names: Mapping[int, int]) -> VisitFacts:
+    """Return the facts with some objects under other ids: old one to new one."""
+
+    def keys(mapping):
+        return dict(sorted((names.get(i, i), value) for i, value in mapping.items()))
+
+    labels = facts.object_ids.copy()
+    for old, new in names.items():
+        labels[facts.object_ids == old] = new
+
+    def others(ids):
+        return tuple(sorted(names.get(i, i) for i in ids))
+
+    records = {
+        i: replace(record, object_id=i, alternatives=others(record.alternatives))
+        for i, record in keys(facts.records).items()
+    }
+    alternatives = {i: others(ids) for i, ids in keys(facts.alternatives).items()}
+    changes = tuple(
+        sorted(
+            (
+                replace(
+                    c,
+                    object_id=names.get(c.object_id, c.object_id),
+                    other_id=names.get(c.other_id, c.other_id),
+                )
+                for c in facts.changes
+            ),
+            key=lambda c: c.object_id,
+        )
+    )
+    return replace(
+        facts,
+        observations=keys(facts.observations),
+        reasons=keys(facts.reasons),
+        states=keys(facts.states),
+        records=records,
+        changes=changes,
+        object_ids=labels,
+        alternatives=alternatives,
+    )

@@ -1,0 +1,172 @@
+"""The points of each visit: one file, named by its content, written so that a crash keeps all."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+from pathlib import Path
+import zipfile
+
+import numpy as np
+from rescene4d_ros.errors import FileFormatError, StorageError
+from rescene4d_ros.memory.files.atomic_write import flush_folder, write_durably
+from rescene4d_ros.memory.files.derived_cache import DerivedFiles
+from rescene4d_ros.structures import Scan
+
+FORMAT = 1
+ARRAYS = ('xyz', 'rgb', 'normals', 'sensor_path')
+
+
+class VisitFiles:
+    """
+    Write and read the clouds of one memory.
+
+    A file holds what the sensor gave, exactly (float32 metres, uint8 colors), with stamp and
+    name, so that a lost database could be filled again. Its name is the hash of its bytes: a
+    reader notices any damage.
+
+    Attributes
+    ----------
+    derived : DerivedFiles
+        What was worked out from the points, removed with them.
+
+    """
+
+    def __init__(self, directory: Path):
+        self._directory = directory
+        self.derived = DerivedFiles(directory / 'derived')
+
+    def write(self, scan: Scan) -> str:
+        """
+        Store a scan durably; when this returns, a power cut keeps it.
+
+        Returns
+        -------
+        str
+            The file's name, for `read`.
+
+        Raises
+        ------
+        StorageError
+            The disk refused; no partial file is left under a final name.
+
+        """
+        arrays = {key: getattr(scan, key) for key in ARRAYS if getattr(scan, key) is not None}
+        buffer = io.BytesIO()
+        np.savez(
+            buffer,
+            format=np.int64(FORMAT),
+            stamp_ns=np.int64(scan.stamp_ns),
+            frame_id=np.str_(scan.frame_id),
+            name=np.str_(scan.name),
+            **arrays,
+        )
+        data = buffer.getvalue()
+        file_name = f'{_digest(data)}.npz'
+        try:
+            write_durably(self._directory / file_name, data)
+        except OSError as error:
+            raise StorageError(
+                f'{self._directory / file_name}: cannot store {len(data)} bytes '
+                f'({error.strerror}); free or remount the disk and send the visit again; '
+                'visits stored before are untouched'
+            ) from error
+        return file_name
+
+    def read(self, file_name: str) -> Scan:
+        """
+        Read a scan back, bit for bit.
+
+        Raises
+        ------
+        FileFormatError
+            Missing, truncated, altered, or of a newer format.
+
+        """
+        path = self._directory / file_name
+        try:
+            data = path.read_bytes()
+        except OSError as error:
+            raise FileFormatError(
+                f'{path}: expected a stored visit, but it cannot be read '
+                f'({error.strerror}); restore the file from a backup'
+            ) from error
+        if _digest(data) != path.stem:
+            raise FileFormatError(
+                f'{path}: expected content with hash {path.stem[:12]}..., got '
+                f'{_digest(data)[:12]}... ({len(data)} bytes); the file is truncated or altered, '
+                'restore it from a backup'
+            )
+        try:
+            with np.load(io.BytesIO(data), allow_pickle=False) as fields:
+                if int(fields['format']) > FORMAT:
+                    raise FileFormatError(
+                        f'{path}: format {int(fields["format"])}, this version '
+                        f'reads up to {FORMAT}; update the package'
+                    )
+                arrays = {key: fields[key] for key in ARRAYS if key in fields.files}
+                return Scan(
+                    stamp_ns=int(fields['stamp_ns']),
+                    frame_id=str(fields['frame_id']),
+                    name=str(fields['name']),
+                    **arrays,
+                )
+        except (zipfile.BadZipFile, KeyError, ValueError) as error:
+            raise FileFormatError(
+                f'{path}: expected a visit written by this package, got '
+                f'{error}; restore the file from a backup'
+            ) from error
+
+    def names(self) -> set[str]:
+        """Return the names of all stored files."""
+        return {path.name for path in self._directory.glob('*.npz')}
+
+    def remove(self, file_name: str) -> None:
+        """
+        Remove a file that no visit needs any more; harmless when repeated.
+
+        Raises
+        ------
+        StorageError
+            The disk refused.
+
+        """
+        try:
+            self.derived.remove(file_name)
+            (self._directory / file_name).unlink(missing_ok=True)
+            flush_folder(self._directory)
+        except OSError as error:
+            raise StorageError(
+                f'{self._directory / file_name}: cannot remove it '
+                f'({error.strerror}); check the rights of the folder, then delete '
+                'again'
+            ) from error
+
+    def prepare(self) -> None:
+        """
+        Make the folder, and remove the half-written files of a process that was killed.
+
+        Call as the only writer.
+
+        Raises
+        ------
+        StorageError
+            The disk refused.
+
+        """
+        try:
+            self._directory.mkdir(parents=True, exist_ok=True)
+            flush_folder(self._directory.parent)
+            for path in self._directory.glob('*.tmp'):
+                path.unlink(missing_ok=True)
+            self.derived.remove_all_but(self.names())
+        except OSError as error:
+            raise StorageError(
+                f'{self._directory}: cannot prepare the folder of the visits '
+                f'({error.strerror}); free the disk or check its rights'
+            ) from error
+
+
+def _digest(data: bytes) -> str:
+    """Return the hash that names a file."""
+    return hashlib.blake2b(data, digest_size=20).hexdigest()

@@ -1,0 +1,1 @@
+"""Upkeep of a stored memory: retention, integrity, relocation to another database."""

@@ -1,0 +1,60 @@
+"""Whether a memory on disk is whole: every file there and unaltered, every fact about a visit."""
+
+from __future__ import annotations
+
+from rescene4d_ros.errors import RescenError
+from rescene4d_ros.memory.database.database_url import LEFT
+from rescene4d_ros.memory.store import SceneMemory
+from rescene4d_ros.structures import VisitStatus
+
+
+def find_faults(memory: SceneMemory) -> tuple[str, ...]:
+    """
+    Check a memory without changing it.
+
+    Returns
+    -------
+    tuple of str
+        What is wrong, for people; empty where all is well.
+
+    """
+    faults = [*memory.database_faults()]
+    header, snapshot = memory.header, memory.snapshot()
+    known = {item.object_id for item in snapshot.objects}
+    aliases = dict(snapshot.aliases)
+    if known and max(known) >= header.next_object_id:
+        faults.append(
+            f'object {max(known)} exists, but the counter stands at '
+            f'{header.next_object_id}: an id could be given twice'
+        )
+    for visit in snapshot.visits:
+        where = f'visit {visit.visit_id} {visit.name!r}'
+        try:
+            points = len(memory.scan(visit.visit_id))
+        except RescenError as error:
+            faults.append(f'{where}: {error}')
+            continue
+        if points != visit.n_points:
+            faults.append(f'{where}: expected {visit.n_points} points, its file has {points}')
+        labels = memory.labels(visit.visit_id)
+        if len(labels) != points:
+            faults.append(f'{where}: {points} points, but {len(labels)} labels')
+        strangers = sorted(set(labels.tolist()) - known - set(aliases) - {0})
+        if visit.status == VisitStatus.DONE and strangers:
+            faults.append(f'{where}: its points name objects that are not known: {strangers[:5]}')
+    faults += [
+        f'object {young} is an alias of {old}, but still known as an object'
+        for young, old in aliases.items()
+        if young in known
+    ]
+    if (memory.path / LEFT).is_file():
+        faults.append(
+            f'{LEFT}: a move to another database was killed; `rescene4d memory move` '
+            'there once more deletes what it left'
+        )
+    for name in sorted(memory.stray_files()):
+        faults.append(
+            f'{name}: a file of no stored visit; its process was killed between file '
+            'and database, the sender was never told it is stored'
+        )
+    return tuple(faults)

@@ -1,0 +1,260 @@
+"""
+Letting go of what a memory need not or must not keep: points, visits, objects.
+
+New files are written first, then one transaction makes them count, then the old ones go. Killed in
+between, the memory is as before or as after; files that no visit needs any more are removed by the
+next call.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+
+import numpy as np
+from rescene4d_ros.errors import ConfigError, MemoryFormatError
+from rescene4d_ros.geometry.neighbors import thin
+from rescene4d_ros.memory.database import codecs, schema, tables
+from rescene4d_ros.memory.store import SceneMemory
+from rescene4d_ros.structures import ObjectState, VisitInfo, VisitStatus
+from rescene4d_ros.tracking.aliases import resolve
+from rescene4d_ros.tracking.association.appearance import mean_color
+from rescene4d_ros.tracking.observations import make_observation
+from rescene4d_ros.tracking.records import ObjectRecord
+from sqlalchemy import or_, select, update
+
+
+def thin_visits(memory: SceneMemory, before_ns: int, spacing: float) -> int:
+    """
+    Keep one point per cube of old visits.
+
+    Parameters
+    ----------
+    memory : SceneMemory
+    before_ns : int, ns since the Unix epoch
+        Processed visits with earlier stamps are thinned.
+    spacing : float, m
+        Edge of a cube. What is remembered of objects has points every 0.03 m.
+
+    Returns
+    -------
+    int
+        Number of points that went.
+
+    Raises
+    ------
+    ConfigError
+        The spacing is not positive.
+    StorageError
+        The disk refused; the visits are as before.
+
+    """
+    if not spacing > 0:
+        raise ConfigError(
+            f'expected a spacing above 0 m, got {spacing}; 0.03 keeps what is '
+            'remembered of objects'
+        )
+    with memory.mutex:
+        keep = {}
+        for visit in memory.visits(VisitStatus.DONE):
+            if visit.stamp_ns < before_ns:
+                kept = thin(memory.scan(visit.visit_id).xyz, spacing)
+                if len(kept) < visit.n_points:
+                    keep[visit.visit_id] = kept
+        gone = sum(memory.labels(i).size - len(kept) for i, kept in keep.items())
+        if keep:
+            detail = {'visits': sorted(keep), 'spacing': spacing, 'points': gone}
+            with _rewritten(memory, keep, 'points thinned', detail):
+                pass
+        return gone
+
+
+def delete_object(memory: SceneMemory, object_id: int) -> None:
+    """
+    Delete an object: what is known of it, its past, and its points in every visit.
+
+    Its id is never given again. What undoing corrections would need is deleted with it, and
+    cannot be undone any more.
+
+    Raises
+    ------
+    MemoryFormatError
+        There is no such object, or it is locked.
+    StorageError
+        The disk refused; the object is still there.
+
+    """
+    with memory.mutex:
+        object_id = memory.known_id(object_id)
+        _refuse_locked(memory, {object_id})
+        ids = _all_ids(memory, object_id)
+        keep = {}
+        for visit in memory.visits(VisitStatus.DONE):
+            shows = np.isin(memory.labels(visit.visit_id), list(ids))
+            if shows.any():
+                keep[visit.visit_id] = np.flatnonzero(~shows)
+        with _rewritten(memory, keep, 'object deleted', {'object': object_id}) as connection:
+            _delete_rows(connection, ids)
+
+
+def delete_visit(memory: SceneMemory, visit_id: int) -> None:
+    """
+    Delete a visit: its points and all that it alone showed.
+
+    Objects that no other visit shows go with it. Of the others, what is remembered is taken anew
+    from the latest visit that is left.
+
+    Raises
+    ------
+    MemoryFormatError
+        There is no such visit, or a locked object would go with it.
+    StorageError
+        The disk refused; the visit is still there.
+
+    """
+    with memory.mutex:
+        file_name = memory.key(visit_id)
+        aliases = memory.aliases()
+        left: dict[int, list[tables.Sighting]] = {}
+        shown = set()
+        for sighting in memory.sightings():
+            now = resolve(sighting.object_id, aliases)
+            if sighting.visit_id == visit_id:
+                shown.add(now)
+            else:
+                left.setdefault(now, []).append(sighting)
+        lost = {i for i in shown if i not in left}
+        _refuse_locked(memory, lost)
+        past = memory.histories()
+        anew = [
+            _from_latest(
+                memory,
+                memory.records[i],
+                left[i],
+                [s for v, s in past.get(i, ()) if v != visit_id],
+            )
+            for i in sorted(shown - lost)
+            if i in memory.records
+        ]
+        with _rewritten(memory, {}, 'visit deleted', {'visit': visit_id}) as connection:
+            for i in lost:
+                _delete_rows(connection, _all_ids(memory, i))
+            tables.put_records(connection, anew)
+            tables.erase(connection, [visit_id])
+            connection.execute(schema.visits.delete().where(schema.visits.c.visit_id == visit_id))
+        memory.files.remove(file_name)
+
+
+def delete_visits_before(memory: SceneMemory, stamp_ns: int) -> tuple[VisitInfo, ...]:
+    """Delete all visits with earlier stamps but the newest of all, oldest first; return them."""
+    old = [visit for visit in memory.visits()[:-1] if visit.stamp_ns < stamp_ns]
+    for visit in old:
+        delete_visit(memory, visit.visit_id)
+    return tuple(old)
+
+
+@contextmanager
+def _rewritten(memory: SceneMemory, keep: Mapping[int, np.ndarray], action: str, detail: dict):
+    """Write files with some points only, give the transaction that makes them count."""
+    for name in memory.stray_files():  # of a call that was killed
+        memory.files.remove(name)
+    old, new = [], {}
+    for visit_id, kept in keep.items():
+        old.append(memory.key(visit_id))
+        new[visit_id] = (
+            memory.files.write(memory.scan(visit_id).take(kept)),
+            memory.labels(visit_id)[kept],
+        )
+    with memory.correcting(action, detail) as (connection, _):
+        for visit_id, (name, labels) in new.items():
+            connection.execute(
+                update(schema.visits)
+                .where(schema.visits.c.visit_id == visit_id)
+                .values(file=name, n_points=len(labels))
+            )
+            connection.execute(
+                update(schema.labels)
+                .where(schema.labels.c.visit_id == visit_id)
+                .values(object_ids=codecs.encode_labels(labels))
+            )
+        connection.execute(schema.undo.delete())
+        yield connection
+    for name in set(old) - {name for name, _ in new.values()}:
+        memory.files.remove(name)
+    memory.checkpoint()
+
+
+def _all_ids(memory: SceneMemory, object_id: int) -> set[int]:
+    """Return an id and its aliases."""
+    aliases = memory.aliases()
+    return {object_id, *(young for young in aliases if resolve(young, aliases) == object_id)}
+
+
+def _refuse_locked(memory: SceneMemory, ids: set[int]) -> None:
+    """Raise where people have locked an object that would go."""
+    locked = sorted(ids & memory.locked())
+    if locked:
+        raise MemoryFormatError(
+            f'{memory.path}: expected objects that may go, but {locked} are '
+            'locked; `rescene4d memory unlock` them first'
+        )
+
+
+def _delete_rows(connection, ids: set[int]) -> None:
+    """Delete every row of some ids."""
+    for table in (schema.objects, schema.observations, schema.states, schema.notes):
+        connection.execute(table.delete().where(table.c.object_id.in_(ids)))
+    for table, columns in (
+        (schema.changes, ('object_id', 'other_id')),
+        (schema.aliases, ('object_id', 'alias_id')),
+    ):
+        connection.execute(table.delete().where(or_(*(table.c[k].in_(ids) for k in columns))))
+    # Others that it could have been mistaken for must not name it any more.
+    for table in (schema.objects, schema.observations):
+        keys = list(table.primary_key)
+        for row in connection.execute(select(table).where(table.c.alternatives != '[]')).all():
+            others = [i for i in codecs.decode_ids(row.alternatives) if i not in ids]
+            connection.execute(
+                update(table)
+                .where(*(key == getattr(row, key.name) for key in keys))
+                .values(alternatives=codecs.encode_ids(others))
+            )
+
+
+def _from_latest(
+    memory: SceneMemory,
+    record: ObjectRecord,
+    left: list[tables.Sighting],
+    states: list[ObjectState],
+) -> ObjectRecord:
+    """Return a record as the latest visit that is left shows it, the points included."""
+    latest = left[-1]
+    scan, labels = memory.scan(latest.visit_id), memory.labels(latest.visit_id)
+    stored = next(s for s in memory.observed(latest.visit_id) if s.object_id == latest.object_id)
+    seen = make_observation(
+        scan,
+        np.flatnonzero(labels == latest.object_id),
+        stored.class_probs,
+        stored.score,
+        stored.feature,
+        {},
+        mean_color(scan),
+    )
+    state = states[-1] if states else ObjectState.PRESENT
+    return replace(
+        record,
+        state=state,
+        is_gone=record.is_gone or state == ObjectState.ABSENT,
+        box=seen.box,
+        score=seen.score,
+        first_seen_ns=left[0].stamp_ns,
+        last_seen_ns=latest.stamp_ns,
+        n_observations=len(left),
+        link_reason=stored.reason,
+        class_probs=seen.class_probs,
+        feature=seen.feature,
+        color=seen.color,
+        xyz=seen.xyz,
+        alternatives=stored.alternatives,
+    )

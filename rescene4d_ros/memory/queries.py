@@ -1,0 +1,143 @@
+"""Questions to a memory: where is it since when, what is of a class, what changed, its past."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from rescene4d_ros.errors import MemoryFormatError
+from rescene4d_ros.memory.database import history_queries
+from rescene4d_ros.memory.database.history_queries import Event
+from rescene4d_ros.memory.reading import ReadableMemory
+from rescene4d_ros.structures import Box, Change, ObjectState
+
+
+@dataclass(frozen=True)
+class Whereabouts:
+    """
+    Hold where an object was at one time.
+
+    Attributes
+    ----------
+    object_id : int
+        The id to use, where the one asked for is an alias.
+    name : str
+        Given by people; empty = none.
+    class_name : str
+    state : ObjectState
+        At the latest visit up to the time.
+    box : Box
+        Latest place known up to the time, in map.
+    since_ns : int, ns since the Unix epoch
+        First visit that showed it there; where it is gone, first visit that showed it gone.
+    last_seen_ns : int, ns since the Unix epoch
+
+    """
+
+    object_id: int
+    name: str
+    class_name: str
+    state: ObjectState
+    box: Box
+    since_ns: int
+    last_seen_ns: int
+
+
+def where_is(memory: ReadableMemory, object_id: int, at_ns: int | None = None) -> Whereabouts:
+    """
+    Say where an object is, or was at a time, and since when.
+
+    Raises
+    ------
+    MemoryFormatError
+        There is no such object, or it was not known yet.
+
+    """
+    object_id = memory.known_id(object_id)
+    places = _places(memory, at_ns, [object_id])
+    if not places:
+        raise MemoryFormatError(
+            f'{memory.path}: expected object {object_id} to be known at the '
+            'time asked for, but no visit had seen it; ask for a later time'
+        )
+    return places[0]
+
+
+def of_class(
+    memory: ReadableMemory, class_name: str | None, at_ns: int | None = None
+) -> tuple[Whereabouts, ...]:
+    """
+    List the objects of a class (None = of every class) that are there, or were at a time.
+
+    Returns
+    -------
+    tuple of Whereabouts
+        Not those that are known to be gone; by rising id.
+
+    Raises
+    ------
+    MemoryFormatError
+        The memory has no such class.
+
+    """
+    names = memory.header.class_names
+    if class_name is not None and class_name not in names:
+        raise MemoryFormatError(
+            f'{memory.path}: expected a class of the memory, got '
+            f'{class_name!r}; there are: {", ".join(names)}'
+        )
+    return tuple(
+        place
+        for place in _places(memory, at_ns, None, class_name)
+        if place.state != ObjectState.ABSENT
+    )
+
+
+def changed_between(memory: ReadableMemory, after_ns: int, until_ns: int) -> tuple[Change, ...]:
+    """Return the changes that visits after a time showed, up to another; by time, then object."""
+    with memory.reading() as connection:
+        return history_queries.changes_between(connection, after_ns, until_ns)
+
+
+def history_of(memory: ReadableMemory, object_id: int) -> tuple[Event, ...]:
+    """
+    Return what each visit said of an object, its aliases included; oldest first.
+
+    Raises
+    ------
+    MemoryFormatError
+        There is no such object.
+
+    """
+    object_id = memory.known_id(object_id)
+    with memory.reading() as connection:
+        return history_queries.events_of(connection, object_id)
+
+
+def _places(
+    memory: ReadableMemory,
+    at_ns: int | None,
+    object_ids: Sequence[int] | None,
+    class_name: str | None = None,
+) -> list[Whereabouts]:
+    """Return where objects were that a visit had seen by a time, all as of one state."""
+    with memory.reading() as connection:
+        classes = history_queries.class_names(connection, memory.header.class_names, object_ids)
+        wanted = [i for i, name in classes.items() if class_name in (None, name)]
+        known = history_queries.known_of(
+            connection, wanted, history_queries.NANOSECONDS if at_ns is None else at_ns
+        )
+        names = history_queries.given_names(connection, known)
+    return [
+        Whereabouts(
+            i,
+            names.get(i, ''),
+            classes[i],
+            known[i].state,
+            known[i].box,
+            known[i].first_seen_ns if known[i].turned_ns is None else known[i].turned_ns,
+            known[i].last_seen_ns,
+        )
+        for i in wanted
+        if i in known
+    ]

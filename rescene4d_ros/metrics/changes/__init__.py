@@ -1,0 +1,1 @@
+"""Whether stated changes happened and true ones were stated."""

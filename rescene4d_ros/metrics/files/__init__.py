@@ -1,0 +1,1 @@
+"""Files of truth and predictions that are scored."""

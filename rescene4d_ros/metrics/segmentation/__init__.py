@@ -1,0 +1,1 @@
+"""Average precision of masks over all visits and visit by visit."""

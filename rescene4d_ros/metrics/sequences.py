@@ -1,0 +1,246 @@
+"""What is scored: the true instances and the predicted masks of one sequence of visits."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from rescene4d_ros.structures import (
+    Change,
+    ChangeKind,
+    INSTANCE_CLASSES,
+    ObjectState,
+    SequenceTruth,
+    TrueObject,
+)
+
+
+@dataclass(frozen=True)
+class TrueSequence:
+    """
+    Hold the truth of one sequence; the points of its visits follow each other.
+
+    Attributes
+    ----------
+    name : str
+    room : str
+        Sequences of one room are one cluster where intervals are computed.
+    visit : ndarray (N,), int
+        Visit of each point, 0..T - 1.
+    instance : ndarray (N,), int
+        Instance id of each point; 0 = void: of no instance that is asked for.
+    instance_ids, classes : ndarray (G,), int
+        Positive ids, each once, and their classes.
+    groups : ndarray (G,), int
+        Members of one positive group are look-alikes; 0 = none.
+    changes : ndarray (G, T), int, or None
+        ChangeKind against the previous visit; None = not known, change scores are undefined.
+    states : ndarray (G, T), int, or None
+        ObjectState; None = PRESENT where the instance has points, else ABSENT once it was seen.
+    poses : ndarray (G, T, 4, 4), float64, m, or None
+        map_T_object; NaN where unknown.
+
+    """
+
+    name: str
+    room: str
+    visit: np.ndarray
+    instance: np.ndarray
+    instance_ids: np.ndarray
+    classes: np.ndarray
+    groups: np.ndarray
+    changes: np.ndarray | None = None
+    states: np.ndarray | None = None
+    poses: np.ndarray | None = None
+
+    @property
+    def n_visits(self) -> int:
+        """Return T; a last visit without points counts where changes or states tell of it."""
+        told = [a.shape[1] for a in (self.changes, self.states, self.poses) if a is not None]
+        return max(int(self.visit.max()) + 1 if len(self.visit) else 0, *told, 0)
+
+    def without_points(self) -> TrueSequence:
+        """Return the same, small: what was counted over its points needs them no more."""
+        none = np.empty(0, dtype=np.int64)
+        return replace(self, visit=none, instance=none)
+
+
+@dataclass(frozen=True)
+class PredictedChange:
+    """
+    Hold one change that a prediction states.
+
+    Attributes
+    ----------
+    visit : int
+        The visit that showed it, 0..T - 1.
+    kind : ChangeKind
+    object_id : int
+    confidence : float
+        0..1.
+    after_T_before : ndarray (4, 4), float64, m, or None
+        Motion in the map frame.
+
+    """
+
+    visit: int
+    kind: ChangeKind
+    object_id: int
+    confidence: float = 1.0
+    after_T_before: np.ndarray | None = None
+
+
+@dataclass(frozen=True)
+class PredictedSequence:
+    """
+    Hold the predicted masks of one sequence, sparse.
+
+    A mask may reach over several visits. Masks with one object id are one object, of which no
+    visit has two masks; a segmenter without ids gives each mask its own.
+
+    Attributes
+    ----------
+    points : ndarray (M,), int
+        Points of the masks, mask after mask; ascending within each.
+    starts : ndarray (P + 1,), int
+        Mask p is points[starts[p]:starts[p + 1]].
+    classes : ndarray (P,), int
+    scores : ndarray (P,), float
+    object_ids : ndarray (P,), int
+        Positive.
+    changes : tuple of PredictedChange, or None
+        None = the method states none; its change scores are undefined.
+
+    """
+
+    points: np.ndarray
+    starts: np.ndarray
+    classes: np.ndarray
+    scores: np.ndarray
+    object_ids: np.ndarray
+    changes: tuple[PredictedChange, ...] | None = None
+
+    def __len__(self) -> int:
+        """Return the number of masks P."""
+        return len(self.classes)
+
+
+def true_sequence(
+    truth: SequenceTruth, name: str, room: str = '', n_classes: int = len(INSTANCE_CLASSES)
+) -> TrueSequence:
+    """
+    Make the scored truth of the truth that data sets bring.
+
+    Parameters
+    ----------
+    truth : SequenceTruth
+    name : str
+    room : str
+        Empty = the sequence is its own cluster.
+    n_classes : int
+        Instances of other classes are void.
+
+    """
+    known: dict[int, TrueObject] = {}
+    for visit in truth.visits:
+        for o in visit.objects:
+            if 0 <= o.class_id < n_classes:
+                known.setdefault(o.instance_id, o)
+    ids = np.array(sorted(known), dtype=np.int64)
+    shape = (len(ids), len(truth.visits))
+    changes, states = np.zeros(shape, np.int64), np.zeros(shape, np.int64)
+    poses = np.full((*shape, 4, 4), np.nan)
+    row = {int(i): g for g, i in enumerate(ids)}
+    for t, visit in enumerate(truth.visits):
+        for o in visit.objects:
+            if o.instance_id in row:
+                g = row[o.instance_id]
+                changes[g, t], states[g, t] = o.change, o.state
+                poses[g, t] = o.map_T_object
+    labels = np.concatenate([v.instance for v in truth.visits])
+    visit = np.repeat(np.arange(shape[1]), [len(v.instance) for v in truth.visits])
+    return TrueSequence(
+        name,
+        room or name,
+        visit,
+        np.where(np.isin(labels, ids), labels, 0),
+        ids,
+        np.array([known[int(i)].class_id for i in ids], dtype=np.int64),
+        np.array([known[int(i)].ambiguity_group for i in ids], dtype=np.int64),
+        changes,
+        states,
+        poses,
+    )
+
+
+def predicted_sequence(
+    labels: Sequence[np.ndarray],
+    object_ids: Sequence[int],
+    classes: Sequence[int],
+    scores: Sequence[float],
+    changes: Sequence[Change] | None = None,
+    visit_ids: Sequence[int] = (),
+) -> PredictedSequence:
+    """
+    Make predictions of labels without overlap, one mask per object over all visits.
+
+    Parameters
+    ----------
+    labels : sequence of T ndarrays (N_t,), int
+        Object id per point; 0 = none.
+    object_ids, classes, scores : sequences of length P
+        Objects that are not named here are left out.
+    changes : sequence of Change, optional
+        What a memory says.
+    visit_ids : sequence of T int
+        The memory's ids of the visits, where `changes` are given.
+
+    """
+    flat = np.concatenate(labels)
+    order = np.argsort(flat, kind='stable')
+    object_ids = np.asarray(object_ids, dtype=np.int64)
+    low = np.searchsorted(flat[order], object_ids)
+    high = np.searchsorted(flat[order], object_ids, side='right')
+    points = [order[a:b] for a, b in zip(low, high)]
+    place = {v: t for t, v in enumerate(visit_ids)}
+    stated = (
+        None
+        if changes is None
+        else tuple(
+            PredictedChange(place[c.visit_id], c.kind, c.object_id, c.confidence, c.after_T_before)
+            for c in changes
+            if c.visit_id in place
+        )
+    )
+    return PredictedSequence(
+        np.concatenate([np.empty(0, np.int64), *points]),
+        np.concatenate([[0], np.cumsum(high - low)]).astype(np.int64),
+        np.asarray(classes, dtype=np.int64),
+        np.asarray(scores, dtype=np.float64),
+        object_ids,
+        stated,
+    )
+
+
+def states_of(truth: TrueSequence, visible: np.ndarray) -> np.ndarray:
+    """
+    Return the state of every instance at every visit.
+
+    Parameters
+    ----------
+    truth : TrueSequence
+    visible : ndarray (T, G), bool
+        Where the instances have points.
+
+    Returns
+    -------
+    ndarray (G, T), int
+        The given ones, or what the points tell: ABSENT where an instance was seen before.
+
+    """
+    if truth.states is not None:
+        return truth.states
+    seen = np.maximum.accumulate(visible, axis=0)
+    away = np.where(seen, ObjectState.ABSENT, ObjectState.UNKNOWN)
+    return np.where(visible, ObjectState.PRESENT, away).T

@@ -1,0 +1,1 @@
+"""ROS messages made of structures and back; topics and services by name."""

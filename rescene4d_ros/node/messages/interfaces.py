@@ -1,0 +1,156 @@
+"""Every topic and service of the node, said once: the node, its tests and the README read it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from diagnostic_msgs.msg import DiagnosticArray
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from rescene4d_ros.msg import SceneChangeArray, SceneObjectArray
+from rescene4d_ros.srv import CorrectObject, ObjectHistory, QueryChanges, QueryObjects, Reprocess
+from sensor_msgs.msg import PointCloud2
+from visualization_msgs.msg import MarkerArray
+
+NODE_NAME = 'rescene4d'
+
+
+@dataclass(frozen=True)
+class Topic:
+    """
+    Describe one topic.
+
+    Attributes
+    ----------
+    name : str
+        As given to rclpy: relative, or private with `~/`.
+    type : type
+        Message class.
+    direction : str
+        'in' or 'out', as the node sees it.
+    reliability : str
+        'reliable' or 'best_effort'.
+    durability : str
+        'volatile', or 'transient_local': who joins late gets the last `depth` messages.
+    depth : int
+    text : str
+        What it carries, for people.
+
+    """
+
+    name: str
+    type: type
+    direction: str
+    reliability: str
+    durability: str
+    depth: int
+    text: str
+
+    def qos(self, reliability: str | None = None, depth: int | None = None) -> QoSProfile:
+        """Return the rclpy profile, with what the user may choose replaced where given."""
+        return QoSProfile(
+            depth=depth or self.depth,
+            reliability=ReliabilityPolicy[(reliability or self.reliability).upper()],
+            durability=DurabilityPolicy[self.durability.upper()],
+        )
+
+
+@dataclass(frozen=True)
+class ServiceEntry:
+    """Describe one service: name as given to rclpy, class, and a sentence for people."""
+
+    name: str
+    type: type
+    text: str
+
+
+SNAPSHOTS = Topic(
+    'snapshots',
+    PointCloud2,
+    'in',
+    'reliable',
+    'volatile',
+    5,
+    'One registered cloud per visit: x, y, z in meters, optional rgb. Every message is a visit, '
+    'and its stamp is the time of the visit',
+)
+OBJECTS = Topic(
+    '~/objects',
+    SceneObjectArray,
+    'out',
+    'reliable',
+    'transient_local',
+    1,
+    'All remembered objects: persistent id, class, state, box, times',
+)
+MARKERS = Topic(
+    '~/markers',
+    MarkerArray,
+    'out',
+    'reliable',
+    'transient_local',
+    1,
+    'The same as a complete picture for RViz: boxes, labels, points, in colors of the ids',
+)
+CHANGES = Topic(
+    '~/changes',
+    SceneChangeArray,
+    'out',
+    'reliable',
+    'transient_local',
+    100,
+    'What one visit changed, once per processed visit; a gap in `revision` means: read '
+    '`~/objects` again. A volatile subscriber gets only what comes after it joined',
+)
+SEGMENTED_CLOUD = Topic(
+    '~/segmented_cloud',
+    PointCloud2,
+    'out',
+    'reliable',
+    'transient_local',
+    1,
+    'The newest visit with x, y, z, rgb, instance (persistent id, 0 = none), class (-1 = none) '
+    'and score per point',
+)
+DIAGNOSTICS = Topic(
+    '/diagnostics',
+    DiagnosticArray,
+    'out',
+    'reliable',
+    'volatile',
+    1,
+    'Scans, inference and memory, once per second',
+)
+TOPICS = (SNAPSHOTS, OBJECTS, MARKERS, CHANGES, SEGMENTED_CLOUD, DIAGNOSTICS)
+
+REPROCESS = ServiceEntry(
+    '~/reprocess',
+    Reprocess,
+    'Queue all stored visits, or those from one on, to be processed anew in the order of their '
+    'stamps; needed after a late visit',
+)
+QUERY_OBJECTS = ServiceEntry(
+    '~/query_objects',
+    QueryObjects,
+    'Where objects are and since when, now or at a visit or time: one by id, those of a class, '
+    'or all',
+)
+QUERY_CHANGES = ServiceEntry(
+    '~/query_changes', QueryChanges, 'What changed between two visits or times'
+)
+OBJECT_HISTORY = ServiceEntry(
+    '~/object_history',
+    ObjectHistory,
+    'What each visit said of one object, and why it was known again',
+)
+CORRECT_OBJECT = ServiceEntry(
+    '~/correct_object',
+    CorrectObject,
+    'Rename, merge, split, lock or unlock an object, or undo the latest correction',
+)
+SERVICES = (REPROCESS, QUERY_OBJECTS, QUERY_CHANGES, OBJECT_HISTORY, CORRECT_OBJECT)
+
+
+def type_name(cls: type) -> str:
+    """Return the interface type as ROS tools write it, such as `sensor_msgs/msg/PointCloud2`."""
+    package, kind, *_ = cls.__module__.split('.')
+    return f'{package}/{kind}/{cls.__name__}'

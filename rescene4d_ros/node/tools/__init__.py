@@ -1,0 +1,1 @@
+"""ROS programs beside the node: bag player, recorder, tables of the reference."""

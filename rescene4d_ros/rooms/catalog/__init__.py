@@ -1,4 +1,0 @@
-"""Furniture from 3D model catalogs on disk; knows files and single models, not rooms or scans."""
-from rescene4d_ros.rooms.catalog.catalog import APT_FOLDER, Catalog, SPLITS
-
-__all__ = ['APT_FOLDER', 'Catalog', 'SPLITS']

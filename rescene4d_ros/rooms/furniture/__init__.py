@@ -1,7 +1,0 @@
-"""Parametric furniture of the 18 object classes; knows single models, not where they stand."""
-from rescene4d_ros.rooms.furniture.catalog import CATALOG, draw
-from rescene4d_ros.rooms.furniture.joint import Joint, Piece
-from rescene4d_ros.rooms.furniture.model import Draw, Model, Top
-from rescene4d_ros.rooms.furniture.split import draw_of, SPLITS
-
-__all__ = ['CATALOG', 'draw', 'Draw', 'draw_of', 'Joint', 'Model', 'Piece', 'SPLITS', 'Top']

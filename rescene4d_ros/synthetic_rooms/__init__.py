@@ -1,0 +1,7 @@
+"""Procedural rooms that change between visits, and their scanner; knows no files, no network."""
+
+from rescene4d_ros.synthetic_rooms.config import PRESETS, ROOM_TYPES, RoomsConfig
+from rescene4d_ros.synthetic_rooms.sample import make_sample
+from rescene4d_ros.synthetic_rooms.sequence import make_sequence
+
+__all__ = ['make_sample', 'make_sequence', 'PRESETS', 'ROOM_TYPES', 'RoomsConfig']

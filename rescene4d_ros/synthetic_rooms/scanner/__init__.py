@@ -1,0 +1,1 @@
+"""A depth camera in a room: its path, its rays, its light, its fused cloud."""

@@ -1,0 +1,220 @@
+"""Make a whole sequence: a room, its life, its scans, and the truth about all of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from rescene4d_ros.structures import Scan, ScanSequence, SequenceTruth, UNLABELED
+from rescene4d_ros.synthetic_rooms.config import ROOM_SHARES, ROOM_TYPES, RoomsConfig
+from rescene4d_ros.synthetic_rooms.evolution import evolve, reshape
+from rescene4d_ros.synthetic_rooms.furniture import Draw, draw_of
+from rescene4d_ros.synthetic_rooms.layout.arrangement import furnish
+from rescene4d_ros.synthetic_rooms.layout.floorplan import Placed
+from rescene4d_ros.synthetic_rooms.layout.room_shell import make_room, Room
+from rescene4d_ros.synthetic_rooms.scanner.camera import camera_poses
+from rescene4d_ros.synthetic_rooms.scanner.depth_camera import (
+    covered,
+    local_places,
+    scan,
+    surface_of,
+)
+from rescene4d_ros.synthetic_rooms.scanner.fusion import fuse
+from rescene4d_ros.synthetic_rooms.scanner.light import draw_lights, shade
+from rescene4d_ros.synthetic_rooms.scanner.occlusion import Occlusion
+from rescene4d_ros.synthetic_rooms.scanner.rigid_points import moved, settled, turned
+from rescene4d_ros.synthetic_rooms.surfaces.pattern import albedo
+from rescene4d_ros.synthetic_rooms.truth import VisitRecord, write_truth
+
+FIRST_VISIT_NS = 1_735_689_600 * 10**9
+DAY_NS = 86_400 * 10**9
+# Shapes have a stream of their own, so that everything else is the same without them.
+SHAPES = 3
+NICHE = 4
+# A bathroom holds fewer things than a living room.
+BATH_SHARE = 0.65
+
+
+@dataclass(frozen=True)
+class Life:
+    """
+    Hold a room and what happens in it, before it is scanned.
+
+    Attributes
+    ----------
+    room : Room
+    visits : tuple of T dicts
+        What is in the room, by instance id.
+    map_T_room : ndarray (4, 4), float64
+    stamps_ns : tuple of T int, ns since the Unix epoch
+
+    """
+
+    room: Room
+    visits: tuple[dict[int, Placed], ...]
+    map_T_room: np.ndarray
+    stamps_ns: tuple[int, ...]
+
+
+def make_sequence(
+    seed: int, config: RoomsConfig, draw: Draw | None = None
+) -> tuple[ScanSequence, SequenceTruth]:
+    """
+    Make one room that changes between visits, and scan it at each of them.
+
+    Parameters
+    ----------
+    seed : int
+        The same seed, config and source of furniture give the same bytes.
+    config : RoomsConfig
+    draw : callable, optional
+        Gives furniture models; `Catalog.source` mixes catalog models in. Without it: parametric
+        furniture of the shapes of `config.split`.
+
+    Returns
+    -------
+    sequence : ScanSequence
+        Points in a map frame that is turned and shifted against the room.
+    truth : SequenceTruth
+
+    """
+    return scan_life(make_life(seed, config, draw), seed, config)
+
+
+def make_life(seed: int, config: RoomsConfig, draw: Draw | None = None) -> Life:
+    """Furnish a room and let it change, which is quick; see `make_sequence`."""
+    draw = draw_of(config.split) if draw is None else draw
+    layout, life, frame = (np.random.default_rng([seed, k]) for k in range(3))
+    kind = config.room_type
+    if kind == 'any':
+        kind = str(layout.choice(ROOM_TYPES, p=ROOM_SHARES))
+    low = min(config.min_objects, config.max_objects)
+    target = int(layout.integers(low, config.max_objects + 1))
+    if kind == 'bath':
+        target = max(low, round(target * BATH_SHARE))
+    niche = np.random.default_rng([seed, NICHE])
+    room = make_room(
+        kind, target, layout, config.split, niche if niche.random() < config.p_niche else None
+    )
+    plan, next_id = furnish(room, target, config, layout, draw)
+    visits = evolve(room, plan, next_id, config, life, draw)
+    if config.p_deform:
+        visits = reshape(room, visits, config, np.random.default_rng([seed, SHAPES]))
+    map_T_room = _map_frame(frame)
+    stamps = [FIRST_VISIT_NS + int(frame.integers(0, 300 * DAY_NS))]
+    longest = max(config.days_min, config.days_max)
+    for _ in visits[1:]:
+        stamps.append(stamps[-1] + int(frame.uniform(config.days_min, longest) * DAY_NS))
+    return Life(room, tuple(visits), map_T_room, tuple(stamps))
+
+
+def scan_life(life: Life, seed: int, config: RoomsConfig) -> tuple[ScanSequence, SequenceTruth]:
+    """Scan a room at each of its visits; see `make_sequence`."""
+    scans, records = [], []
+    for t, (placed, stamp_ns) in enumerate(zip(life.visits, life.stamps_ns)):
+        rng = np.random.default_rng([seed, 10 + t])
+        hide = rng.random() < config.p_hidden_zone or t + 1 == config.hidden_visit
+        made, record = _visit(
+            life.room, placed, life.map_T_room, stamp_ns, config, rng, f'visit {t + 1}', hide
+        )
+        scans.append(made)
+        records.append(record)
+    return (
+        ScanSequence(tuple(scans), f'{life.room.kind}-{seed:08d}'),
+        write_truth(life.visits, records, life.map_T_room, config),
+    )
+
+
+def _map_frame(rng: np.random.Generator) -> np.ndarray:
+    """Return map_T_room: any heading, some metres off, the floor not quite at zero."""
+    yaw = rng.uniform(-np.pi, np.pi)
+    pose = np.eye(4)
+    pose[:2, :2] = [[np.cos(yaw), -np.sin(yaw)], [np.sin(yaw), np.cos(yaw)]]
+    pose[:3, 3] = (*rng.uniform(-4, 4, 2), rng.normal(0, 0.15))
+    return settled(pose)
+
+
+def _visit(
+    room: Room,
+    placed: dict[int, Placed],
+    map_T_room: np.ndarray,
+    stamp_ns: int,
+    config: RoomsConfig,
+    rng: np.random.Generator,
+    name: str,
+    hide: bool,
+) -> tuple[Scan, VisitRecord]:
+    surface = surface_of(room, placed.values())
+    hidden = _hidden_zone(placed, rng) if hide else None
+    poses = camera_poses(room, placed.values(), config, rng, hidden)
+    if hidden is not None and _stands_in(poses, hidden, config.hidden_radius):
+        hidden = None  # the room is too small to be walked around the zone
+    hits = scan(surface, poses, config, rng, hidden)
+    # Walls and floor are apart, so that a cell has one semantic class as well.
+    instance = surface.instance[hits.face].astype(np.int64)
+    semantic = surface.semantic[hits.face].astype(np.int64)
+    fused = fuse(hits, instance * 32 + semantic + 1, map_T_room, config.spacing, rng)
+    sample = fused.sample
+    points = hits.true[sample].astype(np.float64)
+    normals = turned(fused.normals, map_T_room[:3, :3].T)
+    local = local_places(surface, hits.face[sample], hits.uv[sample])
+    color = albedo(
+        surface.materials, surface.material[hits.face[sample]], local.astype(np.float64)
+    )
+    occlusion = Occlusion(surface.vertices[surface.faces])
+    lights = draw_lights(room, hits.ranges.size, rng)
+    rgb = shade(occlusion, lights, points, normals, color, fused.gain, hits.pixel[sample])
+    # A pixel that flew far from its surface is nobody's.
+    stray = hits.flying[sample] & (
+        ((hits.measured[sample] - hits.true[sample]) ** 2).sum(axis=1) > 0.06**2
+    )
+    instance = np.where(stray, 0, instance[sample]).astype(np.int32)
+    semantic = np.where(stray, UNLABELED, semantic[sample]).astype(np.int32)
+    error = _registration_error(map_T_room, config, rng)
+    made = Scan(
+        moved(fused.xyz, error).astype(np.float32),
+        stamp_ns,
+        rgb,
+        turned(fused.normals, error[:3, :3]).astype(np.float32),
+        moved(poses[:, :3, 3], error @ map_T_room).astype(np.float32),
+        name=name,
+    )
+    record = VisitRecord(
+        instance, semantic, local, lambda where: covered(where, poses, hits.ranges, config)
+    )
+    return made, record
+
+
+def _stands_in(poses: np.ndarray, zone: np.ndarray, radius: float) -> bool:
+    """Return whether any camera is inside an upright cylinder."""
+    return bool((np.hypot(*(poses[:, :2, 3] - zone).T) < radius).any())
+
+
+def _hidden_zone(placed: dict[int, Placed], rng: np.random.Generator) -> np.ndarray | None:
+    """Return the middle of a zone to leave out: around something that could change."""
+    lively = [p for p in placed.values() if p.model.liveliness > 0 and p.z < 1.0]
+    if not lively:
+        return None
+    p = lively[int(rng.integers(len(lively)))]
+    return np.array([p.x, p.y])
+
+
+def _registration_error(
+    map_T_room: np.ndarray, config: RoomsConfig, rng: np.random.Generator
+) -> np.ndarray:
+    """Return a small transform about the middle of the room."""
+    shift = rng.normal(size=3)
+    shift *= config.registration_m * rng.random() / max(np.linalg.norm(shift), 1e-9)
+    axis = rng.normal(size=3) * (0.3, 0.3, 1.0)
+    axis *= np.deg2rad(config.registration_deg) * rng.random() / max(np.linalg.norm(axis), 1e-9)
+    angle = np.linalg.norm(axis)
+    cross = np.array([[0, -axis[2], axis[1]], [axis[2], 0, -axis[0]], [-axis[1], axis[0], 0]])
+    rotation = np.eye(3)
+    if angle > 0:
+        k = cross / angle
+        rotation = np.eye(3) + np.sin(angle) * k + (1 - np.cos(angle)) * k @ k
+    error = np.eye(4)
+    middle = map_T_room[:3, 3]
+    error[:3, :3] = rotation
+    error[:3, 3] = middle - rotation @ middle + shift
+    return settled(error)

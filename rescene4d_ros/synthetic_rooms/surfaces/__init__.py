@@ -1,0 +1,1 @@
+"""Triangles, materials and patterns of everything in a room."""

@@ -1,0 +1,1 @@
+"""From observations to identities and changes; pure reasoning without disk or network."""

@@ -1,0 +1,1 @@
+"""Which remembered object each observation is, and how sure that is."""

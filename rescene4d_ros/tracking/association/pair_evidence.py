@@ -1,0 +1,171 @@
+"""How alike observations and remembered objects are, one matrix per kind of evidence."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from rescene4d_ros.geometry.containment import fit_into
+from rescene4d_ros.geometry.visibility import Place, PlaceEvidence
+from rescene4d_ros.tracking.association.appearance import color_evidence
+from rescene4d_ros.tracking.association.place_overlap import overlap_of_places
+from rescene4d_ros.tracking.records import ObjectRecord, Observation
+from scipy.spatial.distance import cdist
+
+CLEAR_POINTS = 200  # points, thinned, from which a view shows what a thing looks like
+SLACK = 0.06  # m; by which the box of a view may exceed that of the whole
+MIN_PAIRS = 16  # of observation and object, from which their usual likeness is known
+MAX_USUAL = 0.9  # cosine of any two objects that is still taken as the usual one
+GOOD_FIT = 0.9  # share of the lesser view from which no better motion is searched
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """All pairs (observation, object) as matrices (M, O), 0..1 unless said."""
+
+    place: np.ndarray  # 0 where surely less than enough for the same place
+    query: np.ndarray
+    feature: np.ndarray
+    color: np.ndarray  # log likelihood ratio
+    size: np.ndarray
+    nests: np.ndarray  # bool: one box fits into the other, as that of a partial view does
+    clarity: np.ndarray  # how far the lesser view shows what the thing looks like
+    kind: np.ndarray
+    shape: np.ndarray  # NaN where not compared
+    distance: np.ndarray  # m
+    unseen: np.ndarray  # (O,) bool: the newest visit did not look at the old place
+    fresh: np.ndarray  # (M,) 1: no earlier visit looked at the place; NaN where not asked
+
+
+def gather(
+    observations: Sequence[Observation],
+    known: Sequence[ObjectRecord],
+    places: Sequence[PlaceEvidence],
+    same_place: float,
+) -> Evidence:
+    """Compare every observation with every object; `same_place` is enough overlap."""
+    shape = len(observations), len(known)
+    query = np.zeros(shape)
+    column = {record.object_id: o for o, record in enumerate(known)}
+    for m, seen in enumerate(observations):
+        for object_id, share in seen.votes.items():
+            if object_id in column:
+                query[m, column[object_id]] = share
+    centers = [
+        np.array([x.box.center for x in side]).reshape(-1, 3) for side in (observations, known)
+    ]
+    return Evidence(
+        overlap_of_places(observations, known, places, same_place),
+        query,
+        _features(observations, known),
+        _colors(observations, known),
+        *_sizes(observations, known),
+        _clarity(observations, known),
+        agreement_of_kinds(observations, known),
+        np.full(shape, np.nan),
+        cdist(*centers),
+        np.array(
+            [at.place is Place.UNSEEN and not record.is_gone for record, at in zip(known, places)],
+            dtype=bool,
+        ),
+        np.full(len(observations), np.nan),
+    )
+
+
+def compare_shapes(
+    e: Evidence,
+    observations: Sequence[Observation],
+    known: Sequence[ObjectRecord],
+    pairs: Sequence[tuple[int, int]],
+) -> None:
+    """
+    Find how much of the lesser view of each pair lies on the other after the best motion.
+
+    Kept in `e.shape`, 0..1; not searched further from `GOOD_FIT` on.
+
+    """
+    sides = [
+        sorted((observations[m].surface, known[o].surface), key=lambda side: len(side.xyz))
+        for m, o in pairs
+    ]
+    fits = fit_into([part for part, _ in sides], [whole for _, whole in sides], GOOD_FIT)
+    for (m, o), fit in zip(pairs, fits):
+        e.shape[m, o] = fit
+
+
+def _features(observations: Sequence[Observation], known: Sequence[ObjectRecord]) -> np.ndarray:
+    """
+    Return how alike the query features are: 0 = like any two objects of the room, 1 = equal.
+
+    Networks differ in how alike the features of any two objects are, so cosines are measured
+    from their median. One half where a side has no feature.
+
+    """
+    new, old = _stack([x.feature for x in observations]), _stack([x.feature for x in known])
+    alike = np.full((len(observations), len(known)), 0.5)
+    for width in set(new) & set(old) - {0}:
+        cosine = np.clip(new[width][1] @ old[width][1].T, 0, 1)
+        usual = min(np.median(cosine), MAX_USUAL) if cosine.size >= MIN_PAIRS else 0.0
+        alike[np.ix_(new[width][0], old[width][0])] = np.clip((cosine - usual) / (1 - usual), 0, 1)
+    return alike
+
+
+def _colors(observations: Sequence[Observation], known: Sequence[ObjectRecord]) -> np.ndarray:
+    """Return how much likelier the colors are one object's than two's; 0 without color."""
+    new, old = _stack([x.color for x in observations]), _stack([x.color for x in known])
+    ratio = np.zeros((len(observations), len(known)))
+    for width in set(new) & set(old) - {0}:
+        ratio[np.ix_(new[width][0], old[width][0])] = color_evidence(
+            new[width][1][:, None], old[width][1][None]
+        )
+    return ratio
+
+
+def _stack(vectors: Sequence[np.ndarray]) -> dict[int, tuple[np.ndarray, np.ndarray]]:
+    """Return the vectors of each length with their numbers: weights may change over the years."""
+    groups: dict[int, list[int]] = {}
+    for number, vector in enumerate(vectors):
+        groups.setdefault(len(vector), []).append(number)
+    return {
+        width: (np.array(numbers), np.array([vectors[k] for k in numbers], dtype=np.float64))
+        for width, numbers in groups.items()
+    }
+
+
+def _sizes(
+    observations: Sequence[Observation], known: Sequence[ObjectRecord]
+) -> tuple[np.ndarray, np.ndarray]:
+    """
+    Return how alike the boxes are, and whether one fits into the other, both (M, O).
+
+    Alike: mean ratio of height, long and short side.
+    """
+    new, old = (
+        np.array([x.box.size for x in side]).reshape(-1, 3).T + 0.05
+        for side in (observations, known)
+    )
+    ratio = new[:, :, None] / old[:, None]
+    beyond = new[:, :, None] - old[:, None]
+    nests = (beyond <= SLACK).all(0) | (beyond >= -SLACK).all(0)
+    return np.minimum(ratio, 1 / ratio).mean(0), nests
+
+
+def _clarity(observations: Sequence[Observation], known: Sequence[ObjectRecord]) -> np.ndarray:
+    """Return how far what differs counts, (M, O): a few points of a thing look like anything."""
+    new, old = (
+        np.array([len(x.xyz) for x in side], dtype=np.float64) for side in (observations, known)
+    )
+    return np.minimum(np.minimum(new[:, None], old[None]) / CLEAR_POINTS, 1)
+
+
+def agreement_of_kinds(
+    one: Sequence[Observation | ObjectRecord], other: Sequence[Observation | ObjectRecord]
+) -> np.ndarray:
+    """Return how far the class posteriors agree: 1 = equal, soft, so a chair may be a sofa."""
+    if not one or not other:
+        return np.zeros((len(one), len(other)))
+    roots = [
+        np.sqrt(np.array([x.class_probs for x in side], dtype=np.float64)) for side in (one, other)
+    ]
+    return np.clip(roots[0] @ roots[1].T, 0, 1)

@@ -1,0 +1,1 @@
+"""What changed between visits: states, motions, and the confidence of each change."""

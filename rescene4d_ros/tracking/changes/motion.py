@@ -1,0 +1,275 @@
+"""Whether an object that was recognized stands still, has moved, or has another shape."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import Enum
+
+import numpy as np
+from rescene4d_ros.config import param
+from rescene4d_ros.geometry.boxes import corners
+from rescene4d_ros.geometry.closest_points import Registration
+from rescene4d_ros.geometry.neighbors import evenly, largest_patch, near, share_near
+from rescene4d_ros.geometry.registration import register, standing_still
+from rescene4d_ros.geometry.se3 import invert, size_of, transform
+from rescene4d_ros.geometry.visibility import is_flat, looked_past, SAME_SURFACE
+from rescene4d_ros.structures import Box
+from rescene4d_ros.tracking.records import ObjectRecord, Observation, POINT_SPACING
+from rescene4d_ros.tracking.visit_view import VisitView
+
+OTHER_SURFACE = 0.06  # m; a point farther from all old ones is on another surface
+PATCH_STEP = 0.07  # m; points this near belong to one patch of changed surface
+HINGE_REACH = 0.25  # share of a leaf's width by which its edge may miss the axis of its turn
+LEAF_SLIM = 0.35  # most thickness of a leaf, with its handle, in shares of its width
+HINGE_DET = 0.06  # of (identity - turn): leaves turn by more than 14 degrees
+
+
+@dataclass(frozen=True)
+class MotionConfig:
+    """Say from when on an object counts as moved or deformed."""
+
+    move_m: float = param(0.15, 'Shift from which an object has moved.', unit='m', ge=0.02, le=5)
+    turn_deg: float = param(15.0, 'Turn from which an object has moved.', unit='deg', ge=2, le=180)
+    still_share: float = param(
+        0.95,
+        'Share of points on the old ones at which an object stands '
+        'still without further question.',
+        ge=0.5,
+        le=1,
+    )
+    move_evidence: float = param(
+        0.7,
+        'Gain in fit over standing still plus share of points that '
+        'were looked past, from which a motion is believed.',
+        ge=0,
+        le=2,
+    )
+    turn_evidence: float = param(
+        0.15,
+        'Gain in fit over standing still from which a motion that '
+        'explains all surface that came or went is believed.',
+        ge=0,
+        le=1,
+    )
+    deformed_m2: float = param(
+        0.05,
+        'Patch of surface that came or went in view of the sensor, '
+        'from which an object has another shape.',
+        unit='m2',
+        ge=0.005,
+        le=5,
+    )
+    deformed_overlap: float = param(
+        0.45,
+        'Without sensor path: overlap after the best motion below which the shape is another.',
+        ge=0,
+        le=1,
+    )
+    deformed_evidence: float = param(
+        0.3,
+        'Without sensor path: share of points that were looked '
+        'past, from which another shape is believed.',
+        ge=0,
+        le=1,
+    )
+
+
+class Motion(Enum):
+    """Say what became of an object between two visits."""
+
+    STILL = 'still'
+    MOVED = 'moved'
+    DEFORMED = 'deformed'
+
+
+@dataclass(frozen=True)
+class MotionEstimate:
+    """
+    Hold what became of one object.
+
+    Attributes
+    ----------
+    motion : Motion
+    after_T_before : ndarray (4, 4), float64
+        In map; the identity where it stands still.
+    confidence : float
+        0..1, from the overlap after the motion and its advantage over standing still.
+
+    """
+
+    motion: Motion
+    after_T_before: np.ndarray
+    confidence: float
+
+
+def estimate_motion(
+    record: ObjectRecord,
+    seen: Observation,
+    now: VisitView,
+    before: VisitView | None,
+    config: MotionConfig,
+) -> MotionEstimate:
+    """
+    Compare an object's remembered points with its newest ones.
+
+    Boxes jump when another side is scanned, so points are compared: first in place, then after
+    the best motion. Two views of different sides may fit better after a motion, too. So what
+    counts beside the fit is whether old points are missing, or new ones were missing before,
+    where the sensor looked. What stands still as a whole has another shape where a patch of its
+    surface came or went in view of the sensor.
+
+    Parameters
+    ----------
+    record : ObjectRecord
+        Before the visit.
+    seen : Observation
+        Of the visit.
+    now, before : VisitView
+        The visit, and an earlier one if there is any.
+    config : MotionConfig
+
+    Returns
+    -------
+    MotionEstimate
+
+    """
+    new, old = seen.xyz[evenly(len(seen.xyz), 1500)], record.xyz[evenly(len(record.xyz), 1500)]
+    shares = (share_near(record.tree, new, SAME_SURFACE), share_near(seen.tree, old, SAME_SURFACE))
+    if min(shares) >= config.still_share:
+        return MotionEstimate(Motion.STILL, np.eye(4), max(shares))
+    still = standing_still(record.xyz, seen.xyz)
+    estimate, best = _rigid_motion(record, seen, now, before, max(shares), still, config)
+    if estimate.motion is Motion.STILL:
+        estimate = _reshaped(record, seen, now, before, still, best, config) or estimate
+    if estimate.motion is Motion.MOVED and _swings(record.box, seen.box, estimate.after_T_before):
+        return MotionEstimate(Motion.DEFORMED, np.eye(4), estimate.confidence)
+    return estimate
+
+
+def _reshaped(
+    record: ObjectRecord,
+    seen: Observation,
+    now: VisitView,
+    before: VisitView | None,
+    still: Registration,
+    best: Registration | None,
+    config: MotionConfig,
+) -> MotionEstimate | None:
+    """
+    Return what became of an object of which surface came or went in view; None if none did.
+
+    A chair that turned where it stands looks much as before and has patches of new surface, but
+    one motion explains them all.
+
+    """
+    area = _changed_area(record, seen, now, before, np.eye(4))
+    if area < config.deformed_m2:
+        return None
+    best = best or _registered(record, seen, now, before)
+    area_left = _changed_area(record, seen, now, before, best.after_T_before)
+    if not _is_move(best, record, config):
+        area = area_left  # nudged: compared where it now stands
+    elif area_left < config.deformed_m2 and best.fit - still.fit >= config.turn_evidence:
+        return MotionEstimate(Motion.MOVED, best.after_T_before, best.overlap)
+    if area < config.deformed_m2:
+        return None
+    return MotionEstimate(Motion.DEFORMED, np.eye(4), float(1 - config.deformed_m2 / (2 * area)))
+
+
+def _rigid_motion(
+    record: ObjectRecord,
+    seen: Observation,
+    now: VisitView,
+    before: VisitView | None,
+    same: float,
+    still: Registration,
+    config: MotionConfig,
+) -> tuple[MotionEstimate, Registration | None]:
+    """Return what became of an object as a whole, and its best motion where one was sought."""
+    if same >= config.still_share:
+        return MotionEstimate(Motion.STILL, np.eye(4), same), None
+    missing = 0.0
+    if not is_flat(record.box):  # below a picture is wall, wherever the picture is
+        missing = max(
+            looked_past(now.cloud, record.xyz),
+            looked_past(before.cloud, seen.xyz) if before is not None else 0.0,
+        )
+    if 1 - still.fit + missing < config.move_evidence:  # no motion could fit well enough
+        return MotionEstimate(Motion.STILL, np.eye(4), still.overlap), None
+    best = _registered(record, seen, now, before)
+    evidence = best.fit - still.fit + missing
+    if _is_move(best, record, config) and evidence >= config.move_evidence:
+        estimate = MotionEstimate(
+            Motion.MOVED,
+            best.after_T_before,
+            float(np.clip(best.overlap * min(evidence, 1.0), 0, 1)),
+        )
+    elif best.overlap < config.deformed_overlap and missing >= config.deformed_evidence:
+        estimate = MotionEstimate(Motion.DEFORMED, np.eye(4), float(1 - best.overlap))
+    else:
+        estimate = MotionEstimate(Motion.STILL, np.eye(4), best.overlap)
+    return estimate, best
+
+
+def _registered(
+    record: ObjectRecord, seen: Observation, now: VisitView, before: VisitView | None
+) -> Registration:
+    """Return the best motion, by shape, and by texture where the earlier visit shows it."""
+    textures = (
+        None
+        if before is None
+        else (
+            before.texture_of(record.object_id, record.xyz),
+            now.texture_of(record.object_id, seen.xyz),
+        )
+    )
+    return register(record.xyz, seen.xyz, textures)
+
+
+def _is_move(best: Registration, record: ObjectRecord, config: MotionConfig) -> bool:
+    """Return whether a motion is large enough to be reported."""
+    distance, angle = size_of(best.after_T_before, record.box.center)
+    return distance >= config.move_m or np.degrees(angle) >= config.turn_deg
+
+
+def _swings(old: Box, new: Box, after_T_before: np.ndarray) -> bool:
+    """Return whether a motion is that of a door leaf: slim, tall, turning about an edge."""
+    leaf = min((old, new), key=lambda box: box.size[1] / box.size[0])
+    turn = np.eye(2) - after_T_before[:2, :2]
+    if (
+        leaf.size[1] > LEAF_SLIM * leaf.size[0]
+        or leaf.size[2] < leaf.size[0]
+        or np.linalg.det(turn) < HINGE_DET
+    ):
+        return False
+    hinge = np.linalg.solve(turn, after_T_before[:2, 3])
+    around = corners(leaf)
+    edges = (around[[0, 1]] + around[[3, 2]]) / 2  # of the long side, which comes first
+    far = np.linalg.norm(edges - hinge, axis=1).min()
+    return bool(far <= HINGE_REACH * leaf.size[0])
+
+
+def _changed_area(
+    record: ObjectRecord,
+    seen: Observation,
+    now: VisitView,
+    before: VisitView | None,
+    after_T_before: np.ndarray,
+) -> float:
+    """
+    Return the largest patch of surface, in m2, that came or went where the sensor looked.
+
+    What shows for the first time may only have been out of sight. A door leaf that opened is
+    where the earlier visit looked through, and the newest looks through where it was.
+
+    """
+    gone = transform(after_T_before, record.xyz)
+    gone = gone[~near(now.cloud.tree, gone, OTHER_SURFACE)]
+    patches = [gone[now.cloud.seen_through(gone)]]
+    if before is not None:
+        came = transform(invert(after_T_before), seen.xyz)
+        came = came[
+            ~near(record.tree, came, OTHER_SURFACE) & ~near(before.cloud.tree, came, OTHER_SURFACE)
+        ]
+        patches.append(came[before.cloud.seen_through(came)])
+    return max(largest_patch(patch, PATCH_STEP) for patch in patches) * POINT_SPACING**2

@@ -1,0 +1,172 @@
+"""What the memory holds of one object, and what one visit brings."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+from rescene4d_ros.geometry.surface import Surface
+from rescene4d_ros.structures import Box, Change, ObjectState, SceneObject, VisitInfo
+from scipy.spatial import cKDTree
+
+POINT_SPACING = 0.03  # m; grid on which an object's points are remembered
+MAX_POINTS = 6000  # of one object; bounds its row to 72 kB
+
+
+@dataclass(frozen=True)
+class Observation:
+    """
+    Hold what one visit shows of one object.
+
+    Attributes
+    ----------
+    points : ndarray (N,), int64
+        Positions in the visit's scan.
+    xyz : ndarray (M, 3), float32, m, in map
+        Those points, thinned to `POINT_SPACING`.
+    box : Box
+    class_probs : ndarray (K,), float32
+    score : float
+    feature : ndarray (C,), float32
+        Query feature of the segmenter, unit length; empty where there is none.
+    color : ndarray (6,), float32
+        See `appearance.describe_color`; empty without color.
+    votes : mapping of object id to float
+        How much of the object's old points the same query covers, 0..1.
+
+    """
+
+    points: np.ndarray
+    xyz: np.ndarray
+    box: Box
+    class_probs: np.ndarray
+    score: float
+    feature: np.ndarray
+    color: np.ndarray
+    votes: Mapping[int, float]
+
+    @cached_property
+    def surface(self) -> Surface:
+        """Return `xyz`, prepared for questions."""
+        return Surface(self.xyz)
+
+    @property
+    def tree(self) -> cKDTree:
+        """Return a search tree over `xyz`."""
+        return self.surface.tree
+
+
+@dataclass(frozen=True)
+class ObjectRecord:
+    """
+    Hold one remembered object, with what is needed to know it again.
+
+    Attributes
+    ----------
+    object_id : int
+    state : ObjectState
+        At the newest processed visit.
+    is_gone : bool
+        Whether the last decisive evidence was an empty place; survives NOT_OBSERVED.
+    score, box, first_seen_ns, last_seen_ns, last_confirmed_absent_ns, link_reason, class_probs
+        As in SceneObject.
+    n_observations : int
+    moved_m : float, m
+        Length of all its moves together.
+    feature : ndarray (C,), float32
+        Mean query feature, unit length.
+    color : ndarray (6,) or (0,), float32
+    xyz : ndarray (M, 3), float32, m, in map
+        Its points at its latest known place, of all views since it stands there.
+    alternatives : tuple of int
+        Look-alikes that its latest observation may as well be.
+
+    """
+
+    object_id: int
+    state: ObjectState
+    is_gone: bool
+    score: float
+    box: Box
+    first_seen_ns: int
+    last_seen_ns: int
+    last_confirmed_absent_ns: int | None
+    n_observations: int
+    moved_m: float
+    link_reason: str
+    class_probs: np.ndarray
+    feature: np.ndarray
+    color: np.ndarray
+    xyz: np.ndarray
+    alternatives: tuple[int, ...] = ()
+
+    @cached_property
+    def surface(self) -> Surface:
+        """Return `xyz`, prepared for questions."""
+        return Surface(self.xyz)
+
+    @property
+    def tree(self) -> cKDTree:
+        """Return a search tree over `xyz`."""
+        return self.surface.tree
+
+    @property
+    def class_id(self) -> int:
+        """Return the most probable class."""
+        return int(np.argmax(self.class_probs))
+
+    def as_object(
+        self, class_names: tuple[str, ...], states: tuple[tuple[int, ObjectState], ...] = ()
+    ) -> SceneObject:
+        """Return what other rooms may know of it."""
+        return SceneObject(
+            self.object_id,
+            self.class_id,
+            class_names[self.class_id],
+            self.score,
+            self.state,
+            self.box,
+            self.first_seen_ns,
+            self.last_seen_ns,
+            self.last_confirmed_absent_ns,
+            self.class_probs,
+            states,
+            self.link_reason,
+            self.moved_m,
+            self.alternatives,
+        )
+
+
+@dataclass(frozen=True)
+class VisitFacts:
+    """
+    Hold everything one visit adds to the memory; stored in one transaction.
+
+    Attributes
+    ----------
+    visit : VisitInfo
+    observations : mapping of object id to Observation
+    reasons : mapping of object id to str
+        Why each observation was given its id.
+    states : mapping of object id to ObjectState
+        Of every object known after the visit.
+    changes : tuple of Change
+    object_ids : ndarray (N,), int64
+        Persistent id per point of the scan; 0 = none.
+    records : mapping of object id to ObjectRecord
+        All objects after the visit.
+    alternatives : mapping of object id to tuple of int
+        Of the ambiguous links: the look-alikes that the observation may as well be.
+
+    """
+
+    visit: VisitInfo
+    observations: Mapping[int, Observation]
+    reasons: Mapping[int, str]
+    states: Mapping[int, ObjectState]
+    changes: tuple[Change, ...]
+    object_ids: np.ndarray
+    records: Mapping[int, ObjectRecord]
+    alternatives: Mapping[int, tuple[int, ...]] = field(default_factory=dict)

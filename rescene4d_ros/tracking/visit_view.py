@@ -1,0 +1,171 @@
+"""Whether a visit shows an object at a place, by surfaces and by their color."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+from rescene4d_ros.geometry.neighbors import near
+from rescene4d_ros.geometry.normals import estimate_normals
+from rescene4d_ros.geometry.visibility import (
+    Cloud,
+    is_flat,
+    look_at,
+    Place,
+    PlaceEvidence,
+    SAME_SURFACE,
+)
+from rescene4d_ros.structures import Box, Scan
+from rescene4d_ros.tracking.association.appearance import (
+    color_evidence,
+    describe_color,
+    describe_texture,
+    mean_color,
+)
+from rescene4d_ros.tracking.records import ObjectRecord, Observation
+
+# Color evidence below which the surface at a place is another thing's. Where the thing is flat
+# the wall behind it lies at the same place, so its color must speak for it.
+OTHER_COLOR = -5.0
+OTHER_COLOR_FLAT = 2.5
+SAME_SPOT = 0.02  # m; a point this near has the color of a remembered one
+UNCLAIMED_SHARE = 0.5  # of an object's points that must have been there, unclaimed, before
+
+
+class VisitView:
+    """
+    One visit, asked what it shows at places.
+
+    Parameters
+    ----------
+    scan : Scan
+    labels : ndarray (N,), int64, optional
+        Persistent ids of its points, of a visit that is processed.
+    cloud : Cloud, optional
+        Of the same scan, where it was made before.
+
+    Attributes
+    ----------
+    stamp_ns : int, ns since the Unix epoch
+    cloud : Cloud
+
+    """
+
+    def __init__(self, scan: Scan, labels: np.ndarray | None = None, cloud: Cloud | None = None):
+        self.stamp_ns = scan.stamp_ns
+        self.cloud = Cloud(scan.xyz, scan.sensor_path) if cloud is None else cloud
+        self._light = mean_color(scan)
+        self._rgb = None if scan.rgb is None else scan.rgb[self.cloud.index]
+        self._normals = None if scan.normals is None else scan.normals[self.cloud.index]
+        self._sensor_path = scan.sensor_path
+        self._labels = None if labels is None else labels[self.cloud.index]
+        self._looks: dict[int, tuple[Observation, PlaceEvidence]] = {}
+
+    def place_of(self, record: ObjectRecord) -> PlaceEvidence:
+        """
+        Judge the old place of an object.
+
+        Geometry alone cannot tell a picture from the wall behind it, nor a new bin from the old
+        one: a surface of clearly another color does not count as the object's.
+
+        """
+        at = look_at(self.cloud, record.xyz, record.box)
+        if at.place is Place.OCCUPIED and not self._looks_like(
+            record.xyz, record.box, record.color
+        ):
+            return replace(
+                at, place=Place.SEEN_EMPTY, observed=max(at.observed, at.occupied), occupied=0.0
+            )
+        return at
+
+    def places_of(self, records: Mapping[int, ObjectRecord]) -> dict[int, PlaceEvidence]:
+        """Judge the old places of all objects."""
+        return {object_id: self.place_of(record) for object_id, record in records.items()}
+
+    def look(self, seen: Observation) -> PlaceEvidence:
+        """Return what this visit shows where a later one found something; looked up once."""
+        if id(seen) not in self._looks:  # kept with it, so that no other gets its id
+            self._looks[id(seen)] = seen, look_at(self.cloud, seen.xyz, seen.box)
+        return self._looks[id(seen)][1]
+
+    def was_there(self, seen: Observation) -> PlaceEvidence:
+        """
+        Judge whether what a later visit found stood here already, unnoticed.
+
+        Returns
+        -------
+        PlaceEvidence
+            OCCUPIED only by surfaces of like color that belonged to no known object.
+
+        """
+        at = self.look(seen)
+        if at.place is not Place.OCCUPIED:
+            return at
+        distance, nearest = self.cloud.tree.query(seen.xyz, distance_upper_bound=SAME_SURFACE)
+        close = nearest[np.isfinite(distance)]
+        unclaimed = (
+            len(close)
+            and self._labels is not None
+            and (self._labels[close] == 0).sum() >= UNCLAIMED_SHARE * len(seen.xyz)
+        )
+        if unclaimed and self._looks_like(seen.xyz, seen.box, seen.color):
+            return at
+        return replace(at, place=Place.SEEN_EMPTY, observed=max(at.observed, at.occupied))
+
+    def share_of(self, object_id: int, xyz: np.ndarray) -> float:
+        """Return the share of some points (M, 3) that are an object's in this visit; 0..1."""
+        if self._labels is None or len(xyz) == 0:
+            return 0.0
+        distance, nearest = self.cloud.tree.query(xyz, distance_upper_bound=SAME_SURFACE)
+        close = np.isfinite(distance)
+        return float((self._labels[nearest[close]] == object_id).sum() / len(xyz))
+
+    def texture_of(self, object_id: int, xyz: np.ndarray) -> np.ndarray:
+        """
+        Return the texture of an object's surface as this visit shows it.
+
+        Parameters
+        ----------
+        object_id : int
+            Only its points count, unless nobody knows yet whose they are.
+        xyz : ndarray (M, 3), float32, m, in map
+
+        Returns
+        -------
+        ndarray (M,), float32
+            See `appearance.describe_texture`; NaN where the visit does not show the point, and
+            without color.
+
+        """
+        texture = np.full(len(xyz), np.nan, dtype=np.float32)
+        if self._rgb is None or len(xyz) == 0:
+            return texture
+        distance, nearest = self.cloud.tree.query(xyz, distance_upper_bound=SAME_SPOT)
+        shown = np.isfinite(distance)
+        if self._labels is not None:
+            shown[shown] = self._labels[nearest[shown]] == object_id
+        nearest, points = nearest[shown], xyz[shown]
+        normals = (
+            estimate_normals(points, sensor_path=self._sensor_path)
+            if self._normals is None
+            else self._normals[nearest]
+        )
+        texture[shown] = describe_texture(points, normals, self._rgb[nearest])
+        return texture
+
+    def _looks_like(self, xyz: np.ndarray, box: Box, color: np.ndarray) -> bool:
+        """Return whether the surface at some points may have a color; yes without color."""
+        if self._rgb is None or len(color) == 0:
+            return True
+        shown = near(self.cloud.tree, xyz, SAME_SURFACE)
+        nearest = np.unique(self.cloud.tree.query(xyz[shown])[1])
+        here = describe_color(self._rgb[nearest], self._light)
+        return bool(
+            color_evidence(here, color) > (OTHER_COLOR_FLAT if is_flat(box) else OTHER_COLOR)
+        )
+
+
+def was_looked_at(seen: Observation, earlier: Sequence[VisitView]) -> bool:
+    """Return whether an earlier visit saw the place of what is seen now, empty or not."""
+    return any(view.look(seen).place is not Place.UNSEEN for view in earlier)

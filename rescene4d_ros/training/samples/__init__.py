@@ -1,0 +1,1 @@
+"""What one training step sees: prepared sequences and samples of them."""

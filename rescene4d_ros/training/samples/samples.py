@@ -1,0 +1,178 @@
+"""
+Training samples: which visits of which sequence, varied how, with what as the truth.
+
+Sample i is a pure function of (seed, i). A resumed run needs no sampler state, and any number
+of workers gives the same samples.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from rescene4d_ros.data.sequences.augment import augment, AugmentConfig
+from rescene4d_ros.data.sequences.mixing import MixedSampler
+from rescene4d_ros.losses import IGNORED_CLASS, Targets
+from rescene4d_ros.models.config import ModelConfig
+from rescene4d_ros.models.inputs import make_visit_input, VisitInput
+from rescene4d_ros.structures import UNLABELED
+from rescene4d_ros.training.config import TrainConfig
+from rescene4d_ros.training.samples.prepared_sequences import PreparedFile, PreparedVisit
+import torch
+from torch.utils.data import Dataset
+
+
+@dataclass(frozen=True)
+class Sample:
+    """Hold one sequence as the network takes it, and what it should say."""
+
+    visits: tuple[VisitInput, ...]
+    targets: Targets
+
+    def to(self, device: torch.device | str) -> Sample:
+        """Return the sample on another device."""
+        return Sample(tuple(v.to(device) for v in self.visits), self.targets.to(device))
+
+
+def make_targets(
+    visits: Sequence[VisitInput],
+    instances: Sequence[np.ndarray],
+    classes: dict[int, int],
+    n_classes: int,
+) -> Targets:
+    """
+    Give each superpoint to the instance of most of its points.
+
+    Parameters
+    ----------
+    visits : sequence of T VisitInput
+    instances : sequence of T ndarrays (N_t,), int
+        Instance id per point; 0 = none.
+    classes : dict of int to int
+        Instance id to class; instances of classes from `n_classes` on (wall, floor) are none.
+    n_classes : int
+        K.
+
+    """
+    ids = np.unique(np.concatenate([np.unique(i) for i in instances]))
+    ids = np.array(
+        [i for i in ids if i > 0 and classes.get(int(i), UNLABELED) < n_classes], dtype=np.int64
+    )
+    counts = np.concatenate([instance_counts(v, i, ids) for v, i in zip(visits, instances)])
+    owner = counts.argmax(axis=1)  # column 0 = none
+    masks = owner[None, :] == np.arange(1, len(ids) + 1)[:, None]
+    masks &= counts.any(axis=1)[None]
+    seen = masks.any(axis=1)
+    told = np.array([classes.get(int(i), UNLABELED) for i in ids[seen]], dtype=np.int64)
+    return Targets(
+        torch.from_numpy(masks[seen]),
+        torch.from_numpy(np.where(told < 0, IGNORED_CLASS, told)),
+        torch.from_numpy(counts.sum(axis=1).astype(np.float32)),
+    )
+
+
+def instance_counts(visit: VisitInput, instance: np.ndarray, ids: np.ndarray) -> np.ndarray:
+    """
+    Count the points that superpoints and instances share.
+
+    Parameters
+    ----------
+    visit : VisitInput
+    instance : ndarray (N,), int
+    ids : ndarray (G,), int64, sorted
+        Other ids count as none.
+
+    Returns
+    -------
+    ndarray (S, G + 1), int64
+        Column 0 = none, column g + 1 = ids[g].
+
+    """
+    column = np.zeros(len(instance), dtype=np.int64)
+    if len(ids):
+        place = np.searchsorted(ids, instance).clip(max=len(ids) - 1)
+        column = np.where(ids[place] == instance, place + 1, 0)
+    width = len(ids) + 1
+    flat = visit.point_superpoint.astype(np.int64) * width + column
+    return np.bincount(flat, minlength=visit.n_superpoints * width).reshape(-1, width)
+
+
+class TrainingSamples(Dataset):
+    """
+    Give the batch of each step.
+
+    Parameters
+    ----------
+    files : sequence of Path
+        Prepared sequences.
+    config : TrainConfig
+    model : ModelConfig
+    variation : AugmentConfig
+    rank, world_size : int
+        Which of the processes that share a step this is.
+    mixing : MixedSampler, optional
+        Draws from several data sets whose files follow each other; without it every epoch sees
+        every sequence once.
+
+    """
+
+    def __init__(
+        self,
+        files: Sequence[Path],
+        config: TrainConfig,
+        model: ModelConfig,
+        variation: AugmentConfig,
+        rank: int = 0,
+        world_size: int = 1,
+        mixing: MixedSampler | None = None,
+    ):
+        self.files = tuple(files)
+        self.config, self.model, self.variation = config, model, variation
+        self.rank, self.world_size = rank, world_size
+        self.mixing = mixing
+
+    def __len__(self) -> int:
+        """Return the number of steps."""
+        return self.config.steps
+
+    def __getitem__(self, step: int) -> list[Sample]:
+        """Return this process's samples of one step."""
+        first = (step * self.world_size + self.rank) * self.config.batch
+        return [self.sample(first + b) for b in range(self.config.batch)]
+
+    def sample(self, number: int) -> Sample:
+        """Return sample `number` of the run."""
+        rng = np.random.default_rng([self.config.seed, 1, number])
+        with PreparedFile(self.files[self._draw_file(number)]) as file:
+            visits = tuple(file.visit(t) for t in self._draw_visits(len(file), rng))
+            classes = file.classes
+        return self._make(visits, classes, rng)
+
+    def _draw_file(self, number: int) -> int:
+        """Return which sequence sample `number` shows."""
+        if self.mixing is not None:
+            return self.mixing.number(*self.mixing.draw(number))
+        epoch, place = divmod(number, len(self.files))
+        order = np.random.default_rng([self.config.seed, 0, epoch]).permutation(len(self.files))
+        return int(order[place])
+
+    def _draw_visits(self, n_visits: int, rng: np.random.Generator) -> np.ndarray:
+        """Return which visits, in which order: a room may as well change backwards."""
+        most = min(n_visits, self.config.max_visits)
+        if most == 1 or rng.random() < self.config.p_single:
+            return rng.integers(n_visits, size=1)
+        return rng.permutation(n_visits)[: rng.integers(2, most + 1)]
+
+    def _make(
+        self, visits: tuple[PreparedVisit, ...], classes: dict[int, int], rng: np.random.Generator
+    ) -> Sample:
+        """Vary the visits and turn them into input and truth."""
+        scans, kept = augment(tuple(v.scan for v in visits), rng, self.variation)
+        inputs = tuple(
+            make_visit_input(s, v.superpoint[k], self.model)
+            for s, v, k in zip(scans, visits, kept)
+        )
+        instances = [v.instance[k] for v, k in zip(visits, kept)]
+        return Sample(inputs, make_targets(inputs, instances, classes, self.model.n_classes))
