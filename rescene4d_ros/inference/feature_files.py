@@ -6,9 +6,14 @@ from dataclasses import fields
 from typing import Protocol
 
 import numpy as np
-from rescene4d_ros.models.backbones.decoder_state import Decoding
 from rescene4d_ros.models.inputs import VisitInput
-from rescene4d_ros.models.outputs import FinestVoxels, LevelFeatures, VisitFeatures, VisitPyramid
+from rescene4d_ros.models.outputs import (
+    DecoderState,
+    FinestVoxels,
+    LevelFeatures,
+    VisitFeatures,
+    VisitPyramid,
+)
 from safetensors.torch import load, save
 import torch
 from torch import Tensor
@@ -78,7 +83,7 @@ def decode_features(
         )
         return point_superpoint, VisitPyramid.of(
             visit,
-            Decoding(
+            DecoderState(
                 *(
                     tuple(
                         tensors[f'begun.{name}.{n}']

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from rescene4d_ros.config import param
+
+UNETS = ('tiny', 'small', '34c')
+POINT_TRANSFORMERS = ('ptv3-tiny', 'sonata', 'concerto', 'concerto-large')
 
 
 @dataclass(frozen=True)
@@ -15,7 +18,7 @@ class ModelConfig:
         'small',
         'Preset of the sparse U-Net (tiny, small, 34c) or of the Point '
         'Transformer V3 (the others)',
-        one_of=('tiny', 'small', '34c', 'ptv3-tiny', 'sonata', 'concerto', 'concerto-large'),
+        one_of=(*UNETS, *POINT_TRANSFORMERS),
     )
     in_channels: int = param(11, 'Features per voxel that the stem takes', ge=1, le=64)
     features: str = param(
@@ -89,4 +92,24 @@ class ModelConfig:
         'Most voxels attended to per level in training, a random subset beyond; 0 = all',
         ge=0,
         le=10_000_000,
+    )
+
+
+def effective(config: ModelConfig) -> ModelConfig:
+    """
+    Return the configuration with all switches where `compat` wants them.
+
+    `official` sets those that have a published value; the rest it does by itself: visits on
+    their own grids, seeds of `official_seed_sampling`, bounds of the Fourier encoding per
+    level, patches of merged orders cut at the visits' sizes.
+    """
+    if config.compat != 'official':
+        return config
+    pooling = 'off' if config.temporal_mask_pooling == 'off' else 'mean'
+    return replace(
+        config,
+        query_content='zeros',
+        mask_reach=0.0,
+        seed_objectness=0.0,
+        temporal_mask_pooling=pooling,
     )

@@ -6,12 +6,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rescene4d_ros.models.config import ModelConfig
-from rescene4d_ros.models.layers import Attention, FeedForward
-from rescene4d_ros.models.official_compat import misread_seeds
+from rescene4d_ros.models.layers import DecoderLayer
 from rescene4d_ros.models.outputs import QueryOutput, VisitFeatures
-from rescene4d_ros.models.position_encoding import FourierEncoding, PlaceEncoding
-from rescene4d_ros.models.seeds import farthest_points
-from rescene4d_ros.models.temporal import PlaceGroups
+from rescene4d_ros.models.seeds import farthest_points, official_seed_sampling
+from rescene4d_ros.models.space_time import (
+    bounds,
+    FourierEncoding,
+    PlaceEncoding,
+    PlaceGroups,
+    space_time,
+    visit_index,
+)
 import torch
 from torch import nn, Tensor
 
@@ -54,27 +59,6 @@ class _Tokens:
         is_blind = attend.view(torch.uint8).amax(1) == 0
         attend[is_blind] = True
         return attend
-
-
-class DecoderLayer(nn.Module):
-    """Look at one level, then at the other queries, then think."""
-
-    def __init__(self, config: ModelConfig, level_channels: int):
-        super().__init__()
-        dim = config.hidden_dim
-        self.squeeze = nn.Linear(level_channels, dim)
-        self.cross_attention = Attention(dim, config.n_heads)
-        self.self_attention = Attention(dim, config.n_heads)
-        self.feed_forward = FeedForward(dim, config.ffn_dim)
-
-    def forward(
-        self, queries: Tensor, position: Tensor, keys: Tensor, values: Tensor, attend: Tensor
-    ) -> Tensor:
-        """Return the updated queries (Q, C)."""
-        queries = self.cross_attention(queries, position, keys, values, attend)
-        own = self.self_attention.keys_values(queries, position)
-        queries = self.self_attention(queries, position, *own)
-        return self.feed_forward(queries)
 
 
 class QueryDecoder(nn.Module):
@@ -139,23 +123,23 @@ class QueryDecoder(nn.Module):
             )
         times = range(len(visits)) if times is None else times
         points = [
-            _space_time([v.levels[level].xyz for v in visits], times)
+            space_time([v.levels[level].xyz for v in visits], times)
             for level in range(len(visits[0].levels))
         ]
         finest = None
         if self.config.compat == 'official':
-            finest = _space_time([v.finest.xyz for v in visits], times)
-        low, high = _bounds(points[-1] if finest is None else finest)
+            finest = space_time([v.finest.xyz for v in visits], times)
+        low, high = bounds(points[-1] if finest is None else finest)
         tokens = [
             self._tokens(
                 visits,
                 level,
                 points[level],
-                *((low, high) if finest is None else _bounds(points[level])),
+                *((low, high) if finest is None else bounds(points[level])),
             )
             for level in range(len(self.layers))
         ]
-        places = _space_time([v.superpoint_xyz for v in visits], times)
+        places = space_time([v.superpoint_xyz for v in visits], times)
         superpoint_features = torch.cat([v.superpoint_features for v in visits])
         mask_features = self._placed(superpoint_features, places, low, high)
 
@@ -164,7 +148,7 @@ class QueryDecoder(nn.Module):
             seeds = self._seeds(places, superpoint_logits)
             starts = places[seeds]
         else:
-            voxels, seeds = misread_seeds(visits, times, self.config.n_queries)
+            voxels, seeds = official_seed_sampling(visits, times, self.config.n_queries)
             starts = finest[voxels]
         position = self.query_position(self.encoding(starts, low, high))
         queries = self._content(mask_features[seeds])
@@ -187,7 +171,7 @@ class QueryDecoder(nn.Module):
             features=states[-1],
             superpoint_features=superpoint_features,
             superpoint_logits=superpoint_logits,
-            visit=_visit_index(
+            visit=visit_index(
                 [len(v.superpoint_features) for v in visits], superpoint_features.device
             ),
             seed=seeds,
@@ -269,7 +253,7 @@ class QueryDecoder(nn.Module):
         if config.temporal_mask_pooling != 'off' and len(visits) > 1:
             places = PlaceGroups(
                 torch.cat([p.coords for p in parts]),
-                _visit_index([len(p.coords) for p in parts], feats.device),
+                visit_index([len(p.coords) for p in parts], feats.device),
                 len(visits),
             )
             feats, points, mask_feats = (
@@ -300,25 +284,3 @@ class QueryDecoder(nn.Module):
                 )
             keys[:, part], values[:, part] = own
         return _Tokens(keys, values, kept, mask_feats, places)
-
-
-def _bounds(points: Tensor) -> tuple[Tensor, Tensor]:
-    """Return the smallest and largest coordinates (4,) of points (N, 4)."""
-    return points.amin(0), points.amax(0)
-
-
-def _space_time(xyz: Sequence[Tensor], times: Sequence[float]) -> Tensor:
-    """Return x, y, z, t (N, 4) of points (N_t, 3), visit after visit."""
-    return torch.cat(
-        [
-            torch.nn.functional.pad(points, (0, 1), value=float(t))
-            for points, t in zip(xyz, times, strict=True)
-        ]
-    )
-
-
-def _visit_index(counts: list[int], device: torch.device) -> Tensor:
-    """Return the visit of each row where visit t has counts[t] rows in a row."""
-    return torch.arange(len(counts), device=device).repeat_interleave(
-        torch.tensor(counts, device=device)
-    )

@@ -6,8 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from rescene4d_ros.geometry.voxels import voxelize
-from rescene4d_ros.models.backbones import point_transformer
-from rescene4d_ros.models.config import ModelConfig
+from rescene4d_ros.models.config import ModelConfig, POINT_TRANSFORMERS
 from rescene4d_ros.structures import Scan
 import torch
 from torch import Tensor
@@ -86,7 +85,7 @@ def make_visit_input(scan: Scan, superpoint: np.ndarray, config: ModelConfig) ->
     else:
         inside = 2 * (mean_xyz / config.voxel_size - coords) - 1
         feats = np.hstack([_mean_per_voxel(point_features(scan), voxel, len(coords)), inside])
-    if config.compat == 'official' and config.backbone in point_transformer.PRESETS:
+    if config.compat == 'official' and config.backbone in POINT_TRANSFORMERS:
         coords = coords - coords.min(0)  # published: each visit on a grid of its own
     return VisitInput(
         coords=torch.from_numpy(coords.astype(np.int64)),

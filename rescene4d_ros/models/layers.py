@@ -1,7 +1,8 @@
-"""The three layers of the query decoder, each with its shortcut and its norm behind it."""
+"""What one layer of the query decoder is made of; each part has its shortcut and its norm."""
 
 from __future__ import annotations
 
+from rescene4d_ros.models.config import ModelConfig
 import torch
 from torch import nn, Tensor
 from torch.nn import functional
@@ -156,3 +157,24 @@ class FeedForward(nn.Module):
     def forward(self, queries: Tensor) -> Tensor:
         """Return the updated queries (Q, C)."""
         return self.norm(queries + self.outer(functional.relu(self.inner(queries))))
+
+
+class DecoderLayer(nn.Module):
+    """Look at one level, then at the other queries, then think."""
+
+    def __init__(self, config: ModelConfig, level_channels: int):
+        super().__init__()
+        dim = config.hidden_dim
+        self.squeeze = nn.Linear(level_channels, dim)
+        self.cross_attention = Attention(dim, config.n_heads)
+        self.self_attention = Attention(dim, config.n_heads)
+        self.feed_forward = FeedForward(dim, config.ffn_dim)
+
+    def forward(
+        self, queries: Tensor, position: Tensor, keys: Tensor, values: Tensor, attend: Tensor
+    ) -> Tensor:
+        """Return the updated queries (Q, C)."""
+        queries = self.cross_attention(queries, position, keys, values, attend)
+        own = self.self_attention.keys_values(queries, position)
+        queries = self.self_attention(queries, position, *own)
+        return self.feed_forward(queries)

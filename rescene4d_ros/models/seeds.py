@@ -1,7 +1,10 @@
-"""Where the queries start."""
+"""Where the queries start: farthest point sampling, corrected and as published."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from rescene4d_ros.models.outputs import VisitFeatures
 import torch
 from torch import Tensor
 
@@ -34,3 +37,45 @@ def farthest_points(points: Tensor, n: int) -> Tensor:
         distance = torch.minimum(distance, offset.square_().sum(0))
         taken[k] = distance.argmax()
     return taken.repeat(-(-n // n_distinct))[:n]
+
+
+@torch.no_grad()
+def official_seed_sampling(
+    visits: Sequence[VisitFeatures], times: Sequence[float], n: int
+) -> tuple[Tensor, Tensor]:
+    """
+    Sample voxels as the published call of a three-dimensional sampler does on (x, y, z, t).
+
+    The sampler takes three numbers per point out of an array of four, so that it sees mixed
+    coordinates of the first three quarters of the voxels. It also never takes a point within
+    0.03 of the origin, except as the first.
+
+    Parameters
+    ----------
+    visits : sequence of T VisitFeatures
+        With `finest`; at least one voxel in all.
+    times : sequence of T float
+    n : int
+
+    Returns
+    -------
+    voxels : Tensor (n,), int64
+        Of all visits, visit after visit.
+    superpoints : Tensor (n,), int64
+        That they belong to, counted the same way.
+
+    """
+    coords = torch.cat(
+        [
+            torch.nn.functional.pad(v.finest.coords.float(), (0, 1), value=float(t))
+            for v, t in zip(visits, times, strict=True)
+        ]
+    )
+    seen = coords.flatten()[: 3 * len(coords)].view(-1, 3)
+    usable = seen.square().sum(1) > 1e-3
+    usable[0] = True
+    rows = usable.nonzero()[:, 0]
+    voxels = rows[farthest_points(seen[rows], n)]
+    starts = torch.tensor([0] + [len(v.superpoint_features) for v in visits]).cumsum(0).tolist()
+    superpoint = torch.cat([v.finest.superpoint + start for v, start in zip(visits, starts)])
+    return voxels, superpoint[voxels]

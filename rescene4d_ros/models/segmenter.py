@@ -6,22 +6,21 @@ from collections.abc import Sequence
 
 from rescene4d_ros.errors import ConfigError
 from rescene4d_ros.models.backbones import point_transformer, unet
-from rescene4d_ros.models.backbones.decoder_state import Decoding
 from rescene4d_ros.models.backbones.serialization_order import TieBreak, visit_ranks
-from rescene4d_ros.models.config import ModelConfig
+from rescene4d_ros.models.config import effective, ModelConfig
 from rescene4d_ros.models.decoder import QueryDecoder
 from rescene4d_ros.models.inputs import N_CHANNELS, VisitInput
-from rescene4d_ros.models.official_compat import effective
 from rescene4d_ros.models.outputs import (
+    DecoderState,
     FinestVoxels,
     LevelFeatures,
     QueryOutput,
     VisitFeatures,
     VisitPyramid,
 )
-from rescene4d_ros.sparse.backends import choose_backend
 from rescene4d_ros.sparse.batched_voxels import JoinedVoxels
 from rescene4d_ros.sparse.ops import avg_pool
+from rescene4d_ros.sparse.torchsparse_backend import choose_backend
 from rescene4d_ros.sparse.voxels import Voxels
 import torch
 from torch import nn, Tensor
@@ -89,7 +88,7 @@ class ReScene4D(nn.Module):
         voxels = self._voxels(visits)
         if not len(voxels):
             if self.backbone.shares_time:
-                return [VisitPyramid(v, voxels, Decoding()) for v in visits]
+                return [VisitPyramid(v, voxels, DecoderState()) for v in visits]
             return [self._no_features(v) for v in visits]
         feats = voxels.sort(torch.cat([v.feats for v in visits]))
         if self.backbone.shares_time:
@@ -111,7 +110,7 @@ class ReScene4D(nn.Module):
         voxels = JoinedVoxels([p.voxels for p in pyramids], self._backend)
         if not len(voxels):
             return [self._no_features(v) for v in visits]
-        begun = Decoding.join([p.begun for p in pyramids if len(p.voxels)])
+        begun = DecoderState.join([p.begun for p in pyramids if len(p.voxels)])
         return self._features(
             visits, voxels, self.backbone.decode(begun, voxels, self._ties(visits, voxels))
         )
@@ -129,7 +128,7 @@ class ReScene4D(nn.Module):
         return Voxels.build(torch.cat(slots), self._backend)
 
     def _pyramids(
-        self, visits: Sequence[VisitInput], voxels: Voxels, begun: Decoding
+        self, visits: Sequence[VisitInput], voxels: Voxels, begun: DecoderState
     ) -> list[VisitPyramid]:
         """Cut what the backbone says of all visits into what it says of each."""
         if len(visits) == 1:

@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from itertools import accumulate
 
-from rescene4d_ros.sparse.backends import NATIVE
 from rescene4d_ros.sparse.kernel_map import KernelMap, Tile
-from rescene4d_ros.sparse.voxels import Voxels
+from rescene4d_ros.sparse.voxels import NATIVE, Voxels
 import torch
 from torch import Tensor
 

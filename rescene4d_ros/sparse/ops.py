@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from rescene4d_ros.sparse import cpu_gather_conv, gpu_gather_conv, torchsparse_ops
-from rescene4d_ros.sparse.backends import TORCHSPARSE
+from rescene4d_ros.sparse import torchsparse_backend
+from rescene4d_ros.sparse.gather_conv import convolve, gradients
 from rescene4d_ros.sparse.kernel_map import KernelMap
-from rescene4d_ros.sparse.voxels import Voxels
+from rescene4d_ros.sparse.voxels import TORCHSPARSE, Voxels
 import torch
 import torch.nn.functional as F
 
@@ -18,14 +18,14 @@ class _Convolve(torch.autograd.Function):
         """Return the features on the output voxels."""
         ctx.save_for_backward(feats, weight)
         ctx.transposed, ctx.mirror = transposed, mirror
-        return _backend(feats).convolve(feats, weight, kmap)
+        return convolve(feats, weight, kmap)
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx, grad):
         """Return the gradients of features and weight."""
         feats, weight = ctx.saved_tensors
-        grad_feats, grad_weight = _backend(feats).gradients(
+        grad_feats, grad_weight = gradients(
             grad.contiguous(), feats, weight, ctx.transposed(), ctx.mirror, ctx.needs_input_grad[0]
         )
         return grad_feats, grad_weight, None, None, None
@@ -55,11 +55,6 @@ class _AveragePool(torch.autograd.Function):
         return shares, None, None
 
 
-def _backend(feats: torch.Tensor):
-    """Return the implementation that is fast on the tensor's device."""
-    return cpu_gather_conv if feats.device.type == 'cpu' else gpu_gather_conv
-
-
 def _convolve(feats, weight, kmap: KernelMap, transposed, mirror: bool) -> torch.Tensor:
     """Check the shapes, follow autocast, and convolve."""
     if (
@@ -87,7 +82,7 @@ def _autocast(feats: torch.Tensor, weight: torch.Tensor) -> tuple[torch.Tensor, 
 
 def _is_for_torchsparse(weight: torch.Tensor, voxels: Voxels) -> bool:
     """Return whether torchsparse is chosen for these voxels and takes this kernel."""
-    return voxels.backend == TORCHSPARSE and torchsparse_ops.can_convolve(weight, voxels)
+    return voxels.backend == TORCHSPARSE and torchsparse_backend.can_convolve(weight, voxels)
 
 
 def subm_conv(feats: torch.Tensor, weight: torch.Tensor, voxels: Voxels) -> torch.Tensor:
@@ -108,7 +103,7 @@ def subm_conv(feats: torch.Tensor, weight: torch.Tensor, voxels: Voxels) -> torc
 
     """
     if _is_for_torchsparse(weight, voxels):
-        return torchsparse_ops.subm_conv(*_autocast(feats, weight), voxels)
+        return torchsparse_backend.subm_conv(*_autocast(feats, weight), voxels)
     kmap = voxels.subm_map(round(len(weight) ** (1 / 3)))
     return _convolve(feats, weight, kmap, lambda: kmap, mirror=True)
 
@@ -131,7 +126,7 @@ def down_conv(feats: torch.Tensor, weight: torch.Tensor, voxels: Voxels) -> torc
 
     """
     if _is_for_torchsparse(weight, voxels):
-        return torchsparse_ops.down_conv(*_autocast(feats, weight), voxels)
+        return torchsparse_backend.down_conv(*_autocast(feats, weight), voxels)
     return _convolve(feats, weight, voxels.down_map(), voxels.up_map, mirror=False)
 
 
@@ -153,7 +148,7 @@ def up_conv(coarse_feats: torch.Tensor, weight: torch.Tensor, fine_voxels: Voxel
 
     """
     if _is_for_torchsparse(weight, fine_voxels):
-        return torchsparse_ops.up_conv(*_autocast(coarse_feats, weight), fine_voxels)
+        return torchsparse_backend.up_conv(*_autocast(coarse_feats, weight), fine_voxels)
     return _convolve(
         coarse_feats, weight, fine_voxels.up_map(), fine_voxels.down_map, mirror=False
     )

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from itertools import product
 
-from rescene4d_ros.sparse.backends import NATIVE
 from rescene4d_ros.sparse.kernel_map import KernelMap
 import torch
+
+NATIVE, TORCHSPARSE = 'native', 'torchsparse'  # what convolves; see `choose_backend`
 
 
 class Voxels:

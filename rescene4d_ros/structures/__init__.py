@@ -1,13 +1,6 @@
 """Frozen dataclasses that travel between rooms; they hold values and know no algorithm."""
 
 from rescene4d_ros.structures.box import Box
-from rescene4d_ros.structures.classes import (
-    FLOOR,
-    INSTANCE_CLASSES,
-    SEMANTIC_CLASSES,
-    UNLABELED,
-    WALL,
-)
 from rescene4d_ros.structures.objects import (
     Change,
     ChangeKind,
@@ -19,7 +12,15 @@ from rescene4d_ros.structures.objects import (
     VisitStatus,
 )
 from rescene4d_ros.structures.scan import Scan, ScanSequence
-from rescene4d_ros.structures.segmentation import Prediction, Segmentation
+from rescene4d_ros.structures.segmentation import (
+    FLOOR,
+    INSTANCE_CLASSES,
+    Prediction,
+    Segmentation,
+    SEMANTIC_CLASSES,
+    UNLABELED,
+    WALL,
+)
 from rescene4d_ros.structures.truth import SequenceTruth, TrueObject, VisitTruth
 
 __all__ = [

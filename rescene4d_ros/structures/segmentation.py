@@ -1,10 +1,35 @@
-"""What the segmenter says of T visits: raw queries, and the instances made of them."""
+"""The classes of objects, and what the segmenter says of T visits."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import numpy as np
+
+INSTANCE_CLASSES = (
+    'cabinet',
+    'bed',
+    'chair',
+    'sofa',
+    'table',
+    'door',
+    'window',
+    'bookshelf',
+    'picture',
+    'counter',
+    'desk',
+    'curtain',
+    'refrigerator',
+    'shower curtain',
+    'toilet',
+    'sink',
+    'bathtub',
+    'otherfurniture',
+)
+SEMANTIC_CLASSES = (*INSTANCE_CLASSES, 'wall', 'floor')
+WALL = SEMANTIC_CLASSES.index('wall')
+FLOOR = SEMANTIC_CLASSES.index('floor')
+UNLABELED = -1
 
 
 @dataclass(frozen=True)

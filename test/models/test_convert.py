@@ -17,7 +17,7 @@ from rescene4d_ros.models.checkpoints import convert, load_pretrained
 from rescene4d_ros.models.checkpoints.point_transformer import published_preset
 from rescene4d_ros.models.checkpoints.reading import Checkpoint
 from rescene4d_ros.models.inputs import make_visit_input
-from rescene4d_ros.models.official_compat import misread_seeds
+from rescene4d_ros.models.seeds import official_seed_sampling
 from rescene4d_ros.structures import INSTANCE_CLASSES
 import torch
 from torch import nn
@@ -446,7 +446,7 @@ def test_query_decoder_of_a_checkpoint_computes_what_is_published(
             order = coarse
         starts = np.cumsum([0, inputs[0].n_superpoints])
         segment_of = torch.cat([v.superpoint + int(s) for v, s in zip(inputs, starts)])
-        seeds, _ = misread_seeds(features, (0, 1), 12)
+        seeds, _ = official_seed_sampling(features, (0, 1), 12)
         classes, masks = twin(
             levels,
             torch.cat([v.superpoint_features for v in features]),

@@ -8,9 +8,8 @@ from rescene4d_ros.models.config import ModelConfig
 from rescene4d_ros.models.decoder import QueryDecoder
 from rescene4d_ros.models.layers import attend_where, Attention
 from rescene4d_ros.models.outputs import LevelFeatures, VisitFeatures
-from rescene4d_ros.models.position_encoding import FourierEncoding
 from rescene4d_ros.models.seeds import farthest_points
-from rescene4d_ros.models.temporal import PlaceGroups
+from rescene4d_ros.models.space_time import FourierEncoding, PlaceGroups
 import torch
 from torch.nn import functional
 

@@ -2,7 +2,7 @@
 
 import math
 
-from rescene4d_ros.models.position_encoding import PlaceEncoding
+from rescene4d_ros.models.space_time import PlaceEncoding
 import torch
 
 

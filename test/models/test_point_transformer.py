@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 from rescene4d_ros.errors import ConfigError, WeightsError
 from rescene4d_ros.losses import Criterion, LossConfig, Targets
-from rescene4d_ros.models.backbones.decoder_state import Decoding
-from rescene4d_ros.models.backbones.patch_block import PatchAttention
 from rescene4d_ros.models.backbones.point_transformer import PointTransformer, PRESETS, PTv3Preset
+from rescene4d_ros.models.backbones.ptv3_layers import PatchAttention
 from rescene4d_ros.models.backbones.serialization_order import Order
 from rescene4d_ros.models.backbones.space_filling_curves import curve_code
 from rescene4d_ros.models.checkpoints import load_pretrained, read_checkpoint
 from rescene4d_ros.models.config import ModelConfig
 from rescene4d_ros.models.inputs import make_visit_input
+from rescene4d_ros.models.outputs import DecoderState
 from rescene4d_ros.models.segmenter import ReScene4D
 from rescene4d_ros.sparse.voxels import Voxels
 from rescene4d_ros.structures import Scan
@@ -363,7 +363,7 @@ def test_stopping_before_the_first_look_changes_nothing(visits, serialization):
     with torch.no_grad():
         pyramid = backbone.encode(voxels.sort(torch.cat([v.feats for v in visits])), voxels)
         begun = backbone.begin(pyramid, voxels)
-        in_one_go = backbone.decode(Decoding(tuple(pyramid[:-1]), (pyramid[-1],)), voxels)
+        in_one_go = backbone.decode(DecoderState(tuple(pyramid[:-1]), (pyramid[-1],)), voxels)
         for one, two in zip(backbone.decode(begun, voxels), in_one_go, strict=True):
             torch.testing.assert_close(one, two, rtol=1e-4, atol=1e-5)
 

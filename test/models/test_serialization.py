@@ -4,7 +4,7 @@ from itertools import product
 
 import pytest
 from rescene4d_ros.models.backbones.serialization_order import (
-    level_turns,
+    level_patterns,
     merged_order,
     order_of,
     TieBreak,
@@ -227,32 +227,32 @@ def test_moving_by_the_coarsest_cell_keeps_the_orders(voxels, stride_bits):
     ('serialization', 'merged'), [('off', {False}), ('merged', {True}), ('mixed', {False, True})]
 )
 def test_blocks_take_the_orders_that_the_switch_names(voxels, serialization, merged):
-    turns = level_turns(serialization, 12, shuffle=False)
-    assert {t.is_merged for t in turns} == {t.is_merged for t in turns[:2]} == merged
-    assert len(set(turns)) == 4 * len(merged)
-    assert level_turns(serialization, 3, shuffle=False) == turns[:3]
-    for turn in turns[:4]:
-        made = order_of(turn, voxels, 4, ties_of(voxels))
-        assert len(made.counts) == (1 if turn.is_merged else 2)
-        serialize = merged_order if turn.is_merged else visit_order
-        given = (ties_of(voxels),) if turn.is_merged else ()
-        assert torch.equal(made.rows, serialize(voxels, 4, turn.curve, *given).rows)
+    patterns = level_patterns(serialization, 12, shuffle=False)
+    assert {t.is_merged for t in patterns} == {t.is_merged for t in patterns[:2]} == merged
+    assert len(set(patterns)) == 4 * len(merged)
+    assert level_patterns(serialization, 3, shuffle=False) == patterns[:3]
+    for pattern in patterns[:4]:
+        made = order_of(pattern, voxels, 4, ties_of(voxels))
+        assert len(made.counts) == (1 if pattern.is_merged else 2)
+        serialize = merged_order if pattern.is_merged else visit_order
+        given = (ties_of(voxels),) if pattern.is_merged else ()
+        assert torch.equal(made.rows, serialize(voxels, 4, pattern.curve, *given).rows)
 
 
 @pytest.mark.parametrize('shuffle', [False, True])
 @pytest.mark.parametrize('n_blocks', [1, 2, 3, 6])
 def test_late_merges_the_last_block_alone(n_blocks, shuffle):
-    turns = level_turns('late', n_blocks, shuffle)
-    assert [t.is_merged for t in turns] == [False] * (n_blocks - 1) + [True]
-    assert len({t.curve for t in turns}) == min(n_blocks, 4)
+    patterns = level_patterns('late', n_blocks, shuffle)
+    assert [t.is_merged for t in patterns] == [False] * (n_blocks - 1) + [True]
+    assert len({t.curve for t in patterns}) == min(n_blocks, 4)
 
 
 def test_training_draws_the_orders_from_the_seed():
     def draw(seed):
         torch.manual_seed(seed)
-        return level_turns('mixed', 8, shuffle=True)
+        return level_patterns('mixed', 8, shuffle=True)
 
-    fixed = level_turns('mixed', 8, shuffle=False)
+    fixed = level_patterns('mixed', 8, shuffle=False)
     assert draw(0) == draw(0)
     assert len({str(draw(seed)) for seed in range(5)}) > 1
     assert sorted(map(str, draw(3))) == sorted(map(str, fixed))

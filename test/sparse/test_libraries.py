@@ -7,7 +7,7 @@ import sys
 import pytest
 from rescene4d_ros.cli.bench.library_interface import Native, our_rows
 from rescene4d_ros.cli.bench.sparse_libraries import LIBRARIES
-from rescene4d_ros.sparse import backends
+from rescene4d_ros.sparse import torchsparse_backend
 from rescene4d_ros.sparse.modules import (
     DownConv3d,
     kernel_from_spconv,
@@ -88,10 +88,10 @@ def test_missing_library_is_named(name, monkeypatch):
     for module in [m for m in sys.modules if m.split('.')[0] == name]:
         monkeypatch.delitem(sys.modules, module)
     monkeypatch.setitem(sys.modules, name, None)  # as if not installed
-    backends.torchsparse.cache_clear()
+    torchsparse_backend.torchsparse.cache_clear()
     with pytest.raises(ImportError, match=f'expected.* {name}.*install|build'):
         LIBRARIES[name](random_voxels(9), N_LEVELS)
-    backends.torchsparse.cache_clear()
+    torchsparse_backend.torchsparse.cache_clear()
 
 
 def test_kernel_in_spconvs_layout_means_the_same():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from rescene4d_ros.sparse import cpu_gather_conv, gpu_gather_conv
+from rescene4d_ros.sparse import gather_conv
 from rescene4d_ros.sparse.kernel_map import KernelMap
 from rescene4d_ros.sparse.modules import DownConv3d, kernel_from_spconv, SubmConv3d, UpConv3d
 from rescene4d_ros.sparse.ops import avg_pool, down_conv, max_pool, subm_conv, up_conv
@@ -155,7 +155,7 @@ def test_gradients_match_finite_differences():
 @pytest.mark.parametrize('name', ['subm', 'down', 'up'])
 @pytest.mark.parametrize('tile_rows', [7, 64])
 def test_cpu_and_gpu_formulations_agree_for_any_tile_size(name, tile_rows, monkeypatch):
-    monkeypatch.setattr(gpu_gather_conv, 'CHUNK_BYTES', 10_000)
+    monkeypatch.setattr(gather_conv, 'CHUNK_BYTES', 10_000)
     voxels = random_voxels()
     kmap = {'subm': voxels.subm_map, 'down': voxels.down_map, 'up': voxels.up_map}[name]()
     back = {'subm': voxels.subm_map, 'down': voxels.up_map, 'up': voxels.down_map}[name]()
@@ -163,11 +163,11 @@ def test_cpu_and_gpu_formulations_agree_for_any_tile_size(name, tile_rows, monke
     tiled_back = KernelMap(back.table, back.n_in, back.identity, tile_rows)
     x = random_tensor(kmap.n_in, 3)
     weight = random_tensor(len(kmap.table), 3, 4, seed=2)
-    y = cpu_gather_conv.convolve(x, weight, tiled)
-    torch.testing.assert_close(y, gpu_gather_conv.convolve(x, weight, kmap))
+    y = gather_conv.convolve_by_tiles(x, weight, tiled)
+    torch.testing.assert_close(y, gather_conv.convolve_by_chunks(x, weight, kmap))
     grad = random_tensor(*y.shape, seed=5)
-    ours = cpu_gather_conv.gradients(grad, x, weight, tiled_back, name == 'subm', True)
-    theirs = gpu_gather_conv.gradients(grad, x, weight, back, name == 'subm', True)
+    ours = gather_conv.gradients_by_tiles(grad, x, weight, tiled_back, name == 'subm', True)
+    theirs = gather_conv.gradients_by_chunks(grad, x, weight, back, name == 'subm', True)
     torch.testing.assert_close(ours, theirs)
 
 
@@ -233,13 +233,13 @@ def test_gpu_formulation_matches_finite_differences(name):
     x, weight = random_tensor(kmap.n_in, 2), random_tensor(len(kmap.table), 2, 3, seed=2)
     grad = random_tensor(kmap.n_out, 3, seed=5)
     for given, found in zip(
-        (x, weight), gpu_gather_conv.gradients(grad, x, weight, back, name == 'subm', True)
+        (x, weight), gather_conv.gradients_by_chunks(grad, x, weight, back, name == 'subm', True)
     ):
         step = random_tensor(*given.shape, seed=7) * 1e-6
         given += step
-        above = (gpu_gather_conv.convolve(x, weight, kmap) * grad).sum()
+        above = (gather_conv.convolve_by_chunks(x, weight, kmap) * grad).sum()
         given -= 2 * step
-        below = (gpu_gather_conv.convolve(x, weight, kmap) * grad).sum()
+        below = (gather_conv.convolve_by_chunks(x, weight, kmap) * grad).sum()
         given += step
         torch.testing.assert_close(
             (above - below) / 2, (found * step).sum(), rtol=1e-6, atol=1e-13

@@ -6,9 +6,13 @@ import sys
 from types import ModuleType, SimpleNamespace
 
 import pytest
-from rescene4d_ros.sparse import backends, ops, torchsparse_ops
-from rescene4d_ros.sparse.backends import choose_backend
-from rescene4d_ros.sparse.torchsparse_ops import ALIGNMENT, EVEN_KERNEL_ORDER, padded_range
+from rescene4d_ros.sparse import ops, torchsparse_backend
+from rescene4d_ros.sparse.torchsparse_backend import (
+    ALIGNMENT,
+    choose_backend,
+    EVEN_KERNEL_ORDER,
+    padded_range,
+)
 from rescene4d_ros.sparse.voxels import Voxels
 import torch
 from torch.nn import functional
@@ -21,7 +25,7 @@ def missing() -> str:
     if not torch.cuda.is_available():
         return 'torchsparse 2.1 needs a CUDA device, there is none'
     try:
-        backends.torchsparse()
+        torchsparse_backend.torchsparse()
     except ImportError as error:
         return str(error)
     return ''
@@ -99,9 +103,9 @@ def by_its_rules(monkeypatch):
     nn.functional, rules.conv3d = rules, conv3d
     for each in (module, nn, rules):
         monkeypatch.setitem(sys.modules, each.__name__, each)
-    backends.torchsparse.cache_clear()
+    torchsparse_backend.torchsparse.cache_clear()
     yield
-    backends.torchsparse.cache_clear()
+    torchsparse_backend.torchsparse.cache_clear()
 
 
 def outputs(implementation, voxels, feats, weights):
@@ -127,7 +131,7 @@ def test_adapter_and_native_agree_by_the_documented_rules(by_its_rules, low):
     voxels, weights = random_voxels(low, low + 21), make_weights(4)
     feats = random_tensor(len(voxels), 4)
     for ours, theirs in zip(
-        outputs(ops, voxels, feats, weights), outputs(torchsparse_ops, voxels, feats, weights)
+        outputs(ops, voxels, feats, weights), outputs(torchsparse_backend, voxels, feats, weights)
     ):
         torch.testing.assert_close(theirs, ours, rtol=1e-4, atol=1e-4)
 
@@ -136,19 +140,19 @@ def test_maps_are_made_once_per_level(by_its_rules):
     """Layers share them; passes with and without gradients do not, as their maps differ."""
     voxels, weights = random_voxels(), make_weights(4)
     feats = random_tensor(len(voxels), 4)
-    outputs(torchsparse_ops, voxels, feats, weights)
-    made = torchsparse_ops._level(voxels).caches.made
+    outputs(torchsparse_backend, voxels, feats, weights)
+    made = torchsparse_backend._level(voxels).caches.made
     assert made == 4  # two levels of 3^3, two steps down
-    outputs(torchsparse_ops, voxels, feats, weights)
-    assert torchsparse_ops._level(voxels).caches.made == made
+    outputs(torchsparse_backend, voxels, feats, weights)
+    assert torchsparse_backend._level(voxels).caches.made == made
     with torch.no_grad():
-        torchsparse_ops.subm_conv(feats, weights[0], voxels)
-        assert torchsparse_ops._level(voxels).caches.made == 1
+        torchsparse_backend.subm_conv(feats, weights[0], voxels)
+        assert torchsparse_backend._level(voxels).caches.made == 1
 
 
 def test_dropped_voxels_are_noticed(by_its_rules, monkeypatch):
     monkeypatch.setattr(
-        torchsparse_ops,
+        torchsparse_backend,
         'padded_range',
         lambda coords: (
             (coords - coords.amin(0)).int(),
@@ -157,18 +161,18 @@ def test_dropped_voxels_are_noticed(by_its_rules, monkeypatch):
     )
     voxels = Voxels.build(torch.tensor([[0, 0, 0, 0], [0, 2, 2, 2]]))
     with pytest.raises(RuntimeError, match='expected the 2 parents'):
-        torchsparse_ops.down_conv(torch.ones(2, 4), torch.ones(8, 4, 4), voxels)
+        torchsparse_backend.down_conv(torch.ones(2, 4), torch.ones(8, 4, 4), voxels)
 
 
 @pytest.mark.skipif(bool(missing()), reason=missing() or 'it is there')
 def test_torchsparse_equals_native():
     """Values and gradients of the real one, TF32 off."""
-    backends.torchsparse().backends.allow_tf32 = False
+    torchsparse_backend.torchsparse().backends.allow_tf32 = False
     voxels = random_voxels(n=3000, high=40).to('cuda')
     weights = [w.cuda() for w in make_weights(16)]
     feats = random_tensor(len(voxels), 16).cuda()
     for ours, theirs in zip(
-        outputs(ops, voxels, feats, weights), outputs(torchsparse_ops, voxels, feats, weights)
+        outputs(ops, voxels, feats, weights), outputs(torchsparse_backend, voxels, feats, weights)
     ):
         torch.testing.assert_close(theirs, ours, rtol=1e-3, atol=1e-3)
 
@@ -197,9 +201,9 @@ def test_where_it_cannot_run_the_native_one_goes_on_and_says_why(monkeypatch):
     assert backend == 'native'
     assert 'expected a CUDA device' in reason
     monkeypatch.setitem(sys.modules, 'torchsparse', None)  # as if not installed
-    backends.torchsparse.cache_clear()
+    torchsparse_backend.torchsparse.cache_clear()
     backend, reason = choose_backend('torchsparse', 'cuda')
-    backends.torchsparse.cache_clear()
+    torchsparse_backend.torchsparse.cache_clear()
     assert backend == 'native'
     assert 'install it from its repository' in reason
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from rescene4d_ros.superpoints import SuperpointConfig, superpoints
-from rescene4d_ros.superpoints.felzenszwalb import merge
+from rescene4d_ros.superpoints.segment import merge
 
 
 def box_on_floor(rng: np.random.Generator, noise: float = 0.002):

@@ -8,7 +8,7 @@ from itertools import accumulate
 from typing import Protocol
 
 from rescene4d_ros.sparse.modules import DownConv3d, SubmConv3d
-from rescene4d_ros.sparse.torchsparse_ops import padded_range
+from rescene4d_ros.sparse.torchsparse_backend import padded_range
 from rescene4d_ros.sparse.voxels import linear_keys, Voxels
 import torch
 from torch import nn, Tensor

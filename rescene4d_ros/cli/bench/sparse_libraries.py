@@ -22,7 +22,6 @@ from rescene4d_ros.cli.bench.library_interface import (
     LibraryConvolution,
     our_rows,
 )
-from rescene4d_ros.sparse.backends import torchsparse
 from rescene4d_ros.sparse.modules import (
     DownConv3d,
     kernel_from_spconv,
@@ -30,7 +29,7 @@ from rescene4d_ros.sparse.modules import (
     SubmConv3d,
     UpConv3d,
 )
-from rescene4d_ros.sparse.torchsparse_ops import padded_range
+from rescene4d_ros.sparse.torchsparse_backend import padded_range, torchsparse
 from rescene4d_ros.sparse.voxels import Voxels
 import torch
 from torch import nn

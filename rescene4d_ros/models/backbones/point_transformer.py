@@ -5,15 +5,21 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from rescene4d_ros.models.backbones.decoder_state import Decoding
-from rescene4d_ros.models.backbones.grid_pooling import GridPooling, GridUnpooling
-from rescene4d_ros.models.backbones.ptv3_stages import Embedding, initialize, make_blocks, Stage
+from rescene4d_ros.models.backbones.ptv3_layers import (
+    Embedding,
+    GridPooling,
+    GridUnpooling,
+    initialize,
+    make_blocks,
+    Stage,
+)
 from rescene4d_ros.models.backbones.serialization_order import (
-    level_turns,
+    AttentionPattern,
+    level_patterns,
     order_of,
     TieBreak,
-    Turn,
 )
+from rescene4d_ros.models.outputs import DecoderState
 from rescene4d_ros.sparse.voxels import Voxels
 from torch import nn, Tensor
 
@@ -89,7 +95,7 @@ class PointTransformer(nn.Module):
     preset : PTv3Preset
     serialization : str
         Of the decoder: 'off' (each visit alone), 'merged', 'mixed' or 'late'; see
-        `level_turns`. 'late' means the finest level, the others are 'off'.
+        `level_patterns`. 'late' means the finest level, the others are 'off'.
 
     Notes
     -----
@@ -170,16 +176,17 @@ class PointTransformer(nn.Module):
             if level:
                 feats = stage.down(feats, voxels)
                 voxels = voxels.down()
-            turns = self._turns(stage, 'off')
+            patterns = self._patterns(stage, 'off')
             orders = {
-                turn: order_of(turn, voxels, _stride_bits(level), None) for turn in set(turns)
+                pattern: order_of(pattern, voxels, _stride_bits(level), None)
+                for pattern in set(patterns)
             }
-            for block, turn in zip(stage.blocks(), turns):
-                feats = block(feats, voxels, orders[turn])
+            for block, pattern in zip(stage.blocks(), patterns):
+                feats = block(feats, voxels, orders[pattern])
             pyramid.append(feats)
         return pyramid
 
-    def begin(self, pyramid: Sequence[Tensor], voxels: Voxels) -> Decoding:
+    def begin(self, pyramid: Sequence[Tensor], voxels: Voxels) -> DecoderState:
         """
         Decode as far as each visit can be looked at alone.
 
@@ -191,20 +198,20 @@ class PointTransformer(nn.Module):
             The finest level.
 
         """
-        start = Decoding(tuple(pyramid[:-1]), (pyramid[-1],))
+        start = DecoderState(tuple(pyramid[:-1]), (pyramid[-1],))
         if self.training or not self.shares_time:
             return start  # in training, which block looks at other visits is drawn
         return self._decode(start, voxels, None, alone=True)
 
     def decode(
-        self, begun: Decoding, voxels: Voxels, ties: TieBreak | None = None
+        self, begun: DecoderState, voxels: Voxels, ties: TieBreak | None = None
     ) -> list[Tensor]:
         """
         Bring the encoder's features back to full resolution.
 
         Parameters
         ----------
-        begun : Decoding
+        begun : DecoderState
             Of `begin`; visits may come from several calls, visit after visit.
         voxels : Voxels
             The finest level.
@@ -220,37 +227,37 @@ class PointTransformer(nn.Module):
         return list(self._decode(begun, voxels, ties, alone=False).levels)
 
     def _decode(
-        self, begun: Decoding, voxels: Voxels, ties: TieBreak | None, alone: bool
-    ) -> Decoding:
+        self, begun: DecoderState, voxels: Voxels, ties: TieBreak | None, alone: bool
+    ) -> DecoderState:
         """Go on to the end, or to the first block that looks at other visits."""
         levels, feats = list(begun.levels), begun.feats
         n_levels = len(begun.skips) + (feats is not None)
         grids = _grids(voxels, ties, n_levels)
         for level in reversed(range(n_levels)):
             stage, (voxels, ties) = self.dec[f'dec{level}'], grids[level]
-            turns = self._turns(stage, self._serialization(level))
+            patterns = self._patterns(stage, self._serialization(level))
             first, is_placed = 0, feats is not None
             if is_placed:
-                first = [turn.is_merged for turn in turns].index(True)
+                first = [pattern.is_merged for pattern in patterns].index(True)
             else:
                 feats = stage.up(levels[-1], begun.skips[level], voxels)
-            for block, turn in list(zip(stage.blocks(), turns))[first:]:
+            for block, pattern in list(zip(stage.blocks(), patterns))[first:]:
                 feats = feats if is_placed else block.placed(feats, voxels)
                 is_placed = False
-                if alone and turn.is_merged:
-                    return Decoding(begun.skips[:level], tuple(levels), feats)
-                feats = block.attended(feats, order_of(turn, voxels, _stride_bits(level), ties))
+                if alone and pattern.is_merged:
+                    return DecoderState(begun.skips[:level], tuple(levels), feats)
+                feats = block.attended(feats, order_of(pattern, voxels, _stride_bits(level), ties))
             levels.append(feats)
             feats = None
-        return Decoding((), tuple(levels))
+        return DecoderState((), tuple(levels))
 
     def _serialization(self, level: int) -> str:
         """Return how the decoder shares time at one level, 0 the finest."""
         return 'off' if self.serialization == 'late' and level else self.serialization
 
-    def _turns(self, stage: Stage, serialization: str) -> list[Turn]:
+    def _patterns(self, stage: Stage, serialization: str) -> list[AttentionPattern]:
         """Return the ways the blocks of a stage attend: drawn in training."""
-        return level_turns(serialization, stage.n_blocks, self.training)
+        return level_patterns(serialization, stage.n_blocks, self.training)
 
 
 def _stride_bits(level: int) -> int:

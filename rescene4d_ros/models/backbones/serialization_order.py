@@ -12,7 +12,7 @@ from torch import Tensor
 
 
 @dataclass(frozen=True)
-class Turn:
+class AttentionPattern:
     """
     Hold the way one block attends.
 
@@ -30,11 +30,13 @@ class Turn:
 
 
 # What the blocks of a level take in turn.
-_TURNS = {
-    'off': tuple(Turn(False, curve) for curve in CURVES),
-    'merged': tuple(Turn(True, curve) for curve in CURVES),
+_PATTERNS = {
+    'off': tuple(AttentionPattern(False, curve) for curve in CURVES),
+    'merged': tuple(AttentionPattern(True, curve) for curve in CURVES),
     'mixed': tuple(
-        Turn(k % 2 == first, curve) for first in (0, 1) for k, curve in enumerate(CURVES)
+        AttentionPattern(k % 2 == first, curve)
+        for first in (0, 1)
+        for k, curve in enumerate(CURVES)
     ),
 }
 
@@ -164,7 +166,7 @@ def merged_order(
     return _order(_without_ties(codes, rows, voxels.coords[:, 0], ties), [len(voxels)])
 
 
-def level_turns(serialization: str, n_blocks: int, shuffle: bool) -> list[Turn]:
+def level_patterns(serialization: str, n_blocks: int, shuffle: bool) -> list[AttentionPattern]:
     """
     Return which way each block of a level attends.
 
@@ -178,19 +180,21 @@ def level_turns(serialization: str, n_blocks: int, shuffle: bool) -> list[Turn]:
         Draw which blocks take which (training); otherwise always the same.
 
     """
-    turns = _TURNS['off' if serialization == 'late' else serialization]
-    picked = torch.randperm(len(turns)).tolist() if shuffle else range(len(turns))
-    taken = [turns[picked[k % len(turns)]] for k in range(n_blocks)]
+    patterns = _PATTERNS['off' if serialization == 'late' else serialization]
+    picked = torch.randperm(len(patterns)).tolist() if shuffle else range(len(patterns))
+    taken = [patterns[picked[k % len(patterns)]] for k in range(n_blocks)]
     if serialization == 'late':
         taken[-1] = replace(taken[-1], is_merged=True)
     return taken
 
 
-def order_of(turn: Turn, voxels: Voxels, stride_bits: int, ties: TieBreak | None) -> Order:
+def order_of(
+    pattern: AttentionPattern, voxels: Voxels, stride_bits: int, ties: TieBreak | None
+) -> Order:
     """Return the order that a block attends in; see `visit_order` and `merged_order`."""
-    if turn.is_merged:
-        return merged_order(voxels, stride_bits, turn.curve, ties)
-    return visit_order(voxels, stride_bits, turn.curve)
+    if pattern.is_merged:
+        return merged_order(voxels, stride_bits, pattern.curve, ties)
+    return visit_order(voxels, stride_bits, pattern.curve)
 
 
 def _visit_counts(voxels: Voxels) -> list[int]:

@@ -1,9 +1,13 @@
-"""One block of the Point Transformer V3: place, attention in patches of a curve, perceptron."""
+"""Layers of the Point Transformer V3: blocks, steps between levels, stages."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import count
+
 from rescene4d_ros.models.backbones.serialization_order import Order
 from rescene4d_ros.sparse.modules import SubmConv3d
+from rescene4d_ros.sparse.ops import max_pool
 from rescene4d_ros.sparse.voxels import Voxels
 import torch
 from torch import nn, Tensor
@@ -126,3 +130,105 @@ class PatchBlock(nn.Module):
             return feats
         kept = torch.rand(len(feats), 1, device=feats.device) >= self.drop_path
         return feats * kept.to(feats.dtype) / (1 - self.drop_path)
+
+
+class GridPooling(nn.Module):
+    """Halve the resolution: project, take each parent's largest values, normalize."""
+
+    def __init__(self, ci: int, co: int):
+        super().__init__()
+        self.proj = nn.Linear(ci, co)
+        self.norm = nn.Sequential(nn.LayerNorm(co))
+
+    def forward(self, feats: Tensor, voxels: Voxels) -> Tensor:
+        """Return the features on `voxels.down()`."""
+        return functional.gelu(self.norm(max_pool(self.proj(feats), voxels)))
+
+
+class GridUnpooling(nn.Module):
+    """Double the resolution: the encoder's features plus those of each voxel's parent."""
+
+    def __init__(self, ci: int, skip: int, co: int):
+        super().__init__()
+        self.proj = nn.Sequential(nn.Linear(ci, co), nn.LayerNorm(co), nn.GELU())
+        self.proj_skip = nn.Sequential(nn.Linear(skip, co), nn.LayerNorm(co), nn.GELU())
+
+    def forward(self, coarse: Tensor, skip: Tensor, voxels: Voxels) -> Tensor:
+        """Return the features on the fine `voxels`."""
+        return self.proj_skip(skip) + self.proj(coarse).index_select(0, voxels.parent)
+
+
+class Embedding(nn.Module):
+    """Bring the input features to the channels of the finest level."""
+
+    def __init__(self, in_channels: int, channels: int):
+        super().__init__()
+        self.stem = nn.ModuleDict(
+            {'linear': nn.Linear(in_channels, channels), 'norm': nn.LayerNorm(channels)}
+        )
+
+    def forward(self, feats: Tensor) -> Tensor:
+        """Return the embedded features (V, C)."""
+        return functional.gelu(self.stem['norm'](self.stem['linear'](feats)))
+
+
+class Stage(nn.Module):
+    """
+    One level: a step from the level before, then blocks.
+
+    Parameters
+    ----------
+    step : tuple of str and Module, optional
+        'down' or 'up', and the pooling.
+    blocks : sequence of PatchBlock
+
+    """
+
+    def __init__(self, step: tuple[str, nn.Module] | None, blocks: Sequence[PatchBlock]):
+        super().__init__()
+        if step is not None:
+            self.add_module(*step)
+        self.n_blocks = len(blocks)
+        for k, block in enumerate(blocks):
+            self.add_module(f'block{k}', block)
+
+    def blocks(self) -> list[PatchBlock]:
+        """Return the blocks in their order."""
+        return [self.get_submodule(f'block{k}') for k in range(self.n_blocks)]
+
+
+def make_blocks(
+    channels: Sequence[int],
+    heads: Sequence[int],
+    depths: Sequence[int],
+    patch_size: int,
+    drop_path: float,
+) -> list[list[PatchBlock]]:
+    """
+    Return the blocks of each level, finest first.
+
+    Parameters
+    ----------
+    channels, heads, depths : sequence of int
+        Channels, attention heads and blocks of each level.
+    patch_size : int
+        Most voxels that attend to each other.
+    drop_path : float
+        Share of voxels that skip the last block in training; rises from 0 in the first.
+
+    """
+    last = max(sum(depths) - 1, 1)
+    rates = (drop_path * k / last for k in count())
+    return [
+        [PatchBlock(c, h, patch_size, next(rates)) for _ in range(n)]
+        for c, h, n in zip(channels, heads, depths)
+    ]
+
+
+def initialize(module: nn.Module) -> None:
+    """Start as Sonata's decoder does where no checkpoint is loaded."""
+    if isinstance(module, nn.Linear):
+        nn.init.trunc_normal_(module.weight, std=0.02)
+        nn.init.zeros_(module.bias)
+    elif isinstance(module, SubmConv3d):
+        nn.init.trunc_normal_(module.kernel, std=0.02)

@@ -1,0 +1,188 @@
+"""
+Sparse convolution by gathering rows and multiplying them, for CPU and GPU.
+
+On a CPU, per tile of output rows and per kernel offset the input rows are gathered and multiplied
+into one buffer; one embedding_bag then sums each output row's products. Nothing is scattered, so
+the result does not depend on threads, and no temporary is large enough to be mapped anew each
+call. On a GPU whole neighborhoods are gathered and multiplied by one large GEMM per chunk: few
+launches and large matrices; the chunks bound the memory of the gathered rows.
+"""
+
+from __future__ import annotations
+
+import threading
+
+from rescene4d_ros.sparse.kernel_map import KernelMap
+import torch
+import torch.nn.functional as F
+
+_buffers = threading.local()
+
+
+def _workspace(name: str, rows: int, columns: int, like: torch.Tensor) -> torch.Tensor:
+    """Return a (rows, columns) buffer of this thread; its content is undefined."""
+    held = _buffers.__dict__.setdefault('held', {})
+    key = (name, like.dtype)
+    if key not in held or held[key].numel() < rows * columns:
+        held[key] = like.new_empty(rows * columns)
+    return held[key][: rows * columns].view(rows, columns)
+
+
+def convolve(x: torch.Tensor, weight: torch.Tensor, kmap: KernelMap) -> torch.Tensor:
+    """
+    Return y[o] = sum over k of x[table[k, o]] @ weight[k], in the way of the tensors' device.
+
+    Parameters
+    ----------
+    x : Tensor (V_in, Ci)
+    weight : Tensor (K, Ci, Co)
+    kmap : KernelMap
+
+    Returns
+    -------
+    Tensor (V_out, Co)
+
+    """
+    by = convolve_by_tiles if x.device.type == 'cpu' else convolve_by_chunks
+    return by(x, weight, kmap)
+
+
+def gradients(
+    grad: torch.Tensor,
+    x: torch.Tensor,
+    weight: torch.Tensor,
+    transposed: KernelMap,
+    mirror: bool,
+    want_x: bool,
+) -> tuple[torch.Tensor | None, torch.Tensor]:
+    """
+    Return the gradients of `convolve` for its input and its weight.
+
+    Parameters
+    ----------
+    grad : Tensor (V_out, Co)
+        Gradient of the output.
+    x : Tensor (V_in, Ci)
+    weight : Tensor (K, Ci, Co)
+    transposed : KernelMap
+        From output rows to input rows.
+    mirror : bool
+        Whether offset k of the transposed map is offset K - 1 - k of the weight.
+    want_x : bool
+        Whether the input's gradient is asked for (else None).
+
+    Returns
+    -------
+    grad_x : Tensor (V_in, Ci) or None
+    grad_weight : Tensor (K, Ci, Co)
+
+    """
+    by = gradients_by_tiles if x.device.type == 'cpu' else gradients_by_chunks
+    return by(grad, x, weight, transposed, mirror, want_x)
+
+
+def convolve_by_tiles(x: torch.Tensor, weight: torch.Tensor, kmap: KernelMap) -> torch.Tensor:
+    """Return what `convolve` does, tile by tile; fast on a CPU."""
+    y = x.new_empty(kmap.n_out, weight.shape[2])
+    for tile in kmap.tiles:
+        products = _workspace('products', len(tile.in_rows), weight.shape[2], x)
+        for k, first, last in tile.runs:
+            gathered = _workspace('gathered', last - first, x.shape[1], x)
+            torch.index_select(x, 0, tile.in_rows[first:last], out=gathered)
+            torch.mm(gathered, weight[k], out=products[first:last])
+        _sum_rows(y, x, weight, kmap, tile, products)
+    return y
+
+
+def gradients_by_tiles(
+    grad: torch.Tensor,
+    x: torch.Tensor,
+    weight: torch.Tensor,
+    transposed: KernelMap,
+    mirror: bool,
+    want_x: bool,
+) -> tuple[torch.Tensor | None, torch.Tensor]:
+    """Return what `gradients` does, tile by tile."""
+    back = weight.transpose(1, 2)
+    grad_x = torch.empty_like(x) if want_x else None
+    grad_weight = torch.zeros_like(weight)
+    ci, co = x.shape[1], grad.shape[1]
+    for tile in transposed.tiles:
+        products = _workspace('products', len(tile.in_rows), ci, x) if want_x else None
+        for k_back, first, last in tile.runs:
+            k = len(weight) - 1 - k_back if mirror else k_back
+            grads = _workspace('gathered', last - first, co, x)
+            inputs = _workspace('inputs', last - first, ci, x)
+            torch.index_select(grad, 0, tile.in_rows[first:last], out=grads)
+            torch.index_select(x, 0, tile.out_rows[first:last], out=inputs)
+            grad_weight[k].addmm_(inputs.t(), grads)
+            if want_x:
+                torch.mm(grads, back[k], out=products[first:last])
+        rows = slice(tile.start, tile.stop)
+        if transposed.identity is not None:
+            grad_weight[transposed.identity].addmm_(x[rows].t(), grad[rows])
+        if want_x:
+            _sum_rows(grad_x, grad, back, transposed, tile, products)
+    return grad_x, grad_weight
+
+
+def _sum_rows(y, x, weight, kmap, tile, products) -> None:
+    """Write the tile's output rows: the sum of their products, plus the identity offset."""
+    rows = slice(tile.start, tile.stop)
+    summed = F.embedding_bag(
+        tile.bag, products, tile.bag_offsets, mode='sum', include_last_offset=True
+    )
+    if kmap.identity is None:
+        y[rows] = summed
+    else:
+        torch.addmm(summed, x[rows], weight[kmap.identity], out=y[rows])
+
+
+CHUNK_BYTES = 512 * 2**20
+
+
+def _chunks(kmap: KernelMap, channels: int, element_size: int):
+    """Yield runs of output rows whose gathered neighborhoods fit the memory bound."""
+    rows = max(1, CHUNK_BYTES // (len(kmap.table) * channels * element_size))
+    for start in range(0, kmap.n_out, rows):
+        yield slice(start, min(start + rows, kmap.n_out))
+
+
+def _neighborhoods(x: torch.Tensor, kmap: KernelMap, rows: slice) -> torch.Tensor:
+    """Return the inputs of the output rows side by side, (R, K * C); zeros where none."""
+    index = kmap.table[:, rows].t().long()
+    padded = torch.cat((x, x.new_zeros(1, x.shape[1])))
+    gathered = padded.index_select(0, torch.where(index < 0, len(x), index).flatten())
+    return gathered.view(index.shape[0], -1)
+
+
+def convolve_by_chunks(x: torch.Tensor, weight: torch.Tensor, kmap: KernelMap) -> torch.Tensor:
+    """Return what `convolve` does, chunk by chunk; fast on a GPU."""
+    y = x.new_empty(kmap.n_out, weight.shape[2])
+    flat = weight.reshape(-1, weight.shape[2])
+    for rows in _chunks(kmap, x.shape[1], x.element_size()):
+        torch.mm(_neighborhoods(x, kmap, rows), flat, out=y[rows])
+    return y
+
+
+def gradients_by_chunks(
+    grad: torch.Tensor,
+    x: torch.Tensor,
+    weight: torch.Tensor,
+    transposed: KernelMap,
+    mirror: bool,
+    want_x: bool,
+) -> tuple[torch.Tensor | None, torch.Tensor]:
+    """Return what `gradients` does, chunk by chunk."""
+    k, ci, co = weight.shape
+    back = weight.flip(0).transpose(1, 2) if mirror else weight.transpose(1, 2)
+    flat = back.reshape(k * co, ci)
+    grad_x = torch.empty_like(x) if want_x else None
+    grad_back = weight.new_zeros(ci, k * co)
+    for rows in _chunks(transposed, co, x.element_size()):
+        grads = _neighborhoods(grad, transposed, rows)
+        grad_back.addmm_(x[rows].t(), grads)
+        if want_x:
+            torch.mm(grads, flat, out=grad_x[rows])
+    grad_back = grad_back.view(ci, k, co).transpose(0, 1)
+    return grad_x, grad_back.flip(0) if mirror else grad_back.contiguous()
