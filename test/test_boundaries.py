@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 PACKAGE = Path(__file__).resolve().parent.parent / 'rescene4d_ros'
-CORE = {'errors', 'config', 'structures', 'processes'}
+CORE = {'atomic_write', 'config', 'errors', 'processes', 'structures'}
 MAY_IMPORT = {
     'structures': set(),
     'geometry': set(),
@@ -42,6 +42,7 @@ MAY_IMPORT = {
         'evaluation',
         'view',
     },
+    'atomic_write': set(),
     'errors': set(),
     'config': set(),
     'processes': set(),
@@ -77,6 +78,7 @@ WITHOUT_TORCH = (
     'synthetic_rooms',
     'metrics',
     'data',
+    'atomic_write',
     'errors',
     'config',
     'processes',

@@ -12,10 +12,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 import json
-import os
 from pathlib import Path
 from typing import Any
 
+from rescene4d_ros.atomic_write import atomic_write
 from rescene4d_ros.errors import ConfigError, StorageError
 from rescene4d_ros.metrics.files.score_files import read_prediction_file, write_prediction_file
 from rescene4d_ros.metrics.sequences import PredictedSequence, TrueSequence
@@ -109,20 +109,16 @@ class ResultsFolder:
 
         """
         path = self._prediction_path(name, method)
-        part = path.with_name(f'{path.name}.{os.getpid()}.part')
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._record_path(name).parent.mkdir(exist_ok=True)
-            write_prediction_file(part, prediction)
-            os.replace(part, path)
+            write_prediction_file(path, prediction)
             _write_json(self._record_path(name), asdict(record))
         except OSError as error:
             raise StorageError(
                 f'{path}: cannot store a prediction ({error.strerror}); free the '
                 'disk and run again, what is done is kept'
             ) from error
-        finally:
-            part.unlink(missing_ok=True)
 
     def prediction(self, name: str, method: str, truth: TrueSequence) -> PredictedSequence:
         """Return a prediction that is done."""
@@ -137,6 +133,5 @@ class ResultsFolder:
 
 def _write_json(path: Path, document: dict) -> None:
     """Write a document that is there whole or not at all."""
-    part = path.with_name(f'{path.name}.{os.getpid()}.part')
-    part.write_text(json.dumps(document, indent=1) + '\n')
-    os.replace(part, path)
+    with atomic_write(path) as file:
+        file.write(json.dumps(document, indent=1).encode() + b'\n')

@@ -6,9 +6,9 @@ from dataclasses import asdict, dataclass, field
 import hashlib
 from importlib import resources
 import json
-import os
 from pathlib import Path
 
+from rescene4d_ros.atomic_write import atomic_write
 from rescene4d_ros.config import make
 from rescene4d_ros.errors import ConfigError, WeightsError
 from rescene4d_ros.models.config import ModelConfig
@@ -93,14 +93,9 @@ def save_weights(
         'superpoints': json.dumps(asdict(info.superpoints)),
         'training': json.dumps(info.training),
     }
-    path = Path(path)
-    unfinished = path.with_name(f'{path.name}.{os.getpid()}.part')
-    try:
+    with atomic_write(path) as file:
         # Not save_file: its files are readable by their writer alone.
-        unfinished.write_bytes(save(tensors, metadata))
-        os.replace(unfinished, path)
-    finally:
-        unfinished.unlink(missing_ok=True)
+        file.write(save(tensors, metadata))
 
 
 def load_weights(path: str | Path) -> tuple[ReScene4D, WeightsInfo]:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 from typing import Any
 
+from rescene4d_ros.atomic_write import atomic_write, DRAFT
 from rescene4d_ros.errors import ConfigError, FileFormatError
 import torch
 
@@ -83,16 +83,15 @@ class RunFolder:
                 continue  # the kill came in the middle of this line
             if entry['step'] <= step:
                 kept.append(line)
-        path.write_text(''.join(f'{line}\n' for line in kept))
+        with atomic_write(path) as file:
+            file.write(''.join(f'{line}\n' for line in kept).encode())
 
     def save_checkpoint(self, state: dict[str, Any]) -> None:
         """Write the state of a run; a kill at any time leaves the old file or the new one."""
-        unfinished = self.checkpoint.with_suffix('.part')
-        with open(unfinished, 'wb') as file:
+        for unfinished in self.path.glob(f'{self.checkpoint.name}.*{DRAFT}'):  # of a killed run
+            unfinished.unlink(missing_ok=True)
+        with atomic_write(self.checkpoint, durable=True) as file:
             torch.save(state, file)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(unfinished, self.checkpoint)
 
     def load_checkpoint(self) -> dict[str, Any]:
         """

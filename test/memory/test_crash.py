@@ -12,6 +12,7 @@ import time
 
 import numpy as np
 import pytest
+from rescene4d_ros.atomic_write import DRAFT
 from rescene4d_ros.errors import MemoryLockedError, StorageError
 from rescene4d_ros.memory.maintenance.integrity import find_faults
 from rescene4d_ros.memory.store import SceneMemory
@@ -81,7 +82,7 @@ def check(path, url, visits, objects) -> None:
         done = memory.visits(VisitStatus.DONE)
         assert memory.header.revision == len(done) == len(memory.records)
         assert [f for f in find_faults(memory) if 'no stored visit' not in f] == []
-        assert not list((path / 'visits').glob('*.tmp'))
+        assert not list((path / 'visits').glob(f'*{DRAFT}'))
 
 
 def test_killed_at_any_moment_nothing_promised_is_lost(tmp_path, url, make_scan, make_facts):

@@ -10,6 +10,7 @@ import time
 
 import numpy as np
 import pytest
+from rescene4d_ros.atomic_write import DRAFT
 from rescene4d_ros.cli.main import main
 from rescene4d_ros.errors import MemoryFormatError, MemoryLockedError, StorageError
 from rescene4d_ros.memory.database import schema
@@ -133,14 +134,19 @@ def test_database_with_another_memory_is_refused(fill, url_of, end, open_memory,
     assert (dump(path), dump(other.path)) == before
 
 
+def draft_of(path):
+    """Return where a file is written before it gets its name."""
+    return path.with_name(f'{path.name}.{os.getpid()}{DRAFT}')
+
+
 @pytest.mark.parametrize('end', ['server', 'elsewhere'])
 def test_move_that_fell_short_of_the_switch_is_taken_up_again(fill, url_of, end):
     url, path = url_of(end), fill('sqlite')
     before = dump(path)
-    (path / LEFT).with_suffix('.tmp').mkdir()  # so that it cannot be written
+    draft_of(path / LEFT).mkdir()  # so that it cannot be written
     with pytest.raises(StorageError, match='nothing was moved'):
         move(path, url)
-    (path / LEFT).with_suffix('.tmp').rmdir()
+    draft_of(path / LEFT).rmdir()
     assert dump(path) == before
     move(path, url)  # what is there already is this memory
     assert dump(path) == before
@@ -149,10 +155,10 @@ def test_move_that_fell_short_of_the_switch_is_taken_up_again(fill, url_of, end)
 @pytest.mark.parametrize('end', ['server', 'elsewhere'])
 def test_copy_of_a_killed_move_is_old_once_the_memory_went_on(fill, url_of, end):
     url, path = url_of(end), fill('sqlite')
-    (path / LEFT).with_suffix('.tmp').mkdir()
+    draft_of(path / LEFT).mkdir()
     with pytest.raises(StorageError, match='nothing was moved'):
         move(path, url)
-    (path / LEFT).with_suffix('.tmp').rmdir()
+    draft_of(path / LEFT).rmdir()
     with SceneMemory.edit(path) as memory, memory.writing() as connection:
         connection.execute(
             update(schema.objects)

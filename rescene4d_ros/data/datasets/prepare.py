@@ -14,11 +14,11 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 import json
-import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from rescene4d_ros.atomic_write import atomic_write
 from rescene4d_ros.data.datasets.annotations import AnnotatedScan
 from rescene4d_ros.data.sequences.sequence_file import write_sequence
 from rescene4d_ros.errors import ConfigError, RescenError, StorageError
@@ -214,6 +214,5 @@ def _write_index(folder: Path, settings: Mapping[str, Any]) -> None:
 
 def _write_json(path: Path, document: Mapping[str, Any]) -> None:
     """Write a document; the file appears whole or not at all."""
-    part = path.with_name(f'{path.name}.{os.getpid()}.part')
-    part.write_text(json.dumps(document, indent=1) + '\n')
-    os.replace(part, path)
+    with atomic_write(path) as file:
+        file.write(json.dumps(document, indent=1).encode() + b'\n')

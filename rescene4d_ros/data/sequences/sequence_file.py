@@ -29,13 +29,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 import json
-import os
 from pathlib import Path
 from typing import Any
 import zipfile
 import zlib
 
 import numpy as np
+from rescene4d_ros.atomic_write import atomic_write
 from rescene4d_ros.data.sequences.octahedral import decode_normals, encode_normals
 from rescene4d_ros.errors import FileFormatError
 from rescene4d_ros.structures import (
@@ -132,16 +132,8 @@ def write_sequence(
     if notes is not None:
         header['notes'] = notes
     arrays['header'] = np.frombuffer(json.dumps(header).encode(), np.uint8)
-    path = Path(path)
-    part = path.with_name(f'{path.name}.{os.getpid()}.part')
-    try:
-        with open(part, 'wb') as file:
-            np.savez_compressed(file, **arrays)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
+    with atomic_write(path, durable=True) as file:
+        np.savez_compressed(file, **arrays)
 
 
 def read_sequence(path: Path) -> tuple[ScanSequence, SequenceTruth]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from rescene4d_ros.atomic_write import atomic_write, flush_folder
 from rescene4d_ros.errors import ConfigError, MemoryFormatError, StorageError
-from rescene4d_ros.memory.files.atomic_write import flush_folder, write_durably
 from sqlalchemy import make_url, URL
 from sqlalchemy.exc import ArgumentError
 
@@ -147,7 +147,8 @@ def remember_location(folder: Path, url: URL) -> None:
                 file.unlink()
                 flush_folder(folder)
         elif not file.is_file() or file.read_text() != text:
-            write_durably(file, text.encode())
+            with atomic_write(file, durable=True) as draft:
+                draft.write(text.encode())
     except OSError as error:
         raise StorageError(
             f'{file}: cannot write where the database is ({error.strerror}); free '

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from contextlib import suppress
 import hashlib
 import logging
 import os
 from pathlib import Path
+
+from rescene4d_ros.atomic_write import atomic_write, DRAFT
 
 log = logging.getLogger(__name__)
 
@@ -59,18 +60,15 @@ class DerivedFiles:
 
         """
         path = self._path(key, kind)
-        draft = path.with_name(f'{path.name}.tmp')
         try:
             self._directory.mkdir(exist_ok=True)
-            draft.write_bytes(_digest(data) + data)
-            os.replace(draft, path)
+            with atomic_write(path) as file:
+                file.write(_digest(data) + data)
             if keep is not None:
                 alike = self._directory.glob(f'*.{kind.partition("-")[0]}*')
                 for old in sorted(alike, key=lambda p: p.stat().st_mtime_ns)[: -keep or None]:
                     old.unlink(missing_ok=True)
         except OSError as error:
-            with suppress(OSError):
-                draft.unlink()
             log.warning('%s: not kept (%s); it will be worked out again', path, error.strerror)
 
     def remove(self, key: str) -> None:
@@ -82,7 +80,7 @@ class DerivedFiles:
         """Remove what follows from other points than those named, and half-written files."""
         stems = {Path(key).stem for key in keys}
         for path in self._directory.glob('*'):
-            if path.suffix == '.tmp' or path.name.partition('.')[0] not in stems:
+            if path.suffix in (DRAFT, '.tmp') or path.name.partition('.')[0] not in stems:
                 path.unlink(missing_ok=True)
 
     def _path(self, key: str, kind: str) -> Path:

@@ -8,8 +8,8 @@ from pathlib import Path
 import zipfile
 
 import numpy as np
+from rescene4d_ros.atomic_write import atomic_write, DRAFT, flush_folder
 from rescene4d_ros.errors import FileFormatError, StorageError
-from rescene4d_ros.memory.files.atomic_write import flush_folder, write_durably
 from rescene4d_ros.memory.files.derived_cache import DerivedFiles
 from rescene4d_ros.structures import Scan
 
@@ -64,7 +64,8 @@ class VisitFiles:
         data = buffer.getvalue()
         file_name = f'{_digest(data)}.npz'
         try:
-            write_durably(self._directory / file_name, data)
+            with atomic_write(self._directory / file_name, durable=True) as file:
+                file.write(data)
         except OSError as error:
             raise StorageError(
                 f'{self._directory / file_name}: cannot store {len(data)} bytes '
@@ -157,8 +158,9 @@ class VisitFiles:
         try:
             self._directory.mkdir(parents=True, exist_ok=True)
             flush_folder(self._directory.parent)
-            for path in self._directory.glob('*.tmp'):
-                path.unlink(missing_ok=True)
+            for suffix in (DRAFT, '.tmp'):  # the latter of versions up to 0.1
+                for path in self._directory.glob(f'*{suffix}'):
+                    path.unlink(missing_ok=True)
             self.derived.remove_all_but(self.names())
         except OSError as error:
             raise StorageError(

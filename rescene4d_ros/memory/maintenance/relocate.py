@@ -12,6 +12,7 @@ import hashlib
 import json
 from pathlib import Path
 
+from rescene4d_ros.atomic_write import atomic_write, flush_folder
 from rescene4d_ros.errors import MemoryFormatError, StorageError
 from rescene4d_ros.memory.database import metadata as headers
 from rescene4d_ros.memory.database import schema
@@ -25,7 +26,6 @@ from rescene4d_ros.memory.database.database_url import (
 )
 from rescene4d_ros.memory.database.engine import make_engine, translated
 from rescene4d_ros.memory.database.writer import Writer
-from rescene4d_ros.memory.files.atomic_write import flush_folder, write_durably
 from rescene4d_ros.memory.maintenance.integrity import find_faults
 from rescene4d_ros.memory.store import SceneMemory
 from sqlalchemy import Connection, func, inspect, select, text, URL
@@ -188,7 +188,8 @@ def _switch(memory: SceneMemory, where: URL) -> None:
     """Let the folder name the new database, and keep in mind which one is to go."""
     left = {'url': public(memory.url), 'revision': memory.header.revision}
     try:
-        write_durably(memory.path / LEFT, json.dumps(left).encode())
+        with atomic_write(memory.path / LEFT, durable=True) as file:
+            file.write(json.dumps(left).encode())
     except OSError as error:
         raise StorageError(
             f'{memory.path / LEFT}: cannot write it ({error.strerror}); free the '

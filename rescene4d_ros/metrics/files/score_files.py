@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
+from rescene4d_ros.atomic_write import atomic_write
 from rescene4d_ros.metrics.files.checked_arrays import CheckedArrays
 from rescene4d_ros.metrics.sequences import PredictedChange, PredictedSequence, TrueSequence
 from rescene4d_ros.structures import ChangeKind, ObjectState
@@ -231,5 +232,5 @@ def _read_changes(arrays: CheckedArrays, n_visits: int) -> tuple[PredictedChange
 
 
 def _write(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
-    with open(path, 'wb') as file:
+    with atomic_write(path) as file:
         np.savez_compressed(file, **arrays)

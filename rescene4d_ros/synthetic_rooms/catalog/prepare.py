@@ -9,6 +9,7 @@ import zipfile
 
 import numpy as np
 from PIL import Image
+from rescene4d_ros.atomic_write import atomic_write
 from rescene4d_ros.structures import INSTANCE_CLASSES
 from rescene4d_ros.synthetic_rooms.catalog.kinds import KINDS
 from rescene4d_ros.synthetic_rooms.catalog.paint import Painter, split_where_colorful
@@ -66,10 +67,9 @@ def _read(path: Path) -> dict[str, np.ndarray] | None:
 
 def _write(path: Path, arrays: dict[str, np.ndarray]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    # Several processes may prepare the same model; a rename is never seen half done.
-    with tempfile.NamedTemporaryFile(dir=path.parent, suffix='.part', delete=False) as file:
+    # Several processes may prepare the same model.
+    with atomic_write(path) as file:
         np.savez_compressed(file, **arrays)
-    Path(file.name).replace(path)
 
 
 def _build(entry: Entry, turn: int) -> dict[str, np.ndarray]:

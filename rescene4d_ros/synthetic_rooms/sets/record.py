@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping
 import csv
 from dataclasses import dataclass
-import os
+import io
 from pathlib import Path
 
+from rescene4d_ros.atomic_write import atomic_write
 from rescene4d_ros.errors import FileFormatError, StorageError
 from rescene4d_ros.synthetic_rooms.sets.digest import Digest
 
@@ -60,17 +61,15 @@ def write_record(name: str, digests: Mapping[int, Digest], folder: Path = RECORD
 
     """
     path = folder / f'{name}.csv'
-    part = path.with_name(f'{path.name}.{os.getpid()}.part')
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator='\n')
+    table.writerow(_COLUMNS)
+    for seed, digest in sorted(digests.items()):
+        table.writerow([seed, digest.content, digest.life, ' '.join(map(str, digest.points))])
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        with open(part, 'w', encoding='utf-8', newline='') as file:
-            table = csv.writer(file, lineterminator='\n')
-            table.writerow(_COLUMNS)
-            for seed, digest in sorted(digests.items()):
-                table.writerow(
-                    [seed, digest.content, digest.life, ' '.join(map(str, digest.points))]
-                )
-        os.replace(part, path)
+        with atomic_write(path) as file:
+            file.write(text.getvalue().encode())
     except OSError as error:
         raise StorageError(
             f'{path}: expected a folder that can be written, got {error}; '

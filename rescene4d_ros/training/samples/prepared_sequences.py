@@ -11,11 +11,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 import hashlib
 import json
-import os
 from pathlib import Path
 import zipfile
 
 import numpy as np
+from rescene4d_ros.atomic_write import atomic_write
 from rescene4d_ros.data.sequences.sequence_file import read_sequence
 from rescene4d_ros.errors import FileFormatError
 from rescene4d_ros.geometry.normals import estimate_normals
@@ -124,11 +124,8 @@ def save_prepared(path: str | Path, sequence: PreparedSequence) -> None:
         }
         if scan.rgb is not None:
             arrays[f'rgb_{t}'] = scan.rgb
-    path = Path(path)
-    unfinished = path.with_name(f'{path.name}.{os.getpid()}.part')
-    with open(unfinished, 'wb') as file:
+    with atomic_write(path) as file:
         np.savez(file, **arrays)
-    os.replace(unfinished, path)
 
 
 def _smallest(values: np.ndarray) -> np.ndarray:
