@@ -8,7 +8,7 @@ from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironment
 from launch.conditions import IfCondition
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import LifecycleNode, Node
-from rescene4d_ros.node.process_environment import environment, share
+from rescene4d_ros.node.process import dds_environment, share
 
 from launch import LaunchDescription
 
@@ -47,6 +47,17 @@ ARGUMENTS = (
         description='Which map the clouds belong to; empty: as params_file says.',
     ),
     DeclareLaunchArgument(
+        'map_frame',
+        default_value='',
+        description='Frame of everything remembered; empty: as params_file says.',
+    ),
+    DeclareLaunchArgument(
+        'network',
+        default_value='all',
+        choices=['all', 'loopback'],
+        description='loopback: only processes of this machine can reach the node.',
+    ),
+    DeclareLaunchArgument(
         'rviz',
         default_value='false',
         choices=['true', 'false'],
@@ -61,8 +72,11 @@ ARGUMENTS = (
 )
 
 
-def make_node(context):
-    """Return the node; an argument that was given wins over the parameter file."""
+PARAMETERS = {'memory_path': 'memory.path', 'map_id': 'memory.map_id', 'map_frame': 'map_frame'}
+
+
+def make_nodes(context):
+    """Return the node, and RViz; an argument that was given wins over the parameter file."""
 
     def value(name):
         return LaunchConfiguration(name).perform(context)
@@ -71,38 +85,36 @@ def make_node(context):
         'autostart': value('autostart') == 'true',
         'use_sim_time': value('use_sim_time') == 'true',
     }
-    for argument, parameter in (('memory_path', 'memory.path'), ('map_id', 'memory.map_id')):
-        if value(argument):
-            given[parameter] = value(argument)
+    given |= {name: value(key) for key, name in PARAMETERS.items() if value(key)}
+    namespace = value('namespace').strip('/')
+    logger = '.'.join([*filter(None, namespace.split('/')), 'rescene4d'])
+    frame = ['--fixed-frame', value('map_frame')] if value('map_frame') else []
     return [
+        # None where the user has chosen a profile.
+        *[SetEnvironmentVariable(k, v) for k, v in dds_environment(value('network')).items()],
         LifecycleNode(
             package='rescene4d_ros',
             executable='rescene4d_node',
             name='rescene4d',
-            namespace=value('namespace'),
+            namespace=namespace,
             output='screen',
             emulate_tty=True,
             sigterm_timeout='60',  # s after ^C: a visit at hand is finished first
             parameters=[value('params_file'), given],
             remappings=[('snapshots', value('points_topic'))],
-            arguments=['--ros-args', '--log-level', f'rescene4d:={value("log_level")}'],
-        )
+            arguments=['--ros-args', '--log-level', f'{logger}:={value("log_level")}'],
+        ),
+        Node(
+            package='rviz2',
+            executable='rviz2',
+            name='rviz',
+            namespace=namespace,  # the topics of the view are relative to it
+            arguments=['-d', str(share() / 'config' / 'rescene4d.rviz'), *frame],
+            condition=IfCondition(LaunchConfiguration('rviz')),
+        ),
     ]
 
 
 def generate_launch_description():
     """Return what ros2 launch starts."""
-    return LaunchDescription(
-        [
-            *ARGUMENTS,
-            *[SetEnvironmentVariable(k, v) for k, v in environment().items()],
-            OpaqueFunction(function=make_node),
-            Node(
-                package='rviz2',
-                executable='rviz2',
-                name='rviz',
-                arguments=['-d', str(share() / 'config' / 'rescene4d.rviz')],
-                condition=IfCondition(LaunchConfiguration('rviz')),
-            ),
-        ]
-    )
+    return LaunchDescription([*ARGUMENTS, OpaqueFunction(function=make_nodes)])

@@ -173,16 +173,14 @@ def test_launch_file_names_what_is_there():
         for call in named('LaunchConfiguration', 'value')
         if isinstance(call.args[0], ast.Constant)
     }
-    becomes = dict(
-        tuple(e.value for e in node.elts)
+    (becomes,) = (
+        ast.literal_eval(node.value)
         for node in ast.walk(tree)
-        if isinstance(node, ast.Tuple)
-        and len(node.elts) == 2
-        and all(isinstance(e, ast.Constant) for e in node.elts)
+        if isinstance(node, ast.Assign) and node.targets[0].id == 'PARAMETERS'
     )
     assert len(used) >= 6
     assert used | set(becomes) == declared  # none is forgotten, none is misspelled
-    assert len(becomes) == 2
+    assert len(becomes) == 3
     assert set(becomes.values()) <= dict(named_settings()).keys()
     (node,) = named('LifecycleNode')
     assert keywords(node)['name'] == interfaces.NODE_NAME
@@ -199,7 +197,7 @@ def test_rviz_shows_what_the_node_publishes():
     document = yaml.safe_load((ROOT / 'config' / 'rescene4d.rviz').read_text())
     shown = [d['Topic'] for d in document['Visualization Manager']['Displays'] if 'Topic' in d]
     latched = {
-        t.name.replace('~', '/rescene4d')
+        t.name.replace('~', 'rescene4d')  # relative: RViz is in the namespace of the node
         for t in interfaces.TOPICS
         if t.durability == 'transient_local'
     }
@@ -209,13 +207,44 @@ def test_rviz_shows_what_the_node_publishes():
         assert topic['Durability Policy'] == 'Transient Local'
 
 
-def test_shipped_files_are_found():
+def test_shipped_files_are_found(monkeypatch):
     """Run from the source tree, the package finds its configuration and messages."""
-    from rescene4d_ros.node import process_environment
+    from rescene4d_ros.node import process
 
-    for path in process_environment.environment().values():
-        ElementTree.parse(path)
-    assert {p.stem for p in process_environment.interface_files()} >= {
-        'SceneObject',
-        'SceneChange',
-    }
+    for name in process.DDS_CHOICES:
+        monkeypatch.delenv(name, raising=False)
+    for network in ('all', 'loopback'):
+        (path,) = process.dds_environment(network).values()
+        whitelist = ElementTree.parse(path).findall('.//{*}interfaceWhiteList/{*}address')
+        assert [a.text for a in whitelist] == (['127.0.0.1'] if network == 'loopback' else [])
+    assert {p.stem for p in process.interface_files()} >= {'SceneObject', 'SceneChange'}
+
+
+@pytest.mark.parametrize(
+    'name',
+    [
+        'FASTDDS_DEFAULT_PROFILES_FILE',
+        'FASTRTPS_DEFAULT_PROFILES_FILE',
+        'FASTDDS_BUILTIN_TRANSPORTS',
+    ],
+)
+def test_a_users_own_dds_profile_is_left_alone(monkeypatch, name):
+    """What a user chose for Fast DDS, under whichever name, is not replaced by ours."""
+    from rescene4d_ros.node import process
+
+    for other in process.DDS_CHOICES:
+        monkeypatch.delenv(other, raising=False)
+    monkeypatch.setenv(name, 'mine')
+    assert process.dds_environment() == {}
+
+
+def test_a_users_own_dds_file_is_left_alone(monkeypatch, tmp_path):
+    """Fast DDS reads a profile in the working directory by itself."""
+    from rescene4d_ros.node import process
+
+    for other in process.DDS_CHOICES:
+        monkeypatch.delenv(other, raising=False)
+    monkeypatch.chdir(tmp_path)
+    assert process.dds_environment()
+    (tmp_path / 'DEFAULT_FASTDDS_PROFILES.xml').write_text('<dds/>')
+    assert process.dds_environment() == {}

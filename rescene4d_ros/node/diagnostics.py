@@ -1,131 +1,189 @@
-"""Three diagnostics entries: what came in, how processing goes, what is remembered."""
+"""The entries of /diagnostics: clouds that come, processing, memory, and the node itself."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
+from pathlib import Path
+import shutil
 
 from builtin_interfaces.msg import Time
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from rclpy.clock import Clock, ClockType
+from rclpy.lifecycle import LifecycleNode
+from rescene4d_ros.node.config import NodeConfig
+from rescene4d_ros.node.messages import interfaces
+from rescene4d_ros.node.stats import Counts, NodeStats
 from rescene4d_ros.structures import VisitStatus
 from std_msgs.msg import Header
 
 DISK_WARNING = 1 << 30  # bytes free
+PERIOD = 1.0  # s
+OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
+
+Verdict = tuple[bytes, str]  # level and message of an entry
 
 
-@dataclass
-class Tally:
+@dataclass(frozen=True)
+class ReportedMemory:
+    """Name the memory and the weights of which the diagnostics speak."""
+
+    path: Path
+    map_id: str
+    weights_hash: str
+
+
+class DiagnosticsPublisher:
     """
-    Count what happened since the node was configured; written by one thread each.
+    Publish the diagnostics once per second for as long as the node exists, whatever its state.
 
-    Attributes
-    ----------
-    received, stored, refused : int
-        Messages that came, visits stored, messages refused.
-    refusal : str
-        Why the newest message was refused; empty when it was good.
-    processed, failed : int
-        Visits done, visits that could not be processed.
-    failure : str
-        Why the newest processing failed; empty when it went well.
-    seconds : float, s
-        How long the newest visit took.
-    revision, objects, visits : int
-        Of the memory.
-    statuses : dict of VisitStatus to int
-        Number of its visits in each status.
-
-    """
-
-    received: int = 0
-    stored: int = 0
-    refused: int = 0
-    refusal: str = ''
-    processed: int = 0
-    failed: int = 0
-    failure: str = ''
-    seconds: float = 0.0
-    revision: int = 0
-    objects: int = 0
-    visits: int = 0
-    statuses: dict[VisitStatus, int] = field(default_factory=lambda: dict.fromkeys(VisitStatus, 0))
-
-
-def diagnostics(
-    tally: Tally, stamp: Time, slow_after: float, hardware_id: str, map_id: str, disk_free: int
-) -> DiagnosticArray:
-    """
-    Say how the node is in the terms of /diagnostics.
+    The timer follows the steady clock, so that a missing /clock is reported too.
 
     Parameters
     ----------
-    tally : Tally
-    stamp : Time
-        Now.
-    slow_after : float, s
-        Duration of a visit from which to warn.
-    hardware_id : str
-        Which weights are in use.
-    map_id : str
-    disk_free : int, bytes
-        Where the memory is.
+    node : LifecycleNode
+    stats : NodeStats
+
+    Attributes
+    ----------
+    settings : NodeConfig
+    memory : ReportedMemory or None
+        None while the node is not configured.
+    state : str
+        What the node is doing in its life cycle.
+    stats : NodeStats
+        May be replaced, when the node is configured again.
 
     """
-    ok, warn, error = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
-    waiting, late = tally.statuses[VisitStatus.PENDING], tally.statuses[VisitStatus.LATE]
-    scans = (warn, tally.refusal) if tally.refusal else (ok, 'accepting visits')
-    inference = (ok, 'working' if waiting else 'idle')
-    if tally.seconds > slow_after:
-        inference = (
-            warn,
-            f'a visit took {tally.seconds:.1f} s, expected at most {slow_after:.1f} s',
+
+    def __init__(self, node: LifecycleNode, stats: NodeStats):
+        self.settings = NodeConfig()
+        self.memory: ReportedMemory | None = None
+        self.state = 'unconfigured'
+        self.stats = stats
+        self._node = node
+        topic = interfaces.DIAGNOSTICS
+        self._publisher = node.create_publisher(topic.type, topic.name, topic.qos())
+        node.create_timer(PERIOD, self.publish, clock=Clock(clock_type=ClockType.STEADY_TIME))
+
+    def publish(self) -> None:
+        """Publish what is known now."""
+        stamp = self._node.get_clock().now()
+        has_clock = stamp.nanoseconds > 0
+        if not has_clock:
+            stamp = Clock(clock_type=ClockType.SYSTEM_TIME).now()
+        counts = self.stats.now()
+        name = self._node.get_fully_qualified_name().lstrip('/')
+        entries = {
+            'scans': scans_entry(counts),
+            'inference': inference_entry(counts, self.settings),
+            'memory': memory_entry(counts, self.memory),
+            'node': node_entry(counts, self.state, has_clock),
+        }
+        weights = f'weights {self.memory.weights_hash}' if self.memory else ''
+        self._publisher.publish(message_of(entries, stamp.to_msg(), name, weights))
+
+
+def scans_entry(counts: Counts) -> tuple[Verdict, dict]:
+    """Return how the clouds that come are."""
+    verdict = OK, 'accepting visits'
+    if counts.warnings:
+        verdict = WARN, '; '.join(counts.warnings)
+    if counts.refusal:
+        verdict = WARN, counts.refusal
+    return verdict, {
+        'received': counts.received,
+        'stored': counts.stored,
+        'refused': counts.refused,
+        'dropped': counts.dropped,
+        'held': counts.held,
+    }
+
+
+def inference_entry(counts: Counts, settings: NodeConfig) -> tuple[Verdict, dict]:
+    """Return how processing goes."""
+    pending = counts.statuses[VisitStatus.PENDING]
+    verdict = OK, 'working' if pending else 'idle'
+    if counts.seconds > settings.slow_after:
+        verdict = (
+            WARN,
+            f'a visit took {counts.seconds:.1f} s, expected at most {settings.slow_after:.1f} s; '
+            'send fewer points, or choose a faster device',
         )
-    if tally.failure:
-        inference = (error, tally.failure)
-    memory = (ok, f'{tally.objects} objects of {tally.visits} visits')
+    if counts.backlog >= settings.backlog_warning:
+        verdict = (
+            WARN,
+            f'{counts.backlog} visits wait, expected fewer than {settings.backlog_warning}; send '
+            f'clouds less often than every {counts.seconds:.1f} s, or wait',
+        )
+    if counts.failure:
+        verdict = ERROR, counts.failure
+    return verdict, {
+        'processed': counts.processed,
+        'failed': counts.failed,
+        'waiting': pending,
+        'last visit [s]': f'{counts.seconds:.2f}',
+    }
+
+
+def memory_entry(counts: Counts, memory: ReportedMemory | None) -> tuple[Verdict, dict]:
+    """Return how the memory and its disk are."""
+    late = counts.statuses[VisitStatus.LATE]
+    verdict, free = (OK, f'{counts.objects} objects of {counts.visits} visits'), None
     if late:
-        memory = (warn, f'{late} visits came late and are not taken in yet; call ~/reprocess')
-    if disk_free < DISK_WARNING:
-        memory = (warn, f'{disk_free / 2**20:.0f} MiB of disk left; make room')
-    entries = (
-        (
-            'scans',
-            scans,
-            {'received': tally.received, 'stored': tally.stored, 'refused': tally.refused},
-        ),
-        (
-            'inference',
-            inference,
-            {
-                'processed': tally.processed,
-                'failed': tally.failed,
-                'waiting': waiting,
-                'last visit [s]': f'{tally.seconds:.2f}',
-            },
-        ),
-        (
-            'memory',
-            memory,
-            {
-                'map_id': map_id,
-                'revision': tally.revision,
-                'objects': tally.objects,
-                'visits': tally.visits,
-                'late visits': late,
-                'failed visits': tally.statuses[VisitStatus.FAILED],
-                'disk free [MiB]': disk_free >> 20,
-            },
-        ),
-    )
+        verdict = WARN, f'{late} visits came late and are not taken in yet; call ~/reprocess'
+    if memory is None:
+        verdict = OK, 'none is open'
+    else:
+        try:
+            free = shutil.disk_usage(memory.path).free
+        except OSError as error:
+            verdict = (
+                ERROR,
+                f'{memory.path}: expected the folder of the memory, found none '
+                f'({error.strerror}); mount or restore it, the node goes on with it then',
+            )
+        else:
+            if free < DISK_WARNING:
+                verdict = WARN, f'{free / 2**20:.0f} MiB of disk left; make room'
+    return verdict, {
+        'map_id': memory.map_id if memory else '',
+        'revision': counts.revision,
+        'objects': counts.objects,
+        'visits': counts.visits,
+        'late visits': late,
+        'failed visits': counts.statuses[VisitStatus.FAILED],
+        'disk free [MiB]': '' if free is None else free >> 20,
+    }
+
+
+def node_entry(counts: Counts, state: str, has_clock: bool) -> tuple[Verdict, dict]:
+    """Return what does not work in the node itself."""
+    verdict = OK, state
+    if not has_clock:
+        verdict = (
+            WARN,
+            'expected a time on /clock as use_sim_time is set, got none; start the simulator or '
+            'the bag with --clock, or unset use_sim_time',
+        )
+    if counts.problems:
+        verdict = ERROR, '; '.join(f'{doing}: {text}' for doing, text in counts.problems.items())
+    return verdict, {'state': state, 'problems': len(counts.problems)}
+
+
+def message_of(
+    entries: dict[str, tuple[Verdict, dict]], stamp: Time, node_name: str, hardware_id: str
+) -> DiagnosticArray:
+    """Return the entries as a message, named by the full name of the node."""
     return DiagnosticArray(
         header=Header(stamp=stamp),
         status=[
             DiagnosticStatus(
                 level=level,
-                name=f'rescene4d: {name}',
+                name=f'{node_name}: {name}',
                 message=text,
                 hardware_id=hardware_id,
                 values=[KeyValue(key=k, value=str(v)) for k, v in values.items()],
             )
-            for name, (level, text), values in entries
+            for name, ((level, text), values) in entries.items()
         ],
     )

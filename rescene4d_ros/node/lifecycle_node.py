@@ -2,39 +2,82 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import ExitStack
+import functools
 from pathlib import Path
-import shutil
+import time
+import traceback
 
 from rclpy.lifecycle import LifecycleNode, TransitionCallbackReturn
 from rclpy.parameter import Parameter
 from rescene4d_ros.data.readers.point_cloud2 import scan_from_cloud
-from rescene4d_ros.errors import ScanError
+from rescene4d_ros.errors import RescenError, ScanError
 from rescene4d_ros.inference.segmenter import Segmenter
 from rescene4d_ros.memory.store import SceneMemory
 from rescene4d_ros.node import parameters
-from rescene4d_ros.node.diagnostics import diagnostics, Tally
+from rescene4d_ros.node.diagnostics import DiagnosticsPublisher, ReportedMemory
+from rescene4d_ros.node.intake import Intake, WhileNotFull
 from rescene4d_ros.node.messages import interfaces
-from rescene4d_ros.node.pipeline import VisitPipeline
+from rescene4d_ros.node.processing import count_memory, Processing
 from rescene4d_ros.node.results import ResultPublisher
 from rescene4d_ros.node.services import MemoryServices
+from rescene4d_ros.node.stats import NodeStats, text_of
 from rescene4d_ros.node.tf import FrameLookup
-from rescene4d_ros.node.transitions import logged_transition
 from rescene4d_ros.scene import SceneTracker
-from rescene4d_ros.srv import Reprocess
 from rescene4d_ros.structures import Scan
 from sensor_msgs.msg import PointCloud2
 
 SUCCESS = TransitionCallbackReturn.SUCCESS
+FAILURE = TransitionCallbackReturn.FAILURE
+ERROR = TransitionCallbackReturn.ERROR
+
+
+def transition(reached: str) -> Callable:
+    """
+    Make a lifecycle callback that logs, reports and never raises.
+
+    rclpy would return ERROR without a word. What the user can put right leaves the node where it
+    was.
+
+    Parameters
+    ----------
+    reached : str
+        What the node is afterwards.
+
+    """
+
+    def decorate(callback: Callable) -> Callable:
+        @functools.wraps(callback)
+        def guarded(self, state) -> TransitionCallbackReturn:
+            start, doing = time.perf_counter(), callback.__name__.removeprefix('on_')
+            try:
+                done = callback(self)
+            except Exception as error:
+                self._diagnostics.state = f'{doing} failed'
+                self._diagnostics.stats.problem(doing, text_of(error))
+                if isinstance(error, RescenError):
+                    self.get_logger().error(f'on_{doing}: {error}')
+                    return FAILURE
+                self.get_logger().fatal(f'on_{doing}:\n{traceback.format_exc()}')
+                return ERROR
+            self._diagnostics.state = reached
+            self._diagnostics.stats.solved(doing)
+            self.get_logger().info(f'{reached} in {time.perf_counter() - start:.1f} s{done}')
+            return SUCCESS
+
+        return guarded
+
+    return decorate
 
 
 class Rescene4DNode(LifecycleNode):
     """
     Remember what the snapshots show, and say which object is which and what changed.
 
-    Unconfigured it only has parameters; configured it holds weights, memory and topics; active it
-    takes snapshots. Visits are stored and processed in threads of their own, so callbacks return
-    quickly.
+    Unconfigured it only has parameters and diagnostics; configured it holds weights, memory and
+    topics; active it takes snapshots. Visits are stored and processed, and requests answered, in
+    threads of their own, so callbacks return quickly. What fails is reported in the diagnostics.
     """
 
     def __init__(self, **kwargs):
@@ -42,16 +85,23 @@ class Rescene4DNode(LifecycleNode):
         parameters.declare(self)
         self.add_post_set_parameters_callback(self._apply_live_settings)
         self._settings: parameters.Settings | None = None
-        self._tally = Tally()
-        self._pipeline: VisitPipeline | None = None
+        self._stats = NodeStats()
+        self._diagnostics = DiagnosticsPublisher(self, self._stats)
+        self._processing: Processing | None = None
         self._held = ExitStack()  # what configuring made, released in reverse order
         self._running = ExitStack()  # what activating made
 
-    @logged_transition
-    def on_configure(self, state) -> TransitionCallbackReturn:
+    def report(self, error: Exception) -> None:
+        """Report what a callback raised; the node goes on."""
+        self._stats.problem('callback', text_of(error))
+        text = ''.join(traceback.format_exception(error))
+        self.get_logger().error(f'a callback failed:\n{text}', throttle_duration_sec=1.0)
+
+    @transition('configured')
+    def on_configure(self) -> str:
         """Load the weights, open the memory, make topics and services."""
-        self._settings = settings = parameters.read(self)
-        self._tally = Tally()
+        settings = parameters.read(self)
+        self._stats = self._diagnostics.stats = NodeStats()
         with ExitStack() as held:
             self._segmenter = Segmenter.load(settings.inference)
             self._memory = held.enter_context(
@@ -73,74 +123,95 @@ class Rescene4DNode(LifecycleNode):
                 settings.motion,
                 settings.changes,
             )
-            self._frames = FrameLookup(self, settings.node.map_frame, settings.node.tf_timeout)
+            self._frames = FrameLookup(self, settings.node)
             held.callback(self._frames.close)
-            self._results = ResultPublisher(self, self._memory, settings.node.marker_points)
-            held.callback(self._results.close)
-            topic = interfaces.DIAGNOSTICS
-            self._diagnostics = self.create_publisher(topic.type, topic.name, topic.qos())
-            held.callback(self.destroy_publisher, self._diagnostics)
-            held.callback(self.destroy_timer, self.create_timer(1.0, self._publish_diagnostics))
-            service = interfaces.REPROCESS
-            held.callback(
-                self.destroy_service,
-                self.create_service(service.type, service.name, self._reprocess),
+            self._results = ResultPublisher(
+                self, self._memory, self._stats, settings.node.marker_points
             )
-            services = MemoryServices(self, self._memory, self._show_correction)
+            held.callback(self._results.close)
+            services = MemoryServices(
+                self,
+                self._memory,
+                self._stats,
+                self._show_correction,
+                self._reprocess,
+                settings.node.corrections,
+            )
             held.callback(services.close)
+            count_memory(self._memory, self._stats)
+            self._settings = settings
             self._held = held.pop_all()
-        return SUCCESS
+        self._diagnostics.settings = settings.node
+        self._diagnostics.memory = ReportedMemory(
+            self._memory.path, settings.memory.map_id, self._segmenter.weights_hash
+        )
+        now = self._stats.now()
+        return (
+            f': weights {self._segmenter.weights_hash} on {settings.inference.device}, memory '
+            f'{self._memory.path} with {now.objects} objects of {now.visits} visits, revision '
+            f'{now.revision}'
+        )
 
-    @logged_transition
-    def on_activate(self, state) -> TransitionCallbackReturn:
+    @transition('active')
+    def on_activate(self) -> str:
         """Show what is remembered, take up unfinished visits, and listen."""
         with ExitStack() as running:
-            super().on_activate(state)
-            running.callback(super().on_deactivate, state)
+            super().on_activate(None)
+            running.callback(super().on_deactivate, None)
             self._results.publish_remembered()
-            self._pipeline = VisitPipeline(
-                self._tracker,
-                self._memory,
-                self._decode,
-                self._results.publish,
-                self.get_logger(),
-                self._tally,
+            node, log = self._settings.node, self.get_logger()
+            self._processing = Processing(
+                self._tracker, self._memory, self._results, node.auto_reprocess, self._stats, log
             )
-            running.callback(self._stop_pipeline)
-            topic, node = interfaces.SNAPSHOTS, self._settings.node
+            running.callback(self._stop_processing)
+            intake = Intake(
+                self._decode,
+                self._frames.to_map,
+                self._memory.add_visit,
+                self._processing.wake,
+                node,
+                self._stats,
+                log,
+            )
+            running.callback(intake.stop)
+            topic = interfaces.SNAPSHOTS
             subscription = self.create_subscription(
                 topic.type,
                 topic.name,
-                self._pipeline.receive,
+                intake.receive,
                 topic.qos(node.snapshots_reliability, node.snapshots_depth),
+                callback_group=WhileNotFull(intake) if node.intake_when_full == 'wait' else None,
             )
             running.callback(self.destroy_subscription, subscription)
             self._running = running.pop_all()
-        return SUCCESS
+        return (
+            f': listening on {self.resolve_topic_name(topic.name)} '
+            f'({node.snapshots_reliability}), {self._stats.now().backlog} visits wait'
+        )
 
-    @logged_transition
-    def on_deactivate(self, state) -> TransitionCallbackReturn:
+    @transition('inactive')
+    def on_deactivate(self) -> str:
         """Stop listening, store what came, finish the visit at hand."""
         self._running.close()
-        return SUCCESS
+        return ''
 
-    @logged_transition
-    def on_cleanup(self, state) -> TransitionCallbackReturn:
+    @transition('unconfigured')
+    def on_cleanup(self) -> str:
         """Close the memory and remove topics and services."""
         self._release()
-        return SUCCESS
+        return ''
 
-    @logged_transition
-    def on_shutdown(self, state) -> TransitionCallbackReturn:
+    @transition('shut down')
+    def on_shutdown(self) -> str:
         """Release everything, from whatever state."""
         self._release()
-        return SUCCESS
+        return ''
 
-    @logged_transition
-    def on_error(self, state) -> TransitionCallbackReturn:
+    @transition('unconfigured after an error')
+    def on_error(self) -> str:
         """Release everything, so that the node can be configured again."""
         self._release()
-        return SUCCESS
+        return ''
 
     def destroy_node(self) -> None:
         """Release everything: ^C runs no transition."""
@@ -155,11 +226,15 @@ class Rescene4DNode(LifecycleNode):
     def _release(self) -> None:
         self._running.close()
         self._held.close()
-        self._segmenter = self._tracker = self._settings = None
+        self._segmenter = self._tracker = self._settings = self._diagnostics.memory = None
 
-    def _stop_pipeline(self) -> None:
-        self._pipeline.stop()
-        self._pipeline = None
+    def _stop_processing(self) -> None:
+        self._processing.stop()
+        self._processing = None
+
+    def _reprocess(self, from_visit: int) -> bool | None:
+        processing = self._processing
+        return None if processing is None else processing.reprocess(from_visit)
 
     def _decode(self, message: PointCloud2) -> Scan:
         scan = scan_from_cloud(message)
@@ -167,30 +242,18 @@ class Rescene4DNode(LifecycleNode):
             raise ScanError(
                 f'{scan.name}: expected header.stamp to be the time of the visit, got zero; set it'
             )
-        return self._frames.to_map(scan)
-
-    def _reprocess(
-        self, request: Reprocess.Request, response: Reprocess.Response
-    ) -> Reprocess.Response:
-        response.revision = self._memory.header.revision
-        known = {visit.visit_id for visit in self._memory.visits()}
-        if self._pipeline is None:
-            response.message = 'expected an active node; activate it first'
-        elif request.from_visit and request.from_visit not in known:
-            response.message = (
-                f'expected a stored visit or 0 for the oldest, got '
-                f'{request.from_visit}; stored: 1 to {max(known, default=0)}'
+        now_ns, most = self.get_clock().now().nanoseconds, self._settings.node.max_future
+        if now_ns and scan.stamp_ns > now_ns + int(most * 1e9):
+            raise ScanError(
+                f'{scan.name}: expected a stamp at most {most:g} s after now '
+                f'({now_ns / 1e9:.3f} s), got {scan.stamp_ns / 1e9:.3f} s; set the clocks, or '
+                'the parameter max_future'
             )
-        else:
-            self._pipeline.reprocess(request.from_visit or None)
-            response.accepted = True
-            response.message = 'queued; the results come on ~/objects and ~/changes'
-        return response
+        return scan
 
     def _show_correction(self) -> None:
         self._results.publish_remembered()
-        if self._pipeline is not None:
-            self._pipeline.count()
+        count_memory(self._memory, self._stats)
 
     def _apply_live_settings(self, changed: list[Parameter]) -> None:
         if self._settings is None:
@@ -198,15 +261,4 @@ class Rescene4DNode(LifecycleNode):
         self._settings = parameters.read(self)
         self._segmenter.tune(self._settings.inference)
         self._results.marker_points = self._settings.node.marker_points
-
-    def _publish_diagnostics(self) -> None:
-        self._diagnostics.publish(
-            diagnostics(
-                self._tally,
-                self.get_clock().now().to_msg(),
-                self._settings.node.slow_after,
-                f'weights {self._segmenter.weights_hash}',
-                self._settings.memory.map_id,
-                shutil.disk_usage(self._memory.path).free,
-            )
-        )
+        self._diagnostics.settings = self._settings.node

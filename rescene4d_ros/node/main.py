@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 
 from rescene4d_ros.node.lifecycle_node import Rescene4DNode
-from rescene4d_ros.node.spin import spin
+from rescene4d_ros.node.process import spin
 
 
 def make() -> Rescene4DNode:
@@ -17,8 +17,8 @@ def make() -> Rescene4DNode:
 
 
 def main(args: list[str] | None = None) -> int:
-    """Run the node until ^C or shutdown."""
-    return spin(make, args)
+    """Run the node until ^C or shutdown; what a callback raises is reported, and it goes on."""
+    return spin(make, args, on_error=Rescene4DNode.report)
 
 
 if __name__ == '__main__':

@@ -6,17 +6,17 @@ from threading import Lock
 
 import numpy as np
 from rclpy.lifecycle import LifecycleNode
+from rescene4d_ros.errors import FileFormatError, StorageError
 from rescene4d_ros.memory.store import SceneMemory
 from rescene4d_ros.node.messages import interfaces
-from rescene4d_ros.node.messages.conversions import (
-    changes_to_msg,
-    newest_done,
-    objects_to_msg,
-    segmented_cloud,
-)
+from rescene4d_ros.node.messages.conversions import changes_to_msg, newest_done, objects_to_msg
 from rescene4d_ros.node.messages.markers import scene_markers
+from rescene4d_ros.node.messages.point_cloud2 import segmented_cloud
+from rescene4d_ros.node.stats import NodeStats, text_of
 from rescene4d_ros.structures import MemorySnapshot, Scan, SceneUpdate
 from rescene4d_ros.tracking.aliases import resolve_labels
+
+OUTGOING = (interfaces.OBJECTS, interfaces.MARKERS, interfaces.CHANGES, interfaces.SEGMENTED_CLOUD)
 
 
 class ResultPublisher:
@@ -29,43 +29,54 @@ class ResultPublisher:
         Its publishers send only while it is active.
     memory : SceneMemory
         What is remembered is read from it.
+    stats : NodeStats
     marker_points : int
         Largest number of points drawn of one object; may be changed.
 
     """
 
-    def __init__(self, node: LifecycleNode, memory: SceneMemory, marker_points: int):
+    def __init__(
+        self, node: LifecycleNode, memory: SceneMemory, stats: NodeStats, marker_points: int
+    ):
         self.marker_points = marker_points
         self._node = node
         self._turn = Lock()  # visits are shown by one thread, corrections by another
         self._memory = memory
+        self._stats = stats
         self._publishers = {
             topic: node.create_lifecycle_publisher(topic.type, topic.name, topic.qos())
-            for topic in (
-                interfaces.OBJECTS,
-                interfaces.MARKERS,
-                interfaces.CHANGES,
-                interfaces.SEGMENTED_CLOUD,
-            )
+            for topic in OUTGOING
         }
 
     def publish(self, update: SceneUpdate) -> None:
-        """Publish what a visit brought."""
+        """Publish what a visit brought: its changes, then the scene."""
+        self.publish_changes(update)
+        self.publish_scene(update)
+
+    def publish_changes(self, update: SceneUpdate) -> None:
+        """Publish what a visit changed."""
+        header = self._memory.header
+        self._publishers[interfaces.CHANGES].publish(
+            changes_to_msg(update, header.map_id, header.frame_id)
+        )
+
+    def publish_scene(self, update: SceneUpdate) -> None:
+        """Publish the scene as it is after a visit."""
         with self._turn:
-            snapshot = self._memory.snapshot()
-            self._publishers[interfaces.CHANGES].publish(
-                changes_to_msg(update, snapshot.map_id, snapshot.frame_id)
-            )
-            if snapshot.revision != update.revision:  # ids were corrected since
-                self._publish_newest(snapshot)
+            header = self._memory.header
+            if header.revision != update.revision:  # ids were corrected since
+                self._publish_newest(self._memory.snapshot())
                 return
-            self._publish_scene(
-                snapshot,
-                self._memory.scan(update.visit.visit_id),
-                update.object_ids,
-                update.class_ids,
-                update.scores,
+            snapshot = MemorySnapshot(
+                header.map_id,
+                header.frame_id,
+                update.revision,
+                header.class_names,
+                (update.visit,),
+                update.objects,
             )
+            scan = self._memory.scan(update.visit.visit_id)
+            self._publish_scene(snapshot, scan, update.object_ids, update.class_ids, update.scores)
 
     def publish_remembered(self) -> None:
         """Publish the state of the memory: at the start, and after a correction."""
@@ -73,10 +84,11 @@ class ResultPublisher:
             self._publish_newest(self._memory.snapshot())
 
     def _publish_newest(self, snapshot: MemorySnapshot) -> None:
-        """Publish the newest processed visit as it is remembered."""
+        """Publish the newest processed visit as it is remembered; objects alone without points."""
         newest = newest_done(snapshot.visits)
-        if newest is None:
-            self._publishers[interfaces.OBJECTS].publish(objects_to_msg(snapshot))
+        scan = None if newest is None else self._points_of(newest.visit_id)
+        if scan is None:
+            self._publish_objects(snapshot)
             return
         object_ids = resolve_labels(self._memory.labels(newest.visit_id), dict(snapshot.aliases))
         class_of = {item.object_id: item.class_id for item in snapshot.objects}
@@ -84,9 +96,24 @@ class ResultPublisher:
         ids, inverse = np.unique(object_ids, return_inverse=True)
         class_ids = np.array([class_of.get(i, -1) for i in ids.tolist()], np.int32)[inverse]
         scores = np.array([score_of.get(i, 0.0) for i in ids.tolist()], np.float32)[inverse]
-        self._publish_scene(
-            snapshot, self._memory.scan(newest.visit_id), object_ids, class_ids, scores
+        self._publish_scene(snapshot, scan, object_ids, class_ids, scores)
+
+    def _points_of(self, visit_id: int) -> Scan | None:
+        """Return the points of a visit; None where they are lost, which is no reason to stop."""
+        try:
+            scan = self._memory.scan(visit_id)
+        except (FileFormatError, StorageError) as error:
+            self._stats.problem(f'points of visit {visit_id}', text_of(error))
+            self._node.get_logger().error(f'without points of visit {visit_id}: {error}')
+            return None
+        self._stats.solved(f'points of visit {visit_id}')
+        return scan
+
+    def _publish_objects(self, snapshot: MemorySnapshot) -> None:
+        self._publishers[interfaces.MARKERS].publish(
+            scene_markers(snapshot.objects, snapshot.frame_id)
         )
+        self._publishers[interfaces.OBJECTS].publish(objects_to_msg(snapshot))
 
     def _publish_scene(
         self,

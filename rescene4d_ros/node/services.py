@@ -1,4 +1,4 @@
-"""The services that ask the memory and correct it; the same that `rescene4d memory` offers."""
+"""The services that ask the memory and correct it, answered in a thread of their own."""
 
 from __future__ import annotations
 
@@ -14,39 +14,59 @@ from rescene4d_ros.memory.editing import corrections
 from rescene4d_ros.memory.store import SceneMemory
 from rescene4d_ros.node.messages import interfaces
 from rescene4d_ros.node.messages.conversions import (
-    box_to_msg,
     change_to_msg,
+    event_to_msg,
     header_of,
+    place_to_msg,
     time_from_msg,
-    time_to_msg,
 )
-from rescene4d_ros.srv import CorrectObject, ObjectHistory, QueryChanges, QueryObjects
+from rescene4d_ros.node.process import RequestThread
+from rescene4d_ros.node.stats import NodeStats, text_of
+from rescene4d_ros.srv import CorrectObject, ObjectHistory, QueryChanges, QueryObjects, Reprocess
 
 BEGINNING_NS = -1  # before every visit
+TEXT_LIMIT = 200  # characters of a name or class in a request
 
 
 class MemoryServices:
     """
     Answer questions to a memory and take corrections, for as long as the memory is open.
 
-    Everything is answered at once, also while a visit is processed: questions from what is
-    stored, and what a correction changes meanwhile the tracker sees before it stores the visit.
-    A request that cannot be met is answered with what was expected, what came and what to do.
+    Requests are answered one after the other in a thread with a node of its own, so that a long
+    correction holds up neither transforms nor clouds nor diagnostics. Questions are answered from
+    what is stored, also while a visit is processed; what a correction changes meanwhile the
+    tracker sees before it stores the visit. A request that cannot be met is answered with what
+    was expected, what came and what to do.
 
     Parameters
     ----------
     node : LifecycleNode
+        Its name stands in front of the services' names.
     memory : SceneMemory
         Open for writing.
+    stats : NodeStats
     corrected : callable()
-        Told after every correction.
+        Called after every correction.
+    reprocess : callable(int) -> bool or None
+        Queues visits to be processed anew and returns whether that joined an earlier request;
+        returns None while the node is not active.
+    may_correct : bool
+        Whether services that change the memory are offered.
 
     """
 
-    def __init__(self, node: LifecycleNode, memory: SceneMemory, corrected: Callable[[], None]):
-        self._node = node
-        self._memory = memory
-        self._corrected = corrected
+    def __init__(
+        self,
+        node: LifecycleNode,
+        memory: SceneMemory,
+        stats: NodeStats,
+        corrected: Callable[[], None],
+        reprocess: Callable[[int], bool | None],
+        may_correct: bool,
+    ):
+        self._log = node.get_logger()
+        self._memory, self._stats = memory, stats
+        self._corrected, self._reprocess = corrected, reprocess
         self._corrections = {
             CorrectObject.Request.RENAME: self._rename,
             CorrectObject.Request.MERGE: self._merge,
@@ -55,21 +75,45 @@ class MemoryServices:
             CorrectObject.Request.UNLOCK: self._unlock,
             CorrectObject.Request.UNDO: self._undo,
         }
-        self._services = [
-            node.create_service(entry.type, entry.name, callback)
-            for entry, callback in (
-                (interfaces.QUERY_OBJECTS, self._query_objects),
-                (interfaces.QUERY_CHANGES, self._query_changes),
-                (interfaces.OBJECT_HISTORY, self._object_history),
-                (interfaces.CORRECT_OBJECT, self._correct_object),
-            )
-        ]
+        callbacks = {
+            interfaces.QUERY_OBJECTS: self._query_objects,
+            interfaces.QUERY_CHANGES: self._query_changes,
+            interfaces.OBJECT_HISTORY: self._object_history,
+        }
+        if may_correct:
+            callbacks |= {
+                interfaces.CORRECT_OBJECT: self._correct_object,
+                interfaces.REPROCESS: self._reprocess_visits,
+            }
+        self._requests = RequestThread(
+            node, {(e.type, e.name): c for e, c in callbacks.items()}, self._failed
+        )
 
     def close(self) -> None:
-        """Remove the services."""
-        for service in self._services:
-            self._node.destroy_service(service)
-        self._services = []
+        """Answer the request at hand, then remove the services."""
+        self._requests.close()
+
+    def _failed(self, error: Exception) -> None:
+        self._stats.problem('request', text_of(error))
+        self._log.error(f'request failed: {text_of(error)}', throttle_duration_sec=1.0)
+
+    def _reprocess_visits(
+        self, request: Reprocess.Request, response: Reprocess.Response
+    ) -> Reprocess.Response:
+        def ask() -> None:
+            known = [visit.visit_id for visit in self._memory.visits()]
+            if request.from_visit and request.from_visit not in known:
+                raise MemoryFormatError(
+                    f'expected a stored visit or 0 for the oldest, got {request.from_visit}; '
+                    f'stored: 1 to {max(known, default=0)}'
+                )
+            joined = self._reprocess(request.from_visit)
+            if joined is None:
+                raise ConfigError('expected an active node; activate it first')
+            response.message = 'joined the request that waits' if joined else 'queued'
+            response.message += '; the results come on ~/objects and ~/changes'
+
+        return self._answered(ask, request, response)
 
     def _query_objects(
         self, request: QueryObjects.Request, response: QueryObjects.Response
@@ -85,9 +129,9 @@ class MemoryServices:
                 found = [queries.where_is(self._memory, request.object_id, at_ns)]
             else:
                 found = queries.of_class(self._memory, request.class_name or None, at_ns)
-            response.objects = [_place_to_msg(place) for place in found]
+            response.objects = [place_to_msg(place) for place in found]
 
-        return self._asked(answer, response)
+        return self._answered(answer, request, response)
 
     def _query_changes(
         self, request: QueryChanges.Request, response: QueryChanges.Response
@@ -105,7 +149,7 @@ class MemoryServices:
                 for change in queries.changed_between(self._memory, after_ns, until_ns)
             ]
 
-        return self._asked(answer, response)
+        return self._answered(answer, request, response)
 
     def _object_history(
         self, request: ObjectHistory.Request, response: ObjectHistory.Response
@@ -113,13 +157,13 @@ class MemoryServices:
         def answer() -> None:
             now = self._memory.known_id(request.object_id)
             response.events = [
-                _event_to_msg(event) for event in queries.history_of(self._memory, now)
+                event_to_msg(event) for event in queries.history_of(self._memory, now)
             ]
             response.object_id = now
             response.name = self._memory.names().get(now, '')
             response.is_locked = now in self._memory.locked()
 
-        return self._asked(answer, response)
+        return self._answered(answer, request, response)
 
     def _correct_object(
         self, request: CorrectObject.Request, response: CorrectObject.Response
@@ -133,10 +177,13 @@ class MemoryServices:
             object_id, response.message = self._corrections[request.kind](request)
             response.object_id = object_id
 
-        self._answered(correct, response)
+        self._answered(correct, request, response)
         if response.success:
-            self._node.get_logger().info(f'corrected: {response.message}')
-            self._corrected()
+            self._log.info(f'corrected: {response.message}')
+            try:
+                self._corrected()
+            except Exception as error:  # it is stored all the same
+                self._failed(error)
         return response
 
     def _rename(self, request: CorrectObject.Request) -> tuple[int, str]:
@@ -186,53 +233,40 @@ class MemoryServices:
             )
         return stamps[moment.visit_id]
 
-    def _asked(self, answer: Callable[[], None], response):
-        """Fill in the answer to a question, and of which state of the memory it is."""
-        with self._memory.mutex:
-            self._answered(answer, response)
-            response.header = header_of(self._memory.visits(), self._memory.header.frame_id)
+    def _answered(self, answer: Callable[[], None], request, response):
+        """Fill in what happened; an error is an answer too."""
+        is_good, succeeded = False, 'accepted' if hasattr(response, 'accepted') else 'success'
+        try:
+            _check_texts(request)
+            # Nothing may be stored between the several readings of one answer.
+            with self._memory.mutex:
+                response.revision = self._memory.header.revision
+                if hasattr(response, 'header'):
+                    response.header = header_of(
+                        self._memory.visits(), self._memory.header.frame_id
+                    )
+                answer()
+                response.revision = self._memory.header.revision
+            is_good = True
+            self._stats.solved('request')
+        except (ConfigError, MemoryFormatError) as error:  # the client's mistake
+            response.message = str(error)
+        except RescenError as error:
+            response.message = str(error)
+            self._failed(error)
+        except Exception as error:
+            response.message = f'{text_of(error)}; the log of the node says more'
+            self._failed(error)
+            self._log.error(traceback.format_exc())
+        setattr(response, succeeded, is_good)
         return response
 
-    def _answered(self, answer: Callable[[], None], response) -> None:
-        """Fill in what happened; an error is an answer too, for it would end the node."""
-        # Nothing may be stored between the several readings of one answer.
-        with self._memory.mutex:
-            try:
-                answer()
-                response.success = True
-            except RescenError as error:
-                response.message = str(error)
-            except Exception as error:
-                self._node.get_logger().error(f'request failed:\n{traceback.format_exc()}')
-                response.message = (
-                    f'{type(error).__name__}: {error}; the log of the node says more'
-                )
-            response.revision = self._memory.header.revision
 
-
-def _place_to_msg(place: queries.Whereabouts) -> msg.ObjectPlace:
-    """Return where an object was as a message."""
-    return msg.ObjectPlace(
-        object_id=int(place.object_id),
-        name=place.name,
-        class_name=place.class_name,
-        state=int(place.state),
-        box=box_to_msg(place.box),
-        since=time_to_msg(place.since_ns),
-        last_seen=time_to_msg(place.last_seen_ns),
-    )
-
-
-def _event_to_msg(event: queries.Event) -> msg.ObjectEvent:
-    """Return what a visit said of an object as a message."""
-    message = msg.ObjectEvent(
-        visit_id=int(event.visit_id),
-        stamp=time_to_msg(event.stamp_ns),
-        object_id=int(event.object_id),
-        state=int(event.state),
-        reason=event.reason,
-        changes=[change_to_msg(change) for change in event.changes],
-    )
-    if event.box is not None:
-        message.has_box, message.box = True, box_to_msg(event.box)
-    return message
+def _check_texts(request) -> None:
+    """Refuse texts that nobody would call something."""
+    for field, kind in request.get_fields_and_field_types().items():
+        length = len(getattr(request, field)) if kind == 'string' else 0
+        if length > TEXT_LIMIT:
+            raise ConfigError(
+                f'expected at most {TEXT_LIMIT} characters of {field}, got {length}; shorten it'
+            )

@@ -213,7 +213,7 @@ def test_bad_clouds_are_refused_and_the_next_visit_works(
     client, processes, start_node, visits, cloud_message
 ):
     """One message in the log, one diagnostics entry with the reason, and the node stays up."""
-    node = start_node(autostart='true', tf_timeout=0.0)
+    node = start_node(autostart='true', tf_timeout=0.0, auto_reprocess='false')
     objects, diagnostics = client.listen(interfaces.OBJECTS), client.listen(interfaces.DIAGNOSTICS)
     client.publish(cloud_message(visits[1]))
     client.wait(lambda: objects and objects[-1].revision == 1)

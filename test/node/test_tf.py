@@ -5,8 +5,9 @@ import math
 import numpy as np
 import pytest
 import rclpy
-from rescene4d_ros.errors import FrameUnavailableError
+from rescene4d_ros.errors import FrameUnavailableError, ScanError
 from rescene4d_ros.node import tf
+from rescene4d_ros.node.config import NodeConfig
 from rescene4d_ros.structures import Scan
 from scipy.spatial.transform import Rotation
 
@@ -79,10 +80,12 @@ def node():
 @pytest.mark.parametrize('frame', ['camera', ''])
 def test_unknown_transform_is_refused(node, frame):
     """Never identity: a cloud in the wrong place would move everything remembered."""
-    lookup = tf.FrameLookup(node, 'map', 0.0)
+    lookup = tf.FrameLookup(node, NodeConfig())
     scan = Scan(np.zeros((1, 3), np.float32), 10**18, frame_id='map')
     assert lookup.to_map(scan) is scan
-    with pytest.raises(FrameUnavailableError, match="expected a cloud in frame 'map'"):
+    with pytest.raises(
+        (FrameUnavailableError, ScanError), match="expected a cloud in frame 'map'"
+    ):
         lookup.to_map(Scan(scan.xyz, scan.stamp_ns, frame_id=frame))
     lookup.close()
 
@@ -92,7 +95,7 @@ def test_cloud_is_transformed_at_its_stamp(node):
     pytest.importorskip('tf2_ros')
     from geometry_msgs.msg import TransformStamped
 
-    lookup = tf.FrameLookup(node, 'map', 0.0)
+    lookup = tf.FrameLookup(node, NodeConfig())
     for second, shift in ((100, 1.0), (200, 5.0)):
         found = TransformStamped(child_frame_id='camera')
         found.header.frame_id = 'map'

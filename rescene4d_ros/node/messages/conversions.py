@@ -8,10 +8,8 @@ from builtin_interfaces.msg import Time
 from geometry_msgs.msg import Point, Pose, Quaternion, Transform, Vector3
 import numpy as np
 from rescene4d_ros import msg
-from rescene4d_ros.data.readers.point_cloud2 import cloud_array
-from rescene4d_ros.errors import ScanError
 from rescene4d_ros.geometry.se3 import yaw_of
-from rescene4d_ros.node.messages.point_cloud2 import create_cloud, fields_of
+from rescene4d_ros.memory.queries import Event, Whereabouts
 from rescene4d_ros.node.tf import matrix_of, quaternion_from_matrix, quaternion_matrix
 from rescene4d_ros.structures import (
     Box,
@@ -19,13 +17,11 @@ from rescene4d_ros.structures import (
     ChangeKind,
     MemorySnapshot,
     ObjectState,
-    Scan,
     SceneObject,
     SceneUpdate,
     VisitInfo,
     VisitStatus,
 )
-from sensor_msgs.msg import PointCloud2
 from std_msgs.msg import Header
 
 
@@ -197,38 +193,29 @@ def changes_to_msg(update: SceneUpdate, map_id: str, frame_id: str) -> msg.Scene
     )
 
 
-def segmented_cloud(
-    scan: Scan, object_ids: np.ndarray, class_ids: np.ndarray, scores: np.ndarray
-) -> PointCloud2:
-    """
-    Return a visit's points with what each belongs to.
-
-    Parameters
-    ----------
-    scan : Scan
-        N points.
-    object_ids : ndarray (N,), int64
-        Persistent ids; 0 = none.
-    class_ids : ndarray (N,), int32
-        -1 = none.
-    scores : ndarray (N,), float32
-
-    Raises
-    ------
-    ScanError
-        An id does not fit the 32 bits that a PointField has.
-
-    """
-    if len(object_ids) and object_ids.max() > np.iinfo(np.uint32).max:
-        raise ScanError(
-            f'expected ids below 2^32 in a cloud field, got {object_ids.max()}; '
-            'read the ids from ~/objects'
-        )
-    points = cloud_array(
-        scan,
-        instance=object_ids.astype(np.uint32),
-        class_=class_ids.astype(np.int32),
-        score=scores.astype(np.float32),
+def place_to_msg(place: Whereabouts) -> msg.ObjectPlace:
+    """Return where an object was as a message."""
+    return msg.ObjectPlace(
+        object_id=int(place.object_id),
+        name=place.name,
+        class_name=place.class_name,
+        state=int(place.state),
+        box=box_to_msg(place.box),
+        since=time_to_msg(place.since_ns),
+        last_seen=time_to_msg(place.last_seen_ns),
     )
-    header = Header(stamp=time_to_msg(scan.stamp_ns), frame_id=scan.frame_id)
-    return create_cloud(header, fields_of(points), points)
+
+
+def event_to_msg(event: Event) -> msg.ObjectEvent:
+    """Return what a visit said of an object as a message."""
+    message = msg.ObjectEvent(
+        visit_id=int(event.visit_id),
+        stamp=time_to_msg(event.stamp_ns),
+        object_id=int(event.object_id),
+        state=int(event.state),
+        reason=event.reason,
+        changes=[change_to_msg(change) for change in event.changes],
+    )
+    if event.box is not None:
+        message.has_box, message.box = True, box_to_msg(event.box)
+    return message

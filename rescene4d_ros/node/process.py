@@ -1,0 +1,192 @@
+"""A ROS process of this package: its files, its environment, and its loops."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+import os
+from pathlib import Path
+import signal
+import sys
+from threading import Thread
+
+import rclpy
+from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.node import Node
+from rclpy.qos import QoSProfile
+from rclpy.signals import SignalHandlerOptions
+import rescene4d_ros
+
+WAITING = 1000  # requests that DDS keeps while one is answered
+WAKE = 0.2  # s; how soon a signal is noticed while nothing else happens
+# What a user sets to choose transports or profiles of Fast DDS; ours then stays out of the way.
+DDS_CHOICES = (
+    'FASTDDS_DEFAULT_PROFILES_FILE',
+    'FASTRTPS_DEFAULT_PROFILES_FILE',
+    'FASTDDS_BUILTIN_TRANSPORTS',
+)
+DDS_DEFAULT_FILES = ('DEFAULT_FASTDDS_PROFILES.xml', 'DEFAULT_FASTRTPS_PROFILES.xml')
+NETWORK = 'RESCENE4D_NETWORK'  # 'loopback': DDS listens on 127.0.0.1 only
+PROFILES = {'': 'fastdds.xml', 'all': 'fastdds.xml', 'loopback': 'fastdds_loopback.xml'}
+
+
+def share() -> Path:
+    """Return the folder with `config/` and `launch/`: the source tree if run from it."""
+    root = Path(rescene4d_ros.__file__).parents[1]
+    if (root / 'package.xml').is_file():
+        return root
+    installed = Path(sys.prefix) / 'share' / 'rescene4d_ros'
+    if installed.is_dir():  # by pip: ROS tools may not know of this prefix
+        return installed
+    from ament_index_python.packages import get_package_share_directory
+
+    return Path(get_package_share_directory('rescene4d_ros'))
+
+
+def interface_files() -> list[Path]:
+    """Return the package's message definitions."""
+    return sorted((share() / 'msg').glob('*.msg'))
+
+
+def dds_environment(network: str | None = None) -> dict[str, str]:
+    """
+    Return the variables that name our Fast DDS profile; none where the user has chosen another.
+
+    The profile lets whole clouds through shared memory. Kilted and later read the first name,
+    Jazzy the second and warns of the first.
+
+    Parameters
+    ----------
+    network : str, optional
+        'all' or 'loopback'; default is what the variable `RESCENE4D_NETWORK` says, else all.
+
+    """
+    chosen_by_user = any(os.environ.get(name) for name in DDS_CHOICES) or any(
+        Path(name).is_file() for name in DDS_DEFAULT_FILES
+    )
+    if chosen_by_user:
+        return {}
+    old = os.environ.get('ROS_DISTRO') in ('humble', 'jazzy')
+    name = 'FASTRTPS_DEFAULT_PROFILES_FILE' if old else 'FASTDDS_DEFAULT_PROFILES_FILE'
+    network = os.environ.get(NETWORK, '') if network is None else network
+    return {name: str(share() / 'config' / PROFILES.get(network, PROFILES['']))}
+
+
+def prepare() -> None:
+    """Set those variables in this process; before rclpy.init."""
+    os.environ.update(dds_environment())
+
+
+def spin(
+    make: Callable[[], Node],
+    args: list[str] | None = None,
+    on_error: Callable[[Node, Exception], None] | None = None,
+) -> int:
+    """
+    Run a node until ^C, SIGTERM or shutdown, then close it.
+
+    rclpy's own signal handlers would shut the context down at once, and the visit that is being
+    finished could not be published any more; and `rclpy.spin`, which waits without end, misses a
+    signal that comes just before it waits. ^C runs no lifecycle transition, so a node that holds
+    resources closes them in `destroy_node`.
+
+    Parameters
+    ----------
+    make : callable() -> Node
+    args : list of str, optional
+        Command line; default is that of the process.
+    on_error : callable(node, exception), optional
+        Called with what a callback raised; the node then goes on. Default: the process ends.
+
+    """
+    executor = node = None
+    prepare()
+    # Also where a script started the node in its background and left SIGINT ignored.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
+    try:
+        rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
+        node = make()
+        executor = SingleThreadedExecutor()
+        executor.add_node(node)
+        while rclpy.ok():
+            try:
+                executor.spin_once(timeout_sec=WAKE)
+            except Exception as error:
+                if on_error is None:
+                    raise
+                on_error(node, error)
+    except KeyboardInterrupt:
+        pass
+    finally:
+        # A second ^C (the terminal's and that of launch) must not break the clean-up; SIGTERM may.
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        if executor is not None:
+            executor.shutdown()
+        if node is not None:
+            node.destroy_node()
+        rclpy.try_shutdown()
+    return 0
+
+
+class RequestThread:
+    """
+    Answer services in a thread with a node and an executor of its own.
+
+    rclpy has no asynchronous answer: a callback that awaits is polled without pause. A second
+    node in the same process keeps the main one free, and its requests come one after the other.
+
+    Parameters
+    ----------
+    node : Node
+        Whose names and remappings count.
+    callbacks : mapping of (type, name) to callable(request, response)
+    on_error : callable(exception)
+        Called with what a callback raised.
+
+    """
+
+    def __init__(
+        self,
+        node: Node,
+        callbacks: Mapping[tuple[type, str], Callable],
+        on_error: Callable[[Exception], None],
+    ):
+        self._on_error = on_error
+        self._stopping = False
+        self._node = rclpy.create_node(
+            f'_{node.get_name()}_requests',
+            context=node.context,
+            namespace=node.get_namespace(),
+            use_global_arguments=False,
+            enable_rosout=False,
+            start_parameter_services=False,
+        )
+        for (kind, name), callback in callbacks.items():
+            self._node.create_service(
+                kind,
+                node.resolve_service_name(name),
+                callback,
+                qos_profile=QoSProfile(depth=WAITING),
+            )
+        self._executor = SingleThreadedExecutor(context=node.context)
+        self._executor.add_node(self._node)
+        self._thread = Thread(target=self._run, name='requests', daemon=True)
+        self._thread.start()
+
+    def close(self) -> None:
+        """Finish the request at hand and leave the network."""
+        self._stopping = True
+        self._executor.wake()
+        self._thread.join()
+        self._executor.shutdown()
+        self._node.destroy_node()
+
+    def _run(self) -> None:
+        while not self._stopping and self._node.context.ok():
+            try:
+                self._executor.spin_once(timeout_sec=WAKE)
+            except ExternalShutdownException:
+                return
+            except Exception as error:
+                self._on_error(error)

@@ -1,0 +1,211 @@
+"""From stored visit to published result: a thread that processes what waits, in stamp order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from threading import Condition, Thread
+import time
+
+from rescene4d_ros.errors import StorageError
+from rescene4d_ros.memory.store import SceneMemory
+from rescene4d_ros.node.results import ResultPublisher
+from rescene4d_ros.node.stats import NodeStats, text_of
+from rescene4d_ros.scene import SceneTracker
+from rescene4d_ros.structures import SceneUpdate, VisitStatus
+
+RETRY = 5.0  # s; after an error that is not the visit's
+
+
+class Stopped(Exception):
+    """The node is deactivated while visits are processed anew; the memory is as before."""
+
+
+class Processing:
+    """
+    Process stored visits, and process them anew where that is asked for or one came late.
+
+    The memory is the queue: a visit is durable before anything is computed from it, and what
+    waits is read from there. So a crash loses nothing that was stored.
+
+    Parameters
+    ----------
+    tracker : SceneTracker
+    memory : SceneMemory
+    results : ResultPublisher
+    auto_reprocess : bool
+        Whether late visits are taken in without being asked.
+    stats : NodeStats
+    log : logger
+
+    """
+
+    def __init__(
+        self,
+        tracker: SceneTracker,
+        memory: SceneMemory,
+        results: ResultPublisher,
+        auto_reprocess: bool,
+        stats: NodeStats,
+        log,
+    ):
+        self._tracker, self._memory, self._results = tracker, memory, results
+        self._auto_reprocess, self._stats, self._log = auto_reprocess, stats, log
+        self._changed = Condition()
+        self._has_work = True  # what a crash left behind
+        self._requested: set[int] = set()  # first visits of the reprocesses asked for; 0 = oldest
+        self._stopping = False
+        self._thread = Thread(target=self._run, name='processing', daemon=True)
+        self._thread.start()
+
+    def wake(self) -> None:
+        """Look for stored visits; returns at once."""
+        with self._changed:
+            self._has_work = True
+            self._changed.notify()
+
+    def reprocess(self, from_visit: int) -> bool:
+        """
+        Ask for all visits from one on (0 = the oldest) to be processed anew; returns at once.
+
+        Requests that wait are one: all from the earliest visit on.
+
+        Returns
+        -------
+        bool
+            Whether it joined a request that waits already.
+
+        """
+        with self._changed:
+            joined = bool(self._requested)
+            self._requested.add(from_visit)
+            self._changed.notify()
+        return joined
+
+    def stop(self) -> None:
+        """Finish the visit at hand; stored visits wait for the next start."""
+        with self._changed:
+            self._stopping = True
+            self._changed.notify()
+        self._thread.join()
+
+    def count(self) -> None:
+        """Note in the statistics what is remembered."""
+        count_memory(self._memory, self._stats)
+
+    def _run(self) -> None:
+        pause = None
+        while True:
+            with self._changed:
+                self._changed.wait_for(
+                    lambda: self._stopping or self._has_work or self._requested, pause
+                )
+                if self._stopping:
+                    return
+                self._has_work = False
+            try:
+                self._work()
+                self._stats.solved('processing')
+                pause = None
+            except Stopped:
+                return
+            except Exception as error:
+                self._stats.problem('processing', text_of(error))
+                self._log.error(f'processing: {text_of(error)}', throttle_duration_sec=30.0)
+                pause = RETRY  # the disk may be back then
+
+    def _work(self) -> None:
+        """Process what waits, then what is asked for anew."""
+        self.count()
+        while not self._stopping and self._process_next():
+            self.count()
+        if self._stopping:
+            return
+        with self._changed:
+            requested, self._requested = self._requested, set()
+        late = {v.visit_id for v in self._memory.visits(VisitStatus.LATE)}
+        if self._auto_reprocess:
+            requested |= late
+        if requested:
+            try:
+                self._reprocess(self._earliest(requested))
+            except StorageError:
+                with self._changed:
+                    self._requested |= requested - late
+                raise
+        self.count()
+
+    def _process_next(self) -> bool:
+        """Process one visit; False where none waits. One that fails does not stop the others."""
+        start = time.perf_counter()
+        pending = len(self._memory.pending())
+        try:
+            update = next(self._tracker.resume(), None)
+        except StorageError:
+            raise  # the visit stays PENDING
+        except Exception as error:
+            if len(self._memory.pending()) >= pending:
+                raise  # not the visit's fault: it would be tried without end
+            self._failed(error)
+            return True
+        if update is None:
+            return False
+        self._done(update, time.perf_counter() - start)
+        self._published(self._results.publish, update)
+        return True
+
+    def _reprocess(self, from_visit: int | None) -> None:
+        start = time.perf_counter()
+        newest, n_visits = None, 0
+        for update in self._tracker.reprocess(from_visit, self._stop_when_asked):
+            newest, n_visits = update, n_visits + 1
+            self._published(self._results.publish_changes, update)
+            self._done(update, 0.0)
+        if newest is not None:
+            self._published(self._results.publish_scene, newest)
+            share = (time.perf_counter() - start) / n_visits
+            self._stats.update(refusal='', seconds=share)  # late visits are taken in now
+            self._log.info(f'{n_visits} visits processed anew, {share:.1f} s each')
+
+    def _stop_when_asked(self, done: int, total: int) -> None:
+        if self._stopping:
+            raise Stopped
+
+    def _earliest(self, requested: set[int]) -> int | None:
+        """Return the one with the earliest stamp; None = all."""
+        if 0 in requested:
+            return None
+        return next((v.visit_id for v in self._memory.visits() if v.visit_id in requested), None)
+
+    def _done(self, update: SceneUpdate, seconds: float) -> None:
+        self._stats.count('processed', seconds=seconds, failure='')
+        for warning in update.warnings:
+            self._log.warning(f'visit {update.visit.visit_id}: {warning}')
+        self._log.info(
+            f'visit {update.visit.visit_id} processed in {seconds:.1f} s: '
+            f'{len(update.objects)} objects remembered, {len(update.changes)} changes, '
+            f'revision {update.revision}'
+        )
+
+    def _published(self, publish: Callable[[SceneUpdate], None], update: SceneUpdate) -> None:
+        """Publish; what was processed is stored, so an error must not count as the visit's."""
+        try:
+            publish(update)
+            self._stats.solved('publishing')
+        except Exception as error:
+            self._stats.problem('publishing', text_of(error))
+            self._log.error(f'publishing failed: {text_of(error)}')
+
+    def _failed(self, error: Exception) -> None:
+        self._stats.count('failed', failure=text_of(error))
+        self._log.error(f'processing failed: {text_of(error)}')
+
+
+def count_memory(memory: SceneMemory, stats: NodeStats) -> None:
+    """Note in the statistics what is remembered."""
+    visits = memory.visits()
+    stats.update(
+        visits=len(visits),
+        statuses={s: sum(visit.status == s for visit in visits) for s in VisitStatus},
+        objects=len(memory.records),
+        revision=memory.header.revision,
+    )
