@@ -3,7 +3,7 @@ SHELL := /bin/bash
 RUN := . scripts/environment.sh && exec .venv/bin/python -m
 export PYTHON TORCH_INDEX
 
-.PHONY: help setup demo test lint clean
+.PHONY: help setup demo test lint docs clean
 help:            ## this list
 	@sed -n 's/^\([a-z]*\): *[a-z]*  *## /  make \1   /p' $(MAKEFILE_LIST)
 
@@ -18,6 +18,9 @@ test: setup      ## the default tests, in two processes
 
 lint: setup      ## style
 	@$(RUN) ruff check .
+
+docs: setup      ## the documentation, into out/docs
+	@$(RUN) mkdocs build --strict
 
 clean:           ## remove what was built here (.venv, build, out)
 	rm -rf .venv build install log out *.egg-info

@@ -125,6 +125,7 @@ setup(
     install_requires=LIBRARIES + ([] if ROS_IS_SOURCED else ROS_WHEELS),
     extras_require={
         'postgresql': ['psycopg[binary]>=3.2'],
+        'docs': ['mkdocs-material', 'mkdocstrings-python'],
         'test': ['hypothesis', 'pytest', 'ruff'],
         'train': ['tensorboard'],
     },

@@ -1,5 +1,5 @@
 """
-Draw the two pictures of docs/evaluation.md; every number in them comes from the score card.
+Draw the two pictures of docs/reference/score_card.md, with numbers computed by the metrics.
 
     .venv/bin/python scripts/draw_score_rules.py [--out docs/images]
 """

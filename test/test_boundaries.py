@@ -1,4 +1,4 @@
-"""The arrows of docs/architecture.md, enforced: who may import whom, and who may import what."""
+"""The imports that docs/design/architecture.md allows: between packages, and of libraries."""
 
 import ast
 from pathlib import Path

@@ -1,4 +1,4 @@
-"""The package says each fact once: versions, dependencies, messages, the README's tables."""
+"""Each fact has one source: versions, dependencies, messages, tables of the reference."""
 
 import ast
 from importlib import metadata
@@ -120,14 +120,13 @@ def test_setup_has_nothing_to_do_twice():
 
 
 @pytest.mark.parametrize('name', ['topics', 'services', 'parameters'])
-def test_readme_tables_equal_the_code(name):
-    """What the README says of topics, services and parameters is what the code does."""
-    from rescene4d_ros.node.tools import readme_tables
+def test_reference_tables_equal_the_code(name):
+    """The reference's tables of topics, services and parameters are those of the code."""
+    from rescene4d_ros.node.tools import reference_tables
 
-    readme = (ROOT / 'README.md').read_text()
-    assert (
-        f'<!-- table:{name} -->\n{readme_tables.TABLES[name]()}\n{readme_tables.END}' in readme
-    ), 'run python -m rescene4d_ros.node.tools.readme_tables --write README.md'
+    page = (ROOT / 'docs' / 'reference' / 'parameters.md').read_text()
+    table = f'<!-- table:{name} -->\n{reference_tables.TABLES[name]()}\n{reference_tables.END}'
+    assert table in page, f'run the command in the docstring of {reference_tables.__name__}'
 
 
 def test_parameter_file_names_known_parameters():

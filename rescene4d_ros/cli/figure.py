@@ -1,4 +1,4 @@
-"""The `rescene4d figure` command: draws the picture of docs/segmenter.md."""
+"""The `rescene4d figure` command: draws the picture of docs/design/segmenter.md."""
 
 from __future__ import annotations
 

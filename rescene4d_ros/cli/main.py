@@ -35,7 +35,7 @@ COMMANDS = {
     'evaluate': 'our model and the baselines over a folder or a fixed set, side by side',
     'bench': 'what segmenting and remembering cost on this machine',
     'memory': 'look into a scene memory',
-    'figure': 'draw the picture of docs/segmenter.md',
+    'figure': 'draw the picture of docs/design/segmenter.md',
     'demo': 'the whole path: a bag, the node killed and restarted, identities and changes',
 }
 

@@ -2,7 +2,7 @@
 The folder of one comparison: what is in it need not be computed again.
 
 * `run.json`: what the predictions were made with; another needs another folder
-* `predictions/METHOD/SEQUENCE.npz`: prediction files as of docs/evaluation.md
+* `predictions/METHOD/SEQUENCE.npz`: prediction files as of docs/reference/score_card.md
 * `sequences/SEQUENCE.json`: checksum of the data, number of visits, seconds per method;
   written last: what it names is done
 """

@@ -53,7 +53,7 @@ class LossConfig:
     weight_by_points: bool = param(False, 'Count superpoints by their points in the mask terms')
     compat: str = param(
         'corrected',
-        'official: as published with ReScene4D, with its flaws; see docs/segmenter.md',
+        'official: as published with ReScene4D, with its flaws; see docs/design/segmenter.md',
         one_of=('corrected', 'official'),
     )
 

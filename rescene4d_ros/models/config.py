@@ -84,7 +84,7 @@ class ModelConfig:
     )
     compat: str = param(
         'corrected',
-        'official: as published with ReScene4D, with its flaws; see docs/segmenter.md',
+        'official: as published with ReScene4D, with its flaws; see docs/design/segmenter.md',
         one_of=('corrected', 'official'),
     )
     train_tokens: int = param(

@@ -1,4 +1,4 @@
-"""`rescene4d figure` draws the picture that docs/segmenter.md shows."""
+"""`rescene4d figure` draws the picture that docs/design/segmenter.md shows."""
 
 from pathlib import Path
 

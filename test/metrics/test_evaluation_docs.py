@@ -1,4 +1,4 @@
-"""docs/evaluation.md: its example is scored, its keys and rules exist, its pictures too."""
+"""The pages on evaluation: the example is scored; keys, rules and pictures exist."""
 
 import argparse
 import json
@@ -13,12 +13,13 @@ import pytest
 from rescene4d_ros.cli.main import command_module, main
 
 ROOT = Path(__file__).resolve().parents[2]
-TEXT = (ROOT / 'docs' / 'evaluation.md').read_text()
+PAGES = ('guide/evaluation.md', 'reference/score_card.md', 'experiments/results.md')
+TEXT = '\n'.join((ROOT / 'docs' / page).read_text() for page in PAGES)
 
 
 @pytest.fixture(scope='module')
 def scores(tmp_path_factory):
-    """Run the example of the document, then the command on what it wrote."""
+    """Run the example of the guide, then the command on what it wrote."""
     folder = tmp_path_factory.mktemp('hand')
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
@@ -34,7 +35,7 @@ def test_example_is_perfect(scores):
 
 
 def test_every_key_and_rule_is_explained(scores):
-    """No score without a word, no flag of a rule that is not one."""
+    """Every score is described, and every flag that is named exists."""
     for key in scores:
         documented = re.sub(r'^visit_\d_map.*', 'visit_0_map', key)
         assert f'`{documented}`' in TEXT, key
@@ -64,10 +65,10 @@ def flags_of(command):
 
 
 def test_pictures_can_be_made(tmp_path, monkeypatch):
-    """The script writes both pictures that the document shows."""
+    """The script writes both pictures that the pages show."""
     monkeypatch.setattr(sys, 'argv', ['draw_score_rules.py', '--out', str(tmp_path)])
     runpy.run_path(str(ROOT / 'scripts' / 'draw_score_rules.py'), run_name='__main__')
-    shown = re.findall(r'\(images/(.*?)\)', TEXT)
+    shown = re.findall(r'\(\.\./images/(.*?)\)', TEXT)
     assert len(shown) == 2
     for name in shown:
         assert np.unique(np.array(Image.open(tmp_path / name).convert('L'))).size > 20

@@ -153,7 +153,7 @@ def test_faults_of_a_truth(tmp_path, changed, text):
     with pytest.raises(FileFormatError, match=text) as error:
         truth_of(tmp_path, **changed)
     assert 'a.npz' in str(error.value)
-    assert 'docs/evaluation.md' in str(error.value)
+    assert 'docs/reference/score_card.md' in str(error.value)
 
 
 @pytest.mark.parametrize(

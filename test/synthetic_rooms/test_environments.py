@@ -10,7 +10,7 @@ from rescene4d_ros.data.sequences.sequence_file import read_extras, read_sequenc
 from rescene4d_ros.synthetic_rooms.sets import digest_of, read_record, SETS
 
 SEED, _ = next(SETS['rooms-test'].sequences())
-# What libraries can be told to use; other processors are emulated by hand, see docs/rooms.md.
+# Settings of libraries; other processors are emulated, see docs/experiments/procedural_rooms.md.
 ENVIRONMENTS = {
     'old instructions': {
         'NPY_DISABLE_CPU_FEATURES': 'X86_V3 X86_V4 AVX512_ICL AVX512_SPR',

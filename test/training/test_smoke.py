@@ -1,4 +1,4 @@
-"""The smoke recipe by its commands, as docs/training.md says them: loss falls, t-AP rises."""
+"""The smoke recipe with the commands of docs/guide/training.md: loss falls, t-AP rises."""
 
 from __future__ import annotations
 

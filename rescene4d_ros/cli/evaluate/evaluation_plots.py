@@ -26,7 +26,7 @@ TIMELINES = 3  # sequences whose identities are drawn
 def draw_evaluation(
     out: Path, compared: Compared, document: Mapping[str, Any], rules: ScoreRules
 ) -> list[Path]:
-    """Write the pictures of docs/evaluation.md; return their paths."""
+    """Write the pictures of docs/reference/score_card.md; return their paths."""
     curves = {
         name: precision_recall_curve([s.truth for s in found], [s.found for s in found], rules)
         for name, found in compared.sequences.items()

@@ -38,14 +38,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         required=True,
         metavar='DIR',
-        help='one .npz per sequence, named as its truth; docs/evaluation.md',
+        help='one .npz per sequence, named as its truth; docs/reference/score_card.md',
     )
     parser.add_argument(
         '--truth',
         type=Path,
         required=True,
         metavar='DIR',
-        help='one .npz per sequence: of docs/evaluation.md, or sequence files of '
+        help='one .npz per sequence: of docs/reference/score_card.md, or sequence files of '
         '`rescene4d rooms make` and `rescene4d prepare`',
     )
     parser.add_argument('--json', type=Path, metavar='FILE', help='write all scores there')

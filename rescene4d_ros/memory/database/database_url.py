@@ -67,14 +67,14 @@ def parse(url: str) -> URL:
     except ArgumentError as error:  # what was given may hold a password
         raise ConfigError(
             'expected the URL of a database as postgresql://user@host/name, got '
-            'something else; see docs/memory.md'
+            'something else; see docs/guide/memory.md'
         ) from error
     parsed = parsed.set(drivername=DRIVERS.get(parsed.drivername, parsed.drivername))
     kind = parsed.get_backend_name()
     if kind not in ('sqlite', 'postgresql') or (kind == 'sqlite' and not parsed.database):
         raise ConfigError(
             f'expected the URL of a PostgreSQL database or of an SQLite file, got '
-            f'{parsed}; see docs/memory.md'
+            f'{parsed}; see docs/guide/memory.md'
         )
     return (
         parsed.set(database=str(Path(parsed.database).absolute())) if kind == 'sqlite' else parsed

@@ -10,7 +10,7 @@ import zlib
 import numpy as np
 from rescene4d_ros.errors import FileFormatError
 
-HELP = 'see docs/evaluation.md for the arrays'
+HELP = 'see docs/reference/score_card.md for the arrays'
 
 
 class CheckedArrays(Mapping):

@@ -1,7 +1,7 @@
 """
-Files of truth and predictions that anybody can write: one NumPy `.npz` per sequence, each.
+Files of truth and predictions: one NumPy `.npz` per sequence, each.
 
-The arrays are listed in docs/evaluation.md. Truth and prediction of one sequence have one name.
+docs/reference/score_card.md lists the arrays. Truth and prediction of a sequence have one name.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """
-The README's tables of topics, services and parameters, made from the code.
+Tables of topics, services and parameters for the reference, made from the code.
 
-python -m rescene4d_ros.node.tools.readme_tables --write README.md
+python -m rescene4d_ros.node.tools.reference_tables --write docs/reference/parameters.md
 """
 
 from __future__ import annotations
