@@ -3,9 +3,9 @@ SHELL := /bin/bash
 RUN := . scripts/environment.sh && exec .venv/bin/python -m
 export PYTHON TORCH_INDEX
 
-.PHONY: help setup demo test lint docs clean
+.PHONY: help setup demo test test-matrix lint docs clean
 help:            ## this list
-	@sed -n 's/^\([a-z]*\): *[a-z]*  *## /  make \1   /p' $(MAKEFILE_LIST)
+	@sed -n 's/^\([a-z-]*\): *[a-z]*  *## /  make \1   /p' $(MAKEFILE_LIST)
 
 setup:           ## .venv with pinned packages and compiled messages; quick when nothing changed
 	@bash scripts/setup.sh
@@ -16,11 +16,16 @@ demo: setup      ## the whole path: a bag, the node killed and restarted, identi
 test: setup      ## the default tests, in two processes
 	@$(RUN) pytest -n 2 --dist loadfile $(ARGS)
 
-lint: setup      ## style
-	@$(RUN) ruff check .
+test-matrix:     ## the default tests for each Python and each set of ROS wheels that is there
+	@bash scripts/test_matrix.sh $(ARGS)
 
 docs: setup      ## the documentation, into out/docs
 	@$(RUN) mkdocs build --strict
 
-clean:           ## remove what was built here (.venv, build, out)
-	rm -rf .venv build install log out *.egg-info
+lint: setup      ## style, format and types
+	@$(RUN) ruff check .
+	@$(RUN) ruff format --check .
+	@$(RUN) mypy
+
+clean:           ## remove what was built here (.venv, .matrix, build, out)
+	rm -rf .venv .matrix build install log out *.egg-info

@@ -126,7 +126,15 @@ setup(
     extras_require={
         'postgresql': ['psycopg[binary]>=3.2'],
         'docs': ['mkdocs-material', 'mkdocstrings-python'],
-        'test': ['hypothesis', 'pytest', 'ruff'],
+        'test': [
+            'hypothesis',
+            'mypy',
+            'pre-commit',
+            'pytest',
+            'pytest-xdist',
+            'ruff',
+            'scikit-learn',
+        ],
         'train': ['tensorboard'],
     },
     entry_points={'console_scripts': ['rescene4d = rescene4d_ros.cli.main:main']},

@@ -49,11 +49,12 @@ def scan_of(points: int, seed: int) -> Scan:
             'one dense scan has'
         )
     some = np.sort(np.random.default_rng(seed).choice(len(scan), points, replace=False))
-    return Scan(scan.xyz[some], scan.stamp_ns, scan.rgb[some], scan.normals[some])
+    return scan.take(some)
 
 
 def single_linkage(scan: Scan, neighbors: int) -> np.ndarray:
     """Return pieces that edges of a small bend join: a cut of the minimum spanning tree."""
+    assert scan.normals is not None  # of a made room
     distance, near = cKDTree(scan.xyz).query(scan.xyz, k=neighbors + 1)
     row = np.repeat(np.arange(len(scan)), neighbors)
     column, close = near[:, 1:].ravel(), distance[:, 1:].ravel() < REACH_M

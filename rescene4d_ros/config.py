@@ -17,8 +17,15 @@ C = TypeVar('C')
 
 
 def param(
-    default, text: str, *, unit: str = '', ge=None, le=None, one_of=None, live: bool = False
-):
+    default: Any,
+    text: str,
+    *,
+    unit: str = '',
+    ge: float | None = None,
+    le: float | None = None,
+    one_of: tuple[Any, ...] | None = None,
+    live: bool = False,
+) -> Any:  # a field, which type checkers are to take for its default
     """
     Declare one setting of a config dataclass.
 
@@ -53,7 +60,7 @@ class Setting:
     unit: str
     ge: Any
     le: Any
-    one_of: tuple | None
+    one_of: tuple[Any, ...] | None
     live: bool
 
 

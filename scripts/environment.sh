@@ -3,7 +3,7 @@
 # RESCENE4D_ROS=sourced  a sourced ROS installation whose rclpy python3 can import
 # RESCENE4D_ROS=wheels   the ROS 2 wheels from PyPI, in .venv
 root=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
-venv=$root/.venv
+venv=${RESCENE4D_VENV:-$root/.venv}
 PYTHON=$(command -v "${PYTHON:-python3}" || echo "${PYTHON:-python3}")
 case $PYTHON in      # an active .venv must not be what .venv is made with
   "$venv"/*) PYTHON=$("$PYTHON" -c 'import sys; print(sys.base_prefix + "/bin/python3")') ;;

@@ -3,6 +3,9 @@
 # Nothing is done again unless what it depends on has changed.
 #
 #   PYTHON=python3.12            which interpreter (3.11 to 3.13)
+#   RESCENE4D_VENV=DIR           another place than .venv
+#   ROS_WHEELS=jazzy             the ROS 2 wheels of requirements-ros-jazzy.txt; without it those
+#                                of pyproject.toml (Kilted)
 #   TORCH_INDEX=URL              where torch comes from; without it: the CPU index on a machine
 #                                without an NVIDIA GPU if it can be reached, else PyPI
 set -euo pipefail
@@ -83,14 +86,16 @@ pip() { "$venv/bin/python" -m pip --disable-pip-version-check "$@"; }
 
 # --- pinned Python packages -----------------------------------------------------------------
 build_requirements() {     # of pyproject.toml; on a ROS machine its ROS packages are there already
-  "$venv/bin/python" - "$RESCENE4D_ROS" <<'PY'
+  "$venv/bin/python" - "$RESCENE4D_ROS" "${ROS_WHEELS:-}" <<'PY'
 import sys
 import tomllib
 
 with open('pyproject.toml', 'rb') as file:
     requires = tomllib.load(file)['build-system']['requires']
-print('\n'.join(r for r in requires if sys.argv[1] == 'wheels' or not r.startswith('ros-')))
+use_ros = sys.argv[1] == 'wheels' and not sys.argv[2]
+print('\n'.join(r for r in requires if use_ros or not r.startswith('ros-')))
 PY
+  if [ -n "${ROS_WHEELS:-}" ]; then cat "requirements-ros-$ROS_WHEELS.txt"; fi
 }
 requirements() {
   # Messages of a ROS installation are compiled against its numpy 1; numpy 2 cannot load them.

@@ -6,6 +6,7 @@ import argparse
 from dataclasses import asdict
 from pathlib import Path
 import sys
+from typing import Any
 
 from rescene4d_ros.config import make, settings
 from rescene4d_ros.data.datasets.prepare import prepare
@@ -59,7 +60,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Prepare what is not prepared yet; 1 if something could not be."""
-    cls = CONFIGS[options.source]
+    cls: type[Any] = CONFIGS[options.source]
     config = make(cls, {s.name: getattr(options, s.name) for s in settings(cls)})
     if options.source == '3rscan':
         jobs = rio_jobs(options.root, config, options.splits)

@@ -79,7 +79,7 @@ def link_by_truth(
     sizes = np.bincount(truth.visit, minlength=len(visits))
     ends = np.cumsum([len(v) for v in visits])
     alone = [np.arange(end - len(v), end) + 1 for v, end in zip(visits, ends)]
-    prediction = linked_sequence(visits, alone, sizes)
+    prediction = linked_sequence(visits, alone, sizes.tolist())
     tolerant = replace(rules, class_tolerant=True)
     issued = issued_ids(truth, prediction, count_overlaps(truth, prediction), tolerant).issued
     fresh = int(truth.instance_ids.max(initial=0))

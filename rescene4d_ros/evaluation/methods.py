@@ -81,7 +81,7 @@ def stacked(observations: Observations) -> Linked:
 def query_index(observations: Observations) -> Linked:
     """Take the number of the query for the id, each visit segmented alone."""
     singles = observations.singles()
-    queries = [single.queries[shown(single, 0)] for single in singles]
+    queries = [_queries(single)[shown(single, 0)] for single in singles]
     fresh = max((int(q.max(initial=-1)) for q in queries), default=-1) + 1
     for numbers in queries:
         _, first = np.unique(numbers, return_index=True)
@@ -89,6 +89,16 @@ def query_index(observations: Observations) -> Linked:
         numbers[again] = fresh + np.arange(len(again))
         fresh += len(again)
     return observations.single_masks(), link_by_query(queries)
+
+
+def _queries(segmentation: Segmentation) -> np.ndarray:
+    """Return the query of each instance, which a network's segmentation always names."""
+    if segmentation.queries is None:
+        raise ValueError(
+            'query_index: expected instances that name their queries, got none; leave this '
+            'method out for masks that no network made'
+        )
+    return segmentation.queries
 
 
 def shown(segmentation: Segmentation, visit: int) -> np.ndarray:

@@ -162,7 +162,7 @@ def stack(scans: Sequence[Scan]) -> Scan:
         return None if any(v is None for v in values) else np.concatenate(values)
 
     return Scan(
-        joined('xyz'),
+        np.concatenate([scan.xyz for scan in scans]),
         scans[-1].stamp_ns,
         joined('rgb'),
         joined('normals'),

@@ -90,7 +90,7 @@ def collect(observations: Observations, segmenter: Segmenter) -> StatedChanges:
     truth, rules = observations.case.scored, ScoreRules(class_tolerant=True)
     overlaps = count_overlaps(truth, found)
     ids = issued_ids(truth, found, overlaps, rules)
-    changes = tuple(c for c in found.changes if c.kind in SCORED_KINDS)
+    changes = tuple(c for c in found.changes or () if c.kind in SCORED_KINDS)
     return StatedChanges(
         changes, tuple(evidence), truth.without_points(), ids, states_of(truth, ids.is_visible)
     )

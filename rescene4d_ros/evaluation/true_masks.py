@@ -32,7 +32,8 @@ class TrueMasks:
 
     def segment(self, scans: Sequence[Scan], keys: Sequence[str]) -> Segmentation:
         """Return the truth of the scans as a segmentation."""
-        labels, class_ids = [], []
+        labels: list[np.ndarray] = []
+        class_ids: list[int] = []
         for scan in scans:
             visit = self._truth[scan.stamp_ns]
             classes = {o.instance_id: o.class_id for o in visit.objects}

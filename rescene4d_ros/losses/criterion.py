@@ -30,12 +30,23 @@ class Queries(Protocol):
 
     """
 
-    class_logits: Tensor
-    mask_logits: Tensor
-    superpoint_features: Tensor
-    superpoint_logits: Tensor
-    visit: Tensor
-    seed: Tensor
+    @property
+    def class_logits(self) -> Tensor: ...
+
+    @property
+    def mask_logits(self) -> Tensor: ...
+
+    @property
+    def superpoint_features(self) -> Tensor: ...
+
+    @property
+    def superpoint_logits(self) -> Tensor: ...
+
+    @property
+    def visit(self) -> Tensor: ...
+
+    @property
+    def seed(self) -> Tensor: ...
 
 
 @dataclass(frozen=True)
@@ -136,8 +147,10 @@ class Criterion:
         if self.config.objective == 'raw_sum':
             # The published sum also takes the contrastive term's copy for the log.
             twice = losses.get('contrastive', 0.0) if self.config.compat == 'official' else 0.0
-            return sum(losses.values()) + twice
-        return sum(getattr(self.config, f'{name}_weight') * loss for name, loss in losses.items())
+            return torch.as_tensor(sum(losses.values()) + twice)
+        return torch.as_tensor(
+            sum(getattr(self.config, f'{name}_weight') * loss for name, loss in losses.items())
+        )
 
 
 def _pairs_by_seed(is_seed: Tensor, n_sets: int) -> _Pairs:

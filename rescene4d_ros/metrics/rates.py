@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 
-def ratio(counts: np.ndarray) -> np.ndarray:
+def ratio(counts: np.ndarray | Sequence[float]) -> np.ndarray:
     """Divide events by opportunities, along the last axis; NaN where there was none."""
     counts = np.asarray(counts, dtype=np.float64)
     return np.divide(

@@ -159,11 +159,11 @@ def true_sequence(
                 changes[g, t], states[g, t] = o.change, o.state
                 poses[g, t] = o.map_T_object
     labels = np.concatenate([v.instance for v in truth.visits])
-    visit = np.repeat(np.arange(shape[1]), [len(v.instance) for v in truth.visits])
+    visit_of = np.repeat(np.arange(shape[1]), [len(v.instance) for v in truth.visits])
     return TrueSequence(
         name,
         room or name,
-        visit,
+        visit_of,
         np.where(np.isin(labels, ids), labels, 0),
         ids,
         np.array([known[int(i)].class_id for i in ids], dtype=np.int64),
@@ -176,9 +176,9 @@ def true_sequence(
 
 def predicted_sequence(
     labels: Sequence[np.ndarray],
-    object_ids: Sequence[int],
-    classes: Sequence[int],
-    scores: Sequence[float],
+    object_ids: Sequence[int] | np.ndarray,
+    classes: Sequence[int] | np.ndarray,
+    scores: Sequence[float] | np.ndarray,
     changes: Sequence[Change] | None = None,
     visit_ids: Sequence[int] = (),
 ) -> PredictedSequence:
@@ -199,9 +199,9 @@ def predicted_sequence(
     """
     flat = np.concatenate(labels)
     order = np.argsort(flat, kind='stable')
-    object_ids = np.asarray(object_ids, dtype=np.int64)
-    low = np.searchsorted(flat[order], object_ids)
-    high = np.searchsorted(flat[order], object_ids, side='right')
+    ids = np.asarray(object_ids, dtype=np.int64)
+    low = np.searchsorted(flat[order], ids)
+    high = np.searchsorted(flat[order], ids, side='right')
     points = [order[a:b] for a, b in zip(low, high)]
     place = {v: t for t, v in enumerate(visit_ids)}
     stated = (
@@ -218,7 +218,7 @@ def predicted_sequence(
         np.concatenate([[0], np.cumsum(high - low)]).astype(np.int64),
         np.asarray(classes, dtype=np.int64),
         np.asarray(scores, dtype=np.float64),
-        object_ids,
+        ids,
         stated,
     )
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 import math
+from typing import Any
 
 import numpy as np
 from rescene4d_ros.metrics.changes.calibration import calibration_bins, calibration_error
@@ -98,7 +99,7 @@ def judge_all(sequences: Sequence[ReducedSequence], rules: ScoreRules) -> Judged
 
 def summarize(
     sequences: Sequence[ReducedSequence], rules: ScoreRules, judged: JudgedHeads | None = None
-) -> dict:
+) -> dict[str, Any]:
     """
     Compute the main scores.
 
@@ -141,7 +142,7 @@ def summarize(
     return _undefined_to_none(scores | _change_scores(sequences))
 
 
-def _change_scores(sequences: Sequence[ReducedSequence]) -> dict:
+def _change_scores(sequences: Sequence[ReducedSequence]) -> dict[str, Any]:
     """Return the change scores of the sequences that have some."""
     known = [s.changes for s in sequences if s.changes is not None]
     names = (
@@ -191,7 +192,7 @@ def change_counts(counts: ChangeCounts) -> np.ndarray:
     )
 
 
-def identity_by_split(sequences: Sequence[ReducedSequence]) -> dict[str, dict]:
+def identity_by_split(sequences: Sequence[ReducedSequence]) -> dict[str, dict[str, Any]]:
     """
     Compute the identity rates of parts of the objects, gaps and visits.
 
@@ -230,9 +231,9 @@ def sum_counts(counts: Sequence[np.ndarray]) -> np.ndarray:
     return np.sum(counts, axis=0) if len(counts) else np.zeros((len(RATES), 2), dtype=np.int64)
 
 
-def _undefined_to_none(scores: dict) -> dict:
+def _undefined_to_none(scores: dict[str, Any]) -> dict[str, Any]:
     """Return plain numbers, with None for NaN: JSON has no NaN."""
-    out = {}
+    out: dict[str, Any] = {}
     for name, value in scores.items():
         if isinstance(value, dict):
             out[name] = _undefined_to_none(value)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import cast
 
 from rescene4d_ros.models.config import ModelConfig
 from rescene4d_ros.models.layers import DecoderLayer
@@ -128,7 +129,7 @@ class QueryDecoder(nn.Module):
         ]
         finest = None
         if self.config.compat == 'official':
-            finest = space_time([v.finest.xyz for v in visits], times)
+            finest = space_time([v.published_voxels.xyz for v in visits], times)
         low, high = bounds(points[-1] if finest is None else finest)
         tokens = [
             self._tokens(
@@ -245,7 +246,7 @@ class QueryDecoder(nn.Module):
         high: Tensor,
     ) -> _Tokens:
         """Return one level of all visits; weights are shared by the rounds, so once is enough."""
-        layer, config = self.layers[level], self.config
+        layer, config = cast(DecoderLayer, self.layers[level]), self.config
         parts = [v.levels[level] for v in visits]
         feats = torch.cat([p.feats for p in parts])
         mask_feats = torch.cat([p.mask_feats for p in parts])

@@ -39,7 +39,9 @@ class DecoderState:
         return cls(
             tuple(map(torch.cat, zip(*(p.skips for p in parts)))),
             tuple(map(torch.cat, zip(*(p.levels for p in parts)))),
-            None if parts[0].feats is None else torch.cat([p.feats for p in parts]),
+            None
+            if parts[0].feats is None
+            else torch.cat([p.feats for p in parts if p.feats is not None]),
         )
 
     def split(self, voxels: Voxels, n_visits: int) -> list[DecoderState]:
@@ -122,6 +124,16 @@ class VisitFeatures:
     superpoint_features: Tensor
     superpoint_xyz: Tensor
     finest: FinestVoxels | None = None
+
+    @property
+    def published_voxels(self) -> FinestVoxels:
+        """Return `finest`, or say that the model does not keep it."""
+        if self.finest is None:
+            raise ValueError(
+                'visit features: expected the finest voxels, got none; only a model of '
+                'compat: official keeps them'
+            )
+        return self.finest
 
 
 @dataclass(frozen=True)

@@ -65,10 +65,11 @@ def official_seed_sampling(
         That they belong to, counted the same way.
 
     """
+    finest = [v.published_voxels for v in visits]
     coords = torch.cat(
         [
-            torch.nn.functional.pad(v.finest.coords.float(), (0, 1), value=float(t))
-            for v, t in zip(visits, times, strict=True)
+            torch.nn.functional.pad(f.coords.float(), (0, 1), value=float(t))
+            for f, t in zip(finest, times, strict=True)
         ]
     )
     seen = coords.flatten()[: 3 * len(coords)].view(-1, 3)
@@ -77,5 +78,5 @@ def official_seed_sampling(
     rows = usable.nonzero()[:, 0]
     voxels = rows[farthest_points(seen[rows], n)]
     starts = torch.tensor([0] + [len(v.superpoint_features) for v in visits]).cumsum(0).tolist()
-    superpoint = torch.cat([v.finest.superpoint + start for v, start in zip(visits, starts)])
+    superpoint = torch.cat([f.superpoint + start for f, start in zip(finest, starts)])
     return voxels, superpoint[voxels]

@@ -85,16 +85,15 @@ class ReScene4D(nn.Module):
         kept and decoded with other visits later. Where the backbone's decoder shares time they
         are those from before it does, and `decode` does the rest.
         """
-        voxels = self._voxels(visits)
+        voxels, sharing = self._voxels(visits), self._sharing_backbone()
         if not len(voxels):
-            if self.backbone.shares_time:
+            if sharing is not None:
                 return [VisitPyramid(v, voxels, DecoderState()) for v in visits]
             return [self._no_features(v) for v in visits]
         feats = voxels.sort(torch.cat([v.feats for v in visits]))
-        if self.backbone.shares_time:
-            return self._pyramids(
-                visits, voxels, self.backbone.begin(self.backbone.encode(feats, voxels), voxels)
-            )
+        if sharing is not None:
+            begun = sharing.begin(sharing.encode(feats, voxels), voxels)
+            return self._pyramids(visits, voxels, begun)
         return self._features(visits, voxels, self.backbone(feats, voxels))
 
     def share_time(self, visits: Sequence[VisitFeatures | VisitPyramid]) -> list[VisitFeatures]:
@@ -104,16 +103,24 @@ class ReScene4D(nn.Module):
         The first part of `decode`; what it returns may be given to `decode` too. Finished
         features stay what they are.
         """
-        if not any(isinstance(v, VisitPyramid) for v in visits):
-            return list(visits)
-        pyramids, visits = visits, [p.visit for p in visits]
+        finished = [v for v in visits if isinstance(v, VisitFeatures)]
+        pyramids = [v for v in visits if isinstance(v, VisitPyramid)]
+        sharing = self._sharing_backbone()
+        if sharing is None or not pyramids:
+            return finished
+        inputs = [p.visit for p in pyramids]
         voxels = JoinedVoxels([p.voxels for p in pyramids], self._backend)
         if not len(voxels):
-            return [self._no_features(v) for v in visits]
+            return [self._no_features(v) for v in inputs]
         begun = DecoderState.join([p.begun for p in pyramids if len(p.voxels)])
-        return self._features(
-            visits, voxels, self.backbone.decode(begun, voxels, self._ties(visits, voxels))
-        )
+        feats = sharing.decode(begun, voxels, self._ties(inputs, voxels))
+        return self._features(inputs, voxels, feats)
+
+    def _sharing_backbone(self) -> point_transformer.PointTransformer | None:
+        """Return the backbone where its decoder looks at all visits of a sequence."""
+        if isinstance(self.backbone, point_transformer.PointTransformer):
+            return self.backbone if self.backbone.shares_time else None
+        return None
 
     def choose_backend(self, wanted: str, device_type: str) -> str:
         """Convolve with another implementation; return why it is not the wanted one, or ''."""

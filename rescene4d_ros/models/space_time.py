@@ -28,6 +28,8 @@ class FourierEncoding(nn.Module):
 
     """
 
+    frequencies: Tensor
+
     def __init__(self, channels: int, scale: float, dimensions: int = 4):
         super().__init__()
         self.register_buffer('frequencies', scale * torch.randn(dimensions, channels // 2))
@@ -73,6 +75,8 @@ class PlaceEncoding(nn.Module):
         things stay where they are.
 
     """
+
+    frequencies: Tensor
 
     def __init__(self, channels: int, reach: float, time_rate: float = 0.3):
         super().__init__()

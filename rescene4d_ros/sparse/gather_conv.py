@@ -116,7 +116,7 @@ def gradients_by_tiles(
             torch.index_select(grad, 0, tile.in_rows[first:last], out=grads)
             torch.index_select(x, 0, tile.out_rows[first:last], out=inputs)
             grad_weight[k].addmm_(inputs.t(), grads)
-            if want_x:
+            if products is not None:
                 torch.mm(grads, back[k], out=products[first:last])
         rows = slice(tile.start, tile.stop)
         if transposed.identity is not None:
@@ -182,7 +182,7 @@ def gradients_by_chunks(
     for rows in _chunks(transposed, co, x.element_size()):
         grads = _neighborhoods(grad, transposed, rows)
         grad_back.addmm_(x[rows].t(), grads)
-        if want_x:
+        if grad_x is not None:
             torch.mm(grads, flat, out=grad_x[rows])
     grad_back = grad_back.view(ci, k, co).transpose(0, 1)
     return grad_x, grad_back.flip(0) if mirror else grad_back.contiguous()

@@ -25,7 +25,7 @@ def kernel_to_spconv(kernel: torch.Tensor) -> torch.Tensor:
     return kernel.view(n, n, n, *kernel.shape[1:]).permute(4, 2, 1, 0, 3).contiguous()
 
 
-class _SparseConv(nn.Module):
+class SparseConvolution(nn.Module):
     """
     Hold a kernel [K, Ci, Co] and an optional bias [Co].
 
@@ -56,7 +56,7 @@ class _SparseConv(nn.Module):
         return feats if self.bias is None else feats + self.bias
 
 
-class SubmConv3d(_SparseConv):
+class SubmConv3d(SparseConvolution):
     """Convolve and keep the voxels; `m(feats (V, ci), voxels) -> (V, co)`."""
 
     def __init__(self, ci: int, co: int, kernel_size: int = 3, bias: bool = False):
@@ -69,7 +69,7 @@ class SubmConv3d(_SparseConv):
         return self._shift(subm_conv(feats, self.kernel, voxels))
 
 
-class DownConv3d(_SparseConv):
+class DownConv3d(SparseConvolution):
     """Halve the resolution; `m(feats (V, ci), voxels) -> (len(voxels.down()), co)`."""
 
     def __init__(self, ci: int, co: int, bias: bool = False):
@@ -80,7 +80,7 @@ class DownConv3d(_SparseConv):
         return self._shift(down_conv(feats, self.kernel, voxels))
 
 
-class UpConv3d(_SparseConv):
+class UpConv3d(SparseConvolution):
     """Double the resolution; `m(coarse_feats, fine_voxels) -> (V, co)`."""
 
     def __init__(self, ci: int, co: int, bias: bool = False):

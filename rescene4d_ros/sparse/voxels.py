@@ -133,6 +133,7 @@ class Voxels:
     def parent(self) -> torch.Tensor:
         """Return the row of each voxel's parent in `down()`, (V,) int64."""
         self.down()
+        assert self._parent is not None  # made with the level above
         return self._parent
 
     def children(self) -> tuple[torch.Tensor, torch.Tensor]:

@@ -40,7 +40,7 @@ class Scan:
     frame_id: str = 'map'
     name: str = ''
 
-    def __post_init__(self):
+    def __post_init__(self) -> None:
         """Refuse shapes and types that would go wrong silently later."""
         n = len(self.xyz)
         wanted = (
@@ -67,7 +67,7 @@ class Scan:
     def take(self, index: np.ndarray) -> Scan:
         """Return the scan with only the points that `index` (mask or positions) selects."""
 
-        def pick(a):
+        def pick(a: np.ndarray | None) -> np.ndarray | None:
             return None if a is None else a[index]
 
         return Scan(

@@ -39,7 +39,8 @@ class Progress:
     remaining_s : float
         Estimate for the rest.
     metrics : dict of str to float
-        Mean losses, learning rate, skipped steps, scores where there was a validation.
+        Mean losses of the steps that were not skipped, learning rate, skipped steps, scores
+        where there was a validation.
     examples : tuple of Example
         Where there was one: what the averaged weights see in the first held-out sequences.
 
@@ -99,12 +100,13 @@ class Trainer:
         self.step = 0
         self.best = -1.0
         self._sums: dict[str, float] = {}  # of the losses since the last report
+        self._counted = 0  # steps that are in them; skipped ones are not
         self._reported = 0
 
     def start_from(self, path: Path, allow: Sequence[str] = ()) -> Taken:
         """Take weights of a file as the start; parameters and errors as of `take_weights`."""
         taken = take_weights(self.learner.model, path, allow)
-        self.learner.average.restart()
+        self.learner.restart_average()
         return taken
 
     def fit(
@@ -135,6 +137,7 @@ class Trainer:
         while self.step < config.steps and not any_process(should_stop(), self.device):
             losses = self.learner.step(next(batches), self.step)
             self.step += 1
+            self._counted += bool(losses)
             for name, value in losses.items():
                 self._sums[name] = self._sums.get(name, 0.0) + value
             is_validated = self.step % config.validate_every == 0 or self.step == config.steps
@@ -155,7 +158,7 @@ class Trainer:
         if world()[0] > 0:
             return
         self.folder.save_checkpoint(self.state())
-        save_weights(self.folder.weights, self.learner.average.average, self._weights_info({}))
+        save_weights(self.folder.weights, self.learner.averaged_model, self._weights_info({}))
 
     def state(self) -> dict[str, Any]:
         """Return everything that the rest of the run depends on."""
@@ -163,6 +166,7 @@ class Trainer:
             'step': self.step,
             'best': self.best,
             'sums': self._sums,
+            'counted': self._counted,
             'reported': self._reported,
             **self.learner.state(),
             'rng': torch.get_rng_state(),
@@ -177,6 +181,7 @@ class Trainer:
         self.learner.load_state(state)
         self.step, self.best = state['step'], state['best']
         self._sums, self._reported = state['sums'], state['reported']
+        self._counted = state.get('counted', self.step - self._reported)
         torch.set_rng_state(state['rng'])
         if 'cuda_rng' in state and self.device.type == 'cuda':
             torch.cuda.set_rng_state(state['cuda_rng'], self.device)
@@ -200,15 +205,14 @@ class Trainer:
     def _counts(self) -> dict[str, float]:
         """Return the learning rate, and how many steps did not go as they should."""
         counts = {'lr': self.learner.rate(self.step - 1), 'skipped': self.learner.skipped}
-        if self.learner.made_smaller:
-            counts['made_smaller'] = self.learner.made_smaller
+        if self.learner.memory.made_smaller:
+            counts['made_smaller'] = self.learner.memory.made_smaller
         return counts
 
     def _mean_losses(self) -> dict[str, float]:
-        """Return the mean losses since the last report, and begin anew."""
-        n = self.step - self._reported
-        means = {name: value / n for name, value in self._sums.items()}
-        self._sums, self._reported = {}, self.step
+        """Return the mean losses of the steps since the last report, and begin anew."""
+        means = {name: value / self._counted for name, value in self._sums.items()}
+        self._sums, self._counted, self._reported = {}, 0, self.step
         return means
 
     def _validate(self) -> tuple[dict[str, float], tuple[Example, ...]]:
@@ -220,16 +224,17 @@ class Trainer:
                 read_held_out(path, self.recipe.train.max_visits, self.recipe.model)
                 for path in self.validation_files
             ]
-        examples = []
+        examples: list[Example] = []
+        held_out = self._held_out
 
         def look(number: int, output: QueryOutput) -> None:
             if number < N_EXAMPLES:
                 examples.append(
-                    make_example(output, self._held_out[number], self.validation_files[number])
+                    make_example(output, held_out[number], self.validation_files[number])
                 )
 
-        model = self.learner.average.average
-        scores = validate(model, self._held_out, self.device, look)
+        model = self.learner.averaged_model
+        scores = validate(model, held_out, self.device, look)
         quality = scores['t_ap50'] + scores['t_ap50_any']
         if quality >= self.best:
             self.best = quality

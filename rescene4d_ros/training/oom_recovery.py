@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 import gc
 
 import numpy as np
+from rescene4d_ros.errors import RescenError
 from rescene4d_ros.losses import Targets
 from rescene4d_ros.models.inputs import VisitInput
 from rescene4d_ros.training.samples.samples import Sample
@@ -21,6 +22,98 @@ MESSAGES = (
     'ALLOC_FAILED',
 )
 MOST_CROPS = 2  # a quarter of a sequence is the least that is tried
+
+# Passes parts of a batch through the network; returns the mean losses of the sequences.
+Pass = Callable[[Sequence[Sequence[Sample]]], dict[str, float]]
+
+
+class MemoryGuard:
+    """
+    Pass batches through a network in parts that fit into memory.
+
+    Parameters
+    ----------
+    device : torch.device
+    seed : int
+        Decides, with the step, which half of a place is left.
+    most_in_a_row : int
+        So many steps in a row without memory end the run.
+
+    Attributes
+    ----------
+    made_smaller : int
+        Steps whose batch fitted only in smaller parts, or in part.
+    out_of_memory_in_a_row : int
+        Steps in a row that did not fit at all.
+
+    """
+
+    def __init__(self, device: torch.device, seed: int, most_in_a_row: int):
+        self.device, self.seed, self.most_in_a_row = device, seed, most_in_a_row
+        self.made_smaller = 0
+        self.out_of_memory_in_a_row = 0
+
+    def fit(
+        self, parts: Sequence[Sequence[Sample]], step: int, run: Pass, undo: Callable[[], None]
+    ) -> dict[str, float]:
+        """
+        Run a pass, with smaller parts where memory does not do.
+
+        Parameters
+        ----------
+        parts : sequence of sequences of Sample
+            What passes the network at once.
+        step : int
+        run : callable
+            Does the pass; returns the mean losses.
+        undo : callable
+            Leaves nothing behind of a pass that failed.
+
+        Returns
+        -------
+        dict of str to float
+            Mean losses; none where a quarter of a sequence does not fit.
+
+        Raises
+        ------
+        RescenError
+            Too many steps in a row without memory.
+
+        """
+        rng = np.random.default_rng([self.seed, 2, step])
+        losses, message = _run_if_it_fits(run, parts)
+        for attempt in range(MOST_CROPS + (len(parts[0]) > 1)):
+            if losses:
+                break
+            self.made_smaller += attempt == 0
+            undo()
+            free_memory(self.device)
+            parts = smaller_parts(parts, rng)
+            losses, message = _run_if_it_fits(run, parts)
+        if losses:
+            self.out_of_memory_in_a_row = 0
+            return losses
+        undo()
+        free_memory(self.device)
+        self.out_of_memory_in_a_row += 1
+        if self.out_of_memory_in_a_row >= self.most_in_a_row:
+            raise RescenError(
+                f'training: expected memory for a quarter of a sequence, got too little in '
+                f'{self.out_of_memory_in_a_row} steps in a row up to step {step} ({message}); '
+                'lower augment.max_points, model.train_tokens or losses.contrastive_chunk, or '
+                'raise model.voxel_size, and start from the last checkpoint'
+            )
+        return {}
+
+
+def _run_if_it_fits(run: Pass, parts: Sequence[Sequence[Sample]]) -> tuple[dict[str, float], str]:
+    """Return the losses, or none and what the allocator said."""
+    try:
+        return run(parts), ''
+    except (RuntimeError, MemoryError) as error:
+        if not is_out_of_memory(error):
+            raise
+        return {}, (str(error) or type(error).__name__).splitlines()[0]
 
 
 def is_out_of_memory(error: BaseException) -> bool:
@@ -39,7 +132,7 @@ def free_memory(device: torch.device) -> None:
 
 def smaller_parts(
     parts: Sequence[Sequence[Sample]], rng: np.random.Generator
-) -> list[list[Sample]]:
+) -> list[Sequence[Sample]]:
     """
     Return parts of a batch that take less memory than these.
 

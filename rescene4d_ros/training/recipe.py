@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
 import difflib
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 from rescene4d_ros.config import make
 from rescene4d_ros.data.sequences.augment import AugmentConfig
@@ -39,7 +39,7 @@ class Recipe:
             Unknown section or setting, wrong type, or value out of bounds.
 
         """
-        sections = {f.name: f.default_factory for f in fields(cls)}
+        sections = {f.name: cast(type[Any], f.default_factory) for f in fields(cls)}
         for name in values:
             if name not in sections:
                 near = difflib.get_close_matches(str(name), sections, n=1)

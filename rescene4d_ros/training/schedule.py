@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import math
 
-import torch
-from torch import nn
+from rescene4d_ros.models.segmenter import ReScene4D
+from torch import Tensor
+from torch.optim.swa_utils import AveragedModel
 
 START_DIVISOR = 25.0
 END_DIVISOR = 1e4
@@ -38,36 +39,31 @@ def one_cycle(step: int, steps: int, peak: float, warmup: float) -> float:
     return low + (peak - low) * (1 + math.cos(math.pi * min(share, 1.0))) / 2
 
 
-class AveragedWeights:
+def average_of(model: ReScene4D, decay: float) -> AveragedModel:
     """
-    Keep the exponential moving average of a model's tensors.
+    Begin the exponential moving average of a model's tensors with what they are.
 
     Parameters
     ----------
-    model : Module
+    model : ReScene4D
         The running model; its tensors are copied.
-    average : Module
-        A model of the same shape that holds the averages.
     decay : float
         Memory of the average; shorter in the first steps, when there is little to remember.
 
+    Returns
+    -------
+    AveragedModel
+        Call `update_parameters` after each step; `module` holds the averages.
+
     """
 
-    def __init__(self, model: nn.Module, average: nn.Module, decay: float):
-        self.model, self.average, self.decay = model, average, decay
-        average.requires_grad_(False).eval()
-        self.restart()
+    def average(held: Tensor, now: Tensor, n_averaged: Tensor | int) -> Tensor:
+        if not held.is_floating_point():
+            return now
+        n = int(n_averaged)
+        return held.lerp(now, 1 - min(decay, n / (9 + n)))
 
-    def restart(self) -> None:
-        """Begin the average anew with the weights as they are."""
-        self.average.load_state_dict(self.model.state_dict())
-
-    @torch.no_grad()
-    def update(self, step: int) -> None:
-        """Take in the weights after a step."""
-        decay = min(self.decay, (1 + step) / (10 + step))
-        for held, now in zip(self.average.state_dict().values(), self.model.state_dict().values()):
-            if held.is_floating_point():
-                held.lerp_(now, 1 - decay)
-            else:
-                held.copy_(now)
+    averaged = AveragedModel(model, avg_fn=average, use_buffers=True)
+    averaged.requires_grad_(False).eval()
+    averaged.n_averaged.fill_(1)  # the start counts: the first step is averaged in, not copied
+    return averaged

@@ -5,24 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 import math
-from typing import Any
+from typing import Any, cast
 
-import numpy as np
 from rescene4d_ros.errors import ConfigError, RescenError
 from rescene4d_ros.losses import Criterion
 from rescene4d_ros.models.outputs import QueryOutput
 from rescene4d_ros.models.segmenter import ReScene4D
 from rescene4d_ros.training.distributed import average_gradients, share_weights, world
-from rescene4d_ros.training.oom_recovery import (
-    free_memory,
-    is_out_of_memory,
-    MOST_CROPS,
-    smaller_parts,
-)
+from rescene4d_ros.training.oom_recovery import MemoryGuard
 from rescene4d_ros.training.parameter_groups import frozen_parts, parameter_groups
 from rescene4d_ros.training.recipe import Recipe
 from rescene4d_ros.training.samples.samples import Sample
-from rescene4d_ros.training.schedule import AveragedWeights, one_cycle
+from rescene4d_ros.training.schedule import average_of, one_cycle
 import torch
 from torch import nn, Tensor
 
@@ -40,8 +34,8 @@ class Learner:
     ----------
     skipped : int
         Steps without a finite gradient, or without memory.
-    made_smaller : int
-        Steps whose batch fitted into memory only in smaller parts, or in part.
+    memory : MemoryGuard
+        Counts the steps that did not fit into memory as they were.
 
     Raises
     ------
@@ -60,9 +54,7 @@ class Learner:
         for part in self.frozen:
             part.requires_grad_(False)
         share_weights(self.model)
-        self.average = AveragedWeights(
-            self.model, ReScene4D(recipe.model).to(device), config.ema_decay
-        )
+        self.average = average_of(self.model, config.ema_decay)
         rank, size = world()
         torch.manual_seed(config.seed * size + rank)
         self.criterion = Criterion(recipe.losses)
@@ -71,8 +63,7 @@ class Learner:
         )
         self.skipped = 0
         self.skipped_in_a_row = 0
-        self.made_smaller = 0
-        self.out_of_memory_in_a_row = 0
+        self.memory = MemoryGuard(device, config.seed, config.max_out_of_memory)
 
     def rate(self, step: int) -> float:
         """Return the learning rate of a step."""
@@ -110,7 +101,7 @@ class Learner:
         norm = nn.utils.clip_grad_norm_(self.model.parameters(), self.recipe.train.grad_clip)
         if n_usable and torch.isfinite(norm):
             self.optimizer.step()
-            self.average.update(step)
+            self.average.update_parameters(self.model)
             self.skipped_in_a_row = 0
             return losses if is_usable else {}
         self._restore(buffers)  # running means must not remember the bad batch
@@ -124,26 +115,42 @@ class Learner:
             )
         return {}
 
+    @property
+    def averaged_model(self) -> ReScene4D:
+        """Return the model of the averaged weights, in evaluation mode."""
+        return cast(ReScene4D, self.average.module)
+
+    def restart_average(self) -> None:
+        """Begin the average anew with the weights as they are."""
+        self.average = average_of(self.model, self.recipe.train.ema_decay)
+
     def state(self) -> dict[str, Any]:
         """Return everything that later steps depend on."""
         return {
             'skipped': self.skipped,
             'skipped_in_a_row': self.skipped_in_a_row,
-            'made_smaller': self.made_smaller,
-            'out_of_memory_in_a_row': self.out_of_memory_in_a_row,
+            'made_smaller': self.memory.made_smaller,
+            'out_of_memory_in_a_row': self.memory.out_of_memory_in_a_row,
             'model': self.model.state_dict(),
-            'average': self.average.average.state_dict(),
+            'average': self.average.module.state_dict(),
+            'n_averaged': int(self.average.n_averaged),
             'optimizer': self.optimizer.state_dict(),
         }
 
     def load_state(self, state: dict[str, Any]) -> None:
-        """Go on from a state; one written before memory was watched will do."""
+        """
+        Go on from a state.
+
+        Older ones do: before memory was watched, and before averaged steps were counted, when
+        `step` of the run stood for them.
+        """
         self.model.load_state_dict(state['model'])
-        self.average.average.load_state_dict(state['average'])
+        self.average.module.load_state_dict(state['average'])
+        self.average.n_averaged.fill_(state.get('n_averaged', state.get('step', 0) + 1))
         self.optimizer.load_state_dict(state['optimizer'])
         self.skipped, self.skipped_in_a_row = state['skipped'], state['skipped_in_a_row']
-        self.made_smaller = state.get('made_smaller', 0)
-        self.out_of_memory_in_a_row = state.get('out_of_memory_in_a_row', 0)
+        self.memory.made_smaller = state.get('made_smaller', 0)
+        self.memory.out_of_memory_in_a_row = state.get('out_of_memory_in_a_row', 0)
 
     def _set_modes(self) -> None:
         """Train all but what is frozen: it drops no paths, as when its weights were made."""
@@ -156,44 +163,13 @@ class Learner:
     ) -> dict[str, float]:
         """Return the mean losses with gradients in place; none where memory does not do."""
         size = self.recipe.train.batch_part or len(batch)
-        parts = [batch[k : k + size] for k in range(0, len(batch), size)]
-        rng = np.random.default_rng([self.recipe.train.seed, 2, step])
-        losses, told = self._pass_if_it_fits(parts)
-        for attempt in range(MOST_CROPS + (len(parts[0]) > 1)):
-            if losses:
-                break
-            self.made_smaller += attempt == 0
-            free_memory(self.device)
-            self._restore(buffers)
-            parts = smaller_parts(parts, rng)
-            losses, told = self._pass_if_it_fits(parts)
-        if losses:
-            self.out_of_memory_in_a_row = 0
-        else:
-            self._give_up_on_step(step, told)
-        return losses
+        parts: list[Sequence[Sample]] = [batch[k : k + size] for k in range(0, len(batch), size)]
+        return self.memory.fit(parts, step, self._pass, lambda: self._undo(buffers))
 
-    def _pass_if_it_fits(self, parts: Sequence[Sequence[Sample]]) -> tuple[dict[str, float], str]:
-        """Return the losses, or none and what the allocator said."""
-        try:
-            return self._pass(parts), ''
-        except (RuntimeError, MemoryError) as error:
-            if not is_out_of_memory(error):
-                raise
-            return {}, (str(error) or type(error).__name__).splitlines()[0]
-
-    def _give_up_on_step(self, step: int, told: str) -> None:
-        """Count a step that does not fit into memory; too many in a row end the run."""
+    def _undo(self, buffers: dict[str, Tensor]) -> None:
+        """Leave nothing behind of a pass that failed."""
         self.optimizer.zero_grad(set_to_none=True)
-        free_memory(self.device)
-        self.out_of_memory_in_a_row += 1
-        if self.out_of_memory_in_a_row >= self.recipe.train.max_out_of_memory:
-            raise RescenError(
-                f'training: expected memory for a quarter of a sequence, got too little in '
-                f'{self.out_of_memory_in_a_row} steps in a row up to step {step} ({told}); lower '
-                'augment.max_points, model.train_tokens or losses.contrastive_chunk, or raise '
-                'model.voxel_size, and start from the last checkpoint'
-            )
+        self._restore(buffers)
 
     def _pass(self, parts: Sequence[Sequence[Sample]]) -> dict[str, float]:
         """Add up the gradients of all parts; return the mean losses of the sequences."""

@@ -119,9 +119,9 @@ def validate(
     classes = np.unique(np.concatenate([s.classes[s.counted] for s in scored]))
     scores = {}
     for percent in (50, 25):
-        per_class = [average_precision(scored, percent / 100, c)[0] for c in classes]
+        per_class = [validation_precision(scored, percent / 100, c)[0] for c in classes]
         scores[f't_ap{percent}'] = float(np.mean(per_class)) if per_class else 0.0
-        scores[f't_ap{percent}_any'], recall = average_precision(scored, percent / 100)
+        scores[f't_ap{percent}_any'], recall = validation_precision(scored, percent / 100)
         if percent == 50:
             scores['t_rec50_any'] = recall
     return scores
@@ -184,11 +184,14 @@ def _visit_overlap(masks: np.ndarray, counts: np.ndarray) -> np.ndarray:
     return np.where((true[None] > 0) & (true[None] < MIN_POINTS), 1.0, overlap)
 
 
-def average_precision(
+def validation_precision(
     scored: Sequence[Scored], threshold: float, wanted: int | None = None
 ) -> tuple[float, float]:
     """
-    Compute average precision and recall at one overlap.
+    Compute the area under precision over recall, and the recall, at one overlap.
+
+    A quick stand-in for `metrics.segmentation`, whose t-mAP averages over overlaps and deals
+    look-alikes out.
 
     Predictions are taken by falling score; each takes the free instance that it overlaps most.
     One whose best instance has too few points to be asked for is left out.

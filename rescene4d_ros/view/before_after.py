@@ -16,7 +16,7 @@ from rescene4d_ros.structures import (
     SceneObject,
 )
 from rescene4d_ros.view.clouds import date_of
-from rescene4d_ros.view.colors import color_of, colors_of, over_room
+from rescene4d_ros.view.colors import color_of, colors_of, over_room, unit_rgb
 from rescene4d_ros.view.cutaway import cutaway
 from rescene4d_ros.view.outlines import corners_of, draw_outline, MARKS, UNSEEN
 from rescene4d_ros.view.splat import BACKGROUND, splat, View, view_of, wall_azimuth
@@ -55,7 +55,7 @@ def draw_before_after(
     azimuth = wall_azimuth(clouds[0])
     view = view_of(clouds, width * SUPERSAMPLING, height * SUPERSAMPLING, azimuth)
     figure = Figure((columns * width / 100, (rows * (height + 30) + 46) / 100), dpi=100)
-    figure.patch.set_facecolor(np.array(BACKGROUND) / 255)
+    figure.patch.set_facecolor(unit_rgb(BACKGROUND))
     axes = figure.subplots(rows, columns, squeeze=False).ravel()
     last: dict[int, Box] = {}
     for t, ax in enumerate(axes):
@@ -209,10 +209,13 @@ def _dark(color: tuple[int, int, int]) -> tuple[float, ...]:
 
 
 def _legend(figure) -> None:
+    from matplotlib.artist import Artist
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
-    handles = [Patch(facecolor=np.array(color_of(1)) / 255, label='same color = same object')]
+    handles: list[Artist] = [
+        Patch(facecolor=unit_rgb(color_of(1)), label='same color = same object')
+    ]
     for color, text in MARKS.values():
         handles.append(Line2D([], [], color=color, linewidth=3, label=text))
     handles.append(

@@ -16,7 +16,7 @@ from rescene4d_ros.structures import (
     SequenceTruth,
     VisitTruth,
 )
-from rescene4d_ros.view.colors import class_colors, colors_of, over_room
+from rescene4d_ros.view.colors import class_colors, colors_of, over_room, unit_rgb
 from rescene4d_ros.view.cutaway import cutaway
 from rescene4d_ros.view.outlines import draw_outline, MARKS, UNSEEN
 from rescene4d_ros.view.splat import BACKGROUND, splat, View, view_of, wall_azimuth
@@ -76,7 +76,7 @@ def sequence_picture(
     legend = 0 if visits is None else LEGEND
     total = (len(scans) * width, TITLE + len(names) * height + legend)
     figure = Figure((total[0] / 100, total[1] / 100), dpi=100)
-    figure.patch.set_facecolor(np.array(BACKGROUND) / 255)
+    figure.patch.set_facecolor(unit_rgb(BACKGROUND))
     for t, scan in enumerate(scans):
         for row, name in enumerate(names):
             view = above if row == 0 else angled
@@ -99,7 +99,7 @@ def sequence_picture(
                     fontsize=11,
                     fontweight='bold',
                 )
-            if row == len(ROWS) - 1:
+            if visits is not None and row == len(ROWS) - 1:
                 _outline_unseen(ax, view, visits[t])
         figure.text(
             (t + 0.5) / len(scans),
@@ -114,11 +114,9 @@ def sequence_picture(
         _legend(figure, visits, total)
     figure.savefig(
         path,
-        **(
-            {'pil_kwargs': {'quality': 82, 'optimize': True}}
-            if path.suffix.lower() in ('.jpg', '.jpeg')
-            else {}
-        ),
+        pil_kwargs={'quality': 82, 'optimize': True}
+        if path.suffix.lower() in ('.jpg', '.jpeg')
+        else None,
     )
 
 
@@ -127,11 +125,11 @@ def _panel(
 ) -> np.ndarray:
     """Return the image of one visit in the coloring of a row."""
     scan, stays = scans[t], None
+    xyz = scan.xyz
     if visits is not None:
         objects = visits[t].instance > 0
         stays = objects & ~np.isin(visits[t].semantic, IN_WALLS)
-    xyz = scan.xyz
-    if row < 2:
+    if visits is None or row < 2:
         rgb = np.full((len(scan), 3), 170, np.uint8) if scan.rgb is None else scan.rgb
     elif row == 2:
         rgb = over_room(scan, class_colors(visits[t].semantic), np.ones(len(scan), bool))
@@ -187,23 +185,24 @@ def _outline_unseen(ax, view: View, visit: VisitTruth) -> None:
 
 def _legend(figure, visits: Sequence[VisitTruth], total: tuple[int, int]) -> None:
     """Name the colors of classes and of changes below the picture."""
+    from matplotlib.artist import Artist
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
 
     found = [k for k in np.unique(np.concatenate([v.semantic for v in visits])) if k >= 0]
     classes = [
-        Patch(facecolor=class_colors(np.array([k]))[0] / 255, label=SEMANTIC_CLASSES[k])
+        Patch(facecolor=unit_rgb(class_colors(np.array([k]))[0]), label=SEMANTIC_CLASSES[k])
         for k in found
     ]
     kinds = {o.change for v in visits for o in v.objects}
-    changes = [
-        Patch(facecolor=_rgb(color, 0.15) / 255, label=text)
+    changes: list[Artist] = [
+        Patch(facecolor=unit_rgb(_rgb(color, 0.15)), label=text)
         for kind, (color, text) in MARKS.items()
         if kind in kinds
     ]
     if ChangeKind.MOVED in kinds:
         changes.append(
-            Patch(facecolor=_rgb(MARKS[ChangeKind.MOVED][0], 0.72) / 255, label='was here')
+            Patch(facecolor=unit_rgb(_rgb(MARKS[ChangeKind.MOVED][0], 0.72)), label='was here')
         )
     changes.append(
         Line2D([], [], color=UNSEEN, linewidth=1, linestyle=(0, (4, 3)), label='not observed')

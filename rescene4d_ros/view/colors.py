@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 import colorsys
 
 import numpy as np
@@ -34,7 +35,14 @@ def color_of(object_id: int) -> tuple[int, int, int]:
     hue = (0.11 + object_id * GOLDEN) % 1.0
     saturation = (0.85, 0.6, 0.95)[object_id % 3]
     value = (0.9, 0.98, 0.68, 0.82)[object_id % 4]
-    return tuple(int(round(255 * c)) for c in colorsys.hsv_to_rgb(hue, saturation, value))
+    red, green, blue = (round(255 * c) for c in colorsys.hsv_to_rgb(hue, saturation, value))
+    return red, green, blue
+
+
+def unit_rgb(color: Sequence[float] | np.ndarray) -> tuple[float, float, float]:
+    """Return a color of 0..255 as matplotlib takes it, 0..1."""
+    red, green, blue = (float(c) / 255 for c in color)
+    return red, green, blue
 
 
 def colors_of(object_ids: np.ndarray) -> np.ndarray:

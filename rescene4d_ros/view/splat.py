@@ -120,10 +120,10 @@ def splat(
     count = np.bincount(pixel[front], minlength=len(total))
     for k in range(3):
         total[:, k] = np.bincount(pixel[front], rgb[point[front], k], len(total))
-    image = np.full((len(total), 3), BACKGROUND, np.float64)
+    pixels = np.full((len(total), 3), BACKGROUND, np.float64)
     drawn = count > 0
-    image[drawn] = total[drawn] / count[drawn, None]
-    image = image.reshape(view.height, view.width, 3)
+    pixels[drawn] = total[drawn] / count[drawn, None]
+    image = pixels.reshape(view.height, view.width, 3)
     if shading:
         lit = _eye_dome(depth.reshape(view.height, view.width), shading)
         image = np.where(drawn.reshape(lit.shape)[..., None], image * lit[..., None], image)

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from rescene4d_ros.structures import Scan
-from rescene4d_ros.view.colors import colors_of, over_room
+from rescene4d_ros.view.colors import colors_of, over_room, unit_rgb
 from rescene4d_ros.view.splat import BACKGROUND, splat, view_of, wall_azimuth
 
 TITLES = ('truth', 'prediction')
@@ -50,7 +50,7 @@ def truth_and_prediction(
     )
     figure = Figure((2 * width / DPI, len(scans) * height / DPI), dpi=DPI)
     canvas = FigureCanvasAgg(figure)
-    figure.patch.set_facecolor(np.array(BACKGROUND) / 255)
+    figure.patch.set_facecolor(unit_rgb(BACKGROUND))
     axes = figure.subplots(
         len(scans),
         2,

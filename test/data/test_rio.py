@@ -447,7 +447,7 @@ def test_the_command_resumes_and_names_what_it_could_not_read(root, tmp_path):
         [sys.executable, '-m', 'rescene4d_ros.cli.main', *command],
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=1800,
     )
     assert first.returncode == 1, first.stderr
     assert 'scene0000_02 (re2)' in first.stderr

@@ -217,7 +217,7 @@ def test_the_command_prepares_both_kinds_of_scans(tmp_path):
         ],
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=1800,
     )
     assert done.returncode == 1
     assert 'scan scene0000_01: expected scene0000_01_vh_clean_2.ply' in done.stderr

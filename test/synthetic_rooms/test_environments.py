@@ -50,7 +50,7 @@ def made(folder, environment):
     subprocess.run(
         command,
         check=True,
-        timeout=600,
+        timeout=1800,
         env={**os.environ, 'NUMBA_CACHE_DIR': str(folder / 'numba'), **environment},
     )
     return folder / 'out' / f'room_{SEED:08d}.npz'

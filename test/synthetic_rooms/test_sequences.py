@@ -221,18 +221,18 @@ def test_command_makes_goes_on_and_shows(tmp_path):
         '--visits',
         '1',
     ]
-    subprocess.run(make_two, check=True, timeout=300)
+    subprocess.run(make_two, check=True, timeout=1800)
     files = sorted(tmp_path.iterdir())
     assert [f.name for f in files] == ['room_00000005.npz', 'room_00000006.npz']
     first, time = files[0].read_bytes(), files[1].stat().st_mtime_ns
     files[0].unlink()
-    subprocess.run(make_two, check=True, timeout=300)
+    subprocess.run(make_two, check=True, timeout=1800)
     assert files[0].read_bytes() == first
     assert files[1].stat().st_mtime_ns == time
     sequence, _ = read_sequence(files[0])
     assert sequence.name == 'bath-00000005'
     picture = tmp_path / 'a.png'
-    subprocess.run([*command, 'show', files[0], '--out', picture], check=True, timeout=300)
+    subprocess.run([*command, 'show', files[0], '--out', picture], check=True, timeout=1800)
     assert Path(picture).read_bytes().startswith(b'\x89PNG')
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from rescene4d_ros.training.schedule import AveragedWeights, one_cycle
+from rescene4d_ros.training.schedule import average_of, one_cycle
 import torch
 from torch import nn
 
@@ -37,17 +37,19 @@ def test_one_cycle_equals_torch():
 
 
 def test_average_equals_the_sum_it_stands_for():
-    model, average = nn.BatchNorm1d(3), nn.BatchNorm1d(3)
-    kept = AveragedWeights(model, average, 0.9)
+    model = nn.BatchNorm1d(3)
+    kept = average_of(model, 0.9)
     expected = model.weight.detach().clone()
     generator = torch.Generator().manual_seed(0)
     for step in range(200):
         with torch.no_grad():
             model.weight.normal_(generator=generator)
             model.num_batches_tracked += 1
-        kept.update(step)
+        kept.update_parameters(model)
         decay = min(0.9, (1 + step) / (10 + step))
         expected = decay * expected + (1 - decay) * model.weight.detach()
+    average = kept.module
     torch.testing.assert_close(average.weight, expected)
     assert int(average.num_batches_tracked) == 200
     assert not average.weight.requires_grad
+    assert not average.training

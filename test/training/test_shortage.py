@@ -20,9 +20,9 @@ import numpy as np
 import torch
 from rescene4d_ros.errors import RescenError
 from rescene4d_ros.losses import Targets
-from rescene4d_ros.models import VisitInput
+from rescene4d_ros.models.inputs import VisitInput
 from rescene4d_ros.training import Recipe
-from rescene4d_ros.training.samples import Sample
+from rescene4d_ros.training.samples.samples import Sample
 from rescene4d_ros.training.step import Learner
 
 torch.set_num_threads(1)
@@ -51,7 +51,7 @@ resource.setrlimit(resource.RLIMIT_AS, (limit, resource.RLIM_INFINITY))
 try:
     for step in range(1, 4):
         losses = learner.step([large, small], step)
-        print(step, bool(losses), learner.skipped, learner.made_smaller)
+        print(step, bool(losses), learner.skipped, learner.memory.made_smaller)
 except RescenError as error:
     print('ended:', error)
 resource.setrlimit(resource.RLIMIT_AS, (resource.RLIM_INFINITY,) * 2)
@@ -66,7 +66,7 @@ def starve(recipe: Path, mib: int, side: int) -> str:
         [sys.executable, '-c', STARVE, str(recipe), str(mib), str(side)],
         capture_output=True,
         text=True,
-        timeout=300,
+        timeout=1800,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout

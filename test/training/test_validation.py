@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from rescene4d_ros.models.outputs import QueryOutput
 from rescene4d_ros.training.validation import (
-    average_precision,
     HeldOut,
     read_held_out,
     score_output,
     Scored,
+    validation_precision,
 )
 import torch
 
@@ -39,20 +39,20 @@ def output_of(masks: torch.Tensor, classes: list[int]) -> QueryOutput:
 def test_average_precision_by_hand():
     # True, false, true of three instances: precision 1, 1/2, 2/3 at recall 1/3, 1/3, 2/3.
     s = scored([0.9, 0.8, 0.7], [0, 0, 0], [[0.9, 0, 0], [0.9, 0, 0], [0, 0.6, 0]], [0, 0, 0])
-    assert average_precision([s], 0.5) == pytest.approx((1 / 3 + 2 / 3 / 3, 2 / 3))
-    assert average_precision([s], 0.7) == pytest.approx((1 / 3, 1 / 3))
-    assert average_precision([s], 0.5, wanted=1) == (0.0, 0.0)
+    assert validation_precision([s], 0.5) == pytest.approx((1 / 3 + 2 / 3 / 3, 2 / 3))
+    assert validation_precision([s], 0.7) == pytest.approx((1 / 3, 1 / 3))
+    assert validation_precision([s], 0.5, wanted=1) == (0.0, 0.0)
     # Sequences are pooled: a second one with its instance missed halves nothing but recall.
     missed = scored([], [], [], [0, 0, 0])
-    assert average_precision([s, missed], 0.5)[1] == pytest.approx(2 / 6)
+    assert validation_precision([s, missed], 0.5)[1] == pytest.approx(2 / 6)
 
 
 def test_class_must_agree_and_small_instances_are_not_asked_for():
     s = scored([0.9, 0.8], [1, 0], [[0.9, 0], [0, 0.9]], [0, 0])
-    assert average_precision([s], 0.5, wanted=0) == pytest.approx((0.5, 0.5))
-    assert average_precision([s], 0.5) == pytest.approx((1.0, 1.0))
+    assert validation_precision([s], 0.5, wanted=0) == pytest.approx((0.5, 0.5))
+    assert validation_precision([s], 0.5) == pytest.approx((1.0, 1.0))
     small = scored([0.9, 0.8], [0, 0], [[0.9, 0], [0, 0.9]], [0, 0], [False, True])
-    assert average_precision([small], 0.5) == pytest.approx((1.0, 1.0))
+    assert validation_precision([small], 0.5) == pytest.approx((1.0, 1.0))
 
 
 def test_overlap_is_the_smallest_of_all_visits():
@@ -87,4 +87,4 @@ def test_truth_as_prediction_scores_what_superpoints_allow(toy_files, tiny_recip
     )
     result = score_output(output, held_out)
     assert (np.diag(result.overlap) > 0.5).all()
-    assert average_precision([result], 0.5) == pytest.approx((1.0, 1.0))
+    assert validation_precision([result], 0.5) == pytest.approx((1.0, 1.0))

@@ -10,6 +10,7 @@ from pathlib import Path
 import platform
 from statistics import median
 from tempfile import TemporaryDirectory
+from typing import Any
 
 from rescene4d_ros import __version__
 from rescene4d_ros.cli.bench.clocks import add_clock, CLOCKS
@@ -60,7 +61,8 @@ def run(options: argparse.Namespace) -> int:
         raise ConfigError(f'--visits: expected more than {FEW}, got {options.visits}')
     clock, progress = CLOCKS[options.clock], Console(stderr=True)
     with progress.status('visits') as status, TemporaryDirectory() as folder:
-        visits, unchanged = [], []
+        visits: list[Any] = []
+        unchanged: list[Any] = []
         for name, sequenced in _long_sequences(options):
             status.update(f'visits: {name}')
             place = Path(folder) / str(len(visits))

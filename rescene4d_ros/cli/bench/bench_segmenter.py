@@ -171,10 +171,11 @@ def _measure(options: argparse.Namespace, config: InferenceConfig) -> None:
     with progress.status('memory'):
         peaks = {n: _peak_memory(config, scans, n) for n in VISITS_IN_MEMORY}
     network = {way: sum(costs[way][stage] for stage in OF_THE_NETWORK) for way in costs}
+    high, low = peaks[4], peaks[2]
     ratios = {
         'one_cached_over_anew': costs['one_cached']['total'] / costs['anew']['total'],
         'network_one_cached_over_anew': network['one_cached'] / network['anew'],
-        'peak_of_4_over_2': peaks[4] / peaks[2] if all(peaks.values()) else None,
+        'peak_of_4_over_2': None if high is None or not low else high / low,
     }
     console.print(
         'a new visit beside a cached one over both anew: '

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import Protocol
 
-from rescene4d_ros.sparse.modules import DownConv3d, SubmConv3d
+from rescene4d_ros.sparse.modules import DownConv3d, SparseConvolution, SubmConv3d
 from rescene4d_ros.sparse.torchsparse_backend import padded_range
 from rescene4d_ros.sparse.voxels import linear_keys, Voxels
 import torch
-from torch import nn, Tensor
+from torch import Tensor
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ class Library(Protocol):
     def __init__(self, voxels: Voxels, n_levels: int):
         """Take the finest voxels; ImportError says why the library cannot be used."""
 
-    def convolution(self, module: nn.Module, level: int) -> LibraryConvolution:
+    def convolution(self, module: SparseConvolution, level: int) -> LibraryConvolution:
         """Return one of our layers as its own; `level` is the finer one where two meet."""
 
 
@@ -67,7 +67,7 @@ class Native:
     def __init__(self, voxels: Voxels, n_levels: int):
         self._levels = levels_of(Voxels.build(voxels.coords), n_levels)
 
-    def convolution(self, module: nn.Module, level: int) -> LibraryConvolution:
+    def convolution(self, module: SparseConvolution, level: int) -> LibraryConvolution:
         """Return the layer itself."""
         voxels = self._levels[level]
         n_in, n_out = (len(self._levels[k]) for k in ends_of(module, level))
@@ -85,7 +85,7 @@ def levels_of(voxels: Voxels, n_levels: int) -> list[Voxels]:
     return list(accumulate(range(n_levels - 1), lambda fine, _: fine.down(), initial=voxels))
 
 
-def ends_of(module: nn.Module, level: int) -> tuple[int, int]:
+def ends_of(module: SparseConvolution, level: int) -> tuple[int, int]:
     """Return the levels that a layer leads from and to; `level` is the finer one."""
     if isinstance(module, SubmConv3d):
         return level, level

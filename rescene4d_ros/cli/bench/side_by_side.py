@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from rescene4d_ros.cli.bench.library_interface import kernel_edge, Library
 from rescene4d_ros.cli.bench.throughput import Convolution, PASSES
-from rescene4d_ros.sparse.modules import SubmConv3d
+from rescene4d_ros.sparse.modules import SparseConvolution, SubmConv3d
 from rescene4d_ros.sparse.voxels import Voxels
 import torch
-from torch import nn
 
 MAPS = 'kernel_maps'
 
@@ -234,9 +233,9 @@ def _difference(ours: list[np.ndarray], theirs: list[np.ndarray]) -> float:
     return float(max(shares))
 
 
-def _probes(layers: list[Convolution], levels: list[int]) -> list[tuple[nn.Module, int]]:
+def _probes(layers: list[Convolution], levels: list[int]) -> list[tuple[SparseConvolution, int]]:
     """Return one layer of one channel, and its level, for each kernel map of the network."""
-    maps = dict.fromkeys(
+    maps: dict[tuple[Any, int, int], None] = dict.fromkeys(
         (type(layer.module), len(layer.module.kernel), level)
         for layer, level in zip(layers, levels)
     )
@@ -247,7 +246,7 @@ def _probes(layers: list[Convolution], levels: list[int]) -> list[tuple[nn.Modul
 
 
 def _make_maps(
-    kind: type[Library], pyramid: list[Voxels], probes: list[tuple[nn.Module, int]]
+    kind: type[Library], pyramid: list[Voxels], probes: list[tuple[SparseConvolution, int]]
 ) -> None:
     """Find voxels, levels and neighbors anew; every map is used once, as it is made then."""
     opened = kind(pyramid[0], len(pyramid))

@@ -26,6 +26,7 @@ from rescene4d_ros.sparse.modules import (
     DownConv3d,
     kernel_from_spconv,
     kernel_to_spconv,
+    SparseConvolution,
     SubmConv3d,
     UpConv3d,
 )
@@ -54,7 +55,7 @@ class Spconv:
                 self._tensors.append(step(self._tensors[-1]))
         self._rows = our_rows(voxels, [tensor.indices for tensor in self._tensors])
 
-    def convolution(self, module: nn.Module, level: int) -> LibraryConvolution:
+    def convolution(self, module: SparseConvolution, level: int) -> LibraryConvolution:
         """Return the layer as an spconv layer; transposed ones need no map of their own."""
         size, ci, co = len(module.kernel), *module.kernel.shape[1:]
         if isinstance(module, SubmConv3d):
@@ -101,7 +102,7 @@ class MinkowskiEngine:
             ],
         )
 
-    def convolution(self, module: nn.Module, level: int) -> LibraryConvolution:
+    def convolution(self, module: SparseConvolution, level: int) -> LibraryConvolution:
         """Return the layer as a MinkowskiEngine layer."""
         size, ci, co = len(module.kernel), *module.kernel.shape[1:]
         given, made = ends_of(module, level)
@@ -143,7 +144,7 @@ class Torchsparse:
         self._function = functions.GatherScatterConvolutionFuntion  # spelled so
         self._levels = levels_of(voxels, n_levels)
 
-    def convolution(self, module: nn.Module, level: int) -> LibraryConvolution:
+    def convolution(self, module: SparseConvolution, level: int) -> LibraryConvolution:
         """Return the layer as torchsparse's function; a transposed one reads the map backward."""
         voxels = self._levels[level]
         n_in, n_out = (len(self._levels[k]) for k in ends_of(module, level))

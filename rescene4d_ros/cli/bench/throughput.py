@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from rescene4d_ros.models.backbones.unet import SparseUNet
-from rescene4d_ros.sparse.modules import DownConv3d, SubmConv3d, UpConv3d
+from rescene4d_ros.sparse.kernel_map import KernelMap
+from rescene4d_ros.sparse.modules import DownConv3d, SparseConvolution, SubmConv3d, UpConv3d
 from rescene4d_ros.sparse.voxels import Voxels
 import torch
-from torch import nn, Tensor
+from torch import Tensor
 
 # Rows of the products that give the rate: far beyond the caches, as the gathered rows are.
 PRODUCT_ROWS = 65536
@@ -36,7 +38,7 @@ class Convolution:
 
     """
 
-    module: nn.Module
+    module: SparseConvolution
     n_in: int
     voxels: Voxels
     pairs: int
@@ -83,7 +85,7 @@ def convolutions(unet: SparseUNet, feats: Tensor, voxels: Voxels) -> list[Convol
     """Return the convolutions of one pass, in their order; kernel maps are made on the way."""
     found: list[Convolution] = []
 
-    def note(module: nn.Module, given: tuple[Tensor, Voxels]) -> None:
+    def note(module: SparseConvolution, given: tuple[Tensor, Voxels]) -> None:
         """Write down what one layer is given."""
         rows, on = given
         kmap = _kernel_map(module, on)
@@ -157,8 +159,7 @@ def _rate(
         flop=sum(flop),
         products_s=sum(n / per_second[shape] for n, shape in zip(flop, shapes)),
         convolutions_s=sum(
-            least(repeats, lambda layer=layer: _convolve(layer, backward, feats), clock)
-            for layer in layers
+            least(repeats, partial(_convolve, layer, backward, feats), clock) for layer in layers
         ),
         network_s=least(repeats, lambda: _pass(unet, feats, voxels, backward), clock),
     )
@@ -175,7 +176,7 @@ def least(repeats: int, work: Callable[[], object], clock: Callable[[], float]) 
     return min(times)
 
 
-def _kernel_map(module: nn.Module, voxels: Voxels):
+def _kernel_map(module: SparseConvolution, voxels: Voxels) -> KernelMap:
     """Return the map that a layer convolves with."""
     if isinstance(module, DownConv3d):
         return voxels.down_map()

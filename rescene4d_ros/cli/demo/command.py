@@ -18,6 +18,7 @@ import signal
 import subprocess
 import sys
 import time
+from typing import Any
 
 from rescene4d_ros.cli.demo.demo_report import print_report
 from rescene4d_ros.cli.replay import write_documents
@@ -197,7 +198,7 @@ def ids_over_restart(recording: Path) -> str:
     """Compare what the node published before the kill and after the restart."""
     with AnyReader([recording]) as reader:
         objects = [c for c in reader.connections if c.topic.endswith('/objects')]
-        said = [
+        said: list[Any] = [
             reader.deserialize(data, c.msgtype)
             for c, _, data in reader.messages(connections=objects)
         ]

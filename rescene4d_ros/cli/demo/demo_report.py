@@ -116,6 +116,9 @@ def _day(stamp_ns: int) -> str:
 
 
 def _distance(change: Change) -> float:
+    """Return how far the box went, m; 0 where one of both is not known."""
+    if change.before is None or change.after is None:
+        return 0.0
     return sum((a - b) ** 2 for a, b in zip(change.after.center, change.before.center)) ** 0.5
 
 

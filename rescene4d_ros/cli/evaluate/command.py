@@ -215,7 +215,7 @@ def _compare_runs(paths: Sequence[Path], methods: Sequence[str] | None) -> int:
         documents[name if name not in documents else str(path)] = document
         methods = methods or list(known)
     console = _console()
-    console.print(runs_table(documents, methods))
+    console.print(runs_table(documents, methods or ()))
     for key in (
         'data_sha256',
         'weights_hash',

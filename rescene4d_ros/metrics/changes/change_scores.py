@@ -81,8 +81,9 @@ def count_changes(
         ObjectState.
 
     """
-    true = observable_changes(truth.changes, states, truth.poses)
-    stated = [c for c in prediction.changes if c.kind in SCORED_KINDS]
+    changes = _changes_of(truth)
+    true = observable_changes(changes, states, truth.poses)
+    stated = [c for c in prediction.changes or () if c.kind in SCORED_KINDS]
     owners = [_owner(c, ids) for c in stated]
     by_confidence = sorted(range(len(stated)), key=lambda k: -stated[k].confidence)
     open_changes, right = dict(true), np.zeros(len(stated), dtype=bool)
@@ -93,8 +94,8 @@ def count_changes(
             del open_changes[place]
     said = {(c.visit, g) for c, g in zip(stated, owners)}
     removed = {(c.visit, g) for c, g in zip(stated, owners) if c.kind == ChangeKind.REMOVED}
-    unchanged, unseen = _unchanged(truth, states, true), _unseen(truth, states)
-    in_place = {(t, g) for t, g in unseen if _is_in_place(truth, states, t, g)}
+    unchanged, unseen = _unchanged(changes, states, true), _unseen(changes, states)
+    in_place = {(t, g) for t, g in unseen if _is_in_place(changes, states, t, g)}
     errors = [
         move_error(truth, states, c, g)
         for c, g, r in zip(stated, owners, right)
@@ -116,15 +117,15 @@ def count_changes(
 def pool(counts: Sequence[ChangeCounts]) -> ChangeCounts:
     """Add up the counts of many sequences, at least one."""
     return ChangeCounts(
-        sum(c.right for c in counts),
-        sum(c.stated for c in counts),
-        sum(c.true for c in counts),
-        sum(c.false_changes for c in counts),
-        sum(c.unobserved_as_removed for c in counts),
-        sum(c.in_place_as_removed for c in counts),
+        np.sum([c.right for c in counts], axis=0),
+        np.sum([c.stated for c in counts], axis=0),
+        np.sum([c.true for c in counts], axis=0),
+        np.sum([c.false_changes for c in counts], axis=0),
+        np.sum([c.unobserved_as_removed for c in counts], axis=0),
+        np.sum([c.in_place_as_removed for c in counts], axis=0),
         np.concatenate([c.move_errors for c in counts]),
         np.concatenate([c.confidences for c in counts]),
-        sum(c.confusion for c in counts),
+        np.sum([c.confusion for c in counts], axis=0),
     )
 
 
@@ -151,10 +152,10 @@ def move_error(
     """
     Return how far a stated motion is off: at the origin of the object in cm, and in deg.
 
-    None where the truth does not know the poses.
+    None where the truth does not know the poses, or no motion is stated.
     """
     seen = np.flatnonzero(states[instance, : change.visit] == ObjectState.PRESENT)
-    if truth.poses is None or not len(seen):
+    if truth.poses is None or change.after_T_before is None or not len(seen):
         return None
     before, after = truth.poses[instance, seen[-1]], truth.poses[instance, change.visit]
     if not (np.isfinite(before).all() and np.isfinite(after).all()):
@@ -179,26 +180,36 @@ def _owner(change: PredictedChange, ids: IssuedIds) -> int:
     return -1
 
 
+def _changes_of(truth: TrueSequence) -> np.ndarray:
+    """Return the changes (G, T) of a sequence that is known to have some."""
+    if truth.changes is None:
+        raise ValueError(
+            f'change scores: expected a truth with changes, got none for {truth.name!r}; '
+            'leave the sequence out'
+        )
+    return truth.changes
+
+
 def _unchanged(
-    truth: TrueSequence, states: np.ndarray, true: dict[tuple[int, int], ChangeKind]
+    changes: np.ndarray, states: np.ndarray, true: dict[tuple[int, int], ChangeKind]
 ) -> set[tuple[int, int]]:
     """Return (visit, instance) that are seen as they were seen in the visit before."""
     seen = states == ObjectState.PRESENT
-    still = seen[:, 1:] & seen[:, :-1] & (truth.changes[:, 1:] == ChangeKind.UNKNOWN)
+    still = seen[:, 1:] & seen[:, :-1] & (changes[:, 1:] == ChangeKind.UNKNOWN)
     return {(int(t) + 1, int(g)) for g, t in np.argwhere(still)} - set(true)
 
 
-def _unseen(truth: TrueSequence, states: np.ndarray) -> set[tuple[int, int]]:
+def _unseen(changes: np.ndarray, states: np.ndarray) -> set[tuple[int, int]]:
     """Return (visit, instance) seen before, still in the room, and not seen now."""
     before = np.maximum.accumulate(states == ObjectState.PRESENT, axis=1)
-    unseen = (states == ObjectState.NOT_OBSERVED) & before & ~is_away(truth.changes)
+    unseen = (states == ObjectState.NOT_OBSERVED) & before & ~is_away(changes)
     return {(int(t), int(g)) for g, t in np.argwhere(unseen)}
 
 
-def _is_in_place(truth: TrueSequence, states: np.ndarray, visit: int, instance: int) -> bool:
+def _is_in_place(changes: np.ndarray, states: np.ndarray, visit: int, instance: int) -> bool:
     """Return whether an unseen instance stands where it was last seen: its changes say so."""
     seen = np.flatnonzero(states[instance, :visit] == ObjectState.PRESENT)[-1]
-    since = truth.changes[instance, seen + 1 : visit + 1]
+    since = changes[instance, seen + 1 : visit + 1]
     return bool(np.isin(since, (ChangeKind.UNKNOWN, ChangeKind.DEFORMED)).all())
 
 

@@ -13,7 +13,7 @@ from rescene4d_ros.errors import FileFormatError
 HELP = 'see docs/reference/score_card.md for the arrays'
 
 
-class CheckedArrays(Mapping):
+class CheckedArrays(Mapping[str, np.ndarray]):
     """
     The arrays of one `.npz` file, each checked when it is taken.
 
@@ -56,7 +56,7 @@ class CheckedArrays(Mapping):
         """Return an array of float64; in `shape` None = any length."""
         return self._take(name, 'fiu', 'numbers', shape).astype(np.float64)
 
-    def check(self, is_right: bool, name: str, expected: str, got: object) -> None:
+    def check(self, is_right: bool | np.bool, name: str, expected: str, got: object) -> None:
         """Raise with the file, the array, and what was expected, unless it is right."""
         if not is_right:
             raise FileFormatError(f'{self.path}: {name}: expected {expected}, got {got}; {HELP}')

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from rescene4d_ros.atomic_write import atomic_write
@@ -231,6 +232,6 @@ def _read_changes(arrays: CheckedArrays, n_visits: int) -> tuple[PredictedChange
     )
 
 
-def _write(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
+def _write(path: Path, arrays: Mapping[str, Any]) -> None:
     with atomic_write(path) as file:
         np.savez_compressed(file, **arrays)

@@ -178,10 +178,8 @@ def splits(truth: TrueSequence, ids: IssuedIds) -> dict[str, np.ndarray]:
     moved = np.zeros(len(returned), dtype=bool)
     left = np.zeros(len(returned), dtype=bool)
     if truth.changes is not None:
-        moved = np.isin(truth.changes, [ChangeKind.MOVED, ChangeKind.DEFORMED]).any(axis=1)
-        left = np.isin(
-            truth.changes, [ChangeKind.REMOVED, ChangeKind.ADDED, ChangeKind.REAPPEARED]
-        ).any(axis=1)
+        moved = _ever(truth.changes, ChangeKind.MOVED, ChangeKind.DEFORMED)
+        left = _ever(truth.changes, ChangeKind.REMOVED, ChangeKind.ADDED, ChangeKind.REAPPEARED)
     return {
         'static': ~(moved | returned | left),
         'moved': moved,
@@ -189,3 +187,9 @@ def splits(truth: TrueSequence, ids: IssuedIds) -> dict[str, np.ndarray]:
         'identical': truth.groups > 0,
         'unique': truth.groups == 0,
     }
+
+
+def _ever(changes: np.ndarray, *kinds: ChangeKind) -> np.ndarray:
+    """Return (G,) bool: whether a change of these kinds is among those of an instance (G, T)."""
+    is_one = np.isin(changes, kinds)
+    return np.asarray(is_one.any(axis=1))

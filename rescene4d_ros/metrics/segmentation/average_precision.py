@@ -100,10 +100,10 @@ def judge(case: ClassCase, threshold: float) -> Outcome:
     for group in case.groups:
         in_group[group.members] = True
     for g in np.flatnonzero(case.is_counted & ~in_group & over.any(axis=0)):
-        first, *others = np.flatnonzero(over[:, g] & ~visited).tolist() or [None]
-        if first is not None:
-            visited[first] = found[g] = True
-            wrong += others
+        hits = np.flatnonzero(over[:, g] & ~visited).tolist()
+        if hits:
+            visited[hits[0]] = found[g] = True
+            wrong += hits[1:]
     touches = (over & ~in_group).any(axis=1)
     for group in case.groups:
         reaches = group.reach > threshold

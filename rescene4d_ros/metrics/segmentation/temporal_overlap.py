@@ -51,7 +51,7 @@ class VisitOverlaps:
         value = np.where(self.is_present[None], self.iou, absent)
         value = np.where(self.is_silent[None], 1.0, value)
         found = value.min(axis=1, initial=1.0)
-        return np.where(self.is_present.any(axis=0)[None], found, 0.0)
+        return np.where(np.any(self.is_present, axis=0)[None], found, 0.0)
 
     def select(self, predictions: np.ndarray, members: np.ndarray) -> VisitOverlaps:
         """Return some rows and columns of it."""
@@ -111,7 +111,7 @@ def exchange(group: VisitOverlaps, threshold: float) -> dict[int, int]:
         Row of the prediction to column of the member whose presence it has.
 
     """
-    free, open_member = group.is_present.copy(), group.is_present.any(axis=0)
+    free, open_member = group.is_present.copy(), np.any(group.is_present, axis=0)
     taken: dict[int, int] = {}
     for p in range(len(group.iou)):
         overlap, chosen = _member_overlap(group, p, free)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from typing import cast
 
 from rescene4d_ros.models.backbones.ptv3_layers import (
     Embedding,
@@ -172,7 +173,7 @@ class PointTransformer(nn.Module):
         """Return the encoder's features, finest first; those of a visit depend on it alone."""
         pyramid = []
         feats = self.embedding(feats)
-        for level, stage in enumerate(self.enc.values()):
+        for level, stage in enumerate(cast(Iterable[Stage], self.enc.values())):
             if level:
                 feats = stage.down(feats, voxels)
                 voxels = voxels.down()
@@ -234,13 +235,13 @@ class PointTransformer(nn.Module):
         n_levels = len(begun.skips) + (feats is not None)
         grids = _grids(voxels, ties, n_levels)
         for level in reversed(range(n_levels)):
-            stage, (voxels, ties) = self.dec[f'dec{level}'], grids[level]
+            stage, (voxels, ties) = cast(Stage, self.dec[f'dec{level}']), grids[level]
             patterns = self._patterns(stage, self._serialization(level))
             first, is_placed = 0, feats is not None
-            if is_placed:
-                first = [pattern.is_merged for pattern in patterns].index(True)
-            else:
+            if feats is None:
                 feats = stage.up(levels[-1], begun.skips[level], voxels)
+            else:
+                first = [pattern.is_merged for pattern in patterns].index(True)
             for block, pattern in list(zip(stage.blocks(), patterns))[first:]:
                 feats = feats if is_placed else block.placed(feats, voxels)
                 is_placed = False

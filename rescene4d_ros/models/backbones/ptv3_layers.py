@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import count
+from typing import cast
 
 from rescene4d_ros.models.backbones.serialization_order import Order
 from rescene4d_ros.sparse.modules import SubmConv3d
@@ -184,6 +185,9 @@ class Stage(nn.Module):
 
     """
 
+    down: GridPooling
+    up: GridUnpooling
+
     def __init__(self, step: tuple[str, nn.Module] | None, blocks: Sequence[PatchBlock]):
         super().__init__()
         if step is not None:
@@ -194,7 +198,7 @@ class Stage(nn.Module):
 
     def blocks(self) -> list[PatchBlock]:
         """Return the blocks in their order."""
-        return [self.get_submodule(f'block{k}') for k in range(self.n_blocks)]
+        return [cast(PatchBlock, self.get_submodule(f'block{k}')) for k in range(self.n_blocks)]
 
 
 def make_blocks(

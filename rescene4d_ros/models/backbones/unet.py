@@ -136,7 +136,6 @@ class SparseUNet(nn.Module):
             for co, skip, n in zip(decoder, reversed(skips), preset.blocks[4:])
         )
         self.out_channels = (encoder[3], *decoder)
-        self.shares_time = False
 
     def forward(self, feats: Tensor, voxels: Voxels) -> list[Tensor]:
         """

@@ -96,7 +96,7 @@ def convert(
         model = ReScene4D(config)
     if family == 'encoder':
         coverage = load_pretrained(
-            model.backbone, checkpoint, may_have=may_have, may_lack=may_lack
+            _as_point_transformer(model), checkpoint, may_have=may_have, may_lack=may_lack
         )
         above = tuple(n for n in model.state_dict() if not n.startswith('backbone.'))
         untrained = tuple(f'backbone.{name}' for name in coverage.untrained)
@@ -182,12 +182,19 @@ def _check_backbone(config: ModelConfig, family: str) -> None:
         )
 
 
+def _as_point_transformer(model: ReScene4D) -> point_transformer.PointTransformer:
+    """Return the backbone; `_check_backbone` has seen to its kind."""
+    assert isinstance(model.backbone, point_transformer.PointTransformer)
+    return model.backbone
+
+
 def _segmenter_entries(model: ReScene4D, family: str) -> tuple[dict[str, Entry], tuple[str, ...]]:
     """Return where all tensors come from, and patterns of published ones without use."""
     if family == 'rescene4d-ptv3':
-        backbone = point_transformer_entries(model.backbone, PTV3_BACKBONE)
+        backbone = point_transformer_entries(_as_point_transformer(model), PTV3_BACKBONE)
         unused = tuple(PTV3_BACKBONE + name for name in UNUSED_BACKBONE)
     else:
+        assert isinstance(model.backbone, unet.SparseUNet)  # `_check_backbone` has seen to it
         backbone = unet_entries(model.backbone, ME_BACKBONE)
         # A semantic head of the U-Net that Mask3D builds and never calls.
         unused = (f'{ME_BACKBONE}final.*',) if family == 'mask3d' else ()

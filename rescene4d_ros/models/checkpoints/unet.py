@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from typing import Any, cast
 
 from rescene4d_ros.models.backbones.unet import ResidualBlock, SparseUNet
 from rescene4d_ros.models.checkpoints.entries import Entry
@@ -34,14 +35,17 @@ def unet_entries(unet: SparseUNet, prefix: str) -> dict[str, Entry]:
     """
     entries = {}
     for ours, published in _convolutions(unet):
-        shape = tuple(unet.get_submodule(ours).kernel.shape)
+        kernel: Any = unet.get_submodule(ours).kernel
+        shape = tuple(kernel.shape)
         entries[f'{ours}.kernel'] = Entry(f'{prefix}{published}.kernel', shape)
-    volume, _, stem = unet.stem.conv.kernel.shape
+    stem_kernel: Any = unet.stem.conv.kernel
+    volume, _, stem = stem_kernel.shape
     entries['stem.conv.kernel'] = Entry(
         f'{prefix}conv0p1s1.kernel', (volume, 3, stem), stem_of_local_features
     )
     for ours, published in _shortcuts(unet):
-        co, ci = unet.get_submodule(ours).weight.shape
+        weight: Any = unet.get_submodule(ours).weight
+        co, ci = weight.shape
         entries[f'{ours}.weight'] = Entry(f'{prefix}{published}.kernel', (ci, co), torch.t)
     for ours, published in _norms(unet):
         for name in _STATISTICS:
@@ -107,5 +111,5 @@ def _blocks(unet: SparseUNet) -> Iterator[tuple[str, str, ResidualBlock]]:
     """Yield our name, the published name and the block itself, of all residual blocks."""
     for name, stages, first in (('encoder', unet.encoder, 1), ('decoder', unet.decoder, 5)):
         for s, stage in enumerate(stages):
-            for i, block in enumerate(stage.blocks):
+            for i, block in enumerate(cast(Iterable[ResidualBlock], stage.blocks)):
                 yield f'{name}.{s}.blocks.{i}', f'block{first + s}.{i}', block

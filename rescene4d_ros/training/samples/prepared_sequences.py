@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, replace
 import hashlib
 import json
 from pathlib import Path
+from typing import Any
 import zipfile
 
 import numpy as np
@@ -104,7 +105,7 @@ def _classes(truth) -> dict[int, int]:
 
 def save_prepared(path: str | Path, sequence: PreparedSequence) -> None:
     """Write a prepared sequence; the file appears only when it is complete."""
-    arrays = {
+    arrays: dict[str, Any] = {
         'schema': np.array(SCHEMA),
         'name': np.array(sequence.name),
         'visits': np.array(len(sequence.visits)),
@@ -112,6 +113,11 @@ def save_prepared(path: str | Path, sequence: PreparedSequence) -> None:
     }
     for t, visit in enumerate(sequence.visits):
         scan = visit.scan
+        if scan.normals is None:
+            raise ValueError(
+                f'{sequence.name}: expected normals in every visit, got none in visit {t}; '
+                'estimate them before'
+            )
         origin = scan.xyz.mean(axis=0, dtype=np.float64) if len(scan) else np.zeros(3)
         steps = np.rint((scan.xyz - origin) / STEP)
         arrays |= {

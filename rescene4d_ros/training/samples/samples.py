@@ -63,7 +63,7 @@ def make_targets(
     counts = np.concatenate([instance_counts(v, i, ids) for v, i in zip(visits, instances)])
     owner = counts.argmax(axis=1)  # column 0 = none
     masks = owner[None, :] == np.arange(1, len(ids) + 1)[:, None]
-    masks &= counts.any(axis=1)[None]
+    masks &= np.any(counts, axis=1)[None]
     seen = masks.any(axis=1)
     told = np.array([classes.get(int(i), UNLABELED) for i in ids[seen]], dtype=np.int64)
     return Targets(
