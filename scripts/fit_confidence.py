@@ -2,7 +2,7 @@
 Fit the confidences of changes to rooms of which the truth is known, never those of a test.
 
     .venv/bin/python scripts/fit_confidence.py --data DIR [--data DIR ...] [--jobs J] \
-        [--out rescene4d_ros/tracking/changes/change_confidence.yaml]
+        [--out rescene4d_ros/tracking/fitted.yaml]
 
 Segmenter and memory see every sequence as the node would. A model that is fitted to every second
 sequence is measured on the others, and the other way round; what is written is fitted to all.
@@ -18,7 +18,7 @@ import time
 
 from rescene4d_ros.errors import ConfigError
 from rescene4d_ros.evaluation import ComparisonConfig, loaded, TrueMasks
-from rescene4d_ros.evaluation.confidence_fit import fit_model
+from rescene4d_ros.evaluation.confidence_fit import fit_model, write_change_weights
 from rescene4d_ros.evaluation.observations import Observations
 from rescene4d_ros.evaluation.runs import read_case
 from rescene4d_ros.evaluation.stated_changes import collect, count_crosswise, judged, StatedChanges
@@ -26,9 +26,10 @@ from rescene4d_ros.inference.config import InferenceConfig
 from rescene4d_ros.metrics.changes.calibration import calibration_error
 from rescene4d_ros.metrics.changes.change_scores import ChangeCounts, f_score
 from rescene4d_ros.processes import each_result
-from rescene4d_ros.tracking.changes.change_confidence import MODEL_FILE, write_model
+from rescene4d_ros.tracking import fitted
 from tqdm import tqdm
 
+FITTED = Path(fitted.__file__).with_name(fitted.FILE_NAME)
 THRESHOLDS = (0.0, 0.2, 0.3, 0.35, 0.4, 0.45, 0.5, 0.6)
 
 
@@ -80,7 +81,7 @@ def main() -> None:
         help='the truth in the place of the segmenter, to see what is its share',
     )
     parser.add_argument('--jobs', type=int, default=1, help='processes')
-    parser.add_argument('--out', type=Path, default=MODEL_FILE)
+    parser.add_argument('--out', type=Path, default=FITTED)
     options = parser.parse_args()
     paths = [
         path for folder in options.data for path in sorted(folder.glob('*.npz'))[: options.limit]
@@ -101,7 +102,7 @@ def main() -> None:
         model = fit_model(every)
     except ConfigError as error:
         raise SystemExit(f'fit_confidence: {error}') from error
-    write_model(options.out, model, f'{len(every)} changes of {len(paths)} sequences')
+    write_change_weights(options.out, model, f'{len(every)} changes of {len(paths)} sequences')
     print(f'\n{options.out}: fitted to {len(every)} changes of {len(paths)} sequences')
 
 

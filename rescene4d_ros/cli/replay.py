@@ -90,7 +90,7 @@ def run(options: argparse.Namespace) -> int:
     ) as memory:
         segmenter.keep_features(memory.files.derived)
         tracker = SceneTracker(memory, segmenter, TrackerConfig())
-        for update in tracker.resume():
+        while (update := tracker.process_next()) is not None:
             print(f'finished the visit left unfinished before: {describe(update)}')
         newest = max((v.stamp_ns for v in memory.snapshot().visits), default=0)
         visits = list(find_visits(options, newest))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 from rescene4d_ros.errors import ConfigError
@@ -12,9 +13,15 @@ from rescene4d_ros.tracking.changes.change_confidence import (
     ConfidenceModel,
     TERMS,
 )
+from rescene4d_ros.tracking.fitted import parse_weights
 from scipy.optimize import minimize
 from scipy.special import expit
+import yaml
 
+HEADER = (
+    '# Read by rescene4d_ros/tracking/fitted.py; `changes` is written by '
+    'scripts/fit_confidence.py.\n'
+)
 RIDGE = 4.0  # pull towards 0 of each weight, of terms of unit deviation; chosen crosswise
 
 
@@ -85,3 +92,41 @@ def fit_logistic(terms: np.ndarray, right: np.ndarray, ridge: float) -> tuple[fl
     found = minimize(loss, np.zeros(scaled.shape[1]), jac=True, method='BFGS').x
     slopes = np.where(told, found[1:] / deviation, 0.0)
     return float(found[0] - slopes @ mean), slopes
+
+
+def write_change_weights(path: Path, model: ConfidenceModel, fitted_to: str) -> None:
+    """
+    Replace the models of changes in a file of fitted weights; the other weights stay.
+
+    Parameters
+    ----------
+    path : Path
+        An existing file as `tracking/fitted.yaml`.
+    model : ConfidenceModel
+        Written to four digits.
+    fitted_to : str
+        Tells readers of the file what the weights rest on.
+
+    Raises
+    ------
+    ConfigError
+        The file is missing or holds no fitted weights; it is left as it is.
+
+    """
+    try:
+        text = path.read_text()
+    except OSError as error:
+        raise ConfigError(
+            f'{path}: expected fitted weights, got {error.strerror}; copy '
+            'rescene4d_ros/tracking/fitted.yaml there first'
+        ) from error
+    parse_weights(text, str(path))
+    document = yaml.safe_load(text)
+    document['changes'] = {
+        'fitted_to': fitted_to,
+        'weights': {
+            kind.name.lower(): {name: round(w, 4) for name, w in terms.items()}
+            for kind, terms in model.weights.items()
+        },
+    }
+    path.write_text(HEADER + yaml.safe_dump(document, sort_keys=False))

@@ -25,12 +25,9 @@ from rescene4d_ros.metrics.sequences import (
     TrueSequence,
 )
 from rescene4d_ros.scene import SceneTracker, Segmenter
-from rescene4d_ros.tracking.changes.change_confidence import (
-    ChangeEvidence,
-    Confidence,
-    shipped_model,
-)
-from rescene4d_ros.tracking.changes.change_detection import ChangeConfig
+from rescene4d_ros.tracking.changes.change_confidence import ChangeEvidence, Confidence
+from rescene4d_ros.tracking.fitted import shipped_weights
+from rescene4d_ros.tracking.settings import ChangeConfig
 
 
 @dataclass(frozen=True)
@@ -116,7 +113,7 @@ def judged(sequences: Sequence[StatedChanges]) -> Iterator[tuple[ChangeEvidence,
 
 def _talkative(evidence: list[ChangeEvidence], memory, segmenter: Segmenter) -> SceneTracker:
     """Return a tracker that states every change, and writes down its evidence."""
-    model = shipped_model()
+    model = shipped_weights().changes
 
     def confidence(of: ChangeEvidence) -> float:
         evidence.append(of)

@@ -9,10 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 from rescene4d_ros.geometry.neighbors import evenly
 from rescene4d_ros.geometry.se3 import invert, transform, upright
+from rescene4d_ros.geometry.tolerances import SAME_SURFACE
 from scipy.spatial import cKDTree
 
 GATES = (0.30, 0.15, 0.08, 0.05)  # m; a pair farther apart is no pair, first widely, then closely
-FIT_RADIUS = 0.05  # m; two points this near show the same surface
 LIKE_SPREAD = 0.02  # m; how far points of one surface lie apart in two views
 LIKE_WEIGHT = 15.0  # log likelihood ratio per share of points that lie so near
 TEXTURE_RADIUS = 0.03  # m; points this near show the same spot
@@ -34,7 +34,7 @@ class Registration:
     residual : float, m
         Root mean square distance of the points that have a partner.
     overlap : float
-        Share of points, mean of both sets, with a partner within `FIT_RADIUS`; 0..1.
+        Share of points, mean of both sets, with a partner within `SAME_SURFACE`; 0..1.
     fit : float
         Smooth form of `overlap` by which a motion is compared with standing still; 0..1.
     support : float
@@ -86,18 +86,18 @@ class Pair:
 
     def score(self, motion: np.ndarray) -> Registration:
         """Say how well a motion lays the first set on the second."""
-        forth, _, back, _ = self.partners(motion, FIT_RADIUS)
-        near = [d[d < FIT_RADIUS] for d in (forth, back)]
+        forth, _, back, _ = self.partners(motion, SAME_SURFACE)
+        near = [d[d < SAME_SURFACE] for d in (forth, back)]
         residual = (
             np.sqrt(np.mean(np.concatenate(near) ** 2))
             if len(near[0]) + len(near[1])
-            else FIT_RADIUS
+            else SAME_SURFACE
         )
-        shares = [(d < FIT_RADIUS).mean() for d in (forth, back)]
-        fit = np.mean([(1 - np.minimum(d / FIT_RADIUS, 1) ** 2).mean() for d in (forth, back)])
+        shares = [(d < SAME_SURFACE).mean() for d in (forth, back)]
+        fit = np.mean([(1 - np.minimum(d / SAME_SURFACE, 1) ** 2).mean() for d in (forth, back)])
         like = np.mean(
             [
-                np.exp(-((d[d < FIT_RADIUS] / LIKE_SPREAD) ** 2) / 2).sum() / len(d)
+                np.exp(-((d[d < SAME_SURFACE] / LIKE_SPREAD) ** 2) / 2).sum() / len(d)
                 for d in (forth, back)
             ]
         )

@@ -6,9 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 from rescene4d_ros.geometry.surface import AllPairs, questions, Surface
+from rescene4d_ros.geometry.tolerances import FITTED_SURFACE, PART_SLACK
 
-FIT_RADIUS = 0.04  # m; a point this near lies on the other's surface
-SLACK = 0.05  # m; by which a part may reach beyond its whole
 WIDE = (0.30, 0.20, 0.12)  # m; a pair farther apart is no pair, then narrower;
 CLOSE = (0.08, 0.06)  # m; from here on with all points of the whole
 TURNS = 12  # starting turns
@@ -35,7 +34,7 @@ def fit_into(
     Returns
     -------
     ndarray (P,), float64
-        Share of the part's points within `FIT_RADIUS` of the whole; 0 where either has fewer
+        Share of the part's points within `FITTED_SURFACE` of the whole; 0 where either has fewer
         than 3 points.
 
     """
@@ -88,7 +87,7 @@ def _rise(parts: Sequence[Surface], wholes: Sequence[Surface]) -> np.ndarray:
     (low, high), (floor, top) = (
         np.array([side.limits[:, 2] for side in sides]).T for sides in (parts, wholes)
     )
-    sticks_out = (low < floor - SLACK) | (high > top + SLACK)
+    sticks_out = (low < floor - PART_SLACK) | (high > top + PART_SLACK)
     up = (low + high) / 2 - (floor + top) / 2 + np.where(sticks_out, floor - low, 0)
     return up
 
@@ -112,7 +111,7 @@ def _polish(
         target, off = _partners(_moved(asked, yaw, shift), wholes)
         yaw, shift = _step(asked, target, off < gate, yaw, shift)
     _, off = _partners(_moved(asked, yaw, shift), wholes)
-    return (off < FIT_RADIUS).mean(2).max(1)
+    return (off < FITTED_SURFACE).mean(2).max(1)
 
 
 def _moved(asked: np.ndarray, yaw: np.ndarray, shift: np.ndarray) -> np.ndarray:

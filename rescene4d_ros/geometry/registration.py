@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
-from rescene4d_ros.geometry.closest_points import FIT_RADIUS, GATES, Pair, Registration
+from rescene4d_ros.geometry.closest_points import GATES, Pair, Registration
 from rescene4d_ros.geometry.se3 import upright, wrap, yaw_of
+from rescene4d_ros.geometry.tolerances import SAME_SURFACE
 
 SAME_TURN = 0.25  # rad; of turns that differ less, the better one is taken
 RIVALS = 4  # motions that are laid exactly, and compared
@@ -54,7 +55,7 @@ def register(
     before = np.asarray(before, dtype=np.float64)
     after = np.asarray(after, dtype=np.float64)
     if min(len(before), len(after)) < 3:
-        return Registration(np.eye(4), FIT_RADIUS, 0.0, 0.0, 0.0)
+        return Registration(np.eye(4), SAME_SURFACE, 0.0, 0.0, 0.0)
     exact = Pair(before, after, fine, textures)
     rivals = _rivals(exact.thinner(coarse), starts)
     polished = [
@@ -104,7 +105,7 @@ def standing_still(before: np.ndarray, after: np.ndarray, fine: int = 800) -> Re
     before = np.asarray(before, dtype=np.float64)
     after = np.asarray(after, dtype=np.float64)
     if min(len(before), len(after)) < 3:
-        return Registration(np.eye(4), FIT_RADIUS, 0.0, 0.0, 0.0)
+        return Registration(np.eye(4), SAME_SURFACE, 0.0, 0.0, 0.0)
     return Pair(before, after, fine).score(np.eye(4))
 
 

@@ -15,10 +15,10 @@ import numpy as np
 from rescene4d_ros.geometry.boxes import bounds
 from rescene4d_ros.geometry.cloud import Cloud
 from rescene4d_ros.geometry.neighbors import near
+from rescene4d_ros.geometry.tolerances import SAME_SURFACE
 from rescene4d_ros.structures import Box
 
 CELL = 0.05  # m; edge of the columns by which a footprint is judged
-SAME_SURFACE = 0.05  # m; a new point this near shows the old surface again
 THIN = 0.15  # m; what is flatter than this hangs on a wall and is judged from the front
 BEHIND = 0.12  # m; how far behind a flat thing its wall may lie
 CLEARLY_BELOW = 0.08  # m; what is seen this far below a point is another surface

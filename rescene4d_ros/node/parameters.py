@@ -19,9 +19,7 @@ from rescene4d_ros.errors import ConfigError
 from rescene4d_ros.inference.config import InferenceConfig
 from rescene4d_ros.node.config import MemoryConfig, NodeConfig
 from rescene4d_ros.scene import TrackerConfig
-from rescene4d_ros.tracking.association.association import AssociationConfig
-from rescene4d_ros.tracking.changes.change_detection import ChangeConfig
-from rescene4d_ros.tracking.changes.motion import MotionConfig
+from rescene4d_ros.tracking.settings import AssociationConfig, ChangeConfig, MotionConfig
 
 # Prefix of the parameter names -> whose settings they are.
 SECTIONS = {

@@ -11,7 +11,7 @@ from rescene4d_ros.memory.store import SceneMemory
 from rescene4d_ros.node.results import ResultPublisher
 from rescene4d_ros.node.stats import NodeStats, text_of
 from rescene4d_ros.scene import SceneTracker
-from rescene4d_ros.structures import SceneUpdate, VisitStatus
+from rescene4d_ros.structures import SceneUpdate, VisitChanges, VisitStatus
 
 RETRY = 5.0  # s; after an error that is not the visit's
 
@@ -139,7 +139,7 @@ class Processing:
         start = time.perf_counter()
         pending = len(self._memory.pending())
         try:
-            update = next(self._tracker.resume(), None)
+            update = self._tracker.process_next()
         except StorageError:
             raise  # the visit stays PENDING
         except Exception as error:
@@ -155,16 +155,16 @@ class Processing:
 
     def _reprocess(self, from_visit: int | None) -> None:
         start = time.perf_counter()
-        newest, n_visits = None, 0
-        for update in self._tracker.reprocess(from_visit, self._stop_when_asked):
-            newest, n_visits = update, n_visits + 1
-            self._published(self._results.publish_changes, update)
-            self._done(update, 0.0)
-        if newest is not None:
-            self._published(self._results.publish_scene, newest)
-            share = (time.perf_counter() - start) / n_visits
-            self._stats.update(refusal='', seconds=share)  # late visits are taken in now
-            self._log.info(f'{n_visits} visits processed anew, {share:.1f} s each')
+        result = self._tracker.reprocess(from_visit, self._stop_when_asked)
+        if result.scene is None:
+            return
+        share = (time.perf_counter() - start) / len(result.visits)
+        for changes in result.visits:
+            self._published(self._results.publish_changes, changes)
+            self._stats.count('processed', seconds=share, failure='')
+        self._published(self._results.publish_scene, result.scene)
+        self._stats.update(refusal='')  # late visits are taken in now
+        self._log.info(f'{len(result.visits)} visits processed anew, {share:.1f} s each')
 
     def _stop_when_asked(self, done: int, total: int) -> None:
         if self._stopping:
@@ -178,15 +178,13 @@ class Processing:
 
     def _done(self, update: SceneUpdate, seconds: float) -> None:
         self._stats.count('processed', seconds=seconds, failure='')
-        for warning in update.warnings:
-            self._log.warning(f'visit {update.visit.visit_id}: {warning}')
         self._log.info(
             f'visit {update.visit.visit_id} processed in {seconds:.1f} s: '
             f'{len(update.objects)} objects remembered, {len(update.changes)} changes, '
             f'revision {update.revision}'
         )
 
-    def _published(self, publish: Callable[[SceneUpdate], None], update: SceneUpdate) -> None:
+    def _published(self, publish: Callable[[VisitChanges], None], update: VisitChanges) -> None:
         """Publish; what was processed is stored, so an error must not count as the visit's."""
         try:
             publish(update)

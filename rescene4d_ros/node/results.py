@@ -13,8 +13,8 @@ from rescene4d_ros.node.messages.conversions import changes_to_msg, newest_done,
 from rescene4d_ros.node.messages.markers import scene_markers
 from rescene4d_ros.node.messages.point_cloud2 import segmented_cloud
 from rescene4d_ros.node.stats import NodeStats, text_of
-from rescene4d_ros.structures import MemorySnapshot, Scan, SceneUpdate
-from rescene4d_ros.tracking.aliases import resolve_labels
+from rescene4d_ros.structures import MemorySnapshot, Scan, SceneUpdate, VisitChanges
+from rescene4d_ros.tracking.duplicate_objects import resolve_labels
 
 OUTGOING = (interfaces.OBJECTS, interfaces.MARKERS, interfaces.CHANGES, interfaces.SEGMENTED_CLOUD)
 
@@ -53,7 +53,7 @@ class ResultPublisher:
         self.publish_changes(update)
         self.publish_scene(update)
 
-    def publish_changes(self, update: SceneUpdate) -> None:
+    def publish_changes(self, update: VisitChanges) -> None:
         """Publish what a visit changed."""
         header = self._memory.header
         self._publishers[interfaces.CHANGES].publish(
@@ -75,8 +75,9 @@ class ResultPublisher:
                 (update.visit,),
                 update.objects,
             )
-            scan = self._memory.scan(update.visit.visit_id)
-            self._publish_scene(snapshot, scan, update.object_ids, update.class_ids, update.scores)
+            self._publish_scene(
+                snapshot, update.scan, update.object_ids, update.class_ids, update.scores
+            )
 
     def publish_remembered(self) -> None:
         """Publish the state of the memory: at the start, and after a correction."""

@@ -1,4 +1,4 @@
-"""Settings of the algorithm box that are of no other room."""
+"""Settings of the tracker that are of no other room."""
 
 from __future__ import annotations
 
@@ -9,13 +9,11 @@ from rescene4d_ros.config import param
 
 @dataclass(frozen=True)
 class TrackerConfig:
-    """Say what the tracker looks at."""
+    """Say which visits are interpreted together, and what counts as a new object."""
 
     window: int = param(
         2, 'Visits that are segmented together, the new one included.', ge=1, le=12
     )
-    min_points: int = param(30, 'Instances with fewer points are ignored.', ge=1)
-    min_score: float = param(0.2, 'Less sure instances are ignored.', ge=0, le=1)
     birth_score: float = param(
         0.4,
         'Less sure instances are no new objects; they may still be ones that are known.',

@@ -1,15 +1,13 @@
 """
-Every object's identity from visit to visit: which visits are interpreted, and what is stored.
+Persistent identities from visit to visit: which visits are interpreted, and what is stored.
 
 Knows no ROS, no files and no clock.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Sequence
 from dataclasses import replace
-from itertools import count
 import logging
 
 import numpy as np
@@ -18,19 +16,29 @@ from rescene4d_ros.memory.editing.reapply_splits import split_again, standing_sp
 from rescene4d_ros.memory.editing.rebuild import carry_ids, replay
 from rescene4d_ros.memory.store import SceneMemory
 from rescene4d_ros.scene.config import TrackerConfig
-from rescene4d_ros.scene.visit_interpreter import Segmenter, VisitInterpreter
-from rescene4d_ros.scene.visit_window import SeenSpace
-from rescene4d_ros.structures import Scan, SceneUpdate, VisitInfo, VisitStatus
-from rescene4d_ros.tracking.aliases import resolve_labels, resolve_records
-from rescene4d_ros.tracking.association.association import AssociationConfig
-from rescene4d_ros.tracking.changes.change_confidence import Confidence, shipped_model
-from rescene4d_ros.tracking.changes.change_detection import ChangeConfig
-from rescene4d_ros.tracking.changes.motion import MotionConfig
+from rescene4d_ros.scene.visit_window import Segmenter, VisitWindow, WindowOpener
+from rescene4d_ros.structures import (
+    ReprocessResult,
+    Scan,
+    SceneUpdate,
+    VisitChanges,
+    VisitInfo,
+    VisitStatus,
+)
+from rescene4d_ros.tracking.changes.change_confidence import Confidence
+from rescene4d_ros.tracking.duplicate_objects import resolve_labels, resolve_records
+from rescene4d_ros.tracking.interpret import interpret_visit
 from rescene4d_ros.tracking.records import VisitFacts
+from rescene4d_ros.tracking.settings import (
+    AssociationConfig,
+    ChangeConfig,
+    MotionConfig,
+    TrackingSettings,
+)
 
 log = logging.getLogger(__name__)
 
-RESTARTS = 3  # of what people correct meanwhile; then corrections wait, or a reprocess gives up
+RESTARTS = 3  # after corrections during a visit; then corrections wait, or a reprocess gives up
 
 
 class SceneTracker:
@@ -59,18 +67,17 @@ class SceneTracker:
         changes: ChangeConfig | None = None,
         confidence: Confidence | None = None,
     ):
-        self.memory = memory
-        self._space = SeenSpace(memory)
         config = config or TrackerConfig()
-        self._window = config.window - 1  # earlier ones, with a new visit
-        self._interpreter = VisitInterpreter(
-            memory,
-            segmenter,
-            config,
-            association or AssociationConfig(),
-            motion or MotionConfig(),
-            changes or ChangeConfig(),
-            confidence or shipped_model(),
+        given = {
+            'association': association,
+            'motion': motion,
+            'changes': changes,
+            'confidence': confidence,
+        }
+        self.memory = memory
+        self._windows = WindowOpener(memory, segmenter, config.window - 1)
+        self._settings = TrackingSettings(
+            config.birth_score, **{name: value for name, value in given.items() if value}
         )
 
     def add_visit(self, scan: Scan) -> SceneUpdate:
@@ -92,22 +99,32 @@ class SceneTracker:
         for waiting in self.memory.pending():
             if waiting.stamp_ns < visit.stamp_ns:
                 log.warning('visit %d was left unprocessed; it goes first', waiting.visit_id)
-                self._process_or_fail(waiting)
-        return self._process_or_fail(visit)
+                self._process(waiting)
+        return self._process(visit)
 
-    def resume(self) -> Iterator[SceneUpdate]:
-        """Process the visits that wait, in stamp order; yield what each brought."""
-        for visit in self.memory.pending():
-            yield self._process_or_fail(visit)
+    def process_next(self) -> SceneUpdate | None:
+        """
+        Process the oldest of the stored visits that wait; None where none waits.
+
+        Raises
+        ------
+        StorageError
+            The disk refused; the visit waits on.
+        Exception
+            Whatever the segmenter raised; the visit is then FAILED with that reason.
+
+        """
+        waiting = self.memory.pending()
+        return self._process(waiting[0]) if waiting else None
 
     def reprocess(
         self, from_visit: int | None = None, progress: Callable[[int, int], None] | None = None
-    ) -> Iterator[SceneUpdate]:
+    ) -> ReprocessResult:
         """
         Process stored visits again, late and failed ones included, and replace what they gave.
 
         Objects whose points lie on those of an object known before keep its id; others get ids
-        never given before. What people split is parted again. Nothing is replaced until all
+        never given before. What people split is split again. Nothing is replaced until all
         visits are through.
 
         Parameters
@@ -119,8 +136,8 @@ class SceneTracker:
 
         Returns
         -------
-        iterator of SceneUpdate
-            One per visit, in stamp order, after all is stored.
+        ReprocessResult
+            After all is stored.
 
         Raises
         ------
@@ -133,25 +150,29 @@ class SceneTracker:
 
         """
         visits = self.memory.visits()
-        first = 0
-        if from_visit is not None:
-            numbers = [visit.visit_id for visit in visits]
-            if from_visit not in numbers:
-                raise MemoryFormatError(
-                    f'reprocess: expected a stored visit, got {from_visit}; stored are {numbers}'
-                )
-            first = numbers.index(from_visit)
+        numbers = [visit.visit_id for visit in visits]
+        if from_visit is not None and from_visit not in numbers:
+            raise MemoryFormatError(
+                f'reprocess: expected a stored visit, got {from_visit}; stored are {numbers}'
+            )
+        first = 0 if from_visit is None else numbers.index(from_visit)
         again = visits[first:]
         past = [v for v in visits[:first] if v.status == VisitStatus.DONE]
         if not again:
-            return iter(())
+            return ReprocessResult((), None)
         for _ in range(1 + RESTARTS):
             started = self.memory.header.revision
-            history = self._work_out_anew(past, again, progress)
+            history, scan = self._interpret_anew(past, again, progress)
             with self.memory.mutex:
                 if self.memory.header.revision == started:
                     revision = self.memory.rewrite(history)
-                    return iter([self._update(facts, revision) for facts in history])
+                    return ReprocessResult(
+                        tuple(
+                            VisitChanges(_done(facts.visit), revision, facts.changes)
+                            for facts in history
+                        ),
+                        self._update(history[-1], scan, revision),
+                    )
             log.warning('objects were corrected while visits were processed anew')
         raise CorrectedMeanwhileError(
             f'{self.memory.path}: expected no corrections while {len(again)} visits are processed '
@@ -159,89 +180,105 @@ class SceneTracker:
             'reprocess when nobody corrects'
         )
 
-    def _work_out_anew(
-        self,
-        past: Sequence[VisitInfo],
-        again: Sequence[VisitInfo],
-        progress: Callable[[int, int], None] | None,
-    ) -> list[VisitFacts]:
-        """Process visits that follow others as if for the first time; changes nothing."""
-        records = replay(self.memory, past)
-        aliases = self.memory.aliases()
-        records = resolve_records(records, aliases)
-        labels = {
-            visit.visit_id: resolve_labels(self.memory.labels(visit.visit_id), aliases)
-            for visit in past
-        }
-        next_id = self.memory.header.next_object_id
-        before, history = records, []
-        for visit in again:
-            window = self._space.context(visit, [*past, *again[: len(history)]], self._window)
-            facts = self._interpreter.interpret(visit, window, labels, records, next_id)
-            history.append(facts)
-            records, labels[visit.visit_id] = facts.records, facts.object_ids
-            next_id = max([next_id, *(i + 1 for i in records)])
-            if progress is not None:
-                progress(len(history), len(again))
-        self._interpreter.forget_segmentation()
-        history = carry_ids(
-            history,
-            {v.visit_id: self.memory.labels(v.visit_id) for v in again},
-            frozenset(self.memory.records),
-            self.memory.header.next_object_id,
-        )
-        return split_again(history, before, standing_splits(self.memory))
-
-    def _process_or_fail(self, visit: VisitInfo) -> SceneUpdate:
+    def _process(self, visit: VisitInfo) -> SceneUpdate:
         """Process one stored visit; mark it FAILED where it cannot be done."""
         try:
-            window = self._space.context(visit, self.memory.visits(VisitStatus.DONE), self._window)
-            for restarts in count():
-                # At the last attempt corrections wait; not for long, as the network is through.
-                with self.memory.mutex if restarts == RESTARTS else nullcontext():
-                    with self.memory.mutex:  # all as of one revision
-                        header, records = self.memory.header, self.memory.records
-                        aliases = self.memory.aliases()
-                        labels = {
-                            v.visit_id: resolve_labels(self.memory.labels(v.visit_id), aliases)
-                            for v in window
-                        }
-                    facts = self._interpreter.interpret(
-                        visit, window, labels, records, header.next_object_id
-                    )
-                    with self.memory.mutex:
-                        if self.memory.header.revision == header.revision:
-                            return self._update(facts, self.memory.commit(facts))
+            window = self._windows.open(visit, self.memory.visits(VisitStatus.DONE))
+            for _ in range(RESTARTS):
+                update = self._attempt(window)
+                if update is not None:
+                    return update
                 log.info(
                     'visit %d: objects were corrected meanwhile; it is processed once more',
                     visit.visit_id,
                 )
+            with self.memory.mutex:  # corrections wait; not for long, as the network is through
+                return self._attempt(window)
         except StorageError:
             raise  # the disk's fault, not the visit's: it stays PENDING
         except Exception as error:
             self.memory.fail(visit.visit_id, f'{type(error).__name__}: {error}')
             raise
-        finally:
-            self._interpreter.forget_segmentation()
 
-    def _update(self, facts: VisitFacts, revision: int) -> SceneUpdate:
+    def _attempt(self, window: VisitWindow) -> SceneUpdate | None:
+        """Interpret a visit and store the outcome; None where objects were corrected meanwhile."""
+        memory, earlier = self.memory, window.visits[:-1]
+        with memory.mutex:  # all as of one revision
+            header, records, locked = memory.header, memory.records, memory.locked()
+            aliases = memory.aliases()
+            labels = {
+                v.visit_id: resolve_labels(memory.labels(v.visit_id), aliases) for v in earlier
+            }
+        context = window.context(
+            labels, records, header.class_names, header.next_object_id, locked
+        )
+        facts = interpret_visit(window.segmentation, context, self._settings)
+        with memory.mutex:
+            if memory.header.revision != header.revision:
+                return None
+            return self._update(facts, window.scans[-1], memory.commit(facts))
+
+    def _interpret_anew(
+        self,
+        past: Sequence[VisitInfo],
+        again: Sequence[VisitInfo],
+        progress: Callable[[int, int], None] | None,
+    ) -> tuple[list[VisitFacts], Scan]:
+        """
+        Interpret visits that follow others as if for the first time; changes nothing.
+
+        Returns what they bring, and the points of the last one.
+
+        """
+        aliases, locked = self.memory.aliases(), self.memory.locked()
+        records = resolve_records(replay(self.memory, past), aliases)
+        labels = {
+            visit.visit_id: resolve_labels(self.memory.labels(visit.visit_id), aliases)
+            for visit in past
+        }
+        header, next_id = self.memory.header, self.memory.header.next_object_id
+        before, history = records, []
+        for visit in again:
+            window = self._windows.open(visit, [*past, *again[: len(history)]])
+            context = window.context(labels, records, header.class_names, next_id, locked)
+            facts = interpret_visit(window.segmentation, context, self._settings)
+            history.append(facts)
+            records, labels[visit.visit_id] = facts.records, facts.object_ids
+            next_id = max([next_id, *(i + 1 for i in records)])
+            if progress is not None:
+                progress(len(history), len(again))
+        history = carry_ids(
+            history,
+            {v.visit_id: self.memory.labels(v.visit_id) for v in again},
+            frozenset(self.memory.records),
+            header.next_object_id,
+        )
+        return split_again(history, before, standing_splits(self.memory)), window.scans[-1]
+
+    def _update(self, facts: VisitFacts, scan: Scan, revision: int) -> SceneUpdate:
         """Return what one visit brought, for people and machines."""
         class_ids = np.full(len(facts.object_ids), -1, dtype=np.int32)
         scores = np.zeros(len(facts.object_ids), dtype=np.float32)
-        for object_id, observation in facts.observations.items():
-            class_ids[observation.points] = facts.records[object_id].class_id
-            scores[observation.points] = observation.score
+        for object_id, link in facts.linked.items():
+            class_ids[link.observation.points] = facts.records[object_id].class_id
+            scores[link.observation.points] = link.observation.score
         names = self.memory.header.class_names
         objects = tuple(
             record.as_object(names, self.memory.past.get(object_id, ()))
             for object_id, record in facts.records.items()
         )
         return SceneUpdate(
-            replace(facts.visit, status=VisitStatus.DONE),
+            _done(facts.visit),
             revision,
-            objects,
             facts.changes,
+            scan,
+            objects,
             facts.object_ids,
             class_ids,
             scores,
         )
+
+
+def _done(visit: VisitInfo) -> VisitInfo:
+    """Return a visit as it is once it is processed."""
+    return replace(visit, status=VisitStatus.DONE)

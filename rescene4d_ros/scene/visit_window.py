@@ -1,14 +1,20 @@
-"""Which earlier visits a new one is looked at together with: those that saw the same space."""
+"""The window of a visit: the earlier visits that saw the same space are segmented with it."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 import logging
+from typing import Protocol
 
 import numpy as np
 from rescene4d_ros.errors import FileFormatError
+from rescene4d_ros.geometry.cloud import Cloud
 from rescene4d_ros.memory.reading import ReadableMemory
-from rescene4d_ros.structures import VisitInfo
+from rescene4d_ros.structures import Scan, Segmentation, VisitInfo
+from rescene4d_ros.tracking.records import ObjectRecord
+from rescene4d_ros.tracking.visit_context import VisitContext
+from rescene4d_ros.tracking.visit_view import VisitView
 
 log = logging.getLogger(__name__)
 
@@ -47,12 +53,12 @@ def overlap(cells: np.ndarray, other: np.ndarray) -> float:
     return float((cells[at] == other).sum() / len(cells))
 
 
-def choose_context(cells: np.ndarray, earlier: Sequence[np.ndarray], n: int) -> tuple[int, ...]:
+def choose_visits(cells: np.ndarray, earlier: Sequence[np.ndarray], n: int) -> tuple[int, ...]:
     """
     Choose the earlier visits that say most about what a new one shows.
 
     One after the other: of those that saw nearly (`SAME`) the largest share of its cells, the
-    latest. Visits that saw less than `MIN_OVERLAP` of them are no context.
+    latest. Visits that saw less than `MIN_OVERLAP` of them are never chosen.
 
     Parameters
     ----------
@@ -82,9 +88,9 @@ def choose_context(cells: np.ndarray, earlier: Sequence[np.ndarray], n: int) -> 
     return tuple(sorted(chosen))
 
 
-class SeenSpace:
+class VisitSelector:
     """
-    Know which coarse cells each visit of a memory saw.
+    Select the earlier visits that a new one is segmented together with.
 
     A visit's cells are worked out once, and kept in this process and in a small file beside its
     points: a choice among a thousand visits costs some milliseconds.
@@ -93,41 +99,150 @@ class SeenSpace:
     ----------
     memory : ReadableMemory
         Open for writing.
+    n : int
+        Largest number of earlier visits.
 
     """
 
-    def __init__(self, memory: ReadableMemory):
+    def __init__(self, memory: ReadableMemory, n: int):
         self._memory = memory
+        self._n = n
         self._cells: dict[str, np.ndarray] = {}
 
-    def context(
-        self, visit: VisitInfo, earlier: Sequence[VisitInfo], n: int
+    def select(
+        self, visit: VisitInfo, earlier: Sequence[VisitInfo], scan: Scan
     ) -> tuple[VisitInfo, ...]:
-        """Return at most `n` earlier visits for a visit, in their order; see `choose_context`."""
-        if n == 0 or not earlier:
+        """
+        Return earlier visits for a visit, in their order; see `choose_visits`.
+
+        Parameters
+        ----------
+        visit : VisitInfo
+        earlier : sequence of VisitInfo
+            Oldest first.
+        scan : Scan
+            The points of the visit.
+
+        """
+        if self._n == 0 or not earlier:
             return ()
         keys = self._memory.keys()
-        chosen = choose_context(
-            self._of(keys[visit.visit_id]), [self._of(keys[v.visit_id]) for v in earlier], n
+        chosen = choose_visits(
+            self._cells_of(keys[visit.visit_id], scan),
+            [self._cells_of(keys[v.visit_id]) for v in earlier],
+            self._n,
         )
         return tuple(earlier[t] for t in chosen)
 
-    def _of(self, key: str) -> np.ndarray:
-        """Return the cells of the visit with a key."""
+    def _cells_of(self, key: str, scan: Scan | None = None) -> np.ndarray:
+        """Return the cells of the visit with a key; its points are read where they are needed."""
         if key not in self._cells:
-            files = self._memory.files
-            data = files.derived.read(key, KIND)
+            derived = self._memory.files.derived
+            data = derived.read(key, KIND)
             if data is None:
-                data = self._work_out(key)
+                data = self._compute(key, scan)
                 if data:
-                    files.derived.write(key, KIND, data)
+                    derived.write(key, KIND, data)
             self._cells[key] = np.frombuffer(data, dtype='<i8').astype(np.int64)
         return self._cells[key]
 
-    def _work_out(self, key: str) -> bytes:
+    def _compute(self, key: str, scan: Scan | None) -> bytes:
         """Return the cells of a visit as they are kept; none where its points are damaged."""
         try:
-            return coarse_cells(self._memory.files.read(key).xyz).astype('<i8').tobytes()
+            xyz = self._memory.files.read(key).xyz if scan is None else scan.xyz
         except FileFormatError as error:
-            log.warning('%s; the visit is no context for others', error)
+            log.warning('%s; no other visit is segmented together with this one', error)
             return b''
+        return coarse_cells(xyz).astype('<i8').tobytes()
+
+
+class Segmenter(Protocol):
+    """Anything that finds the instances of T visits together."""
+
+    def segment(self, scans: Sequence[Scan], keys: Sequence[str]) -> Segmentation:
+        """Return instances that span the visits; `keys` name the scans for its cache."""
+
+
+@dataclass(frozen=True)
+class VisitWindow:
+    """Hold the visits that are interpreted together, oldest first, the new one last."""
+
+    visits: tuple[VisitInfo, ...]
+    scans: tuple[Scan, ...]
+    clouds: tuple[Cloud, ...]
+    segmentation: Segmentation
+
+    def context(
+        self,
+        labels: Mapping[int, np.ndarray],
+        records: Mapping[int, ObjectRecord],
+        class_names: tuple[str, ...],
+        next_id: int,
+        locked: frozenset[int],
+    ) -> VisitContext:
+        """Return the new visit with what is known before it; `labels` are by earlier visit."""
+        earlier = [
+            VisitView(scan, labels[visit.visit_id], cloud)
+            for visit, scan, cloud in zip(self.visits[:-1], self.scans, self.clouds)
+        ]
+        view = VisitView(self.scans[-1], cloud=self.clouds[-1])
+        return VisitContext(
+            self.visits[-1], view, tuple(earlier[::-1]), class_names, records, next_id, locked
+        )
+
+
+class WindowOpener:
+    """
+    Choose the window of a visit, read its points and segment them.
+
+    The points of the latest window are kept: the next one mostly begins with them.
+
+    Parameters
+    ----------
+    memory : ReadableMemory
+        Open for writing.
+    segmenter : Segmenter
+    n : int
+        Largest number of earlier visits.
+
+    """
+
+    def __init__(self, memory: ReadableMemory, segmenter: Segmenter, n: int):
+        self._memory, self._segmenter = memory, segmenter
+        self._selector = VisitSelector(memory, n)
+        self._loaded: dict[str, tuple[Scan, Cloud]] = {}  # by key
+
+    def open(self, visit: VisitInfo, earlier: Sequence[VisitInfo]) -> VisitWindow:
+        """
+        Open the window of a visit.
+
+        Parameters
+        ----------
+        visit : VisitInfo
+            Stored.
+        earlier : sequence of VisitInfo
+            Those to choose from, oldest first.
+
+        Raises
+        ------
+        FileFormatError
+            The points of a visit are missing or damaged.
+        Exception
+            Whatever the segmenter raised.
+
+        """
+        keys = self._memory.keys()
+        newest = self._load(keys[visit.visit_id])
+        past = self._selector.select(visit, earlier, newest[0])
+        loaded = {keys[v.visit_id]: self._load(keys[v.visit_id]) for v in past}
+        self._loaded = {**loaded, keys[visit.visit_id]: newest}
+        scans, clouds = zip(*self._loaded.values())
+        segmentation = self._segmenter.segment(scans, list(self._loaded))
+        return VisitWindow((*past, visit), scans, clouds, segmentation)
+
+    def _load(self, key: str) -> tuple[Scan, Cloud]:
+        """Return the points of the visit with a key."""
+        if key in self._loaded:
+            return self._loaded[key]
+        scan = self._memory.files.read(key)
+        return scan, Cloud(scan.xyz, scan.sensor_path)

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import IntEnum
 
 import numpy as np
 from rescene4d_ros.structures.box import Box
+from rescene4d_ros.structures.scan import Scan
 
 
 class ObjectState(IntEnum):
@@ -175,35 +176,65 @@ class MemorySnapshot:
 
 
 @dataclass(frozen=True)
-class SceneUpdate:
+class VisitChanges:
     """
-    Hold what one visit brought.
+    Hold what one visit changed.
 
     Attributes
     ----------
     visit : VisitInfo
     revision : int
         Of the memory, after this visit.
-    objects : tuple of SceneObject
-        All remembered objects.
     changes : tuple of Change
         Of this visit alone.
-    object_ids : ndarray (N,), int64
-        Persistent id per input point; 0 = none.
-    class_ids : ndarray (N,), int32
-        Class of the point's object; -1 = none.
-    scores : ndarray (N,), float32
-        Confidence per point; 0 = none.
-    warnings : tuple of str
-        For the person who reads the log.
 
     """
 
     visit: VisitInfo
     revision: int
-    objects: tuple[SceneObject, ...]
     changes: tuple[Change, ...]
+
+
+@dataclass(frozen=True)
+class SceneUpdate(VisitChanges):
+    """
+    Hold what one visit changed, and the scene after it.
+
+    Attributes
+    ----------
+    scan : Scan
+        The visit's N points.
+    objects : tuple of SceneObject
+        All remembered objects.
+    object_ids : ndarray (N,), int64
+        Persistent id per point; 0 = none.
+    class_ids : ndarray (N,), int32
+        Class of the point's object; -1 = none.
+    scores : ndarray (N,), float32
+        Confidence per point; 0 = none.
+
+    """
+
+    scan: Scan
+    objects: tuple[SceneObject, ...]
     object_ids: np.ndarray
     class_ids: np.ndarray
     scores: np.ndarray
-    warnings: tuple[str, ...] = field(default=())
+
+
+@dataclass(frozen=True)
+class ReprocessResult:
+    """
+    Hold what a reprocess replaced.
+
+    Attributes
+    ----------
+    visits : tuple of VisitChanges
+        What each visit changed, in stamp order.
+    scene : SceneUpdate or None
+        The newest visit with the scene after it; None where no visit is stored.
+
+    """
+
+    visits: tuple[VisitChanges, ...]
+    scene: SceneUpdate | None

@@ -1,23 +1,28 @@
-"""Two ids that prove to be one object: the younger becomes an alias of the older, for ever."""
+"""Two ids that prove to be one object: how that is found, and which id to use from then on."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
-from rescene4d_ros.geometry.neighbors import share_near
+from rescene4d_ros.geometry.boxes import fit_box
+from rescene4d_ros.geometry.neighbors import evenly, share_near, thin
 from rescene4d_ros.structures import Change, ChangeKind, VisitInfo
-from rescene4d_ros.tracking.records import ObjectRecord, Observation
+from rescene4d_ros.tracking.records import LinkedObservation, ObjectRecord
+from rescene4d_ros.tracking.thresholds import (
+    COVERED,
+    MAX_POINTS,
+    POINT_SPACING,
+    SAME_CLASS,
+    SAME_SURFACE,
+)
 from rescene4d_ros.tracking.visit_view import VisitView
-
-COVERED = 0.85  # share of an object's points on another's observation, to be a part of it
-TOUCHING = 0.05  # m; points this near are on the same surface
-SAME_KIND = 0.5  # agreement of class posteriors from which two may be one
 
 
 def find_merges(
     records: Mapping[int, ObjectRecord],
-    seen: Mapping[int, Observation],
+    linked: Mapping[int, LinkedObservation],
     earlier: Sequence[VisitView],
     locked: frozenset[int],
 ) -> dict[int, int]:
@@ -32,7 +37,7 @@ def find_merges(
     ----------
     records : mapping of object id to ObjectRecord
         Before the visit.
-    seen : mapping of object id to Observation
+    linked : mapping of object id to LinkedObservation
         Of the visit.
     earlier : sequence of VisitView
         With labels, newest first.
@@ -48,21 +53,23 @@ def find_merges(
     if not earlier:
         return merges
     for part_id, part in sorted(records.items()):
-        if part_id in seen or part.is_gone or part_id in locked:
+        if part_id in linked or part.is_gone or part_id in locked:
             continue
-        for whole_id, whole in sorted(seen.items()):
+        for whole_id, whole in sorted((i, link.observation) for i, link in linked.items()):
             if whole_id not in records or whole_id in locked or whole_id in merges:
                 continue
-            alike = np.sqrt(part.class_probs * whole.class_probs).sum() >= SAME_KIND
+            alike = np.sqrt(part.class_probs * whole.class_probs).sum() >= SAME_CLASS
             if (
                 alike
-                and share_near(whole.tree, part.xyz, TOUCHING) >= COVERED
+                and share_near(whole.tree, part.xyz, SAME_SURFACE) >= COVERED
                 and earlier[0].share_of(whole_id, part.xyz) >= COVERED
             ):
                 merges[max(part_id, whole_id)] = min(part_id, whole_id)
                 break
     # Of several ids for one object the next visits join the rest.
-    return {young: old for young, old in merges.items() if old not in merges}
+    return {
+        alias_id: object_id for alias_id, object_id in merges.items() if object_id not in merges
+    }
 
 
 def merge_events(
@@ -75,16 +82,76 @@ def merge_events(
     return tuple(
         Change(
             ChangeKind.MERGED,
-            young,
-            class_names[records[young].class_id],
+            alias_id,
+            class_names[records[alias_id].class_id],
             1.0,
             visit.visit_id,
-            records[young].box,
-            records[old].box,
+            records[alias_id].box,
+            records[object_id].box,
             None,
-            records[young].last_seen_ns,
+            records[alias_id].last_seen_ns,
             visit.stamp_ns,
-            old,
+            object_id,
         )
-        for young, old in sorted(merges.items())
+        for alias_id, object_id in sorted(merges.items())
     )
+
+
+def join_merged(
+    records: Mapping[int, ObjectRecord], changes: Iterable[Change]
+) -> dict[int, ObjectRecord]:
+    """Return the records with those of ids that became aliases in the ones they are."""
+    joined = dict(records)
+    for change in changes:
+        if change.kind == ChangeKind.MERGED and {change.object_id, change.other_id} <= set(joined):
+            alias = joined.pop(change.object_id)
+            joined[change.other_id] = fold_records(joined[change.other_id], alias)
+    return joined
+
+
+def fold_records(older: ObjectRecord, younger: ObjectRecord) -> ObjectRecord:
+    """Return the record of one object that was remembered as two."""
+    xyz = np.concatenate([older.xyz, younger.xyz])
+    xyz = xyz[thin(xyz, POINT_SPACING)]
+    xyz = xyz[evenly(len(xyz), MAX_POINTS)]
+    latest = max(older, younger, key=lambda record: record.last_seen_ns)
+    return replace(
+        older,
+        state=latest.state,
+        is_gone=latest.is_gone,
+        box=fit_box(xyz),
+        xyz=xyz,
+        first_seen_ns=min(older.first_seen_ns, younger.first_seen_ns),
+        last_seen_ns=latest.last_seen_ns,
+        n_observations=older.n_observations + younger.n_observations,
+    )
+
+
+def resolve(object_id: int, aliases: Mapping[int, int]) -> int:
+    """Return the id to use for one that may be an alias of an alias."""
+    while object_id in aliases:
+        object_id = aliases[object_id]
+    return object_id
+
+
+def resolve_labels(labels: np.ndarray, aliases: Mapping[int, int]) -> np.ndarray:
+    """Return labels (N,) int64 with the ids to use in the place of aliases."""
+    resolved = labels.copy()
+    for alias_id in aliases:
+        resolved[labels == alias_id] = resolve(alias_id, aliases)
+    return resolved
+
+
+def resolve_records(
+    records: Mapping[int, ObjectRecord], aliases: Mapping[int, int]
+) -> dict[int, ObjectRecord]:
+    """Return records of a time before some ids became aliases, under the ids to use."""
+    resolved = dict(records)
+    for alias_id in sorted(set(records) & set(aliases), reverse=True):
+        object_id, record = resolve(alias_id, aliases), resolved.pop(alias_id)
+        resolved[object_id] = (
+            fold_records(resolved[object_id], record)
+            if object_id in resolved
+            else replace(record, object_id=object_id)
+        )
+    return dict(sorted(resolved.items()))

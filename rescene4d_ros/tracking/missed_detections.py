@@ -7,23 +7,23 @@ from collections.abc import Mapping
 import numpy as np
 from rescene4d_ros.geometry.boxes import bounds
 from rescene4d_ros.geometry.neighbors import near
-from rescene4d_ros.geometry.visibility import Place, PlaceEvidence, SAME_SURFACE
+from rescene4d_ros.geometry.visibility import Place, PlaceEvidence
 from rescene4d_ros.structures import Scan
 from rescene4d_ros.tracking.association.appearance import mean_color
 from rescene4d_ros.tracking.observations import make_observation
-from rescene4d_ros.tracking.records import ObjectRecord, Observation
+from rescene4d_ros.tracking.records import LinkedObservation, ObjectRecord
+from rescene4d_ros.tracking.thresholds import MIN_POINTS, SAME_SURFACE
 
 REASON = 'its surfaces are at its old place; the segmenter found nothing there'
-TRUST = 0.5  # of the last score: nobody has looked at what it is this time
+TRUST = 0.5  # share of the last score: the segmenter has not confirmed the class
 
 
-def find_overlooked(
+def recover_missed(
     scan: Scan,
     records: Mapping[int, ObjectRecord],
     places: Mapping[int, PlaceEvidence],
-    seen: Mapping[int, Observation],
-    min_points: int,
-) -> dict[int, Observation]:
+    linked: Mapping[int, LinkedObservation],
+) -> dict[int, LinkedObservation]:
     """
     Find objects again by their old surfaces alone.
 
@@ -36,23 +36,21 @@ def find_overlooked(
     records : mapping of object id to ObjectRecord
         Before the visit.
     places : mapping of object id to PlaceEvidence
-    seen : mapping of object id to Observation
+    linked : mapping of object id to LinkedObservation
         What the segmenter found.
-    min_points : int
-        Fewer points are no evidence.
 
     Returns
     -------
-    dict of object id to Observation
-        Without feature, with half the score.
+    dict of object id to LinkedObservation
+        Of at least `MIN_POINTS` points, without feature, with half the score.
 
     """
     free = np.ones(len(scan), dtype=bool)
-    for observation in seen.values():
-        free[observation.points] = False
+    for link in linked.values():
+        free[link.observation.points] = False
     light, found = mean_color(scan), {}
     for object_id, record in sorted(records.items()):
-        if object_id in seen or record.is_gone or places[object_id].place is not Place.OCCUPIED:
+        if object_id in linked or record.is_gone or places[object_id].place is not Place.OCCUPIED:
             continue
         low, high = bounds(record.box)
         low[2] += SAME_SURFACE  # not the floor that it stands on
@@ -64,9 +62,9 @@ def find_overlooked(
             ).all(1)
         )
         points = around[near(record.tree, scan.xyz[around], SAME_SURFACE)]
-        if len(points) >= min_points:
+        if len(points) >= MIN_POINTS:
             free[points] = False
-            found[object_id] = make_observation(
+            observation = make_observation(
                 scan,
                 points,
                 record.class_probs,
@@ -75,4 +73,5 @@ def find_overlooked(
                 {},
                 light,
             )
+            found[object_id] = LinkedObservation(observation, REASON)
     return found

@@ -9,16 +9,12 @@ from rescene4d_ros.geometry.boxes import fit_box
 from rescene4d_ros.geometry.neighbors import evenly, thin
 from rescene4d_ros.structures import Scan, Segmentation
 from rescene4d_ros.tracking.association.appearance import describe_color, mean_color
-from rescene4d_ros.tracking.records import MAX_POINTS, Observation, POINT_SPACING
+from rescene4d_ros.tracking.records import Observation
+from rescene4d_ros.tracking.thresholds import MAX_POINTS, MIN_POINTS, POINT_SPACING
 
 
 def observe(
-    scan: Scan,
-    segmentation: Segmentation,
-    old_ids: Sequence[np.ndarray],
-    *,
-    min_points: int = 30,
-    min_score: float = 0.2,
+    scan: Scan, segmentation: Segmentation, old_ids: Sequence[np.ndarray]
 ) -> list[Observation]:
     """
     Collect the instances that the newest visit shows.
@@ -31,15 +27,11 @@ def observe(
         Of T visits; one instance is one query in all of them.
     old_ids : sequence of T - 1 ndarrays (N_t,), int64
         Persistent ids of the points of the earlier stages.
-    min_points : int
-        Smaller instances are ignored.
-    min_score : float
-        Less sure instances are ignored.
 
     Returns
     -------
     list of Observation
-        By rising instance number.
+        Of at least `MIN_POINTS` points, by rising instance number.
 
     """
     newest = len(old_ids)
@@ -48,7 +40,7 @@ def observe(
     found = []
     for instance, points in _members(segmentation.labels[newest]):
         score = float(segmentation.scores[instance])
-        if len(points) < min_points or score < min_score:
+        if len(points) < MIN_POINTS:
             continue
         found.append(
             make_observation(
@@ -91,6 +83,22 @@ def make_observation(
         feature / norm if norm > 0 else feature,
         color,
         votes,
+    )
+
+
+def join_observations(
+    scan: Scan, whole: Observation, fragments: Sequence[Observation]
+) -> Observation:
+    """Describe an object with the fragments that belong to it."""
+    points = np.sort(np.concatenate([whole.points, *(f.points for f in fragments)]))
+    return make_observation(
+        scan,
+        points,
+        whole.class_probs,
+        whole.score,
+        whole.feature,
+        dict(whole.votes),
+        mean_color(scan),
     )
 
 

@@ -1,8 +1,8 @@
-"""How one visit, or the proof that two ids are one object, changes what is remembered."""
+"""How one visit changes what is remembered of each object."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -10,9 +10,10 @@ from rescene4d_ros.geometry.boxes import fit_box
 from rescene4d_ros.geometry.cloud import Cloud
 from rescene4d_ros.geometry.neighbors import evenly, near, share_near, thin
 from rescene4d_ros.geometry.se3 import size_of, transform
-from rescene4d_ros.geometry.visibility import SAME_SURFACE
 from rescene4d_ros.structures import Change, ChangeKind, ObjectState
-from rescene4d_ros.tracking.records import MAX_POINTS, ObjectRecord, Observation, POINT_SPACING
+from rescene4d_ros.tracking.duplicate_objects import join_merged
+from rescene4d_ros.tracking.records import LinkedObservation, ObjectRecord, Observation
+from rescene4d_ros.tracking.thresholds import MAX_POINTS, POINT_SPACING, SAME_SURFACE
 
 APPEARANCE_MEMORY = 5.0  # observations after which the oldest appearance starts to fade
 CARRY_CONFIDENCE = 0.5  # of a motion; below it old points are not carried along
@@ -20,18 +21,16 @@ ELSEWHERE = 0.2  # share of a view on known points below which it stands elsewhe
 ELSEWHERE_POINTS = 300  # where nobody is sure enough to state a motion; told from so many points
 
 
-def remember(
+def update_records(
     records: Mapping[int, ObjectRecord],
     stamp_ns: int,
     cloud: Cloud,
-    observations: Mapping[int, Observation],
-    reasons: Mapping[int, str],
+    linked: Mapping[int, LinkedObservation],
     states: Mapping[int, ObjectState],
     changes: tuple[Change, ...],
-    alternatives: Mapping[int, tuple[int, ...]],
 ) -> dict[int, ObjectRecord]:
     """
-    Fold one visit into the records of all objects.
+    Update the records of all objects with one visit.
 
     Pure: live processing and the replay of stored visits go through here, so both give the
     same records.
@@ -44,7 +43,7 @@ def remember(
         Of the visit.
     cloud : Cloud
         Its points.
-    observations, reasons, states, changes, alternatives
+    linked, states, changes
         As in `VisitFacts`.
 
     Returns
@@ -57,9 +56,9 @@ def remember(
     moves = {c.object_id: c for c in changes if c.after_T_before is not None}
     deformed = {c.object_id for c in changes if c.kind == ChangeKind.DEFORMED}
     after = {}
-    for object_id in sorted(set(records) | set(observations)):
-        record, seen = records.get(object_id), observations.get(object_id)
-        if seen is None:
+    for object_id in sorted(set(records) | set(linked)):
+        record, link = records.get(object_id), linked.get(object_id)
+        if link is None:
             absent = states[object_id] == ObjectState.ABSENT
             after[object_id] = replace(
                 record,
@@ -68,8 +67,9 @@ def remember(
                 last_confirmed_absent_ns=stamp_ns if absent else record.last_confirmed_absent_ns,
             )
         elif record is None:
-            after[object_id] = _born(object_id, stamp_ns, seen, reasons[object_id])
+            after[object_id] = _born(object_id, stamp_ns, link)
         else:
+            seen = link.observation
             known = None if object_id in deformed else _known_here(record, seen)
             move = moves.get(object_id)
             moved_m = record.moved_m
@@ -81,49 +81,14 @@ def remember(
                     else None
                 )
             after[object_id] = _seen_again(
-                record,
-                stamp_ns,
-                seen,
-                reasons[object_id],
-                _merge(seen.xyz, known, cloud),
-                moved_m,
-                alternatives.get(object_id, ()),
+                record, stamp_ns, link, _merge(seen.xyz, known, cloud), moved_m
             )
     return after
 
 
-def join_merged(
-    records: Mapping[int, ObjectRecord], changes: Iterable[Change]
-) -> dict[int, ObjectRecord]:
-    """Return the records with those of ids that became aliases in the ones they are."""
-    joined = dict(records)
-    for change in changes:
-        if change.kind == ChangeKind.MERGED and {change.object_id, change.other_id} <= set(joined):
-            young = joined.pop(change.object_id)
-            joined[change.other_id] = fold_records(joined[change.other_id], young)
-    return joined
-
-
-def fold_records(older: ObjectRecord, younger: ObjectRecord) -> ObjectRecord:
-    """Return the record of one object that was remembered as two."""
-    xyz = np.concatenate([older.xyz, younger.xyz])
-    xyz = xyz[thin(xyz, POINT_SPACING)]
-    xyz = xyz[evenly(len(xyz), MAX_POINTS)]
-    latest = max(older, younger, key=lambda record: record.last_seen_ns)
-    return replace(
-        older,
-        state=latest.state,
-        is_gone=latest.is_gone,
-        box=fit_box(xyz),
-        xyz=xyz,
-        first_seen_ns=min(older.first_seen_ns, younger.first_seen_ns),
-        last_seen_ns=latest.last_seen_ns,
-        n_observations=older.n_observations + younger.n_observations,
-    )
-
-
-def _born(object_id: int, stamp_ns: int, seen: Observation, reason: str) -> ObjectRecord:
+def _born(object_id: int, stamp_ns: int, link: LinkedObservation) -> ObjectRecord:
     """Return the record of an object at its first sight."""
+    seen = link.observation
     return ObjectRecord(
         object_id,
         ObjectState.PRESENT,
@@ -135,7 +100,7 @@ def _born(object_id: int, stamp_ns: int, seen: Observation, reason: str) -> Obje
         None,
         1,
         0.0,
-        reason,
+        link.reason,
         seen.class_probs,
         seen.feature,
         seen.color,
@@ -144,15 +109,10 @@ def _born(object_id: int, stamp_ns: int, seen: Observation, reason: str) -> Obje
 
 
 def _seen_again(
-    record: ObjectRecord,
-    stamp_ns: int,
-    seen: Observation,
-    reason: str,
-    xyz: np.ndarray,
-    moved_m: float,
-    alternatives: tuple[int, ...],
+    record: ObjectRecord, stamp_ns: int, link: LinkedObservation, xyz: np.ndarray, moved_m: float
 ) -> ObjectRecord:
     """Return the record with one more observation in its means."""
+    seen = link.observation
     weight = min(record.n_observations, APPEARANCE_MEMORY)
 
     def mean(old, new):
@@ -171,12 +131,12 @@ def _seen_again(
         last_seen_ns=stamp_ns,
         n_observations=record.n_observations + 1,
         moved_m=moved_m,
-        link_reason=reason,
+        link_reason=link.reason,
         class_probs=mean(record.class_probs, seen.class_probs),
         feature=(feature / norm).astype(np.float32) if norm > 0 else feature,
         color=mean(record.color, seen.color),
         xyz=xyz,
-        alternatives=alternatives,
+        alternatives=link.alternatives,
     )
 
 

@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 from rescene4d_ros.geometry.surface import Surface
 from rescene4d_ros.structures import Box, Change, ObjectState, SceneObject, VisitInfo
 from scipy.spatial import cKDTree
-
-POINT_SPACING = 0.03  # m; grid on which an object's points are remembered
-MAX_POINTS = 6000  # of one object; bounds its row to 72 kB
 
 
 @dataclass(frozen=True)
@@ -47,15 +44,43 @@ class Observation:
     color: np.ndarray
     votes: Mapping[int, float]
 
+    @property
+    def class_id(self) -> int:
+        """Return the most probable class."""
+        return int(np.argmax(self.class_probs))
+
     @cached_property
     def surface(self) -> Surface:
-        """Return `xyz`, prepared for questions."""
+        """Return `xyz`, prepared for searches."""
         return Surface(self.xyz)
 
     @property
     def tree(self) -> cKDTree:
         """Return a search tree over `xyz`."""
         return self.surface.tree
+
+
+@dataclass(frozen=True)
+class LinkedObservation:
+    """
+    Hold an observation with the reason why it was given its id.
+
+    Attributes
+    ----------
+    observation : Observation
+    reason : str
+        Why, in words and numbers.
+    confidence : float
+        0..1: how likely the link is beside all other choices for the observation.
+    alternatives : tuple of int
+        Where the link is ambiguous: the other objects that the observation may as well be.
+
+    """
+
+    observation: Observation
+    reason: str
+    confidence: float = 1.0
+    alternatives: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -104,7 +129,7 @@ class ObjectRecord:
 
     @cached_property
     def surface(self) -> Surface:
-        """Return `xyz`, prepared for questions."""
+        """Return `xyz`, prepared for searches."""
         return Surface(self.xyz)
 
     @property
@@ -147,9 +172,8 @@ class VisitFacts:
     Attributes
     ----------
     visit : VisitInfo
-    observations : mapping of object id to Observation
-    reasons : mapping of object id to str
-        Why each observation was given its id.
+    linked : mapping of object id to LinkedObservation
+        What the visit shows of each object.
     states : mapping of object id to ObjectState
         Of every object known after the visit.
     changes : tuple of Change
@@ -157,16 +181,12 @@ class VisitFacts:
         Persistent id per point of the scan; 0 = none.
     records : mapping of object id to ObjectRecord
         All objects after the visit.
-    alternatives : mapping of object id to tuple of int
-        Of the ambiguous links: the look-alikes that the observation may as well be.
 
     """
 
     visit: VisitInfo
-    observations: Mapping[int, Observation]
-    reasons: Mapping[int, str]
+    linked: Mapping[int, LinkedObservation]
     states: Mapping[int, ObjectState]
     changes: tuple[Change, ...]
     object_ids: np.ndarray
     records: Mapping[int, ObjectRecord]
-    alternatives: Mapping[int, tuple[int, ...]] = field(default_factory=dict)

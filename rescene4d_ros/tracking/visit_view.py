@@ -8,14 +8,7 @@ from dataclasses import replace
 import numpy as np
 from rescene4d_ros.geometry.neighbors import near
 from rescene4d_ros.geometry.normals import estimate_normals
-from rescene4d_ros.geometry.visibility import (
-    Cloud,
-    is_flat,
-    look_at,
-    Place,
-    PlaceEvidence,
-    SAME_SURFACE,
-)
+from rescene4d_ros.geometry.visibility import Cloud, is_flat, look_at, Place, PlaceEvidence
 from rescene4d_ros.structures import Box, Scan
 from rescene4d_ros.tracking.association.appearance import (
     color_evidence,
@@ -24,18 +17,18 @@ from rescene4d_ros.tracking.association.appearance import (
     mean_color,
 )
 from rescene4d_ros.tracking.records import ObjectRecord, Observation
+from rescene4d_ros.tracking.thresholds import SAME_SPOT, SAME_SURFACE
 
 # Color evidence below which the surface at a place is another thing's. Where the thing is flat
 # the wall behind it lies at the same place, so its color must speak for it.
 OTHER_COLOR = -5.0
 OTHER_COLOR_FLAT = 2.5
-SAME_SPOT = 0.02  # m; a point this near has the color of a remembered one
 UNCLAIMED_SHARE = 0.5  # of an object's points that must have been there, unclaimed, before
 
 
 class VisitView:
     """
-    One visit, asked what it shows at places.
+    Answer what one visit shows at places.
 
     Parameters
     ----------
@@ -47,24 +40,24 @@ class VisitView:
 
     Attributes
     ----------
-    stamp_ns : int, ns since the Unix epoch
+    scan : Scan
+    labels : ndarray (N,), int64, or None
     cloud : Cloud
 
     """
 
     def __init__(self, scan: Scan, labels: np.ndarray | None = None, cloud: Cloud | None = None):
-        self.stamp_ns = scan.stamp_ns
+        self.scan, self.labels = scan, labels
         self.cloud = Cloud(scan.xyz, scan.sensor_path) if cloud is None else cloud
         self._light = mean_color(scan)
         self._rgb = None if scan.rgb is None else scan.rgb[self.cloud.index]
         self._normals = None if scan.normals is None else scan.normals[self.cloud.index]
-        self._sensor_path = scan.sensor_path
-        self._labels = None if labels is None else labels[self.cloud.index]
+        self._kept_labels = None if labels is None else labels[self.cloud.index]
         self._looks: dict[int, tuple[Observation, PlaceEvidence]] = {}
 
     def place_of(self, record: ObjectRecord) -> PlaceEvidence:
         """
-        Judge the old place of an object.
+        Find out what is at the old place of an object.
 
         Geometry alone cannot tell a picture from the wall behind it, nor a new bin from the old
         one: a surface of clearly another color does not count as the object's.
@@ -80,7 +73,7 @@ class VisitView:
         return at
 
     def places_of(self, records: Mapping[int, ObjectRecord]) -> dict[int, PlaceEvidence]:
-        """Judge the old places of all objects."""
+        """Find out what is at the old places of all objects."""
         return {object_id: self.place_of(record) for object_id, record in records.items()}
 
     def look(self, seen: Observation) -> PlaceEvidence:
@@ -91,7 +84,7 @@ class VisitView:
 
     def was_there(self, seen: Observation) -> PlaceEvidence:
         """
-        Judge whether what a later visit found stood here already, unnoticed.
+        Find out whether what a later visit found stood here already, unnoticed.
 
         Returns
         -------
@@ -106,8 +99,8 @@ class VisitView:
         close = nearest[np.isfinite(distance)]
         unclaimed = (
             len(close)
-            and self._labels is not None
-            and (self._labels[close] == 0).sum() >= UNCLAIMED_SHARE * len(seen.xyz)
+            and self._kept_labels is not None
+            and (self._kept_labels[close] == 0).sum() >= UNCLAIMED_SHARE * len(seen.xyz)
         )
         if unclaimed and self._looks_like(seen.xyz, seen.box, seen.color):
             return at
@@ -115,11 +108,11 @@ class VisitView:
 
     def share_of(self, object_id: int, xyz: np.ndarray) -> float:
         """Return the share of some points (M, 3) that are an object's in this visit; 0..1."""
-        if self._labels is None or len(xyz) == 0:
+        if self._kept_labels is None or len(xyz) == 0:
             return 0.0
         distance, nearest = self.cloud.tree.query(xyz, distance_upper_bound=SAME_SURFACE)
         close = np.isfinite(distance)
-        return float((self._labels[nearest[close]] == object_id).sum() / len(xyz))
+        return float((self._kept_labels[nearest[close]] == object_id).sum() / len(xyz))
 
     def texture_of(self, object_id: int, xyz: np.ndarray) -> np.ndarray:
         """
@@ -143,11 +136,11 @@ class VisitView:
             return texture
         distance, nearest = self.cloud.tree.query(xyz, distance_upper_bound=SAME_SPOT)
         shown = np.isfinite(distance)
-        if self._labels is not None:
-            shown[shown] = self._labels[nearest[shown]] == object_id
+        if self._kept_labels is not None:
+            shown[shown] = self._kept_labels[nearest[shown]] == object_id
         nearest, points = nearest[shown], xyz[shown]
         normals = (
-            estimate_normals(points, sensor_path=self._sensor_path)
+            estimate_normals(points, sensor_path=self.scan.sensor_path)
             if self._normals is None
             else self._normals[nearest]
         )

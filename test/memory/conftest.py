@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 from rescene4d_ros.memory.store import SceneMemory
 from rescene4d_ros.structures import Box, Change, ChangeKind, ObjectState, Scan
-from rescene4d_ros.tracking.records import ObjectRecord, Observation, VisitFacts
+from rescene4d_ros.tracking.records import LinkedObservation, ObjectRecord, Observation, VisitFacts
 
 DAY = 86_400 * 10**9
 CLASSES = ('chair', 'table')
@@ -263,16 +263,19 @@ def make_facts():
                 rng.normal(size=(5, 3)).astype(np.float32),
             )
         labels = np.resize([0, *records], len(scan)).astype(np.int64)
-        seen = {
-            i: Observation(
-                np.flatnonzero(labels == i),
-                record.xyz,
-                record.box,
-                record.class_probs,
-                record.score,
-                record.feature,
-                record.color,
-                {},
+        linked = {
+            i: LinkedObservation(
+                Observation(
+                    np.flatnonzero(labels == i),
+                    record.xyz,
+                    record.box,
+                    record.class_probs,
+                    record.score,
+                    record.feature,
+                    record.color,
+                    {},
+                ),
+                'test',
             )
             for i, record in records.items()
         }
@@ -293,13 +296,7 @@ def make_facts():
             if i < next_id
         )
         return VisitFacts(
-            visit,
-            seen,
-            dict.fromkeys(records, 'test'),
-            dict.fromkeys(records, ObjectState.PRESENT),
-            changes,
-            labels,
-            records,
+            visit, linked, dict.fromkeys(records, ObjectState.PRESENT), changes, labels, records
         )
 
     return make

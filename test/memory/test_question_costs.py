@@ -13,7 +13,7 @@ from rescene4d_ros.memory.database.codecs import encode_array, encode_ids
 from rescene4d_ros.memory.database.history_queries import TURNS
 from rescene4d_ros.memory.store import SceneMemory
 from rescene4d_ros.structures import ChangeKind, ObjectState, VisitStatus
-from rescene4d_ros.tracking.aliases import resolve
+from rescene4d_ros.tracking.duplicate_objects import resolve
 from sqlalchemy import event, text
 from sqlalchemy.pool import Pool
 

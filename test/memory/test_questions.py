@@ -34,12 +34,13 @@ def story(open_memory, make_scan, make_facts):
     ):
         facts = make_facts(memory, memory.add_visit(make_scan(day)), births=0)
         before = memory.records[1]
-        seen, records = dict(facts.observations), dict(facts.records)
+        linked, records = dict(facts.linked), dict(facts.records)
         if state == ObjectState.PRESENT:
-            seen[1] = replace(seen[1], box=THERE)
+            observation = replace(linked[1].observation, box=THERE)
+            linked[1] = replace(linked[1], observation=observation)
             records[1] = replace(records[1], box=THERE, state=state, is_gone=False)
         else:
-            del seen[1]
+            del linked[1]
             records[1] = replace(before, state=state, is_gone=True)
         changes = (
             ()
@@ -59,11 +60,11 @@ def story(open_memory, make_scan, make_facts):
                 ),
             )
         )
-        labels = np.where((facts.object_ids == 1) & (1 not in seen), 0, facts.object_ids)
+        labels = np.where((facts.object_ids == 1) & (1 not in linked), 0, facts.object_ids)
         memory.commit(
             replace(
                 facts,
-                observations=seen,
+                linked=linked,
                 records=records,
                 changes=changes,
                 states={**facts.states, 1: state},

@@ -41,7 +41,6 @@ def test_play_process_record(client, processes, weights, bag, visits, tmp_path):
             'memory.path': tmp_path / 'memory',
             'inference.weights': weights,
             'inference.score_threshold': 0.0,
-            'tracker.min_score': 0.0,
             'tracker.birth_score': 0.0,
         },
     )

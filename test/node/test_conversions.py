@@ -19,7 +19,7 @@ from rescene4d_ros.structures import (
     ObjectState,
     Scan,
     SceneObject,
-    SceneUpdate,
+    VisitChanges,
     VisitInfo,
     VisitStatus,
 )
@@ -259,16 +259,8 @@ def test_arrays_carry_frame_stamp_map_and_revision():
     assert message.class_names == ['cabinet', 'bed']
     assert [item.object_id for item in message.objects] == [7]
 
-    update = SceneUpdate(
-        visit(2, 3 * 10**9 + 5, VisitStatus.DONE),
-        5,
-        (),
-        (full_change(),),
-        np.zeros(0, np.int64),
-        np.zeros(0, np.int32),
-        np.zeros(0, np.float32),
-    )
-    message = conversions.changes_to_msg(update, 'house', 'floor_1')
+    changes = VisitChanges(visit(2, 3 * 10**9 + 5, VisitStatus.DONE), 5, (full_change(),))
+    message = conversions.changes_to_msg(changes, 'house', 'floor_1')
     assert (message.header.frame_id, message.map_id) == ('floor_1', 'house')
     assert (message.header.stamp.sec, message.header.stamp.nanosec) == (3, 5)
     assert (message.revision, message.visit_id) == (5, 2)

@@ -17,7 +17,6 @@ from sensor_msgs.msg import PointCloud2
 LOW_THRESHOLDS = {  # so that untrained weights find something
     'inference.score_threshold': 0.0,
     'inference.torch_threads': 1,
-    'tracker.min_score': 0.0,
     'tracker.birth_score': 0.0,
 }
 

@@ -37,7 +37,6 @@ def filled(client, processes, weights, tmp_path, visits, cloud_message):
             'autostart': 'true',
             'inference.score_threshold': 0.0,
             'inference.torch_threads': 1,
-            'tracker.min_score': 0.0,
             'tracker.birth_score': 0.0,
         },
     )

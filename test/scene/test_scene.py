@@ -314,8 +314,8 @@ def test_visit_that_cannot_be_processed_fails_and_the_next_one_works(tmp_path):
     assert 'no memory left' in memory.failure(2)
     third = tracker.add_visit(room.scan(3, furniture()))
     assert {o.object_id for o in third.objects} == {o.object_id for o in first.objects}
-    again = list(tracker.reprocess())
-    assert [u.visit.status for u in again] == [VisitStatus.DONE] * 3
+    again = tracker.reprocess()
+    assert [u.visit.status for u in again.visits] == [VisitStatus.DONE] * 3
     assert {v.status for v in memory.visits()} == {VisitStatus.DONE}
 
 
@@ -377,7 +377,9 @@ def test_visits_left_by_a_stop_are_resumed_as_if_nothing_had_happened(tmp_path):
         memory.add_visit(scans[1])
         memory.add_visit(scans[2])
     with SceneMemory.open(tmp_path / 'stopped', 'test', 'map', INSTANCE_CLASSES) as memory:
-        resumed = list(SceneTracker(memory, OracleSegmenter(room)).resume())
+        tracker = SceneTracker(memory, OracleSegmenter(room))
+        resumed = [tracker.process_next(), tracker.process_next()]
+        assert tracker.process_next() is None
         assert memory.pending() == ()
     assert [told(u) for u in resumed] == [told(u) for u in straight.updates[1:]]
 
@@ -409,9 +411,13 @@ def test_late_visit_is_taken_in_by_reprocess_and_ids_stay(tmp_path):
         diary.tracker.add_visit(diary.room.scan(3, without(furniture(), 2)))
     assert diary.memory.changes()[0].kind == ChangeKind.MOVED
     progress = []
-    updates = list(diary.tracker.reprocess(progress=lambda *at: progress.append(at)))
+    result = diary.tracker.reprocess(progress=lambda *at: progress.append(at))
     assert progress == [(1, 3), (2, 3), (3, 3)]
-    assert [u.visit.stamp_ns // DAY for u in updates] == [1, 3, 5]
+    assert [v.visit.stamp_ns // DAY for v in result.visits] == [1, 3, 5]
+    assert [(c.visit_id, c.kind) for v in result.visits for c in v.changes] == [
+        (c.visit_id, c.kind) for c in diary.memory.changes()
+    ]
+    assert {v.revision for v in result.visits} == {diary.memory.header.revision}
     assert [(c.visit_id, c.kind, c.object_id) for c in diary.memory.changes()] == [
         (3, ChangeKind.REMOVED, first[2]),
         (2, ChangeKind.REAPPEARED, first[2]),
@@ -425,7 +431,7 @@ def test_reprocess_of_a_range_equals_reprocess_of_all(tmp_path):
         diary = Diary(tmp_path / str(start))
         for day, things in STORY:
             diary.visit(day, things)
-        list(diary.tracker.reprocess(start))
+        diary.tracker.reprocess(start)
         snapshots.append(
             [
                 (o.object_id, o.box, o.states, o.moved_m, o.class_probs.tobytes())
@@ -453,19 +459,19 @@ def test_reprocess_keeps_what_people_split(tmp_path, start):
         i: (r.state, r.first_seen_ns, r.n_observations, r.box)
         for i, r in diary.memory.records.items()
     }
-    updates = list(diary.tracker.reprocess(start))
+    result = diary.tracker.reprocess(start)
     assert [(diary.memory.labels(v) == labels[v - 1]).all() for v in (1, 2, 3, 4)] == [True] * 4
     assert {
         i: (r.state, r.first_seen_ns, r.n_observations, r.box)
         for i, r in diary.memory.records.items()
     } == known
-    assert set(np.unique(updates[-1].object_ids)) == {0, *ids.values(), new} - {ids[2]}
+    assert set(np.unique(result.scene.object_ids)) == {0, *ids.values(), new} - {ids[2]}
     assert find_faults(diary.memory) == ()
     again, changes = diary.visit(5, moved(furniture(), 4, x=1.6))
     assert again[2] == new  # the memory does not make them one again
     assert changes == {}
     undone = merge(diary.memory, ids[2], new)
-    list(diary.tracker.reprocess())
+    diary.tracker.reprocess()
     assert undone == (new, ids[2])
     assert new not in diary.memory.records
 
@@ -489,10 +495,10 @@ def test_ids_of_objects_lost_in_reprocess_are_not_given_again(tmp_path):
     tracker.add_visit(room.scan(1, furniture()))
     names, things = room.truth[DAY]
     room.truth[DAY] = np.where(names == 3, 0, names), things  # other weights miss a chair
-    list(tracker.reprocess())
+    tracker.reprocess()
     assert len(memory.records) == 3
     room.truth[DAY] = names, things
-    update = list(tracker.reprocess())[0]
+    update = tracker.reprocess().scene
     assert len(memory.records) == 4
     assert max(o.object_id for o in update.objects) == 5
 
@@ -544,7 +550,7 @@ def test_rearranged_twins_are_reported_as_ambiguous_also_after_reopening(tmp_pat
     tracker = SceneTracker(memory, OracleSegmenter(diary.room, share=False))
     update = tracker.add_visit(diary.room.scan(3, both))  # they stand still: now it is clear
     assert not any(o.is_ambiguous for o in update.objects)
-    list(tracker.reprocess(2))
+    tracker.reprocess(2)
     assert {s.object_id for s in memory.observed(2) if s.alternatives} == twins
 
 
@@ -580,9 +586,9 @@ def test_id_of_a_half_becomes_an_alias_once_two_visits_show_one_thing(tmp_path):
     memory = SceneMemory.open(tmp_path, 'test', 'map', INSTANCE_CLASSES)
     assert repr(memory.snapshot().objects) == before
     tracker = SceneTracker(memory, OracleSegmenter(diary.room, share=False))
-    list(tracker.reprocess(3))  # the past is replayed: the alias is known there, too
+    tracker.reprocess(3)  # the past is replayed: the alias is known there, too
     assert young not in memory.records
-    list(tracker.reprocess())
+    tracker.reprocess()
     assert old in memory.records
     assert memory.aliases()[young] == old
     update = tracker.add_visit(

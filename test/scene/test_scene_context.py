@@ -95,7 +95,7 @@ def test_context_is_the_last_visit_of_the_same_zone(start):
     assert segmenter.asked == told
     assert len(tracker.memory.records) == 4  # the boxes of a zone are known again
     segmenter.asked.clear()
-    list(tracker.reprocess(3))
+    tracker.reprocess(3)
     assert segmenter.asked == told[2:]
     wide = start(segmenter, window=3)
     wide.add_visit(visit(7, KITCHEN))
@@ -136,7 +136,7 @@ def test_after_a_restart_only_the_new_visit_is_encoded(start, weights):
             InferenceConfig(str(weights), device='cpu', torch_threads=1, score_threshold=0.0),
             watch,
         )
-        tracker = start(segmenter, min_score=0.0, birth_score=0.0)
+        tracker = start(segmenter, birth_score=0.0)
         segmenter.keep_features(tracker.memory.files.derived)
         return tracker
 
@@ -146,7 +146,7 @@ def test_after_a_restart_only_the_new_visit_is_encoded(start, weights):
         tracker.add_visit(visit(day, HALL))
         assert stages.count('encode') == 1
     stages.clear()
-    list(restart().reprocess())
+    restart().reprocess()
     assert (stages.count('encode'), stages.count('decode')) == (0, 3)
 
     tracker = restart()
@@ -195,10 +195,10 @@ def test_corrections_during_a_visit_are_not_lost(start):
     assert queries.where_is(memory, new[0]).last_seen_ns == 3 * DAY
 
     segmenter.meanwhile = [lambda: corrections.merge(memory, one, other)]
-    updates = list(tracker.reprocess())
+    result = tracker.reprocess()
     assert len(segmenter.asked) == 3 + 6  # three visits, twice
     assert memory.aliases() == {other: one}
-    assert one in {o.object_id for o in updates[-1].objects}
+    assert one in {o.object_id for o in result.scene.objects}
     assert find_faults(memory) == ()
 
 
@@ -246,7 +246,7 @@ def test_reprocess_gives_up_where_somebody_corrects_every_time(start):
         tracker.reprocess()
     assert (repr(memory.histories()), memory.header.next_object_id) == before
     assert memory.names() == {one: f'name {RESTARTS}'}
-    assert len(list(tracker.reprocess())) == 2
+    assert len(tracker.reprocess().visits) == 2
 
 
 def test_failed_visit_keeps_what_was_corrected_meanwhile(start):

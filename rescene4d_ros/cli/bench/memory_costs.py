@@ -14,8 +14,9 @@ from rescene4d_ros.memory.database.database_url import FILE_NAME
 from rescene4d_ros.memory.store import SceneMemory
 from rescene4d_ros.scene import SceneTracker
 from rescene4d_ros.structures import Scan, ScanSequence, Segmentation, SequenceTruth
-from rescene4d_ros.tracking.association.association import associate, AssociationConfig
+from rescene4d_ros.tracking.association.association import associate
 from rescene4d_ros.tracking.observations import observe
+from rescene4d_ros.tracking.settings import TrackingSettings
 from rescene4d_ros.tracking.visit_view import VisitView
 from scipy.optimize import linear_sum_assignment
 from scipy.spatial.distance import cdist
@@ -179,6 +180,7 @@ def association_costs(
         records, labels = memory.records, memory.labels(1)
     observations = observe(two, masks.segment([one, two], ['', '']), [labels])
     places = VisitView(two).places_of(records)
+    settings = TrackingSettings()
     middles = [np.array([x.box.center for x in side]) for side in (observations, records.values())]
 
     def once() -> None:
@@ -187,7 +189,7 @@ def association_costs(
             [replace(seen) for seen in observations],
             {i: replace(record) for i, record in records.items()},
             places,
-            AssociationConfig(),
+            settings,
         )
 
     return AssociationCosts(

@@ -74,13 +74,9 @@ def insert(
             schema.observations,
             [
                 codecs.observation_row(
-                    visit_id,
-                    object_id,
-                    seen,
-                    facts.reasons[object_id],
-                    facts.alternatives.get(object_id, ()),
+                    visit_id, object_id, link.observation, link.reason, link.alternatives
                 )
-                for object_id, seen in facts.observations.items()
+                for object_id, link in facts.linked.items()
             ],
         ),
         (

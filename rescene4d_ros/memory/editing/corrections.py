@@ -13,8 +13,7 @@ from rescene4d_ros.memory.editing.rebuild import replay
 from rescene4d_ros.memory.editing.undo_merge import part
 from rescene4d_ros.memory.store import SceneMemory
 from rescene4d_ros.structures import ObjectState, VisitStatus
-from rescene4d_ros.tracking.duplicate_objects import merge_events
-from rescene4d_ros.tracking.record_update import join_merged
+from rescene4d_ros.tracking.duplicate_objects import join_merged, merge_events
 from sqlalchemy import Connection, select, update
 
 # What a correction cannot be undone beyond row by row: the memory has drawn conclusions from it.

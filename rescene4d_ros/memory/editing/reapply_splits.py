@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from rescene4d_ros.geometry.neighbors import quick_tree, share_near
-from rescene4d_ros.geometry.visibility import SAME_SURFACE
+from rescene4d_ros.geometry.tolerances import SAME_SURFACE
 from rescene4d_ros.memory.editing.rebuild import rename_ids
 from rescene4d_ros.memory.store import SceneMemory
 from rescene4d_ros.structures import ObjectState
@@ -111,7 +111,7 @@ def _part(
 ) -> list[VisitFacts]:
     """Give one object the first id before a visit, and the second one from that visit on."""
     earlier = [rename_ids(facts, {whole: split.object_id}) for facts in history[:at]]
-    shown = [k for k, facts in enumerate(history) if k >= at and whole in facts.observations]
+    shown = [k for k, facts in enumerate(history) if k >= at and whole in facts.linked]
     record = (earlier[-1].records if earlier else before).get(split.object_id)
     first = shown[0] if shown else len(history)
     if record is None:
@@ -124,7 +124,7 @@ def _part(
         left, states = first_one(
             (earlier[-1].records if earlier else before)[split.object_id],
             stamps,
-            since[0].observations[whole].xyz,
+            since[0].linked[whole].observation.xyz,
         )
         facts = rename_ids(facts, {whole: split.new_id})
         second = replace(

@@ -10,9 +10,10 @@ from rescene4d_ros.geometry.cloud import Cloud
 from rescene4d_ros.memory.store import SceneMemory
 from rescene4d_ros.structures import Change, ChangeKind, ObjectState, VisitInfo
 from rescene4d_ros.tracking.association.appearance import mean_color
+from rescene4d_ros.tracking.duplicate_objects import join_merged
 from rescene4d_ros.tracking.observations import make_observation
-from rescene4d_ros.tracking.record_update import join_merged, remember
-from rescene4d_ros.tracking.records import ObjectRecord, VisitFacts
+from rescene4d_ros.tracking.record_update import update_records
+from rescene4d_ros.tracking.records import LinkedObservation, ObjectRecord, VisitFacts
 from scipy.optimize import linear_sum_assignment
 
 
@@ -46,9 +47,9 @@ def replay(
     histories = memory.histories()
     for visit in visits:
         scan, labels = memory.scan(visit.visit_id), memory.labels(visit.visit_id)
-        observations, reasons, alternatives = {}, {}, {}
+        linked = {}
         for stored in memory.observed(visit.visit_id):
-            observations[stored.object_id] = make_observation(
+            observation = make_observation(
                 scan,
                 np.flatnonzero(labels == stored.object_id),
                 stored.class_probs,
@@ -57,8 +58,9 @@ def replay(
                 {},
                 mean_color(scan),
             )
-            reasons[stored.object_id] = stored.reason
-            alternatives[stored.object_id] = stored.alternatives
+            linked[stored.object_id] = LinkedObservation(
+                observation, stored.reason, alternatives=stored.alternatives
+            )
         states = {
             i: dict(past)[visit.visit_id]
             for i, past in histories.items()
@@ -68,15 +70,13 @@ def replay(
         told = changes.get(visit.visit_id, [])
         by_hand = [c for c in told if c.kind == ChangeKind.MERGED and c.object_id in states]
         states |= dict.fromkeys({*apart} & {*records} - {*states}, ObjectState.NOT_OBSERVED)
-        records = remember(
+        records = update_records(
             records,
             visit.stamp_ns,
             Cloud(scan.xyz, scan.sensor_path),
-            observations,
-            reasons,
+            linked,
             states,
             tuple(c for c in told if c not in by_hand),
-            alternatives,
         )
         records = join_merged(records, by_hand)
     return records
@@ -155,7 +155,10 @@ def rename_ids(facts: VisitFacts, names: Mapping[int, int]) -> VisitFacts:
         i: replace(record, object_id=i, alternatives=others(record.alternatives))
         for i, record in keys(facts.records).items()
     }
-    alternatives = {i: others(ids) for i, ids in keys(facts.alternatives).items()}
+    linked = {
+        i: replace(link, alternatives=others(link.alternatives))
+        for i, link in keys(facts.linked).items()
+    }
     changes = tuple(
         sorted(
             (
@@ -171,11 +174,9 @@ def rename_ids(facts: VisitFacts, names: Mapping[int, int]) -> VisitFacts:
     )
     return replace(
         facts,
-        observations=keys(facts.observations),
-        reasons=keys(facts.reasons),
+        linked=linked,
         states=keys(facts.states),
         records=records,
         changes=changes,
         object_ids=labels,
-        alternatives=alternatives,
     )

@@ -18,7 +18,7 @@ from rescene4d_ros.structures import (
     MemorySnapshot,
     ObjectState,
     SceneObject,
-    SceneUpdate,
+    VisitChanges,
     VisitInfo,
     VisitStatus,
 )
@@ -182,7 +182,7 @@ def objects_to_msg(snapshot: MemorySnapshot) -> msg.SceneObjectArray:
     )
 
 
-def changes_to_msg(update: SceneUpdate, map_id: str, frame_id: str) -> msg.SceneChangeArray:
+def changes_to_msg(update: VisitChanges, map_id: str, frame_id: str) -> msg.SceneChangeArray:
     """Return what one visit changed as one message."""
     return msg.SceneChangeArray(
         header=Header(stamp=time_to_msg(update.visit.stamp_ns), frame_id=frame_id),

@@ -3,75 +3,87 @@ Which remembered object each observation is: all evidence in one global assignme
 
 Every kind of evidence says how much likelier the two are one object than two, as a logarithm,
 so evidence adds up and a new object has score 0. Most furniture stands still, so the same place
-speaks loudest; then the query that the network shares between visits; then color, shape, size
-and class, which alone can bring back an object that was away.
+weighs most; then the query that the network shares between visits; then color, shape, size
+and class, which alone can recognize an object that was away.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from rescene4d_ros.geometry.neighbors import near
 from rescene4d_ros.geometry.visibility import PlaceEvidence
 from rescene4d_ros.tracking.association.ambiguity import find_alternatives, loss_of_others
 from rescene4d_ros.tracking.association.pair_evidence import (
-    agreement_of_kinds,
+    class_agreement,
     compare_shapes,
     Evidence,
     gather,
 )
 from rescene4d_ros.tracking.association.pair_scores import (
-    AssociationConfig,
     birth_scores,
     FORBIDDEN,
     leaving_costs,
     reason_of,
     score_pairs,
 )
-from rescene4d_ros.tracking.association.place_overlap import PLACE_RADIUS
 from rescene4d_ros.tracking.records import ObjectRecord, Observation
+from rescene4d_ros.tracking.settings import TrackingSettings
+from rescene4d_ros.tracking.thresholds import SAME_CLASS, SAME_SURFACE
 from scipy.optimize import linear_sum_assignment
 
-SAME_KIND = 0.5  # agreement of class posteriors from which a piece may be a part
+
+@dataclass(frozen=True)
+class Link:
+    """
+    Say which object an observation is.
+
+    Attributes
+    ----------
+    object_id : int
+    reason : str
+        Why, in words and numbers.
+    confidence : float
+        0..1: how likely the link is beside all other choices for the observation.
+    alternatives : tuple of int
+        Where the link is ambiguous: the other objects that the observation may as well be.
+
+    """
+
+    object_id: int
+    reason: str
+    confidence: float
+    alternatives: tuple[int, ...]
 
 
 @dataclass(frozen=True)
 class Association:
     """
-    Hold who is who.
+    Hold which object each observation is.
 
     Attributes
     ----------
-    links : mapping of observation number to object id
-    reasons : mapping of object id to str
-        Why, in words and numbers.
-    confidence : mapping of object id to float
-        0..1: how likely the link is beside all other choices for the observation.
+    links : mapping of observation number to Link
     births : tuple of int
         Numbers of observations that are new objects.
-    parts : mapping of observation number to observation number
-        Fragments, and the linked or new observation they belong to.
-    alternatives : mapping of object id to tuple of int
-        Of the links that are ambiguous: the other objects that the observation may as well be.
+    fragments : mapping of observation number to observation number
+        Fragments of split masks, and the linked observation they belong to.
 
     """
 
-    links: Mapping[int, int]
-    reasons: Mapping[int, str]
-    confidence: Mapping[int, float]
+    links: Mapping[int, Link]
     births: tuple[int, ...]
-    parts: Mapping[int, int]
-    alternatives: Mapping[int, tuple[int, ...]]
+    fragments: Mapping[int, int]
 
 
 def associate(
     observations: Sequence[Observation],
     records: Mapping[int, ObjectRecord],
     places: Mapping[int, PlaceEvidence],
-    config: AssociationConfig,
-    was_seen: Callable[[Observation], bool] = lambda _: True,
+    settings: TrackingSettings,
+    was_observed: Callable[[Observation], bool] = lambda _: True,
 ) -> Association:
     """
     Give every observation one remembered object, or declare it new.
@@ -84,8 +96,8 @@ def associate(
         All remembered objects: present, absent, not observed.
     places : mapping of object id to PlaceEvidence
         What the newest visit shows at each object's old place.
-    config : AssociationConfig
-    was_seen : callable
+    settings : TrackingSettings
+    was_observed : callable
         Say whether an earlier visit looked at the place of an observation; asked where it counts.
 
     Returns
@@ -96,20 +108,61 @@ def associate(
     """
     ids = sorted(records)
     known = [records[i] for i in ids]
-    evidence = gather(observations, known, [places[i] for i in ids], config.same_place)
-    leaving = leaving_costs(known, [places[i] for i in ids], config)
-    chosen, others, loss = _solve(observations, known, evidence, leaving, config, was_seen)
-    links = {m: ids[o] for m, o in chosen.items()}
+    evidence = gather(
+        observations, known, [places[i] for i in ids], settings.association.same_place
+    )
+    leaving = leaving_costs(known, [places[i] for i in ids], settings.weights)
+    solution = _solve(observations, known, evidence, leaving, settings, was_observed)
+    links = {
+        m: _link(m, o, solution, [ids[k] for k in solution.others.get(m, ())], ids[o], settings)
+        for m, o in solution.chosen.items()
+    }
     unlinked = [m for m in range(len(observations)) if m not in links]
-    reasons = {ids[o]: reason_of(evidence, m, o, config) for m, o in chosen.items()}
+    fragments = _fragments(
+        observations, records, links, unlinked, settings.association.min_fragment
+    )
+    return Association(links, tuple(m for m in unlinked if m not in fragments), fragments)
+
+
+@dataclass(frozen=True)
+class _Solution:
+    """
+    Hold the best assignment of M observations to O objects.
+
+    Attributes
+    ----------
+    chosen : dict of row to column
+        Observation and object; rows that are left out are new.
+    others : dict of row to tuple of columns
+        Of the ambiguous ones: the objects that they may be at hardly any loss.
+    loss : ndarray (M, O + M), float64
+        What each pair costs all together; columns beyond the objects are births.
+    evidence : Evidence
+        With the shapes that were compared.
+
+    """
+
+    chosen: dict[int, int]
+    others: dict[int, tuple[int, ...]]
+    loss: np.ndarray
+    evidence: Evidence
+
+
+def _link(
+    m: int,
+    o: int,
+    solution: _Solution,
+    lookalikes: Sequence[int],
+    object_id: int,
+    settings: TrackingSettings,
+) -> Link:
+    """Return the link of observation m to object o, with its reason and confidence."""
+    reason = reason_of(solution.evidence, m, o, settings.association)
+    if lookalikes:
+        reason += f'; may as well be {", ".join(map(str, lookalikes))}, a look-alike'
     # What another choice costs all together is the logarithm of how much less likely it is.
-    confidence = {i: float(1 / np.exp(-loss[m]).sum()) for m, i in links.items()}
-    alternatives = {links[m]: tuple(ids[o] for o in columns) for m, columns in others.items()}
-    for object_id, lookalikes in alternatives.items():
-        reasons[object_id] += f'; may as well be {", ".join(map(str, lookalikes))}, a look-alike'
-    parts = _fragments(observations, records, links, unlinked, config.min_fragment)
-    new = tuple(m for m in unlinked if m not in parts)
-    return Association(links, reasons, confidence, new, parts, alternatives)
+    confidence = float(1 / np.exp(-solution.loss[m]).sum())
+    return Link(object_id, reason, confidence, tuple(lookalikes))
 
 
 def _solve(
@@ -117,9 +170,9 @@ def _solve(
     known: Sequence[ObjectRecord],
     e: Evidence,
     leaving: np.ndarray,
-    config: AssociationConfig,
-    was_seen: Callable[[Observation], bool],
-) -> tuple[dict[int, int], dict[int, tuple[int, ...]], np.ndarray]:
+    settings: TrackingSettings,
+    was_observed: Callable[[Observation], bool],
+) -> _Solution:
     """
     Find the best assignment, and what else it could be.
 
@@ -128,26 +181,20 @@ def _solve(
     good; then it is compared, and the assignment made again. Scores only fall, so what comes out
     is what comparing all pairs would give.
 
-    Returns
-    -------
-    chosen : dict of row to column
-        Observation and object; rows that are left out are new.
-    others : dict of row to tuple of columns
-        Of the ambiguous ones: the objects that they may be at hardly any loss.
-    loss : ndarray (M, O + M), float64
-        What each pair costs all together; columns beyond the objects are births.
-
     """
-    births = birth_scores(len(observations), config)
+    config, weights = settings.association, settings.weights
+    births = birth_scores(len(observations), weights.birth)
     while True:
-        score = np.hstack([score_pairs(e, leaving, config), births])
+        score = np.hstack([score_pairs(e, leaving, config, weights), births])
         chosen = {
             m: o
             for m, o in zip(*(side.tolist() for side in linear_sum_assignment(-score)))
             if o < len(known) and score[m, o] > FORBIDDEN / 2
         }
         loss = loss_of_others(score, chosen, len(known), config.ambiguous)
-        others = find_alternatives(score, loss, chosen, len(known), config.birth, config.ambiguous)
+        others = find_alternatives(
+            score, loss, chosen, len(known), weights.birth, config.ambiguous
+        )
         elsewhere = e.place < config.same_place
         unsure = [
             (m, o)
@@ -158,46 +205,48 @@ def _solve(
         hidden = [
             m
             for m, o in chosen.items()
-            if elsewhere[m, o] and e.unseen[o] and np.isnan(e.fresh[m])
+            if elsewhere[m, o] and e.unobserved_now[o] and np.isnan(e.unobserved_before[m])
         ]
         if not unsure and not hidden:
-            return chosen, others, loss_of_others(score, chosen, len(known))
-        compare_shapes(e, observations, known, unsure)
+            return _Solution(chosen, others, loss_of_others(score, chosen, len(known)), e)
+        e = compare_shapes(e, observations, known, unsure)
+        unobserved = e.unobserved_before.copy()
         for m in hidden:
-            e.fresh[m] = not was_seen(observations[m])
+            unobserved[m] = not was_observed(observations[m])
+        e = replace(e, unobserved_before=unobserved)
 
 
 def _fragments(
     observations: Sequence[Observation],
     records: Mapping[int, ObjectRecord],
-    links: Mapping[int, int],
+    links: Mapping[int, Link],
     unlinked: Sequence[int],
     min_share: float,
 ) -> dict[int, int]:
-    """Find unlinked observations that lie on a linked object: pieces of a mask that split."""
-    parts, linked = {}, sorted(links.items())
+    """Find unlinked observations that lie on a linked object: fragments of a split mask."""
+    fragments, linked = {}, sorted(links.items())
     wholes = [observations[k] for k, _ in linked]
-    alike = agreement_of_kinds([observations[m] for m in unlinked], wholes) >= SAME_KIND
+    alike = class_agreement([observations[m] for m in unlinked], wholes) >= SAME_CLASS
     sides = [
-        (whole.surface, records[object_id].surface)
-        for whole, (_, object_id) in zip(wholes, linked)
+        (whole.surface, records[link.object_id].surface)
+        for whole, (_, link) in zip(wholes, linked)
     ]
     limits = np.array([[side.limits for side in pair] for pair in sides]).reshape(-1, 2, 2, 3)
     for m, may_be in zip(unlinked, alike):
         piece = observations[m]
         low, high = piece.surface.limits
         reached = (
-            ((limits[:, :, 0] - PLACE_RADIUS <= high) & (low <= limits[:, :, 1] + PLACE_RADIUS))
+            ((limits[:, :, 0] - SAME_SURFACE <= high) & (low <= limits[:, :, 1] + SAME_SURFACE))
             .all(2)
             .any(1)
         )
         for n in np.flatnonzero(may_be & reached).tolist():
             if len(piece.points) >= len(wholes[n].points):
                 continue
-            on_it = near(sides[n][0].tree, piece.xyz, PLACE_RADIUS) | near(
-                sides[n][1].tree, piece.xyz, PLACE_RADIUS
+            on_it = near(sides[n][0].tree, piece.xyz, SAME_SURFACE) | near(
+                sides[n][1].tree, piece.xyz, SAME_SURFACE
             )
             if on_it.mean() >= min_share:
-                parts[m] = linked[n][0]
+                fragments[m] = linked[n][0]
                 break
-    return parts
+    return fragments

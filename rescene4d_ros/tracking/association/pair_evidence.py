@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from rescene4d_ros.geometry.containment import fit_into
@@ -11,10 +11,10 @@ from rescene4d_ros.geometry.visibility import Place, PlaceEvidence
 from rescene4d_ros.tracking.association.appearance import color_evidence
 from rescene4d_ros.tracking.association.place_overlap import overlap_of_places
 from rescene4d_ros.tracking.records import ObjectRecord, Observation
+from rescene4d_ros.tracking.thresholds import BOX_SLACK
 from scipy.spatial.distance import cdist
 
 CLEAR_POINTS = 200  # points, thinned, from which a view shows what a thing looks like
-SLACK = 0.06  # m; by which the box of a view may exceed that of the whole
 MIN_PAIRS = 16  # of observation and object, from which their usual likeness is known
 MAX_USUAL = 0.9  # cosine of any two objects that is still taken as the usual one
 GOOD_FIT = 0.9  # share of the lesser view from which no better motion is searched
@@ -22,20 +22,49 @@ GOOD_FIT = 0.9  # share of the lesser view from which no better motion is search
 
 @dataclass(frozen=True)
 class Evidence:
-    """All pairs (observation, object) as matrices (M, O), 0..1 unless said."""
+    """
+    Hold how alike M observations and O objects are.
 
-    place: np.ndarray  # 0 where surely less than enough for the same place
+    Attributes
+    ----------
+    place : ndarray (M, O), 0..1
+        Overlap of the surfaces; 0 where it is surely less than enough for the same place.
+    query : ndarray (M, O), 0..1
+        Share of the object's old points that the observation's query covers.
+    feature : ndarray (M, O), 0..1
+        Likeness of the query features.
+    color : ndarray (M, O)
+        Log likelihood ratio.
+    size : ndarray (M, O), 0..1
+        Likeness of the boxes.
+    nests : ndarray (M, O), bool
+        Whether one box fits into the other, as that of a partial view does.
+    clarity : ndarray (M, O), 0..1
+        How far the lesser view shows what the object looks like.
+    class_agreement : ndarray (M, O), 0..1
+    distance : ndarray (M, O), m
+        Between the centers of the boxes.
+    unobserved_now : ndarray (O,), bool
+        Whether the newest visit did not look at the old place.
+    shape : ndarray (M, O), 0..1
+        Share of the lesser view on the other; NaN where not compared yet.
+    unobserved_before : ndarray (M,), float64
+        1 = no earlier visit looked at the place, 0 = one did; NaN where not asked yet.
+
+    """
+
+    place: np.ndarray
     query: np.ndarray
     feature: np.ndarray
-    color: np.ndarray  # log likelihood ratio
+    color: np.ndarray
     size: np.ndarray
-    nests: np.ndarray  # bool: one box fits into the other, as that of a partial view does
-    clarity: np.ndarray  # how far the lesser view shows what the thing looks like
-    kind: np.ndarray
-    shape: np.ndarray  # NaN where not compared
-    distance: np.ndarray  # m
-    unseen: np.ndarray  # (O,) bool: the newest visit did not look at the old place
-    fresh: np.ndarray  # (M,) 1: no earlier visit looked at the place; NaN where not asked
+    nests: np.ndarray
+    clarity: np.ndarray
+    class_agreement: np.ndarray
+    distance: np.ndarray
+    unobserved_now: np.ndarray
+    shape: np.ndarray
+    unobserved_before: np.ndarray
 
 
 def gather(
@@ -62,13 +91,13 @@ def gather(
         _colors(observations, known),
         *_sizes(observations, known),
         _clarity(observations, known),
-        agreement_of_kinds(observations, known),
-        np.full(shape, np.nan),
+        class_agreement(observations, known),
         cdist(*centers),
         np.array(
             [at.place is Place.UNSEEN and not record.is_gone for record, at in zip(known, places)],
             dtype=bool,
         ),
+        np.full(shape, np.nan),
         np.full(len(observations), np.nan),
     )
 
@@ -78,20 +107,22 @@ def compare_shapes(
     observations: Sequence[Observation],
     known: Sequence[ObjectRecord],
     pairs: Sequence[tuple[int, int]],
-) -> None:
+) -> Evidence:
     """
-    Find how much of the lesser view of each pair lies on the other after the best motion.
+    Return the evidence with `shape` of some pairs, after the best motion of each.
 
-    Kept in `e.shape`, 0..1; not searched further from `GOOD_FIT` on.
+    From `GOOD_FIT` on no better motion is searched.
 
     """
+    shape = e.shape.copy()
     sides = [
         sorted((observations[m].surface, known[o].surface), key=lambda side: len(side.xyz))
         for m, o in pairs
     ]
     fits = fit_into([part for part, _ in sides], [whole for _, whole in sides], GOOD_FIT)
     for (m, o), fit in zip(pairs, fits):
-        e.shape[m, o] = fit
+        shape[m, o] = fit
+    return replace(e, shape=shape)
 
 
 def _features(observations: Sequence[Observation], known: Sequence[ObjectRecord]) -> np.ndarray:
@@ -147,7 +178,7 @@ def _sizes(
     )
     ratio = new[:, :, None] / old[:, None]
     beyond = new[:, :, None] - old[:, None]
-    nests = (beyond <= SLACK).all(0) | (beyond >= -SLACK).all(0)
+    nests = (beyond <= BOX_SLACK).all(0) | (beyond >= -BOX_SLACK).all(0)
     return np.minimum(ratio, 1 / ratio).mean(0), nests
 
 
@@ -159,7 +190,7 @@ def _clarity(observations: Sequence[Observation], known: Sequence[ObjectRecord])
     return np.minimum(np.minimum(new[:, None], old[None]) / CLEAR_POINTS, 1)
 
 
-def agreement_of_kinds(
+def class_agreement(
     one: Sequence[Observation | ObjectRecord], other: Sequence[Observation | ObjectRecord]
 ) -> np.ndarray:
     """Return how far the class posteriors agree: 1 = equal, soft, so a chair may be a sofa."""

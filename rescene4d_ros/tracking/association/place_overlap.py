@@ -11,14 +11,13 @@ from rescene4d_ros.geometry.shares import shares_near
 from rescene4d_ros.geometry.surface import Surface
 from rescene4d_ros.geometry.visibility import PlaceEvidence
 from rescene4d_ros.tracking.records import ObjectRecord, Observation
+from rescene4d_ros.tracking.thresholds import COVERED, SAME_SURFACE
 
-PLACE_RADIUS = 0.05  # m; points this near count as the same surface
 PLACE_POINTS = 150  # points per object by which places are compared
 NUDGED = 0.8  # overlap of places where only the boxes agree: shifted by a hand's width
-FEW = 3  # every so manyth of them is compared first
+FEW = 3  # of them one in so many is compared first
 CLEAR = 0.8  # share both ways that these are enough to tell,
 CLEARLY_LESS = 0.3  # or an overlap that is so much less than enough
-CONTAINED = 0.85  # share on old surfaces from which a small view is a view of that object
 
 
 def overlap_of_places(
@@ -97,7 +96,7 @@ def _of_points(
         shares = shares_near(
             [*(new[p][::step] for p in unclear), *(old[p][::step] for p in unclear)],
             [*(known[p] for p in unclear), *(seen[p] for p in unclear)],
-            PLACE_RADIUS,
+            SAME_SURFACE,
         )
         forth[unclear], back[unclear] = shares.reshape(2, -1)
         unclear = np.flatnonzero(
@@ -108,7 +107,7 @@ def _of_points(
 
 def _of_shares(forth: np.ndarray | float, back: np.ndarray | float) -> np.ndarray | float:
     """Return the overlap by the shares of observation and object that lie on each other."""
-    return np.maximum((forth + back) / 2, np.where(forth >= CONTAINED, CONTAINED * forth, 0))
+    return np.maximum((forth + back) / 2, np.where(forth >= COVERED, COVERED * forth, 0))
 
 
 def _most_near(
@@ -126,6 +125,6 @@ def _most_near(
     columns = np.ascontiguousarray(np.concatenate(points).T)
     padded = columns.take(at, axis=1)
     low, high = np.array([other.surface.limits for other in others]).transpose(1, 2, 0)[:, :, j]
-    asked, reach = padded.take(k, axis=1), np.float32(PLACE_RADIUS)
+    asked, reach = padded.take(k, axis=1), np.float32(SAME_SURFACE)
     inside = (asked >= (low - reach)[:, :, None]) & (asked <= (high + reach)[:, :, None])
     return (inside.all(0) & (place < count[k, None])).sum(1) / np.maximum(count[k], 1)

@@ -2,27 +2,24 @@
 How likely it is that a change happened: a small model per kind, fitted to validation rooms.
 
 What is measured of a change (how well a motion fits, how much of a place was seen empty) is no
-probability: masks flicker, and then an old thing looks new. So what speaks for a change and
-against it goes through a logistic model, whose weights `scripts/fit_confidence.py` finds.
+probability: masks flicker, and then an old object looks new. So the evidence for a change and
+against it goes through a logistic model; its weights are in `tracking/fitted.yaml`, written by
+`scripts/fit_confidence.py`.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
 import math
-from pathlib import Path
 
 import numpy as np
-from rescene4d_ros.errors import ConfigError
 from rescene4d_ros.geometry.neighbors import evenly, share_near
-from rescene4d_ros.geometry.visibility import is_flat, PlaceEvidence, SAME_SURFACE
+from rescene4d_ros.geometry.visibility import is_flat, PlaceEvidence
 from rescene4d_ros.structures import ChangeKind
 from rescene4d_ros.tracking.records import ObjectRecord, Observation
-import yaml
+from rescene4d_ros.tracking.thresholds import SAME_SURFACE
 
-MODEL_FILE = Path(__file__).with_suffix('.yaml')
 BIAS = 'bias'
 MOST_ODDS = 700.0  # logarithm; beyond it exp() overflows
 OVERLAP_POINTS = 300  # points per view by which the overlap of two is told
@@ -41,7 +38,7 @@ TERMS: Mapping[ChangeKind, tuple[str, ...]] = {
 @dataclass(frozen=True)
 class ChangeEvidence:
     """
-    Hold what speaks for one change and against it.
+    Hold the evidence for one change and against it.
 
     Attributes
     ----------
@@ -110,59 +107,9 @@ class ConfidenceModel:
         return 1 / (1 + math.exp(-max(odds, -MOST_ODDS)))
 
 
-def read_model(path: Path) -> ConfidenceModel:
-    """
-    Read the weights that `scripts/fit_confidence.py` wrote.
-
-    Raises
-    ------
-    ConfigError
-        Kinds, terms or numbers are not as expected.
-
-    """
-    try:
-        document = yaml.safe_load(path.read_text())
-        found = {
-            ChangeKind[kind.upper()]: {str(name): float(w) for name, w in weights.items()}
-            for kind, weights in document['weights'].items()
-        }
-    except (OSError, yaml.YAMLError, AttributeError, KeyError, TypeError, ValueError) as error:
-        raise ConfigError(
-            f'{path}: expected weights of changes, got {error!r}; write it anew by '
-            'scripts/fit_confidence.py'
-        ) from error
-    for kind, terms in TERMS.items():
-        got = found.get(kind, {})
-        if got.keys() != {BIAS, *terms} or not np.isfinite(list(got.values())).all():
-            raise ConfigError(
-                f'{path}: expected finite weights {", ".join((BIAS, *terms))} of '
-                f'{kind.name.lower()}, got {got}; write it anew by '
-                'scripts/fit_confidence.py'
-            )
-    return ConfidenceModel(found)
-
-
-def write_model(path: Path, model: ConfidenceModel, fitted_to: str) -> None:
-    """Write weights for `read_model`; `fitted_to` says to people what they rest on."""
-    weights = {
-        kind.name.lower(): {name: round(w, 4) for name, w in terms.items()}
-        for kind, terms in model.weights.items()
-    }
-    path.write_text(
-        '# Written by scripts/fit_confidence.py.\n'
-        + yaml.safe_dump({'fitted_to': fitted_to, 'weights': weights}, sort_keys=False)
-    )
-
-
-@lru_cache(maxsize=1)
-def shipped_model() -> ConfidenceModel:
-    """Return the model that comes with the package."""
-    return read_model(MODEL_FILE)
-
-
 def evidence_of_arrival(now: Observation, before: PlaceEvidence | None) -> ChangeEvidence:
     """
-    Collect what speaks for ADDED.
+    Collect the evidence of ADDED.
 
     Parameters
     ----------
@@ -184,7 +131,7 @@ def evidence_of_arrival(now: Observation, before: PlaceEvidence | None) -> Chang
 
 
 def evidence_of_removal(record: ObjectRecord, at: PlaceEvidence) -> ChangeEvidence:
-    """Collect what speaks for REMOVED."""
+    """Collect the evidence of REMOVED."""
     return ChangeEvidence(
         ChangeKind.REMOVED,
         shown=at.observed * (1 - at.occupied),
@@ -202,7 +149,7 @@ def evidence_of_difference(
     shown: float,
     link: float,
 ) -> ChangeEvidence:
-    """Collect what speaks for MOVED, DEFORMED or REAPPEARED."""
+    """Collect the evidence of MOVED, DEFORMED or REAPPEARED."""
     new, old = (x.xyz[evenly(len(x.xyz), OVERLAP_POINTS)] for x in (now, record))
     overlap = max(
         share_near(record.tree, new, SAME_SURFACE), share_near(now.tree, old, SAME_SURFACE)

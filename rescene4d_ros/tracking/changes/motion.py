@@ -6,72 +6,22 @@ from dataclasses import dataclass
 from enum import Enum
 
 import numpy as np
-from rescene4d_ros.config import param
 from rescene4d_ros.geometry.boxes import corners
 from rescene4d_ros.geometry.closest_points import Registration
 from rescene4d_ros.geometry.neighbors import evenly, largest_patch, near, share_near
 from rescene4d_ros.geometry.registration import register, standing_still
 from rescene4d_ros.geometry.se3 import invert, size_of, transform
-from rescene4d_ros.geometry.visibility import is_flat, looked_past, SAME_SURFACE
+from rescene4d_ros.geometry.visibility import is_flat, looked_past
 from rescene4d_ros.structures import Box
-from rescene4d_ros.tracking.records import ObjectRecord, Observation, POINT_SPACING
+from rescene4d_ros.tracking.records import ObjectRecord, Observation
+from rescene4d_ros.tracking.settings import MotionConfig
+from rescene4d_ros.tracking.thresholds import OTHER_SURFACE, POINT_SPACING, SAME_SURFACE
 from rescene4d_ros.tracking.visit_view import VisitView
 
-OTHER_SURFACE = 0.06  # m; a point farther from all old ones is on another surface
 PATCH_STEP = 0.07  # m; points this near belong to one patch of changed surface
 HINGE_REACH = 0.25  # share of a leaf's width by which its edge may miss the axis of its turn
 LEAF_SLIM = 0.35  # most thickness of a leaf, with its handle, in shares of its width
 HINGE_DET = 0.06  # of (identity - turn): leaves turn by more than 14 degrees
-
-
-@dataclass(frozen=True)
-class MotionConfig:
-    """Say from when on an object counts as moved or deformed."""
-
-    move_m: float = param(0.15, 'Shift from which an object has moved.', unit='m', ge=0.02, le=5)
-    turn_deg: float = param(15.0, 'Turn from which an object has moved.', unit='deg', ge=2, le=180)
-    still_share: float = param(
-        0.95,
-        'Share of points on the old ones at which an object stands '
-        'still without further question.',
-        ge=0.5,
-        le=1,
-    )
-    move_evidence: float = param(
-        0.7,
-        'Gain in fit over standing still plus share of points that '
-        'were looked past, from which a motion is believed.',
-        ge=0,
-        le=2,
-    )
-    turn_evidence: float = param(
-        0.15,
-        'Gain in fit over standing still from which a motion that '
-        'explains all surface that came or went is believed.',
-        ge=0,
-        le=1,
-    )
-    deformed_m2: float = param(
-        0.05,
-        'Patch of surface that came or went in view of the sensor, '
-        'from which an object has another shape.',
-        unit='m2',
-        ge=0.005,
-        le=5,
-    )
-    deformed_overlap: float = param(
-        0.45,
-        'Without sensor path: overlap after the best motion below which the shape is another.',
-        ge=0,
-        le=1,
-    )
-    deformed_evidence: float = param(
-        0.3,
-        'Without sensor path: share of points that were looked '
-        'past, from which another shape is believed.',
-        ge=0,
-        le=1,
-    )
 
 
 class Motion(Enum):

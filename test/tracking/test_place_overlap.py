@@ -9,13 +9,12 @@ from rescene4d_ros.geometry.neighbors import evenly, share_near
 from rescene4d_ros.geometry.visibility import Place, PlaceEvidence
 from rescene4d_ros.structures import ObjectState
 from rescene4d_ros.tracking.association.place_overlap import (
-    CONTAINED,
     NUDGED,
     overlap_of_places,
     PLACE_POINTS,
-    PLACE_RADIUS,
 )
 from rescene4d_ros.tracking.records import ObjectRecord, Observation
+from rescene4d_ros.tracking.thresholds import COVERED, SAME_SURFACE
 
 ENOUGH = 0.5
 NONE = np.zeros(0, dtype=np.float32)
@@ -40,11 +39,11 @@ def slow_overlap(seen: Observation, record: ObjectRecord, covered: np.ndarray) -
     def some(xyz):
         return xyz[evenly(len(xyz), PLACE_POINTS)]
 
-    forth = share_near(record.tree, some(seen.xyz), PLACE_RADIUS)
-    back = share_near(seen.tree, some(record.xyz[covered]), PLACE_RADIUS)
+    forth = share_near(record.tree, some(seen.xyz), SAME_SURFACE)
+    back = share_near(seen.tree, some(record.xyz[covered]), SAME_SURFACE)
     overlap = (forth + back) / 2
-    if forth >= CONTAINED:
-        overlap = max(overlap, CONTAINED * forth)
+    if forth >= COVERED:
+        overlap = max(overlap, COVERED * forth)
     return max(overlap, NUDGED * iou(seen.box, record.box)) if overlap < NUDGED else overlap
 
 
@@ -99,7 +98,7 @@ def test_one_place_overlaps_wholly_and_one_without_points_not_at_all():
     record = ObjectRecord(
         1, ObjectState.PRESENT, False, 1.0, seen.box, 1, 1, None, 1, 0.0, '', NONE, NONE, NONE, xyz
     )
-    for covered, overlap in ((True, 1.0), (False, CONTAINED)):
+    for covered, overlap in ((True, 1.0), (False, COVERED)):
         places = [PlaceEvidence(Place.OCCUPIED, 1.0, 0.0, np.full(len(xyz), covered))]
         assert overlap_of_places([seen], [record], places, ENOUGH) == pytest.approx(overlap)
 

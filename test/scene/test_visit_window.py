@@ -5,19 +5,21 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 import numpy as np
-from rescene4d_ros.memory.files.derived_cache import DerivedFiles
+import pytest
 from rescene4d_ros.memory.maintenance import retention
+from rescene4d_ros.memory.store import SceneMemory
+from rescene4d_ros.scene import SceneTracker, TrackerConfig
 from rescene4d_ros.scene.visit_window import (
     CELL,
-    choose_context,
+    choose_visits,
     coarse_cells,
     KIND,
     MIN_OVERLAP,
     overlap,
     SAME,
-    SeenSpace,
+    VisitSelector,
 )
-from rescene4d_ros.structures import Scan, VisitStatus
+from rescene4d_ros.structures import Scan, Segmentation
 
 DAY = 86_400 * 10**9
 CELLS = st.sets(st.integers(0, 30), max_size=20)
@@ -65,7 +67,7 @@ def test_choice_equals_its_definition(own, earlier, n):
         nearly = [t for t in share if share[t] > max(share.values()) - SAME]
         wanted.add(max(nearly))
         left.remove(max(nearly))
-    chosen = choose_context(array(own), [array(e) for e in earlier], n)
+    chosen = choose_visits(array(own), [array(e) for e in earlier], n)
     assert set(chosen) == wanted
     assert list(chosen) == sorted(chosen)
 
@@ -73,11 +75,11 @@ def test_choice_equals_its_definition(own, earlier, n):
 def test_latest_of_like_visits_and_none_of_another_place():
     room, half, elsewhere = set(range(20)), set(range(10)), set(range(100, 120))
     seen = [array(s) for s in (room, half, room, elsewhere)]
-    assert choose_context(array(room), seen, 1) == (2,)
-    assert choose_context(array(room), seen, 2) == (0, 2)
-    assert choose_context(array(room), seen, 9) == (0, 1, 2)
-    assert choose_context(array(half), seen[:2], 1) == (1,)
-    assert choose_context(array(elsewhere), seen[:3], 2) == ()
+    assert choose_visits(array(room), seen, 1) == (2,)
+    assert choose_visits(array(room), seen, 2) == (0, 2)
+    assert choose_visits(array(room), seen, 9) == (0, 1, 2)
+    assert choose_visits(array(half), seen[:2], 1) == (1,)
+    assert choose_visits(array(elsewhere), seen[:3], 2) == ()
 
 
 def box(day, low):
@@ -86,62 +88,70 @@ def box(day, low):
     return Scan((rng.random((400, 3)) * 2 + (low, 0, 0)).astype(np.float32), day * DAY)
 
 
-def test_cells_are_kept_beside_the_points_and_go_with_them(open_memory, make_facts, caplog):
-    """A new process takes them from there; damaged ones are worked out again; none are left."""
-    memory = open_memory()
-    for day, low in ((1, 0.0), (2, 5.0), (3, 0.1), (4, 5.1)):
-        visit = memory.add_visit(box(day, low))
-        memory.commit(make_facts(memory, visit))
-    visits, keys = memory.visits(VisitStatus.DONE), memory.keys()
-    assert keys == {v.visit_id: memory.key(v.visit_id) for v in visits}
-    assert SeenSpace(memory).context(visits[3], visits[:3], 1) == (visits[1],)
+@pytest.fixture
+def memory(tmp_path):
+    """Return a memory of four visits: two places in turn."""
+    with SceneMemory.open(tmp_path / 'memory', 'flat', 'map', ('box',)) as memory:
+        for day, low in ((1, 0.0), (2, 5.0), (3, 0.1), (4, 5.1)):
+            memory.add_visit(box(day, low))
+        yield memory
 
+
+def test_cells_are_kept_beside_the_points_and_go_with_them(memory, caplog):
+    """A new process takes them from there; damaged ones are worked out again; none are left."""
+    *earlier, newest = memory.visits()
+    keys, scan = memory.keys(), memory.scan(newest.visit_id)
+
+    def selected():
+        return VisitSelector(memory, 1).select(newest, earlier, scan)
+
+    assert selected() == (earlier[1],)
     folder = memory.path / 'visits' / 'derived'
     assert len(list(folder.iterdir())) == 4
-    for visit in visits[:3]:  # without their points: only the kept cells can tell
+    for visit in earlier:  # without their points: only the kept cells can tell
         (memory.path / 'visits' / keys[visit.visit_id]).rename(memory.path / f'{visit.visit_id}')
-    assert SeenSpace(memory).context(visits[3], visits[:3], 1) == (visits[1],)
+    assert selected() == (earlier[1],)
     kept = folder / f'{keys[2].removesuffix(".npz")}.{KIND}'
     kept.write_bytes(kept.read_bytes()[:-1])
-    assert SeenSpace(memory).context(visits[3], visits[:3], 1) == ()
-    assert 'no context' in caplog.text
-    for visit in visits[:3]:
+    assert selected() == ()
+    assert 'no other visit is segmented together' in caplog.text
+    for visit in earlier:
         (memory.path / f'{visit.visit_id}').rename(memory.path / 'visits' / keys[visit.visit_id])
-    assert SeenSpace(memory).context(visits[3], visits[:3], 1) == (visits[1],)
+    assert selected() == (earlier[1],)
 
     retention.delete_visit(memory, 2)
     assert not kept.exists()
     assert len(list(folder.iterdir())) == 3
     memory.close()
     (folder / f'{"0" * 40}.{KIND}').write_bytes(b'of points that are gone')
-    open_memory()
+    SceneMemory.open(memory.path, 'flat', 'map', ('box',)).close()
     assert len(list(folder.iterdir())) == 3
 
 
-def test_derived_files_that_were_used_last_stay(tmp_path):
-    """Of one kind, however made; another kind is not counted."""
-    files = DerivedFiles(tmp_path / 'derived')
-    assert files.read('a.npz', 'features-1') is None
-    for key in 'abc':
-        files.write(f'{key}.npz', 'features-1', key.encode(), keep=3)
-        files.write(f'{key}.npz', 'cells', b'')
-    assert files.read('a.npz', 'features-1') == b'a'
-    files.write('d.npz', 'features-2', b'd', keep=3)
-    assert {k: files.read(f'{k}.npz', 'features-1') for k in 'abc'} == {
-        'a': b'a',
-        'b': None,
-        'c': b'c',
-    }
-    assert files.read('d.npz', 'features-2') == b'd'
-    assert files.read('b.npz', 'cells') == b''
-    files.remove('d.npz')
-    assert files.read('d.npz', 'features-2') is None
+class NoInstances:
+    """Find nothing."""
+
+    def segment(self, scans, keys) -> Segmentation:
+        """Return no instance."""
+        labels = tuple(np.full(len(scan), -1, np.int32) for scan in scans)
+        none = np.zeros((0, 1), np.float32)
+        return Segmentation(labels, none, none[:, 0], none, labels)
 
 
-def test_where_nothing_can_be_kept_work_goes_on(tmp_path, caplog):
-    """A file in the place of the folder: nothing is kept, nothing is raised."""
-    (tmp_path / 'derived').write_text('in the way')
-    files = DerivedFiles(tmp_path / 'derived')
-    files.write('a.npz', 'cells', b'1')
-    assert files.read('a.npz', 'cells') is None
-    assert 'worked out again' in caplog.text
+def test_points_of_a_visit_are_read_once(memory, monkeypatch):
+    """Of the next window only the new visit is read, and the update carries its points."""
+    read, original = [], type(memory.files).read
+
+    def count(files, key):
+        read.append(key)
+        return original(files, key)
+
+    monkeypatch.setattr(type(memory.files), 'read', count)
+    tracker, keys = SceneTracker(memory, NoInstances(), TrackerConfig()), memory.keys()
+    for visit in memory.visits():
+        update = tracker.process_next()
+        assert update.visit.visit_id == visit.visit_id
+        assert np.array_equal(update.scan.xyz, original(memory.files, keys[visit.visit_id]).xyz)
+    assert tracker.process_next() is None
+    assert read.count(keys[4]) == 1
+    assert len(read) == 4 + 2  # the earlier visits of both places that are not the latest one

@@ -6,7 +6,6 @@ import math
 
 import numpy as np
 import pytest
-from rescene4d_ros.errors import ConfigError
 from rescene4d_ros.geometry.cloud import Cloud
 from rescene4d_ros.geometry.visibility import Place, PlaceEvidence
 from rescene4d_ros.structures import ChangeKind, ObjectState, Scan
@@ -16,14 +15,12 @@ from rescene4d_ros.tracking.changes.change_confidence import (
     evidence_of_arrival,
     evidence_of_difference,
     evidence_of_removal,
-    MODEL_FILE,
-    read_model,
-    shipped_model,
     TERMS,
-    write_model,
 )
+from rescene4d_ros.tracking.fitted import shipped_weights
 from rescene4d_ros.tracking.observations import make_observation
-from rescene4d_ros.tracking.record_update import remember
+from rescene4d_ros.tracking.record_update import update_records
+from rescene4d_ros.tracking.records import LinkedObservation
 
 DAY = 86_400 * 10**9
 FULL = {
@@ -65,7 +62,13 @@ def seen_box(low, size, score=0.9, step=0.03):
 def record_of(seen, others=None):
     """Return what is remembered of an observation after its first visit."""
     cloud = Cloud(seen.xyz if others is None else np.concatenate([seen.xyz, others]))
-    return remember({}, DAY, cloud, {1: seen}, {1: ''}, {1: ObjectState.PRESENT}, (), {})[1]
+    return updated({}, DAY, cloud, seen)
+
+
+def updated(records, stamp_ns, cloud, seen):
+    """Return what is remembered of object 1 after a visit that shows it."""
+    linked, states = {1: LinkedObservation(seen, '')}, {1: ObjectState.PRESENT}
+    return update_records(records, stamp_ns, cloud, linked, states, ())[1]
 
 
 def at(place, occupied, observed, n=1):
@@ -104,43 +107,11 @@ def test_no_weight_overflows(weight):
 def test_shipped_model_goes_the_way_of_reason(kind, name, rises):
     """What speaks for a change makes it likelier, and what speaks against it less likely."""
     evidence = ChangeEvidence(kind, **FULL)
-    told = [shipped_model()(replace(evidence, **{name: x})) for x in np.linspace(0, 1, 7)]
+    told = [
+        shipped_weights().changes(replace(evidence, **{name: x})) for x in np.linspace(0, 1, 7)
+    ]
     assert all((b > a) == rises and a != b for a, b in pairwise(told))
     assert 0 < min(told) < max(told) < 1
-
-
-def test_written_and_read_again(tmp_path):
-    """A file holds the model to four digits, and says what it was fitted to."""
-    path = tmp_path / 'model.yaml'
-    write_model(path, flat_weights(bias=-0.25, score=1.5), '7 changes')
-    assert read_model(path) == flat_weights(bias=-0.25, score=1.5)
-    assert 'fitted_to: 7 changes' in path.read_text()
-
-
-@pytest.mark.parametrize(
-    ('old', 'new'),
-    [
-        ('  removed:', '  removd:'),
-        ('    shown:', '    shwon:'),
-        ('weights:', 'wights:'),
-        ('    bias: ', '    bias: .nan #'),
-        ('    bias: ', '    bias: high #'),
-    ],
-)
-def test_refuses_what_is_no_model(tmp_path, old, new):
-    """Names the file and how to make it anew."""
-    path = tmp_path / 'model.yaml'
-    text = MODEL_FILE.read_text()
-    assert old in text
-    path.write_text(text.replace(old, new, 1))
-    with pytest.raises(ConfigError, match=r'model\.yaml.*fit_confidence'):
-        read_model(path)
-
-
-def test_refuses_a_missing_file(tmp_path):
-    """Not a bare OSError."""
-    with pytest.raises(ConfigError, match='fit_confidence'):
-        read_model(tmp_path / 'none.yaml')
 
 
 def test_surface_that_was_there_speaks_against_new():
@@ -186,16 +157,7 @@ def test_old_place_is_forgotten_though_no_motion_is_stated():
     """
     first, second = (seen_box((x, 0, 0), (0.5, 0.5, 0.5)) for x in (0.0, 2.0))
     record = record_of(first)
-    after = remember(
-        {1: record},
-        2 * DAY,
-        Cloud(second.xyz),
-        {1: second},
-        {1: ''},
-        {1: ObjectState.PRESENT},
-        (),
-        {},
-    )[1]
+    after = updated({1: record}, 2 * DAY, Cloud(second.xyz), second)
     assert after.xyz[:, 0].min() > 1.9
     assert after.box.center[0] == pytest.approx(2.25, abs=0.02)
 
@@ -207,14 +169,5 @@ def test_sides_that_are_out_of_sight_stay_remembered():
     seen = make_observation(
         Scan(side, 2 * DAY), np.arange(len(side)), np.array([0.8, 0.2]), 0.9, np.zeros(0), {}, None
     )
-    after = remember(
-        {1: record_of(whole)},
-        2 * DAY,
-        Cloud(side),
-        {1: seen},
-        {1: ''},
-        {1: ObjectState.PRESENT},
-        (),
-        {},
-    )[1]
+    after = updated({1: record_of(whole)}, 2 * DAY, Cloud(side), seen)
     assert np.ptp(after.xyz[:, 0]) == pytest.approx(0.5, abs=0.04)

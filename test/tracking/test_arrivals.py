@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 from rescene4d_ros.geometry.visibility import Place
 from rescene4d_ros.structures import ChangeKind, ObjectState, Scan, VisitInfo, VisitStatus
-from rescene4d_ros.tracking.changes.change_confidence import shipped_model
-from rescene4d_ros.tracking.changes.change_detection import ChangeConfig, judge
-from rescene4d_ros.tracking.changes.motion import MotionConfig
+from rescene4d_ros.tracking.changes.change_detection import detect_changes
 from rescene4d_ros.tracking.observations import make_observation
+from rescene4d_ros.tracking.records import LinkedObservation
+from rescene4d_ros.tracking.settings import ChangeConfig, TrackingSettings
+from rescene4d_ros.tracking.visit_context import VisitContext
 from rescene4d_ros.tracking.visit_view import VisitView, was_looked_at
 
 DAY = 86_400 * 10**9
@@ -33,21 +34,12 @@ def test_new_only_where_the_place_was_seen_empty(floor_until, kinds):
     points = np.arange(len(after) - len(BOX), len(after))
     seen = make_observation(after, points, np.ones(1), 0.9, np.zeros(0), {}, None)
     visit = VisitInfo(2, after.stamp_ns, VisitStatus.DONE, 'second', len(after))
-    verdict = judge(
-        visit,
-        {},
-        {1: seen},
-        {},
-        {},
-        VisitView(after),
-        [VisitView(before, np.zeros(len(before), np.int64))],
-        ('box',),
-        MotionConfig(),
-        ChangeConfig(),
-        shipped_model(),
-    )
-    assert [c.kind for c in verdict.changes] == kinds
-    assert verdict.states == {1: ObjectState.PRESENT}
+    earlier = VisitView(before, np.zeros(len(before), np.int64))
+    context = VisitContext(visit, VisitView(after), (earlier,), ('box',))
+    settings = TrackingSettings()
+    states, changes = detect_changes(context, {1: LinkedObservation(seen, 'new')}, {}, settings)
+    assert [c.kind for c in changes] == kinds
+    assert states == {1: ObjectState.PRESENT}
 
 
 @pytest.mark.parametrize(('sure', 'kinds'), [(0.41, [ChangeKind.ADDED]), (0.39, [])])
@@ -58,21 +50,14 @@ def test_what_is_not_stated_is_there_all_the_same(sure, kinds):
     points = np.arange(len(after) - len(BOX), len(after))
     seen = make_observation(after, points, np.ones(1), 0.9, np.zeros(0), {}, None)
     visit = VisitInfo(2, after.stamp_ns, VisitStatus.DONE, 'second', len(after))
-    verdict = judge(
-        visit,
-        {},
-        {1: seen},
-        {},
-        {},
-        VisitView(after),
-        [VisitView(before, np.zeros(len(before), np.int64))],
-        ('box',),
-        MotionConfig(),
-        ChangeConfig(min_confidence=0.4),
-        lambda evidence: sure,
+    earlier = VisitView(before, np.zeros(len(before), np.int64))
+    context = VisitContext(visit, VisitView(after), (earlier,), ('box',))
+    settings = TrackingSettings(
+        changes=ChangeConfig(min_confidence=0.4), confidence=lambda evidence: sure
     )
-    assert [(c.kind, c.confidence) for c in verdict.changes] == [(k, sure) for k in kinds]
-    assert verdict.states == {1: ObjectState.PRESENT}
+    states, changes = detect_changes(context, {1: LinkedObservation(seen, 'new')}, {}, settings)
+    assert [(c.kind, c.confidence) for c in changes] == [(k, sure) for k in kinds]
+    assert states == {1: ObjectState.PRESENT}
 
 
 def test_place_is_looked_up_once_for_each_thing():

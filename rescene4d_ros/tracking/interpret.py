@@ -1,0 +1,120 @@
+"""The interpretation of one visit: which object is which, and what changed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+from rescene4d_ros.structures import Scan, Segmentation
+from rescene4d_ros.tracking.association.association import associate, Association
+from rescene4d_ros.tracking.changes.change_detection import detect_changes
+from rescene4d_ros.tracking.duplicate_objects import find_merges, join_merged, merge_events
+from rescene4d_ros.tracking.missed_detections import recover_missed
+from rescene4d_ros.tracking.observations import join_observations, observe
+from rescene4d_ros.tracking.record_update import update_records
+from rescene4d_ros.tracking.records import LinkedObservation, Observation, VisitFacts
+from rescene4d_ros.tracking.settings import TrackingSettings
+from rescene4d_ros.tracking.visit_context import VisitContext
+
+NEW = 'new: nothing remembered explains it'
+
+
+def interpret_visit(
+    segmentation: Segmentation, context: VisitContext, settings: TrackingSettings
+) -> VisitFacts:
+    """
+    Find out everything that one visit brings; pure.
+
+    Parameters
+    ----------
+    segmentation : Segmentation
+        Of the visits of the window together, oldest first, the new one last.
+    context : VisitContext
+        The visit, and what is known before it.
+    settings : TrackingSettings
+
+    Returns
+    -------
+    VisitFacts
+
+    """
+    visit, scan, records = context.visit, context.view.scan, context.records
+
+    # 1. Observe: the instances of the newest visit, with their votes for remembered objects.
+    observations = observe(scan, segmentation, [v.labels for v in reversed(context.earlier)])
+
+    # 2. Associate: one assignment of observations to objects; what fits nothing is born.
+    places = context.view.places_of(records)
+    association = associate(
+        observations, records, places, settings, was_observed=context.was_observed
+    )
+    linked = _link(scan, observations, association, context.next_id, settings.birth_score)
+
+    # 3. Recover what the segmenter missed: known surfaces at their old place.
+    linked |= recover_missed(scan, records, places, linked)
+
+    # 4. Merge duplicates: ids that two visits in a row show to be one object.
+    merges = find_merges(records, linked, context.earlier, context.locked)
+    merged = merge_events(visit, records, merges, context.class_names)
+    linked = _rename(linked, merges)
+
+    # 5. Detect changes: the state of every object, and what became of it.
+    context = replace(context, records=join_merged(records, merged))
+    states, changes = detect_changes(context, linked, places, settings)
+    changes = (*merged, *changes)
+
+    # 6. Update the records with what was seen.
+    after = update_records(records, visit.stamp_ns, context.view.cloud, linked, states, changes)
+    return VisitFacts(visit, linked, states, changes, _labels(len(scan), linked), after)
+
+
+def _link(
+    scan: Scan,
+    observations: Sequence[Observation],
+    association: Association,
+    next_id: int,
+    birth_score: float,
+) -> dict[int, LinkedObservation]:
+    """
+    Give linked and new observations their ids, and join the fragments of split masks.
+
+    A new object has only its score to speak for it; one that is known also has its past.
+
+    """
+    fragments: dict[int, list[Observation]] = {}
+    for fragment, whole in association.fragments.items():
+        fragments.setdefault(whole, []).append(observations[fragment])
+
+    def whole(number: int) -> Observation:
+        found = observations[number]
+        return join_observations(scan, found, fragments[number]) if number in fragments else found
+
+    linked = {
+        link.object_id: LinkedObservation(
+            whole(number), link.reason, link.confidence, link.alternatives
+        )
+        for number, link in sorted(association.links.items(), key=lambda item: item[1].object_id)
+    }
+    born = [k for k in association.births if observations[k].score >= birth_score]
+    for object_id, number in enumerate(born, next_id):
+        linked[object_id] = LinkedObservation(whole(number), NEW)
+    return linked
+
+
+def _rename(
+    linked: Mapping[int, LinkedObservation], merges: Mapping[int, int]
+) -> dict[int, LinkedObservation]:
+    """Return the observations under the ids to use; a merge settles what was ambiguous."""
+    return {
+        merges.get(i, i): replace(link, alternatives=()) if i in merges else link
+        for i, link in linked.items()
+    }
+
+
+def _labels(n_points: int, linked: Mapping[int, LinkedObservation]) -> np.ndarray:
+    """Return the persistent id of each point (N,), int64; 0 = none."""
+    object_ids = np.zeros(n_points, dtype=np.int64)
+    for object_id, link in linked.items():
+        object_ids[link.observation.points] = object_id
+    return object_ids
