@@ -124,14 +124,11 @@ class VisitSelector:
             The points of the visit.
 
         """
-        if self._n == 0 or not earlier:
+        if self._n == 0:
             return ()
         keys = self._memory.keys()
-        chosen = choose_visits(
-            self._cells_of(keys[visit.visit_id], scan),
-            [self._cells_of(keys[v.visit_id]) for v in earlier],
-            self._n,
-        )
+        own = self._cells_of(keys[visit.visit_id], scan)
+        chosen = choose_visits(own, [self._cells_of(keys[v.visit_id]) for v in earlier], self._n)
         return tuple(earlier[t] for t in chosen)
 
     def _cells_of(self, key: str, scan: Scan | None = None) -> np.ndarray:
