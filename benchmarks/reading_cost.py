@@ -103,7 +103,7 @@ class Trace:
 
 
 def scanned(boxes, stamp_ns: int):
-    """Return the scan of a floor with boxes, and the number of the box of each point, -1 = none."""
+    """Return the scan of a floor with boxes, and the box of each point, -1 = none."""
     from rescene4d_ros.structures import Scan
 
     rng = np.random.default_rng(stamp_ns)
@@ -111,8 +111,8 @@ def scanned(boxes, stamp_ns: int):
     floor = np.stack(np.meshgrid(axis, axis), -1).reshape(-1, 2)
     parts, labels, colors = [], [], []
     for number, (center, size, color) in enumerate(boxes):
-        low, high = np.array(center) - np.array(size[:2]) / 2, np.array(center) + np.array(size[:2]) / 2
-        floor = floor[~((floor > low) & (floor < high)).all(1)]
+        off = np.abs(floor - center)
+        floor = floor[~(off < np.array(size[:2]) / 2).all(1)]
         grid = [np.arange(-s / 2, s / 2 + 1e-6, STEP) for s in size]
         points = np.stack(np.meshgrid(*grid), -1).reshape(-1, 3)
         shell = (np.abs(points[:, :2]) > np.array(size[:2]) / 2 - STEP).any(1)

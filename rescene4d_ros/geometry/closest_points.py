@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from rescene4d_ros.geometry.neighbors import evenly
-from rescene4d_ros.geometry.se3 import invert, transform, upright
+from rescene4d_ros.geometry.se3 import solve_upright, transform, transform_back
 from rescene4d_ros.geometry.tolerances import SAME_SURFACE
 from scipy.spatial import cKDTree
 
@@ -76,122 +76,107 @@ class Pair:
         pair.after = self.after[evenly(len(self.after), limit)]
         return pair
 
-    def partners(self, motion: np.ndarray, gate: float):
-        """Return both directions' distances (inf beyond the gate) and nearest indices."""
-        forth, i = self.after_tree.query(transform(motion, self.before), distance_upper_bound=gate)
-        back, j = self.before_tree.query(
-            transform(invert(motion), self.after), distance_upper_bound=gate
-        )
-        return forth, i, back, j
+    def partners(self, motions: np.ndarray, gate: float):
+        """
+        Return both directions' distances (inf beyond the gate) and nearest indices.
 
-    def score(self, motion: np.ndarray) -> Registration:
-        """Say how well a motion lays the first set on the second."""
-        forth, _, back, _ = self.partners(motion, SAME_SURFACE)
-        near = [d[d < SAME_SURFACE] for d in (forth, back)]
-        residual = (
-            np.sqrt(np.mean(np.concatenate(near) ** 2))
-            if len(near[0]) + len(near[1])
-            else SAME_SURFACE
-        )
-        shares = [(d < SAME_SURFACE).mean() for d in (forth, back)]
-        fit = np.mean([(1 - np.minimum(d / SAME_SURFACE, 1) ** 2).mean() for d in (forth, back)])
-        like = np.mean(
-            [
-                np.exp(-((d[d < SAME_SURFACE] / LIKE_SPREAD) ** 2) / 2).sum() / len(d)
-                for d in (forth, back)
-            ]
-        )
-        return Registration(
-            motion, float(residual), float(np.mean(shares)), float(fit), float(LIKE_WEIGHT * like)
-        )
+        Of motions (H, 4, 4) all at once: ndarrays (H, N), (H, N), (H, M), (H, M).
 
-    def texture_support(self, motion: np.ndarray) -> float:
+        """
+        found = []
+        for tree, moved in (
+            (self.after_tree, transform(motions, self.before)),
+            (self.before_tree, transform_back(motions, self.after)),
+        ):
+            asked = tree.query(moved.reshape(-1, 3), distance_upper_bound=gate)
+            found += [part.reshape(len(motions), -1) for part in asked]
+        return found
+
+    def scores(self, motions: np.ndarray) -> list[Registration]:
+        """Say how well each motion (H, 4, 4) lays the first set on the second."""
+        forth, _, back, _ = self.partners(motions, SAME_SURFACE)
+        return [_score(*found) for found in zip(motions, forth, back)]
+
+    def texture_supports(self, motions: np.ndarray) -> list[float]:
         """Return how much likelier the texture is of the same spots than of others; 0 or more."""
         if self._spots is None:
-            return 0.0
+            return [0.0] * len(motions)
         spots, before, after = self._spots
         distance, at = self.after_tree.query(
-            transform(motion, spots), distance_upper_bound=TEXTURE_RADIUS
+            transform(motions, spots), distance_upper_bound=TEXTURE_RADIUS
         )
-        close = np.flatnonzero(np.isfinite(distance))
-        close = close[np.isfinite(after[at[close]])]
-        one, other = before[close], after[at[close]]
-        power = (one**2).sum() * (other**2).sum()
-        if len(close) < TEXTURE_MIN or power <= 0:
-            return 0.0
-        agreement = np.clip((one * other).sum() / np.sqrt(power), 0, 0.99)
-        # Of two normal variables with this correlation, beside two that have none.
-        ratio = -np.log1p(-(agreement**2)) / 2 * len(close) / TEXTURE_ALONE
-        return float(min(ratio, TEXTURE_MOST))
+        return [_texture_support(before, after, *found) for found in zip(distance, at)]
 
-    def reach(self, motions: Sequence[np.ndarray], gate: float) -> np.ndarray:
+    def reach(self, motions: np.ndarray, gate: float) -> np.ndarray:
         """Return the mean distance (H,) of the first set under each motion, at most the gate."""
-        moved = np.concatenate([transform(motion, self.before) for motion in motions])
+        moved = transform(motions, self.before).reshape(-1, 3)
         distance = self.after_tree.query(moved, distance_upper_bound=gate)[0]
         return np.minimum(distance, gate).reshape(len(motions), -1).mean(1)
 
     def refine(
-        self, motions: Sequence[np.ndarray], gates: Sequence[float] = GATES, rounds: int = 6
-    ) -> list[np.ndarray]:
-        """Iterate closest points for each motion: pair, solve, and narrow the gate."""
-        motions = list(motions)
+        self, motions: np.ndarray, gates: Sequence[float] = GATES, rounds: int = 6
+    ) -> np.ndarray:
+        """Iterate closest points for motions (H, 4, 4): pair, solve, and narrow the gate."""
+        motions = motions.copy()
         for gate in gates:
-            active = list(range(len(motions)))
+            active = np.arange(len(motions))
             for _ in range(rounds):
-                still = []
-                for k, (forth, i, back, j) in zip(
-                    active, self._all_partners([motions[k] for k in active], gate)
-                ):
-                    use_forth, use_back = forth < gate, back < gate
-                    source = np.concatenate(
-                        [self.before[use_forth], self.before_tree.data[j[use_back]]]
-                    )
-                    target = np.concatenate(
-                        [self.after_tree.data[i[use_forth]], self.after[use_back]]
-                    )
-                    if len(source) < 3:
-                        continue
-                    step = solve_upright(source, target)
-                    if np.abs(step - motions[k]).max() >= 1e-4:
-                        still.append(k)
-                    motions[k] = step
-                active = still
-                if not active:
+                pairs = self._pairs(motions[active], gate)
+                solvable = [k for k, (source, _) in enumerate(pairs) if len(source) >= 3]
+                active = active[solvable]
+                if not len(active):
+                    break
+                steps = solve_upright([pairs[k] for k in solvable])
+                is_moving = np.abs(steps - motions[active]).max((1, 2)) >= 1e-4
+                motions[active] = steps
+                active = active[is_moving]
+                if not len(active):
                     break
         return motions
 
-    def _all_partners(self, motions: Sequence[np.ndarray], gate: float):
-        """Return `partners` of each motion; one question to each tree instead of many."""
-        sides = []
-        for tree, points, ways in (
-            (self.after_tree, self.before, motions),
-            (self.before_tree, self.after, [invert(motion) for motion in motions]),
-        ):
-            found = tree.query(
-                np.concatenate([transform(way, points) for way in ways]), distance_upper_bound=gate
-            )
-            sides += [part.reshape(len(motions), -1) for part in found]
-        return list(zip(*sides))
+    def _pairs(self, motions: np.ndarray, gate: float) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Return source and target points, row by row, of each motion."""
+        pairs = []
+        for forth, i, back, j in zip(*self.partners(motions, gate)):
+            use_forth, use_back = forth < gate, back < gate
+            source = [self.before[use_forth], self.before_tree.data[j[use_back]]]
+            target = [self.after_tree.data[i[use_forth]], self.after[use_back]]
+            pairs.append((np.concatenate(source), np.concatenate(target)))
+        return pairs
 
 
-def solve_upright(source: np.ndarray, target: np.ndarray) -> np.ndarray:
-    """
-    Solve for the turn about z and the shift that best lay paired points on each other.
+def _score(motion: np.ndarray, forth: np.ndarray, back: np.ndarray) -> Registration:
+    """Score a motion by the distances of both directions."""
+    near = [d[d < SAME_SURFACE] for d in (forth, back)]
+    residual = (
+        np.sqrt(np.mean(np.concatenate(near) ** 2))
+        if len(near[0]) + len(near[1])
+        else SAME_SURFACE
+    )
+    shares = [(d < SAME_SURFACE).mean() for d in (forth, back)]
+    fit = np.mean([(1 - np.minimum(d / SAME_SURFACE, 1) ** 2).mean() for d in (forth, back)])
+    like = np.mean(
+        [
+            np.exp(-((d[d < SAME_SURFACE] / LIKE_SPREAD) ** 2) / 2).sum() / len(d)
+            for d in (forth, back)
+        ]
+    )
+    return Registration(
+        motion, float(residual), float(np.mean(shares)), float(fit), float(LIKE_WEIGHT * like)
+    )
 
-    Parameters
-    ----------
-    source, target : ndarray (N, 3), m
-        Row i of one belongs to row i of the other.
 
-    Returns
-    -------
-    ndarray (4, 4), float64
-        Least squares, closed form (Procrustes in the plane).
-
-    """
-    a, b = source.mean(0), target.mean(0)
-    p, q = (source - a)[:, :2], (target - b)[:, :2]
-    yaw = np.arctan2((p[:, 0] * q[:, 1] - p[:, 1] * q[:, 0]).sum(), (p * q).sum())
-    motion = upright(yaw, np.zeros(3))
-    motion[:3, 3] = b - motion[:3, :3] @ a
-    return motion
+def _texture_support(
+    before: np.ndarray, after: np.ndarray, distance: np.ndarray, at: np.ndarray
+) -> float:
+    """Return the log likelihood ratio of textures, of spots and their nearest points."""
+    close = np.flatnonzero(np.isfinite(distance))
+    close = close[np.isfinite(after[at[close]])]
+    one, other = before[close], after[at[close]]
+    power = (one**2).sum() * (other**2).sum()
+    if len(close) < TEXTURE_MIN or power <= 0:
+        return 0.0
+    agreement = np.clip((one * other).sum() / np.sqrt(power), 0, 0.99)
+    # Of two normal variables with this correlation, beside two that have none.
+    ratio = -np.log1p(-(agreement**2)) / 2 * len(close) / TEXTURE_ALONE
+    return float(min(ratio, TEXTURE_MOST))

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 from rescene4d_ros.geometry.closest_points import GATES, Pair, Registration
-from rescene4d_ros.geometry.se3 import upright, wrap, yaw_of
+from rescene4d_ros.geometry.se3 import turn_about, wrap, yaw_of
 from rescene4d_ros.geometry.tolerances import SAME_SURFACE
 
 SAME_TURN = 0.25  # rad; of turns that differ less, the better one is taken
@@ -58,46 +58,41 @@ def register(
         return Registration(np.eye(4), SAME_SURFACE, 0.0, 0.0, 0.0)
     exact = Pair(before, after, fine, textures)
     rivals = _rivals(exact.thinner(coarse), starts)
+    motions = exact.refine(rivals, gates=GATES[-2:], rounds=8)
     polished = [
-        exact.score(motion)
-        for motion in exact.refine([r.after_T_before for r in rivals], gates=GATES[-2:], rounds=8)
+        replace(r, support=r.support + texture)
+        for r, texture in zip(exact.scores(motions), exact.texture_supports(motions))
     ]
-    polished = [
-        replace(r, support=r.support + exact.texture_support(r.after_T_before)) for r in polished
-    ]
+    turns = np.abs(yaw_of(motions))
     best = max(r.support for r in polished)
-    likely = [r for r in polished if r.support >= best - tie]
-    least = min(_turn(r) for r in likely)
-    return max((r for r in likely if _turn(r) <= least + SAME_TURN), key=lambda r: r.support)
+    likely = [k for k, r in enumerate(polished) if r.support >= best - tie]
+    least = min(turns[likely])
+    return max(
+        (polished[k] for k in likely if turns[k] <= least + SAME_TURN), key=lambda r: r.support
+    )
 
 
-def _rivals(rough: Pair, starts: int) -> list[Registration]:
-    """Return distinct hypotheses that may be the best, best first, not laid exactly yet."""
+def _rivals(rough: Pair, starts: int) -> np.ndarray:
+    """Return distinct motions (H, 4, 4) that may be the best, best first, not laid exactly yet."""
     first = _starts(rough.before_tree.data, rough.after_tree.data, starts)
     reach = rough.reach(first, GATES[0])
-    promising = [*first[:2], *(first[2 + k] for k in np.argsort(reach[2:], kind='stable')[:4])]
-    found = [rough.score(motion) for motion in rough.refine(promising, rounds=3)]
+    promising = first[[0, 1, *(2 + np.argsort(reach[2:], kind='stable')[:4])]]
+    found = rough.scores(rough.refine(promising, rounds=3))
     best = max(found, key=lambda r: r.support)
     middle = (rough.after_tree.data.min(0) + rough.after_tree.data.max(0)) / 2
     turned = rough.refine(
-        [_about(middle, turn) @ best.after_T_before for turn in TURNED], gates=GATES[1:], rounds=2
+        turn_about(middle, np.array(TURNED), middle) @ best.after_T_before,
+        gates=GATES[1:],
+        rounds=2,
     )
-    found = _distinct(sorted([*found, *map(rough.score, turned)], key=lambda r: -r.support))
-    near = [r for r in found if r.support >= found[0].support - RIVAL_LOSS]
-    # Turning not at all is kept in the race, for the sake of round things.
-    return [*near[:RIVALS], *(r for r in near[RIVALS:] if _turn(r) < SAME_TURN)]
-
-
-def _turn(found: Registration) -> float:
-    """Return by how much a motion turns, rad."""
-    return abs(yaw_of(found.after_T_before))
-
-
-def _about(middle: np.ndarray, turn: float) -> np.ndarray:
-    """Return the motion that turns about an upright axis through a point (3,)."""
-    motion = upright(turn, np.zeros(3))
-    motion[:3, 3] = middle - motion[:3, :3] @ middle
-    return motion
+    found = sorted([*found, *rough.scores(turned)], key=lambda r: -r.support)
+    motions = np.stack([r.after_T_before for r in found])
+    turns = yaw_of(motions)
+    distinct = _distinct(motions, turns)
+    near = [k for k in distinct if found[k].support >= found[0].support - RIVAL_LOSS]
+    # Turning not at all is kept in the race, for the sake of round objects.
+    still = [k for k in near[RIVALS:] if abs(turns[k]) < SAME_TURN]
+    return motions[[*near[:RIVALS], *still]]
 
 
 def standing_still(before: np.ndarray, after: np.ndarray, fine: int = 800) -> Registration:
@@ -106,31 +101,25 @@ def standing_still(before: np.ndarray, after: np.ndarray, fine: int = 800) -> Re
     after = np.asarray(after, dtype=np.float64)
     if min(len(before), len(after)) < 3:
         return Registration(np.eye(4), SAME_SURFACE, 0.0, 0.0, 0.0)
-    return Pair(before, after, fine).score(np.eye(4))
+    return Pair(before, after, fine).scores(np.eye(4)[None])[0]
 
 
-def _starts(before: np.ndarray, after: np.ndarray, count: int) -> list[np.ndarray]:
+def _starts(before: np.ndarray, after: np.ndarray, count: int) -> np.ndarray:
     """Return starting motions: none, a shift, and turns about the middle, bottoms level."""
     middle = [(points.min(0) + points.max(0)) / 2 for points in (before, after)]
     for side, points in zip(middle, (before, after)):
         side[2] = points[:, 2].min()  # furniture stands: bottoms correspond, tops may hide
-    motions = [np.eye(4)]
-    for k in range(count):
-        motion = upright(2 * np.pi * k / count, np.zeros(3))
-        motion[:3, 3] = middle[1] - motion[:3, :3] @ middle[0]
-        motions.append(motion)
-    return motions
+    turns = np.array([2 * np.pi * k / count for k in range(count)])
+    return np.concatenate([np.eye(4)[None], turn_about(middle[0], turns, middle[1])])
 
 
-def _distinct(found: list[Registration]) -> list[Registration]:
-    """Drop hypotheses that came to the same place as a better one."""
-    kept = []
-    for result in found:
-        motion = result.after_T_before
-        if not any(
-            abs(wrap(yaw_of(motion) - yaw_of(other.after_T_before))) < 0.05
-            and np.abs(motion[:3, 3] - other.after_T_before[:3, 3]).max() < 0.03
-            for other in kept
-        ):
-            kept.append(result)
+def _distinct(motions: np.ndarray, turns: np.ndarray) -> list[int]:
+    """Return which motions (H, 4, 4), best first, did not come to the place of a better one."""
+    kept: list[int] = []
+    turn_off = np.abs(wrap(turns[:, None] - turns))
+    shift_off = np.abs(motions[:, None, :3, 3] - motions[:, :3, 3]).max(2)
+    same = (turn_off < 0.05) & (shift_off < 0.03)
+    for k in range(len(motions)):
+        if not same[k, kept].any():
+            kept.append(k)
     return kept

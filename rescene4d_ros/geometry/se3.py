@@ -1,52 +1,72 @@
-"""Rigid motions of upright things: a turn about z and a shift, as 4 x 4 matrices."""
+"""Rigid motions of upright objects: a turn about z and a shift, as 4 x 4 matrices."""
 
 from __future__ import annotations
+
+from collections.abc import Sequence
 
 import numpy as np
 
 
-def upright(yaw: float, shift) -> np.ndarray:
+def upright(yaw: float | np.ndarray, shift) -> np.ndarray:
     """
-    Build the rigid motion that turns by `yaw` about z, then shifts.
+    Build the rigid motions that turn by `yaw` about z, then shift.
 
     Parameters
     ----------
-    yaw : float, rad
-    shift : sequence of 3 float, m
+    yaw : float or ndarray (...), rad
+    shift : array of float (..., 3), m
 
     Returns
     -------
-    ndarray (4, 4), float64
+    ndarray (..., 4, 4), float64
 
     """
     c, s = np.cos(yaw), np.sin(yaw)
-    motion = np.eye(4)
-    motion[:2, :2] = [[c, -s], [s, c]]
-    motion[:3, 3] = shift
+    motion = np.zeros((*np.shape(yaw), 4, 4))
+    motion[..., 0, 0], motion[..., 0, 1] = c, -s
+    motion[..., 1, 0], motion[..., 1, 1] = s, c
+    motion[..., 2, 2] = motion[..., 3, 3] = 1
+    motion[..., :3, 3] = shift
+    return motion
+
+
+def turn_about(middle: np.ndarray, yaw: float | np.ndarray, to: np.ndarray) -> np.ndarray:
+    """Return the motions (..., 4, 4) that turn about an upright axis and take `middle` to `to`."""
+    motion = upright(yaw, np.zeros(3))
+    motion[..., :3, 3] = to - np.matmul(motion[..., :3, :3], middle[..., None])[..., 0]
     return motion
 
 
 def transform(motion: np.ndarray, xyz: np.ndarray) -> np.ndarray:
-    """Apply a (4, 4) motion to points (N, 3); returns float64."""
-    return np.asarray(xyz, dtype=np.float64) @ motion[:3, :3].T + motion[:3, 3]
+    """Apply motions (..., 4, 4) to points (N, 3); returns (..., N, 3), float64."""
+    turned = np.asarray(xyz, dtype=np.float64) @ np.swapaxes(motion[..., :3, :3], -1, -2)
+    return turned + motion[..., None, :3, 3]
+
+
+def transform_back(motion: np.ndarray, xyz: np.ndarray) -> np.ndarray:
+    """Apply the inverses of motions (..., 4, 4) to points (N, 3); as `transform`."""
+    return transform(invert(motion), xyz)
 
 
 def invert(motion: np.ndarray) -> np.ndarray:
-    """Return the inverse of a rigid (4, 4) motion, by transposing its rotation."""
-    inverse = np.eye(4)
-    inverse[:3, :3] = motion[:3, :3].T
-    inverse[:3, 3] = -motion[:3, :3].T @ motion[:3, 3]
+    """Return the inverses of rigid motions (..., 4, 4), by transposing their rotations."""
+    rotation = np.swapaxes(motion[..., :3, :3], -1, -2)
+    inverse = np.zeros(motion.shape)
+    inverse[..., :3, :3] = rotation
+    inverse[..., :3, 3] = np.matmul(-rotation, motion[..., :3, 3, None])[..., 0]
+    inverse[..., 3, 3] = 1
     return inverse
 
 
-def wrap(angle: float) -> float:
-    """Return the angle in [-pi, pi)."""
-    return float((angle + np.pi) % (2 * np.pi) - np.pi)
+def wrap(angle: float | np.ndarray) -> float | np.ndarray:
+    """Return angles in [-pi, pi)."""
+    wrapped = (angle + np.pi) % (2 * np.pi) - np.pi
+    return wrapped if np.ndim(wrapped) else float(wrapped)
 
 
-def yaw_of(motion: np.ndarray) -> float:
-    """Return the turn about z of an upright motion, rad in [-pi, pi)."""
-    return wrap(float(np.arctan2(motion[1, 0], motion[0, 0])))
+def yaw_of(motion: np.ndarray) -> float | np.ndarray:
+    """Return the turns about z of upright motions (..., 4, 4), rad in [-pi, pi)."""
+    return wrap(np.arctan2(motion[..., 1, 0], motion[..., 0, 0]))
 
 
 def size_of(motion: np.ndarray, center) -> tuple[float, float]:
@@ -72,3 +92,26 @@ def size_of(motion: np.ndarray, center) -> tuple[float, float]:
     center = np.asarray(center, dtype=np.float64)
     distance = float(np.linalg.norm(transform(motion, center[None])[0] - center))
     return distance, abs(yaw_of(motion))
+
+
+def solve_upright(pairs: Sequence[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
+    """
+    Solve for the turns about z and the shifts that best lay paired points on each other.
+
+    Parameters
+    ----------
+    pairs : sequence of H pairs of ndarray (N_h, 3), m
+        Source and target; row i of one belongs to row i of the other.
+
+    Returns
+    -------
+    ndarray (H, 4, 4), float64
+        Least squares, closed form (Procrustes in the plane).
+
+    """
+    yaw, middles = np.zeros(len(pairs)), np.zeros((len(pairs), 2, 3))
+    for h, (source, target) in enumerate(pairs):
+        a, b = middles[h] = source.mean(0), target.mean(0)
+        p, q = (source - a)[:, :2], (target - b)[:, :2]
+        yaw[h] = np.arctan2((p[:, 0] * q[:, 1] - p[:, 1] * q[:, 0]).sum(), (p * q).sum())
+    return turn_about(middles[:, 0], yaw, middles[:, 1])

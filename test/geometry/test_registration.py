@@ -4,10 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from rescene4d_ros.geometry.closest_points import solve_upright
 from rescene4d_ros.geometry.neighbors import evenly, near, share_near, thin
 from rescene4d_ros.geometry.registration import register, standing_still
-from rescene4d_ros.geometry.se3 import invert, size_of, transform, upright, wrap, yaw_of
+from rescene4d_ros.geometry.se3 import (
+    invert,
+    size_of,
+    solve_upright,
+    transform,
+    upright,
+    wrap,
+    yaw_of,
+)
 from scipy.spatial import cKDTree
 
 
@@ -40,7 +47,7 @@ def test_solve_upright_is_exact():
     rng = np.random.default_rng(0)
     source = rng.normal(size=(20, 3))
     motion = upright(2.2, (1, -2, 0.3))
-    assert solve_upright(source, transform(motion, source)) == pytest.approx(motion)
+    assert solve_upright([(source, transform(motion, source))])[0] == pytest.approx(motion)
 
 
 @pytest.mark.parametrize('degrees', [0, 35, 90, 170, -120])
@@ -143,3 +150,16 @@ def test_evenly_spans_all():
     assert evenly(5, 10).tolist() == [0, 1, 2, 3, 4]
     assert len(set(evenly(1000, 7).tolist())) == 7
     assert evenly(1000, 7)[[0, -1]].tolist() == [0, 999]
+
+
+def test_stacked_motions_are_those_one_by_one():
+    """To the last bit: nothing depends on how many motions are asked at once."""
+    rng = np.random.default_rng(5)
+    yaw, shift = rng.uniform(-3, 3, 17), rng.uniform(-2, 2, (17, 3))
+    points = rng.normal(size=(40, 3)).astype(np.float32)
+    motions = upright(yaw, shift)
+    single = [upright(y, s) for y, s in zip(yaw, shift)]
+    assert np.array_equal(motions, np.stack(single))
+    assert np.array_equal(transform(motions, points), [transform(m, points) for m in single])
+    assert np.array_equal(invert(motions), [invert(m) for m in single])
+    assert np.array_equal(yaw_of(motions), [yaw_of(m) for m in single])
