@@ -2,6 +2,20 @@
 
 from rescene4d_ros.synthetic_rooms.config import PRESETS, ROOM_TYPES, RoomsConfig
 from rescene4d_ros.synthetic_rooms.sample import make_sample
-from rescene4d_ros.synthetic_rooms.sequence import make_sequence
+from rescene4d_ros.synthetic_rooms.sequence import (
+    make_life,
+    make_sequence,
+    notes_of_life,
+    scan_life,
+)
 
-__all__ = ['make_sample', 'make_sequence', 'PRESETS', 'ROOM_TYPES', 'RoomsConfig']
+__all__ = [
+    'make_life',
+    'make_sample',
+    'make_sequence',
+    'notes_of_life',
+    'PRESETS',
+    'ROOM_TYPES',
+    'RoomsConfig',
+    'scan_life',
+]

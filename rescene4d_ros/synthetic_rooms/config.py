@@ -59,6 +59,22 @@ class RoomsConfig:
     hidden_radius: float = param(0.9, 'Radius of the missed zone.', unit='m', ge=0.1, le=5)
     registration_m: float = param(0.01, 'Largest shift of a visit.', unit='m', ge=0, le=0.2)
     registration_deg: float = param(0.3, 'Largest turn of a visit.', unit='deg', ge=0, le=10)
+    layout: str = param(
+        'apart',
+        'apart = things keep a distance; contact = they stand on, in and against each other.',
+        one_of=('apart', 'contact'),
+    )
+    scanner: str = param(
+        'plain',
+        'plain = one depth camera, points averaged by cell; any = a kind of scanner is drawn per '
+        'sequence, with its noise, and its views are fused to a surface. The latter ignores '
+        'views, view size, range, noise and spacing.',
+        one_of=('plain', 'any'),
+    )
+    p_left_out: float = param(0.0, 'Share of movable things that are not annotated.', ge=0, le=1)
+    ragged: float = param(
+        0.0, 'Share of pieces at borders that are annotated as one thing.', ge=0, le=1
+    )
     spacing: float = param(0.025, 'Cell of the fused cloud.', unit='m', ge=0.005, le=0.2)
     min_points: int = param(25, 'Points from which an object counts as seen.', ge=1)
 
@@ -74,6 +90,22 @@ PRESETS: dict[str, dict[str, float]] = {
         'p_return': 0.6,
         'p_swap': 0.25,
         'p_deform': 0.2,
+        'p_hidden_zone': 0.15,
+    },
+    # As real scans of lived-in rooms: see `comparison`.
+    'lifelike': {
+        'layout': 'contact',
+        'scanner': 'any',
+        'p_left_out': 0.08,
+        'ragged': 0.35,
+        'min_objects': 25,
+        'max_objects': 80,
+        'p_move': 0.16,
+        'p_remove': 0.1,
+        'p_arrive': 0.1,
+        'p_return': 0.5,
+        'p_swap': 0.1,
+        'p_deform': 0.1,
         'p_hidden_zone': 0.15,
     },
 }

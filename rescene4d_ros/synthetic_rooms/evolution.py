@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -12,7 +12,6 @@ from rescene4d_ros.synthetic_rooms.furniture import Draw
 from rescene4d_ros.synthetic_rooms.layout.arrangement import Furnisher
 from rescene4d_ros.synthetic_rooms.layout.clearance import Clearance
 from rescene4d_ros.synthetic_rooms.layout.floorplan import Floorplan, Placed, stays
-from rescene4d_ros.synthetic_rooms.layout.recipes import EXTRAS
 from rescene4d_ros.synthetic_rooms.layout.room_shell import Room
 
 # Less than this is within the error of a registered scan and counts as not moved.
@@ -24,6 +23,8 @@ SHAPE_TRIES = 6
 # Share of things that are not as they were made when the room is first seen.
 FOUND_OPEN = 0.2
 
+FurnisherOf = Callable[..., Furnisher]
+
 
 def evolve(
     room: Room,
@@ -32,6 +33,7 @@ def evolve(
     config: RoomsConfig,
     rng: np.random.Generator,
     draw: Draw,
+    furnisher: FurnisherOf | None = None,
 ) -> list[dict[int, Placed]]:
     """
     Let a furnished room live for `config.visits` visits.
@@ -47,6 +49,8 @@ def evolve(
     rng : Generator
     draw : callable
         Gives the models of what arrives.
+    furnisher : callable, optional
+        Returns what finds places, given room, things, config, rng and the next id.
 
     Returns
     -------
@@ -57,7 +61,10 @@ def evolve(
     visits = [dict(plan.placed)]
     away: dict[int, list[Placed]] = {}
     for _ in range(config.visits - 1):
-        work = Furnisher(Floorplan(room, visits[-1].values()), config, rng, next_id)
+        if furnisher is None:
+            work = Furnisher(Floorplan(room, visits[-1].values()), config, rng, next_id)
+        else:
+            work = furnisher(room, visits[-1].values(), config, rng, next_id)
         _come_back(work, away, config, rng)
         _swap(work, config, rng)
         _move_and_remove(work, away, config, rng)
@@ -257,7 +264,7 @@ def _arrive(work: Furnisher, config: RoomsConfig, rng: np.random.Generator, draw
     plan = work.plan
     movable = [p for p in plan.placed.values() if p.model.liveliness > 0.3]
     for _ in range(rng.poisson(config.p_arrive * max(3, len(movable)))):
-        makers = EXTRAS[plan.room.kind] + '|box|bag|suitcase'
+        makers = work.arrivals
         twin = movable and rng.random() < 0.2
         model = movable[rng.integers(len(movable))].model if twin else draw(makers, rng)
         work.add(work.place(model, '', makers))

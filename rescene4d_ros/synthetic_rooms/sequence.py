@@ -3,9 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from rescene4d_ros.structures import Scan, ScanSequence, SequenceTruth, UNLABELED
+from rescene4d_ros.synthetic_rooms.annotation import as_annotated, draw_left_out, notes_of
+from rescene4d_ros.synthetic_rooms.capture.path import draw_focus
+from rescene4d_ros.synthetic_rooms.capture.sensors import draw_setup
+from rescene4d_ros.synthetic_rooms.capture.visit import capture
+from rescene4d_ros.synthetic_rooms.clutter.furnish import (
+    draw_of_everything,
+    furnish_in_contact,
+    furnisher,
+)
 from rescene4d_ros.synthetic_rooms.config import ROOM_SHARES, ROOM_TYPES, RoomsConfig
 from rescene4d_ros.synthetic_rooms.evolution import evolve, reshape
 from rescene4d_ros.synthetic_rooms.furniture import Draw, draw_of
@@ -31,6 +41,10 @@ DAY_NS = 86_400 * 10**9
 # Shapes have a stream of their own, so that everything else is the same without them.
 SHAPES = 3
 NICHE = 4
+SCANNER = 5
+ANNOTATION = 6
+# A room full of things is no larger than one with so much less.
+CROWDED = 0.3
 # A bathroom holds fewer things than a living room.
 BATH_SHARE = 0.65
 
@@ -93,11 +107,18 @@ def make_life(seed: int, config: RoomsConfig, draw: Draw | None = None) -> Life:
     if kind == 'bath':
         target = max(low, round(target * BATH_SHARE))
     niche = np.random.default_rng([seed, NICHE])
+    full = config.layout == 'contact'
+    crowd = round(target * CROWDED) if full else target
     room = make_room(
-        kind, target, layout, config.split, niche if niche.random() < config.p_niche else None
+        kind, crowd, layout, config.split, niche if niche.random() < config.p_niche else None
     )
-    plan, next_id = furnish(room, target, config, layout, draw)
-    visits = evolve(room, plan, next_id, config, life, draw)
+    if full:
+        draw = draw_of_everything(config.split, draw)
+        plan, next_id = furnish_in_contact(room, target, config, layout, draw)
+        visits = evolve(room, plan, next_id, config, life, draw, furnisher)
+    else:
+        plan, next_id = furnish(room, target, config, layout, draw)
+        visits = evolve(room, plan, next_id, config, life, draw)
     if config.p_deform:
         visits = reshape(room, visits, config, np.random.default_rng([seed, SHAPES]))
     map_T_room = _map_frame(frame)
@@ -111,18 +132,53 @@ def make_life(seed: int, config: RoomsConfig, draw: Draw | None = None) -> Life:
 def scan_life(life: Life, seed: int, config: RoomsConfig) -> tuple[ScanSequence, SequenceTruth]:
     """Scan a room at each of its visits; see `make_sequence`."""
     scans, records = [], []
+    left_out = left_out_of(life, seed, config)
+    setup, focus = None, None
+    if config.scanner != 'plain':
+        chance = np.random.default_rng([seed, SCANNER])
+        setup, focus = draw_setup(config.split, chance), draw_focus(life.room, chance)
+        setup = setup if focus is None else setup.closer
     for t, (placed, stamp_ns) in enumerate(zip(life.visits, life.stamps_ns)):
         rng = np.random.default_rng([seed, 10 + t])
         hide = rng.random() < config.p_hidden_zone or t + 1 == config.hidden_visit
-        made, record = _visit(
-            life.room, placed, life.map_T_room, stamp_ns, config, rng, f'visit {t + 1}', hide
-        )
+        name = f'visit {t + 1}'
+        if setup is None:
+            made, record = _visit(
+                life.room, placed, life.map_T_room, stamp_ns, config, rng, name, hide
+            )
+        else:
+            made, record = capture(
+                life.room,
+                placed,
+                setup,
+                life.map_T_room,
+                _registration_error(life.map_T_room, config, rng),
+                stamp_ns,
+                rng,
+                name,
+                focus=focus,
+                hidden=_hidden_zone(placed, rng) if hide else None,
+                hidden_radius=config.hidden_radius,
+            )
+        if config.ragged or left_out:
+            record = as_annotated(record, made.xyz, left_out, config.ragged, rng)
         scans.append(made)
         records.append(record)
+    annotated = [{k: p for k, p in v.items() if k not in left_out} for v in life.visits]
     return (
         ScanSequence(tuple(scans), f'{life.room.kind}-{seed:08d}'),
-        write_truth(life.visits, records, life.map_T_room, config),
+        write_truth(annotated, records, life.map_T_room, config),
     )
+
+
+def left_out_of(life: Life, seed: int, config: RoomsConfig) -> frozenset[int]:
+    """Return the instances of a room that are not annotated."""
+    return draw_left_out(life.visits, config.p_left_out, np.random.default_rng([seed, ANNOTATION]))
+
+
+def notes_of_life(life: Life, seed: int, config: RoomsConfig) -> dict[str, Any]:
+    """Return what is known of a made room beyond its scans and truth; see `annotation`."""
+    return {'annotation': notes_of(life.visits, left_out_of(life, seed, config))}
 
 
 def _map_frame(rng: np.random.Generator) -> np.ndarray:

@@ -9,20 +9,14 @@ import shutil
 
 from rescene4d_ros.cli.jobs import work_through
 from rescene4d_ros.cli.rooms import make_set, report
-from rescene4d_ros.cli.rooms.write_room import add_superpoint_option, write_room
+from rescene4d_ros.cli.rooms.write_room import add_superpoint_option, make_room_file
 from rescene4d_ros.config import make
 from rescene4d_ros.data.readers.bags import read_snapshots, write_snapshots
 from rescene4d_ros.data.readers.truth_files import read_truth, write_truth_files
 from rescene4d_ros.data.sequences.sequence_file import read_sequence
 from rescene4d_ros.errors import ConfigError
 from rescene4d_ros.structures import ScanSequence
-from rescene4d_ros.synthetic_rooms import (
-    make_sample,
-    make_sequence,
-    PRESETS,
-    ROOM_TYPES,
-    RoomsConfig,
-)
+from rescene4d_ros.synthetic_rooms import make_sample, PRESETS, ROOM_TYPES, RoomsConfig
 from rescene4d_ros.synthetic_rooms.catalog import Catalog
 from rescene4d_ros.synthetic_rooms.furniture import Draw, draw_of, SPLITS
 
@@ -96,8 +90,8 @@ def _furniture(assets: Path | None, split: str | None, prepared: Path | None) ->
 def _make_one(
     seed: int, path: Path, values: dict, furniture: tuple, has_superpoints: bool
 ) -> None:
-    made = make_sequence(seed, make(RoomsConfig, values), _furniture(*furniture))
-    write_room(path, *made, has_superpoints)
+    config = make(RoomsConfig, values)
+    make_room_file(path, seed, config, has_superpoints, _furniture(*furniture))
 
 
 def _make(options: argparse.Namespace) -> int:

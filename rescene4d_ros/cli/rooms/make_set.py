@@ -8,10 +8,10 @@ from itertools import islice
 from pathlib import Path
 
 from rescene4d_ros.cli.jobs import work_through
-from rescene4d_ros.cli.rooms.write_room import add_superpoint_option, write_room
+from rescene4d_ros.cli.rooms.write_room import add_superpoint_option, make_room_file
 from rescene4d_ros.data.sequences.sequence_file import read_sequence
 from rescene4d_ros.errors import ConfigError, FileFormatError
-from rescene4d_ros.synthetic_rooms import make_sequence, RoomsConfig
+from rescene4d_ros.synthetic_rooms import RoomsConfig
 from rescene4d_ros.synthetic_rooms.sets import (
     compare,
     Digest,
@@ -135,7 +135,7 @@ def digests_of(paths: Mapping[int, Path], processes: int) -> dict[int, Digest]:
 
 def make_file(path: Path, seed: int, config: RoomsConfig, has_superpoints: bool) -> None:
     """Make one sequence of parametric furniture."""
-    write_room(path, *make_sequence(seed, config), has_superpoints)
+    make_room_file(path, seed, config, has_superpoints)
 
 
 def digest_file(_: int, path: Path) -> Digest:

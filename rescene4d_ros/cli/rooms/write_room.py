@@ -6,7 +6,8 @@ import argparse
 from pathlib import Path
 
 from rescene4d_ros.data.sequences.sequence_file import write_sequence
-from rescene4d_ros.structures import ScanSequence, SequenceTruth
+from rescene4d_ros.synthetic_rooms import make_life, notes_of_life, RoomsConfig, scan_life
+from rescene4d_ros.synthetic_rooms.furniture import Draw
 
 
 def add_superpoint_option(parser: argparse.ArgumentParser) -> None:
@@ -19,14 +20,18 @@ def add_superpoint_option(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def write_room(
-    path: Path, sequence: ScanSequence, truth: SequenceTruth, has_superpoints: bool
+def make_room_file(
+    path: Path, seed: int, config: RoomsConfig, has_superpoints: bool, draw: Draw | None = None
 ) -> None:
-    """Write one made sequence, with superpoints or without."""
+    """Make one sequence and write it, with superpoints or without; see `make_sequence`."""
+    life = make_life(seed, config, draw)
+    sequence, truth = scan_life(life, seed, config)
+    # Files of rooms whose truth is plain are as they have always been.
+    notes = notes_of_life(life, seed, config) if config.layout == 'contact' else None
     if not has_superpoints:
-        write_sequence(path, sequence, truth)
+        write_sequence(path, sequence, truth, notes=notes)
         return
     # Numba takes half a second to load; only who cuts pays for it.
     from rescene4d_ros.data.sequences.cut_sequences import write_cut_sequence
 
-    write_cut_sequence(path, sequence, truth)
+    write_cut_sequence(path, sequence, truth, notes=notes)

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from rescene4d_ros.data.sequences.sequence_file import as_stored, write_sequence
 from rescene4d_ros.structures import ScanSequence, SequenceTruth
@@ -15,6 +17,7 @@ def write_cut_sequence(
     sequence: ScanSequence,
     truth: SequenceTruth,
     config: SuperpointConfig | None = None,
+    notes: Mapping[str, Any] | None = None,
 ) -> None:
     """
     Write a sequence, its truth and its superpoints.
@@ -28,6 +31,8 @@ def write_cut_sequence(
     sequence : ScanSequence
     truth : SequenceTruth
     config : SuperpointConfig, optional
+    notes : mapping, optional
+        Written beside those of the superpoints.
 
     Raises
     ------
@@ -40,4 +45,5 @@ def write_cut_sequence(
     pieces = [
         superpoints(s.xyz, s.normals, s.rgb, config, sensor_path=s.sensor_path) for s in stored
     ]
-    write_sequence(path, sequence, truth, superpoint=pieces, notes={'superpoints': asdict(config)})
+    told = {**(notes or {}), 'superpoints': asdict(config)}
+    write_sequence(path, sequence, truth, superpoint=pieces, notes=told)

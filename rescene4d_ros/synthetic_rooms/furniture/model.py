@@ -14,11 +14,23 @@ from rescene4d_ros.synthetic_rooms.surfaces.mesh import Part
 
 @dataclass(frozen=True)
 class Top:
-    """Hold a flat area of a model on which small things stand: x, y ranges and height, m."""
+    """
+    Hold a flat area of a model on which small things stand.
+
+    Attributes
+    ----------
+    x, y : tuple of 2 float, m
+        Ranges in the frame of the model.
+    z : float, m
+    clear : float, m
+        Free height above it.
+
+    """
 
     x: tuple[float, float]
     y: tuple[float, float]
     z: float
+    clear: float = np.inf
 
 
 @dataclass(frozen=True)
@@ -108,6 +120,7 @@ def build(
             (t.x[0] + shift[0], t.x[1] + shift[0]),
             (t.y[0] + shift[1], t.y[1] + shift[1]),
             t.z + shift[2],
+            t.clear,
         )
         for t in tops
     )

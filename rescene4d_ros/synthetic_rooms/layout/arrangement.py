@@ -37,6 +37,8 @@ class Furnisher:
     ):
         """Keep the plan to be filled."""
         self.plan, self.config, self.rng, self.next_id = plan, config, rng, next_id
+        # Makers of what arrives between visits.
+        self.arrivals = EXTRAS[plan.room.kind] + '|box|bag|suitcase'
         self._ways: dict[str, Callable[[Model, str], Iterator[Placed]]] = {
             'wall': self._at_wall,
             'floor': self._on_floor,

@@ -39,11 +39,11 @@ def camera_poses(
         room_T_camera; the camera looks along its +z, +x is right, +y down.
 
     """
-    free = _free_places(room, placed, rng)
+    free = free_places(room, placed, rng)
     if avoid is not None:
         far = np.hypot(*(free - avoid).T) > config.hidden_radius + 0.3
         free = free[far] if far.sum() > 3 else free
-    path = _walk(free, config.views, rng)
+    path = walk(free, config.views, rng)
     middle = room.outline.mean(axis=0)
     start = rng.uniform(0, 2 * np.pi)
     poses = []
@@ -65,7 +65,7 @@ def camera_poses(
     return settled(np.stack(poses))
 
 
-def _free_places(room: Room, placed: Iterable[Placed], rng: np.random.Generator) -> np.ndarray:
+def free_places(room: Room, placed: Iterable[Placed], rng: np.random.Generator) -> np.ndarray:
     """Return (M, 2) places (m) where a person can stand."""
     low, high = room.outline.min(axis=0), room.outline.max(axis=0)
     points = rng.uniform(low, high, (600, 2))
@@ -100,7 +100,7 @@ def _obstacles(placed: Placed, margin: float) -> Iterator[tuple[np.ndarray, floa
             yield block[:4, :2], float(block[0, 2]), float(block[4, 2])
 
 
-def _walk(free: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
+def walk(free: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
     """Return (count, 2) places along a tour of well spread stops."""
     stops = [free[rng.integers(len(free))]]
     away = np.full(len(free), np.inf)

@@ -21,6 +21,7 @@ class Pattern(IntEnum):
     BLOTCHES = 5
     PLANKS = 6
     CELLS = 7
+    PRINT = 8
 
 
 @dataclass(frozen=True)
@@ -184,3 +185,18 @@ def leaves(rng: np.random.Generator) -> Material:
     """Draw greenery."""
     color = _hsv(rng.uniform(0.2, 0.4), rng.uniform(0.3, 0.8), rng.uniform(0.2, 0.6))
     return Material(color, _shade(color, 0.6), Pattern.FABRIC, 30)
+
+
+def printed(rng: np.random.Generator) -> Material:
+    """Draw a packaging, cover or label: patches of other colors, large and small."""
+    return Material(any_color(rng), any_color(rng), Pattern.PRINT, rng.uniform(6, 30))
+
+
+def worn(material: Material, rng: np.random.Generator) -> Material:
+    """Return a material in another shade, as the same product comes in."""
+    tint = rng.normal(1.0, 0.12, 3)
+    first, second = (
+        tuple(float(v) for v in np.clip(np.asarray(c) * tint, 0.01, 1))
+        for c in (material.color, material.second)
+    )
+    return Material(first, second, material.pattern, material.scale, material.dropout)

@@ -50,6 +50,9 @@ def albedo(materials: Sequence[Material], index: np.ndarray, local: np.ndarray) 
         # The last bits of a sine depend on the processor.
         mix[at] = np.round(_MIX[Pattern(int(kind))](u[at]), 6)
     color = first + (second - first) * mix[:, None].astype(np.float32)
+    prints = pattern == Pattern.PRINT
+    if prints.any():
+        color[prints] = _print_colors(u[prints], first[prints], second[prints])
     cells = pattern == Pattern.CELLS
     if cells.any():
         color[cells] = _cell_colors(u[cells], color[cells])
@@ -61,6 +64,16 @@ def _cell_colors(u: np.ndarray, base: np.ndarray) -> np.ndarray:
     cell = np.floor(u * (1.0, 0.0, 0.12))
     tint = np.stack([_hash01(cell, salt) for salt in (11, 12, 13)], axis=1)
     return (0.35 * base + 0.65 * tint).astype(np.float32)
+
+
+def _print_colors(u: np.ndarray, first: np.ndarray, second: np.ndarray) -> np.ndarray:
+    """Lay small patches of any color, and lines of the second color, over the first."""
+    large, small = np.floor(u * 0.45), np.floor(u * 1.7)
+    tint = np.stack([_hash01(large, salt) for salt in (21, 22, 23)], axis=1)
+    share = _hash01(large, 24)[:, None]
+    color = np.where(share < 0.35, 0.3 * first + 0.7 * tint, first)
+    lines = (_hash01(small, 25)[:, None] < 0.3) & (share > 0.2)
+    return np.where(lines, second, color).astype(np.float32)
 
 
 def _grain(u: np.ndarray) -> np.ndarray:
@@ -101,4 +114,5 @@ _MIX = {
     Pattern.BLOTCHES: _blotches,
     Pattern.PLANKS: _planks,
     Pattern.CELLS: lambda u: np.zeros(len(u)),
+    Pattern.PRINT: lambda u: np.zeros(len(u)),
 }

@@ -1,0 +1,1 @@
+"""Rooms full of things that stand on, in and against each other."""

@@ -1,0 +1,172 @@
+"""Furnish a room so that it looks lived in."""
+
+from __future__ import annotations
+
+import numpy as np
+from rescene4d_ros.synthetic_rooms.clutter.builtins import BUILTINS, worktop
+from rescene4d_ros.synthetic_rooms.clutter.contact import ContactFurnisher, ContactPlan
+from rescene4d_ros.synthetic_rooms.clutter.props import draw_prop, PROPS
+from rescene4d_ros.synthetic_rooms.clutter.recipes import ARRIVALS, EVERYWHERE, FURNITURE, HABITS
+from rescene4d_ros.synthetic_rooms.config import RoomsConfig
+from rescene4d_ros.synthetic_rooms.furniture import CATALOG, Draw, Model, openings
+from rescene4d_ros.synthetic_rooms.furniture.split import until_in_split
+from rescene4d_ros.synthetic_rooms.layout.floorplan import Placed
+from rescene4d_ros.synthetic_rooms.layout.room_shell import Room
+
+# Tries without a free place, per thing asked for, after which a room is full.
+FAILURES_PER_THING = 6
+
+
+def draw_of_everything(split: str, furniture: Draw) -> Draw:
+    """
+    Return a source of furniture and small things of one split.
+
+    Parameters
+    ----------
+    split : str
+        'train', 'val', 'test' or 'any'.
+    furniture : callable
+        Gives what has a maker in the catalog of furniture.
+
+    """
+
+    def draw(makers: str, rng: np.random.Generator) -> Model:
+        choices = makers.split('|')
+        kind = choices[int(rng.integers(len(choices)))]
+        if kind in PROPS:
+            return draw_prop(kind, rng, split)
+        if kind in BUILTINS:
+            return until_in_split(split, lambda: BUILTINS[kind](rng), lambda m: m.size)
+        return furniture(kind, rng)
+
+    return draw
+
+
+def furnisher(
+    room: Room, placed, config: RoomsConfig, rng: np.random.Generator, next_id: int
+) -> ContactFurnisher:
+    """Return what finds places in a room with `placed` things (iterable of Placed)."""
+    work = ContactFurnisher(ContactPlan(room, placed), config, rng, next_id)
+    work.arrivals = ARRIVALS
+    return work
+
+
+def furnish_in_contact(
+    room: Room, target: int, config: RoomsConfig, rng: np.random.Generator, draw: Draw
+) -> tuple[ContactPlan, int]:
+    """
+    Fill a room with about `target` things in contact; see `layout.arrangement.furnish`.
+
+    Returns
+    -------
+    plan : ContactPlan
+    next_id : int
+        First unused instance id.
+
+    """
+    work = furnisher(room, (), config, rng, 1)
+    for hole in room.openings:
+        wall = room.walls[hole.wall]
+        at = wall.start + wall.along * hole.middle - wall.inward * room.thick / 2
+        work.add(Placed(0, hole.model, *at, hole.sill, wall.facing, hole.model.class_name))
+    for step in FURNITURE[room.kind]:
+        count = int(rng.integers(step.low, step.high + 1))
+        model = None
+        # What stands in a row or at one table is of one design, mostly.
+        twin = step.near.split(' ')[0] in ('around', 'row') and rng.random() < config.p_twin
+        for _ in range(count):
+            if step.makers == 'whole curtain':
+                _hang_whole_curtain(work)
+                continue
+            if model is None or not twin:
+                model = draw(step.makers, rng)
+            if model.place in ('slot', 'tub') and not step.near:
+                continue
+            work.add(work.place(model, step.near, step.makers))
+    _lay_worktops(work)
+    _leave_things_about(work, target, draw)
+    return work.plan, work.next_id
+
+
+def _leave_things_about(work: ContactFurnisher, target: int, draw: Draw) -> None:
+    habits = (*HABITS[work.plan.room.kind], *EVERYWHERE)
+    weight = np.array([h[0] for h in habits], float)
+    failures = 0
+    while len(work.plan.placed) < target and failures < FAILURES_PER_THING * target:
+        _, makers, near = habits[int(work.rng.choice(len(habits), p=weight / weight.sum()))]
+        makers = '|'.join(m for m in makers.split('|') if _is_known(m))
+        model = draw(makers, work.rng)
+        found = work.add(work.place(model, near, makers))
+        failures += found is None
+
+
+def _is_known(kind: str) -> bool:
+    return kind in PROPS or kind in BUILTINS or kind in CATALOG
+
+
+def _hang_whole_curtain(work: ContactFurnisher) -> None:
+    """Cover a whole wall with a curtain."""
+    room, rng = work.plan.room, work.rng
+    for k in rng.permutation(len(room.walls)):
+        wall = room.walls[k]
+        if any(h.wall == k and h.model.class_name == 'door' for h in room.openings):
+            continue
+        if not 1.2 < wall.length < 5.0:
+            continue
+        made = _whole_curtain(work, wall.length, room.height)
+        at = wall.start + wall.along * wall.length / 2 + wall.inward * (made.size[1] / 2 + 0.09)
+        place = Placed(0, made, *at, 0.03, wall.facing, 'curtain')
+        if work.plan.fits(place):
+            work.add(place)
+            return
+
+
+def _whole_curtain(work: ContactFurnisher, width: float, height: float) -> Model:
+    """Return a curtain for a wall of `width` x `height` (m)."""
+    rng = work.rng
+    return until_in_split(
+        work.config.split,
+        lambda: openings.curtain(
+            rng, width - rng.uniform(0.06, 0.3), height - rng.uniform(0.08, 0.3)
+        ),
+        lambda m: m.size,
+    )
+
+
+def _lay_worktops(work: ContactFurnisher) -> None:
+    """Lay a worktop over each row of kitchen units."""
+    units = [p for p in work.plan.placed.values() if p.model.name == 'base unit']
+    while units:
+        row = [units.pop(0)]
+        grown = True
+        while grown:
+            near = [
+                u
+                for u in units
+                if abs(u.z + u.model.size[2] - row[0].z - row[0].model.size[2]) < 0.1
+                and any(_is_flush(u, r) for r in row)
+            ]
+            units = [u for u in units if all(u is not n for n in near)]
+            row += near
+            grown = bool(near)
+        _lay_worktop(work, row)
+
+
+def _is_flush(a: Placed, b: Placed) -> bool:
+    apart = np.hypot(a.x - b.x, a.y - b.y) - (a.model.size[0] + b.model.size[0]) / 2
+    turn = abs((a.yaw - b.yaw + np.pi) % (2 * np.pi) - np.pi)
+    return abs(apart) < 0.05 and turn < 0.05
+
+
+def _lay_worktop(work: ContactFurnisher, row: list[Placed]) -> None:
+    pose = row[0].room_T_object
+    local = [(np.linalg.inv(pose) @ np.array([u.x, u.y, 0, 1]))[0] for u in row]
+    low = min(x - u.model.size[0] / 2 for x, u in zip(local, row))
+    high = max(x + u.model.size[0] / 2 for x, u in zip(local, row))
+    depth = max(u.model.size[1] for u in row)
+    model = worktop(work.rng, high - low, depth)
+    z = max(u.z + u.model.size[2] for u in row)
+    at = row[0].to_room(((low + high) / 2, 0.0))
+    place = Placed(0, model, *at, z, row[0].yaw, 'worktop', row[0].instance_id)
+    if work.plan.fits(place, frozenset(u.instance_id for u in row)):
+        work.add(place)
