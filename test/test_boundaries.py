@@ -83,8 +83,8 @@ WITHOUT_TORCH = (
     'config',
     'processes',
 )
-WITHOUT_DISK = ('sqlalchemy', 'os', 'shutil', 'tempfile', 'sqlite3')
-DISK = ('sqlalchemy', 'os', 'shutil', 'tempfile', 'sqlite3')
+WITHOUT_DISK = ('structures', 'geometry', 'tracking', 'scene', 'losses', 'errors')
+DISK = ('sqlalchemy', 'os', 'shutil', 'tempfile', 'sqlite3', 'pathlib', 'io')
 
 
 def imports_of(path):

@@ -8,7 +8,7 @@ from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
 
-def thin(xyz: np.ndarray, spacing: float) -> np.ndarray:
+def thin(xyz: np.ndarray, spacing: float, limit: int | None = None) -> np.ndarray:
     """
     Choose one point per cube of a fixed grid: the first one in the order given.
 
@@ -19,6 +19,8 @@ def thin(xyz: np.ndarray, spacing: float) -> np.ndarray:
     xyz : ndarray (N, 3), float32, m
     spacing : float, m
         Edge of a cube.
+    limit : int, optional
+        Most points to choose; of more some are left out evenly.
 
     Returns
     -------
@@ -32,7 +34,8 @@ def thin(xyz: np.ndarray, spacing: float) -> np.ndarray:
     cell -= cell.min(0)
     extent = cell.max(0) + 1
     key = (cell[:, 0] * extent[1] + cell[:, 1]) * extent[2] + cell[:, 2]
-    return np.sort(np.unique(key, return_index=True)[1])
+    chosen = np.sort(np.unique(key, return_index=True)[1])
+    return chosen if limit is None else chosen[evenly(len(chosen), limit)]
 
 
 def evenly(n: int, limit: int) -> np.ndarray:
@@ -59,6 +62,33 @@ def near(tree: cKDTree, xyz: np.ndarray, radius: float) -> np.ndarray:
 def share_near(tree: cKDTree, xyz: np.ndarray, radius: float) -> float:
     """Return the share of `xyz` that lies within `radius` metres of the tree; 0 if empty."""
     return float(near(tree, xyz, radius).mean()) if len(xyz) else 0.0
+
+
+def mutual_shares(
+    one: np.ndarray,
+    one_tree: cKDTree,
+    other: np.ndarray,
+    other_tree: cKDTree,
+    radius: float,
+    limit: int,
+) -> tuple[float, float]:
+    """
+    Return the shares of two point sets that lie on each other.
+
+    Parameters
+    ----------
+    one, other : ndarray (N, 3), (M, 3), m
+    one_tree, other_tree : cKDTree
+        Over all their points.
+    radius : float, m
+    limit : int
+        Most points that are asked of each set, evenly chosen.
+
+    """
+    return (
+        share_near(other_tree, one[evenly(len(one), limit)], radius),
+        share_near(one_tree, other[evenly(len(other), limit)], radius),
+    )
 
 
 def largest_patch(xyz: np.ndarray, radius: float) -> int:

@@ -15,7 +15,6 @@ from rescene4d_ros.errors import CorrectedMeanwhileError, MemoryFormatError, Sto
 from rescene4d_ros.memory.editing.reapply_splits import split_again, standing_splits
 from rescene4d_ros.memory.editing.rebuild import carry_ids, replay
 from rescene4d_ros.memory.store import SceneMemory
-from rescene4d_ros.scene.config import TrackerConfig
 from rescene4d_ros.scene.visit_window import Segmenter, VisitWindow, WindowOpener
 from rescene4d_ros.structures import (
     ReprocessResult,
@@ -33,6 +32,7 @@ from rescene4d_ros.tracking.settings import (
     AssociationConfig,
     ChangeConfig,
     MotionConfig,
+    TrackerConfig,
     TrackingSettings,
 )
 

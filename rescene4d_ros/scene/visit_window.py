@@ -13,8 +13,7 @@ from rescene4d_ros.geometry.cloud import Cloud
 from rescene4d_ros.memory.reading import ReadableMemory
 from rescene4d_ros.structures import Scan, Segmentation, VisitInfo
 from rescene4d_ros.tracking.records import ObjectRecord
-from rescene4d_ros.tracking.visit_context import VisitContext
-from rescene4d_ros.tracking.visit_view import VisitView
+from rescene4d_ros.tracking.visit_view import VisitContext, VisitView
 
 log = logging.getLogger(__name__)
 

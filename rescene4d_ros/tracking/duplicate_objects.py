@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 from rescene4d_ros.geometry.boxes import fit_box
-from rescene4d_ros.geometry.neighbors import evenly, share_near, thin
+from rescene4d_ros.geometry.neighbors import share_near, thin
 from rescene4d_ros.structures import Change, ChangeKind, VisitInfo
 from rescene4d_ros.tracking.records import LinkedObservation, ObjectRecord
 from rescene4d_ros.tracking.thresholds import (
@@ -61,7 +61,7 @@ def find_merges(
             alike = np.sqrt(part.class_probs * whole.class_probs).sum() >= SAME_CLASS
             if (
                 alike
-                and share_near(whole.tree, part.xyz, SAME_SURFACE) >= COVERED
+                and share_near(whole.surface.tree, part.xyz, SAME_SURFACE) >= COVERED
                 and earlier[0].share_of(whole_id, part.xyz) >= COVERED
             ):
                 merges[max(part_id, whole_id)] = min(part_id, whole_id)
@@ -112,8 +112,7 @@ def join_merged(
 def fold_records(older: ObjectRecord, younger: ObjectRecord) -> ObjectRecord:
     """Return the record of one object that was remembered as two."""
     xyz = np.concatenate([older.xyz, younger.xyz])
-    xyz = xyz[thin(xyz, POINT_SPACING)]
-    xyz = xyz[evenly(len(xyz), MAX_POINTS)]
+    xyz = xyz[thin(xyz, POINT_SPACING, MAX_POINTS)]
     latest = max(older, younger, key=lambda record: record.last_seen_ns)
     return replace(
         older,

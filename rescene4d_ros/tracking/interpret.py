@@ -15,7 +15,7 @@ from rescene4d_ros.tracking.observations import join_observations, observe
 from rescene4d_ros.tracking.record_update import update_records
 from rescene4d_ros.tracking.records import LinkedObservation, Observation, VisitFacts
 from rescene4d_ros.tracking.settings import TrackingSettings
-from rescene4d_ros.tracking.visit_context import VisitContext
+from rescene4d_ros.tracking.visit_view import VisitContext
 
 NEW = 'new: nothing remembered explains it'
 

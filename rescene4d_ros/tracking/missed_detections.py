@@ -61,7 +61,7 @@ def recover_missed(
                 & (scan.xyz < high + SAME_SURFACE)
             ).all(1)
         )
-        points = around[near(record.tree, scan.xyz[around], SAME_SURFACE)]
+        points = around[near(record.surface.tree, scan.xyz[around], SAME_SURFACE)]
         if len(points) >= MIN_POINTS:
             free[points] = False
             observation = make_observation(

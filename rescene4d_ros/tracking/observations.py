@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from rescene4d_ros.geometry.boxes import fit_box
-from rescene4d_ros.geometry.neighbors import evenly, thin
+from rescene4d_ros.geometry.neighbors import thin
 from rescene4d_ros.structures import Scan, Segmentation
 from rescene4d_ros.tracking.association.appearance import describe_color, mean_color
 from rescene4d_ros.tracking.records import Observation
@@ -67,8 +67,7 @@ def make_observation(
 ) -> Observation:
     """Describe the object that some points of a scan show; `light` is the scan's mean color."""
     xyz = scan.xyz[points]
-    kept = thin(xyz, POINT_SPACING)
-    xyz = xyz[kept[evenly(len(kept), MAX_POINTS)]]
+    xyz = xyz[thin(xyz, POINT_SPACING, MAX_POINTS)]
     norm = float(np.linalg.norm(feature))
     feature = np.asarray(feature, dtype=np.float32)
     color = (

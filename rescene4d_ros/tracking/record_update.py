@@ -143,7 +143,7 @@ def _seen_again(
 def _known_here(record: ObjectRecord, seen: Observation) -> np.ndarray | None:
     """Return the known points; None where what is seen has hardly a point on them."""
     few = seen.xyz[evenly(len(seen.xyz), ELSEWHERE_POINTS)]
-    return record.xyz if share_near(record.tree, few, SAME_SURFACE) >= ELSEWHERE else None
+    return record.xyz if share_near(record.surface.tree, few, SAME_SURFACE) >= ELSEWHERE else None
 
 
 def _merge(new: np.ndarray, known: np.ndarray | None, cloud: Cloud) -> np.ndarray:
@@ -151,5 +151,5 @@ def _merge(new: np.ndarray, known: np.ndarray | None, cloud: Cloud) -> np.ndarra
     if known is not None and len(known):
         hidden = ~near(cloud.tree, known, SAME_SURFACE)
         new = np.concatenate([new, known[hidden]])
-        new = new[thin(new, POINT_SPACING)]
+        return new[thin(new, POINT_SPACING, MAX_POINTS)]
     return new[evenly(len(new), MAX_POINTS)]

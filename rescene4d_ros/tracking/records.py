@@ -9,7 +9,6 @@ from functools import cached_property
 import numpy as np
 from rescene4d_ros.geometry.surface import Surface
 from rescene4d_ros.structures import Box, Change, ObjectState, SceneObject, VisitInfo
-from scipy.spatial import cKDTree
 
 
 @dataclass(frozen=True)
@@ -53,11 +52,6 @@ class Observation:
     def surface(self) -> Surface:
         """Return `xyz`, prepared for searches."""
         return Surface(self.xyz)
-
-    @property
-    def tree(self) -> cKDTree:
-        """Return a search tree over `xyz`."""
-        return self.surface.tree
 
 
 @dataclass(frozen=True)
@@ -131,11 +125,6 @@ class ObjectRecord:
     def surface(self) -> Surface:
         """Return `xyz`, prepared for searches."""
         return Surface(self.xyz)
-
-    @property
-    def tree(self) -> cKDTree:
-        """Return a search tree over `xyz`."""
-        return self.surface.tree
 
     @property
     def class_id(self) -> int:

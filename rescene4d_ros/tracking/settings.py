@@ -10,6 +10,21 @@ from rescene4d_ros.tracking.fitted import AssociationWeights, shipped_weights
 
 
 @dataclass(frozen=True)
+class TrackerConfig:
+    """Say which visits are interpreted together, and what counts as a new object."""
+
+    window: int = param(
+        2, 'Visits that are segmented together, the new one included.', ge=1, le=12
+    )
+    birth_score: float = param(
+        0.4,
+        'Less sure instances are no new objects; they may still be ones that are known.',
+        ge=0,
+        le=1,
+    )
+
+
+@dataclass(frozen=True)
 class AssociationConfig:
     """Say when an observation may be a remembered object, beside the fitted weights."""
 

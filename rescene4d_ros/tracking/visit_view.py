@@ -1,15 +1,15 @@
-"""Whether a visit shows an object at a place, by surfaces and by their color."""
+"""What a visit shows at places, by surfaces and their color; and what is known before it."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from rescene4d_ros.geometry.neighbors import near
 from rescene4d_ros.geometry.normals import estimate_normals
 from rescene4d_ros.geometry.visibility import Cloud, is_flat, look_at, Place, PlaceEvidence
-from rescene4d_ros.structures import Box, Scan
+from rescene4d_ros.structures import Box, Scan, VisitInfo
 from rescene4d_ros.tracking.association.appearance import (
     color_evidence,
     describe_color,
@@ -162,3 +162,39 @@ class VisitView:
 def was_looked_at(seen: Observation, earlier: Sequence[VisitView]) -> bool:
     """Return whether an earlier visit saw the place of what is seen now, empty or not."""
     return any(view.look(seen).place is not Place.UNSEEN for view in earlier)
+
+
+@dataclass(frozen=True)
+class VisitContext:
+    """
+    Hold a visit and what is known before it.
+
+    Attributes
+    ----------
+    visit : VisitInfo
+    view : VisitView
+        Of the visit.
+    earlier : tuple of VisitView
+        The earlier visits of its window, with labels, newest first; empty at the first visit of
+        a place, when nothing can be new.
+    class_names : tuple of str
+    records : mapping of object id to ObjectRecord
+        All objects remembered before the visit.
+    next_id : int
+        The first id that was never given.
+    locked : frozenset of int
+        Ids that people have locked; they are neither merged nor split.
+
+    """
+
+    visit: VisitInfo
+    view: VisitView
+    earlier: tuple[VisitView, ...]
+    class_names: tuple[str, ...]
+    records: Mapping[int, ObjectRecord] = field(default_factory=dict)
+    next_id: int = 1
+    locked: frozenset[int] = frozenset()
+
+    def was_observed(self, observation: Observation) -> bool:
+        """Return whether an earlier visit saw the place of an observation, empty or not."""
+        return was_looked_at(observation, self.earlier)

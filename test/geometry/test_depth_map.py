@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from rescene4d_ros.geometry.cloud import Cloud
-from rescene4d_ros.geometry.depth_map import DepthMap, PASSED
+from rescene4d_ros.geometry.cloud import Cloud, DepthMap, PASSED
 from rescene4d_ros.geometry.neighbors import largest_patch
 
 GRID = np.arange(0, 4, 0.025)

@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from rescene4d_ros.geometry.neighbors import share_near
-from rescene4d_ros.geometry.shares import shares_near
-from rescene4d_ros.geometry.surface import AllPairs, questions, Surface
+from rescene4d_ros.geometry.surface import AllPairs, questions, shares_near, Surface
 
 
 @pytest.mark.parametrize(('known', 'asked'), [(1, 1), (7, 300), (300, 7), (60_000, 20)])

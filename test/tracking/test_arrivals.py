@@ -10,8 +10,7 @@ from rescene4d_ros.tracking.changes.change_detection import detect_changes
 from rescene4d_ros.tracking.observations import make_observation
 from rescene4d_ros.tracking.records import LinkedObservation
 from rescene4d_ros.tracking.settings import ChangeConfig, TrackingSettings
-from rescene4d_ros.tracking.visit_context import VisitContext
-from rescene4d_ros.tracking.visit_view import VisitView, was_looked_at
+from rescene4d_ros.tracking.visit_view import VisitContext, VisitView, was_looked_at
 
 DAY = 86_400 * 10**9
 

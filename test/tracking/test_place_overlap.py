@@ -39,8 +39,8 @@ def slow_overlap(seen: Observation, record: ObjectRecord, covered: np.ndarray) -
     def some(xyz):
         return xyz[evenly(len(xyz), PLACE_POINTS)]
 
-    forth = share_near(record.tree, some(seen.xyz), SAME_SURFACE)
-    back = share_near(seen.tree, some(record.xyz[covered]), SAME_SURFACE)
+    forth = share_near(record.surface.tree, some(seen.xyz), SAME_SURFACE)
+    back = share_near(seen.surface.tree, some(record.xyz[covered]), SAME_SURFACE)
     overlap = (forth + back) / 2
     if forth >= COVERED:
         overlap = max(overlap, COVERED * forth)

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import math
 
 import numpy as np
-from rescene4d_ros.geometry.neighbors import evenly, share_near
+from rescene4d_ros.geometry.neighbors import mutual_shares
 from rescene4d_ros.geometry.visibility import is_flat, PlaceEvidence
 from rescene4d_ros.structures import ChangeKind
 from rescene4d_ros.tracking.records import ObjectRecord, Observation
@@ -150,9 +150,8 @@ def evidence_of_difference(
     link: float,
 ) -> ChangeEvidence:
     """Collect the evidence of MOVED, DEFORMED or REAPPEARED."""
-    new, old = (x.xyz[evenly(len(x.xyz), OVERLAP_POINTS)] for x in (now, record))
-    overlap = max(
-        share_near(record.tree, new, SAME_SURFACE), share_near(now.tree, old, SAME_SURFACE)
+    shares = mutual_shares(
+        now.xyz, now.surface.tree, record.xyz, record.surface.tree, SAME_SURFACE, OVERLAP_POINTS
     )
     n_new, n_old = max(len(now.xyz), 1), max(len(record.xyz), 1)
     return ChangeEvidence(
@@ -161,7 +160,7 @@ def evidence_of_difference(
         link=link,
         score=now.score,
         occupied=at.occupied,
-        overlap=overlap,
+        overlap=max(shares),
         agreement=float(np.sqrt(now.class_probs * record.class_probs).sum()),
         points=math.log10(min(n_new, n_old)),
         unlike=abs(math.log(n_new / n_old)),

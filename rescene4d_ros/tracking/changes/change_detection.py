@@ -16,7 +16,7 @@ from rescene4d_ros.tracking.changes.change_confidence import (
 from rescene4d_ros.tracking.changes.motion import estimate_motion, Motion
 from rescene4d_ros.tracking.records import LinkedObservation, ObjectRecord, Observation
 from rescene4d_ros.tracking.settings import TrackingSettings
-from rescene4d_ros.tracking.visit_context import VisitContext
+from rescene4d_ros.tracking.visit_view import VisitContext
 
 
 def detect_changes(

@@ -8,7 +8,7 @@ from enum import Enum
 import numpy as np
 from rescene4d_ros.geometry.boxes import corners
 from rescene4d_ros.geometry.closest_points import Registration
-from rescene4d_ros.geometry.neighbors import evenly, largest_patch, near, share_near
+from rescene4d_ros.geometry.neighbors import largest_patch, mutual_shares, near
 from rescene4d_ros.geometry.registration import register, standing_still
 from rescene4d_ros.geometry.se3 import invert, size_of, transform
 from rescene4d_ros.geometry.visibility import is_flat, looked_past
@@ -18,6 +18,7 @@ from rescene4d_ros.tracking.settings import MotionConfig
 from rescene4d_ros.tracking.thresholds import OTHER_SURFACE, POINT_SPACING, SAME_SURFACE
 from rescene4d_ros.tracking.visit_view import VisitView
 
+SHARE_POINTS = 1500  # points per view by which standing still is told
 PATCH_STEP = 0.07  # m; points this near belong to one patch of changed surface
 HINGE_REACH = 0.25  # share of a leaf's width by which its edge may miss the axis of its turn
 LEAF_SLIM = 0.35  # most thickness of a leaf, with its handle, in shares of its width
@@ -83,8 +84,9 @@ def estimate_motion(
     MotionEstimate
 
     """
-    new, old = seen.xyz[evenly(len(seen.xyz), 1500)], record.xyz[evenly(len(record.xyz), 1500)]
-    shares = (share_near(record.tree, new, SAME_SURFACE), share_near(seen.tree, old, SAME_SURFACE))
+    shares = mutual_shares(
+        seen.xyz, seen.surface.tree, record.xyz, record.surface.tree, SAME_SURFACE, SHARE_POINTS
+    )
     if min(shares) >= config.still_share:
         return MotionEstimate(Motion.STILL, np.eye(4), max(shares))
     still = standing_still(record.xyz, seen.xyz)
@@ -218,8 +220,7 @@ def _changed_area(
     patches = [gone[now.cloud.seen_through(gone)]]
     if before is not None:
         came = transform(invert(after_T_before), seen.xyz)
-        came = came[
-            ~near(record.tree, came, OTHER_SURFACE) & ~near(before.cloud.tree, came, OTHER_SURFACE)
-        ]
+        shown = near(record.surface.tree, came, OTHER_SURFACE)
+        came = came[~(shown | near(before.cloud.tree, came, OTHER_SURFACE))]
         patches.append(came[before.cloud.seen_through(came)])
     return max(largest_patch(patch, PATCH_STEP) for patch in patches) * POINT_SPACING**2
