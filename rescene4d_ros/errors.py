@@ -29,6 +29,10 @@ class MemoryFormatError(RescenError):
     """A scene memory on disk has another schema, map, frame or class list than asked for."""
 
 
+class MemoryDamagedError(MemoryFormatError):
+    """The database of a scene memory cannot be read any more; the memory needs a backup."""
+
+
 class MemoryLockedError(RescenError):
     """Another process has the scene memory open for writing."""
 

@@ -9,7 +9,13 @@ from threading import Condition, Thread
 import time
 
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
-from rescene4d_ros.errors import FrameUnavailableError, RescenError, StorageError, VisitOrderError
+from rescene4d_ros.errors import (
+    FrameUnavailableError,
+    MemoryDamagedError,
+    RescenError,
+    StorageError,
+    VisitOrderError,
+)
 from rescene4d_ros.node.config import NodeConfig
 from rescene4d_ros.node.stats import NodeStats, text_of
 from rescene4d_ros.structures import Scan, VisitInfo, VisitStatus
@@ -165,6 +171,8 @@ class Intake:
             self._log.warning(str(error))
             self._stored()
         except Exception as error:
+            if isinstance(error, MemoryDamagedError):
+                self._stats.problem('storing', str(error))
             self._refused(error)
         else:
             self._stats.solved('storing')

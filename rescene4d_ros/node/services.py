@@ -7,7 +7,13 @@ import traceback
 
 from rclpy.lifecycle import LifecycleNode
 from rescene4d_ros import msg
-from rescene4d_ros.errors import ConfigError, MemoryFormatError, RescenError
+from rescene4d_ros.errors import (
+    ConfigError,
+    MemoryDamagedError,
+    MemoryFormatError,
+    RescenError,
+    StorageError,
+)
 from rescene4d_ros.memory import queries
 from rescene4d_ros.memory.database import history_queries
 from rescene4d_ros.memory.editing import corrections
@@ -249,11 +255,10 @@ class MemoryServices:
                 response.revision = self._memory.header.revision
             is_good = True
             self._stats.solved('request')
-        except (ConfigError, MemoryFormatError) as error:  # the client's mistake
-            response.message = str(error)
         except RescenError as error:
             response.message = str(error)
-            self._failed(error)
+            if isinstance(error, (MemoryDamagedError, StorageError)):  # not the client's mistake
+                self._failed(error)
         except Exception as error:
             response.message = f'{text_of(error)}; the log of the node says more'
             self._failed(error)

@@ -1,5 +1,6 @@
 """Real processes and real DDS, apart from whatever else runs on this machine."""
 
+from collections import defaultdict
 import itertools
 import os
 from pathlib import Path
@@ -12,7 +13,7 @@ import time
 os.environ['ROS_PYTHON_CHECK_FIELDS'] = '1'
 os.environ['OMP_NUM_THREADS'] = '1'
 
-from lifecycle_msgs.srv import GetState
+from lifecycle_msgs.srv import ChangeState, GetState
 import pytest
 from rcl_interfaces.srv import DescribeParameters
 import rclpy
@@ -97,9 +98,10 @@ class Processes:
         self._folder = folder
         self._running = []
 
-    def start(self, module, *args, params=None):
+    def start(self, module, *args, params=None, remap=(), env=None):
         """Start a module of `node/` with ROS parameters; `.log` of the result is its output."""
-        ros_args = [a for k, v in (params or {}).items() for a in ('-p', f'{k}:={v}')]
+        ros_args = [a for rule in remap for a in ('-r', rule)]
+        ros_args += [a for k, v in (params or {}).items() for a in ('-p', f'{k}:={v}')]
         log = self._folder / f'{module}_{len(self._running)}.log'
         with log.open('w') as file:
             process = subprocess.Popen(
@@ -113,6 +115,7 @@ class Processes:
                 ],
                 stdout=file,
                 stderr=subprocess.STDOUT,
+                env={**os.environ, **(env or {})},
             )
         process.log = log
         self._running.append(process)
@@ -151,6 +154,49 @@ def processes(domain, tmp_path):
     processes.close()
 
 
+LOW_THRESHOLDS = {  # so that untrained weights find something
+    'inference.score_threshold': 0.0,
+    'inference.torch_threads': 1,
+    'tracker.birth_score': 0.0,
+}
+
+
+@pytest.fixture
+def start_node(processes, weights, tmp_path):
+    """Return what starts the node on a memory of this test's own; `remap` are remapping rules."""
+
+    def start(remap=(), env=None, **params):
+        return processes.start(
+            'main',
+            params={
+                'memory.path': tmp_path / 'memory',
+                'inference.weights': weights,
+                **LOW_THRESHOLDS,
+                **{k.replace('__', '.'): v for k, v in params.items()},
+            },
+            remap=remap,
+            env=env,
+        )
+
+    return start
+
+
+class Diagnostics(list):
+    """Hold the messages of /diagnostics of one node."""
+
+    def __init__(self, node_name):
+        super().__init__()
+        self._node_name = node_name
+
+    def entry(self, name):
+        """Return the newest entry of a name, as (level, message, values)."""
+        for message in reversed(self):
+            for status in message.status:
+                if status.name == f'{self._node_name}: {name}':
+                    return status.level, status.message, {v.key: v.value for v in status.values}
+        return b'', '', defaultdict(str)
+
+
 class Client:
     """What a robot's other nodes do: publish, subscribe, call."""
 
@@ -184,8 +230,12 @@ class Client:
         while time.monotonic() < end and not until():
             self._executor.spin_once(timeout_sec=0.05)
 
-    def call(self, kind, name, request):
-        """Call a service and return its response."""
+    def send(self, kind, name, request):
+        """Call a service and return the future of its response."""
+        client = self._ready_client(kind, name)
+        return client.call_async(request)
+
+    def _ready_client(self, kind, name):
         known = self._clients.get(name)
         client = known or self.node.create_client(kind, name)
         self._clients[name] = client
@@ -194,6 +244,11 @@ class Client:
             # We may know the service before it knows us, and a reply to a reader that it does
             # not know is lost: wait a little, and ask again what may be asked twice.
             self.spin(0.2)
+        return client
+
+    def call(self, kind, name, request):
+        """Call a service and return its response."""
+        client = self._ready_client(kind, name)
         end = time.monotonic() + PATIENCE
         future = client.call_async(request)
         while not future.done():
@@ -208,9 +263,23 @@ class Client:
         self.wait(self._snapshots.get_subscription_count)
         self._snapshots.publish(message)
 
-    def listen(self, topic, name=None):
+    def state(self, node='/rescene4d'):
+        """Return the label of the node's lifecycle state."""
+        return self.call(GetState, f'{node}/get_state', GetState.Request()).current_state.label
+
+    def change_state(self, transition):
+        """Ask for a transition; return whether it succeeded."""
+        request = ChangeState.Request()
+        request.transition.id = transition
+        return self.call(ChangeState, '/rescene4d/change_state', request).success
+
+    def listen_to_diagnostics(self, node_name='rescene4d'):
+        """Return the messages of /diagnostics, as they come."""
+        return self.listen(interfaces.DIAGNOSTICS, got=Diagnostics(node_name))
+
+    def listen(self, topic, name=None, got=None):
         """Return a list that fills with the messages of an interface-table topic."""
-        got = []
+        got = [] if got is None else got
         self.node.create_subscription(
             topic.type, name or topic.name.replace('~', 'rescene4d'), got.append, topic.qos()
         )

@@ -1,11 +1,9 @@
 """The node as a process, driven over DDS as a robot would."""
 
-from collections import defaultdict
 import signal
 
 from geometry_msgs.msg import TransformStamped
 from lifecycle_msgs.msg import Transition
-from lifecycle_msgs.srv import ChangeState, GetState
 import numpy as np
 import pytest
 from rcl_interfaces.srv import DescribeParameters, SetParameters
@@ -14,56 +12,11 @@ from rescene4d_ros.node.messages import interfaces
 from rescene4d_ros.srv import Reprocess
 from sensor_msgs.msg import PointCloud2
 
-LOW_THRESHOLDS = {  # so that untrained weights find something
-    'inference.score_threshold': 0.0,
-    'inference.torch_threads': 1,
-    'tracker.birth_score': 0.0,
-}
-
-
-@pytest.fixture
-def start_node(processes, weights, tmp_path):
-    """Return what starts the node on a memory of this test's own."""
-
-    def start(**params):
-        return processes.start(
-            'main',
-            params={
-                'memory.path': tmp_path / 'memory',
-                'inference.weights': weights,
-                **LOW_THRESHOLDS,
-                **{k.replace('__', '.'): v for k, v in params.items()},
-            },
-        )
-
-    return start
-
-
-def state_of(client):
-    """Return the label of the node's lifecycle state."""
-    return client.call(GetState, '/rescene4d/get_state', GetState.Request()).current_state.label
-
-
-def change_state(client, transition):
-    """Ask for a transition; return whether it succeeded."""
-    request = ChangeState.Request()
-    request.transition.id = transition
-    return client.call(ChangeState, '/rescene4d/change_state', request).success
-
-
-def entry(messages, name):
-    """Return the newest diagnostics entry of a name, as (level, message, values)."""
-    for message in reversed(messages):
-        for status in message.status:
-            if status.name == f'rescene4d: {name}':
-                return status.level, status.message, {v.key: v.value for v in status.values}
-    return b'', '', defaultdict(str)
-
 
 def test_transitions(client, processes, start_node):
     """Every transition of a managed node succeeds, in both directions, twice."""
     node = start_node()
-    assert state_of(client) == 'unconfigured'
+    assert client.state() == 'unconfigured'
     described = client.call(
         DescribeParameters,
         '/rescene4d/describe_parameters',
@@ -78,9 +31,9 @@ def test_transitions(client, processes, start_node):
             (Transition.TRANSITION_DEACTIVATE, 'inactive'),
             (Transition.TRANSITION_CLEANUP, 'unconfigured'),
         ):
-            assert change_state(client, transition)
-            assert state_of(client) == label
-    assert change_state(client, Transition.TRANSITION_UNCONFIGURED_SHUTDOWN)
+            assert client.change_state(transition)
+            assert client.state() == label
+    assert client.change_state(Transition.TRANSITION_UNCONFIGURED_SHUTDOWN)
     assert processes.stop(node) == 0
 
 
@@ -90,8 +43,8 @@ def test_refused_configuration_says_why_and_can_be_repeated(
     """A user's mistake leaves the node unconfigured, with the remedy in the log."""
     node = start_node(inference__weights=tmp_path / 'none.safetensors')
     for _ in range(2):
-        assert not change_state(client, Transition.TRANSITION_CONFIGURE)
-        assert state_of(client) == 'unconfigured'
+        assert not client.change_state(Transition.TRANSITION_CONFIGURE)
+        assert client.state() == 'unconfigured'
     assert processes.stop(node) == 0
     log = node.log.read_text()
     assert log.count('expected a safetensors file') == 2
@@ -101,11 +54,11 @@ def test_refused_configuration_says_why_and_can_be_repeated(
 def test_one_memory_has_one_writer(client, processes, start_node):
     """A second node on the same memory is refused, and the first works on."""
     first = start_node(autostart='true')
-    client.wait(lambda: state_of(client) == 'active')
+    client.wait(lambda: client.state() == 'active')
     second = start_node(autostart='true')
     client.wait(lambda: 'only writer' in second.log.read_text())
     assert processes.stop(second) == 0
-    assert state_of(client) == 'active'
+    assert client.state() == 'active'
     assert processes.stop(first) == 0
 
 
@@ -173,11 +126,11 @@ def test_kill_loses_no_visit_and_no_id(
     assert processes.stop(node) == 0
 
     objects.clear()
-    diagnostics = client.listen(interfaces.DIAGNOSTICS)
+    diagnostics = client.listen_to_diagnostics()
     node = start_node(autostart='true')
-    client.wait(lambda: objects and diagnostics)
+    client.wait(lambda: objects and diagnostics.entry('memory')[2])
     assert facts(objects[-1]) == remembered
-    assert entry(diagnostics, 'memory')[2]['revision'] == '3'
+    assert diagnostics.entry('memory')[2]['revision'] == '3'
     client.publish(cloud_message(visits[3]))
     client.wait(lambda: objects[-1].revision == 4)
     ids = [o.object_id for o in objects[-1].objects]
@@ -213,7 +166,7 @@ def test_bad_clouds_are_refused_and_the_next_visit_works(
 ):
     """One message in the log, one diagnostics entry with the reason, and the node stays up."""
     node = start_node(autostart='true', tf_timeout=0.0, auto_reprocess='false')
-    objects, diagnostics = client.listen(interfaces.OBJECTS), client.listen(interfaces.DIAGNOSTICS)
+    objects, diagnostics = client.listen(interfaces.OBJECTS), client.listen_to_diagnostics()
     client.publish(cloud_message(visits[1]))
     client.wait(lambda: objects and objects[-1].revision == 1)
     kinds = {
@@ -227,20 +180,20 @@ def test_bad_clouds_are_refused_and_the_next_visit_works(
     }
     for number, (kind, hint) in enumerate(kinds.items(), 1):
         client.publish(broken(kind, cloud_message(visits[2])))
-        client.wait(lambda n=number: entry(diagnostics, 'scans')[2]['refused'] == str(n))
-        level, text, _ = entry(diagnostics, 'scans')
+        client.wait(lambda n=number: diagnostics.entry('scans')[2]['refused'] == str(n))
+        level, text, _ = diagnostics.entry('scans')
         assert (level, hint in text) == (b'\x01', True), f'{kind}: {text}'
     client.publish(cloud_message(visits[1]))  # a duplicate
-    client.wait(lambda: entry(diagnostics, 'scans')[2]['refused'] == str(len(kinds) + 1))
+    client.wait(lambda: diagnostics.entry('scans')[2]['refused'] == str(len(kinds) + 1))
     client.publish(cloud_message(visits[0]))  # older than the newest
-    client.wait(lambda: entry(diagnostics, 'memory')[2]['late visits'] == '1')
-    assert entry(diagnostics, 'scans')[0] == entry(diagnostics, 'memory')[0] == b'\x01'
-    assert 'reprocess' in entry(diagnostics, 'scans')[1]
+    client.wait(lambda: diagnostics.entry('memory')[2]['late visits'] == '1')
+    assert diagnostics.entry('scans')[0] == diagnostics.entry('memory')[0] == b'\x01'
+    assert 'reprocess' in diagnostics.entry('scans')[1]
     assert objects[-1].revision == 1
 
     client.publish(cloud_message(visits[2]))
     client.wait(lambda: objects[-1].revision == 2)
-    client.wait(lambda: entry(diagnostics, 'scans')[0] == b'\x00')
+    client.wait(lambda: diagnostics.entry('scans')[0] == b'\x00')
     log = node.log.read_text()
     assert log.count('snapshot refused') == len(kinds) + 1
     assert 'Traceback' not in log
@@ -252,14 +205,14 @@ def test_bad_clouds_are_refused_and_the_next_visit_works(
     assert (answer.accepted, answer.revision) == (True, 2)
     client.wait(lambda: objects[-1].revision > 2)
     assert len(max((o.visit_ids for o in objects[-1].objects), key=len)) == 3  # the late one too
-    client.wait(lambda: entry(diagnostics, 'memory')[0] == b'\x00')
+    client.wait(lambda: diagnostics.entry('memory')[0] == b'\x00')
     assert processes.stop(node) == 0
 
 
 def test_live_parameters(client, processes, start_node):
     """Thresholds may change while the node runs, within bounds; paths may not."""
     node = start_node(autostart='true')
-    client.wait(lambda: state_of(client) == 'active')
+    client.wait(lambda: client.state() == 'active')
 
     def set_parameter(name, value):
         return client.call(
@@ -271,7 +224,7 @@ def test_live_parameters(client, processes, start_node):
     assert set_parameter('inference.score_threshold', 0.4).successful
     assert not set_parameter('inference.score_threshold', 1.5).successful
     assert not set_parameter('memory.path', '/elsewhere').successful
-    assert state_of(client) == 'active'
+    assert client.state() == 'active'
     assert processes.stop(node) == 0
 
 
@@ -304,7 +257,7 @@ def test_stop_finishes_the_visit_at_hand(
     """^C in the middle of a visit: it is processed and published, and the exit is clean."""
     node = start_node(autostart='true')
     changes = client.listen(interfaces.CHANGES)
-    client.wait(lambda: state_of(client) == 'active')
+    client.wait(lambda: client.state() == 'active')
     client.publish(cloud_message(visits[0]))
     client.wait(lambda: 'visit 1 stored' in node.log.read_text())
     node.send_signal(sig)

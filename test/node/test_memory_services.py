@@ -27,19 +27,9 @@ def at_time(stamp_ns):
 
 
 @pytest.fixture
-def filled(client, processes, weights, tmp_path, visits, cloud_message):
+def filled(client, start_node, visits, cloud_message):
     """Return a running node that has processed four visits, and what it published of them."""
-    node = processes.start(
-        'main',
-        params={
-            'memory.path': tmp_path / 'memory',
-            'inference.weights': weights,
-            'autostart': 'true',
-            'inference.score_threshold': 0.0,
-            'inference.torch_threads': 1,
-            'tracker.birth_score': 0.0,
-        },
-    )
+    node = start_node(autostart='true')
     objects = client.listen(interfaces.OBJECTS)
     for number, scan in enumerate(visits, 1):
         client.publish(cloud_message(scan))

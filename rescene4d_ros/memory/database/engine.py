@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from rescene4d_ros.errors import ConfigError, MemoryFormatError, StorageError
+from rescene4d_ros.errors import ConfigError, MemoryDamagedError, StorageError
 from sqlalchemy import create_engine, Engine, event, URL
 from sqlalchemy.exc import DatabaseError, OperationalError
 
@@ -86,7 +86,7 @@ def translated(path: Path) -> Iterator[None]:
             ) from error
         if type(error) is not DatabaseError:  # a broken constraint is a fault of ours
             raise
-        raise MemoryFormatError(
+        raise MemoryDamagedError(
             f'{path}: expected a database of this package, got: {said};'
             ' restore the memory from a backup'
         ) from error
