@@ -21,11 +21,16 @@ HERE = Path(__file__).resolve().parent
 ROS_IS_SOURCED = bool(os.environ.get('ROS_DISTRO') and os.environ.get('AMENT_PREFIX_PATH'))
 ROS_WHEELS = ['ros-rclpy[fastrtps]==9.1.2', 'ros-common-interfaces==5.5.1']
 LIBRARIES = [
+    "backports.zstd; python_version < '3.14'",
+    'laspy',
+    'lazrs',
+    'lz4',
     'matplotlib',
     'numba',
     'numpy',
     'open3d-cpu',
     'Pillow',
+    'pye57',
     'PyYAML',
     'rich',
     'rosbags',
@@ -129,6 +134,7 @@ setup(
         'test': [
             'hypothesis',
             'mypy',
+            'plyfile',
             'pre-commit',
             'pytest',
             'pytest-xdist',

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
-from datetime import datetime, UTC
-from decimal import Decimal, InvalidOperation
 import json
 from pathlib import Path
 import sys
 
 import numpy as np
 from rescene4d_ros import config
-from rescene4d_ros.data.readers.bags import snapshots
-from rescene4d_ros.data.readers.cloud_files import read_cloud
-from rescene4d_ros.errors import RescenError, ScanError
+from rescene4d_ros.cli.bag_inputs import BURSTS
+from rescene4d_ros.cli.inputs import find_visits
+from rescene4d_ros.data.readers.cloud_files import SUFFIXES
+from rescene4d_ros.errors import RescenError
 from rescene4d_ros.inference.config import InferenceConfig
 from rescene4d_ros.inference.segmenter import Segmenter
 from rescene4d_ros.memory.export import changes_document, objects_document
@@ -22,10 +20,6 @@ from rescene4d_ros.memory.store import SceneMemory
 from rescene4d_ros.scene import SceneTracker, TrackerConfig
 from rescene4d_ros.structures import SceneUpdate
 from tqdm import tqdm
-
-CLOUDS = ('.ply', '.pcd', '.npz')
-BAGS = ('.mcap', '.db3')
-DAY_NS = 86_400 * 10**9
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -35,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs='+',
         type=Path,
         metavar='INPUT',
-        help='.ply, .pcd or .npz files, folders of them, or a rosbag2 bag',
+        help=f'{", ".join(SUFFIXES)} files, folders of them, or a bag (folder, .mcap, .db3, .bag)',
     )
     parser.add_argument(
         '--memory',
@@ -65,6 +59,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         'one day apart in the order of the arguments',
     )
     parser.add_argument('--topic', default='', help='of the snapshots in a bag, if it has several')
+    parser.add_argument(
+        '--bursts',
+        choices=BURSTS,
+        default='refuse',
+        help='what becomes of clouds of a bag that follow each other within 10 s: refused as '
+        'frames of one drive, the last of each drive is the visit, or each is one',
+    )
     parser.add_argument('--map-id', default='map', help='which map the clouds are registered in')
     parser.add_argument('--map-frame', default='map', help='frame of the clouds')
     parser.add_argument('--weights', default='', help='weights file; default: the shipped one')
@@ -79,7 +80,6 @@ def run(options: argparse.Namespace) -> int:
             InferenceConfig, {'weights': options.weights, 'torch_threads': options.threads}
         )
     )
-    refused = 0
     with SceneMemory.open(
         options.memory,
         map_id=options.map_id,
@@ -93,86 +93,45 @@ def run(options: argparse.Namespace) -> int:
         while (update := tracker.process_next()) is not None:
             print(f'finished the visit left unfinished before: {describe(update)}')
         newest = max((v.stamp_ns for v in memory.snapshot().visits), default=0)
-        visits = list(find_visits(options, newest))
-        for read in tqdm(visits, desc='visits', unit='visit', disable=len(visits) < 2):
+        inputs = find_visits(
+            options.inputs,
+            newest_ns=newest,
+            times=options.times,
+            topic=options.topic,
+            map_frame=options.map_frame,
+            bursts=options.bursts,
+        )
+        for note in inputs.notes:
+            print(note, file=sys.stderr)
+        for line in inputs.refused:
+            print(f'refused: {line}', file=sys.stderr)
+        refused = 0
+        for read in tqdm(
+            inputs.visits(),
+            desc='visits',
+            unit='visit',
+            total=inputs.count,
+            disable=inputs.count < 2,
+        ):
             try:
                 scan, kept = read()
-                if scan.frame_id != options.map_frame:
-                    raise ScanError(
-                        f'{scan.name}: expected a cloud in frame '
-                        f'{options.map_frame!r}, got {scan.frame_id!r}; transform it '
-                        'to the map first, or name its frame with --map-frame'
-                    )
                 update = tracker.add_visit(scan)
             except RescenError as error:
                 refused += 1
                 tqdm.write(f'refused: {error}', file=sys.stderr)
                 continue
+            for finding in scan.findings:
+                tqdm.write(f'{scan.name}: {finding}', file=sys.stderr)
             write_visit(options.out, update, kept)
             tqdm.write(describe(update))
         write_documents(options.out, memory)
+    total = inputs.count + inputs.refused_count
+    refused += inputs.refused_count
     if refused:
         print(
-            f'{refused} of {len(visits)} visits were refused, the others are processed',
-            file=sys.stderr,
+            f'{refused} of {total} visits were refused, the others are processed', file=sys.stderr
         )
     return 1 if refused else 0
-
-
-def find_visits(options: argparse.Namespace, newest_ns: int) -> Iterator:
-    """Yield one reader per visit: a function that gives the scan and which points it kept."""
-    files, bags = [], []
-    for path in options.inputs:
-        if not path.exists():
-            raise ScanError(
-                f'{path}: no such file; expected a cloud ({", ".join(CLOUDS)}), a '
-                'folder of clouds, or a rosbag2 bag'
-            )
-        if path.suffix in BAGS or (path / 'metadata.yaml').exists():
-            bags.append(path)
-        elif path.is_dir():
-            clouds = sorted(p for p in path.iterdir() if p.suffix in CLOUDS)
-            if not clouds:
-                raise ScanError(
-                    f'{path}: expected clouds ({", ".join(CLOUDS)}) or a rosbag2 bag '
-                    'with its metadata.yaml, found neither'
-                )
-            files += clouds
-        else:
-            files.append(path)
-    if bags and files:
-        raise ScanError('expected clouds or bags, got both; replay them one after the other')
-    if bags and options.times:
-        raise ScanError('--times is for files; snapshots of a bag carry their stamps')
-    if bags:
-        for path in bags:
-            for snapshot in snapshots(path, options.topic or None):
-                yield snapshot.read
-        return
-    times = [parse_time(t) for t in options.times or ()]
-    if times and len(times) != len(files):
-        raise ScanError(f'--times: expected one per cloud ({len(files)}), got {len(times)}')
-    for i, path in enumerate(files):
-        stamp_ns = times[i] if times else newest_ns + (i + 1) * DAY_NS
-        yield lambda path=path, stamp_ns=stamp_ns: read_cloud(
-            path, stamp_ns, path.name, options.map_frame
-        )
-
-
-def parse_time(text: str) -> int:
-    """Return a stamp in ns from ISO 8601 (UTC where no zone is given) or seconds since 1970."""
-    try:
-        return int(Decimal(text) * 10**9)  # a float would round nanoseconds away
-    except InvalidOperation:
-        pass
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise ScanError(
-            f'--times: expected ISO 8601 (2026-11-22T10:00) or seconds since 1970, got {text!r}'
-        ) from error
-    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return round(moment.timestamp() * 1e9)
 
 
 def describe(update: SceneUpdate) -> str:

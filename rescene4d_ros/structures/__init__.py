@@ -1,6 +1,7 @@
 """Frozen dataclasses that travel between rooms; they hold values and know no algorithm."""
 
 from rescene4d_ros.structures.box import Box
+from rescene4d_ros.structures.finding import Finding, Severity
 from rescene4d_ros.structures.objects import (
     Change,
     ChangeKind,
@@ -29,6 +30,7 @@ __all__ = [
     'Box',
     'Change',
     'ChangeKind',
+    'Finding',
     'FLOOR',
     'INSTANCE_CLASSES',
     'MemorySnapshot',
@@ -42,6 +44,7 @@ __all__ = [
     'Segmentation',
     'SEMANTIC_CLASSES',
     'SequenceTruth',
+    'Severity',
     'TrueObject',
     'UNLABELED',
     'VisitChanges',

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from rescene4d_ros.errors import ScanError
+from rescene4d_ros.structures.finding import Finding
 
 
 @dataclass(frozen=True)
@@ -29,6 +30,11 @@ class Scan:
         The map frame.
     name : str
         For messages to people (a file name, a visit number).
+    origin : tuple of 3 float, m
+        What was subtracted from the coordinates of the source before they became float32, so
+        that large ones keep their precision: source = xyz + origin. One per map.
+    findings : tuple of Finding
+        What reading and checking the cloud found.
 
     """
 
@@ -39,6 +45,8 @@ class Scan:
     sensor_path: np.ndarray | None = None
     frame_id: str = 'map'
     name: str = ''
+    origin: tuple[float, float, float] = (0.0, 0.0, 0.0)
+    findings: tuple[Finding, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuse shapes and types that would go wrong silently later."""
@@ -70,15 +78,7 @@ class Scan:
         def pick(a: np.ndarray | None) -> np.ndarray | None:
             return None if a is None else a[index]
 
-        return Scan(
-            self.xyz[index],
-            self.stamp_ns,
-            pick(self.rgb),
-            pick(self.normals),
-            self.sensor_path,
-            self.frame_id,
-            self.name,
-        )
+        return replace(self, xyz=self.xyz[index], rgb=pick(self.rgb), normals=pick(self.normals))
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from rescene4d_ros.cli.bench.library_interface import Native
 from rescene4d_ros.cli.bench.sparse_libraries import LIBRARIES
 from rescene4d_ros.cli.bench.throughput import convolutions
 from rescene4d_ros.cli.main import main
-from rescene4d_ros.data.readers.bags import write_snapshots
+from rescene4d_ros.data.readers.bags.writing import write_snapshots
 from rescene4d_ros.data.sequences.sequence_file import write_sequence
 from rescene4d_ros.inference.segmenter import STAGES
 from rescene4d_ros.inference.weights import save_weights, WeightsInfo

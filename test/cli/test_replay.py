@@ -9,8 +9,9 @@ import sys
 import numpy as np
 import open3d as o3d
 import pytest
-from rescene4d_ros.cli.replay import parse_time
-from rescene4d_ros.data.readers.bags import read_snapshots, write_snapshots
+from rescene4d_ros.cli.inputs import parse_time
+from rescene4d_ros.data.readers.bags.snapshots import read_snapshots
+from rescene4d_ros.data.readers.bags.writing import write_snapshots
 from rescene4d_ros.errors import ScanError
 from rosbags.rosbag2 import Reader, StoragePlugin, Writer
 from rosbags.typesys import get_typestore, Stores

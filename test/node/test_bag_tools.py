@@ -4,7 +4,7 @@ import signal
 
 import numpy as np
 import pytest
-from rescene4d_ros.data.readers.bags import write_snapshots
+from rescene4d_ros.data.readers.bags.writing import write_snapshots
 from rescene4d_ros.node.messages import interfaces
 from rescene4d_ros.node.tools.recorder import typestore
 from rosbags.rosbag2 import Reader

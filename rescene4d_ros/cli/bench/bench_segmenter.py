@@ -20,7 +20,7 @@ from rescene4d_ros.cli.bench.sparse_libraries import LIBRARIES
 from rescene4d_ros.cli.bench.throughput import convolutions, measure, Rate
 from rescene4d_ros.cli.flags import setting
 from rescene4d_ros.config import make
-from rescene4d_ros.data.readers.bags import read_snapshots
+from rescene4d_ros.data.readers.bags.snapshots import read_snapshots
 from rescene4d_ros.errors import ConfigError, ScanError
 from rescene4d_ros.inference.config import InferenceConfig
 from rescene4d_ros.inference.profile import peak_memory, stage_costs, synchronize

@@ -11,7 +11,8 @@ from rescene4d_ros.cli.jobs import work_through
 from rescene4d_ros.cli.rooms import make_set, report
 from rescene4d_ros.cli.rooms.write_room import add_superpoint_option, make_room_file
 from rescene4d_ros.config import make
-from rescene4d_ros.data.readers.bags import read_snapshots, write_snapshots
+from rescene4d_ros.data.readers.bags.snapshots import read_snapshots
+from rescene4d_ros.data.readers.bags.writing import write_snapshots
 from rescene4d_ros.data.readers.truth_files import read_truth, write_truth_files
 from rescene4d_ros.data.sequences.sequence_file import read_sequence
 from rescene4d_ros.errors import ConfigError

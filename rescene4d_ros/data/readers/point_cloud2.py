@@ -6,13 +6,13 @@ Any object with the fields of sensor_msgs/msg/PointCloud2 will do: rclpy's and r
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 import re
 from typing import Any
 
 import numpy as np
+from rescene4d_ros.data.readers.columns import LOCAL, NEAR, scan_of_columns
 from rescene4d_ros.errors import ScanError
-from rescene4d_ros.structures import Scan
+from rescene4d_ros.structures import Finding, Scan
 
 # PointField.datatype -> NumPy type.
 TYPES = {1: 'i1', 2: 'u1', 3: 'i2', 4: 'u2', 5: 'i4', 6: 'u4', 7: 'f4', 8: 'f8'}
@@ -22,7 +22,7 @@ XYZRGB = np.dtype([('x', '<f4'), ('y', '<f4'), ('z', '<f4'), ('rgb', '<f4')])
 
 def scan_from_cloud(message: Any, name: str = '') -> Scan:
     """
-    Return the finite points of a cloud message as a scan.
+    Return the finite points of a cloud message as a scan in the frame of the message.
 
     Parameters
     ----------
@@ -33,15 +33,41 @@ def scan_from_cloud(message: Any, name: str = '') -> Scan:
     Raises
     ------
     ScanError
-        No x, y, z of a float type, data shorter than promised, or no finite point.
+        As `decode_cloud`; also coordinates too far from zero for float32, because what is
+        published would be shifted by the origin that is subtracted.
 
     """
-    return decode_cloud(message, name)[0]
+    scan, _ = decode_cloud(message, name)
+    if scan.origin != LOCAL:
+        raise ScanError(
+            f'{scan.name}: expected coordinates within {NEAR:g} m of the origin of frame '
+            f'{scan.frame_id!r}, got such around {scan.origin} m; publish the cloud in a local '
+            'map frame'
+        )
+    return scan
 
 
-def decode_cloud(message: Any, name: str = '') -> tuple[Scan, np.ndarray]:
+def decode_cloud(
+    message: Any,
+    name: str = '',
+    *,
+    origin: tuple[float, float, float] | None = None,
+    map_T_cloud: np.ndarray | None = None,
+    findings: tuple[Finding, ...] = (),
+) -> tuple[Scan, np.ndarray]:
     """
     Return the finite points of a cloud message, and which points those are.
+
+    Parameters
+    ----------
+    message : PointCloud2
+    name : str
+        For messages to people; default: the stamp.
+    origin : tuple of 3 float, m, optional
+    map_T_cloud : ndarray (4, 4), optional
+        See `scan_of_columns`.
+    findings : tuple of Finding
+        What the caller found already.
 
     Returns
     -------
@@ -53,108 +79,103 @@ def decode_cloud(message: Any, name: str = '') -> tuple[Scan, np.ndarray]:
     Raises
     ------
     ScanError
-        As `scan_from_cloud`.
+        No x, y, z of a float type, data of another length than promised, a stamp that is none,
+        or no finite point.
 
     """
     stamp = message.header.stamp
-    stamp_ns = int(stamp.sec) * 10**9 + int(stamp.nanosec)
+    seconds, nanoseconds = int(stamp.sec), int(stamp.nanosec)
+    stamp_ns = seconds * 10**9 + nanoseconds
     name = name or f'cloud of {stamp_ns / 1e9:.3f} s'
-    points = _structured(message, name)
-    types = {f.name: f.datatype for f in message.fields}
-    wrong = [axis for axis in 'xyz' if types.get(axis) not in (7, 8)]
-    if wrong:
-        got = ', '.join(f'{n} ({TYPES.get(t, t)})' for n, t in types.items()) or 'none'
+    if seconds < 0 or nanoseconds >= 10**9:
         raise ScanError(
-            f'{name}: expected fields x, y, z of type float32 or float64, got: {got}; '
-            'publish the registered cloud with coordinates in metres'
+            f'{name}: expected header.stamp after 1970 with nanosec below 1000000000, got '
+            f'{seconds} s {nanoseconds} ns; set the time of the visit'
         )
-    if not len(points):
-        raise ScanError(
-            f'{name}: expected points, got an empty cloud; check that the mapping '
-            'node publishes the whole snapshot'
-        )
-    xyz = np.stack([points[axis] for axis in 'xyz'], axis=1).astype(np.float32)
-    kept = np.isfinite(xyz).all(axis=1)
-    if not kept.any():
-        raise ScanError(
-            f'{name}: expected finite points, got {len(xyz)} that are NaN or '
-            'infinite; check the depth input of the mapping node'
-        )
-    rgb = _colors(points, types, name)
-    normals = None
-    if all(types.get(f'normal_{axis}') in (7, 8) for axis in 'xyz'):
-        normals = np.stack([points[f'normal_{axis}'] for axis in 'xyz'], axis=1)
-        normals = normals.astype(np.float32)[kept]
-    scan = Scan(
-        xyz[kept],
+    return scan_of_columns(
+        _columns(message, name),
         stamp_ns,
-        None if rgb is None else rgb[kept],
-        normals,
-        frame_id=str(message.header.frame_id),
-        name=name,
+        name,
+        str(message.header.frame_id),
+        origin=origin,
+        map_T_source=map_T_cloud,
+        findings=findings,
     )
-    return scan, kept
 
 
-def _structured(message: Any, name: str) -> np.ndarray:
-    """Return the message's points as a structured array, without rows' padding."""
+def _columns(message: Any, name: str) -> dict[str, np.ndarray]:
+    """Return each field (M,) or (M, count) of the message's points."""
+    dtype = _point_type(message, name)
+    width, height, step = int(message.width), int(message.height), int(message.point_step)
+    row, row_step = width * step, int(message.row_step)
+    if height <= 1 and row_step < row:
+        row_step = row  # of one row, the step says nothing
+    data = _bytes(message.data, name)
+    count = width * height
+    whole = row_step * height, row_step * (height - 1) + row  # the last row's padding may lack
+    if count and (row_step < row or len(data) not in whole):
+        raise ScanError(
+            f'{name}: expected {whole[0]} bytes for {height} x {width} points of {step} bytes, '
+            f'row_step {int(message.row_step)}, got {len(data)}; the message is cut off or its '
+            'numbers do not fit each other'
+        )
+    if not count or not dtype.names:
+        points = np.zeros(0, dtype)
+    elif row_step == row:
+        points = data[: row * height].view(dtype)
+    else:
+        padded = np.zeros(row_step * height, np.uint8)
+        padded[: len(data)] = data
+        rows = padded.reshape(height, row_step)[:, :row]
+        points = np.ascontiguousarray(rows).reshape(-1).view(dtype)
+    names = {f'f{k}': str(f.name) for k, f in enumerate(message.fields)}
+    return {names[key]: points[key] for key in dtype.names or ()}
+
+
+def _point_type(message: Any, name: str) -> np.dtype:
+    """Return the type of one point; fields are called f0, f1, ... as their names may be any."""
     order = '>' if message.is_bigendian else '<'
-    unknown = [f.name for f in message.fields if f.datatype not in TYPES]
-    if unknown:
-        raise ScanError(
-            f'{name}: expected datatypes that PointField defines, got another of '
-            f'field {unknown[0]!r}; publish a valid sensor_msgs/msg/PointCloud2'
-        )
-    formats = [order + TYPES[f.datatype] for f in message.fields]
-    try:
-        dtype = np.dtype(
-            {
-                'names': [f.name for f in message.fields],
-                'formats': [
-                    (t, (f.count,)) if f.count > 1 else t for t, f in zip(formats, message.fields)
-                ],
-                'offsets': [f.offset for f in message.fields],
-                'itemsize': message.point_step,
-            }
-        )
-    except ValueError as error:
-        raise ScanError(
-            f'{name}: expected fields within a point of {message.point_step} bytes, '
-            f'each with a name of its own, got others ({error}); publish a valid '
-            'sensor_msgs/msg/PointCloud2'
-        ) from error
-    data = np.frombuffer(message.data, np.uint8)
-    row = message.width * message.point_step
-    step = max(message.row_step, row)
-    wanted = step * (message.height - 1) + row if message.height and message.width else 0
-    if len(data) < wanted:
-        raise ScanError(
-            f'{name}: expected {wanted} bytes for {message.height} x {message.width} '
-            f'points, got {len(data)}; the message is cut off'
-        )
-    if not wanted:
-        return np.zeros(0, dtype)
-    if message.height == 1 or step == row:
-        return data[: row * message.height].view(dtype)
-    rows = np.lib.stride_tricks.as_strided(data, (message.height, row), (step, 1))
-    return np.ascontiguousarray(rows).reshape(-1).view(dtype)
-
-
-def _colors(points: np.ndarray, types: Mapping[str, int], name: str) -> np.ndarray | None:
-    """Return (N, 3) uint8 colors of packed or separate fields, None where there are none."""
-    packed = next((f for f in ('rgb', 'rgba') if f in types), None)
-    if packed:
-        if types[packed] not in (5, 6, 7):
+    step = int(message.point_step)
+    formats, offsets, names = [], [], []
+    for k, field in enumerate(message.fields):
+        kind, count, offset = int(field.datatype), max(int(field.count), 1), int(field.offset)
+        if kind not in TYPES:
             raise ScanError(
-                f'{name}: expected field {packed!r} packed in 32 bits, got '
-                f'{TYPES.get(types[packed])}; pack it as PCL does'
+                f'{name}: expected datatypes 1 to 8, which PointField defines, got {kind} of '
+                f'field {field.name!r}; publish a valid sensor_msgs/msg/PointCloud2'
             )
-        column = points[packed]
-        bits = np.ascontiguousarray(column).view(column.dtype.str[0] + 'u4')
-        return np.stack([bits >> 16 & 255, bits >> 8 & 255, bits & 255], axis=1).astype(np.uint8)
-    if all(types.get(c) == 2 for c in 'rgb'):
-        return np.stack([points[c] for c in 'rgb'], axis=1)
-    return None
+        # Plain integers: a check in 32 bits would overflow and read memory outside of the data.
+        if offset + count * np.dtype(TYPES[kind]).itemsize > step:
+            raise ScanError(
+                f'{name}: expected fields within a point of {step} bytes, got {field.name!r} of '
+                f'{count} {TYPES[kind]} at {offset}; publish a valid sensor_msgs/msg/PointCloud2'
+            )
+        if str(field.name) in ('', '_'):
+            continue
+        if any(str(message.fields[int(n[1:])].name) == str(field.name) for n in names):
+            raise ScanError(
+                f'{name}: expected fields with a name of their own, got {field.name!r} twice; '
+                'publish a valid sensor_msgs/msg/PointCloud2'
+            )
+        base = order + TYPES[kind]
+        formats.append((base, (count,)) if count > 1 else base)
+        offsets.append(offset)
+        names.append(f'f{k}')
+    if step >= 1 << 31:
+        raise ScanError(
+            f'{name}: expected points of below 2 GiB, got {step} bytes; mend the message'
+        )
+    return np.dtype({'names': names, 'formats': formats, 'offsets': offsets, 'itemsize': step})
+
+
+def _bytes(data: Any, name: str) -> np.ndarray:
+    """Return the data (K,) uint8 of rclpy's array.array, rosbags' ndarray, or bytes."""
+    try:
+        return np.frombuffer(data, np.uint8)
+    except (TypeError, ValueError):
+        if len(data) == 0:
+            return np.zeros(0, np.uint8)
+        raise ScanError(f'{name}: expected data of bytes, got {type(data).__name__}') from None
 
 
 def cloud_array(scan: Scan, **columns: np.ndarray) -> np.ndarray:

@@ -15,7 +15,7 @@ import sys
 from rclpy.event_handler import SubscriptionEventCallbacks
 from rclpy.node import Node
 from rclpy.utilities import remove_ros_args
-from rescene4d_ros.data.readers.bags import offered_qos
+from rescene4d_ros.data.readers.bags.writing import offered_qos
 from rescene4d_ros.node.messages import interfaces
 from rescene4d_ros.node.process import interface_files, spin
 from rosbags.rosbag2 import StoragePlugin, Writer

@@ -114,7 +114,7 @@ def test_points_that_are_not_finite_are_dropped_in_order():
     ('points', 'override', 'text'),
     [
         (cloud()[0][['x', 'y', 'rgb']], {}, 'expected fields x, y, z'),
-        (np.zeros(3, [(a, '<i4') for a in 'xyz']), {}, r'x \(i4\)'),
+        (np.zeros(3, [(a, '<i4') for a in 'xyz']), {}, r'x \(int32\)'),
         (np.zeros(3, [('intensity', '<f4')]), {}, 'got: intensity'),
         (cloud(0)[0], {}, 'got an empty cloud'),
         (cloud()[0], {'width': 0, 'data': np.zeros(0, np.uint8)}, 'got an empty cloud'),
@@ -137,10 +137,112 @@ def test_unknown_datatype_is_refused():
         scan_from_cloud(made)
 
 
+@pytest.mark.parametrize('offset', [*range(2147483640, 2147483649), 4294967295, 13])
+@pytest.mark.parametrize('field', [0, 2, 3])
+def test_fields_outside_of_the_point_are_refused(offset, field):
+    """Memory beside the data is never read: in 32 bits, offset + size would overflow."""
+    made = message(cloud()[0])
+    made.fields[field].offset = offset
+    with pytest.raises(ScanError, match='expected fields within a point of 16 bytes'):
+        scan_from_cloud(made)
+
+
+@pytest.mark.parametrize('count', [2, 5, 2**30, 2**32 - 1])
+def test_counts(count):
+    """x, y, z hold one number each; no field is longer than the point."""
+    made = message(cloud()[0])
+    made.fields[0].count = count
+    text = 'as one float32' if count == 2 else 'fields within a point'
+    with pytest.raises(ScanError, match=text):
+        scan_from_cloud(made)
+
+
+def test_a_count_of_zero_is_one():
+    """Some drivers leave it out."""
+    points, coordinates, _ = cloud()
+    made = message(points)
+    for field in made.fields:
+        field.count = 0
+    np.testing.assert_array_equal(scan_from_cloud(made).xyz, coordinates)
+
+
+@pytest.mark.parametrize(
+    'override',
+    [
+        {'row_step': 100, 'height': 3},
+        {'point_step': 15},
+        {'point_step': 17},
+        {'point_step': 0},
+        {'point_step': 2**32 - 1},
+        {'width': 13},
+        {'width': 2**32 - 1, 'height': 2**32 - 1},
+        {'data': np.zeros(193, np.uint8)},
+        {'data': np.zeros(191, np.uint8)},
+        {'data': np.zeros(0, np.uint8)},
+    ],
+)
+def test_numbers_that_do_not_fit_each_other_are_refused(override):
+    """Every byte of the data is accounted for."""
+    made = message(cloud()[0])
+    for name, value in override.items():
+        setattr(made, name, value)
+    with pytest.raises(ScanError, match='expected .* got'):
+        scan_from_cloud(made)
+
+
+def test_row_step_of_one_row_says_nothing():
+    """Some drivers leave it zero."""
+    points, coordinates, _ = cloud()
+    np.testing.assert_array_equal(scan_from_cloud(message(points, row_step=0)).xyz, coordinates)
+    organized = message(points, 3, 5)
+    organized.data = organized.data[:-5]  # the padding of the last row
+    np.testing.assert_array_equal(scan_from_cloud(organized).xyz, coordinates)
+
+
+@pytest.mark.parametrize(('sec', 'nanosec'), [(7, 10**9), (7, 2**32 - 1), (-1, 0)])
+def test_stamps_that_are_none_are_refused(sec, nanosec):
+    """A second has 10^9 ns, and visits are made after 1970."""
+    made = message(cloud()[0])
+    made.header.stamp.sec, made.header.stamp.nanosec = sec, nanosec
+    with pytest.raises(ScanError, match='nanosec below 1000000000'):
+        scan_from_cloud(made)
+
+
+@pytest.mark.parametrize('order', ['<', '>'])
+def test_doubles_far_from_zero_keep_their_digits(order):
+    """Where the caller can take an origin; the node cannot and refuses."""
+    points, coordinates, _ = cloud(order=order, xyz='f8')
+    points['x'] += 5412345.678
+    made = message(points, big=order == '>')
+    scan, _ = decode_cloud(made)
+    assert scan.origin == (5412000.0, 0, 0)
+    np.testing.assert_allclose(scan.xyz, coordinates + (345.678, 0, 0), atol=1e-4)
+    with pytest.raises(ScanError, match='publish the cloud in a local map frame'):
+        scan_from_cloud(made)
+
+
+@pytest.mark.parametrize('code', [0, 9, 255])
+@pytest.mark.parametrize('name', ['x', 'x\0', '_', '', 'é' * 500])
+def test_datatypes_and_names(code, name):
+    """Unknown datatypes are refused, whatever the field is called."""
+    made = message(cloud()[0])
+    made.fields[3].name, made.fields[3].datatype = name, code
+    with pytest.raises(ScanError, match='datatypes 1 to 8'):
+        scan_from_cloud(made)
+
+
+def test_a_name_twice_is_refused():
+    """Which of them is meant is not known."""
+    made = message(cloud()[0])
+    made.fields[3].name = 'x'
+    with pytest.raises(ScanError, match="'x' twice"):
+        scan_from_cloud(made)
+
+
 def test_array_for_writing_comes_back_bit_by_bit():
-    """Including columns beside the color, on any bits a float32 can have."""
+    """Including columns beside the color, on any bits of float32 that coordinates have."""
     rng = np.random.default_rng(2)
-    bits = rng.integers(0, 0x7F000000, (50, 3), dtype=np.uint32)
+    bits = rng.integers(0x20000000, 0x44000000, (50, 3), dtype=np.uint32)  # 1e-19 m to 512 m
     scan = Scan(bits.view(np.float32), 5, rng.integers(0, 256, (50, 3), dtype=np.uint8))
     instance = np.arange(50, dtype=np.uint32)
     points = cloud_array(

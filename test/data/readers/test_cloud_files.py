@@ -81,8 +81,8 @@ def test_truncated_text_is_refused(tmp_path, points):
     cloud = o3d.geometry.PointCloud(o3d.utility.Vector3dVector(points[0]))
     o3d.io.write_point_cloud(str(path), cloud, write_ascii=True)
     assert len(read_cloud(path, 1)[0]) == 300
-    path.write_bytes(path.read_bytes()[:-3])
-    with pytest.raises(FileFormatError, match='expected 300 points .* got 299'):
+    path.write_bytes(path.read_bytes().rstrip().rpartition(b' ')[0])
+    with pytest.raises(FileFormatError, match='expected 300 points .* got 299 points'):
         read_cloud(path, 1)
 
 
@@ -136,5 +136,5 @@ def test_files_without_coordinates_are_refused(tmp_path):
 def test_other_formats_are_refused(tmp_path):
     """With the formats that are read."""
     (tmp_path / 'a.obj').write_text('v 0 0 0')
-    with pytest.raises(FileFormatError, match='expected .ply, .pcd or .npz'):
+    with pytest.raises(FileFormatError, match='expected .ply, .pcd, .npz'):
         read_cloud(tmp_path / 'a.obj', 1)

@@ -1,0 +1,177 @@
+"""Which clouds of a bag are visits: not the frames of one drive, and none twice."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+from rescene4d_ros.data.readers.bags.snapshots import snapshots_of
+from rescene4d_ros.data.readers.bags.survey import bursts_of, describe_burst, Seen, Survey
+from rescene4d_ros.data.readers.bags.transforms import TransformTree
+from rescene4d_ros.errors import FrameUnavailableError
+
+if TYPE_CHECKING:
+    from rescene4d_ros.cli.inputs import Inputs
+
+BURSTS = ('refuse', 'last', 'each')
+
+
+def plan_bag(seen: Survey, map_frame: str, bursts: str, inputs: Inputs) -> None:
+    """
+    Add a bag's visits to the inputs.
+
+    Of clouds with equal stamps the first whole one counts. Clouds in other frames are taken to
+    the map by the bag's own transforms. Clouds that follow each other within 10 s are frames of
+    one drive.
+
+    Parameters
+    ----------
+    seen : Survey
+    map_frame : str
+    bursts : str
+        'refuse' such frames, take the 'last' of each burst (where a map is published again and
+        again as it grows), or 'each' as a visit of its own.
+    inputs : Inputs
+        Is added to.
+
+    """
+    for damage in seen.damage:
+        if damage.at_end:
+            inputs.notes.append(damage.text)
+        else:
+            _refuse(inputs, damage.text, 1)
+    clouds = _without_repetitions(seen, inputs)
+    clouds, lookup = _registered(seen, clouds, map_frame, inputs)
+    chosen = _of_bursts(seen, clouds, bursts, inputs)
+    inputs.count += len({cloud.stamp_ns for cloud in chosen})
+    if chosen:
+        stamps = {cloud.number: cloud.stamp_ns for cloud in chosen}
+        inputs.sources.append(_read(seen, stamps, lookup, map_frame, inputs))
+
+
+def _refuse(inputs: Inputs, text: str, count: int) -> None:
+    inputs.refused.append(text)
+    inputs.refused_count += count
+
+
+def _read(
+    seen: Survey,
+    chosen: dict[int, int],
+    lookup: Callable[[str, int], np.ndarray] | None,
+    map_frame: str,
+    inputs: Inputs,
+) -> Iterator[Callable]:
+    """Yield readers of the chosen clouds (number: stamp); of a stamp the first that is whole."""
+    read: set[int] = set()
+
+    def once(snapshot, stamp_ns: int, origin=None):
+        scan = snapshot.read(origin, lookup, map_frame)
+        read.add(stamp_ns)
+        return scan
+
+    for snapshot in snapshots_of(seen, frozenset(chosen)):
+        stamp_ns = chosen[snapshot.number]
+        if stamp_ns in read:
+            inputs.refused_count += 1
+        else:
+            yield partial(once, snapshot, stamp_ns)
+
+
+def _without_repetitions(seen: Survey, inputs: Inputs) -> list[Seen]:
+    """Return the clouds, each once; say what is wrong with the stamps."""
+    known = {(cloud.stamp_ns, cloud.checksum): cloud for cloud in reversed(seen.clouds)}
+    clouds = sorted(known.values(), key=lambda cloud: cloud.number)
+    if len(clouds) < len(seen.clouds):
+        inputs.notes.append(
+            f'{seen.name}: {len(seen.clouds) - len(clouds)} of {len(seen.clouds)} clouds repeat '
+            'one before, with its stamp; they are left out'
+        )
+    again = len(clouds) - len({cloud.stamp_ns for cloud in clouds})
+    if again:
+        _refuse(
+            inputs,
+            f'{seen.name}: expected a stamp of its own for each cloud, got {again} of '
+            f'{len(clouds)} with the stamp of another; of each stamp the first whole one is taken',
+            0,  # counted when they are passed over
+        )
+    unstamped = sum(not cloud.stamped for cloud in clouds)
+    if unstamped:
+        inputs.notes.append(
+            f'{seen.name}: {unstamped} clouds have a header.stamp of zero; the time of recording '
+            'is taken'
+        )
+    return clouds
+
+
+def _registered(
+    seen: Survey, clouds: list[Seen], map_frame: str, inputs: Inputs
+) -> tuple[list[Seen], Callable[[str, int], np.ndarray] | None]:
+    """Return the clouds whose frame is the map's or leads to it, and the look-up for these."""
+    others = {c.frame_id: c for c in clouds if c.frame_id not in (None, map_frame)}
+    if not others:
+        return clouds, None
+    tree = TransformTree.of_files(seen.files)
+    lost = set()
+    for frame in others:
+        of_frame = [c for c in clouds if c.frame_id == frame]
+        error = _why_lost(tree, map_frame, of_frame)
+        if error:
+            lost.add(frame)
+            _refuse(
+                inputs,
+                f'{seen.name}: expected clouds in frame {map_frame!r}, got '
+                f'{_described(of_frame)}; {error}. One registered cloud per visit comes from a '
+                'mapping node; --map-frame is for a map of another name',
+                len(of_frame),
+            )
+    kept = [c for c in clouds if c.frame_id not in lost]
+    return kept, partial(tree.lookup, map_frame)
+
+
+def _why_lost(tree: TransformTree, map_frame: str, clouds: list[Seen]) -> str:
+    """Return why none of the clouds of a frame can be taken to the map; '' if one can."""
+    why = ''
+    for cloud in clouds:
+        try:
+            tree.lookup(map_frame, str(cloud.frame_id), cloud.stamp_ns)
+        except FrameUnavailableError as error:
+            why = why or str(error)
+        else:
+            return ''
+    return why
+
+
+def _described(clouds: list[Seen]) -> str:
+    if len(clouds) == 1:
+        return f'1 cloud in {clouds[0].frame_id!r}'
+    drive = any(len(group) > 1 for group in bursts_of(clouds))
+    told = describe_burst(sorted(clouds, key=lambda cloud: cloud.stamp_ns))
+    return told + (', which are frames of one drive, not visits' if drive else '')
+
+
+def _of_bursts(seen: Survey, clouds: list[Seen], bursts: str, inputs: Inputs) -> list[Seen]:
+    """Return the clouds that count as visits."""
+    chosen = [cloud for cloud in clouds if cloud.frame_id is None]  # refused when it is read
+    refused = []
+    for group in bursts_of([cloud for cloud in clouds if cloud.frame_id is not None]):
+        last = group[-1].stamp_ns
+        if group[0].stamp_ns == last or bursts == 'each':
+            chosen += group
+        elif bursts == 'last':
+            chosen += [cloud for cloud in group if cloud.stamp_ns == last]
+        else:
+            refused.append(group)
+    if refused:
+        frames = [cloud for group in refused for cloud in group]
+        more = f' (the first of {len(refused)} such drives)' if len(refused) > 1 else ''
+        _refuse(
+            inputs,
+            f'{seen.name}: expected one registered cloud per visit, got '
+            f'{describe_burst(refused[0])}{more}: these are frames of one drive, not visits. '
+            'Record the cloud that a mapping node makes of the drive; --bursts last takes the '
+            'last cloud of each drive, --bursts each takes all',
+            len(frames),
+        )
+    return chosen

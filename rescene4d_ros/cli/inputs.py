@@ -1,0 +1,175 @@
+"""What `replay` and `check` are given: cloud files, folders and bags, as visits in their order."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from datetime import datetime, UTC
+from decimal import Decimal, InvalidOperation
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+from rescene4d_ros.cli.bag_inputs import plan_bag
+from rescene4d_ros.data.readers.bags.parts import is_bag, natural
+from rescene4d_ros.data.readers.bags.survey import survey
+from rescene4d_ros.data.readers.cloud_files import read_cloud, SUFFIXES
+from rescene4d_ros.errors import FileFormatError, ScanError
+from rescene4d_ros.structures import Scan
+
+DAY_NS = 86_400 * 10**9
+Origin = tuple[float, float, float]
+Reader = Callable[[Origin | None], tuple[Scan, np.ndarray]]
+
+
+@dataclass
+class Inputs:
+    """
+    Hold the visits that inputs hold, none of them read yet.
+
+    Attributes
+    ----------
+    count : int
+        Visits that can be tried.
+    notes : list of str
+        What a person should know: files left out, recordings that end early.
+    refused : list of str
+        What cannot be a visit, one line for all of a kind.
+    refused_count : int
+        How many clouds these lines are about.
+    sources : list of iterators
+        Each gives functions from the map's origin to a scan and its mask, one at a time.
+
+    """
+
+    count: int = 0
+    notes: list[str] = field(default_factory=list)
+    refused: list[str] = field(default_factory=list)
+    refused_count: int = 0
+    sources: list[Iterator[Reader]] = field(default_factory=list)
+
+    def visits(self) -> Iterator[Reader]:
+        """Yield a reader for each visit; a bag is read as far as it is asked for."""
+        for source in self.sources:
+            yield from source
+
+
+def find_visits(
+    paths: list[Path],
+    *,
+    newest_ns: int = 0,
+    times: list[str] | None = None,
+    topic: str = '',
+    map_frame: str = 'map',
+    bursts: str = 'refuse',
+) -> Inputs:
+    """
+    Find the visits of some inputs.
+
+    Parameters
+    ----------
+    paths : list of Path
+        Cloud files, folders of them, or bags (folders or files).
+    newest_ns : int, ns since the Unix epoch
+        After this, clouds in files without a time are dated, one day apart.
+    times : list of str, optional
+        One per cloud file.
+    topic : str
+        Of the clouds in a bag that has several.
+    map_frame : str
+    bursts : str
+        What becomes of clouds of a bag seconds apart; see `plan_bag`.
+
+    Raises
+    ------
+    ScanError
+        Inputs that do not exist, hold nothing, or do not fit the other flags.
+    FileFormatError
+        A bag that is none.
+
+    """
+    inputs = Inputs()
+    files, bags = _sorted_out(paths, inputs)
+    if bags and files:
+        raise ScanError('expected clouds or bags, got both; replay them one after the other')
+    if bags and times:
+        raise ScanError('--times is for files; snapshots of a bag carry their stamps')
+    surveys = []
+    for path in bags:
+        try:
+            surveys.append(survey(path, topic or None))
+        except FileFormatError as error:
+            if len(bags) == 1:
+                raise
+            inputs.refused.append(str(error))
+            inputs.refused_count += 1
+    for seen in sorted(surveys, key=lambda s: min((c.stamp_ns for c in s.clouds), default=0)):
+        plan_bag(seen, map_frame, bursts, inputs)
+    if files:
+        stamps = _stamps(files, times, newest_ns)
+        inputs.count += len(files)
+        inputs.sources.append(
+            partial(read_cloud, path, stamp, path.name, map_frame)
+            for path, stamp in zip(files, stamps)
+        )
+    return inputs
+
+
+def _sorted_out(paths: list[Path], inputs: Inputs) -> tuple[list[Path], list[Path]]:
+    """Return cloud files and bags, each once."""
+    files, bags, seen = [], [], set()
+    for path in paths:
+        if not path.exists():
+            raise ScanError(
+                f'{path}: no such file; expected a cloud ({", ".join(SUFFIXES)}), a folder of '
+                'clouds, or a bag'
+            )
+        if path.resolve() in seen:
+            inputs.notes.append(f'{path}: named twice, taken once')
+            continue
+        seen.add(path.resolve())
+        if is_bag(path):
+            bags.append(path)
+        elif path.is_dir():
+            files += _clouds_in(path, inputs)
+        else:
+            files.append(path)
+    return list(dict.fromkeys(files)), bags
+
+
+def _clouds_in(folder: Path, inputs: Inputs) -> list[Path]:
+    there = sorted((p for p in folder.iterdir() if p.is_file()), key=natural)
+    clouds = [p for p in there if p.suffix.lower() in SUFFIXES]
+    others = [p.name for p in there if p not in clouds]
+    if not clouds:
+        raise ScanError(
+            f'{folder}: expected clouds ({", ".join(SUFFIXES)}) or a bag, found neither'
+        )
+    if others:
+        shown = ', '.join(others[:5]) + (', ...' if len(others) > 5 else '')
+        inputs.notes.append(f'{folder}: {len(others)} files left out, no clouds: {shown}')
+    return clouds
+
+
+def _stamps(files: list[Path], times: list[str] | None, newest_ns: int) -> list[int]:
+    if times and len(times) != len(files):
+        raise ScanError(f'--times: expected one per cloud ({len(files)}), got {len(times)}')
+    if times:
+        return [parse_time(text) for text in times]
+    return [newest_ns + (k + 1) * DAY_NS for k in range(len(files))]
+
+
+def parse_time(text: str) -> int:
+    """Return a stamp in ns from ISO 8601 (UTC where no zone is given) or seconds since 1970."""
+    try:
+        return int(Decimal(text) * 10**9)  # a float would round nanoseconds away
+    except (InvalidOperation, OverflowError, ValueError):
+        pass
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise ScanError(
+            f'--times: expected ISO 8601 (2026-11-22T10:00) or seconds since 1970, got {text!r}'
+        ) from error
+    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+    return round(moment.timestamp() * 1e9)

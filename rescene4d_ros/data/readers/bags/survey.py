@@ -1,0 +1,123 @@
+"""What clouds a bag holds, in one pass that keeps none of them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+import zlib
+
+import numpy as np
+from rescene4d_ros.data.readers.bags.messages import CLOUD, Damage
+from rescene4d_ros.data.readers.bags.parts import parts_of, read_messages
+from rescene4d_ros.data.readers.bags.serialization import header_of
+from rescene4d_ros.errors import FileFormatError
+
+NEXT_FRAME = 10 * 10**9  # ns; clouds that follow so soon are frames of one drive
+
+
+@dataclass(frozen=True)
+class Seen:
+    """
+    Hold what is known of one cloud without decoding it.
+
+    Attributes
+    ----------
+    number : int
+        From 1, in the order of the bag.
+    stamp_ns : int
+        Of its header; the time of recording where that is zero.
+    frame_id : str or None
+        None where the message has no readable header.
+    stamped : bool
+        Whether the header has a stamp.
+    checksum : int
+        Of the message; equal ones are repetitions.
+
+    """
+
+    number: int
+    stamp_ns: int
+    frame_id: str | None
+    stamped: bool
+    checksum: int
+
+
+@dataclass(frozen=True)
+class Survey:
+    """
+    Hold what a bag has to offer.
+
+    Attributes
+    ----------
+    name : str
+    files : tuple of Path
+    topic : str
+        Of the clouds.
+    clouds : tuple of Seen
+    damage : tuple of Damage
+
+    """
+
+    name: str
+    files: tuple[Path, ...]
+    topic: str
+    clouds: tuple[Seen, ...]
+    damage: tuple[Damage, ...]
+
+
+def survey(path: Path, topic: str | None = None) -> Survey:
+    """
+    Look through a bag.
+
+    Parameters
+    ----------
+    path : Path
+        A folder, or a .mcap, .db3 or .bag file, which stands for itself alone.
+    topic : str, optional
+        Needed where several topics hold clouds.
+
+    Raises
+    ------
+    FileFormatError
+        No bag, or no such topic.
+
+    """
+    files, damage = parts_of(Path(path))
+    seen: dict[str, list[Seen]] = {}
+    for message in read_messages(files, frozenset({CLOUD})):
+        if isinstance(message, Damage):
+            damage.append(message)
+            continue
+        clouds = seen.setdefault(message.topic.name, [])
+        stamp_ns, frame_id = header_of(message) or (message.time_ns, None)
+        checksum = zlib.crc32(message.data)
+        clouds.append(
+            Seen(len(clouds) + 1, stamp_ns or message.time_ns, frame_id, bool(stamp_ns), checksum)
+        )
+    chosen = [name for name in seen if topic in (None, name, name.removeprefix('/'))]
+    if len(chosen) != 1:
+        whole = '' if not damage else f' ({damage[-1].text})'
+        raise FileFormatError(
+            f'{path}: expected one topic of {CLOUD}{f" called {topic!r}" if topic else ""}, got: '
+            f'{", ".join(sorted(seen)) or "none"}{whole}; name one with --topic'
+        )
+    clouds = tuple(seen[chosen[0]])
+    return Survey(Path(path).name, tuple(files), chosen[0], clouds, tuple(damage))
+
+
+def describe_burst(clouds: list[Seen]) -> str:
+    """Say in a few words what clouds follow each other so soon."""
+    frames = sorted({str(c.frame_id) for c in clouds})
+    step = np.median(np.diff([c.stamp_ns for c in clouds])) / 1e9
+    return f'{len(clouds)} clouds in {", ".join(map(repr, frames))} {step:.2g} s apart'
+
+
+def bursts_of(clouds: list[Seen]) -> list[list[Seen]]:
+    """Return clouds in groups within which each follows the one before within 10 s."""
+    groups: list[list[Seen]] = []
+    for cloud in sorted(clouds, key=lambda c: (c.stamp_ns, c.number)):
+        if groups and cloud.stamp_ns - groups[-1][-1].stamp_ns < NEXT_FRAME:
+            groups[-1].append(cloud)
+        else:
+            groups.append([cloud])
+    return groups

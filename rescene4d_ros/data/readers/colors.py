@@ -1,0 +1,115 @@
+"""Colors of points by the names and types that files and messages give them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from rescene4d_ros.errors import ScanError
+from rescene4d_ros.structures import Finding, Severity
+
+# Names of red, green and blue, the usual ones first.
+SEPARATE = (
+    ('red', 'green', 'blue'),
+    ('r', 'g', 'b'),
+    ('diffuse_red', 'diffuse_green', 'diffuse_blue'),
+    ('color_red', 'color_green', 'color_blue'),
+    ('colorred', 'colorgreen', 'colorblue'),
+)
+PACKED = ('rgb', 'rgba')
+TOGETHER = ('rgb', 'color', 'colors', 'rgba')  # three or four values in one field
+ROUNDING = 1e-3  # how far a float may lie outside of its range
+
+
+def colors_of(
+    columns: Mapping[str, np.ndarray], kept: np.ndarray, name: str
+) -> tuple[np.ndarray | None, tuple[Finding, ...]]:
+    """
+    Return the colors of the kept points, and what a person should know about them.
+
+    Types decide on the range: integers from 0 to 255, of 16 bits from 0 to 65535 where one is
+    above 255; floats from 0 to 1, or to 255 where one is above 1.
+
+    Parameters
+    ----------
+    columns : mapping of str to ndarray (M,) or (M, k)
+        Names in lower case.
+    kept : ndarray (M,), bool
+    name : str
+        For messages to people.
+
+    Returns
+    -------
+    rgb : ndarray (N, 3), uint8, or None
+    findings : tuple of Finding
+
+    Raises
+    ------
+    ScanError
+        Colors outside of every range.
+
+    """
+    for names in SEPARATE:
+        if all(n in columns and columns[n].ndim == 1 for n in names):
+            return _scaled([columns[n][kept] for n in names], name), ()
+    for packed in TOGETHER:
+        column = columns.get(packed)
+        if column is not None and column.ndim == 2 and column.shape[1] in (3, 4):
+            return _scaled([column[kept, k] for k in range(3)], name), ()
+    for packed in PACKED:
+        if packed in columns and columns[packed].ndim == 1:
+            return unpacked(columns[packed][kept], packed, name), ()
+    some = [n for names in SEPARATE for n in names if n in columns]
+    if not some:
+        return None, ()
+    found = Finding(
+        'color',
+        Severity.WARNING,
+        f'only {", ".join(dict.fromkeys(some))}',
+        'red, green and blue, or none of them',
+        'the cloud is taken as one without color; export all three',
+    )
+    return None, (found,)
+
+
+def unpacked(column: np.ndarray, field: str, name: str) -> np.ndarray:
+    """
+    Return (N, 3) uint8 colors of 32 bits each: 0xAARRGGBB, as PCL packs them.
+
+    Raises
+    ------
+    ScanError
+        A type of another size.
+
+    """
+    if column.dtype.kind not in 'iuf' or column.dtype.itemsize != 4:
+        raise ScanError(
+            f'{name}: expected field {field!r} packed in 32 bits, got {column.dtype.name}; '
+            'pack it as PCL does, or give red, green and blue'
+        )
+    bits = np.ascontiguousarray(column).view(column.dtype.str[0] + 'u4')
+    return np.stack([bits >> 16 & 255, bits >> 8 & 255, bits & 255], axis=1).astype(np.uint8)
+
+
+def _scaled(channels: list[np.ndarray], name: str) -> np.ndarray:
+    """Return (N, 3) uint8 colors of three channels of one range."""
+    if all(channel.dtype == np.uint8 for channel in channels):
+        return np.stack(channels, axis=1)
+    if any(channel.dtype.kind not in 'iuf' for channel in channels):
+        raise ScanError(f'{name}: expected colors that are numbers, got {channels[0].dtype.name}')
+    values = np.stack([channel.astype(np.float64) for channel in channels], axis=1)
+    floats = any(channel.dtype.kind == 'f' for channel in channels)
+    least, most = values.min(initial=0), values.max(initial=0)  # NaN, if one is
+    if floats and most <= 1 + ROUNDING:
+        top = 1.0
+    elif floats or most <= 255 or max(c.dtype.itemsize for c in channels) != 2:
+        top = 255.0
+    else:
+        top = 65535.0
+    if not (least >= -ROUNDING * top and most <= top * (1 + ROUNDING)):
+        raise ScanError(
+            f'{name}: expected colors from 0 to 255 (8 bit), 0 to 65535 (16 bit) or 0 to 1 '
+            f'(float), got {values.min():g} to {values.max():g} as {channels[0].dtype.name}; '
+            'scale the colors'
+        )
+    return np.rint(np.clip(values, 0, top) * (255 / top)).astype(np.uint8)

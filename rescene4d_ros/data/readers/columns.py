@@ -1,0 +1,207 @@
+"""Columns of numbers, as files and messages hold them, to scans."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from rescene4d_ros.data.readers.colors import colors_of
+from rescene4d_ros.errors import ScanError
+from rescene4d_ros.geometry.se3 import transform
+from rescene4d_ros.structures import Finding, Scan, Severity
+
+MAX_POINTS = 50_000_000  # per visit; a room scanned at 5 mm has a tenth of it
+FARTHEST = 1e8  # m; the earth's center is nearer than this to every point on it
+TINIEST = 1e-30  # m; a coordinate that is not zero and smaller comes of misread bytes
+MISREAD = 0.01  # share of such coordinates that damaged data has and a scan has not
+NEAR = 10_000.0  # m; up to here float32 holds steps of 1 mm
+GRID = 1_000.0  # m; origins are multiples of it
+COARSE = (0.002, 0.02)  # m; steps of coordinates that are told, and that are refused
+NORMALS = (('normal_x', 'normal_y', 'normal_z'), ('nx', 'ny', 'nz'))
+LOCAL = (0.0, 0.0, 0.0)
+
+
+def scan_of_columns(
+    columns: Mapping[str, np.ndarray],
+    stamp_ns: int,
+    name: str,
+    frame_id: str = 'map',
+    *,
+    origin: tuple[float, float, float] | None = None,
+    sensor_path: np.ndarray | None = None,
+    map_T_source: np.ndarray | None = None,
+    exact_text: bool = False,
+    findings: tuple[Finding, ...] = (),
+) -> tuple[Scan, np.ndarray]:
+    """
+    Make a scan of what a file or message holds per point.
+
+    Parameters
+    ----------
+    columns : mapping of str to ndarray (M,) or (M, k)
+        By name, case as in the source.
+    stamp_ns : int, ns since the Unix epoch
+    name : str
+        For messages to people.
+    frame_id : str
+    origin : tuple of 3 float, m, optional
+        Of the map that the scan belongs to. Default: zero, or a multiple of 1 km near the points
+        where they are so far from zero that float32 does not hold them.
+    sensor_path : ndarray (P, 3), m, in the frame of the source, optional
+    map_T_source : ndarray (4, 4), optional
+        Motion to apply, where the source is in another frame than the map: then the sensor was
+        at the source's zero, unless `sensor_path` says otherwise.
+    exact_text : bool
+        Whether the coordinates were read from text, which has digits that float32 has not.
+    findings : tuple of Finding
+        What the caller found already.
+
+    Returns
+    -------
+    scan : Scan
+        The finite points in the order of the source.
+    kept : ndarray (M,), bool
+        Which of the M points of the source are in the scan.
+
+    Raises
+    ------
+    ScanError
+        No coordinates or no finite ones, or such as no scan has.
+
+    """
+    columns = _lower_names(columns)
+    xyz = _coordinates(columns, name)
+    if len(xyz) == 0:
+        raise ScanError(f'{name}: expected points, got an empty cloud; export it again')
+    if len(xyz) > MAX_POINTS:
+        raise ScanError(
+            f'{name}: expected at most {MAX_POINTS} points, got {len(xyz)}; thin the cloud, one '
+            'point per cm is enough'
+        )
+    kept = np.isfinite(xyz).all(axis=1)
+    if not kept.any():
+        raise ScanError(
+            f'{name}: expected finite points, got {len(xyz)} that are NaN or infinite; check what '
+            'made the cloud'
+        )
+    xyz = xyz[kept]
+    _check_magnitudes(xyz, name)
+    told = _precision(xyz, name, exact_text)
+    normals = _normals(columns, kept)
+    if map_T_source is not None:
+        sensor_path = np.zeros((1, 3)) if sensor_path is None else sensor_path
+        sensor_path = transform(map_T_source, sensor_path)
+        xyz = transform(map_T_source, xyz)
+        if normals is not None:
+            normals = (normals @ map_T_source[:3, :3].T).astype(np.float32)
+    shift = np.asarray(origin_of(xyz) if origin is None else origin, np.float64)
+    rgb, more = colors_of(columns, kept, name)
+    scan = Scan(
+        (xyz - shift if shift.any() else xyz).astype(np.float32),
+        stamp_ns,
+        rgb,
+        normals,
+        None if sensor_path is None else (sensor_path - shift).astype(np.float32),
+        frame_id,
+        name,
+        tuple(float(v) for v in shift),
+        (*findings, *_dropped(kept), *told, *more),
+    )
+    return scan, kept
+
+
+def origin_of(xyz: np.ndarray) -> tuple[float, float, float]:
+    """Return what is to be subtracted from coordinates (N, 3) in m so that float32 holds them."""
+    middle = np.median(xyz, axis=0).astype(np.float64)
+    far = np.abs(middle) > NEAR
+    return tuple(float(v) for v in np.where(far, np.round(middle / GRID) * GRID, 0.0))
+
+
+def _lower_names(columns: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Return the columns by names in lower case; one that is so already goes first."""
+    ordered = sorted(columns, key=lambda n: n != n.lower())
+    lower: dict[str, np.ndarray] = {}
+    for name in ordered:
+        lower.setdefault(name.lower(), columns[name])
+    return lower
+
+
+def _coordinates(columns: Mapping[str, np.ndarray], name: str) -> np.ndarray:
+    """Return (M, 3) float32 or float64."""
+    got = ', '.join(f'{n} ({c.dtype.name})' for n, c in columns.items()) or 'none'
+    if not all(axis in columns for axis in 'xyz'):
+        raise ScanError(f'{name}: expected fields x, y, z, got: {got}; export the coordinates')
+    axes = [columns[axis] for axis in 'xyz']
+    if any(axis.dtype.kind != 'f' or axis.ndim != 1 for axis in axes):
+        raise ScanError(
+            f'{name}: expected x, y, z as one float32 or float64 each, in metres, got: {got}; '
+            'whole numbers hold millimetres or worse: scale them to metres'
+        )
+    double = any(axis.dtype.itemsize > 4 for axis in axes)
+    return np.stack(axes, axis=1).astype(np.float64 if double else np.float32)
+
+
+def _check_magnitudes(xyz: np.ndarray, name: str) -> None:
+    """Refuse coordinates that no scan in metres has."""
+    size = np.abs(xyz)
+    most = size.max()
+    if most > FARTHEST:
+        raise ScanError(
+            f'{name}: expected coordinates in metres, got {int((size > FARTHEST).any(1).sum())} '
+            f'points of up to {most:.3g}; the byte order or type in the header is wrong, or '
+            'outliers were not removed: export the cloud again'
+        )
+    tiny = ((size > 0) & (size < TINIEST)).mean()
+    if tiny > MISREAD:
+        raise ScanError(
+            f'{name}: expected coordinates in metres, got {tiny:.0%} below {TINIEST:g}; the byte '
+            'order or type in the header is wrong: export the cloud again'
+        )
+
+
+def _precision(xyz: np.ndarray, name: str, exact_text: bool) -> tuple[Finding, ...]:
+    """Say how coarse float32 coordinates are that came far from zero."""
+    if xyz.dtype != np.float32 or exact_text:
+        return ()
+    far = float(np.median(np.abs(xyz), axis=0).max())
+    step = float(np.spacing(np.float32(far)))
+    found = Finding(
+        'precision',
+        Severity.WARNING,
+        f'float32 coordinates of {far:.0f} m, which have steps of {step:.3g} m',
+        f'steps below {COARSE[0]} m',
+        'export the coordinates as float64, or subtract an offset before they become float32',
+    )
+    if step > COARSE[1]:
+        raise ScanError(f'{name}: {found}')
+    return (found,) if step > COARSE[0] else ()
+
+
+def _dropped(kept: np.ndarray) -> tuple[Finding, ...]:
+    """Say how many points were not finite."""
+    share = 1 - kept.mean()
+    if not share:
+        return ()
+    return (
+        Finding(
+            'not_finite',
+            Severity.WARNING if share > 0.9 else Severity.INFO,
+            f'{int((~kept).sum())} of {len(kept)} points ({share:.1%}) that are NaN or infinite',
+            'finite points',
+            'they are dropped' + ('; check the depth input' if share > 0.9 else ''),
+        ),
+    )
+
+
+def _normals(columns: Mapping[str, np.ndarray], kept: np.ndarray) -> np.ndarray | None:
+    """Return (N, 3) float32 unit normals, None where there are none or one has no direction."""
+    for names in NORMALS:
+        if all(n in columns and columns[n].dtype.kind == 'f' for n in names):
+            normals = np.stack([columns[n][kept] for n in names], axis=1).astype(np.float32)
+            length = np.linalg.norm(normals.astype(np.float64), axis=1, keepdims=True)
+            if not (length > 1e-6).all() or not np.isfinite(length).all():
+                return None
+            if np.abs(length - 1).max() > 1e-3:
+                normals = (normals / length).astype(np.float32)
+            return normals
+    return None

@@ -1,0 +1,1 @@
+"""Point cloud file formats: each file returns the columns of one, every byte accounted for."""

@@ -1,0 +1,100 @@
+"""LAS and LAZ files to columns."""
+
+from __future__ import annotations
+
+from pathlib import Path
+import struct
+
+import laspy
+import numpy as np
+from rescene4d_ros.data.readers.columns import MAX_POINTS
+from rescene4d_ros.errors import FileFormatError
+
+COLORS = ('red', 'green', 'blue')
+CHUNK = 1_000_000  # points read at a time
+SMALLEST_HEADER = 227  # bytes, of LAS 1.0 to 1.2
+RECORD_HEADER = 54  # bytes before the data of a variable length record
+
+
+def read_las(path: Path) -> dict[str, np.ndarray]:
+    """
+    Read the points of a file.
+
+    Returns
+    -------
+    dict of str to ndarray (M,)
+        x, y, z in float64; red, green, blue where the points have colors.
+
+    Raises
+    ------
+    FileFormatError
+        Another format, a damaged file, or one that is shorter or longer than its header says.
+
+    """
+    try:
+        _check_records(path)
+        with laspy.open(path, read_evlrs=False) as file, np.errstate(all='ignore'):
+            _check_points(file.header, path.stat().st_size)
+            parts = list(file.chunk_iterator(CHUNK)) if file.header.point_count else []
+            columns = _columns(parts, file.header)
+    except FileNotFoundError:
+        raise
+    except (KeyboardInterrupt, SystemExit, FileFormatError):
+        raise
+    except BaseException as error:  # of any kind; a panic of the decompressor is no Exception
+        raise FileFormatError(
+            f'{path}: expected a whole .las or .laz file, got a damaged one '
+            f'({str(error)[:200] or type(error).__name__}); copy it again'
+        ) from error
+    return columns
+
+
+def _check_records(path: Path) -> None:
+    """Check what the header says of the records before the points; laspy trusts their number."""
+    size = path.stat().st_size
+    with open(path, 'rb') as file:
+        head = file.read(SMALLEST_HEADER)
+        if len(head) < SMALLEST_HEADER or not head.startswith(b'LASF'):
+            raise ValueError('no header that starts with LASF')
+        header_size, points, count = struct.unpack_from('<HII', head, 94)
+        if not SMALLEST_HEADER <= header_size <= points <= size:
+            raise ValueError(f'header of {header_size} bytes, points at {points} of {size} bytes')
+        at = header_size
+        for _ in range(count):
+            file.seek(at + 20)
+            length = file.read(2)
+            at += RECORD_HEADER + int.from_bytes(length, 'little')
+            if at > points:
+                raise ValueError(f'{count} records before the points, which do not fit')
+
+
+def _check_points(header: laspy.LasHeader, size: int) -> None:
+    count, step = header.point_count, header.point_format.size
+    if count > MAX_POINTS:
+        raise ValueError(f'{count} points, more than {MAX_POINTS}; thin the cloud')
+    if not (np.isfinite(header.scales).all() and (header.scales > 0).all()):
+        raise ValueError(f'scales {header.scales}')
+    if not np.isfinite(header.offsets).all():
+        raise ValueError(f'offsets {header.offsets}')
+    if header.are_points_compressed:
+        return
+    end = header.offset_to_point_data + count * step
+    after = header.start_of_first_evlr if header.number_of_evlrs else size
+    if end > size or after - end >= step:
+        held = (min(after, size) - header.offset_to_point_data) // step
+        raise ValueError(f'{count} points in the header and {held} in the file')
+
+
+def _columns(parts: list, header: laspy.LasHeader) -> dict[str, np.ndarray]:
+    got = sum(len(part) for part in parts)
+    if got != header.point_count:
+        raise ValueError(f'{header.point_count} points in the header and {got} in the file')
+    if not parts:
+        return {axis: np.zeros(0) for axis in 'xyz'}
+    names = set(header.point_format.dimension_names)
+    columns = {axis: np.concatenate([np.asarray(p[axis]) for p in parts]) for axis in 'xyz'}
+    if names.issuperset(COLORS):
+        colors = {c: np.concatenate([np.asarray(p[c]) for p in parts]) for c in COLORS}
+        if any(c.any() for c in colors.values()):  # all zero: the format has a place, no color
+            columns |= colors
+    return columns

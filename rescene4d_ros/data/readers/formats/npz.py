@@ -1,0 +1,115 @@
+"""NPZ files to columns: arrays of the names that docs/data_sets.md gives, checksums verified."""
+
+from __future__ import annotations
+
+from pathlib import Path
+import zipfile
+
+import numpy as np
+from rescene4d_ros.data.readers.columns import MAX_POINTS
+from rescene4d_ros.errors import FileFormatError, ScanError
+
+ARRAYS = ('xyz', 'rgb', 'normals', 'path')
+ENCRYPTED = 1  # bit of a zip entry's flags
+
+
+def read_npz(path: Path) -> tuple[dict[str, np.ndarray], np.ndarray | None]:
+    """
+    Read the points of a file.
+
+    Returns
+    -------
+    columns : dict of str to ndarray
+        x, y, z; rgb (M, 3) and nx, ny, nz where the file has them.
+    path : ndarray (P, 3), float64, m, or None
+        Where the sensor was.
+
+    Raises
+    ------
+    FileFormatError
+        Another format, or a damaged file.
+    ScanError
+        No array `xyz`, or arrays of other shapes.
+
+    """
+    arrays = _arrays(path)
+    if 'xyz' not in arrays:
+        raise ScanError(
+            f"{path.name}: expected an array 'xyz' (N, 3), got: {', '.join(arrays) or 'none'}; "
+            'name the coordinates xyz'
+        )
+    count = len(arrays['xyz']) if arrays['xyz'].ndim else 0
+    for key in ARRAYS:
+        array = arrays.get(key)
+        rows = count if key != 'path' else None
+        good = array is None or (
+            array.ndim == 2 and array.shape[1] == 3 and rows in (None, len(array))
+        )
+        if not good:
+            raise ScanError(
+                f'{path.name}: expected {key} of shape ({"P" if rows is None else rows}, 3), got '
+                f'{array.shape}; write one row per point'
+            )
+        if array is not None and array.dtype.kind not in 'iuf':
+            raise ScanError(
+                f'{path.name}: expected {key} of numbers, got {array.dtype.name}; write floats'
+            )
+    columns = {axis: arrays['xyz'][:, k] for k, axis in enumerate('xyz')}
+    if 'rgb' in arrays:
+        columns['rgb'] = arrays['rgb']
+    if 'normals' in arrays:
+        columns |= {f'n{a}': arrays['normals'][:, k] for k, a in enumerate('xyz')}
+    where = arrays.get('path')
+    if where is None or not len(where):
+        return columns, None
+    if not np.isfinite(where).all():
+        raise ScanError(f'{path.name}: expected a finite path of the sensor, got NaN; mend it')
+    return columns, where.astype(np.float64)
+
+
+def _arrays(path: Path) -> dict[str, np.ndarray]:
+    """Return the arrays that are used, and names of the others with None."""
+    arrays: dict[str, np.ndarray] = {}
+    try:
+        with zipfile.ZipFile(path) as file:
+            for entry in file.infolist():
+                key = entry.filename.removesuffix('.npy')
+                if key in arrays:
+                    raise ValueError(f'{key} twice')
+                arrays[key] = _array(file, entry) if key in ARRAYS else None
+    except FileNotFoundError:
+        raise
+    except Exception as error:  # of any kind: the bytes are what somebody else wrote
+        raise FileFormatError(
+            f'{path}: expected a whole .npz file, got a damaged one '
+            f'({error or type(error).__name__}); write it again'
+        ) from error
+    return arrays
+
+
+def _array(file: zipfile.ZipFile, entry: zipfile.ZipInfo) -> np.ndarray:
+    """Read one array to its last byte: only then its checksum is verified."""
+    if entry.flag_bits & ENCRYPTED:
+        raise ValueError(f'{entry.filename} is encrypted')
+    with file.open(entry) as stream:
+        version = np.lib.format.read_magic(stream)
+        read = {
+            (1, 0): np.lib.format.read_array_header_1_0,
+            (2, 0): np.lib.format.read_array_header_2_0,
+        }.get(version)
+        if read is None:
+            raise ValueError(f'{entry.filename} of version {version}')
+        shape, fortran_order, dtype = read(stream)
+        wanted = dtype.itemsize
+        for length in shape:
+            wanted *= length
+        if dtype.hasobject or min(shape, default=0) < 0:
+            raise ValueError(f'{entry.filename} holds no numbers')
+        if wanted > MAX_POINTS * 3 * 16:
+            raise ValueError(f'{entry.filename} of {wanted} bytes; thin the cloud')
+        if entry.file_size - stream.tell() != wanted:
+            raise ValueError(f'{entry.filename} of {entry.file_size} bytes for shape {shape}')
+        data = stream.read()
+    if len(data) != wanted:
+        raise ValueError(f'{entry.filename} is cut off')
+    return np.frombuffer(data, dtype).reshape(shape, order='F' if fortran_order else 'C')

@@ -1,0 +1,125 @@
+"""Files of scanners and phones: LAS, LAZ, E57, written by their own libraries."""
+
+import laspy
+import numpy as np
+import pye57
+import pytest
+from rescene4d_ros.data.readers.cloud_files import read_cloud
+from rescene4d_ros.errors import FileFormatError
+
+UTM = np.array([691000.0, 5334000.0, 0.0])
+
+
+def write_las(path, cloud, shift=(0, 0, 0), version='1.4', colors='u2', point_format=7):
+    """Write the small cloud; returns the path."""
+    header = laspy.LasHeader(point_format=point_format, version=version)
+    header.scales, header.offsets = [0.001] * 3, shift
+    las = laspy.LasData(header)
+    las.x, las.y, las.z = (cloud.xyz.astype('f8') + shift).T
+    if colors:
+        scale = 257 if colors == 'u2' else 1
+        las.red, las.green, las.blue = (cloud.rgb.astype(int) * scale).T
+    las.write(str(path))
+    return path
+
+
+@pytest.mark.parametrize('suffix', ['.las', '.laz', '.LAZ'])
+@pytest.mark.parametrize(('version', 'point_format'), [('1.2', 3), ('1.4', 7)])
+@pytest.mark.parametrize('colors', ['u2', 'u1', ''])
+def test_las(cloud, tmp_path, suffix, version, point_format, colors):
+    """Colors of 16 bits, of 8 bits in the place of 16, and none."""
+    path = tmp_path / f'room{suffix}'
+    write_las(path, cloud, (0, 0, 0), version, colors, point_format)
+    scan, kept = read_cloud(path, 1)
+    np.testing.assert_allclose(scan.xyz, cloud.xyz, atol=1e-6)
+    assert kept.all()
+    if colors:
+        np.testing.assert_array_equal(scan.rgb, cloud.rgb)
+    else:
+        assert scan.rgb is None
+
+
+@pytest.mark.parametrize('suffix', ['.las', '.laz'])
+def test_las_far_from_zero(cloud, tmp_path, suffix):
+    """As surveyors give it."""
+    scan, _ = read_cloud(write_las(tmp_path / f'room{suffix}', cloud, UTM), 1)
+    assert scan.origin == tuple(UTM)
+    np.testing.assert_allclose(scan.xyz, cloud.xyz, atol=1e-6)
+
+
+@pytest.mark.parametrize('suffix', ['.las', '.laz'])
+def test_las_cut_anywhere(cloud, tmp_path, suffix):
+    """Also one whose header knows of fewer points than there are."""
+    path = write_las(tmp_path / f'room{suffix}', cloud)
+    data = path.read_bytes()
+    for size in range(0, len(data), 13):
+        path.write_bytes(data[:size])
+        with pytest.raises(FileFormatError, match='expected a whole .las or .laz file'):
+            read_cloud(path, 1)
+    if suffix == '.las':
+        counted = data.index((64).to_bytes(8, 'little'), 240)
+        path.write_bytes(data[:counted] + (60).to_bytes(8, 'little') + data[counted + 8 :])
+        with pytest.raises(FileFormatError, match='60 points in the header and 64 in the file'):
+            read_cloud(path, 1)
+
+
+def test_las_that_promises_too_much(cloud, tmp_path):
+    """4 billion records before the points would take hours, and as many points all memory."""
+    path = write_las(tmp_path / 'room.las', cloud)
+    data = bytearray(path.read_bytes())
+    for place, width in ((100, 4), (247, 8)):
+        path.write_bytes(data[:place] + b'\xff' * width + data[place + width :])
+        with pytest.raises(FileFormatError, match='records before the points|more than 50000000'):
+            read_cloud(path, 1)
+
+
+def write_e57(path, stations):
+    """Write stations of (xyz, rgb, rotation, translation)."""
+    with pye57.E57(str(path), mode='w') as file:
+        for xyz, rgb, rotation, translation in stations:
+            data = {f'cartesian{a}': xyz[:, k].astype('f8') for k, a in enumerate('XYZ')}
+            data |= {f'color{c}': rgb[:, k] for k, c in enumerate(('Red', 'Green', 'Blue'))}
+            data['cartesianInvalidState'] = (np.arange(len(xyz)) == 5).astype('i1')
+            file.write_scan_raw(data, rotation=rotation, translation=translation)
+    return path
+
+
+def test_e57(cloud, tmp_path):
+    """Two stations come into one frame; where they stood is the sensor's path."""
+    half = np.sqrt(0.5)
+    turned = np.stack([cloud.xyz[:, 1], -cloud.xyz[:, 0], cloud.xyz[:, 2]], axis=1)
+    stations = [
+        (cloud.xyz, cloud.rgb, np.array([1.0, 0, 0, 0]), np.zeros(3)),
+        (turned, cloud.rgb, np.array([half, 0, 0, half]), np.array([1.0, 2, 0])),
+    ]
+    scan, kept = read_cloud(write_e57(tmp_path / 'room.e57', stations), 1)
+    assert np.flatnonzero(~kept).tolist() == [5, 69]  # those that the scanner calls invalid
+    valid = np.arange(64) != 5
+    both = np.vstack([cloud.xyz[valid], cloud.xyz[valid] + (1, 2, 0)])
+    np.testing.assert_allclose(scan.xyz, both, atol=1e-6)
+    np.testing.assert_array_equal(scan.rgb, np.vstack([cloud.rgb[valid]] * 2))
+    np.testing.assert_allclose(scan.sensor_path, [[0, 0, 0], [1, 2, 0]])
+
+
+def test_e57_far_from_zero_and_damaged(cloud, tmp_path):
+    """Poses in UTM keep their digits; each page of the file has a checksum."""
+    station = (cloud.xyz, cloud.rgb, np.array([1.0, 0, 0, 0]), UTM)
+    path = write_e57(tmp_path / 'room.e57', [station])
+    scan, _ = read_cloud(path, 1)
+    assert scan.origin == tuple(UTM)
+    np.testing.assert_allclose(scan.xyz, cloud.xyz[np.arange(64) != 5], atol=1e-6)
+    data = path.read_bytes()
+    rng = np.random.default_rng(0)
+    for _ in range(40):
+        bad = bytearray(data)
+        bad[rng.integers(len(bad))] ^= 1 << rng.integers(8)
+        path.write_bytes(bad)
+        try:
+            again, _ = read_cloud(path, 1)
+        except FileFormatError:
+            continue
+        np.testing.assert_array_equal(again.xyz, scan.xyz)
+    for size in range(0, len(data), 97):
+        path.write_bytes(data[:size])
+        with pytest.raises(FileFormatError, match='expected a whole .e57 file'):
+            read_cloud(path, 1)
