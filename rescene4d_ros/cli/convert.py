@@ -1,4 +1,4 @@
-"""The `rescene4d convert` command: published checkpoints become weights files of this package."""
+"""The `rescene4d convert` command: published checkpoints to weights files."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SHOWN_NAMES = 8
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare the files, and what the checkpoint does not tell."""
+    """Declare the files, and settings that the checkpoint does not contain."""
     parser.add_argument(
         'file',
         type=Path,
@@ -27,14 +27,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action='append',
         default=[],
         metavar='NAME=VALUE',
-        help='a setting of ModelConfig that the file does not tell, such as '
-        'backbone=sonata, temporal_mask_pooling=mean, n_queries=150',
+        help='a setting of ModelConfig that the file does not contain, such as backbone=sonata, '
+        'temporal_mask_pooling=mean, n_queries=150',
     )
     parser.add_argument(
         '--class-names',
         metavar='A,B,...',
         type=lambda text: text.split(','),
-        help='in the order of the outputs (default: the 18 of ScanNet and 3RScan)',
+        help='class names class names in the order of the outputs (default: the 18 of ScanNet and 3RScan)',
     )
     parser.add_argument(
         '--allow-extra',
@@ -51,11 +51,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help='published tensors that may stay as initialized; * = anything',
     )
     parser.add_argument('--half', action='store_true', help='store matrices as float16')
-    parser.add_argument('--seed', type=int, default=0, help='of tensors that are not in the file')
+    parser.add_argument(
+        '--seed', type=int, default=0, help='seed seed of tensors that are not in the file'
+    )
 
 
 def run(options: argparse.Namespace) -> int:
-    """Convert, write, and tell what became of every tensor."""
+    """Convert, write, and report the outcome for all tensors."""
     converted = convert(
         options.file,
         dict(map(setting, options.settings)),
@@ -91,7 +93,7 @@ def _report(converted: Converted) -> list[str]:
 
 
 def _listed(title: str, names: tuple[str, ...]) -> str:
-    """Return how many names there are, and the first of them."""
+    """Return the number of names and the first ones."""
     if not names:
         return f'{title}: none'
     more = f', {len(names) - SHOWN_NAMES} more' if len(names) > SHOWN_NAMES else ''

@@ -11,12 +11,12 @@ ROOM, TABLE = (12, 9), ((2, 2), (8, 5))
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare where the picture goes."""
+    """Declare the output file."""
     parser.add_argument('--out', type=Path, default=Path('docs/images/segmenter.png'), help='PNG')
 
 
 def run(options: argparse.Namespace) -> int:
-    """Serialize a small plan as the network does, and draw it beside the network."""
+    """Serialize a small floor plan as the network does, and draw it beside the network."""
     import numpy as np
     from rescene4d_ros.models.backbones.serialization_order import (
         merged_order,
@@ -31,7 +31,7 @@ def run(options: argparse.Namespace) -> int:
     voxels = Voxels.build(
         torch.tensor([(visit, x, y, 0) for visit, plan in enumerate(plans) for x, y in plan])
     )
-    # All points are in the middle of their cells; then the first visit comes first.
+    # All points are in the center of their cells, so ties are in the order of visits.
     ties = TieBreak(voxels.coords[:, 1:].float(), torch.arange(len(plans)))
     drawn = []
     for title, order in (

@@ -1,4 +1,4 @@
-"""Flags made of settings: one per field of a config dataclass."""
+"""Command-line flags of settings: one per field of a config dataclass."""
 
 from __future__ import annotations
 
@@ -14,22 +14,22 @@ C = TypeVar('C')
 
 
 def add_flags(parser: argparse.ArgumentParser, cls: type, without: Collection[str] = ()) -> None:
-    """Declare a flag for every setting of a config dataclass but some."""
+    """Declare a flag for every setting of a config dataclass, with exceptions."""
     for s in settings(cls):
         if s.name in without:
             continue
         flag = '--' + s.name.replace('_', '-')
-        told = f'{s.text} (default: {s.default})'
+        text = f'{s.text} (default: {s.default})'
         if s.type is bool:
             parser.add_argument(
                 flag, action=argparse.BooleanOptionalAction, default=s.default, help=s.text
             )
         else:
-            parser.add_argument(flag, type=s.type, default=s.default, choices=s.one_of, help=told)
+            parser.add_argument(flag, type=s.type, default=s.default, choices=s.one_of, help=text)
 
 
 def made(cls: type[C], options: argparse.Namespace) -> C:
-    """Return the config that the flags say; what has no flag keeps its default."""
+    """Return the config of the flags; other settings keep their defaults."""
     return make(
         cls, {s.name: getattr(options, s.name) for s in settings(cls) if hasattr(options, s.name)}
     )

@@ -160,9 +160,9 @@ def _stamps(files: list[Path], times: list[str] | None, newest_ns: int) -> list[
 
 
 def parse_time(text: str) -> int:
-    """Return a stamp in ns from ISO 8601 (UTC where no zone is given) or seconds since 1970."""
+    """Return a stamp in ns from ISO 8601 (default zone: UTC) or seconds since 1970."""
     try:
-        return int(Decimal(text) * 10**9)  # a float would round nanoseconds away
+        return int(Decimal(text) * 10**9)  # a float would lose nanoseconds
     except (InvalidOperation, OverflowError, ValueError):
         pass
     try:

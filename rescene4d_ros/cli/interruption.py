@@ -1,4 +1,4 @@
-"""What ^C and SIGTERM ask of a long command: to end where it can go on from."""
+"""Handling of ^C and SIGTERM in long commands: end where the run can be continued."""
 
 from __future__ import annotations
 
@@ -7,19 +7,19 @@ import time
 from types import FrameType
 
 SIGNALS = (signal.SIGINT, signal.SIGTERM)
-PATIENCE_S = 5.0  # torchrun hands on the ^C that the terminal has sent already
+PATIENCE_S = 5.0  # torchrun forwards the ^C that the terminal has already sent
 
 
 class Interruption:
     """
-    Note ^C and SIGTERM (torchrun, Slurm) within a `with` until the command looks.
+    Record ^C and SIGTERM (torchrun, Slurm) within a `with` block.
 
-    One that comes `PATIENCE_S` or more after the first does what it would without this.
+    A signal `PATIENCE_S` or more after the first has its default effect.
 
     Attributes
     ----------
     code : int
-        Exit code of a command that a signal ended, as a shell tells it; 0 = there was none.
+        Exit code of a command ended by a signal, as in a shell; 0 = no signal.
 
     """
 
@@ -29,17 +29,17 @@ class Interruption:
         self._before = {}
 
     def __enter__(self) -> Interruption:
-        """Begin to note."""
+        """Install the handlers."""
         self._before = {number: signal.signal(number, self._note) for number in SIGNALS}
         return self
 
     def __exit__(self, *_) -> None:
-        """Leave signals to whom they were left before."""
+        """Restore the previous handlers."""
         for number, handler in self._before.items():
             signal.signal(number, handler)
 
     def _note(self, number: int, _: FrameType | None) -> None:
-        """Remember the first signal, give way to a late one."""
+        """Record the first signal; pass a late one to the previous handler."""
         if not self.code:
             self.code, self._since = 128 + number, time.monotonic()
         elif time.monotonic() - self._since >= PATIENCE_S:

@@ -15,19 +15,19 @@ def work_through(
     label: str, do: Callable[..., T], jobs: Sequence[tuple], processes: int, done: int = 0
 ) -> Iterator[tuple[tuple, T]]:
     """
-    Do all jobs and yield each with its result, in the order in which they end.
+    Run all jobs and yield each with its result, in the order of completion.
 
     Parameters
     ----------
     label : str
-        Before the bar.
+        Text before the bar.
     do : callable
-        Called with the items of a job; of a module, so that other processes find it.
+        Called with the items of a job; a module function, so that other processes can import it.
     jobs : sequence of tuple
     processes : int
         1 = this one.
     done : int
-        How many were done before; the bar starts there.
+        Number of jobs finished before; the bar starts there.
 
     Raises
     ------

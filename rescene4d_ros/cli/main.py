@@ -11,7 +11,7 @@ from types import ModuleType
 from rescene4d_ros import __version__
 from rescene4d_ros.errors import RescenError
 
-# Modules are imported only when asked for: torch takes seconds to load.
+# Modules are imported on demand, because torch takes seconds to load.
 MODULES = {
     'replay': 'replay',
     'rooms': 'rooms.command',
@@ -26,17 +26,17 @@ MODULES = {
     'demo': 'demo.command',
 }
 COMMANDS = {
-    'replay': 'segment and remember a folder of clouds or a bag, without ROS running',
+    'replay': 'process clouds or a bag into a memory, without ROS running',
     'rooms': 'make procedural rooms that change between visits',
     'prepare': 'make sequence files of 3RScan or ScanNet',
     'train': 'train the segmenter',
     'convert': 'make a weights file of a published checkpoint',
     'score': 'compare prediction files with the truth: segmentation, identity, change',
-    'evaluate': 'our model and the baselines over a folder or a fixed set, side by side',
-    'bench': 'what segmenting and remembering cost on this machine',
-    'memory': 'look into a scene memory',
+    'evaluate': 'run network, memory and baselines on a folder or a fixed set and score them',
+    'bench': 'measure the cost of segmentation and memory on this machine',
+    'memory': 'show, query, correct and maintain a scene memory',
     'figure': 'draw the picture of docs/design/segmenter.md',
-    'demo': 'the whole path: a bag, the node killed and restarted, identities and changes',
+    'demo': 'run the pipeline on the sample bag, with the node killed and restarted',
 }
 
 

@@ -23,21 +23,25 @@ CONFIGS = {'3rscan': RioConfig, 'scannet': ScanNetConfig}
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare `3rscan` and `scannet`; their settings come from the configs."""
     sources = parser.add_subparsers(dest='source', required=True, metavar='source')
-    told = {
+    texts = {
         '3rscan': 'rooms scanned again after changes; needs 3RScan.json in --root',
         'scannet': 'single scans; needs the lists of the benchmark',
     }
     for source, config in CONFIGS.items():
-        added = sources.add_parser(source, help=told[source])
+        added = sources.add_parser(source, help=texts[source])
         added.add_argument(
-            '--root', type=Path, required=True, metavar='DIR', help='the data set as downloaded'
+            '--root',
+            type=Path,
+            required=True,
+            metavar='DIR',
+            help='folder of folder of the data set as downloaded',
         )
         added.add_argument(
             '--out',
             type=Path,
             required=True,
             metavar='DIR',
-            help='sequence files go here; goes on where it was',
+            help='folder for sequence files; a stopped run is continued',
         )
         added.add_argument('--splits', nargs='+', choices=SPLITS, default=SPLITS)
         added.add_argument('--jobs', type=int, default=1, help='processes')
@@ -59,7 +63,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Prepare what is not prepared yet; 1 if something could not be."""
+    """Convert what is missing; 1 if a part failed."""
     cls: type[Any] = CONFIGS[options.source]
     config = make(cls, {s.name: getattr(options, s.name) for s in settings(cls)})
     if options.source == '3rscan':
@@ -86,7 +90,7 @@ def run(options: argparse.Namespace) -> int:
     if len(failures) > MOST_TOLD:
         print(f'not prepared: {len(failures) - MOST_TOLD} more', file=sys.stderr)
     print(
-        f'{len(jobs) - len(failures)} of {len(jobs)} prepared in {options.out}; the stamps of '
-        'their visits are made up: the data set has no times'
+        f'{len(jobs) - len(failures)} of {len(jobs)} prepared in {options.out}; '
+        'stamps are artificial, because the data set has no times'
     )
     return 1 if failures else 0

@@ -1,4 +1,4 @@
-"""Where results come from: command, commit, versions, device, and the bytes of the data."""
+"""Provenance of results: command, commit, versions, device, checksum of the data."""
 
 from __future__ import annotations
 
@@ -18,14 +18,14 @@ LIBRARIES = ('numpy', 'scipy', 'torch')
 
 def provenance(command: str, arguments: Sequence[str]) -> dict[str, Any]:
     """
-    Return what every file of results says of its making, as JSON holds it.
+    Return the provenance for a file of results, as JSON values.
 
     Parameters
     ----------
     command : str
         Of `rescene4d`.
     arguments : sequence of str
-        What was given to it.
+        Arguments of the command.
 
     """
     return {
@@ -38,7 +38,7 @@ def provenance(command: str, arguments: Sequence[str]) -> dict[str, Any]:
 
 
 def library_versions() -> dict[str, str]:
-    """Return the versions of Python and of the libraries that numbers may depend on."""
+    """Return the versions of Python and of relevant libraries."""
     found = {'python': platform.python_version()}
     for name in LIBRARIES:
         try:
@@ -49,9 +49,9 @@ def library_versions() -> dict[str, str]:
 
 
 def git_commit() -> str | None:
-    """Return the commit that runs, `-dirty` where files differ; None if not in a checkout."""
+    """Return the running commit, `-dirty` if files differ; None outside a checkout."""
     root = Path(__file__).resolve().parents[2]
-    if not (root / '.git').exists():  # else an installation inside another checkout
+    if not (root / '.git').exists():  # otherwise the package is installed inside another checkout
         return None
     try:
         return subprocess.run(
@@ -65,7 +65,7 @@ def git_commit() -> str | None:
 
 
 def checksum(paths: Sequence[Path]) -> str:
-    """Return one SHA-256 of the names and bytes of some files."""
+    """Return one SHA-256 of the names and bytes of files."""
     total = hashlib.sha256()
     for path in paths:
         total.update(path.name.encode() + hashlib.sha256(path.read_bytes()).digest())

@@ -1,4 +1,4 @@
-"""`rescene4d replay`: what the node does, for files or a bag, without ROS running."""
+"""`rescene4d replay`: the processing of the node for files or a bag, without ROS running."""
 
 from __future__ import annotations
 
@@ -36,29 +36,31 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         required=True,
         metavar='DIR',
-        help='scene memory; made if it is not there, continued if it is',
+        help='folder of the memory; created if missing, else continued',
     )
     parser.add_argument(
         '--memory-url',
         metavar='URL',
-        help='database of the memory, as postgresql://user@host/name; default: '
-        'the one that its folder names, else SQLite in the folder',
+        help='database of the memory, as postgresql://user@host/name; default: the one stored in '
+        'the folder, else SQLite in the folder',
     )
     parser.add_argument(
         '--out',
         type=Path,
         required=True,
         metavar='DIR',
-        help='visit_K.npz, objects.json and changes.json go here',
+        help='folder for visit_K.npz, objects.json and changes.json',
     )
     parser.add_argument(
         '--times',
         nargs='+',
         metavar='TIME',
-        help='when each cloud was taken: ISO 8601 or seconds since 1970; default: '
-        'one day apart in the order of the arguments',
+        help='time of each visit: ISO 8601 or seconds since 1970; default: one day apart in the '
+        'order of the arguments',
     )
-    parser.add_argument('--topic', default='', help='of the snapshots in a bag, if it has several')
+    parser.add_argument(
+        '--topic', default='', help='topic of the clouds in a bag, if it has several'
+    )
     parser.add_argument(
         '--bursts',
         choices=BURSTS,
@@ -66,14 +68,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help='what becomes of clouds of a bag that follow each other within 10 s: refused as '
         'frames of one drive, the last of each drive is the visit, or each is one',
     )
-    parser.add_argument('--map-id', default='map', help='which map the clouds are registered in')
+    parser.add_argument(
+        '--map-id', default='map', help='name of the map in which the clouds are registered'
+    )
     parser.add_argument('--map-frame', default='map', help='frame of the clouds')
     parser.add_argument('--weights', default='', help='weights file; default: the shipped one')
     parser.add_argument('--threads', type=int, default=2, help='threads of the network')
 
 
 def run(options: argparse.Namespace) -> int:
-    """Segment and remember every visit in turn; 1 if a visit was refused."""
+    """Process every visit; 1 if a visit was refused."""
     options.out.mkdir(parents=True, exist_ok=True)
     segmenter = Segmenter.load(
         config.make(
@@ -135,7 +139,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def describe(update: SceneUpdate) -> str:
-    """Say in one line what a visit brought."""
+    """Return one line about the result of a visit."""
     present = len(np.unique(update.object_ids[update.object_ids > 0]))
     changes = ', '.join(f'{c.kind.name} {c.class_name} #{c.object_id}' for c in update.changes)
     return (
@@ -146,14 +150,14 @@ def describe(update: SceneUpdate) -> str:
 
 def write_visit(out: Path, update: SceneUpdate, kept: np.ndarray) -> None:
     """
-    Write what each point of the input belongs to, in the order of the input.
+    Write object, class and score of each input point, in the order of the input.
 
     Parameters
     ----------
     out : Path
     update : SceneUpdate
     kept : ndarray (M,), bool
-        Which of the M input points had finite coordinates; the others belong to nothing.
+        Which of the M input points had finite coordinates; the others have no object.
 
     """
     instance_id = np.zeros(len(kept), np.int64)
@@ -171,7 +175,7 @@ def write_visit(out: Path, update: SceneUpdate, kept: np.ndarray) -> None:
 
 
 def write_documents(out: Path, memory: SceneMemory) -> None:
-    """Write objects.json and changes.json of everything the memory knows."""
+    """Write objects.json and changes.json of the memory."""
     snapshot = memory.snapshot()
     documents = {
         'objects.json': objects_document(snapshot),

@@ -1,4 +1,4 @@
-"""Our model and the baselines on identical observations; joins networks, memory and scores."""
+"""The network, the memory and the baselines on identical observations."""
 
 from rescene4d_ros.evaluation.config import ComparisonConfig
 from rescene4d_ros.evaluation.method_metrics import metrics_of

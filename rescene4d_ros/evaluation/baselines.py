@@ -1,7 +1,7 @@
 """
-What simple methods make of the same masks, seen visit by visit; each returns ids to be scored.
+Baselines: ids for masks that were made per visit.
 
-None of them knows anything of places that were seen empty: what is not found counts as removed.
+They do not know which places were observed empty: missing objects count as removed.
 """
 
 from __future__ import annotations
@@ -18,26 +18,26 @@ from rescene4d_ros.metrics.segmentation.point_overlaps import count_overlaps
 from rescene4d_ros.metrics.sequences import PredictedChange, TrueSequence
 from rescene4d_ros.structures import ChangeKind
 
-CLASS_WEIGHT = 0.25  # of the agreement of classes beside the likeness of features
+CLASS_WEIGHT = 0.25  # weight of class agreement beside feature similarity
 MIN_APPEARANCE = 0.4  # (0.5 of a cosine with the weighted agreement) / (1 + weight)
 UPDATE_RATE = 0.2
-REACH_M = 1.0  # objects whose centers are farther apart are not matched by place
+REACH_M = 1.0  # m; objects with larger distance of centers are not matched by place
 MIN_CLOSENESS = 0.25
-MOVED_M = 0.2  # centers of what is seen shift this much without a move
+MOVED_M = 0.2  # m; centers of observed surface shift this much without a move
 
 
 def link_by_class(visits: Sequence[VisitMasks]) -> list[np.ndarray]:
-    """Link masks of equal class, the surest of them to each other; every track is kept."""
+    """Link masks of equal class by falling score; tracks never end."""
     return link(visits, class_likeness, 1e-6)
 
 
 def link_by_place(visits: Sequence[VisitMasks]) -> list[np.ndarray]:
-    """Link masks of equal class that lie on or near each other; every track is kept."""
+    """Link masks of equal class by overlap and distance; tracks never end."""
     return link(visits, closeness, MIN_CLOSENESS)
 
 
 def link_pairwise(visits: Sequence[VisitMasks]) -> list[np.ndarray]:
-    """Link masks of two visits that follow each other by feature and class."""
+    """Link masks of consecutive visits by feature and class."""
     return link(visits, appearance, MIN_APPEARANCE, look_back=1)
 
 
@@ -49,7 +49,7 @@ def link_by_average(visits: Sequence[VisitMasks], look_back: int | None = 1) -> 
     ----------
     visits : sequence of T VisitMasks
     look_back : int, optional
-        1 = tracks end when they miss a visit; None = they wait for ever.
+        1 = tracks end when they miss a visit; None = tracks never end.
 
     """
     return link(visits, appearance, MIN_APPEARANCE, look_back=look_back, update_rate=UPDATE_RATE)
@@ -57,7 +57,7 @@ def link_by_average(visits: Sequence[VisitMasks], look_back: int | None = 1) -> 
 
 def link_by_query(queries: Sequence[np.ndarray]) -> list[np.ndarray]:
     """
-    Take the number of the query for the id.
+    Use the number of the query as the id.
 
     Parameters
     ----------
@@ -72,9 +72,9 @@ def link_by_truth(
     visits: Sequence[VisitMasks], truth: TrueSequence, rules: ScoreRules
 ) -> list[np.ndarray]:
     """
-    Link masks by the true instance that they cover; the others are objects of their own.
+    Link masks by the true instance that they cover; other masks are separate objects.
 
-    What perfect association would make of these masks. Classes stay predicted.
+    Perfect association of these masks. Classes remain predicted.
     """
     sizes = np.bincount(truth.visit, minlength=len(visits))
     ends = np.cumsum([len(v) for v in visits])
@@ -96,17 +96,17 @@ def changes_by_presence(
     visits: Sequence[VisitMasks], ids: Sequence[np.ndarray], least_m: float = MOVED_M
 ) -> tuple[PredictedChange, ...]:
     """
-    State changes of linked masks, from who is there and where, as someone without memory would.
+    Derive changes of linked masks from presence and position.
 
-    An id that is new, gone since the visit before, or back is added, removed, or has reappeared;
-    one whose center is elsewhere has moved, by the shift of its center.
+    An id that is new, missing since the previous visit, or back is added, removed, or has
+    reappeared; one with another center has moved by the shift of its center.
 
     Parameters
     ----------
     visits : sequence of T VisitMasks
     ids : sequence of T ndarrays (P_t,), int
     least_m : float, m
-        Smaller shifts are no move.
+        Smaller shifts are ignored.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Fit the confidences of changes to sequences of which the truth is known."""
+"""Fit the confidences of changes to sequences with truth."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ HEADER = (
     '# Read by rescene4d_ros/tracking/fitted.py; `changes` is written by '
     'scripts/fit_confidence.py.\n'
 )
-RIDGE = 4.0  # pull towards 0 of each weight, of terms of unit deviation; chosen crosswise
+RIDGE = 4.0  # ridge penalty of terms of unit deviation; chosen by cross-validation
 
 
 def fit_model(
@@ -34,14 +34,14 @@ def fit_model(
     Parameters
     ----------
     judged : sequence of (ChangeEvidence, bool)
-        And whether the change is right.
+        Evidence, and whether the change is correct.
     ridge : float
-        Larger = nearer to the same confidence for all changes of a kind.
+        Larger values give more equal confidences within a kind.
 
     Raises
     ------
     ConfigError
-        A kind has no right or no wrong changes.
+        A kind has no correct or no wrong changes.
 
     """
     weights = {}
@@ -62,7 +62,7 @@ def fit_model(
 
 def fit_logistic(terms: np.ndarray, right: np.ndarray, ridge: float) -> tuple[float, np.ndarray]:
     """
-    Fit log odds that are linear in some terms.
+    Fit a logistic regression.
 
     Parameters
     ----------
@@ -76,12 +76,12 @@ def fit_logistic(terms: np.ndarray, right: np.ndarray, ridge: float) -> tuple[fl
     -------
     bias : float
     slopes : ndarray (F,), float64
-        0 for a term that is the same everywhere.
+        0 for a constant term.
 
     """
-    told = np.ptp(terms, axis=0) > 0
-    mean, deviation = terms.mean(0), np.where(told, terms.std(0), 1.0)
-    scaled = np.c_[np.ones(len(terms)), np.where(told, (terms - mean) / deviation, 0.0)]
+    varies = np.ptp(terms, axis=0) > 0
+    mean, deviation = terms.mean(0), np.where(varies, terms.std(0), 1.0)
+    scaled = np.c_[np.ones(len(terms)), np.where(varies, (terms - mean) / deviation, 0.0)]
 
     def loss(weights: np.ndarray) -> tuple[float, np.ndarray]:
         odds = scaled @ weights
@@ -90,7 +90,7 @@ def fit_logistic(terms: np.ndarray, right: np.ndarray, ridge: float) -> tuple[fl
         return value, scaled.T @ (expit(odds) - right) + ridge * slopes
 
     found = minimize(loss, np.zeros(scaled.shape[1]), jac=True, method='BFGS').x
-    slopes = np.where(told, found[1:] / deviation, 0.0)
+    slopes = np.where(varies, found[1:] / deviation, 0.0)
     return float(found[0] - slopes @ mean), slopes
 
 

@@ -1,4 +1,4 @@
-"""What the compared methods may see and how they are set."""
+"""Settings of the compared methods."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ class ComparisonConfig:
 
     visits: int = param(
         0,
-        'Only the first so many visits of each sequence; sequences that have '
-        'fewer are left out; 0 = all of all',
+        'Number of visits per sequence, from the first; shorter sequences are left out; 0 = '
+        'all visits of all sequences',
         ge=0,
         le=1000,
     )
     window: int = param(
         0,
-        'Most visits that joint segments together; longer sequences are cut '
-        'into windows that share a visit; 0 = all',
+        'Largest number of visits that joint segments together; longer sequences are cut into '
+        'windows that share a visit; 0 = all',
         ge=0,
         le=100,
     )
@@ -31,18 +31,17 @@ class ComparisonConfig:
     )
     sample_seed: int = param(
         0,
-        'Leaves out a tenth of the points of each visit, drawn by this '
-        'seed, and shuffles the rest: how much hangs on which points the '
-        'scanner hit; 0 = the files as they are',
+        'Seed for removing a tenth of the points of each visit and shuffling the rest, to '
+        'measure the influence of sampling; 0 = use the files unchanged',
         ge=0,
         le=2**31 - 1,
     )
     colors: bool = param(
-        True, 'False: without the colors of the points, as a plain laser scanner sees'
+        True, 'Use the colors of the points; false = as a laser scanner without color'
     )
 
     def __post_init__(self):
-        """Refuse windows that nothing links."""
+        """Refuse windows that share no visit."""
         if self.window == 1:
             raise ConfigError(
                 'ComparisonConfig.window: expected 0 or at least 2 visits, got 1; '

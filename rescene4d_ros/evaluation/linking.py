@@ -1,9 +1,9 @@
 """
-Ids over visits for predictions that were made visit by visit: the part that baselines share.
+Linking of masks over visits, shared by the baselines.
 
-Masks of the new visit are compared with the tracks that are still remembered, matched one to one
-for the largest total similarity, and what is left over gets a new id. Baselines differ in what
-similarity is, how far back they remember, and how a track follows its masks.
+Masks of the new visit are matched one to one with the active tracks for the largest total
+similarity, and unmatched masks get new ids. Baselines differ in the similarity, in the lifetime of
+tracks, and in the update of a track.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from scipy.optimize import linear_sum_assignment
 @dataclass(frozen=True)
 class VisitMasks:
     """
-    Hold what one visit, seen alone, shows.
+    Masks of one visit.
 
     Attributes
     ----------
@@ -59,13 +59,13 @@ class VisitMasks:
 @dataclass(frozen=True)
 class Track:
     """
-    Hold what is remembered of one object.
+    Track of one object.
 
     Attributes
     ----------
     object_id : int
     last_visit : int
-        The visit that showed it last.
+        Last visit with a matched mask.
     class_probs : ndarray (K,)
     feature : ndarray (C,), of length 1
     cells : ndarray (V, 3), int64
@@ -88,7 +88,7 @@ def visit_masks(
     segmentation: Segmentation, xyz: np.ndarray, cell_m: float, visit: int = 0
 ) -> VisitMasks:
     """
-    Take the instances that a segmentation shows in one visit.
+    Return the instances of a segmentation in one visit.
 
     Parameters
     ----------
@@ -99,7 +99,7 @@ def visit_masks(
     cell_m : float, m
         Edge of a cell of `cells`.
     visit : int
-        Which visit of the segmentation.
+        Index of the visit in the segmentation.
 
     """
     label = segmentation.labels[visit]
@@ -125,7 +125,7 @@ def link(
     update_rate: float = 1.0,
 ) -> list[np.ndarray]:
     """
-    Give every mask an id.
+    Assign an id to every mask.
 
     Parameters
     ----------
@@ -136,15 +136,15 @@ def link(
     min_similarity : float
         Pairs below never match; more than 0.
     look_back : int, optional
-        A track not seen for more visits is forgotten; None = never.
+        A track ends after more visits without a mask; None = never.
     update_rate : float
-        Weight of the new mask in the feature and class of its track, times its score where below
-        1; 1 = the track is what its last mask was.
+        Weight of the new mask in the feature and class of its track, times its score if below 1; 1
+        = the track equals its last mask.
 
     Returns
     -------
     list of T ndarrays (P_t,), int64
-        From 1, in order of birth.
+        From 1, in the order of creation.
 
     """
     tracks: list[Track] = []
@@ -194,7 +194,7 @@ def linked_sequence(
     n_points : sequence of T int
         Points N_t of each visit.
     changes : tuple of PredictedChange, optional
-        None = the method states none.
+        None = the method reports none.
 
     """
     starts = np.concatenate([[0], np.cumsum(n_points)])

@@ -1,4 +1,4 @@
-"""What `metrics.json` says of each method."""
+"""Entries of `metrics.json` per method."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ def metrics_of(
     compared : Compared
     rules : ScoreRules
     seed : int
-        Of the intervals; every method is drawn with the same rooms.
+        Seed seed of the intervals; all methods use the same draws.
     n_draws : int
         Of rooms.
 
     Returns
     -------
     dict
-        'methods', 'intervals', 'identity_by_split' as `rescene4d score` writes them;
-        'seconds_by_visits': per method, mean seconds of the sequences of so many visits.
+        'methods', 'intervals', 'identity_by_split' as in `rescene4d score`; 'seconds_by_visits':
+        mean seconds per method and number of visits.
 
     """
     judged = {m: judge_all(s, rules) for m, s in compared.sequences.items()}

@@ -28,11 +28,11 @@ from rescene4d_ros.structures import Segmentation
 
 Method = Callable[[Observations], PredictedSequence]
 Linked = tuple[list[VisitMasks], list[np.ndarray]]  # masks and their ids, per visit
-SAME_OVERLAP = 0.5  # of two windows' masks of one object in the visit they share
+SAME_OVERLAP = 0.5  # overlap in the shared visit of two windows
 
 
 def joint(observations: Observations) -> Linked:
-    """Segment windows of visits together; ids go on where two windows share a visit."""
+    """Segment windows of visits together; ids continue through shared visits."""
     masks, ids, n_ids = [], [], 0
     shared = np.empty(0, dtype=np.int64)
     for first, end in windows(len(observations.scans), observations.config.window):
@@ -42,7 +42,7 @@ def joint(observations: Observations) -> Linked:
         if first > 0:
             for known, instance in match_visit(shared, found.labels[0] + 1, SAME_OVERLAP).items():
                 names[instance - 1] = known
-        for t in range(first + (first > 0), end):  # a shared visit is that of the first
+        for t in range(first + (first > 0), end):  # a shared visit belongs to the first window
             masks.append(observations.masks_of(found, t, t - first))
             ids.append(names[shown(found, t - first)])
         shared = np.append(names, 0)[found.labels[-1]]
@@ -69,7 +69,7 @@ def windows(n_visits: int, most: int) -> Iterator[tuple[int, int]]:
 
 
 def stacked(observations: Observations) -> Linked:
-    """Segment all visits as one cloud: what is one instance there is one object."""
+    """Segment all visits as one cloud: one instance is one object."""
     found = observations.stacked()
     places = range(len(found.labels))
     return (
@@ -79,13 +79,13 @@ def stacked(observations: Observations) -> Linked:
 
 
 def query_index(observations: Observations) -> Linked:
-    """Take the number of the query for the id, each visit segmented alone."""
+    """Use the number of the query as the id, each visit segmented alone."""
     singles = observations.singles()
     queries = [_queries(single)[shown(single, 0)] for single in singles]
     fresh = max((int(q.max(initial=-1)) for q in queries), default=-1) + 1
     for numbers in queries:
         _, first = np.unique(numbers, return_index=True)
-        again = np.setdiff1d(np.arange(len(numbers)), first)  # a second part of one query
+        again = np.setdiff1d(np.arange(len(numbers)), first)  # a second part of the same query
         numbers[again] = fresh + np.arange(len(again))
         fresh += len(again)
     return observations.single_masks(), link_by_query(queries)
@@ -113,9 +113,9 @@ def remember(
     make_tracker: Callable[[SceneMemory, Segmenter], SceneTracker] = SceneTracker,
 ) -> PredictedSequence:
     """
-    Show the visits to a new memory, one after the other, as the node does.
+    Process the visits with a new memory, as the node does.
 
-    Classes are those remembered at the end; the score is the mean over the points.
+    Classes are those of the final memory; the score is the mean over the points.
     """
     scans = observations.scans
     with (
@@ -143,7 +143,7 @@ def remember(
 
 
 def _linked(found: Callable[[Observations], Linked]) -> Method:
-    """Make a prediction of linked masks, with changes told from who is there and where."""
+    """Make a prediction of linked masks, with changes derived from presence and position."""
 
     def predict(observations: Observations) -> PredictedSequence:
         masks, ids = found(observations)
@@ -155,7 +155,7 @@ def _linked(found: Callable[[Observations], Linked]) -> Method:
 
 
 def _over_singles(link: Callable[[Sequence[VisitMasks]], list[np.ndarray]]) -> Method:
-    """Make a method of a function that links masks of visits seen alone."""
+    """Make a method of a function that links masks of single visits."""
 
     def found(observations: Observations) -> Linked:
         masks = observations.single_masks()

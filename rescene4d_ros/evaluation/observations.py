@@ -1,4 +1,4 @@
-"""What the compared methods see of one sequence: computed once, and only when asked for."""
+"""Observations of one sequence for the compared methods, computed once and on demand."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ from rescene4d_ros.structures import Scan, ScanSequence, Segmentation, SequenceT
 @dataclass(frozen=True)
 class Case:
     """
-    Hold one sequence and what is true of it.
+    One sequence with its truth.
 
     Attributes
     ----------
     sequence : ScanSequence
     truth : SequenceTruth
-        As the data set brings it.
+        Truth of the data set.
     scored : TrueSequence
-        The same as the scores take it.
+        The same truth in the form of the scores.
 
     """
 
@@ -42,11 +42,10 @@ ENCODING, MASKS = 'encoding', 'masks'
 
 class Observations:
     """
-    Segment one sequence for all methods; what several of them need is computed once.
+    Segment one sequence for all methods; shared results are computed once.
 
-    The network encodes each visit once, also for windows and for the memory, whose visits are the
-    same points, and segments the same visits together once. Every method is charged for what it
-    used, as if it ran alone.
+    The network encodes each visit once, also for windows and for the memory, and segments each set
+    of visits once. The time of a method includes all results that it used, as if it ran alone.
 
     Attributes
     ----------
@@ -69,7 +68,7 @@ class Observations:
         self.class_names = segmenter.class_names
         self._segmenter = segmenter
         self._clock = clock
-        self._made: dict[Hashable, tuple[Any, float]] = {}  # what, and its seconds
+        self._made: dict[Hashable, tuple[Any, float]] = {}  # result and seconds
         self._used: set[Hashable] = set()
         self._owed = 0.0
         self._stage = {scan.stamp_ns: t for t, scan in enumerate(self.scans)}
@@ -82,14 +81,14 @@ class Observations:
 
     def charge(self, use: Callable[[Observations], T]) -> tuple[T, float]:
         """
-        Let a method use this.
+        Use a result and account for its time.
 
         Returns
         -------
         result
             Of `use`.
         seconds : float
-            What it took, with all that it used and others had computed before.
+            Time of the result, including used results that were computed before.
 
         """
         self._used, self._owed = set(), 0.0
@@ -107,7 +106,7 @@ class Observations:
         return self._once(MASKS, lambda: [self.masks_of(s, t) for t, s in enumerate(singles)])
 
     def masks_of(self, segmentation: Segmentation, visit: int, place: int = 0) -> VisitMasks:
-        """Return the masks of a visit of the sequence, which has a place in the segmentation."""
+        """Return the masks of one visit of a segmentation."""
         return visit_masks(segmentation, self.scans[visit].xyz, self.config.cell, place)
 
     def window(self, first: int, end: int) -> Segmentation:
@@ -115,18 +114,18 @@ class Observations:
         return self._together(tuple(range(first, end)))
 
     def segment(self, scans: Sequence[Scan], keys: Sequence[str]) -> Segmentation:
-        """Segment visits of this sequence for the memory, whose `keys` are other names."""
+        """Segment visits of this sequence for the memory, which has its own `keys`."""
         return self._together(tuple(self._stage[s.stamp_ns] for s in scans))
 
     def _together(self, stages: tuple[int, ...]) -> Segmentation:
-        """Segment some visits of the sequence together."""
+        """Segment a set of visits of the sequence together."""
         scans = [self.scans[t] for t in stages]
         for t, scan in zip(stages, scans):
             self._once((ENCODING, t), partial(self._segmenter.encode, [scan], self._keys([t])))
         return self._once(stages, lambda: self._segmenter.segment(scans, self._keys(stages)))
 
     def _once(self, name: Hashable, compute: Callable[[], T]) -> T:
-        """Return what has a name, computed the first time; once per method it is owed."""
+        """Return a cached result, and account for its time once per method."""
         if name not in self._made:
             start = self._clock()
             made = compute()
@@ -137,7 +136,7 @@ class Observations:
         return self._made[name][0]
 
     def stacked(self) -> Segmentation:
-        """Segment the points of all visits as those of one, then part the visits again."""
+        """Segment the points of all visits as one visit, then separate the visits."""
         whole = self._segmenter.segment([stack(self.scans)])
         ends = np.cumsum([len(scan) for scan in self.scans])[:-1]
         labels = []
@@ -155,7 +154,7 @@ class Observations:
 
 
 def stack(scans: Sequence[Scan]) -> Scan:
-    """Return the points of several visits as one scan; what one of them lacks is left out."""
+    """Return the points of several visits as one scan, with their common properties."""
 
     def joined(field: str) -> np.ndarray | None:
         values = [getattr(scan, field) for scan in scans]

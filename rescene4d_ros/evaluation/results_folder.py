@@ -1,7 +1,7 @@
 """
-The folder of one comparison: what is in it need not be computed again.
+The folder of one comparison, which keeps finished predictions.
 
-* `run.json`: what the predictions were made with; another needs another folder
+* `run.json`: settings of the predictions; other settings need another folder
 * `predictions/METHOD/SEQUENCE.npz`: prediction files as of docs/reference/score_card.md
 * `sequences/SEQUENCE.json`: checksum of the data, number of visits, seconds per method;
   written last: what it names is done
@@ -24,7 +24,7 @@ from rescene4d_ros.metrics.sequences import PredictedSequence, TrueSequence
 @dataclass(frozen=True)
 class SequenceRecord:
     """
-    Hold what is known of one finished or half-finished sequence.
+    Record of one finished or partly finished sequence.
 
     Attributes
     ----------
@@ -32,7 +32,7 @@ class SequenceRecord:
         Of the sequence file.
     n_visits : int
     seconds : dict of str to float
-        Per method that is done.
+        Per finished method.
 
     """
 
@@ -42,48 +42,48 @@ class SequenceRecord:
 
 
 class ResultsFolder:
-    """Keep the predictions of a comparison, so that a killed run goes on where it was."""
+    """Predictions of a comparison, so that a killed run can be continued."""
 
     def __init__(self, path: Path):
         self.path = path
 
     def claim(self, made_with: Mapping[str, Any]) -> None:
         """
-        Write down what the predictions are made with, or compare with what was written before.
+        Write the settings of the predictions, or compare with those written before.
 
         Raises
         ------
         ConfigError
-            The folder holds predictions made with something else.
+            The folder holds predictions of other settings.
         StorageError
             The folder cannot be written, or is damaged.
 
         """
         path = self.path / 'run.json'
-        wanted = json.loads(json.dumps(dict(made_with)))
+        expected = json.loads(json.dumps(dict(made_with)))
         try:
             self.path.mkdir(parents=True, exist_ok=True)
             if not path.exists():
-                _write_json(path, wanted)
+                _write_json(path, expected)
             before = json.loads(path.read_text())
         except (OSError, ValueError) as error:
             raise StorageError(
                 f'{path}: expected a folder that can be written and a whole file, '
                 f'got {error}; use another --out'
             ) from error
-        if not isinstance(before, dict) or before != wanted:
+        if not isinstance(before, dict) or before != expected:
             known = before if isinstance(before, dict) else {}
             other = sorted(
-                k for k in known.keys() | wanted.keys() if known.get(k) != wanted.get(k)
+                k for k in known.keys() | expected.keys() if known.get(k) != expected.get(k)
             )
-            told = '; '.join(f'{k} {known.get(k)}, now {wanted.get(k)}' for k in other)
+            differences = '; '.join(f'{k} {known.get(k)}, now {expected.get(k)}' for k in other)
             raise ConfigError(
                 f'{self.path}: expected predictions of this run, got those of '
-                f'another: {told}; use another --out, or remove the folder'
+                f'another: {differences}; use another --out, or remove the folder'
             )
 
     def record(self, name: str, sha256: str) -> SequenceRecord | None:
-        """Return what is done of a sequence; None if nothing, or of other data."""
+        """Return the record of a sequence; None if there is none for this data."""
         try:
             record = SequenceRecord(**json.loads(self._record_path(name).read_text()))
         except FileNotFoundError:
@@ -91,7 +91,7 @@ class ResultsFolder:
         except (OSError, ValueError, TypeError) as error:
             raise StorageError(
                 f'{self._record_path(name)}: expected a whole record, got {error}; '
-                'remove the file, its sequence is then done again'
+                'remove the file, its sequence is then computed again'
             ) from error
         done = {m: s for m, s in record.seconds.items() if self._prediction_path(name, m).exists()}
         return SequenceRecord(sha256, record.n_visits, done) if record.sha256 == sha256 else None
@@ -100,12 +100,12 @@ class ResultsFolder:
         self, name: str, method: str, prediction: PredictedSequence, record: SequenceRecord
     ) -> None:
         """
-        Keep one prediction, and then the record that names it.
+        Store one prediction, then its record.
 
         Raises
         ------
         StorageError
-            The disk refused.
+            The disk refused the write.
 
         """
         path = self._prediction_path(name, method)
@@ -121,7 +121,7 @@ class ResultsFolder:
             ) from error
 
     def prediction(self, name: str, method: str, truth: TrueSequence) -> PredictedSequence:
-        """Return a prediction that is done."""
+        """Return a stored prediction."""
         return read_prediction_file(self._prediction_path(name, method), truth)
 
     def _prediction_path(self, name: str, method: str) -> Path:

@@ -1,4 +1,4 @@
-"""All methods over a folder of sequences: predict what is missing, compare with the truth."""
+"""All methods over a folder of sequences: compute missing predictions, compare with the truth."""
 
 from __future__ import annotations
 
@@ -32,14 +32,14 @@ from rescene4d_ros.structures import (
     VisitTruth,
 )
 
-SAMPLED = 0.9  # share of the points that a sample keeps
+SAMPLED = 0.9  # share of kept points
 Progress = Callable[[int, str], None]
 
 
 @dataclass(frozen=True)
 class Compared:
     """
-    Hold what the scores need of all methods and sequences.
+    Data of all methods and sequences for the scores.
 
     Attributes
     ----------
@@ -57,7 +57,7 @@ class Compared:
 @dataclass(frozen=True)
 class Plan:
     """
-    Say what is done with every sequence; travels to the processes that help.
+    Settings of a comparison; sent to worker processes.
 
     Attributes
     ----------
@@ -67,11 +67,11 @@ class Plan:
         Of the network, for INSTANCE_CLASSES.
     config : ComparisonConfig
     rules : ScoreRules
-        Of the scores; predictions do not depend on them.
+        Rules of the scores; predictions do not depend on them.
     folder : ResultsFolder
-        Claimed; what is in it is not computed again.
+        Folder of predictions; existing ones are not computed again.
     clock : callable
-        Returns seconds, for the costs.
+        Returns seconds.
 
     """
 
@@ -104,19 +104,19 @@ def compare(
     Parameters
     ----------
     paths : sequence of Path
-        Sequence files with names of their own.
+        Sequence files with distinct names.
     plan : Plan
     processes : int
         1 = this one. Each holds a network and one sequence.
     progress : callable
-        Called with (sequences done, what is being done now, or was done last).
+        Called with (finished sequences, present or last task).
 
     Raises
     ------
     ConfigError
         Weights for other classes.
     FileFormatError, ScanError, StorageError
-        A sequence cannot be read or used, the disk refused, or a process was killed.
+        A sequence cannot be read or used, the disk refused a write, or a process was killed.
 
     """
     alone = processes <= 1 or len(paths) < 2
@@ -176,7 +176,7 @@ def compare_sequence(
 
 
 def read_case(path: Path, config: ComparisonConfig) -> Case:
-    """Read as much of a sequence file as is to be seen."""
+    """Read a sequence file as the settings require."""
     sequence, truth = read_sequence(path)
     last = config.visits or len(sequence)
     scans, true_visits = sequence.scans[:last], truth.visits[:last]
@@ -197,7 +197,7 @@ def read_case(path: Path, config: ComparisonConfig) -> Case:
 def _sampled(
     scans: Sequence[Scan], truths: Sequence[VisitTruth], rng: np.random.Generator
 ) -> tuple[tuple[Scan, ...], tuple[VisitTruth, ...]]:
-    """Keep points drawn at random, in random order, with their truth."""
+    """Sample points in random order, with their truth."""
     kept = [rng.permutation(len(scan))[: math.ceil(SAMPLED * len(scan))] for scan in scans]
     return (
         tuple(scan.take(k) for scan, k in zip(scans, kept)),
@@ -232,5 +232,5 @@ def loaded(config: InferenceConfig) -> Segmenter:
 
 @lru_cache(maxsize=1)
 def _loaded(config: InferenceConfig, name: str) -> Segmenter:
-    """Load the weights; their hash is asked for because a file may be written anew."""
+    """Load the weights; the hash is part of the cache key because a file may be replaced."""
     return Segmenter.load(config)

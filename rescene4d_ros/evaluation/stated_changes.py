@@ -1,4 +1,4 @@
-"""All changes that a memory would state, sure or not: what its confidences are fitted to."""
+"""All candidate changes of a memory, to which confidences are fitted."""
 
 from __future__ import annotations
 
@@ -33,18 +33,18 @@ from rescene4d_ros.tracking.settings import ChangeConfig
 @dataclass(frozen=True)
 class StatedChanges:
     """
-    Hold what a memory would state of one sequence, and the truth; small, without points.
+    Candidate changes of one sequence and the truth, without points.
 
     Attributes
     ----------
     changes : tuple of PredictedChange
-        Also those that are too unsure to be stated.
+        Including those of low confidence.
     evidence : tuple of ChangeEvidence
         Of each.
     truth : TrueSequence
         Without points.
     ids : IssuedIds
-        Matched without regard of the class.
+        Matched independently of the class.
     states : ndarray (G, T), int
         ObjectState.
 
@@ -57,7 +57,7 @@ class StatedChanges:
     states: np.ndarray
 
     def count(self, confidences: Sequence[float], threshold: float = 0.0) -> ChangeCounts:
-        """Compare with the truth what is stated with these confidences, from a threshold on."""
+        """Compare the changes with at least a confidence with the truth."""
         stated = tuple(
             replace(change, confidence=c)
             for change, c in zip(self.changes, confidences)
@@ -66,24 +66,24 @@ class StatedChanges:
         return count_changes(self.truth, _without_masks(stated), self.ids, self.states)
 
     def right(self) -> np.ndarray:
-        """Return whether each change is right, (C,) bool; those most sure are asked first."""
+        """Return whether each change is correct, (C,) bool; matched by falling confidence."""
         confidences = [change.confidence for change in self.changes]
         return self.count(confidences).confidences[:, 1].astype(bool)
 
 
 def collect(observations: Observations, segmenter: Segmenter) -> StatedChanges:
     """
-    Show a sequence to a new memory that states whatever may have changed.
+    Process a sequence with a new memory that reports every candidate change.
 
     Parameters
     ----------
     observations : Observations
     segmenter : Segmenter
-        The same, or one that takes its place, such as `TrueMasks`.
+        The observations, or a replacement such as `TrueMasks`.
 
     """
     evidence: list[ChangeEvidence] = []
-    found = remember(observations, segmenter, partial(_talkative, evidence))
+    found = remember(observations, segmenter, partial(_reporting_all, evidence))
     truth, rules = observations.case.scored, ScoreRules(class_tolerant=True)
     overlaps = count_overlaps(truth, found)
     ids = issued_ids(truth, found, overlaps, rules)
@@ -96,7 +96,7 @@ def collect(observations: Observations, segmenter: Segmenter) -> StatedChanges:
 def count_crosswise(
     sequences: Sequence[StatedChanges], models: Sequence[Confidence], threshold: float
 ) -> ChangeCounts:
-    """Count what is stated where model k speaks of the sequences k, k + len(models), ..."""
+    """Count the reported changes if model k is used for the sequences k, k + len(models), ..."""
     return pool(
         [
             s.count([models[k % len(models)](e) for e in s.evidence], threshold)
@@ -106,13 +106,13 @@ def count_crosswise(
 
 
 def judged(sequences: Sequence[StatedChanges]) -> Iterator[tuple[ChangeEvidence, bool]]:
-    """Yield the evidence of every change, and whether it is right."""
+    """Yield the evidence of every change, and whether it is correct."""
     for sequence in sequences:
         yield from zip(sequence.evidence, sequence.right().tolist())
 
 
-def _talkative(evidence: list[ChangeEvidence], memory, segmenter: Segmenter) -> SceneTracker:
-    """Return a tracker that states every change, and writes down its evidence."""
+def _reporting_all(evidence: list[ChangeEvidence], memory, segmenter: Segmenter) -> SceneTracker:
+    """Return a tracker that reports every change and records its evidence."""
     model = shipped_weights().changes
 
     def confidence(of: ChangeEvidence) -> float:

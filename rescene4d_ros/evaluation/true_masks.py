@@ -1,4 +1,4 @@
-"""The truth in the place of a network: what everything behind the masks can do at best."""
+"""True masks in place of a network: an upper bound for everything after segmentation."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from rescene4d_ros.structures import (
 
 class TrueMasks:
     """
-    Give the true masks and classes of each visit; nothing tells which visits' are the same.
+    Segmenter that returns the true masks and classes of each visit, without identity.
 
     Attributes
     ----------

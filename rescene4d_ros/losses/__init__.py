@@ -1,4 +1,4 @@
-"""What training minimizes: matching, mask, class and contrastive terms; knows no network."""
+"""The training objective: matching, mask, class and contrastive terms."""
 
 from rescene4d_ros.losses.config import LossConfig
 from rescene4d_ros.losses.criterion import Criterion

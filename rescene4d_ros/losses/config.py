@@ -23,24 +23,23 @@ class LossConfig:
     dice_weight: float = param(2.0, 'Weight of the Dice term, also in matching', ge=0, le=100)
     assignment: str = param(
         'seed',
-        'Which queries answer for an instance: all that start on it (seed), or the one '
-        'that fits best (hungarian, as published)',
+        'Which queries are assigned to an instance: all that start on it (seed), or the best '
+        'match (hungarian, as published)',
         one_of=('seed', 'hungarian'),
     )
     no_object_weight: float = param(
         0.5,
-        'Weight of queries that answer for no instance in the '
-        'class term; 0.1 as published, where most are such',
+        'Weight of queries without an instance in the class term; 0.1 as published',
         ge=0,
         le=1,
     )
     contrastive_weight: float = param(
-        1.0, 'Weight of the cross-time contrastive term; 0 leaves it out', ge=0, le=100
+        1.0, 'Weight of the contrastive term across visits; 0 = off', ge=0, le=100
     )
     semantic_weight: float = param(
         4.0,
-        'Weight of the class of every superpoint, told from the '
-        'backbone alone; 0 leaves it out, as published',
+        'Weight of the class of every superpoint, predicted by the backbone; 0 = off, as '
+        'published',
         ge=0,
         le=100,
     )
@@ -48,18 +47,18 @@ class LossConfig:
         1.0, 'Weight of positives from another visit against those of the same visit', ge=0, le=100
     )
     contrastive_chunk: int = param(
-        1024, 'Anchors whose similarities are held at once', ge=1, le=1_000_000
+        1024, 'Anchors whose similarities are in memory at once', ge=1, le=1_000_000
     )
     weight_by_points: bool = param(False, 'Count superpoints by their points in the mask terms')
     compat: str = param(
         'corrected',
-        'official: as published with ReScene4D, with its flaws; see docs/design/segmenter.md',
+        'official: as in the published code, defects included; see docs/design/segmenter.md',
         one_of=('corrected', 'official'),
     )
 
 
 def effective(config: LossConfig) -> LossConfig:
-    """Return the configuration with all switches where `compat` wants them."""
+    """Return the configuration with all switches as `compat` requires."""
     if config.compat != 'official':
         return config
     return replace(

@@ -1,4 +1,4 @@
-"""Cross-time contrastive loss: superpoints of one instance look alike in every visit."""
+"""Contrastive loss across visits: features of one instance are similar in every visit."""
 
 from __future__ import annotations
 

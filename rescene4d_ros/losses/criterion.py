@@ -17,7 +17,7 @@ from torch.nn import functional
 
 class Queries(Protocol):
     """
-    Name what the criterion reads of a network's output.
+    The outputs of a network that the criterion reads.
 
     Attributes
     ----------
@@ -52,7 +52,7 @@ class Queries(Protocol):
 @dataclass(frozen=True)
 class _Pairs:
     """
-    Hold which query answers for which instance.
+    Assigned pairs of query and instance.
 
     Attributes
     ----------
@@ -68,7 +68,7 @@ class _Pairs:
 
 
 class Criterion:
-    """Score all prediction sets of one sequence against its truth (deep supervision)."""
+    """Compute the losses of all prediction sets of one sequence (deep supervision)."""
 
     def __init__(self, config: LossConfig):
         self.config = effective(config)
@@ -109,7 +109,7 @@ class Criterion:
 
     @torch.no_grad()
     def _assign(self, output: Queries, targets: Targets, bce: Tensor, dice: Tensor) -> _Pairs:
-        """Return which query answers for which instance in each prediction set."""
+        """Return the assignment of queries to instances in each prediction set."""
         if self.config.assignment == 'seed':
             return _pairs_by_seed(targets.masks[:, output.seed], len(bce))
         cost = (
@@ -145,7 +145,7 @@ class Criterion:
     def _objective(self, losses: dict[str, Tensor]) -> Tensor:
         """Return the weighted or the plain sum of the terms."""
         if self.config.objective == 'raw_sum':
-            # The published sum also takes the contrastive term's copy for the log.
+            # The published sum also includes the copy of the contrastive term for the log.
             twice = losses.get('contrastive', 0.0) if self.config.compat == 'official' else 0.0
             return torch.as_tensor(sum(losses.values()) + twice)
         return torch.as_tensor(
@@ -155,11 +155,11 @@ class Criterion:
 
 def _pairs_by_seed(is_seed: Tensor, n_sets: int) -> _Pairs:
     """
-    Pair every query with the instance that it starts on, the same in all sets.
+    Assign every query to the instance on which it starts, the same in all sets.
 
-    Matching trains one query per instance and set, with targets that change while the others
-    learn. This trains all that start on it; that they then say the same is put right when
-    instances are made of queries. Instances count alike, however many queries start on them.
+    Matching trains one query per instance and set, with targets that change during training. This
+    trains all queries that start on the instance; duplicates are removed when instances are made
+    of queries. Instances have equal weight, independent of the number of queries.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Mask losses of every query against every instance; the same numbers match and train."""
+"""Mask losses of every query against every instance, for matching and training."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Which query answers for which true instance."""
+"""Assignment of queries to true instances."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def class_cost(class_logits: Tensor, classes: Tensor) -> Tensor:
 
 def match(cost: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """
-    Assign each instance the query that makes the total cost least (Hungarian method).
+    Assign one query to each instance with the least total cost (Hungarian method).
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""What is true of one sequence, per superpoint."""
+"""The truth of one sequence, per superpoint."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-IGNORED_CLASS = -1  # an object of a class outside the list: its mask counts, its class does not
+IGNORED_CLASS = -1  # an object of a class outside the list: its mask is trained, its class is not
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Targets:
     n_points: Tensor | None = None
 
     def __post_init__(self):
-        """Refuse shapes and types that would go wrong silently later."""
+        """Refuse shapes and dtypes that would cause silent errors later."""
         if (
             self.masks.ndim != 2
             or self.masks.dtype != torch.bool

@@ -1,4 +1,4 @@
-"""How right a result is against the truth; knows arrays and structures, no network, no memory."""
+"""Scores of results against the truth, on arrays and structures."""
 
 from rescene4d_ros.metrics.config import ScoreRules
 from rescene4d_ros.metrics.identity.visit_matching import match_visit

@@ -1,4 +1,4 @@
-"""The rules of scoring that publications leave open or that people may want to vary."""
+"""Rules of scoring that publications leave open or that users may vary."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from rescene4d_ros.config import param
 
 @dataclass(frozen=True)
 class ScoreRules:
-    """How predictions are compared with the truth; the defaults are the published protocol."""
+    """Rules of comparing predictions with the truth; the defaults are the published protocol."""
 
     min_region: int = param(
         100,
@@ -20,10 +20,7 @@ class ScoreRules:
         ge=1,
     )
     min_visit_points: int = param(
-        1,
-        'A true instance with fewer points in a visit says nothing about it there',
-        unit='points',
-        ge=1,
+        1, 'A true instance with fewer points in a visit is ignored there', unit='points', ge=1
     )
     one_sided: str = param(
         'zero',
@@ -39,18 +36,18 @@ class ScoreRules:
     )
     object_score: str = param(
         'mean',
-        'Score of an object made of linked masks, of the scores of '
-        'these: mean, max, or that of the last visit',
+        'Score of an object made of linked masks: mean or max of their scores, or that of the '
+        'last visit',
         one_of=('mean', 'max', 'last'),
     )
     min_iou: float = param(
         0.5,
-        'Smallest overlap in a visit at which an id covers a true '
-        'instance, for identities and changes',
+        'Smallest overlap in a visit with which an id covers a true instance, for identity '
+        'and changes',
         ge=0.0,
         le=1.0,
     )
     class_tolerant: bool = param(False, 'An id may cover a true instance of another class')
     min_score: float = param(
-        0.0, 'Predictions below are left out of identities and changes', ge=0.0
+        0.0, 'Predictions with lower scores are ignored in identity and changes', ge=0.0
     )

@@ -1,9 +1,9 @@
 """
-How far the scores may be chance: percentile intervals by a cluster bootstrap over rooms.
+Percentile intervals of scores by a cluster bootstrap over rooms.
 
-Every score is computed anew for every draw of rooms, from what became of each prediction in each
-sequence: predictions are judged within their sequence, so a draw changes how often each counts and
-nothing else. The intervals are those of scoring the drawn sequences, not an approximation.
+Every score is computed for every draw of rooms from the outcome of each prediction: predictions
+are matched within their sequence, so a draw changes only their multiplicity. The intervals are
+exact for the drawn sequences.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from rescene4d_ros.metrics.segmentation.segmentation_scores import Judged, Judge
 from rescene4d_ros.metrics.summary import change_counts, CHANGE_RATES, ReducedSequence
 
 DRAWS = 1000
-MOST_CELLS = 2**21  # predictions times draws held at once, so that memory is bounded
+MOST_CELLS = 2**21  # predictions times draws in memory at once
 
 
 def intervals(
@@ -188,7 +188,7 @@ def _areas(
 
 
 def _mean(values: Sequence[np.ndarray], n_draws: int) -> np.ndarray:
-    """Return (D,) the mean of those that are defined in each draw, NaN where none is."""
+    """Return (D,) the mean of defined values per draw; NaN if none is defined."""
     table = np.array(values).reshape(len(values), n_draws)
     known = ~np.isnan(table)
     return np.divide(

@@ -1,4 +1,4 @@
-"""Rates of pooled counts, and how far they may be chance."""
+"""Rates of pooled counts, and their intervals."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import numpy as np
 
 
 def ratio(counts: np.ndarray | Sequence[float]) -> np.ndarray:
-    """Divide events by opportunities, along the last axis; NaN where there was none."""
+    """Divide events by opportunities along the last axis; NaN without opportunities."""
     counts = np.asarray(counts, dtype=np.float64)
     return np.divide(
         counts[..., 0],
@@ -20,9 +20,9 @@ def ratio(counts: np.ndarray | Sequence[float]) -> np.ndarray:
 
 def draw_rooms(rooms: Sequence[str], rng: np.random.Generator, n_draws: int) -> np.ndarray:
     """
-    Draw as many rooms as there are, with replacement, again and again.
+    Draw bootstrap samples of rooms.
 
-    Rooms are drawn, not sequences: what was seen of one room is not independent.
+    Rooms are drawn, not sequences, because sequences of one room are not independent.
 
     Parameters
     ----------
@@ -66,7 +66,7 @@ def resampled_rates(counts: np.ndarray, times: np.ndarray) -> np.ndarray:
 
 def percentile_interval(values: np.ndarray, level: float = 0.95) -> tuple[float, float] | None:
     """
-    Return the ends between which a share of the draws lies.
+    Return the percentile interval of the draws.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Per object: was it the same id at every visit, the right class, the right state, the change."""
+"""Scores per object: identity over visits, class, states and changes."""
 
 from __future__ import annotations
 
@@ -21,18 +21,18 @@ from rescene4d_ros.structures import (
 @dataclass(frozen=True)
 class ObjectScore:
     """
-    Hold how one true object fared.
+    Scores of one true object.
 
     Attributes
     ----------
     instance_id, class_id : int
         Of the truth.
     true_states, states : tuple of T ObjectState
-        What was so, and what the memory said; UNKNOWN before the object was first seen.
+        True states and states of the memory; UNKNOWN before the first observation.
     object_ids : tuple of T int
-        Persistent id that covered it at each visit; 0 = none did, or it was not to be seen.
+        Persistent id that covered it at each visit; 0 = none, or not visible.
     object_id : int
-        The id that covered it most often; 0 = never found.
+        The most frequent id; 0 = never found.
     is_identity_right : bool
         The same id at every visit that showed it.
     is_class_right, are_states_right : bool
@@ -52,19 +52,19 @@ class ObjectScore:
 
     @property
     def is_right(self) -> bool:
-        """Say whether id, class and every state are right."""
+        """Return whether id, class and every state are correct."""
         return self.is_identity_right and self.is_class_right and self.are_states_right
 
 
 @dataclass(frozen=True)
 class ScoreCard:
     """
-    Hold the scores of one sequence.
+    Scores of one sequence.
 
     Attributes
     ----------
     objects : tuple of ObjectScore
-        One per true object that was seen at least once.
+        One per true object that was observed at least once.
     true_changes, found_changes : tuple of (visit index, ChangeKind, true instance id)
         Instance id 0 in `found_changes`: of an object that is not in the truth.
 
@@ -76,12 +76,12 @@ class ScoreCard:
 
     @property
     def share_right(self) -> float:
-        """Return the share of true objects with id, class and all states right, 0..1."""
+        """Return the share of true objects with correct id, class and states, 0..1."""
         return float(np.mean([o.is_right for o in self.objects])) if self.objects else 0.0
 
     @property
     def right_changes(self) -> int:
-        """Count the found changes that are in the truth, each true change once."""
+        """Count the reported changes that are in the truth, each true change once."""
         return sum((Counter(self.found_changes) & Counter(self.true_changes)).values())
 
 
@@ -105,7 +105,7 @@ def score_visits(
     visit_ids : sequence of T int
         Of the memory, in the order of `labels`.
     objects, changes : sequence
-        What the memory says after the last visit.
+        Content of the memory after the last visit.
     min_iou : float
         Smallest overlap, per visit, at which an object covers a true instance.
 
@@ -128,7 +128,7 @@ def score_visits(
 def _named_changes(
     changes: Sequence[Change], visit_ids: Sequence[int], scores: Sequence[ObjectScore]
 ) -> tuple[tuple[int, ChangeKind, int], ...]:
-    """Give each found change the id of the true object it speaks of."""
+    """Assign each reported change to a true object."""
     true_of = {s.object_id: s.instance_id for s in scores if s.object_id}
     place = {v: t for t, v in enumerate(visit_ids)}
     return tuple(
@@ -145,7 +145,7 @@ def _score_object(
     visit_ids: Sequence[int],
     by_id: Mapping[int, SceneObject],
 ) -> ObjectScore:
-    """Compare one true object with the remembered object that covered it most often."""
+    """Compare one true object with the object that covered it most often."""
     true = [{o.instance_id: o for o in v.objects}.get(instance_id) for v in visits]
     true_states = tuple(o.state if o else ObjectState.UNKNOWN for o in true)
     covered = tuple(m.get(instance_id, 0) for m in matches)

@@ -1,4 +1,4 @@
-"""What is scored: the true instances and the predicted masks of one sequence of visits."""
+"""True instances and predicted masks of one sequence."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ from rescene4d_ros.structures import (
 @dataclass(frozen=True)
 class TrueSequence:
     """
-    Hold the truth of one sequence; the points of its visits follow each other.
+    Truth of one sequence; points are ordered by visit.
 
     Attributes
     ----------
     name : str
     room : str
-        Sequences of one room are one cluster where intervals are computed.
+        Sequences of one room are one cluster of the bootstrap.
     visit : ndarray (N,), int
         Visit of each point, 0..T - 1.
     instance : ndarray (N,), int
-        Instance id of each point; 0 = void: of no instance that is asked for.
+        Instance id of each point; 0 = void: not scored.
     instance_ids, classes : ndarray (G,), int
         Positive ids, each once, and their classes.
     groups : ndarray (G,), int
         Members of one positive group are look-alikes; 0 = none.
     changes : ndarray (G, T), int, or None
-        ChangeKind against the previous visit; None = not known, change scores are undefined.
+        ChangeKind against the previous visit; None = unknown, change scores are undefined.
     states : ndarray (G, T), int, or None
-        ObjectState; None = PRESENT where the instance has points, else ABSENT once it was seen.
+        ObjectState; None = PRESENT if the instance has points, else ABSENT after it was observed.
     poses : ndarray (G, T, 4, 4), float64, m, or None
         map_T_object; NaN where unknown.
 
@@ -56,12 +56,12 @@ class TrueSequence:
 
     @property
     def n_visits(self) -> int:
-        """Return T; a last visit without points counts where changes or states tell of it."""
-        told = [a.shape[1] for a in (self.changes, self.states, self.poses) if a is not None]
-        return max(int(self.visit.max()) + 1 if len(self.visit) else 0, *told, 0)
+        """Return T, including a last visit without points that has changes or states."""
+        lengths = [a.shape[1] for a in (self.changes, self.states, self.poses) if a is not None]
+        return max(int(self.visit.max()) + 1 if len(self.visit) else 0, *lengths, 0)
 
     def without_points(self) -> TrueSequence:
-        """Return the same, small: what was counted over its points needs them no more."""
+        """Return a copy without points, for use after counting."""
         none = np.empty(0, dtype=np.int64)
         return replace(self, visit=none, instance=none)
 
@@ -69,12 +69,12 @@ class TrueSequence:
 @dataclass(frozen=True)
 class PredictedChange:
     """
-    Hold one change that a prediction states.
+    One reported change of a prediction.
 
     Attributes
     ----------
     visit : int
-        The visit that showed it, 0..T - 1.
+        Visit of the change, 0..T - 1.
     kind : ChangeKind
     object_id : int
     confidence : float
@@ -94,10 +94,10 @@ class PredictedChange:
 @dataclass(frozen=True)
 class PredictedSequence:
     """
-    Hold the predicted masks of one sequence, sparse.
+    Predicted masks of one sequence, sparse.
 
-    A mask may reach over several visits. Masks with one object id are one object, of which no
-    visit has two masks; a segmenter without ids gives each mask its own.
+    A mask may span several visits. Masks with one object id are one object, with at most one mask
+    per visit; a segmenter without ids uses a separate id per mask.
 
     Attributes
     ----------
@@ -110,7 +110,7 @@ class PredictedSequence:
     object_ids : ndarray (P,), int
         Positive.
     changes : tuple of PredictedChange, or None
-        None = the method states none; its change scores are undefined.
+        None = the method reports none; its change scores are undefined.
 
     """
 
@@ -130,7 +130,7 @@ def true_sequence(
     truth: SequenceTruth, name: str, room: str = '', n_classes: int = len(INSTANCE_CLASSES)
 ) -> TrueSequence:
     """
-    Make the scored truth of the truth that data sets bring.
+    Make the scored truth of the truth of a data set.
 
     Parameters
     ----------
@@ -183,16 +183,16 @@ def predicted_sequence(
     visit_ids: Sequence[int] = (),
 ) -> PredictedSequence:
     """
-    Make predictions of labels without overlap, one mask per object over all visits.
+    Make predictions of disjoint labels, one mask per object over all visits.
 
     Parameters
     ----------
     labels : sequence of T ndarrays (N_t,), int
         Object id per point; 0 = none.
     object_ids, classes, scores : sequences of length P
-        Objects that are not named here are left out.
+        Other objects are ignored.
     changes : sequence of Change, optional
-        What a memory says.
+        Changes of a memory.
     visit_ids : sequence of T int
         The memory's ids of the visits, where `changes` are given.
 
@@ -236,7 +236,7 @@ def states_of(truth: TrueSequence, visible: np.ndarray) -> np.ndarray:
     Returns
     -------
     ndarray (G, T), int
-        The given ones, or what the points tell: ABSENT where an instance was seen before.
+        The given states, or states by the points: ABSENT if an instance was observed before.
 
     """
     if truth.states is not None:

@@ -1,4 +1,4 @@
-"""All scores of one method over many sequences, by the names of `metrics.json`."""
+"""All scores of one method over many sequences, with the names of `metrics.json`."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ CHANGE_RATES = (
 @dataclass(frozen=True)
 class ReducedSequence:
     """
-    Hold what the scores need of one sequence; small, whatever the number of its points.
+    Data of one sequence for the scores, without points.
 
     Attributes
     ----------
@@ -62,7 +62,7 @@ class ReducedSequence:
     found : Trajectories
     ids : IssuedIds
     changes : ChangeCounts or None
-        None where the truth or the method knows no changes.
+        None if the truth or the method has no changes.
 
     """
 
@@ -75,7 +75,7 @@ class ReducedSequence:
 def reduce_sequence(
     truth: TrueSequence, prediction: PredictedSequence, rules: ScoreRules
 ) -> ReducedSequence:
-    """Compare one sequence, then forget its points."""
+    """Compare one sequence and drop its points."""
     overlaps = count_overlaps(truth, prediction)
     ids = issued_ids(truth, prediction, overlaps, rules)
     changes = None
@@ -93,7 +93,7 @@ def reduce_sequence(
 
 
 def judge_all(sequences: Sequence[ReducedSequence], rules: ScoreRules) -> JudgedHeads:
-    """Judge the predictions of all sequences, for the scores and for their intervals."""
+    """Compute the outcomes of all sequences, for the scores and their intervals."""
     return judge_heads([s.truth for s in sequences], [s.found for s in sequences], rules)
 
 
@@ -108,7 +108,7 @@ def summarize(
     sequences : sequence of ReducedSequence
     rules : ScoreRules
     judged : JudgedHeads, optional
-        Of `judge_all` with the same, where they are there already.
+        Result of `judge_all` with the same arguments, if available.
 
     Returns
     -------
@@ -143,7 +143,7 @@ def summarize(
 
 
 def _change_scores(sequences: Sequence[ReducedSequence]) -> dict[str, Any]:
-    """Return the change scores of the sequences that have some."""
+    """Return the change scores of the sequences with changes."""
     known = [s.changes for s in sequences if s.changes is not None]
     names = (
         *CHANGE_RATES,
@@ -227,12 +227,12 @@ def identity_by_split(sequences: Sequence[ReducedSequence]) -> dict[str, dict[st
 
 
 def sum_counts(counts: Sequence[np.ndarray]) -> np.ndarray:
-    """Add up the identity counts of sequences."""
+    """Sum the identity counts of sequences."""
     return np.sum(counts, axis=0) if len(counts) else np.zeros((len(RATES), 2), dtype=np.int64)
 
 
 def _undefined_to_none(scores: dict[str, Any]) -> dict[str, Any]:
-    """Return plain numbers, with None for NaN: JSON has no NaN."""
+    """Return plain numbers, with None for NaN, which JSON does not have."""
     out: dict[str, Any] = {}
     for name, value in scores.items():
         if isinstance(value, dict):

@@ -1,1 +1,1 @@
-"""The network: visits in, 4D queries out; knows nothing of files, truth or remembered objects."""
+"""The network: visits in, 4D queries out."""

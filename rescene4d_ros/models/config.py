@@ -1,4 +1,4 @@
-"""Shape and behavior of the network; travels inside the weights file."""
+"""Shape and behavior of the network; stored in the weights file."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ POINT_TRANSFORMERS = ('ptv3-tiny', 'sonata', 'concerto', 'concerto-large')
 
 @dataclass(frozen=True)
 class ModelConfig:
-    """What the network is; two weights files with equal configs have equal tensors."""
+    """Architecture of the network; equal configs have equal tensor names and shapes."""
 
     backbone: str = param(
         'small',
@@ -20,12 +20,11 @@ class ModelConfig:
         'Transformer V3 (the others)',
         one_of=(*UNETS, *POINT_TRANSFORMERS),
     )
-    in_channels: int = param(11, 'Features per voxel that the stem takes', ge=1, le=64)
+    in_channels: int = param(11, 'Input features per voxel', ge=1, le=64)
     features: str = param(
         'local',
-        'What they are: color, normal, height, place in the voxel '
-        '(local, 11), or those of Sonata and Concerto: place in the visit, '
-        'color, normal (sonata, 9)',
+        'Kind of the input features: color, normal, height, position in the voxel (local, '
+        '11), or position in the visit, color, normal (sonata, 9; for Sonata and Concerto)',
         one_of=('local', 'sonata'),
     )
     voxel_size: float = param(
@@ -43,53 +42,50 @@ class ModelConfig:
     )
     query_content: str = param(
         'seed',
-        'What the queries start from: features of the place they '
-        'are seeded at (seed), or nothing (zeros, as published)',
+        'Initial content of queries: features of the seed (seed) or zeros (zeros, as published)',
         one_of=('seed', 'zeros'),
     )
     mask_reach: float = param(
         0.8,
-        'Masks can tell places apart that are this far from each '
-        'other, beside their looks; 0 = looks alone, as published',
+        'Length scale of positions encoded in mask features; 0 = no position, as published',
         unit='m',
         ge=0.0,
         le=100.0,
     )
     seed_objectness: float = param(
         0.1,
-        'Superpoints less likely to be an object seed no query, '
-        'where there are enough others; 0 = all do, as published',
+        'Minimum object probability of a superpoint that seeds a query; 0 = all, as published',
         ge=0.0,
         le=1.0,
     )
     seed_time_scale: float = param(
         0.25,
-        'Distance that one unit of visit time counts in the farthest point sampling of the seeds',
+        'Distance that corresponds to one unit of time in the farthest point sampling of seeds',
         unit='m',
         ge=0.0,
         le=100.0,
     )
     temporal_mask_pooling: str = param(
         'or',
-        'How voxels of one place share attention masks across visits: any visit (or), the '
-        'mean logit (mean, as published), not at all (off)',
+        'Pooling of attention masks over the voxels of one place in all visits: logical or '
+        '(or), mean logit (mean, as published), none (off)',
         one_of=('or', 'mean', 'off'),
     )
     temporal_serialization: str = param(
         'mixed',
-        'Orders in which the decoder of a Point Transformer attends: each visit alone '
-        '(off), all visits merged on the common grid (merged), both in turn (mixed), merged in '
-        'the last block alone, so that what is before it can be kept (late); a U-Net has none',
+        'Serialization in the decoder of a Point Transformer: each visit alone (off), all '
+        'visits merged on the common grid (merged), alternating (mixed), merged in the last '
+        'block only, so that the rest can be cached (late); unused by U-Nets',
         one_of=('off', 'merged', 'mixed', 'late'),
     )
     compat: str = param(
         'corrected',
-        'official: as published with ReScene4D, with its flaws; see docs/design/segmenter.md',
+        'official: as in the published code, defects included; see docs/design/segmenter.md',
         one_of=('corrected', 'official'),
     )
     train_tokens: int = param(
         3200,
-        'Most voxels attended to per level in training, a random subset beyond; 0 = all',
+        'Maximum of voxels attended to per level in training, a random subset beyond; 0 = all',
         ge=0,
         le=10_000_000,
     )
@@ -97,11 +93,11 @@ class ModelConfig:
 
 def effective(config: ModelConfig) -> ModelConfig:
     """
-    Return the configuration with all switches where `compat` wants them.
+    Return the configuration with all switches as `compat` requires.
 
-    `official` sets those that have a published value; the rest it does by itself: visits on
-    their own grids, seeds of `official_seed_sampling`, bounds of the Fourier encoding per
-    level, patches of merged orders cut at the visits' sizes.
+    `official` sets those that have a published value, and also selects visits on their own grids,
+    seeds of `official_seed_sampling`, bounds of the Fourier encoding per level, and patches of
+    merged orders cut at the sizes of visits.
     """
     if config.compat != 'official':
         return config

@@ -21,8 +21,8 @@ from rescene4d_ros.models.space_time import (
 import torch
 from torch import nn, Tensor
 
-# Made at a time on a CPU, so that they stay in its cache until they are used: mask logits, and
-# voxels whose keys and values are worked out.
+# Computed at a time on a CPU, so that they stay in its cache: mask logits, and voxels whose keys
+# and values are computed.
 _LOGITS_AT_A_TIME = 2**18
 _VOXELS_AT_A_TIME = 2**12
 
@@ -30,11 +30,11 @@ _VOXELS_AT_A_TIME = 2**12
 @dataclass(frozen=True)
 class _Tokens:
     """
-    One level of all visits, as the queries attend to it.
+    Tokens of one level of all visits, to which queries attend.
 
-    `keys`, `values` and `kept` cover the tokens drawn for this pass; `mask_feats` and `places`
-    cover all voxels, because a place is shared before the draw. Voxels lie in the order that
-    `places` names.
+    `keys`, `values` and `kept` cover the tokens sampled for this pass; `mask_feats` and `places`
+    cover all voxels, because masks are shared before sampling. Voxels are in the order of
+    `places`.
     """
 
     keys: Tensor
@@ -44,7 +44,7 @@ class _Tokens:
     places: PlaceGroups | None
 
     def attend(self, embedding: Tensor) -> Tensor:
-        """Return (Q, V) bool: the voxels each query (Q, C) may look at, never none."""
+        """Return (Q, V) bool: the voxels that each query (Q, C) attends to, at least one."""
         feats = self.mask_feats
         attend = torch.empty(len(embedding), len(feats), dtype=torch.bool, device=feats.device)
         size = len(feats)
@@ -56,7 +56,7 @@ class _Tokens:
             self.places.share_any(attend)
         if self.kept is not None:
             attend = attend[:, self.kept]
-        # The largest byte is found many times faster than whether any truth is there.
+        # The maximum of bytes is many times faster than `any` of booleans.
         is_blind = attend.view(torch.uint8).amax(1) == 0
         attend[is_blind] = True
         return attend
@@ -114,7 +114,7 @@ class QueryDecoder(nn.Module):
         times : sequence of T float, optional
             Time of each visit; default 0, 1, 2, ...
         only_final : bool
-            Leave out the prediction sets before the last: L + 1 = 1.
+            Omit the prediction sets before the last: L + 1 = 1.
 
         """
         if not any(len(v.superpoint_features) for v in visits):
@@ -181,10 +181,10 @@ class QueryDecoder(nn.Module):
     @torch.no_grad()
     def _seeds(self, places: Tensor, logits: Tensor) -> Tensor:
         """
-        Return the superpoints (Q,) at which queries start.
+        Return the superpoints (Q,) that seed the queries.
 
-        They lie far from each other in space and time, and not on walls and floor, where a
-        query has nothing to find.
+        They are far from each other in space and time, and not on walls and floor, which are no
+        objects.
 
         Parameters
         ----------
@@ -205,33 +205,33 @@ class QueryDecoder(nn.Module):
 
     def _corrected(self, of_seed: Tensor, embedding: Tensor) -> Tensor:
         """
-        Return what a later mask is made with, (Q, C).
+        Return the mask embedding of a later layer, (Q, C).
 
-        Queries that start from a seed correct the seed's own mask, which is a fair one from
-        the start; without that sum young layers first have to unlearn losing it.
+        Queries that start from a seed correct the seed's mask, which is useful from the first
+        step; without this residual early training loses it.
         """
         return embedding if self.query_content is None else of_seed + embedding
 
     def _placed(self, mask_feats: Tensor, points: Tensor, low: Tensor, high: Tensor) -> Tensor:
         """
-        Return mask features (N, C) that also tell where they are.
+        Return mask features (N, C) with encoded position.
 
-        A small backbone sees too little around a voxel to tell identical chairs apart.
+        The receptive field of a small backbone is too small to separate identical chairs.
         """
         if not self.config.mask_reach:
             return mask_feats
         return mask_feats + self._place_term(points, low, high)
 
     def _place_term(self, points: Tensor, low: Tensor, high: Tensor) -> Tensor:
-        """Return what the place of points (N, 4) adds to mask features, (N, C)."""
+        """Return the position term (N, C) of mask features at points (N, 4)."""
         return self.place_features(self.place(points, (low + high) / 2))
 
     def _content(self, mask_features: Tensor) -> Tensor:
         """
-        Return what the queries start as, from the mask features (Q, C) of their seeds.
+        Return the initial queries from the mask features (Q, C) of their seeds.
 
-        A query that knows its seed asks for its like from the first layer on; one that starts
-        from nothing has to find out where it is.
+        A query with the features of its seed finds similar voxels from the first layer on; one
+        without must first find its position.
         """
         if self.query_content is None:
             return torch.zeros_like(mask_features)
@@ -245,7 +245,7 @@ class QueryDecoder(nn.Module):
         low: Tensor,
         high: Tensor,
     ) -> _Tokens:
-        """Return one level of all visits; weights are shared by the rounds, so once is enough."""
+        """Return the tokens of one level; computed once, because rounds share weights."""
         layer, config = cast(DecoderLayer, self.layers[level]), self.config
         parts = [v.levels[level] for v in visits]
         feats = torch.cat([p.feats for p in parts])
@@ -262,17 +262,17 @@ class QueryDecoder(nn.Module):
             )
         size = _VOXELS_AT_A_TIME if feats.device.type == 'cpu' else len(feats)
         if config.mask_reach:
-            with torch.no_grad():  # in place: these rows are nobody else's
+            with torch.no_grad():  # in place: no other reference to these rows
                 for rows, at in zip(mask_feats.split(size), points.split(size)):
                     rows += self._place_term(at, low, high)
         if config.temporal_mask_pooling == 'mean' and places is not None:
-            # Logits are linear in the features, so their mean is that of the features.
+            # Logits are linear in the features, so the mean of logits is the logit of the mean.
             mask_feats, places = places.share_mean(mask_feats), None
         kept = None
         if self.training and 0 < config.train_tokens < len(feats):
             kept = torch.randperm(len(feats), device=feats.device)[: config.train_tokens]
             feats, points = feats[kept], points[kept]
-        # All rounds read them head by head, so each head's lie in a row.
+        # All rounds read them head by head, so the rows of a head are contiguous.
         keys, values = (feats.new_empty(0), feats.new_empty(0))
         for start in range(0, len(feats), size):
             part = slice(start, start + size)

@@ -1,4 +1,4 @@
-"""From one visit's points to what the network takes: voxels, their features, their superpoints."""
+"""Network input of one visit: voxels, features, superpoints."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rescene4d_ros.structures import Scan
 import torch
 from torch import Tensor
 
-IN_CHANNELS = 11  # POINT_CHANNELS and where in the voxel the points lie, x y z
+IN_CHANNELS = 11  # POINT_CHANNELS and the position of the points in the voxel, x y z
 POINT_CHANNELS = 8  # red, green, blue, has color, |normal| x y z, height above the floor
 N_CHANNELS = {'local': IN_CHANNELS, 'sonata': 9}  # sonata: x y z, red, green, blue, normal x y z
 
@@ -19,16 +19,16 @@ N_CHANNELS = {'local': IN_CHANNELS, 'sonata': 9}  # sonata: x y z, red, green, b
 @dataclass(frozen=True)
 class VisitInput:
     """
-    Hold one visit as the network takes it.
+    Network input of one visit.
 
     Attributes
     ----------
     coords : Tensor (V, 3), int64
         Unique cells of the absolute grid floor(xyz / voxel_size), the same for all visits;
-        under `compat: official` of a grid that begins with the visit, where PTv3 is meant.
+        under `compat: official` with PTv3 of a grid that begins with the visit.
     feats : Tensor (V, Cin), float32
-        Mean of the point features in the cell, and of the points' place in it, x y z in
-        [-1, 1] from border to border; or, for Sonata and Concerto, of `sonata_features`.
+        Mean of the point features in the cell and of the position in it, x y z in [-1, 1]; or, for
+        Sonata and Concerto, of `sonata_features`.
     xyz : Tensor (V, 3), float32, m, in map
         Mean of the points in the cell.
     superpoint : Tensor (V,), int64
@@ -60,15 +60,15 @@ class VisitInput:
 
 def make_visit_input(scan: Scan, superpoint: np.ndarray, config: ModelConfig) -> VisitInput:
     """
-    Voxelize one visit on the absolute grid and name each voxel's superpoint.
+    Voxelize one visit on the absolute grid and assign voxels to superpoints.
 
-    A voxel belongs to the superpoint of most of its points. A superpoint too small to win any
-    voxel gives its points to the winner of the voxel that most of them lie in.
+    A voxel belongs to the superpoint of the majority of its points. The points of a superpoint
+    without voxels go to the superpoint of the voxel that holds most of them.
 
     Parameters
     ----------
     scan : Scan
-        With normals where they are known; missing colors and normals are fed as zeros.
+        With normals if known; missing colors and normals become zeros.
     superpoint : ndarray (N,), int
         Superpoint of each point; any integers.
     config : ModelConfig
@@ -86,7 +86,7 @@ def make_visit_input(scan: Scan, superpoint: np.ndarray, config: ModelConfig) ->
         inside = 2 * (mean_xyz / config.voxel_size - coords) - 1
         feats = np.hstack([_mean_per_voxel(point_features(scan), voxel, len(coords)), inside])
     if config.compat == 'official' and config.backbone in POINT_TRANSFORMERS:
-        coords = coords - coords.min(0)  # published: each visit on a grid of its own
+        coords = coords - coords.min(0)  # published: a separate grid per visit
     return VisitInput(
         coords=torch.from_numpy(coords.astype(np.int64)),
         feats=torch.from_numpy(feats.astype(np.float32)),
@@ -101,8 +101,8 @@ def point_features(scan: Scan) -> np.ndarray:
     """
     Compute the features of each point that the voxels average.
 
-    Normals enter without their sign: where the sensor stood is unknown for fused clouds, and
-    opposite signs inside one voxel would cancel.
+    Normals are used without sign: the sensor position is unknown for fused clouds, and opposite
+    signs in one voxel would cancel.
 
     Returns
     -------
@@ -123,16 +123,16 @@ def point_features(scan: Scan) -> np.ndarray:
 
 def sonata_features(scan: Scan) -> np.ndarray:
     """
-    Compute the point features that Sonata and Concerto were trained on.
+    Compute the point features of Sonata and Concerto.
 
-    The middle is that of the visit, not of the sequence as published, so that a visit can be
-    encoded alone.
+    Positions are relative to the center of the visit, not of the sequence as published, so that a
+    visit can be encoded alone.
 
     Returns
     -------
     ndarray (N, 9), float64
-        Place relative to the middle of the visit and to its lowest point, m; color in [0, 1];
-        normal. What is missing is zero.
+        Position relative to the center of the visit and to its lowest point, m; color in [0, 1];
+        normal. Missing values are zero.
 
     """
     xyz = scan.xyz.astype(np.float64)
@@ -152,13 +152,13 @@ def floor_height(xyz: np.ndarray, normals: np.ndarray | None = None) -> float:
     xyz : ndarray (N, 3), m, in map
         At least one point.
     normals : ndarray (N, 3), optional
-        Lets walls and furniture sides be left out.
+        Excludes walls and sides of furniture.
 
     Returns
     -------
     float, m
-        Height of the lowest 0.1 m layer that holds at least a fifth as many level points as
-        the fullest one, so that stray points below the floor do not count.
+        Height of the lowest 0.1 m layer with at least a fifth of the level points of the fullest
+        layer, so that single points below the floor are ignored.
 
     """
     z = xyz[:, 2].astype(np.float64)

@@ -1,4 +1,4 @@
-"""What one layer of the query decoder is made of; each part has its shortcut and its norm."""
+"""Parts of a query decoder layer; each has a residual connection and a norm."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ import torch
 from torch import nn, Tensor
 from torch.nn import functional
 
-# Of the masked attention on a CPU: up to which share of the places seen by the median query the
-# queries are put together by it, how many, and of one in how many places the share is taken;
-# elements of a mask otherwise made at a time.
+# Masked attention on a CPU: largest share of voxels seen by the median query at which queries are
+# grouped, size of a group, stride of the sampled share; elements of a mask computed at a time
+# otherwise.
 SPARSE_SHARE = 0.3
 QUERIES_PER_GROUP = 64
 PLACES_PER_PROBE = 16
@@ -18,7 +18,7 @@ MASK_AT_A_TIME = 2**23
 
 class Attention(nn.Module):
     """
-    Attend with several heads; keys and values are made apart, so that they can be kept.
+    Multi-head attention; keys and values are computed separately, so that they can be cached.
 
     Parameters
     ----------
@@ -53,14 +53,14 @@ class Attention(nn.Module):
         attend: Tensor | None = None,
     ) -> Tensor:
         """
-        Update the queries with what they attend to.
+        Update the queries by attention.
 
         Parameters
         ----------
         queries, query_position : Tensor (Q, C)
         keys, values : Tensor (H, V, C / H)
         attend : Tensor (Q, V), bool, optional
-            Where each query may look; at least one place per query.
+            Allowed positions; at least one per query.
 
         Returns
         -------
@@ -83,18 +83,18 @@ class Attention(nn.Module):
 
 def attend_where(heads: Tensor, keys: Tensor, values: Tensor, attend: Tensor) -> Tensor:
     """
-    Attend with a mask; on the CPU what a group of queries does not see costs it nothing.
+    Attend with a mask; on the CPU voxels that no query of a group sees are skipped.
 
-    The masks of trained queries hold few places each, those of young ones many; queries that
-    see little are put together, so that together they see little, too. Values are those of one
-    pass for all, up to the order of sums.
+    Masks of trained queries are small, those of untrained ones large; queries with small masks are
+    grouped, so that their union is small. The result equals one pass for all, up to the order of
+    sums.
 
     Parameters
     ----------
     heads : Tensor (H, Q, C / H)
     keys, values : Tensor (H, V, C / H)
     attend : Tensor (Q, V), bool
-        At least one place per query.
+        At least one position per query.
 
     Returns
     -------
@@ -125,7 +125,7 @@ def attend_where(heads: Tensor, keys: Tensor, values: Tensor, attend: Tensor) ->
 
 
 def _attend(heads: Tensor, keys: Tensor, values: Tensor, mask: Tensor) -> Tensor:
-    """Return what each head's queries find, (H, Q, C / H)."""
+    """Return the attention output of each head, (H, Q, C / H)."""
     return functional.scaled_dot_product_attention(
         heads[None], keys[None], values[None], attn_mask=mask[None, None]
     )[0]
@@ -133,11 +133,10 @@ def _attend(heads: Tensor, keys: Tensor, values: Tensor, mask: Tensor) -> Tensor
 
 def _as_mask(attend: Tensor, dtype: torch.dtype) -> Tensor:
     """
-    Return what attention on the CPU adds to its logits, (Q, V).
+    Return the additive attention mask for the CPU, (Q, V).
 
-    Made here by a product, that costs a quarter of what attention takes to make it of booleans.
-    What is hidden need not be infinitely small: it vanishes beside the one place at least that
-    each query sees.
+    Computing it by a product takes a quarter of the time of converting booleans in attention. A
+    large finite value suffices, because each query sees at least one position.
     """
     return (~attend).to(dtype).mul_(torch.finfo(dtype).min / 2)
 
@@ -160,7 +159,7 @@ class FeedForward(nn.Module):
 
 
 class DecoderLayer(nn.Module):
-    """Look at one level, then at the other queries, then think."""
+    """Cross attention to one level, self attention, feed-forward."""
 
     def __init__(self, config: ModelConfig, level_channels: int):
         super().__init__()

@@ -1,4 +1,4 @@
-"""What travels between backbone, decoder and losses."""
+"""Data exchanged between backbone, decoder and losses."""
 
 from __future__ import annotations
 
@@ -15,17 +15,16 @@ from torch.nn import functional
 @dataclass(frozen=True)
 class DecoderState:
     """
-    Hold the features that the decoder goes on with, of one visit or of several.
+    Features with which the decoder continues, of one visit or of several.
 
     Attributes
     ----------
     skips : tuple of Tensor (V_l, Cl), float32
-        What the encoder says of the levels to come, finest first.
+        Encoder features of the remaining levels, finest first.
     levels : tuple of Tensor (V_l, Cl), float32
         Finished levels, coarsest first.
     feats : Tensor (V_l, Cl), float32, optional
-        Of the level in work, where its first block that looks at other visits is about to
-        attend.
+        Features of the current level, before its first block that attends to other visits.
 
     """
 
@@ -35,7 +34,7 @@ class DecoderState:
 
     @classmethod
     def join(cls, parts: Sequence[DecoderState]) -> DecoderState:
-        """Return the features of several visits that have come equally far, as one."""
+        """Join the features of several visits at the same stage of decoding."""
         return cls(
             tuple(map(torch.cat, zip(*(p.skips for p in parts)))),
             tuple(map(torch.cat, zip(*(p.levels for p in parts)))),
@@ -62,14 +61,14 @@ class DecoderState:
 @dataclass(frozen=True)
 class LevelFeatures:
     """
-    Hold one resolution of one visit.
+    One resolution of one visit.
 
     Attributes
     ----------
     coords : Tensor (V, 3), int64
         Cells of the absolute grid of this level.
     xyz : Tensor (V, 3), float32, m, in map
-        Mean place of the points in the cell.
+        Mean position of the points in the cell.
     feats : Tensor (V, Cl), float32
         Backbone features.
     mask_feats : Tensor (V, C), float32
@@ -87,7 +86,7 @@ class LevelFeatures:
 @dataclass(frozen=True)
 class FinestVoxels:
     """
-    Hold the voxels of one visit at full resolution.
+    Voxels of one visit at full resolution.
 
     Attributes
     ----------
@@ -105,16 +104,16 @@ class FinestVoxels:
 @dataclass(frozen=True)
 class VisitFeatures:
     """
-    Hold everything the decoder needs of one visit; independent of the other visits.
+    Input of the decoder for one visit; independent of the other visits.
 
     Attributes
     ----------
     levels : tuple of LevelFeatures
-        Coarsest first; the finest is not among them, the decoder never attends to it.
+        Coarsest first, without the finest, to which the decoder never attends.
     superpoint_features : Tensor (S, C), float32
         Mean of the finest mask features over the superpoint's voxels.
     superpoint_xyz : Tensor (S, 3), float32, m, in map
-        Mean place of the superpoint's voxels.
+        Mean position of the superpoint's voxels.
     finest : FinestVoxels, optional
         For the published seeds only.
 
@@ -139,15 +138,15 @@ class VisitFeatures:
 @dataclass(frozen=True)
 class VisitPyramid:
     """
-    Hold what the backbone says of one visit before it looks at the others.
+    Backbone features of one visit before it attends to the others.
 
-    It takes the place of `VisitFeatures` where the backbone's decoder looks at all visits.
+    It replaces `VisitFeatures` if the backbone's decoder attends to all visits.
 
     Attributes
     ----------
     visit : VisitInput
     voxels : Voxels
-        Of the visit alone; keep what is made for them at first use.
+        Of the visit alone; their caches are kept.
     begun : DecoderState
         Rows in the order of `voxels` and its coarser levels.
 
@@ -159,14 +158,14 @@ class VisitPyramid:
 
     @classmethod
     def of(cls, visit: VisitInput, begun: DecoderState) -> VisitPyramid:
-        """Return it with voxels for which nothing is made yet."""
+        """Return a pyramid with empty voxel caches."""
         return cls(visit, Voxels.build(functional.pad(visit.coords, (1, 0))), begun)
 
 
 @dataclass(frozen=True)
 class QueryOutput:
     """
-    Hold the queries of one joint pass over T visits, after each of L decoder layers.
+    Queries of one joint pass over T visits, after each of L decoder layers.
 
     Attributes
     ----------
@@ -179,11 +178,11 @@ class QueryOutput:
     superpoint_features : Tensor (S, C), float32
         Before the decoder; for the contrastive loss.
     superpoint_logits : Tensor (S, K + 1), float32
-        Class of each superpoint as the backbone alone sees it; the last is "no object".
+        Class of each superpoint, predicted by the backbone; the last is "no object".
     visit : Tensor (S,), int64
         Visit of each superpoint, 0..T - 1.
     seed : Tensor (Q,), int64
-        Superpoint that each query started at.
+        Seed superpoint of each query.
 
     """
 

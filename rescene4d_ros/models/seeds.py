@@ -1,4 +1,4 @@
-"""Where the queries start: farthest point sampling, corrected and as published."""
+"""Seeds of the queries: farthest point sampling, corrected and as published."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from torch import Tensor
 @torch.no_grad()
 def farthest_points(points: Tensor, n: int) -> Tensor:
     """
-    Sample points that lie as far from each other as possible.
+    Farthest point sampling.
 
-    Starts at the first point, then always takes the point farthest from all taken ones, the
-    first of them on a tie. With fewer points than asked for the sample starts over.
+    Starts at the first point, then takes the point farthest from all sampled ones, the first on a
+    tie. With fewer points than requested the sample repeats.
 
     Parameters
     ----------
@@ -46,9 +46,9 @@ def official_seed_sampling(
     """
     Sample voxels as the published call of a three-dimensional sampler does on (x, y, z, t).
 
-    The sampler takes three numbers per point out of an array of four, so that it sees mixed
-    coordinates of the first three quarters of the voxels. It also never takes a point within
-    0.03 of the origin, except as the first.
+    The sampler reads three numbers per point from an array of four, that is mixed coordinates of
+    the first three quarters of the voxels. It also never samples a point within 0.03 of the
+    origin, except as the first.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ def official_seed_sampling(
     voxels : Tensor (n,), int64
         Of all visits, visit after visit.
     superpoints : Tensor (n,), int64
-        That they belong to, counted the same way.
+        Superpoints of these voxels, numbered the same way.
 
     """
     finest = [v.published_voxels for v in visits]

@@ -1,4 +1,4 @@
-"""ReScene4D: encode each visit alone, then find the objects of all of them together."""
+"""ReScene4D: encodes each visit alone, then finds the objects of all visits together."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ class ReScene4D(nn.Module):
         times : sequence of T float, optional
             Time of each visit; default 0, 1, 2, ...
         only_final : bool
-            Leave out the predictions before the last layer, which only losses ask for.
+            Omit the predictions before the last layer, which only losses need.
 
         """
         return self.decoder(self.share_time(visits), times, only_final)
@@ -82,8 +82,8 @@ class ReScene4D(nn.Module):
         Compute the features of visits, of one sequence or of several, in one sparse pass.
 
         In evaluation mode the features of a visit do not depend on the others, so they may be
-        kept and decoded with other visits later. Where the backbone's decoder shares time they
-        are those from before it does, and `decode` does the rest.
+        cached and decoded with other visits later. If the backbone's decoder attends across
+        visits, they are the features before that, and `decode` computes the rest.
         """
         voxels, sharing = self._voxels(visits), self._sharing_backbone()
         if not len(voxels):
@@ -98,10 +98,9 @@ class ReScene4D(nn.Module):
 
     def share_time(self, visits: Sequence[VisitFeatures | VisitPyramid]) -> list[VisitFeatures]:
         """
-        Do what is left of the backbone, for the visits of one sequence together.
+        Compute the rest of the backbone, for the visits of one sequence together.
 
-        The first part of `decode`; what it returns may be given to `decode` too. Finished
-        features stay what they are.
+        The first part of `decode`, which also accepts the result. Final features are unchanged.
         """
         finished = [v for v in visits if isinstance(v, VisitFeatures)]
         pyramids = [v for v in visits if isinstance(v, VisitPyramid)]
@@ -123,7 +122,7 @@ class ReScene4D(nn.Module):
         return None
 
     def choose_backend(self, wanted: str, device_type: str) -> str:
-        """Convolve with another implementation; return why it is not the wanted one, or ''."""
+        """Choose the backend of convolutions; return why it is not the requested one, or ''."""
         self._backend, reason = choose_backend(wanted, device_type)
         return reason
 
@@ -137,13 +136,13 @@ class ReScene4D(nn.Module):
     def _pyramids(
         self, visits: Sequence[VisitInput], voxels: Voxels, begun: DecoderState
     ) -> list[VisitPyramid]:
-        """Cut what the backbone says of all visits into what it says of each."""
+        """Split the backbone features of all visits by visit."""
         if len(visits) == 1:
             return [VisitPyramid(visits[0], voxels, begun)]
         return list(map(VisitPyramid.of, visits, begun.split(voxels, len(visits))))
 
     def _ties(self, visits: Sequence[VisitInput], voxels: Voxels) -> TieBreak | None:
-        """Return what voxels of one cell are put in order by; None as published."""
+        """Return the tie break of voxels of one cell; None as published."""
         if self.config.compat == 'official':
             return None
         feats = voxels.sort(torch.cat([v.feats for v in visits]))
@@ -155,11 +154,11 @@ class ReScene4D(nn.Module):
     def _features(
         self, visits: Sequence[VisitInput], voxels: Voxels, feats: list[Tensor]
     ) -> list[VisitFeatures]:
-        """Return what the queries need of each visit; `feats` of all levels, coarsest first."""
+        """Return the decoder input of each visit; `feats` of all levels, coarsest first."""
         xyz = voxels.sort(torch.cat([v.xyz for v in visits]))
         superpoint, means = self._superpoints(visits, voxels, torch.cat([feats[-1], xyz], dim=1))
         superpoint_xyz = means[:, -3:]
-        # Linear in the features, so the mean of the outputs is the output of the mean.
+        # The layer is linear, so the mean of the outputs is the output of the mean.
         with torch.autocast(xyz.device.type, enabled=False):
             superpoint_features = self.mask_features(means[:, :-3])
         levels = self._levels(visits, voxels, feats, xyz, superpoint, superpoint_features.detach())
@@ -175,7 +174,7 @@ class ReScene4D(nn.Module):
         ]
 
     def _finest(self, visit: VisitInput) -> FinestVoxels | None:
-        """Return what the published seeds are drawn from, where they are asked for."""
+        """Return the input of the published seed sampling if it is used."""
         if self.config.compat != 'official':
             return None
         return FinestVoxels(visit.coords, visit.xyz, visit.superpoint)

@@ -1,4 +1,4 @@
-"""Where and when voxels are: as channels that attention compares, and which share a place."""
+"""Encodings of position and time, and groups of voxels at one place."""
 
 from __future__ import annotations
 
@@ -61,7 +61,7 @@ class PlaceEncoding(nn.Module):
     """
     Encode points so that the dot product of two codes falls with their distance in meters.
 
-    Unlike `FourierEncoding` it does not depend on how large the sequence is. Its products are
+    Unlike `FourierEncoding` it does not depend on the extent of the sequence. Its products are
     Gaussian kernels: half of the channels compare places within `reach`, half within a third.
 
     Parameters
@@ -72,7 +72,7 @@ class PlaceEncoding(nn.Module):
         Standard deviation of the wider kernel.
     time_rate : float
         Standard deviation of the frequencies of time, per unit of time; small, because most
-        things stay where they are.
+        objects do not move.
 
     """
 
@@ -88,7 +88,7 @@ class PlaceEncoding(nn.Module):
     @torch.no_grad()
     def forward(self, points: Tensor, origin: Tensor) -> Tensor:
         """
-        Encode points relative to one place and time of their sequence.
+        Encode points relative to one position and time of their sequence.
 
         Parameters
         ----------
@@ -122,14 +122,14 @@ def space_time(xyz: Sequence[Tensor], times: Sequence[float]) -> Tensor:
 
 
 def visit_index(counts: list[int], device: torch.device) -> Tensor:
-    """Return the visit of each row where visit t has counts[t] rows in a row."""
+    """Return the visit of each row, if visit t has counts[t] consecutive rows."""
     return torch.arange(len(counts), device=device).repeat_interleave(
         torch.tensor(counts, device=device)
     )
 
 
 def _waves(phase: Tensor) -> Tensor:
-    """Return sine and cosine (N, C) of phases (N, C / 2) side by side, each written once."""
+    """Return sine and cosine (N, C) of phases (N, C / 2), concatenated."""
     n, half = phase.shape
     waves = phase.new_empty(n, 2 * half)
     torch.sin(phase, out=waves[:, :half])
@@ -153,9 +153,9 @@ class PlaceGroups:
     Attributes
     ----------
     rows : Tensor (V,), int64
-        Voxels in the order that the methods take them in: one of each place, then a
-        second one of each place that has more, and so on, places with the most voxels first.
-        What places share then lies in slices, and nothing needs to be gathered.
+        Order of voxels for the methods: one of each place, then a second one of each place that
+        has more, and so on, places with the most voxels first. Shared values are then slices,
+        without gathering.
 
     """
 
@@ -164,7 +164,7 @@ class PlaceGroups:
         local = coords - coords.amin(0)
         key = (local[:, 0] * span[1] + local[:, 1]) * span[2] + local[:, 2]
         _, group, counts = torch.unique(key, return_inverse=True, return_counts=True)
-        # How many voxels of its place come before each one, counted along the visits.
+        # Number of voxels of the same place in earlier visits.
         by_place = (group * n_visits + visit).argsort()
         rank = torch.empty_like(by_place)
         rank[by_place] = torch.arange(len(by_place), device=coords.device) - (
@@ -179,7 +179,7 @@ class PlaceGroups:
 
     def share_any(self, attend: Tensor) -> Tensor:
         """
-        Let a voxel be attended to where any voxel of its place is (logical OR).
+        Allow attention to a voxel if it is allowed for any voxel of its place (logical OR).
 
         Parameters
         ----------

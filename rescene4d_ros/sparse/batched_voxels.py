@@ -1,4 +1,4 @@
-"""Voxels of several visits put together of those of each visit, with what was made for them."""
+"""Voxels of several visits joined from those of each visit, with their neighbor tables."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ class JoinedVoxels(Voxels):
     """
     Hold the voxels of T visits, visit after visit, and take neighbors and levels from each.
 
-    Voxels of different visits are never neighbors, so maps that were made for a visit before
-    serve again: only rows are counted on.
+    Voxels of different visits are never neighbors, so maps of a visit are reused with shifted row
+    numbers.
 
     Parameters
     ----------
     parts : sequence of T Voxels
-        One per visit; visit k takes slot k. Empty ones are fine.
+        One per visit; visit k takes slot k. Visits may be empty.
     backend : str
         See `Voxels`.
 
@@ -59,7 +59,7 @@ class JoinedVoxels(Voxels):
 
 
 class _JoinedMap(KernelMap):
-    """The maps of several visits as one, whose tiles are theirs."""
+    """The maps of several visits as one map, with the tiles of each."""
 
     def __init__(self, maps: Sequence[KernelMap], starts: Sequence[int]):
         table = torch.cat(
@@ -80,5 +80,5 @@ class _JoinedMap(KernelMap):
 
 
 def _counted_on(rows: Sequence[Tensor], starts: Sequence[int]) -> Tensor:
-    """Return the rows of all parts, each counted on from where its part begins."""
+    """Return the rows of all parts, shifted by the number of rows before each part."""
     return torch.cat([r + start for r, start in zip(rows, starts)])

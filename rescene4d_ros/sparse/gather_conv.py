@@ -3,7 +3,7 @@ Sparse convolution by gathering rows and multiplying them, for CPU and GPU.
 
 On a CPU, per tile of output rows and per kernel offset the input rows are gathered and multiplied
 into one buffer; one embedding_bag then sums each output row's products. Nothing is scattered, so
-the result does not depend on threads, and no temporary is large enough to be mapped anew each
+the result does not depend on threads, and no temporary is large enough to be mapped again in each
 call. On a GPU whole neighborhoods are gathered and multiplied by one large GEMM per chunk: few
 launches and large matrices; the chunks bound the memory of the gathered rows.
 """
@@ -30,7 +30,7 @@ def _workspace(name: str, rows: int, columns: int, like: torch.Tensor) -> torch.
 
 def convolve(x: torch.Tensor, weight: torch.Tensor, kmap: KernelMap) -> torch.Tensor:
     """
-    Return y[o] = sum over k of x[table[k, o]] @ weight[k], in the way of the tensors' device.
+    Return y[o] = sum over k of x[table[k, o]] @ weight[k], by the method for the tensors' device.
 
     Parameters
     ----------
@@ -69,7 +69,7 @@ def gradients(
     mirror : bool
         Whether offset k of the transposed map is offset K - 1 - k of the weight.
     want_x : bool
-        Whether the input's gradient is asked for (else None).
+        Whether to compute the gradient of the input (else None).
 
     Returns
     -------
@@ -82,7 +82,7 @@ def gradients(
 
 
 def convolve_by_tiles(x: torch.Tensor, weight: torch.Tensor, kmap: KernelMap) -> torch.Tensor:
-    """Return what `convolve` does, tile by tile; fast on a CPU."""
+    """Return the result of `convolve`, tile by tile; fast on a CPU."""
     y = x.new_empty(kmap.n_out, weight.shape[2])
     for tile in kmap.tiles:
         products = _workspace('products', len(tile.in_rows), weight.shape[2], x)
@@ -102,7 +102,7 @@ def gradients_by_tiles(
     mirror: bool,
     want_x: bool,
 ) -> tuple[torch.Tensor | None, torch.Tensor]:
-    """Return what `gradients` does, tile by tile."""
+    """Return the result of `gradients`, tile by tile."""
     back = weight.transpose(1, 2)
     grad_x = torch.empty_like(x) if want_x else None
     grad_weight = torch.zeros_like(weight)
@@ -157,7 +157,7 @@ def _neighborhoods(x: torch.Tensor, kmap: KernelMap, rows: slice) -> torch.Tenso
 
 
 def convolve_by_chunks(x: torch.Tensor, weight: torch.Tensor, kmap: KernelMap) -> torch.Tensor:
-    """Return what `convolve` does, chunk by chunk; fast on a GPU."""
+    """Return the result of `convolve`, chunk by chunk; fast on a GPU."""
     y = x.new_empty(kmap.n_out, weight.shape[2])
     flat = weight.reshape(-1, weight.shape[2])
     for rows in _chunks(kmap, x.shape[1], x.element_size()):
@@ -173,7 +173,7 @@ def gradients_by_chunks(
     mirror: bool,
     want_x: bool,
 ) -> tuple[torch.Tensor | None, torch.Tensor]:
-    """Return what `gradients` does, chunk by chunk."""
+    """Return the result of `gradients`, chunk by chunk."""
     k, ci, co = weight.shape
     back = weight.flip(0).transpose(1, 2) if mirror else weight.transpose(1, 2)
     flat = back.reshape(k * co, ci)

@@ -1,4 +1,4 @@
-"""Which input row meets which output row through which kernel offset, cut into tiles."""
+"""Kernel maps: pairs of input row and output row per kernel offset, cut into tiles."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Tile:
     bag_offsets: torch.Tensor
 
     def moved(self, rows: int) -> Tile:
-        """Return the same pairs with input and output rows counted on."""
+        """Return the same pairs with shifted input and output rows."""
         return replace(
             self,
             start=self.start + rows,
@@ -126,7 +126,7 @@ class KernelMap:
         row = pairs % (stop - start)
         offsets = torch.zeros(stop - start + 1, dtype=torch.int32, device=part.device)
         torch.cumsum(present.sum(0, dtype=torch.int32), 0, out=offsets[1:])
-        # Sorted as 16 bits, which takes a fraction of the time.
+        # Sorting 16-bit integers takes a fraction of the time.
         short = row.short() if stop - start <= torch.iinfo(torch.int16).max else row
         return Tile(
             start,

@@ -36,7 +36,7 @@ class SparseConvolution(nn.Module):
     volume : int
         Number of kernel offsets K.
     fan_offsets : int
-        Offsets that usually meet a voxel; sets the scale of the first weights.
+        Offsets that usually have a voxel; sets the scale of the initial weights.
     bias : bool
 
     """
@@ -60,7 +60,7 @@ class SubmConv3d(SparseConvolution):
     """Convolve and keep the voxels; `m(feats (V, ci), voxels) -> (V, co)`."""
 
     def __init__(self, ci: int, co: int, kernel_size: int = 3, bias: bool = False):
-        # About two of five offsets meet a voxel where the voxels form surfaces.
+        # On surfaces about two of five offsets have a voxel.
         volume = kernel_size**3
         super().__init__(ci, co, volume, max(1, round(0.4 * volume)), bias)
 

@@ -72,7 +72,7 @@ def _convolve(feats, weight, kmap: KernelMap, transposed, mirror: bool) -> torch
 
 
 def _autocast(feats: torch.Tensor, weight: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return both in the type that autocast asks for."""
+    """Return both in the dtype of autocast."""
     device = feats.device.type
     if not torch.is_autocast_enabled(device):
         return feats, weight
@@ -81,7 +81,7 @@ def _autocast(feats: torch.Tensor, weight: torch.Tensor) -> tuple[torch.Tensor, 
 
 
 def _is_for_torchsparse(weight: torch.Tensor, voxels: Voxels) -> bool:
-    """Return whether torchsparse is chosen for these voxels and takes this kernel."""
+    """Return whether torchsparse is chosen for these voxels and supports this kernel."""
     return voxels.backend == TORCHSPARSE and torchsparse_backend.can_convolve(weight, voxels)
 
 
@@ -132,7 +132,7 @@ def down_conv(feats: torch.Tensor, weight: torch.Tensor, voxels: Voxels) -> torc
 
 def up_conv(coarse_feats: torch.Tensor, weight: torch.Tensor, fine_voxels: Voxels) -> torch.Tensor:
     """
-    Convolve transposed with stride 2 and kernel 2^3, onto voxels that are known.
+    Convolve transposed with stride 2 and kernel 2^3, onto existing voxels.
 
     Parameters
     ----------
@@ -166,8 +166,7 @@ def avg_pool(
         In the order of `voxels.coords`; with `rows` any table (S, C).
     voxels : Voxels
     rows : Tensor (V,), int64, optional
-        Row of `feats` that each voxel has: the same as pooling `feats[rows]`, which is never
-        made.
+        Row of `feats` that each voxel has: the same as pooling `feats[rows]`, without this copy.
 
     Returns
     -------
@@ -179,7 +178,7 @@ def avg_pool(
 
 def max_pool(feats: torch.Tensor, voxels: Voxels) -> torch.Tensor:
     """
-    Take the largest of each parent's existing children, channel by channel.
+    Return the maximum over each parent's existing children, per channel.
 
     Parameters
     ----------

@@ -1,9 +1,4 @@
-"""
-Convolutions by torchsparse 2.1 (CUDA only), on our voxels and with our kernels, where wanted.
-
-Its kernel maps are made at first use and kept with the voxels, so all layers of a level share
-them, as ours do.
-"""
+"""Convolutions by torchsparse 2.1 (CUDA only). Kernel maps are stored with the voxels."""
 
 from __future__ import annotations
 
@@ -30,13 +25,13 @@ def torchsparse() -> ModuleType:
     Raises
     ------
     ImportError
-        It is not there, or does not start; the message says why and what to do.
+        It is not installed or cannot be imported; the message states the cause and the remedy.
 
     """
     try:
         module = import_module('torchsparse')
         import_module('torchsparse.nn.functional')
-    except Exception as error:  # without a GPU its import fails with an AssertionError
+    except Exception as error:  # without a GPU its import raises an AssertionError
         said = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise ImportError(
             f'sparse backend: expected torchsparse 2.1, got {said!r}; {REMEDY}'
@@ -51,7 +46,7 @@ def torchsparse() -> ModuleType:
 
 def choose_backend(wanted: str, device_type: str) -> tuple[str, str]:
     """
-    Return the backend to use, and why it is not the wanted one.
+    Return the backend to use, and the reason if it is not the requested one.
 
     Parameters
     ----------
@@ -65,7 +60,7 @@ def choose_backend(wanted: str, device_type: str) -> tuple[str, str]:
     backend : str
         'native' or 'torchsparse'.
     reason : str
-        Empty where the wish is met.
+        Empty if it is the requested backend.
 
     """
     if wanted == NATIVE:
@@ -73,21 +68,21 @@ def choose_backend(wanted: str, device_type: str) -> tuple[str, str]:
     if device_type != 'cuda':
         reason = (
             f'sparse backend: expected a CUDA device for torchsparse, got {device_type}; '
-            'going on with the native one'
+            'using the native backend'
         )
     else:
         try:
             torchsparse()
             return TORCHSPARSE, ''
         except ImportError as error:
-            reason = f'{error}; going on with the native one'
+            reason = f'{error}; using the native backend'
     return NATIVE, '' if wanted == AUTO else reason
 
 
-# Coordinates begin at a multiple of it, and so does what lies behind the last one: a voxel at an
-# odd end would lose its parent. 2^4 = as many levels as the networks have.
+# Coordinates begin and end at multiples of it: a voxel at an odd end would lose its parent. 2^4:
+# the networks have four coarser levels.
 ALIGNMENT = 16
-# Its kernels for 2^3 run over their offsets with z fastest; the order is its own inverse.
+# Its 2^3 kernels order offsets with z fastest; the permutation is its own inverse.
 EVEN_KERNEL_ORDER = (0, 4, 2, 6, 1, 5, 3, 7)
 PROBE_CHANNELS = 16
 
@@ -95,7 +90,7 @@ PROBE_CHANNELS = 16
 @dataclass
 class _Level:
     """
-    One resolution as torchsparse holds it.
+    One resolution as torchsparse stores it.
 
     Attributes
     ----------
@@ -104,13 +99,13 @@ class _Level:
     spatial_range : tuple of 4 int
         Number of visits, and of cells along x, y, z.
     stride : tuple of 3 int
-        Its name of the level.
+        Its key of the level.
     to_ours : Tensor (V,), int64
-        Its row of each of our voxels.
+        Its row of each voxel of this package.
     caches : object
         Its kernel maps, shared by all levels.
     coarse : _Level, optional
-        Twice the voxel size, once it is known.
+        Twice the voxel size; None until computed.
 
     """
 
@@ -122,7 +117,7 @@ class _Level:
     coarse: _Level | None = None
 
     def tensor(self, feats: Tensor) -> Any:
-        """Return our features (V, C) as its sparse tensor."""
+        """Return features (V, C) as a sparse tensor of torchsparse."""
         theirs = torch.empty_like(feats).index_copy(0, self.to_ours, feats)
         made = torchsparse().SparseTensor(theirs, self.coords, self.stride, self.spatial_range)
         made._caches = self.caches
@@ -136,7 +131,7 @@ _levels: WeakKeyDictionary[Voxels, dict[bool, _Level]] = WeakKeyDictionary()
 
 def padded_range(coords: Tensor) -> tuple[Tensor, tuple[int, int, int, int]]:
     """
-    Shift coordinates so that none is negative, and give them room.
+    Shift coordinates so that none is negative, and pad their range.
 
     Parameters
     ----------
@@ -159,7 +154,7 @@ def padded_range(coords: Tensor) -> tuple[Tensor, tuple[int, int, int, int]]:
 
 
 def can_convolve(weight: Tensor, voxels: Voxels) -> bool:
-    """Return whether torchsparse may be asked: its bit masks are too short for 5^3."""
+    """Return whether torchsparse supports this kernel: its bit masks are too short for 5^3."""
     return len(weight) in (8, 27) and len(voxels) > 0 and voxels.coords.is_cuda
 
 
@@ -192,7 +187,7 @@ def up_conv(coarse_feats: Tensor, weight: Tensor, fine_voxels: Voxels) -> Tensor
 
 
 def _convolve(level: _Level, feats: Tensor, weight: Tensor, **geometry: Any) -> Any:
-    """Return its sparse tensor of the convolved features."""
+    """Return the sparse tensor of the convolved features."""
     functional = torchsparse().nn.functional
     return functional.conv3d(
         level.tensor(feats), weight.contiguous(), training=torch.is_grad_enabled(), **geometry
@@ -200,7 +195,7 @@ def _convolve(level: _Level, feats: Tensor, weight: Tensor, **geometry: Any) -> 
 
 
 def _level(voxels: Voxels) -> _Level:
-    """Return the level of these voxels; those it does not know begin a pyramid."""
+    """Return the level of these voxels; unknown voxels start a pyramid."""
     known = _levels.setdefault(voxels, {})
     if torch.is_grad_enabled() not in known:
         coords, spatial_range = padded_range(voxels.coords)
@@ -213,7 +208,7 @@ def _level(voxels: Voxels) -> _Level:
 
 
 def _coarse(level: _Level, voxels: Voxels) -> _Level:
-    """Return the level above, whose order torchsparse chooses; found with a convolution."""
+    """Return the coarser level, whose order torchsparse chooses; obtained with a convolution."""
     if level.coarse is None:
         ours = voxels.down()
         nothing = level.coords.new_zeros(len(voxels), PROBE_CHANNELS, dtype=torch.float32)
@@ -232,7 +227,7 @@ def _coarse(level: _Level, voxels: Voxels) -> _Level:
 
 
 def _check_parents(theirs: Tensor, ours: Voxels) -> None:
-    """Say so where torchsparse dropped or invented a voxel."""
+    """Raise an error if torchsparse dropped or added a voxel."""
     wanted = ours.coords - ours.coords.amin(0)
     if len(theirs) != len(ours) or not torch.equal(theirs.long() - theirs.amin(0).long(), wanted):
         raise RuntimeError(

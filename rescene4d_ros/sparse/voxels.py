@@ -7,15 +7,15 @@ from itertools import product
 from rescene4d_ros.sparse.kernel_map import KernelMap
 import torch
 
-NATIVE, TORCHSPARSE = 'native', 'torchsparse'  # what convolves; see `choose_backend`
+NATIVE, TORCHSPARSE = 'native', 'torchsparse'  # backend of convolutions; see `choose_backend`
 
 
 class Voxels:
     """
     Hold the unique voxels of several visits on one common grid, sorted by (visit, x, y, z).
 
-    Neighbor tables, convolution maps and coarser levels are made at first use and kept, so
-    every layer of a level shares them. Voxels of different visits are never neighbors.
+    Neighbor tables, convolution maps and coarser levels are computed at first use and cached, so
+    all layers of a level share them. Voxels of different visits are never neighbors.
 
     Attributes
     ----------
@@ -24,12 +24,12 @@ class Voxels:
     order : Tensor (V,), int64
         Input row of each sorted voxel: `feats[order]` are features in the order of `coords`.
     backend : str
-        What convolves on them, 'native' or 'torchsparse'; see `choose_backend`.
+        Backend of convolutions, 'native' or 'torchsparse'; see `choose_backend`.
 
     """
 
     def __init__(self, coords: torch.Tensor, order: torch.Tensor, backend: str = NATIVE):
-        """Take coords that are sorted and unique; `build` makes them so."""
+        """Take sorted, unique coords; use `build` for others."""
         self.coords = coords
         self.order = order
         self.backend = backend
@@ -87,11 +87,11 @@ class Voxels:
         return rows[inverse]
 
     def visit_splits(self, n_visits: int) -> list[int]:
-        """Return the number of voxels of each visit slot 0..n_visits-1; they lie in a row."""
+        """Return the number of voxels of each visit slot 0..n_visits-1; they are contiguous."""
         return torch.bincount(self.coords[:, 0], minlength=n_visits).tolist()
 
     def to(self, device: torch.device | str) -> Voxels:
-        """Return the voxels on another device; caches are made anew there."""
+        """Return the voxels on another device, with empty caches."""
         return Voxels(self.coords.to(device), self.order.to(device), self.backend)
 
     def neighbors(self, kernel_size: int = 3) -> torch.Tensor:
@@ -172,7 +172,7 @@ class Voxels:
 
 def linear_keys(coords: torch.Tensor, halo: int) -> tuple[torch.Tensor, tuple[int, int, int]]:
     """
-    Give each cell of the bounding grid its number, z fastest.
+    Return the number of each cell in the bounding grid, z fastest.
 
     Parameters
     ----------
@@ -223,14 +223,16 @@ def _neighbor_table(coords: torch.Tensor, radius: int) -> torch.Tensor:
     for dx, dy in columns:
         low_dz = -radius if (dx, dy) != (0, 0) else 1
         wanted = keys + (dx * step_x + dy * step_y + low_dz)
-        # Keys are unique and sorted: the next one, if any, follows its voxel.
+        # Keys are unique and sorted, so an existing next cell follows its voxel.
         at = torch.searchsorted(keys, wanted) if (dx, dy) != (0, 0) else rows.long() + 1
         for dz in range(low_dz, radius + 1):
             found = keys_and_end.index_select(0, at) == wanted
             k = dx + radius + n * (dy + radius + n * (dz + radius))
-            # Whole rows at a time: picking out what was found costs more than the search.
+            # Whole rows at a time: selecting the found entries costs more than the search.
             table[k] = torch.where(found, at, -1)
-            mirror = table.new_full((v + 1,), -1)  # its last entry is for what has no neighbor
+            mirror = table.new_full(
+                (v + 1,), -1
+            )  # the last entry is for voxels without a neighbor
             table[n**3 - 1 - k] = mirror.scatter_(0, torch.where(found, at, v), rows)[:v]
             at = at + found
             wanted = wanted + 1

@@ -1,4 +1,4 @@
-"""Frozen dataclasses that travel between rooms; they hold values and know no algorithm."""
+"""Frozen dataclasses that packages exchange; values without algorithms."""
 
 from rescene4d_ros.structures.box import Box
 from rescene4d_ros.structures.finding import Finding, Severity

@@ -1,4 +1,4 @@
-"""An oriented box: where an object is and how large."""
+"""An oriented box: position and size of an object."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ class Box:
     """
     Hold an upright oriented box in the map frame.
 
-    Furniture stands on floors, so one angle is enough: the box is turned about z only.
+    The box rotates about z only, which suffices for objects that stand on a floor.
 
     Attributes
     ----------
@@ -21,7 +21,7 @@ class Box:
     size : tuple of 3 float, m
         Full extents along the box's own x, y and z.
     yaw : float, rad
-        Turn about map z, counter-clockwise, in [-pi, pi).
+        Rotation about map z, counter-clockwise, in [-pi, pi).
 
     """
 
@@ -45,5 +45,5 @@ class Box:
 
     @property
     def quaternion_xyzw(self) -> tuple[float, float, float, float]:
-        """Return the turn as a unit quaternion."""
+        """Return the rotation as a unit quaternion."""
         return (0.0, 0.0, float(np.sin(self.yaw / 2)), float(np.cos(self.yaw / 2)))

@@ -1,4 +1,4 @@
-"""What the memory knows and says: remembered objects, changes, visits."""
+"""Content and results of the memory: objects, changes, visits."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rescene4d_ros.structures.scan import Scan
 
 
 class ObjectState(IntEnum):
-    """Say what the newest visit showed of an object; values as in SceneObject.msg."""
+    """State of an object at the newest visit; values as in SceneObject.msg."""
 
     UNKNOWN = 0
     PRESENT = 1
@@ -20,7 +20,7 @@ class ObjectState(IntEnum):
 
 
 class ChangeKind(IntEnum):
-    """Say what happened to an object; values as in SceneChange.msg."""
+    """Kind of a change; values as in SceneChange.msg."""
 
     UNKNOWN = 0
     ADDED = 1
@@ -32,7 +32,7 @@ class ChangeKind(IntEnum):
 
 
 class VisitStatus(IntEnum):
-    """Say how far a stored visit has come."""
+    """Processing status of a stored visit."""
 
     PENDING = 1
     DONE = 2
@@ -51,7 +51,7 @@ class VisitInfo:
         Positive, never reused.
     stamp_ns : int, ns since the Unix epoch
     status : VisitStatus
-        LATE: older than the newest processed visit when it came; needs a reprocess.
+        LATE: older than the newest processed visit when it was stored; needs a reprocess.
     name : str
     n_points : int
 
@@ -67,7 +67,7 @@ class VisitInfo:
 @dataclass(frozen=True)
 class SceneObject:
     """
-    Hold one remembered object as of one revision.
+    One object of the memory at one revision.
 
     Attributes
     ----------
@@ -89,11 +89,11 @@ class SceneObject:
     states : tuple of (visit_id, ObjectState)
         One entry per processed visit since its first.
     link_reason : str
-        Why its latest observation was given this id.
+        Reason of the link of its latest observation.
     moved_m : float, m
-        Length of all its moves together.
+        Total length of its moves.
     alternatives : tuple of int
-        Look-alikes that its latest observation may as well be; empty = not ambiguous.
+        Ids of look-alikes to which its latest observation may belong; empty = not ambiguous.
 
     """
 
@@ -114,14 +114,14 @@ class SceneObject:
 
     @property
     def is_ambiguous(self) -> bool:
-        """Say whether its latest observation may as well be another object's."""
+        """Return whether the link of its latest observation is ambiguous."""
         return bool(self.alternatives)
 
 
 @dataclass(frozen=True)
 class Change:
     """
-    Hold one change of one object, found at one visit.
+    One change of one object, found at one visit.
 
     Attributes
     ----------
@@ -129,9 +129,9 @@ class Change:
     object_id : int
     class_name : str
     confidence : float
-        0..1; probability that it is right, as fitted to procedural rooms.
+        0..1; probability that it is correct, calibrated on procedural rooms.
     visit_id : int
-        The visit that showed it.
+        The visit that observed it.
     before, after : Box or None
         None where there was nothing before, or is nothing after.
     after_T_before : ndarray (4, 4), float64, or None
@@ -161,9 +161,11 @@ class Change:
 @dataclass(frozen=True)
 class MemorySnapshot:
     """
-    Hold everything the memory says at one revision: map, visits, objects and their past.
+    Content of the memory at one revision: map, visits, objects and their history.
 
-    `aliases` holds (younger id, the id that it proved to be), by rising younger id.
+    `aliases` holds (younger id, older id), ordered by younger id.
+
+
     """
 
     map_id: str
@@ -205,7 +207,7 @@ class SceneUpdate(VisitChanges):
     scan : Scan
         The visit's N points.
     objects : tuple of SceneObject
-        All remembered objects.
+        All objects of the memory.
     object_ids : ndarray (N,), int64
         Persistent id per point; 0 = none.
     class_ids : ndarray (N,), int32

@@ -12,7 +12,7 @@ from rescene4d_ros.structures.finding import Finding
 @dataclass(frozen=True)
 class Scan:
     """
-    Hold the registered points of one visit.
+    The registered points of one visit.
 
     Attributes
     ----------
@@ -25,11 +25,11 @@ class Scan:
     normals : ndarray (N, 3), float32, optional
         Unit normals, towards the sensor.
     sensor_path : ndarray (P, 3), float32, m, in map, optional
-        Where the sensor was; sharpens evidence of absence.
+        Sensor positions; makes evidence of absence more precise.
     frame_id : str
         The map frame.
     name : str
-        For messages to people (a file name, a visit number).
+        Name in messages (a file name, a visit number).
     origin : tuple of 3 float, m
         What was subtracted from the coordinates of the source before they became float32, so
         that large ones keep their precision: source = xyz + origin. One per map.
@@ -49,7 +49,7 @@ class Scan:
     findings: tuple[Finding, ...] = ()
 
     def __post_init__(self) -> None:
-        """Refuse shapes and types that would go wrong silently later."""
+        """Refuse shapes and dtypes that would cause silent errors later."""
         n = len(self.xyz)
         wanted = (
             ('xyz', (n, 3), np.float32),
@@ -73,7 +73,7 @@ class Scan:
         return len(self.xyz)
 
     def take(self, index: np.ndarray) -> Scan:
-        """Return the scan with only the points that `index` (mask or positions) selects."""
+        """Return the scan with the points that `index` (mask or indices) selects."""
 
         def pick(a: np.ndarray | None) -> np.ndarray | None:
             return None if a is None else a[index]
@@ -84,7 +84,7 @@ class Scan:
 @dataclass(frozen=True)
 class ScanSequence:
     """
-    Hold T visits of one place, oldest first.
+    T visits of one place, oldest first.
 
     Attributes
     ----------

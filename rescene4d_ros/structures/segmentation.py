@@ -1,4 +1,4 @@
-"""The classes of objects, and what the segmenter says of T visits."""
+"""Results of the segmenter for T visits."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ UNLABELED = -1
 @dataclass(frozen=True)
 class Prediction:
     """
-    Hold the queries of one joint pass over T visits, as the network gives them.
+    The queries of one joint pass over T visits, as the network returns them.
 
     Attributes
     ----------
@@ -59,7 +59,7 @@ class Prediction:
 @dataclass(frozen=True)
 class Segmentation:
     """
-    Hold the instances of T visits without overlap: one query is one instance in all of them.
+    Disjoint instances of T visits: one query is one instance in all of them.
 
     Attributes
     ----------
@@ -74,8 +74,7 @@ class Segmentation:
     point_scores : tuple of T ndarrays (N_t,), float32
         Mask probability of the point's instance; 0 where none.
     queries : ndarray (I,), int64, optional
-        Query that each instance came from; parts of one query that lie apart share it. None =
-        not made of queries.
+        Query of each instance; separated parts of one query share it. None = not made of queries.
 
     """
 

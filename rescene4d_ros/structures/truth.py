@@ -1,4 +1,4 @@
-"""What is known to be true of a sequence: for training, scoring and demos."""
+"""Truth of a sequence, for training, metrics and demos."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from rescene4d_ros.structures.objects import ChangeKind, ObjectState
 @dataclass(frozen=True)
 class TrueObject:
     """
-    Hold the truth of one object at one visit.
+    Truth of one object at one visit.
 
     Attributes
     ----------
@@ -21,17 +21,17 @@ class TrueObject:
     class_id : int
         Index in SEMANTIC_CLASSES.
     state : ObjectState
-        PRESENT: in the room and seen. ABSENT: not in the room and its last place was seen.
-        NOT_OBSERVED: its place was not seen, or it is in the room but hidden.
+        PRESENT: in the room and observed. ABSENT: not in the room, and its last place was
+        observed. NOT_OBSERVED: its place was not observed, or it is in the room but hidden.
     in_room : bool
-        Whether it physically is in the room.
+        Whether it is physically in the room.
     map_T_object : ndarray (4, 4), float64
         Pose of the model; the last known one while out of the room.
     box : Box
-        Of the whole model in its shape at this visit, also of its unseen sides.
+        Of the whole model in its shape at this visit, including hidden sides.
     change : ChangeKind
         Against the previous visit; UNKNOWN where nothing changed or at the first visit.
-        DEFORMED: another shape at the same pose; of what moves and changes shape, MOVED.
+        DEFORMED: another shape at the same pose; an object that moves and changes shape is MOVED.
     ambiguity_group : int
         Members of one positive group are look-alikes; 0 = none.
     visible_share : float
@@ -53,7 +53,7 @@ class TrueObject:
 @dataclass(frozen=True)
 class VisitTruth:
     """
-    Hold the truth of one visit.
+    Truth of one visit.
 
     Attributes
     ----------
@@ -62,7 +62,7 @@ class VisitTruth:
     semantic : ndarray (N,), int32
         Index in SEMANTIC_CLASSES per point; -1 = unlabeled.
     objects : tuple of TrueObject
-        Every object the sequence has had up to this visit.
+        Every object of the sequence up to this visit.
 
     """
 
@@ -73,6 +73,6 @@ class VisitTruth:
 
 @dataclass(frozen=True)
 class SequenceTruth:
-    """Hold one `VisitTruth` per visit."""
+    """Truth of a sequence: one `VisitTruth` per visit."""
 
     visits: tuple[VisitTruth, ...]

@@ -1,4 +1,4 @@
-"""Over-segmentation of clouds into pieces that do not cross object borders; knows no classes."""
+"""Over-segmentation of clouds into superpoints that do not cross object borders."""
 
 from rescene4d_ros.superpoints.config import SuperpointConfig
 from rescene4d_ros.superpoints.segment import superpoints

@@ -1,4 +1,4 @@
-"""How finely a cloud is cut."""
+"""Settings of the over-segmentation."""
 
 from __future__ import annotations
 
@@ -19,11 +19,16 @@ class SuperpointConfig:
         4.0, 'Longest edge, in median distances to the nearest node', ge=1.0, le=100.0
     )
     threshold: float = param(
-        0.2, 'Larger: larger pieces (the k of Felzenszwalb)', ge=0.0, le=100.0
+        0.2,
+        'Scale of superpoints, the k of Felzenszwalb; larger values give larger superpoints',
+        ge=0.0,
+        le=100.0,
     )
-    min_nodes: int = param(20, 'Smaller pieces join the most similar neighbor', ge=1, le=100_000)
+    min_nodes: int = param(
+        20, 'Smaller superpoints are merged into the most similar neighbor', ge=1, le=100_000
+    )
     max_extent: float = param(
-        1.0, 'Longest edge of the bounding box of a piece', unit='m', ge=0.05, le=100.0
+        1.0, 'Longest edge of the bounding box of a superpoint', unit='m', ge=0.05, le=100.0
     )
     color_weight: float = param(
         0.5,

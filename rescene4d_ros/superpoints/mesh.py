@@ -1,8 +1,8 @@
 """
-Superpoints of a triangle mesh, as the segmentator of ScanNet cuts them.
+Superpoints of a triangle mesh, as computed by the segmentator of ScanNet.
 
-The graph is the mesh itself: vertices are nodes, the sides of triangles are edges, and an edge
-costs what the surface bends along it. Felzenszwalb and Huttenlocher, IJCV 2004, on the graph of
+The graph is the mesh: vertices are nodes, sides of triangles are edges, and the cost of an edge is
+the bend of the surface. Felzenszwalb and Huttenlocher, IJCV 2004, on the graph of
 Karpathy, Miller and Fei-Fei, "Object discovery in 3D scenes via shape analysis", ICRA 2013.
 """
 
@@ -21,7 +21,7 @@ def mesh_superpoints(
     weld: bool = True,
 ) -> np.ndarray:
     """
-    Cut a mesh into pieces that bend little.
+    Cut a mesh into superpoints of small curvature.
 
     Parameters
     ----------
@@ -113,7 +113,7 @@ def _bend(
 
 
 def _counted(roots: np.ndarray) -> np.ndarray:
-    """Return labels 0.. counted by the first vertex of each piece."""
+    """Return labels 0.. in the order of the first vertex of each piece."""
     _, first, piece = np.unique(roots, return_index=True, return_inverse=True)
     rank = np.empty(len(first), dtype=np.int32)
     rank[np.argsort(first)] = np.arange(len(first), dtype=np.int32)

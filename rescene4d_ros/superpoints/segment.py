@@ -34,7 +34,7 @@ def merge(low, high, first, second, weight, threshold, min_nodes, max_extent):
     threshold : float
         Larger pieces for larger values.
     min_nodes : int
-        Pieces below it join over their lightest edge, whatever it weighs.
+        Smaller pieces are merged over their lightest edge, independent of its weight.
     max_extent : float, m
         Bound on the bounding box of a piece.
 
@@ -77,7 +77,7 @@ def merge(low, high, first, second, weight, threshold, min_nodes, max_extent):
     return parent
 
 
-# Sums of whole numbers are exact in float64 in any order, so the order of points cannot matter.
+# Sums of integers are exact in float64, so the result does not depend on the order of points.
 UNITS_PER_METER = 1e5
 UNITS_PER_NORMAL = 1e6
 PLANE_NEIGHBORS = 16
@@ -92,7 +92,7 @@ def superpoints(
     sensor_path: np.ndarray | None = None,
 ) -> np.ndarray:
     """
-    Cut a cloud into small pieces of even surface and color.
+    Cut a cloud into superpoints of even surface and color.
 
     Creases that open towards the viewer (a box on the floor) cost more than those that close
     (the edge of a box): objects meet in the former.
@@ -105,7 +105,7 @@ def superpoints(
     rgb : ndarray (N, 3), uint8, optional
     config : SuperpointConfig, optional
     sensor_path : ndarray (P, 3), float, m, optional
-        Turns estimated normals the right way.
+        Orients estimated normals towards the sensor.
 
     Returns
     -------
@@ -177,7 +177,7 @@ def _edges(
     rows = np.broadcast_to(np.arange(len(neighbors))[:, None], neighbors.shape)[near]
     others = neighbors[near]
     keys = np.sort(np.minimum(rows, others) * len(neighbors) + np.maximum(rows, others))
-    # Sorting and comparing: several times as fast as np.unique, which hashes.
+    # Sorting and comparing is several times as fast as np.unique.
     return np.divmod(keys[np.append(True, keys[1:] != keys[:-1])], len(neighbors))
 
 
@@ -189,7 +189,7 @@ def _edge_costs(nodes, normals, colors, first, second, config) -> np.ndarray:
     bend = np.maximum(1 - np.einsum('ec,ec->e', n_first, n_second), 0)
     along_first = np.einsum('ec,ec->e', n_first, step)
     along_second = np.einsum('ec,ec->e', n_second, step)
-    # Squaring makes gentle convex bends nearly free and leaves sharp ones what they are.
+    # Squaring makes small convex bends nearly free and keeps the cost of sharp ones.
     cost = np.where(along_second > along_first, bend * bend, bend)
     cost += config.step_weight * np.abs(along_first + along_second) / 2
     if colors is not None and config.color_weight > 0:

@@ -1,4 +1,4 @@
-"""From sequences with truth to weights: samples, loop, checkpoints, validation; knows no ROS."""
+"""Training: samples, loop, checkpoints, validation."""
 
 from rescene4d_ros.training.config import TrainConfig
 from rescene4d_ros.training.loop import Progress, Trainer

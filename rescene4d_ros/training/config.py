@@ -1,4 +1,4 @@
-"""How long and how fast to learn."""
+"""Settings of training."""
 
 from __future__ import annotations
 
@@ -11,22 +11,21 @@ from rescene4d_ros.config import param
 class TrainConfig:
     """Settings of the training loop."""
 
-    steps: int = param(20_000, 'Optimizer steps; the learning rate ends here', ge=1)
+    steps: int = param(20_000, 'Optimizer steps; end of the learning rate schedule', ge=1)
     batch: int = param(2, 'Sequences per step and process', ge=1, le=1024)
     batch_part: int = param(
         0,
-        'Sequences of them that pass the network at once; gradients add '
-        'up over the batch; fewer take less memory; 0 = all',
+        'Sequences per forward pass; gradients are accumulated over the batch; fewer need '
+        'less memory; 0 = all',
         ge=0,
         le=1024,
     )
-    seed: int = param(0, 'Decides first weights, samples and their variations', ge=0)
-    max_visits: int = param(2, 'Most visits drawn from a sequence', ge=1, le=16)
+    seed: int = param(0, 'Seed of initial weights, samples and augmentation', ge=0)
+    max_visits: int = param(2, 'Largest number of visits drawn from a sequence', ge=1, le=16)
     normals: str = param(
         'estimated',
-        'Normals to learn from: those of the files where there '
-        'are any (given), or fitted to the points, as for clouds of a robot '
-        'that has none (estimated)',
+        'Normals: those of the files if present (given), or fitted to the points, as for a '
+        'robot without normals (estimated)',
         one_of=('given', 'estimated'),
     )
     p_single: float = param(0.15, 'Share of samples with one visit only', ge=0, le=1)
@@ -35,29 +34,34 @@ class TrainConfig:
     weight_decay: float = param(0.05, 'Decay of matrices and kernels', ge=0, le=1)
     grad_clip: float = param(1.0, 'Largest norm of the gradient', ge=0)
     ema_decay: float = param(
-        0.999, 'Memory of the averaged weights, which are what is shipped', ge=0, le=1
+        0.999,
+        'Decay of the moving average of the weights, which is the result of training',
+        ge=0,
+        le=1,
     )
     log_every: int = param(20, 'Steps between lines of metrics', ge=1)
     validate_every: int = param(1000, 'Steps between validations', ge=1)
-    validate_sequences: int = param(40, 'Most held-out sequences per validation', ge=1)
+    validate_sequences: int = param(
+        40, 'Largest number of held-out sequences per validation', ge=1
+    )
     checkpoint_minutes: float = param(5.0, 'Time between checkpoints', unit='min', ge=0)
     max_skipped: int = param(
-        50, 'Steps without a finite gradient, in a row, that end the run', ge=1
+        50, 'Consecutive steps without a finite gradient that end the run', ge=1
     )
     max_out_of_memory: int = param(
         5,
-        'Steps for which not even a quarter of a sequence fitted '
-        'into memory, in a row, that end the run',
+        'Consecutive steps for which not even a quarter of a sequence fits into memory that '
+        'end the run',
         ge=1,
     )
     precision: str = param(
         'auto',
-        'Of the passes through the network; weights, losses and '
-        'optimizer stay float32; auto: bf16 on a GPU that has it',
+        'Of the passes through the network; weights, losses and optimizer stay float32; auto: '
+        'bf16 on a GPU that supports it',
         one_of=('auto', 'float32', 'bf16'),
     )
     freeze: str = param(
         'none',
-        'Weights that stay as they are: none, or those of the encoder of a Point Transformer',
+        'Frozen weights: none, or those of the encoder of a Point Transformer',
         one_of=('none', 'encoder'),
     )

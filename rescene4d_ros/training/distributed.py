@@ -1,4 +1,4 @@
-"""Several processes that learn one model together, as torchrun starts them."""
+"""Data-parallel training in several processes, as started by torchrun."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ def world() -> tuple[int, int]:
 
 
 def share_weights(model: nn.Module) -> None:
-    """Give every process the tensors of the first."""
+    """Broadcast the tensors of the first process."""
     if world()[1] > 1:
         for tensor in model.state_dict().values():
             distributed.broadcast(tensor, 0)
 
 
 def any_process(here: bool, device: torch.device) -> bool:
-    """Return whether it is so in any process, the same answer in all of them."""
+    """Return whether a condition holds in any process; equal in all of them."""
     if world()[1] == 1:
         return here
     flag = torch.tensor(float(here), device=device)
@@ -31,7 +31,7 @@ def any_process(here: bool, device: torch.device) -> bool:
 
 def average_gradients(model: nn.Module, has_some: bool = True) -> int:
     """
-    Replace each gradient by its mean over the processes that have some, in one transfer.
+    Replace each gradient by its mean over the processes that have gradients, in one transfer.
 
     Queries and visits differ per process, so a parameter may have no gradient in some of them;
     it counts as zero there.
@@ -40,12 +40,12 @@ def average_gradients(model: nn.Module, has_some: bool = True) -> int:
     ----------
     model : Module
     has_some : bool
-        Whether this process has gradients; one whose batch did not fit into memory has none.
+        Whether this process has gradients; a process whose batch did not fit into memory has none.
 
     Returns
     -------
     int
-        Processes that have some, the same number in all of them; 0 = no step can be done.
+        Number of processes with gradients; equal in all of them; 0 = no step is possible.
 
     """
     if world()[1] == 1:

@@ -1,4 +1,4 @@
-"""Weights as a start: what a file has that fits goes into a model that is about to learn."""
+"""Initial weights: tensors of a file that fit are loaded into a model before training."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ NAMED_PROBLEMS = 5
 @dataclass(frozen=True)
 class Taken:
     """
-    Hold what became of the tensors of a weights file.
+    Outcome for the tensors of a weights file.
 
     Attributes
     ----------
@@ -28,7 +28,7 @@ class Taken:
     left_out : tuple of str
         In the file, not used: of another shape, for other classes, or not in the model.
     as_initialized : tuple of str
-        In the model, to be learned from nothing.
+        In the model, with initial values.
 
     """
 
@@ -39,10 +39,10 @@ class Taken:
 
 def take_weights(model: nn.Module, path: str | Path, allow: Sequence[str] = ()) -> Taken:
     """
-    Put the tensors of a weights file into a model; it is changed only if all of them fit.
+    Load the tensors of a weights file into a model; it is changed only if all of them fit.
 
-    Tensors that the file says hold nothing learned, as those above a converted encoder, are
-    not looked at. Heads for other classes than INSTANCE_CLASSES do not fit, whatever their shape.
+    Tensors that are untrained according to the file, such as those above a converted encoder, are
+    ignored. Heads for other classes than INSTANCE_CLASSES do not fit, whatever their shape.
 
     Parameters
     ----------
@@ -50,12 +50,13 @@ def take_weights(model: nn.Module, path: str | Path, allow: Sequence[str] = ()) 
     path : str or Path
         Of `save_weights` or `rescene4d convert`.
     allow : sequence of str
-        Patterns (`*` = anything) of tensors that need not fit: they stay as initialized.
+        Patterns (`*` = anything) of tensors that need not fit; they keep their initial values.
 
     Raises
     ------
     WeightsError
-        The file cannot be read, or a tensor is missing, unknown or misshapen and not allowed to.
+        The file cannot be read, or a tensor is missing, unknown or of another shape, and no
+        pattern allows it.
 
     """
     _, info, tensors = read_weights(path)
@@ -84,8 +85,8 @@ def take_weights(model: nn.Module, path: str | Path, allow: Sequence[str] = ()) 
         )
         raise WeightsError(
             f'weights {path}: expected the tensors of the recipe, but '
-            f'{"; ".join(not_allowed[:NAMED_PROBLEMS])}{more}; take the model '
-            'settings of the file, or name with --init-allow what may differ'
+            f'{"; ".join(not_allowed[:NAMED_PROBLEMS])}{more}; '
+            'use the model settings of the file, or allow differences with --init-allow'
         )
     taken = [
         name
@@ -93,7 +94,7 @@ def take_weights(model: nn.Module, path: str | Path, allow: Sequence[str] = ()) 
         if name in tensors and name not in problems and name not in nothing_learned
     ]
     if FREQUENCIES in taken and not tensors[FREQUENCIES][-1].any():
-        # A converted Mask3D does not see time; what learns from here on has to.
+        # A converted Mask3D ignores time; training needs it.
         tensors[FREQUENCIES][-1] = own[FREQUENCIES][-1]
     for name in taken:
         own[name].copy_(tensors[name])
@@ -105,5 +106,5 @@ def take_weights(model: nn.Module, path: str | Path, allow: Sequence[str] = ()) 
 
 
 def _is_one_of(name: str, patterns: Sequence[str]) -> bool:
-    """Return whether a pattern covers the name."""
+    """Return whether a pattern matches the name."""
     return any(fnmatch(name, p) for p in patterns)

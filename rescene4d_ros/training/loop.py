@@ -1,4 +1,4 @@
-"""The training loop: draw, step, look back, write down."""
+"""The training loop: sample, step, validate, log."""
 
 from __future__ import annotations
 
@@ -23,13 +23,13 @@ from rescene4d_ros.training.validation_examples import Example, make_example
 import torch
 from torch.utils.data import DataLoader
 
-N_EXAMPLES = 2  # held-out sequences whose predictions are shown
+N_EXAMPLES = 2  # held-out sequences with logged predictions
 
 
 @dataclass(frozen=True)
 class Progress:
     """
-    Say how far a run is.
+    Progress of a run.
 
     Attributes
     ----------
@@ -42,7 +42,7 @@ class Progress:
         Mean losses of the steps that were not skipped, learning rate, skipped steps, scores
         where there was a validation.
     examples : tuple of Example
-        Where there was one: what the averaged weights see in the first held-out sequences.
+        After a validation: predictions of the averaged weights on the first held-out sequences.
 
     """
 
@@ -58,8 +58,8 @@ class Trainer:
     """
     Train one model in one run folder.
 
-    Samples are pure functions of seed and step, the only other randomness is torch's generator,
-    whose state is in the checkpoint: on the CPU a killed and resumed run gives the same bits.
+    Samples are functions of seed and step, and the state of torch's generator is in the
+    checkpoint: on the CPU a killed and resumed run gives the same bits.
 
     Parameters
     ----------
@@ -69,11 +69,11 @@ class Trainer:
     folder : RunFolder
     device : torch.device
     clock : callable
-        Returns seconds that never go back.
+        Returns monotonic seconds.
     workers : int
         Processes that prepare batches; 0 = this one.
     mixing : MixedSampler, optional
-        Of several data sets whose files follow each other in `train_files`.
+        Sampler over several data sets, whose files are concatenated in `train_files`.
 
     """
 
@@ -104,7 +104,7 @@ class Trainer:
         self._reported = 0
 
     def start_from(self, path: Path, allow: Sequence[str] = ()) -> Taken:
-        """Take weights of a file as the start; parameters and errors as of `take_weights`."""
+        """Load initial weights; parameters and errors as of `take_weights`."""
         taken = take_weights(self.learner.model, path, allow)
         self.learner.restart_average()
         return taken
@@ -115,14 +115,14 @@ class Trainer:
         should_stop: Callable[[], bool] = lambda: False,
     ) -> None:
         """
-        Train until the last step or until told to stop, then write checkpoint and weights.
+        Train until the last step or until stopped, then write checkpoint and weights.
 
         Parameters
         ----------
         report : callable
-            Told the progress every `log_every` steps and after validations.
+            Called with the progress every `log_every` steps and after validations.
         should_stop : callable
-            Asked before each step, in every process; all stop where one of them should.
+            Called before each step in every process; all processes stop if one of them should.
 
         Raises
         ------
@@ -161,7 +161,7 @@ class Trainer:
         save_weights(self.folder.weights, self.learner.averaged_model, self._weights_info({}))
 
     def state(self) -> dict[str, Any]:
-        """Return everything that the rest of the run depends on."""
+        """Return the state on which the rest of the run depends."""
         state = {
             'step': self.step,
             'best': self.best,
@@ -176,7 +176,7 @@ class Trainer:
         return state
 
     def resume(self) -> None:
-        """Go on from the folder's checkpoint."""
+        """Continue from the folder's checkpoint."""
         state = self.folder.load_checkpoint()
         self.learner.load_state(state)
         self.step, self.best = state['step'], state['best']
@@ -188,7 +188,7 @@ class Trainer:
         self.folder.cut_metrics(self.step)
 
     def _batches(self):
-        """Return the batches from this step on, made in the background."""
+        """Return the batches from this step on, loaded in the background."""
         loader = DataLoader(
             self.samples,
             batch_size=None,
@@ -196,14 +196,14 @@ class Trainer:
             num_workers=self.workers,
             collate_fn=_unchanged,
             worker_init_fn=end_only_with_parent,
-            # Its own generator: drawing the workers' seeds must not advance the run's.
+            # A separate generator: drawing the workers' seeds must not advance that of the run.
             generator=torch.Generator(),
             prefetch_factor=2 if self.workers else None,
         )
         return iter(loader)
 
     def _counts(self) -> dict[str, float]:
-        """Return the learning rate, and how many steps did not go as they should."""
+        """Return the learning rate and the numbers of skipped and reduced steps."""
         counts = {'lr': self.learner.rate(self.step - 1), 'skipped': self.learner.skipped}
         if self.learner.memory.made_smaller:
             counts['made_smaller'] = self.learner.memory.made_smaller
@@ -216,7 +216,7 @@ class Trainer:
         return means
 
     def _validate(self) -> tuple[dict[str, float], tuple[Example, ...]]:
-        """Score the averaged weights and keep them where they are the best so far."""
+        """Score the averaged weights and save them if they are the best so far."""
         if not self.validation_files or world()[0] > 0:
             return {}, ()
         if self._held_out is None:
@@ -242,7 +242,7 @@ class Trainer:
         return scores, tuple(examples)
 
     def _weights_info(self, scores: dict[str, float]) -> WeightsInfo:
-        """Return what the weights file should say about this run."""
+        """Return the record of this run for the weights file."""
         return WeightsInfo(
             INSTANCE_CLASSES,
             self.recipe.superpoints,
@@ -262,7 +262,7 @@ class Trainer:
         metrics: dict[str, float],
         examples: tuple[Example, ...],
     ) -> None:
-        """Log and tell the metrics."""
+        """Log and report the metrics."""
         if world()[0] > 0:
             return
         self.folder.log(step=self.step, **metrics)
@@ -273,5 +273,5 @@ class Trainer:
 
 
 def _unchanged(batch: list[Sample]) -> list[Sample]:
-    """Return the batch as it is; a function of this module, so that workers can import it."""
+    """Return the batch unchanged; a module function, so that workers can import it."""
     return batch

@@ -1,4 +1,4 @@
-"""What to do when a batch does not fit into memory: fewer sequences at once, then less of each."""
+"""Recovery from out of memory: fewer sequences per pass, then parts of sequences."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rescene4d_ros.models.inputs import VisitInput
 from rescene4d_ros.training.samples.samples import Sample
 import torch
 
-# Torch has a type of its own for CUDA only; on the CPU its allocator says one of these.
+# Torch has an exception type for CUDA only; messages of its CPU allocator.
 MESSAGES = (
     'out of memory',
     "can't allocate memory",
@@ -62,7 +62,7 @@ class MemoryGuard:
         Parameters
         ----------
         parts : sequence of sequences of Sample
-            What passes the network at once.
+            Sequences per forward pass.
         step : int
         run : callable
             Does the pass; returns the mean losses.
@@ -107,7 +107,7 @@ class MemoryGuard:
 
 
 def _run_if_it_fits(run: Pass, parts: Sequence[Sequence[Sample]]) -> tuple[dict[str, float], str]:
-    """Return the losses, or none and what the allocator said."""
+    """Return the losses, or None and the message of the allocator."""
     try:
         return run(parts), ''
     except (RuntimeError, MemoryError) as error:
@@ -124,7 +124,7 @@ def is_out_of_memory(error: BaseException) -> bool:
 
 
 def free_memory(device: torch.device) -> None:
-    """Give back what a failed pass held; call it when its exception is gone."""
+    """Free the memory of a failed pass; call it after its exception is handled."""
     gc.collect()
     if device.type == 'cuda':
         torch.cuda.empty_cache()
@@ -134,19 +134,19 @@ def smaller_parts(
     parts: Sequence[Sequence[Sample]], rng: np.random.Generator
 ) -> list[Sequence[Sample]]:
     """
-    Return parts of a batch that take less memory than these.
+    Return smaller parts of a batch.
 
     Parameters
     ----------
     parts : sequence of sequences of Sample
-        What passes the network at once.
+        Sequences per forward pass.
     rng : Generator
-        Decides which half of a place is left.
+        Chooses the half of a place that is kept.
 
     Returns
     -------
     list of lists of Sample
-        Sequences one by one; where they are that already, half of each.
+        Single sequences; if they are single already, half of each.
 
     """
     if any(len(part) > 1 for part in parts):
@@ -156,17 +156,17 @@ def smaller_parts(
 
 def crop(sample: Sample, share: float, rng: np.random.Generator) -> Sample:
     """
-    Keep the superpoints around one of them, at the same place in every visit.
+    Crop to the superpoints around one of them, at the same place in every visit.
 
-    Points stay as dense as they are: what a voxel looks like does not change.
+    The density of points is unchanged, and so are the features of a voxel.
 
     Parameters
     ----------
     sample : Sample
     share : float
-        Of the voxels of all visits that stay, 0..1; at least one superpoint does.
+        Share of kept voxels of all visits, 0..1; at least one superpoint is kept.
     rng : Generator
-        Draws the middle, on an object where there is one.
+        Samples the center, on an object if there is one.
 
     """
     visit = np.repeat(np.arange(len(sample.visits)), [v.n_superpoints for v in sample.visits])
@@ -185,7 +185,7 @@ def crop(sample: Sample, share: float, rng: np.random.Generator) -> Sample:
 
 
 def _extent(visit: VisitInput) -> tuple[np.ndarray, np.ndarray]:
-    """Return voxels (S,) and mean place on the floor plan (S, 2), m, of each superpoint."""
+    """Return voxels (S,) and mean horizontal position (S, 2), m, of each superpoint."""
     superpoint = visit.superpoint.numpy(force=True)
     xyz = visit.xyz.numpy(force=True)
     count = np.bincount(superpoint, minlength=visit.n_superpoints)
@@ -194,7 +194,7 @@ def _extent(visit: VisitInput) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _take(visit: VisitInput, keep: np.ndarray) -> VisitInput:
-    """Return the visit with some of its superpoints (S,), numbered anew."""
+    """Return the visit with a selection of its superpoints (S,), renumbered."""
     number = np.cumsum(keep) - 1
     points = visit.point_superpoint[keep[visit.point_superpoint]]
     superpoint = visit.superpoint.numpy(force=True)
@@ -211,7 +211,7 @@ def _take(visit: VisitInput, keep: np.ndarray) -> VisitInput:
 
 
 def _take_targets(targets: Targets, keep: torch.Tensor) -> Targets:
-    """Return the truth of some superpoints (S,), without instances that are not there."""
+    """Return the truth of a selection of superpoints (S,), without absent instances."""
     keep = keep.to(targets.masks.device)
     masks = targets.masks[:, keep]
     seen = masks.any(1)

@@ -1,4 +1,4 @@
-"""Which parts of a model learn, and which of them with weight decay."""
+"""Parameter groups: frozen, and with or without weight decay."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from torch import nn
 
 
 def frozen_parts(model: ReScene4D) -> tuple[nn.Module, ...]:
-    """Return the encoder of a Point Transformer, or say that there is none."""
+    """Return the encoder of a Point Transformer; raise an error if there is none."""
     if not isinstance(model.backbone, PointTransformer):
         raise ConfigError(
             f'TrainConfig.freeze: expected a Point Transformer for "encoder", got '

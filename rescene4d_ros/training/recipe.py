@@ -1,4 +1,4 @@
-"""Everything that decides what a training run learns, in one file."""
+"""The recipe of a training run: all settings, in one file."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ import yaml
 
 @dataclass(frozen=True)
 class Recipe:
-    """Hold one config per room that takes part in training."""
+    """One config per package that takes part in training."""
 
     train: TrainConfig = field(default_factory=TrainConfig)
     model: ModelConfig = field(default_factory=ModelConfig)
@@ -31,7 +31,7 @@ class Recipe:
     @classmethod
     def from_mapping(cls, values: dict[str, Any]) -> Recipe:
         """
-        Build a recipe from sections of settings; what is left out keeps its default.
+        Build a recipe from sections of settings; omitted settings keep their defaults.
 
         Raises
         ------
@@ -63,12 +63,12 @@ class Recipe:
         ----------
         path : str or Path
         changes : mapping of str to value, optional
-            Settings in place of the file's, by names such as 'train.steps'.
+            Settings that replace those of the file, by names such as 'train.steps'.
 
         Raises
         ------
         ConfigError
-            No such file, no mapping in it, or a setting that is wrong.
+            No such file, no mapping in it, or an invalid setting.
 
         """
         try:

@@ -18,7 +18,7 @@ class RunFolder:
     Parameters
     ----------
     path : str or Path
-        Made where it does not exist.
+        Created if it does not exist.
 
     """
 
@@ -28,27 +28,27 @@ class RunFolder:
 
     @property
     def checkpoint(self) -> Path:
-        """Return where the state of the run is."""
+        """Return the path of the checkpoint."""
         return self.path / 'checkpoint.pt'
 
     @property
     def weights(self) -> Path:
-        """Return where the averaged weights of the last checkpoint are."""
+        """Return the path of the averaged weights of the last checkpoint."""
         return self.path / 'weights.safetensors'
 
     @property
     def best_weights(self) -> Path:
-        """Return where the averaged weights of the best validation are."""
+        """Return the path of the averaged weights of the best validation."""
         return self.path / 'best.safetensors'
 
     def begin(self, recipe_yaml: str, environment: dict[str, Any], resume: bool) -> None:
         """
-        Write down the settings and where they run.
+        Write the settings and the environment.
 
         Raises
         ------
         ConfigError
-            There is a run in the folder already and `resume` is not asked for, or the reverse.
+            The folder has a run and `resume` is False, or the reverse.
 
         """
         if resume and not self.checkpoint.exists():
@@ -80,7 +80,7 @@ class RunFolder:
             try:
                 entry = json.loads(line)
             except json.JSONDecodeError:
-                continue  # the kill came in the middle of this line
+                continue  # the process was killed while writing this line
             if entry['step'] <= step:
                 kept.append(line)
         with atomic_write(path) as file:

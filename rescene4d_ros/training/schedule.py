@@ -1,4 +1,4 @@
-"""Learning rate over a run, and the average of weights that is shipped."""
+"""Learning rate schedule and moving average of weights."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ def one_cycle(step: int, steps: int, peak: float, warmup: float) -> float:
 
     Notes
     -----
-    Source: Smith and Topin, "Super-convergence", 2017; a pure function of the step, so that a
-    resumed run needs no state and may be given another length.
+    Source: Smith and Topin, "Super-convergence", 2017; a function of the step, so that a resumed
+    run needs no state and may have another length.
 
     """
     top = warmup * max(steps - 1, 1)
@@ -48,7 +48,7 @@ def average_of(model: ReScene4D, decay: float) -> AveragedModel:
     model : ReScene4D
         The running model; its tensors are copied.
     decay : float
-        Memory of the average; shorter in the first steps, when there is little to remember.
+        Decay of the average; smaller in the first steps.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""One step of learning: passes over parts of a batch, and the optimizer where they went well."""
+"""One training step: passes over parts of a batch, then the optimizer."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from torch import nn, Tensor
 
 class Learner:
     """
-    Hold a model with its averaged weights and optimizer, and improve it batch by batch.
+    A model with averaged weights and optimizer, trained batch by batch.
 
     Parameters
     ----------
@@ -40,7 +40,7 @@ class Learner:
     Raises
     ------
     ConfigError
-        The device or the backbone cannot do what the recipe asks for.
+        The device or the backbone does not support the recipe.
 
     """
 
@@ -72,7 +72,7 @@ class Learner:
 
     def step(self, batch: Sequence[Sample], step: int) -> dict[str, float]:
         """
-        Do one optimizer step, or skip it where a loss or gradient is not finite.
+        Run one optimizer step, or skip it if a loss or gradient is not finite.
 
         Parameters
         ----------
@@ -83,7 +83,7 @@ class Learner:
         Returns
         -------
         dict of str to float
-            Mean losses; none where the step was skipped.
+            Mean losses; empty if the step was skipped.
 
         Raises
         ------
@@ -104,7 +104,7 @@ class Learner:
             self.average.update_parameters(self.model)
             self.skipped_in_a_row = 0
             return losses if is_usable else {}
-        self._restore(buffers)  # running means must not remember the bad batch
+        self._restore(buffers)  # running means must not include the bad batch
         self.skipped += 1
         self.skipped_in_a_row += bool(losses)
         if self.skipped_in_a_row >= self.recipe.train.max_skipped:
@@ -121,11 +121,11 @@ class Learner:
         return cast(ReScene4D, self.average.module)
 
     def restart_average(self) -> None:
-        """Begin the average anew with the weights as they are."""
+        """Restart the average from the current weights."""
         self.average = average_of(self.model, self.recipe.train.ema_decay)
 
     def state(self) -> dict[str, Any]:
-        """Return everything that later steps depend on."""
+        """Return the state on which later steps depend."""
         return {
             'skipped': self.skipped,
             'skipped_in_a_row': self.skipped_in_a_row,
@@ -153,7 +153,7 @@ class Learner:
         self.memory.out_of_memory_in_a_row = state.get('out_of_memory_in_a_row', 0)
 
     def _set_modes(self) -> None:
-        """Train all but what is frozen: it drops no paths, as when its weights were made."""
+        """Set training mode except for frozen parts, which drop no paths."""
         self.model.train()
         for part in self.frozen:
             part.eval()
@@ -161,7 +161,7 @@ class Learner:
     def _gradients(
         self, batch: Sequence[Sample], step: int, buffers: dict[str, Tensor]
     ) -> dict[str, float]:
-        """Return the mean losses with gradients in place; none where memory does not do."""
+        """Compute gradients and return the mean losses; None if memory does not suffice."""
         size = self.recipe.train.batch_part or len(batch)
         parts: list[Sequence[Sample]] = [batch[k : k + size] for k in range(0, len(batch), size)]
         return self.memory.fit(parts, step, self._pass, lambda: self._undo(buffers))
@@ -172,7 +172,7 @@ class Learner:
         self._restore(buffers)
 
     def _pass(self, parts: Sequence[Sequence[Sample]]) -> dict[str, float]:
-        """Add up the gradients of all parts; return the mean losses of the sequences."""
+        """Accumulate the gradients of all parts; return the mean losses of the sequences."""
         self.optimizer.zero_grad(set_to_none=True)
         n_sequences = sum(map(len, parts))
         sums: dict[str, float] = {}
@@ -184,7 +184,7 @@ class Learner:
         return sums
 
     def _losses(self, part: Sequence[Sample], n_sequences: int) -> dict[str, Tensor]:
-        """Return what the sequences of a part add to the mean losses."""
+        """Return the contribution of a part to the mean losses."""
         part = [sample.to(self.device) for sample in part]
         with self._autocast():
             features = self.model.encode([v for sample in part for v in sample.visits])
@@ -208,7 +208,7 @@ class Learner:
 
 
 def _is_bf16(precision: str, device: torch.device) -> bool:
-    """Return whether passes are in bf16, or say that the device cannot."""
+    """Return whether passes are in bf16; raise an error if the device does not support it."""
     can = device.type != 'cuda' or torch.cuda.is_bf16_supported(including_emulation=False)
     if precision == 'bf16' and not can:
         raise ConfigError(
@@ -219,7 +219,7 @@ def _is_bf16(precision: str, device: torch.device) -> bool:
 
 
 def _in_float32(output: QueryOutput) -> QueryOutput:
-    """Return the output with all numbers in float32: the losses need their digits."""
+    """Return the output in float32, which the losses need."""
     return replace(
         output,
         **{

@@ -1,9 +1,9 @@
 """
-Quick scores on held-out sequences while training: temporal average precision.
+Fast scores on held-out sequences during training: temporal average precision.
 
-A prediction counts as right when its overlap with the true instance is large enough in every
-visit, which takes one query for one object in all of them. The score card of `evaluation/` says
-more; this says whether training goes well.
+A prediction is correct if its overlap with the true instance is large enough in every visit. This
+is not the t-mAP of `metrics/`, which has more thresholds and rules; it shows the progress of
+training.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from rescene4d_ros.training.samples.prepared_sequences import PreparedFile
 from rescene4d_ros.training.samples.samples import instance_counts
 import torch
 
-MIN_POINTS = 25  # fewer points of an instance in a visit say nothing about it there
+MIN_POINTS = 25  # instances with fewer points in a visit are ignored there
 
 
 @dataclass(frozen=True)
 class HeldOut:
     """
-    Hold one sequence to validate on.
+    One held-out sequence.
 
     Attributes
     ----------
@@ -49,17 +49,17 @@ class HeldOut:
 @dataclass(frozen=True)
 class Scored:
     """
-    Hold the predictions of one sequence against its truth.
+    Predictions of one sequence compared with its truth.
 
     Attributes
     ----------
     score : ndarray (P,), float
     predicted_class : ndarray (P,), int64
     overlap : ndarray (P, G), float
-        Smallest intersection over union of all visits.
+        Smallest intersection over union over the visits.
     classes : ndarray (G,), int64
     counted : ndarray (G,), bool
-        Whether the instance has enough points to be asked for.
+        Whether the instance has enough points to be scored.
 
     """
 
@@ -71,7 +71,7 @@ class Scored:
 
 
 def read_held_out(path: Path, max_visits: int, config: ModelConfig) -> HeldOut:
-    """Read the first visits of a prepared sequence, unvaried."""
+    """Read the first visits of a prepared sequence, without augmentation."""
     with PreparedFile(path) as file:
         visits = [file.visit(t) for t in range(min(len(file), max_visits))]
         known = file.classes
@@ -101,7 +101,7 @@ def validate(
     sequences : sequence of HeldOut
     device : torch.device
     look : callable
-        Shown the number of each sequence and the output for it.
+        Called with the number of each sequence and its output.
 
     Returns
     -------
@@ -138,7 +138,7 @@ def score_output(
     output : QueryOutput
     truth : HeldOut
     repeats : InferenceConfig, optional
-        Says which masks repeat a better one, and are left out; None = all stay.
+        Settings for removing duplicate masks; None = keep all.
 
     """
     probs = output.class_logits[-1].softmax(-1)[:, :-1].cpu().numpy()
@@ -170,9 +170,9 @@ def score_output(
 
 def _visit_overlap(masks: np.ndarray, counts: np.ndarray) -> np.ndarray:
     """
-    Return the overlap (Q, G) in one visit; 1 where the visit says nothing about the instance.
+    Return the overlap (Q, G) in one visit; 1 if the instance is ignored in the visit.
 
-    Where an instance is not in the visit at all, a prediction that is gets 0.
+    A prediction in a visit without the instance gets 0.
     """
     shared = masks.T.astype(np.int64) @ counts[:, 1:]
     predicted = masks.T.astype(np.int64) @ counts.sum(axis=1)
@@ -185,7 +185,7 @@ def _visit_overlap(masks: np.ndarray, counts: np.ndarray) -> np.ndarray:
 
 
 def validation_precision(
-    scored: Sequence[Scored], threshold: float, wanted: int | None = None
+    scored: Sequence[Scored], threshold: float, class_id: int | None = None
 ) -> tuple[float, float]:
     """
     Compute the area under precision over recall, and the recall, at one overlap.
@@ -193,15 +193,15 @@ def validation_precision(
     A quick stand-in for `metrics.segmentation`, whose t-mAP averages over overlaps and deals
     look-alikes out.
 
-    Predictions are taken by falling score; each takes the free instance that it overlaps most.
-    One whose best instance has too few points to be asked for is left out.
+    Predictions are matched by falling score, each to the free instance that it overlaps most. A
+    prediction whose best instance has too few points is ignored.
 
     Parameters
     ----------
     scored : sequence of Scored
     threshold : float
         An overlap above this is a match.
-    wanted : int, optional
+    class_id : int, optional
         Class; None = any class matches any.
 
     Returns
@@ -212,13 +212,13 @@ def validation_precision(
     """
     scores, hits, n_true = [], [], 0
     for s in scored:
-        is_true = s.counted if wanted is None else s.counted & (s.classes == wanted)
-        is_candidate = np.ones(len(s.classes), bool) if wanted is None else s.classes == wanted
+        is_true = s.counted if class_id is None else s.counted & (s.classes == class_id)
+        is_candidate = np.ones(len(s.classes), bool) if class_id is None else s.classes == class_id
         n_true += int(is_true.sum())
         rows = (
             np.arange(len(s.score))
-            if wanted is None
-            else np.flatnonzero(s.predicted_class == wanted)
+            if class_id is None
+            else np.flatnonzero(s.predicted_class == class_id)
         )
         free = is_candidate.copy()
         for row in rows[np.argsort(-s.score[rows], kind='stable')]:

@@ -1,4 +1,4 @@
-"""What the network sees in a held-out sequence, beside what is there: for people to look at."""
+"""Pictures of a held-out sequence: prediction beside truth."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from rescene4d_ros.training.samples.prepared_sequences import load_prepared
 from rescene4d_ros.training.validation import HeldOut
 import torch
 
-SAME_OVERLAP = 0.25  # of all visits' points together; a predicted object takes the true id
+SAME_OVERLAP = 0.25  # over all visits; a predicted object with more takes the true id
 
 
 @dataclass(frozen=True)
 class Example:
     """
-    Hold one sequence with true and predicted objects.
+    One sequence with true and predicted objects.
 
     Attributes
     ----------
     name : str
     scans : tuple of T Scan
     true, predicted : tuple of T ndarrays (N_t,), int64
-        Object of each point, 0 = none; a predicted object that overlaps a true one has its
-        number, others have numbers that no true one has.
+        Object of each point, 0 = none; a predicted object that overlaps a true one has its number,
+        others have unused numbers.
 
     """
 
@@ -42,7 +42,7 @@ class Example:
 @torch.no_grad()
 def make_example(output: QueryOutput, held_out: HeldOut, path: Path) -> Example:
     """
-    Make instances of the queries, and number them like the true ones where they overlap.
+    Make instances of the queries, with the numbers of the true ones that they overlap.
 
     Parameters
     ----------
@@ -80,7 +80,7 @@ def make_example(output: QueryOutput, held_out: HeldOut, path: Path) -> Example:
 def _objects_only(
     instance: np.ndarray, classes: dict[int, int], output: QueryOutput
 ) -> np.ndarray:
-    """Return the instances (N,) without walls, floors and what has no class."""
+    """Return the instances (N,) without walls, floors and unlabeled ones."""
     n_classes = output.class_logits.shape[-1] - 1
     known = [i for i, c in classes.items() if 0 <= c < n_classes]
     return np.where(np.isin(instance, known), instance, 0).astype(np.int64)
@@ -88,7 +88,7 @@ def _objects_only(
 
 def number_like(true: Sequence[np.ndarray], found: Sequence[np.ndarray]) -> tuple[np.ndarray, ...]:
     """
-    Give found objects the numbers of the true ones that they overlap most, best pairs first.
+    Renumber found objects as the true ones that they overlap most, best pairs first.
 
     Parameters
     ----------

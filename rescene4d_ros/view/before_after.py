@@ -1,4 +1,4 @@
-"""One picture of all visits: which object is which, what moved, left, came, or was not seen."""
+"""One picture of all visits: identity, moves, arrivals, departures and missing observations."""
 
 from __future__ import annotations
 
@@ -74,13 +74,13 @@ def draw_before_after(
 
 
 def boxes_of(xyz: np.ndarray, labels: np.ndarray, yaw: float) -> dict[int, Box]:
-    """Return the box of every object's points, turned as the walls are (rad)."""
+    """Return the box of every object's points, rotated as the walls are (rad)."""
     c, s = np.cos(yaw), np.sin(yaw)
     wall_T_map = np.array([[c, s, 0], [-s, c, 0], [0, 0, 1]])
     found = {}
     for k in np.unique(labels[labels > 0]):
         points = xyz[labels == k] @ wall_T_map.T
-        # A few stray points must not blow the box up.
+        # Quantiles: single stray points must not enlarge the box.
         low, high = np.percentile(points, (1, 99), axis=0)
         center = wall_T_map.T @ ((low + high) / 2)
         found[int(k)] = Box(tuple(center), tuple(high - low), float(yaw))
@@ -130,7 +130,7 @@ def _box(item: SceneObject, last: dict[int, Box]) -> Box:
 
 
 def _image(view: View, scan: Scan, labels: np.ndarray) -> np.ndarray:
-    """Draw objects in their identity's color over a pale room, light and dark as scanned."""
+    """Draw objects in the color of their id over a pale room with scanned brightness."""
     colored = over_room(scan, colors_of(labels), labels > 0)
     shown = cutaway(scan.xyz, view, labels > 0)
     return splat(view, scan.xyz[shown], colored[shown])
@@ -145,7 +145,7 @@ def _label(
     placed: list[tuple[float, float]],
     strong: bool = False,
 ) -> None:
-    """Write at the top of a box; lower where another label is already."""
+    """Write at the top of a box, or lower if another label is there."""
     from matplotlib import patheffects
 
     x, y = corners_of(view, box)[4:].mean(axis=0)
@@ -167,7 +167,7 @@ def _label(
 
 
 def _mark(ax, view: View, change: Change, placed: list[tuple[float, float]]) -> None:
-    """Draw where something was: an arrow from there, or a cross over it."""
+    """Mark the old place of an object: an arrow from it, or a cross over it."""
     color = MARKS.get(change.kind, (UNSEEN, ''))[0]
     if change.before is None:
         return
@@ -225,7 +225,7 @@ def _legend(figure) -> None:
             color=UNSEEN,
             linewidth=1.6,
             linestyle=(0, (4, 3)),
-            label='place not seen at this visit',
+            label='place not observed at this visit',
         )
     )
     figure.legend(

@@ -23,9 +23,9 @@ from rescene4d_ros.view.splat import BACKGROUND, splat, View, view_of, wall_azim
 
 SUPERSAMPLING = 2
 TITLE, LEGEND = 26, 46
-# At walls that are cut away, these go with the wall.
+# These are removed together with a wall that is cut away.
 IN_WALLS = tuple(SEMANTIC_CLASSES.index(k) for k in ('door', 'window', 'picture', 'curtain'))
-ROWS = ('from above', 'at an angle', 'class', 'identity', 'change since the visit before')
+ROWS = ('from above', 'at an angle', 'class', 'identity', 'change since the previous visit')
 
 
 def date_of(stamp_ns: int) -> str:
@@ -43,7 +43,7 @@ def sequence_picture(
     most_visits: int = 4,
 ) -> None:
     """
-    Write one PNG or JPEG of a sequence: a column per visit, a row per coloring.
+    Write a PNG or JPEG of a sequence: a column per visit, a row per coloring.
 
     Parameters
     ----------
@@ -148,7 +148,7 @@ def _panel(
 
 
 def _change_colors(scan: Scan, visit: VisitTruth) -> np.ndarray:
-    """Return the (N, 3) colors by kind of change: what stayed is gray, the room is pale."""
+    """Return the (N, 3) colors by kind of change: unchanged objects are gray, the room is pale."""
     rgb = np.full((len(scan), 3), 196, np.uint8)
     for o in visit.objects:
         if o.change in MARKS:
@@ -159,7 +159,7 @@ def _change_colors(scan: Scan, visit: VisitTruth) -> np.ndarray:
 def _ghosts(
     scans: Sequence[Scan], visits: Sequence[VisitTruth], t: int
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return points and colors of what was at the visit before, and is not there any more."""
+    """Return points and colors of objects of the previous visit that are gone."""
     points, colors = [np.zeros((0, 3), np.float32)], [np.zeros((0, 3), np.uint8)]
     for o in visits[t].objects if t else ():
         if o.change not in (ChangeKind.REMOVED, ChangeKind.MOVED):
@@ -184,7 +184,7 @@ def _outline_unseen(ax, view: View, visit: VisitTruth) -> None:
 
 
 def _legend(figure, visits: Sequence[VisitTruth], total: tuple[int, int]) -> None:
-    """Name the colors of classes and of changes below the picture."""
+    """Draw a legend of class and change colors below the picture."""
     from matplotlib.artist import Artist
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch

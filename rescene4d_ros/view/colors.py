@@ -1,4 +1,4 @@
-"""Colors that mean something: one per persistent id, one per class."""
+"""Colors: one per persistent id, one per class."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ def color_of(object_id: int) -> tuple[int, int, int]:
     """
     Return the color of a persistent object.
 
-    Golden-ratio steps of hue put neighboring ids far apart; it depends on the id alone, so that it
-    survives restarts and is the same in pictures and in markers.
+    Golden-ratio steps of hue separate neighboring ids. The color depends on the id alone, so it is
+    the same after a restart, in pictures and in markers.
 
     Parameters
     ----------
@@ -60,14 +60,14 @@ def class_colors(class_ids: np.ndarray) -> np.ndarray:
 
 def over_room(scan: Scan, colors: np.ndarray, is_object: np.ndarray) -> np.ndarray:
     """
-    Return the colors of objects over a pale room, light and dark as scanned.
+    Return the colors of objects over a pale room with scanned brightness.
 
     Parameters
     ----------
     scan : Scan
     colors : ndarray (N, 3), uint8
     is_object : ndarray (N,), bool
-        What is drawn in `colors`; the rest is the room.
+        Points drawn in `colors`; the rest is the room.
 
     Returns
     -------

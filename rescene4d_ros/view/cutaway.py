@@ -1,4 +1,4 @@
-"""Look into a room: leave out the walls between the viewer and the inside."""
+"""Cutaway views: remove the walls between the viewer and the room."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ WALL_M = 0.3
 
 def cutaway(xyz: np.ndarray, view: View, is_object: np.ndarray | None = None) -> np.ndarray:
     """
-    Return which points to draw so that the inside can be seen.
+    Return the points to draw so that the inside is visible.
 
     Parameters
     ----------
     xyz : ndarray (N, 3), m
     view : View
     is_object : ndarray (N,), bool, optional
-        Furniture that stands at a near wall stays, what hangs on it does not.
+        Furniture at a near wall is kept, objects that hang on it are removed.
 
     Returns
     -------
@@ -35,7 +35,7 @@ def cutaway(xyz: np.ndarray, view: View, is_object: np.ndarray | None = None) ->
     np.add.at(count, (at[:, 0], at[:, 1]), 1)
     inside = ndimage.binary_fill_holes(ndimage.binary_closing(count > 2, iterations=4))
     depth = ndimage.distance_transform_edt(inside)
-    # Outwards is where the distance to the outline falls.
+    # Outwards is the direction in which the distance to the outline falls.
     slope = np.gradient(ndimage.gaussian_filter(depth, 2.0))
     facing = -(slope[0] * towards[0] + slope[1] * towards[1])
     near = (depth <= WALL_M / CELL_M) & (facing > 0.1)

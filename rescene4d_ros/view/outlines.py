@@ -1,4 +1,4 @@
-"""Boxes as lines in a picture, and what the colors of changes are."""
+"""Boxes as lines in a picture, and the colors of changes."""
 
 from __future__ import annotations
 

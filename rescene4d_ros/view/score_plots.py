@@ -1,4 +1,4 @@
-"""Scores of several methods as pictures: precision, changes, confidences, identities, cost."""
+"""Plots of the scores of several methods: precision, changes, confidences, identities, cost."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 METHOD_COLORS = 'tab10'
-LINE_STYLES = ('-', '--', ':')  # methods that do alike lie on each other
+LINE_STYLES = ('-', '--', ':')  # lines of equal methods overlap
 NOT_FOUND = '#e4e4e0'
 KIND_NAMES = tuple(kind.name.lower() for kind in SCORED_KINDS)
 
@@ -52,14 +52,14 @@ def draw_precision_recall(path: Path, curves: Mapping[str, tuple[np.ndarray, np.
 
 def draw_change_confusion(path: Path, tables: Mapping[str, np.ndarray]) -> None:
     """
-    Draw which kinds of change were stated for which.
+    Draw the confusion of true and reported kinds of change.
 
     Parameters
     ----------
     path : Path
         PNG.
     tables : mapping of str to ndarray (6, 6), int
-        True by stated kind per method; see `ChangeCounts.confusion`.
+        True by reported kind per method; see `ChangeCounts.confusion`.
 
     """
     columns = min(5, max(len(tables), 1))
@@ -93,14 +93,14 @@ def draw_change_confusion(path: Path, tables: Mapping[str, np.ndarray]) -> None:
 
 def draw_calibration(path: Path, bins: Mapping[str, Sequence[CalibrationBin]]) -> None:
     """
-    Draw how often statements were right over how sure they were: a reliability diagram.
+    Draw the share of correct reports over their confidence: a reliability diagram.
 
     Parameters
     ----------
     path : Path
         PNG.
     bins : mapping of str to sequence of CalibrationBin
-        Per method; empty bins have no point, a larger point stands for more statements.
+        Per method; empty bins have no point, a larger point stands for more reports.
 
     """
     figure = _figure(6.5, 5)
@@ -120,8 +120,8 @@ def draw_calibration(path: Path, bins: Mapping[str, Sequence[CalibrationBin]]) -
     ax.set(
         xlim=(-0.02, 1.02),
         ylim=(-0.02, 1.02),
-        xlabel='confidence of stated changes',
-        ylabel='share that is right',
+        xlabel='confidence of reported changes',
+        ylabel='share that is correct',
     )
     ax.grid(alpha=0.3)
     ax.legend(fontsize=8)
@@ -130,9 +130,9 @@ def draw_calibration(path: Path, bins: Mapping[str, Sequence[CalibrationBin]]) -
 
 def draw_identities(path: Path, ids: Mapping[str, IssuedIds], names: Sequence[str]) -> None:
     """
-    Draw which id each true object got at each visit: one row per object, one color per id.
+    Draw the id of each true object at each visit: one row per object, one color per id.
 
-    Gray: to be seen, not found. Blank: not to be seen.
+    Gray: visible but not found. Blank: not visible.
 
     Parameters
     ----------
@@ -165,7 +165,7 @@ def draw_cost(path: Path, seconds: Mapping[str, Mapping[str, float]]) -> None:
     path : Path
         PNG.
     seconds : mapping of str to mapping of str to float
-        Per method: mean seconds of the sequences of so many visits.
+        Per method: mean seconds by number of visits.
 
     """
     figure = _figure(7, 5)
@@ -203,7 +203,7 @@ def _draw_issued(ax: Axes, found: IssuedIds) -> None:
 
 
 def _figure(width: float, height: float) -> Figure:
-    """Return a figure of that many inches which needs no display."""
+    """Return a figure of the given size in inches that needs no display."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
@@ -213,7 +213,7 @@ def _figure(width: float, height: float) -> Figure:
 
 
 def _looks(n: int) -> list[dict]:
-    """Return color and style of n lines; up to ten can be told apart."""
+    """Return color and style of n lines; up to ten are distinguishable."""
     from matplotlib import colormaps
 
     return [

@@ -1,4 +1,4 @@
-"""The segmenter in one picture: what flows where, and what an order through time is."""
+"""The figure of the segmenter: data flow and serialization through time."""
 
 from __future__ import annotations
 
@@ -51,7 +51,7 @@ def draw_segmenter(
     cells : sequence of T ndarray (V_t, 2), int
         Cells of a floor plan, visit after visit.
     orders : sequence of (title, rows, patch)
-        Rows (V,) of all visits' cells along a curve, and the patch of each place of the order.
+        Rows (V,) of the cells of all visits along a curve, and the patch of each position.
 
     """
     from matplotlib.backends.backend_agg import FigureCanvasAgg

@@ -18,7 +18,7 @@ class View:
     Attributes
     ----------
     rotation : ndarray (3, 3)
-        Rows: image right, image down, and away from the viewer, in map.
+        Rows: image right, image down and viewing direction, in map.
     center : ndarray (3,), m, in map
         In the middle of the image.
     pixels_per_m : float
@@ -56,7 +56,7 @@ def view_of(
     width, height : int
         Of the image.
     azimuth, elevation : float, deg
-        Where the viewer is, seen from the cloud; elevation 90 is a top view.
+        Direction of the viewer from the cloud; elevation 90 is a top view.
 
     """
     a, e = np.deg2rad(azimuth), np.deg2rad(elevation)
@@ -71,7 +71,7 @@ def view_of(
 
 
 def wall_azimuth(xyz: np.ndarray) -> float:
-    """Return an azimuth (deg) that looks over a corner of a room whose walls are upright."""
+    """Return an azimuth (deg) over a corner of a room with upright walls."""
     flat = xyz[:, :2] - np.median(xyz[:, :2], axis=0)
     angles = np.deg2rad(np.arange(0, 90, 3))
     turned = flat @ np.stack([np.cos(angles), np.sin(angles)])
@@ -114,7 +114,7 @@ def splat(
     point = np.broadcast_to(np.arange(len(xyz))[:, None], inside.shape)[inside]
     depth = np.full(view.width * view.height, np.inf)
     np.minimum.at(depth, pixel, at[point, 2])
-    # Points within a spacing of the surface share its pixels: smoother than the nearest alone.
+    # Averaging points within one spacing of the surface is smoother than the nearest point.
     front = at[point, 2] <= depth[pixel] + 0.6 * spacing
     total = np.zeros((view.width * view.height, 3))
     count = np.bincount(pixel[front], minlength=len(total))

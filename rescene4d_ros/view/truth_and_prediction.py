@@ -1,4 +1,4 @@
-"""What is there and what was found, visit by visit, seen from above."""
+"""Truth and prediction of each visit from above."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from rescene4d_ros.view.colors import colors_of, over_room, unit_rgb
 from rescene4d_ros.view.splat import BACKGROUND, splat, view_of, wall_azimuth
 
 TITLES = ('truth', 'prediction')
-CORNER = 62  # deg; wall_azimuth looks over a corner, this turns it straight to a wall
+CORNER = 62  # deg; from the corner view of wall_azimuth to a frontal view
 SIDE = 2  # samples per pixel and direction
 DPI = 100
 
@@ -73,7 +73,7 @@ def truth_and_prediction(
 
 
 def _averaged(image: np.ndarray) -> np.ndarray:
-    """Return an image of so many samples per pixel at its size."""
+    """Return a supersampled image at its final size."""
     height, width = image.shape[0] // SIDE, image.shape[1] // SIDE
     parts = image.astype(np.float64).reshape(height, SIDE, width, SIDE, 3)
     return parts.mean(axis=(1, 3)).astype(np.uint8)

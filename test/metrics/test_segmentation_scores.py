@@ -5,7 +5,7 @@ from itertools import product
 
 import numpy as np
 import pytest
-from rescene4d_ros.metrics.changes.change_category import kinds_of_change
+from rescene4d_ros.metrics.changes.change_category import change_categories
 from rescene4d_ros.metrics.config import ScoreRules
 from rescene4d_ros.metrics.segmentation.average_precision import LOOSE, THRESHOLDS
 from rescene4d_ros.metrics.segmentation.segmentation_scores import (
@@ -334,7 +334,7 @@ def slow_recall(truths, predictions, rules, wanted=None):
         for h in THRESHOLDS:
             found = count = 0
             for truth, prediction in zip(truths, predictions):
-                kinds = dict(zip(truth.instance_ids.tolist(), kinds_of_change(truth, rules)))
+                kinds = dict(zip(truth.instance_ids.tolist(), change_categories(truth, rules)))
                 results, asked = slow_judge(truth, prediction, c, h, 'temporal', rules)
                 hit = {i for _, i in results if i is not None}
                 asked = [i for i in asked if wanted in (None, kinds[i])]

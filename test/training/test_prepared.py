@@ -71,7 +71,7 @@ def test_damaged_file_is_named(tmp_path, toy_files):
     whole = toy_files[0].read_bytes()
     for content in (whole[: len(whole) // 2], b'', b'not a file'):
         (tmp_path / 'bad.npz').write_bytes(content)
-        with pytest.raises(FileFormatError, match='made anew'):
+        with pytest.raises(FileFormatError, match='computed again'):
             load_prepared(tmp_path / 'bad.npz')
 
 

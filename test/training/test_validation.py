@@ -41,7 +41,7 @@ def test_average_precision_by_hand():
     s = scored([0.9, 0.8, 0.7], [0, 0, 0], [[0.9, 0, 0], [0.9, 0, 0], [0, 0.6, 0]], [0, 0, 0])
     assert validation_precision([s], 0.5) == pytest.approx((1 / 3 + 2 / 3 / 3, 2 / 3))
     assert validation_precision([s], 0.7) == pytest.approx((1 / 3, 1 / 3))
-    assert validation_precision([s], 0.5, wanted=1) == (0.0, 0.0)
+    assert validation_precision([s], 0.5, class_id=1) == (0.0, 0.0)
     # Sequences are pooled: a second one with its instance missed halves nothing but recall.
     missed = scored([], [], [], [0, 0, 0])
     assert validation_precision([s, missed], 0.5)[1] == pytest.approx(2 / 6)
@@ -49,7 +49,7 @@ def test_average_precision_by_hand():
 
 def test_class_must_agree_and_small_instances_are_not_asked_for():
     s = scored([0.9, 0.8], [1, 0], [[0.9, 0], [0, 0.9]], [0, 0])
-    assert validation_precision([s], 0.5, wanted=0) == pytest.approx((0.5, 0.5))
+    assert validation_precision([s], 0.5, class_id=0) == pytest.approx((0.5, 0.5))
     assert validation_precision([s], 0.5) == pytest.approx((1.0, 1.0))
     small = scored([0.9, 0.8], [0, 0], [[0.9, 0], [0, 0.9]], [0, 0], [False, True])
     assert validation_precision([small], 0.5) == pytest.approx((1.0, 1.0))

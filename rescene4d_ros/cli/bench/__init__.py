@@ -1,1 +1,1 @@
-"""`rescene4d bench`: what segmenting and remembering cost on this machine."""
+"""`rescene4d bench`: cost of segmentation and memory on this machine."""

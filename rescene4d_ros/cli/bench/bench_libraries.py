@@ -1,4 +1,4 @@
-"""Part of `rescene4d bench segmenter`: our sparse convolutions beside those of libraries."""
+"""Part of `rescene4d bench segmenter`: sparse convolutions compared with those of libraries."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ from rich.table import Column, Table
 import torch
 
 MEASURED = (MAPS, *PASSES)
-# Sums of some hundred products in another order differ by a millionth, a wrong row by about one.
+# Reordered sums of some hundred products differ by about 1e-6, a wrong row by about 1.
 SAME = 1e-4
-ASLEEP = 0.02  # s; OpenMP threads that have no work spin for some milliseconds
+ASLEEP = 0.02  # s; idle OpenMP threads spin for some milliseconds
 
 
 def measure_libraries(
@@ -37,9 +37,9 @@ def measure_libraries(
     threads: int,
 ) -> Iterator[tuple[str, dict[str, Any]]]:
     """
-    Measure libraries beside ours, each in a process of its own, by turns.
+    Measure libraries and our implementation alternately, each in its own process.
 
-    Libraries bring OpenMP runtimes of their own; two of them in one process hinder each other.
+    Libraries have their own OpenMP runtimes, which slow each other down in one process.
 
     Parameters
     ----------
@@ -50,7 +50,7 @@ def measure_libraries(
     repeats : int
         The fastest run counts.
     clock : callable
-        Returns seconds; of a module, so that other processes find it.
+        Returns seconds; a module function, so that other processes can import it.
     threads : int
         Of each.
 
@@ -58,11 +58,11 @@ def measure_libraries(
     ------
     str, dict
         Name, and for JSON: 'version', 'ours_s', 'theirs_s' and 'ratios' by `MEASURED`, 'layers'
-        (the same layer by layer), 'difference' (None where not finite), 'equal'; or 'missing'
-        alone: why it cannot be measured.
+        (the same layer by layer), 'difference' (None where not finite), 'equal'; or only
+        'missing': the reason why it cannot be measured.
 
     """
-    # As bytes: tensors would be shared with the other processes, not copied.
+    # As bytes, because tensors would be shared with the other processes.
     open_side = partial(_own_process, pickle.dumps(layers), clock, threads)
     with open_side(Native) as ours:
         for name in names:
@@ -77,7 +77,7 @@ def _measure(
         with open_side(LIBRARIES[name]) as theirs:
             measured = side_by_side(layers, ours, theirs, repeats)
             found = theirs.version(name)
-    except Exception as error:  # what a library cannot do here is no reason to lose the rest
+    except Exception as error:  # an unsupported layer must not end the measurement
         return {'missing': str(error) or type(error).__name__}
     return {
         'version': found,
@@ -96,21 +96,21 @@ class _SideElsewhere:
         self.finds_neighbors = pool.submit(_open, *made_of).result()
 
     def results(self, layer: int, seed: int) -> list[np.ndarray]:
-        """Ask there."""
+        """Compute in the other process."""
         return self._pool.submit(_ask, 'results', layer, seed).result()
 
     def seconds(self, layer: int, backward: bool) -> float:
-        """Ask there, once the other side's threads are asleep."""
+        """Measure in the other process, after the threads of this side are idle."""
         time.sleep(ASLEEP)
         return self._pool.submit(_ask, 'seconds', layer, backward).result()
 
     def maps_seconds(self) -> float:
-        """Ask there, once the other side's threads are asleep."""
+        """Measure in the other process, after the threads of this side are idle."""
         time.sleep(ASLEEP)
         return self._pool.submit(_ask, 'maps_seconds').result()
 
     def version(self, name: str) -> str:
-        """Return the version of the library that was imported there."""
+        """Return the version of the library in the other process."""
         return self._pool.submit(library_version, name).result()
 
 
@@ -123,12 +123,12 @@ def _own_process(
         yield _SideElsewhere(pool, layers, clock, threads, library)
 
 
-_opened: list[Side] = []  # in a process of its own: the one side that it has
+_opened: list[Side] = []  # set in worker processes only
 
 
 def _open(layers: bytes, clock: Callable[[], float], threads: int, library: type[Library]) -> bool:
-    """Open the side of this process; return whether it finds neighbors."""
-    os.environ['OMP_NUM_THREADS'] = str(threads)  # for runtimes that come with the library
+    """Create the side of this process; return whether it finds neighbors."""
+    os.environ['OMP_NUM_THREADS'] = str(threads)  # for OpenMP runtimes of the library
     torch.set_num_threads(threads)
     _opened.append(SideHere(library, pickle.loads(layers), clock))
     return _opened[0].finds_neighbors
@@ -140,7 +140,7 @@ def _ask(method: str, *arguments) -> Any:
 
 
 def library_table(against: dict[str, dict[str, Any]], setting: str) -> Table:
-    """Return seconds of each library over ours; a row says where one is missing or wrong."""
+    """Return the table of seconds of each library and ours; missing or wrong ones are marked."""
     table = Table(
         Column('library', no_wrap=True),
         *(name.replace('_', ' ') for name in MEASURED),

@@ -1,4 +1,4 @@
-"""`rescene4d bench memory`: what a visit costs behind the masks, in seconds and in bytes."""
+"""`rescene4d bench memory`: cost of a visit after segmentation, in seconds and bytes."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from rich.console import Console
 from rich.table import Table
 
 SEED = 900_000
-ROOMY = 400  # things without a free place after which a room counts as full: crowded ones
+ROOMY = 400  # failed placements after which a room counts as full: crowded rooms
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -39,24 +39,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--data',
         type=Path,
         metavar='DIR',
-        help='sequence files for the cost per visit; default: a made room',
+        help='sequence files for the cost per visit; default: one procedural room',
     )
-    parser.add_argument('--rooms', type=int, default=3, help='sequences used of them')
-    parser.add_argument('--visits', type=int, default=12, help='stored visits put beside 2')
+    parser.add_argument('--rooms', type=int, default=3, help='number of sequences to use')
+    parser.add_argument(
+        '--visits', type=int, default=12, help='number of stored visits to compare with 2'
+    )
     parser.add_argument(
         '--objects',
         type=int,
         nargs='+',
         default=[12, 50, 150],
-        help='objects of the made rooms for the association',
+        help='objects of the procedural rooms for the association',
     )
-    parser.add_argument('--repeats', type=int, default=3, help='the fastest run counts')
+    parser.add_argument('--repeats', type=int, default=3, help='runs; the fastest counts')
     add_clock(parser)
-    parser.add_argument('--json', type=Path, metavar='FILE', help='write all numbers there')
+    parser.add_argument('--json', type=Path, metavar='FILE', help='file for all numbers')
 
 
 def run(options: argparse.Namespace) -> int:
-    """Measure, print the tables, and write them where asked."""
+    """Measure, print the tables, and write them if requested."""
     if options.visits <= FEW:
         raise ConfigError(f'--visits: expected more than {FEW}, got {options.visits}')
     clock, progress = CLOCKS[options.clock], Console(stderr=True)
@@ -116,7 +118,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _long_sequences(options: argparse.Namespace) -> Iterator[tuple[str, Sequenced]]:
-    """Yield names and sequences with enough visits, cut to as many as asked for."""
+    """Yield names and sequences with enough visits, cut to the requested number."""
     if options.data is None:
         yield 'a made room', make_sequence(SEED, RoomsConfig(visits=options.visits))
         return
@@ -142,7 +144,7 @@ def _long_sequences(options: argparse.Namespace) -> Iterator[tuple[str, Sequence
 
 
 def _visit_table(visits: Sequence[VisitCosts], unchanged: Sequence[VisitCosts]) -> Table:
-    """Return seconds per visit, of rooms as they are and of rooms in which nothing changes."""
+    """Return seconds per visit, for rooms with and without changes."""
     table = Table(
         'room',
         'as visit 2',

@@ -48,7 +48,10 @@ OF_THE_NETWORK = ('encode', 'share_time', 'decode')
 def add_arguments(segmenter: argparse.ArgumentParser) -> None:
     """Declare the flags."""
     segmenter.add_argument(
-        '--bag', type=Path, default=Path('data/sample'), help='visits to segment, at least two'
+        '--bag',
+        type=Path,
+        default=Path('data/sample'),
+        help='bag with at least two visits to segment',
     )
     segmenter.add_argument('--weights', default='', help='default: those of the package')
     segmenter.add_argument(
@@ -63,46 +66,45 @@ def add_arguments(segmenter: argparse.ArgumentParser) -> None:
         action='append',
         default=[],
         metavar='NAME=VALUE',
-        help='a setting of ModelConfig beside it, such as voxel_size=0.04; may be repeated',
+        help='a setting of ModelConfig for --backbone, such as voxel_size=0.04; may be repeated',
     )
     segmenter.add_argument(
         '--queries',
         type=int,
         default=InferenceConfig.queries,
-        help='as inference.queries (%(default)s); 0 = as many as in training, '
-        'of random weights as published (100)',
+        help='number of queries (%(default)s); 0 = as in training, of random weights as published '
+        '(100)',
     )
     segmenter.add_argument('--device', choices=('auto', 'cpu', 'cuda'), default='auto')
     segmenter.add_argument('--threads', type=int, default=2, help='of torch')
-    segmenter.add_argument('--repeats', type=int, default=3, help='the fastest run counts')
+    segmenter.add_argument('--repeats', type=int, default=3, help='runs; the fastest counts')
     segmenter.add_argument(
         '--unet',
         choices=PRESETS,
         default='small',
-        help='whose convolutions are compared with plain products',
+        help='U-Net of the convolutions that are compared with matrix products',
     )
     segmenter.add_argument(
         '--voxel-size',
         type=float,
         default=0.04,
         metavar='M',
-        help='of the cloud that the U-Net convolves',
+        help='voxel size of the cloud for the U-Net',
     )
     segmenter.add_argument(
         '--against',
         nargs='+',
         choices=LIBRARIES,
         default=(),
-        help='libraries whose convolutions do the same work by turns with '
-        'ours, each in its own process, on the CPU, without '
-        '--backbone; a missing one is named',
+        help='libraries to compare on the same convolutions, alternately and each in its own '
+        'process, on the CPU, without --backbone; a missing one is reported',
     )
     add_clock(segmenter)
-    segmenter.add_argument('--json', type=Path, metavar='FILE', help='write all numbers there')
+    segmenter.add_argument('--json', type=Path, metavar='FILE', help='file for all numbers')
 
 
 def run(options: argparse.Namespace) -> int:
-    """Measure, print the tables, and write them where asked."""
+    """Measure, print the tables, and write them if requested."""
     with tempfile.TemporaryDirectory() as folder:
         weights = _weights(options, Path(folder))
         _measure(
@@ -121,21 +123,21 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _weights(options: argparse.Namespace, folder: Path) -> str:
-    """Return the weights file to measure; random weights are drawn into the folder."""
+    """Return the weights file to measure; random weights are written into the folder."""
     if options.backbone is None:
         if options.weights or not options.settings:
             return options.weights
         raise ConfigError(
-            '--set: expected --backbone beside it, got none; the settings of '
-            'weights travel inside their file'
+            '--set: expected --backbone as well, got none; settings of weights are stored in '
+            'their file'
         )
     if options.weights:
         raise ConfigError(
-            f'--backbone: expected no --weights beside it, got {options.weights}; give one of them'
+            f'--backbone: expected no --weights, got {options.weights}; give one of them'
         )
     if options.against:
         raise ConfigError(
-            '--against: expected no --backbone beside it, got '
+            '--against: expected no --backbone, got '
             f'{options.backbone}; libraries are compared over the convolutions of '
             'the U-Net that --unet names, leave --backbone out'
         )
@@ -211,7 +213,7 @@ def _measure(options: argparse.Namespace, config: InferenceConfig) -> None:
 
 
 def _device(options: argparse.Namespace) -> torch.device:
-    """Return where the network runs."""
+    """Return the device of the network."""
     return torch.device('cuda' if torch.cuda.is_available() and options.device != 'cpu' else 'cpu')
 
 
@@ -222,7 +224,7 @@ def _beside_the_stages(
     console: Console,
     progress: Console,
 ) -> dict:
-    """Measure what random weights say nothing about, or what does not hang on the weights."""
+    """Measure what does not depend on the weights, or needs trained ones."""
     clock, device = CLOCKS[options.clock], _device(options)
     with progress.status('a visit into the memory'):
         into_memory = _visit_into_memory(config, scans, clock)
@@ -288,7 +290,7 @@ def _visit_into_memory(
 
 
 def _peak_memory(config: InferenceConfig, scans: list[Scan], n_visits: int) -> float | None:
-    """Measure in a process of its own; visits are repeated where there are too few."""
+    """Measure in a separate process; visits are repeated if there are too few."""
     visits = [scans[k % len(scans)] for k in range(n_visits)]
     with get_context('spawn').Pool(1) as pool:
         return pool.apply(peak_memory, (config, visits))
@@ -305,7 +307,7 @@ def _unet(options: argparse.Namespace, scan: Scan) -> tuple[SparseUNet, torch.Te
 
 
 def _once_done(clock: Callable[[], float]) -> float:
-    """Return seconds once the GPU, if there is one, is done."""
+    """Return seconds after pending work of the GPU is finished."""
     synchronize()
     return clock()
 
@@ -329,7 +331,7 @@ def _stage_table(costs: dict[str, dict[str, float]], scans: list[Scan]) -> Table
 
 
 def _rate_table(rates: dict[str, Rate], options: argparse.Namespace) -> Table:
-    """Return what the convolutions reach of the products' rate."""
+    """Return the rate of the convolutions as a share of that of matrix products."""
     table = Table(
         'pass',
         'GFLOP',

@@ -1,4 +1,4 @@
-"""Which seconds a bench counts: those on the wall, or those of this process."""
+"""Clocks of a bench: wall time, or CPU time of this process."""
 
 from __future__ import annotations
 
@@ -14,5 +14,5 @@ def add_clock(parser: argparse.ArgumentParser) -> None:
         '--clock',
         choices=CLOCKS,
         default='wall',
-        help='cpu leaves out waiting for the disk and for other programs, and adds up threads',
+        help='cpu excludes waiting for the disk and other programs, and sums threads',
     )

@@ -1,4 +1,4 @@
-"""The `rescene4d bench` commands: what things cost on this machine, side by side in one run."""
+"""The `rescene4d bench` commands: cost on this machine."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ ACTIONS = {
     'segmenter': (bench_segmenter, 'seconds per stage, cached visits, memory, sparse convolution'),
     'memory': (
         bench_memory,
-        'what a visit costs with few and with many visits stored, association, bytes on disk',
+        'cost of a visit with few and many stored visits, association, bytes on disk',
     ),
 }
 
@@ -23,5 +23,5 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Measure, print the tables, and write them where asked."""
+    """Measure, print the tables, and write them if requested."""
     return ACTIONS[options.action][0].run(options)

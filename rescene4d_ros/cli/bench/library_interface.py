@@ -1,4 +1,4 @@
-"""How a library's convolutions are held to compare them, and ours held so; rows found again."""
+"""Interface for comparing the convolutions of libraries with ours, and matching of rows."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from torch import Tensor
 @dataclass(frozen=True)
 class LibraryConvolution:
     """
-    Hold one convolution as a library runs it.
+    One convolution of a library.
 
     Attributes
     ----------
@@ -28,7 +28,7 @@ class LibraryConvolution:
     to_kernel : callable
         Its layout -> ours, (K, Ci, Co).
     in_rows, out_rows : Tensor (V_in,), (V_out,), int64
-        Our row of each of its rows.
+        Our row for each of its rows.
 
     """
 
@@ -41,22 +41,22 @@ class LibraryConvolution:
 
 class Library(Protocol):
     """
-    Holds voxels and their coarser levels as one library does.
+    Voxels and coarser levels of one library.
 
     Attributes
     ----------
     finds_neighbors : bool
-        Whether it makes its kernel maps; else it takes ours.
+        Whether the library computes kernel maps; else it uses ours.
 
     """
 
     finds_neighbors: bool
 
     def __init__(self, voxels: Voxels, n_levels: int):
-        """Take the finest voxels; ImportError says why the library cannot be used."""
+        """Take the finest voxels; raise ImportError if the library cannot be used."""
 
     def convolution(self, module: SparseConvolution, level: int) -> LibraryConvolution:
-        """Return one of our layers as its own; `level` is the finer one where two meet."""
+        """Return a layer of the library for one of ours; `level` is the finer of two levels."""
 
 
 class Native:
@@ -86,19 +86,19 @@ def levels_of(voxels: Voxels, n_levels: int) -> list[Voxels]:
 
 
 def ends_of(module: SparseConvolution, level: int) -> tuple[int, int]:
-    """Return the levels that a layer leads from and to; `level` is the finer one."""
+    """Return the input and output level of a layer; `level` is the finer one."""
     if isinstance(module, SubmConv3d):
         return level, level
     return (level, level + 1) if isinstance(module, DownConv3d) else (level + 1, level)
 
 
 def kernel_edge(volume: int) -> int:
-    """Return the edge of a kernel of so many offsets."""
+    """Return the edge of a kernel by its number of offsets."""
     return round(volume ** (1 / 3))
 
 
 def kernel_of_ours(weight: Tensor) -> Tensor:
-    """Return a kernel that is laid out as ours."""
+    """Return a kernel that has our layout."""
     return weight
 
 

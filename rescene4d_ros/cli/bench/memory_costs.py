@@ -1,4 +1,4 @@
-"""What it costs a memory to take in a visit: seconds behind the masks, bytes on disk."""
+"""Cost of adding a visit to a memory: seconds after segmentation, bytes on disk."""
 
 from __future__ import annotations
 
@@ -23,23 +23,23 @@ from scipy.spatial.distance import cdist
 
 Sequenced = tuple[ScanSequence, SequenceTruth]
 Clock = Callable[[], float]
-FEW = 2  # visits, beside which many are put
+FEW = 2  # visits of the short memory
 HOUR_NS = 3600 * 10**9
 
 
 @dataclass(frozen=True)
 class VisitCosts:
     """
-    Hold what the last visit of a sequence cost as the second one and as the last one.
+    Cost of the last visit of a sequence, as second and as last one.
 
     Attributes
     ----------
     visits : int
     few_s, many_s : float, s
-        Store, associate, judge and commit, without segmenting; with 1 and with all other visits
-        stored before.
+        Store, associate, detect changes and commit, without segmentation; with 1 and with all
+        other visits stored.
     few_objects, many_objects : int
-        Remembered in the end.
+        Objects in the final memory.
     points_bytes : float
         Of the files of points, per visit.
     few_bytes, many_bytes : int
@@ -60,17 +60,17 @@ class VisitCosts:
 @dataclass(frozen=True)
 class AssociationCosts:
     """
-    Hold what it cost to associate the second visit of a room.
+    Cost of associating the second visit of a room.
 
     Attributes
     ----------
     objects, observations : int
-        Remembered, and seen by the visit.
+        Objects in the memory, and observations of the visit.
     associate_s : float, s
     plain_s : float, s
-        A Hungarian assignment by the distance of the middles alone.
+        A Hungarian assignment by the distance of centers alone.
     visit_s : float, s
-        The whole visit, its storage included, segmenting not.
+        The whole visit with storage, without segmentation.
 
     """
 
@@ -82,7 +82,7 @@ class AssociationCosts:
 
 
 def still(sequenced: Sequenced) -> Sequenced:
-    """Return a sequence of as many visits that all are the last one, an hour apart."""
+    """Return a sequence of equal length whose visits all equal the last one, an hour apart."""
     sequence, truth = sequenced
     last, count = sequence.scans[-1], len(sequence.scans)
     scans = tuple(replace(last, stamp_ns=last.stamp_ns + k * HOUR_NS) for k in range(count))
@@ -91,18 +91,18 @@ def still(sequenced: Sequenced) -> Sequenced:
 
 def visit_costs(sequenced: Sequenced, folder: Path, repeats: int, clock: Clock) -> VisitCosts:
     """
-    Add the last visit of a sequence to a memory of one visit and to one of all, in turns.
+    Add the last visit of a sequence alternately to a memory of one visit and to one of all.
 
     Parameters
     ----------
     sequenced : tuple of ScanSequence, SequenceTruth
-        Of more than two visits; the truth stands for the segmenter.
+        Of more than two visits; the truth replaces the segmenter.
     folder : Path
-        For the memories; made.
+        For the memories; created.
     repeats : int
         The fastest run counts.
     clock : callable
-        Seconds since whenever.
+        Returns seconds.
 
     Returns
     -------
@@ -139,7 +139,7 @@ def visit_costs(sequenced: Sequenced, folder: Path, repeats: int, clock: Clock) 
 def _fill(
     sequenced: Sequenced, folder: Path, visits: Sequence[int], clock: Clock
 ) -> tuple[float, int]:
-    """Add visits by their true masks; return the seconds of the last, and the objects known."""
+    """Add visits by their true masks; return the seconds of the last and the number of objects."""
     sequence, truth = sequenced
     masks = _Known(sequence, truth, clock)
     with SceneMemory.open(
@@ -154,7 +154,7 @@ def _fill(
 
 
 class _Known(TrueMasks):
-    """True masks that know how long they took: no part of what is measured."""
+    """True masks that record their own time, which is excluded from the measurement."""
 
     def __init__(self, sequence: ScanSequence, truth: SequenceTruth, clock: Clock):
         super().__init__(sequence, truth)
@@ -172,7 +172,7 @@ class _Known(TrueMasks):
 def association_costs(
     sequenced: Sequenced, folder: Path, repeats: int, clock: Clock
 ) -> AssociationCosts:
-    """Associate the second of two visits, by all evidence and by middles alone; as above."""
+    """Associate the second of two visits, by all evidence and by centers alone."""
     (one, two), masks = sequenced[0].scans, TrueMasks(*sequenced)
     visit_s = min(_fill(sequenced, folder / str(k), range(FEW), clock)[0] for k in range(repeats))
     _fill(sequenced, folder / 'one', [0], clock)
@@ -184,7 +184,7 @@ def association_costs(
     middles = [np.array([x.box.center for x in side]) for side in (observations, records.values())]
 
     def once() -> None:
-        """Associate copies, on which nothing is prepared yet."""
+        """Associate copies without cached data."""
         associate(
             [replace(seen) for seen in observations],
             {i: replace(record) for i, record in records.items()},

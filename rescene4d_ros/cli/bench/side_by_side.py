@@ -1,4 +1,4 @@
-"""The sparse convolutions of a whole U-Net beside those of another library, layer by layer."""
+"""The sparse convolutions of a whole U-Net compared with those of a library, layer by layer."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ MAPS = 'kernel_maps'
 @dataclass(frozen=True)
 class LayerSideBySide:
     """
-    Hold what one convolution takes in ours and in another library.
+    Times of one convolution, ours and of a library.
 
     Attributes
     ----------
@@ -44,15 +44,15 @@ class LayerSideBySide:
 @dataclass(frozen=True)
 class SideBySide:
     """
-    Hold what all convolutions of a U-Net take, by turns in ours and in another library.
+    Times of all convolutions of a U-Net, measured alternately for ours and a library.
 
     Attributes
     ----------
     ours_s, theirs_s : dict of str to float, s
-        By `MAPS` and `PASSES`: finding voxels and neighbors anew, then all layers on them.
-        `MAPS` is missing where the library takes ours.
+        By `MAPS` and `PASSES`: computing voxels and neighbors, then all layers. `MAPS` is missing
+        if the library uses ours.
     difference : float
-        Of features and gradients of any layer, over the largest of ours; inf where not finite.
+        Of features and gradients of any layer, relative to the largest of ours; inf if not finite.
     layers : list of LayerSideBySide
         In the order of the pass.
 
@@ -65,13 +65,13 @@ class SideBySide:
 
     @property
     def ratios(self) -> dict[str, float]:
-        """Return how many times as long the library takes."""
+        """Return the ratio of the library's time to ours."""
         return {name: seconds / self.ours_s[name] for name, seconds in self.theirs_s.items()}
 
 
 class Side(Protocol):
     """
-    Does the work of all layers with one library, here or in a process of its own.
+    Runs all layers with one library, in this or another process.
 
     Attributes
     ----------
@@ -83,32 +83,32 @@ class Side(Protocol):
     finds_neighbors: bool
 
     def results(self, layer: int, seed: int) -> list[np.ndarray]:
-        """Return features, their gradients and the kernel's of random rows, in our layout."""
+        """Return features and gradients of features and kernel for random rows, in our layout."""
 
     def seconds(self, layer: int, backward: bool) -> float:
-        """Run one layer, and its gradients where asked for; return how long that took."""
+        """Run one layer, optionally with gradients; return its seconds."""
 
     def maps_seconds(self) -> float:
-        """Find voxels, levels and neighbors anew; return how long that took."""
+        """Compute voxels, levels and neighbors; return the seconds."""
 
 
 class SideHere:
     """
-    Does the work in this process.
+    Runs the layers in this process.
 
     Parameters
     ----------
     library : type
         `Native`, or one of `sparse.libraries.LIBRARIES`.
     layers : list of Convolution
-        Of one pass of a U-Net, which begins at the finest level and reaches all; CPU.
+        Of one pass of a U-Net, from the finest level to all levels; CPU.
     clock : callable
         Returns seconds.
 
     Raises
     ------
     ImportError
-        The library is not there, or does not start; the message says why.
+        The library is not installed or cannot be imported; the message states the reason.
 
     """
 
@@ -125,7 +125,7 @@ class SideHere:
         ]
 
     def results(self, layer: int, seed: int) -> list[np.ndarray]:
-        """Return features, their gradients and the kernel's of random rows, in our layout."""
+        """Return features and gradients of features and kernel for random rows, in our layout."""
         convolution, shape = self._convolutions[layer], self._layers[layer]
         generator = torch.Generator().manual_seed(seed)
         feats = torch.randn(shape.n_in, shape.ci, generator=generator)
@@ -145,11 +145,11 @@ class SideHere:
         ]
 
     def seconds(self, layer: int, backward: bool) -> float:
-        """Run one layer, and its gradients where asked for; return how long that took."""
+        """Run one layer, optionally with gradients; return its seconds."""
         convolution, shape = self._convolutions[layer], self._layers[layer]
         rows = torch.ones(shape.n_in, shape.ci)
         rows.requires_grad_(backward and shape.wants_input_gradient)
-        wanted = [t for t in (convolution.weight, rows) if t.requires_grad]
+        leaves = [t for t in (convolution.weight, rows) if t.requires_grad]
         grads = torch.ones(len(convolution.out_rows), shape.co)
 
         def work() -> None:
@@ -157,19 +157,19 @@ class SideHere:
             with torch.set_grad_enabled(backward):
                 out = convolution.run(rows)
             if backward:
-                torch.autograd.grad(out, wanted, grads)
+                torch.autograd.grad(out, leaves, grads)
 
         return self._second_run(work)
 
     def _second_run(self, work: Callable[[], None]) -> float:
-        """Return the seconds of a run whose threads and caches are awake, as within a network."""
+        """Return the seconds of a second run, with warm threads and caches as in a network."""
         work()
         start = self._clock()
         work()
         return self._clock() - start
 
     def maps_seconds(self) -> float:
-        """Find voxels, levels and neighbors anew; return how long that took."""
+        """Compute voxels, levels and neighbors; return the seconds."""
         probes = _probes(self._layers, self._levels)
         return self._second_run(partial(_make_maps, self._library, self._pyramid, probes))
 
@@ -178,17 +178,17 @@ def side_by_side(
     layers: list[Convolution], ours: Side, theirs: Side, repeats: int, seed: int = 0
 ) -> SideBySide:
     """
-    Measure a library on the layers of a U-Net, by turns with ours.
+    Measure a library and ours alternately on the layers of a U-Net.
 
     Parameters
     ----------
     layers : list of Convolution
-        What both sides were made of.
+        Layers of both sides.
     ours, theirs : Side
     repeats : int
-        The fastest run counts; before each, one to warm up.
+        The fastest run counts; each follows a warm-up run.
     seed : int
-        Of the features whose results are compared.
+        Seed of the features for comparing results.
 
     """
     measured, difference = [], 0.0
@@ -219,13 +219,13 @@ def side_by_side(
 
 
 def _least_by_turns(repeats: int, works: list[Callable[[], float]]) -> list[float]:
-    """Return the least that each work says of some turns."""
+    """Return the minimum of each measurement over several turns."""
     turns = [[work() for work in works] for _ in range(repeats)]
     return [min(times) for times in zip(*turns)]
 
 
 def _difference(ours: list[np.ndarray], theirs: list[np.ndarray]) -> float:
-    """Return the largest difference, over the largest of ours; inf where not finite."""
+    """Return the largest difference, relative to the largest of ours; inf if not finite."""
     shares = [
         np.nan_to_num(np.abs(a - b).max() / np.abs(a).max(), nan=np.inf)
         for a, b in zip(ours, theirs)
@@ -234,7 +234,7 @@ def _difference(ours: list[np.ndarray], theirs: list[np.ndarray]) -> float:
 
 
 def _probes(layers: list[Convolution], levels: list[int]) -> list[tuple[SparseConvolution, int]]:
-    """Return one layer of one channel, and its level, for each kernel map of the network."""
+    """Return a one-channel layer and its level for each kernel map of the network."""
     maps: dict[tuple[Any, int, int], None] = dict.fromkeys(
         (type(layer.module), len(layer.module.kernel), level)
         for layer, level in zip(layers, levels)
@@ -248,7 +248,7 @@ def _probes(layers: list[Convolution], levels: list[int]) -> list[tuple[SparseCo
 def _make_maps(
     kind: type[Library], pyramid: list[Voxels], probes: list[tuple[SparseConvolution, int]]
 ) -> None:
-    """Find voxels, levels and neighbors anew; every map is used once, as it is made then."""
+    """Compute voxels, levels and neighbors; maps are computed lazily, so each is used once."""
     opened = kind(pyramid[0], len(pyramid))
     with torch.no_grad():
         for module, level in probes:

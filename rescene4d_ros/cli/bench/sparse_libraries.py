@@ -1,8 +1,8 @@
 """
-Other libraries' sparse convolutions on our voxels, with our kernels, on the CPU: to compare.
+Sparse convolutions of other libraries on our voxels and kernels on the CPU, for comparison.
 
-Nothing of the package needs one of them. Each class finds its own voxels and kernel maps and
-keeps them for all layers of a network, as its users do; rows stay in the library's order.
+They are optional. Each class computes its voxels and kernel maps and keeps them for all layers of
+a network; rows stay in the order of the library.
 """
 
 from __future__ import annotations
@@ -37,14 +37,14 @@ from torch import nn
 
 
 class Spconv:
-    """spconv 2.3: with more than one thread on CPUs its sums race, and some rows are wrong."""
+    """spconv 2.3: with more than one CPU thread a data race makes some rows wrong."""
 
     finds_neighbors = True
 
     def __init__(self, voxels: Voxels, n_levels: int):
         self._spconv = _import('spconv.pytorch', 'pip install spconv')
         if not torch.cuda.is_available():
-            # Its backward pass asks for the CUDA stream on CPUs too, and does not use it there.
+            # Its backward pass queries the CUDA stream on CPUs too, without using it.
             self._spconv.ops.get_current_stream = lambda: 0
         coords, (n_visits, *size) = padded_range(voxels.coords)
         tensor = self._spconv.SparseConvTensor(torch.zeros(len(coords), 1), coords, size, n_visits)
@@ -56,7 +56,7 @@ class Spconv:
         self._rows = our_rows(voxels, [tensor.indices for tensor in self._tensors])
 
     def convolution(self, module: SparseConvolution, level: int) -> LibraryConvolution:
-        """Return the layer as an spconv layer; transposed ones need no map of their own."""
+        """Return the layer as an spconv layer; transposed layers reuse the map."""
         size, ci, co = len(module.kernel), *module.kernel.shape[1:]
         if isinstance(module, SubmConv3d):
             edge = kernel_edge(size)
@@ -77,7 +77,7 @@ class Spconv:
 
 
 class MinkowskiEngine:
-    """MinkowskiEngine 0.5: kernels are laid out as ours."""
+    """MinkowskiEngine 0.5: kernels have our layout."""
 
     finds_neighbors = True
 
@@ -134,14 +134,14 @@ class MinkowskiEngine:
 
 
 class Torchsparse:
-    """torchsparse 2.1: its products alone; it cannot find neighbors on CPUs, so it takes ours."""
+    """torchsparse 2.1: only its products; without kernel maps on CPUs, so it uses ours."""
 
     finds_neighbors = False
 
     def __init__(self, voxels: Voxels, n_levels: int):
         torchsparse()
         functions = _import('torchsparse.nn.functional.conv.func', 'install torchsparse 2.1')
-        self._function = functions.GatherScatterConvolutionFuntion  # spelled so
+        self._function = functions.GatherScatterConvolutionFuntion  # sic
         self._levels = levels_of(voxels, n_levels)
 
     def convolution(self, module: SparseConvolution, level: int) -> LibraryConvolution:
@@ -184,7 +184,7 @@ LIBRARIES: dict[str, type[Library]] = {
 
 
 def library_version(name: str) -> str:
-    """Return the version of a library that was imported, 'unknown' where it tells none."""
+    """Return the version of an imported library, or 'unknown'."""
     try:
         return version(name)
     except PackageNotFoundError:  # imported from its own folder
@@ -192,7 +192,7 @@ def library_version(name: str) -> str:
 
 
 def _import(name: str, remedy: str) -> ModuleType:
-    """Return a module, or raise an ImportError that says why not and what to do."""
+    """Return a module, or raise ImportError with cause and remedy."""
     try:
         return import_module(name)
     except Exception as error:  # a library built for another torch or a GPU may raise anything

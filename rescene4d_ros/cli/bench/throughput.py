@@ -1,4 +1,4 @@
-"""How fast a backbone's sparse convolutions are, beside plain matrix products of their shapes."""
+"""Rate of a backbone's sparse convolutions, relative to matrix products of the same channels."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from rescene4d_ros.sparse.voxels import Voxels
 import torch
 from torch import Tensor
 
-# Rows of the products that give the rate: far beyond the caches, as the gathered rows are.
+# Rows of the reference products: far larger than the caches, as gathered rows are.
 PRODUCT_ROWS = 65536
 PASSES = ('forward', 'forward_backward')
 
@@ -21,7 +21,7 @@ PASSES = ('forward', 'forward_backward')
 @dataclass(frozen=True)
 class Convolution:
     """
-    Hold one convolution of one pass.
+    One convolution of one pass.
 
     Attributes
     ----------
@@ -30,7 +30,7 @@ class Convolution:
         Input rows.
     voxels : Voxels
     pairs : int
-        Input and output rows that meet through some kernel offset.
+        Pairs of input and output rows over all kernel offsets.
     ci, co : int
         Channels.
     wants_input_gradient : bool
@@ -55,18 +55,18 @@ class Convolution:
 @dataclass(frozen=True)
 class Rate:
     """
-    Hold one kind of pass over a whole U-Net.
+    One kind of pass over a whole U-Net.
 
     Attributes
     ----------
     flop : int
         Useful operations of all sparse convolutions.
     products_s : float, s
-        What matrix products of the same channels would take for them.
+        Time of matrix products of the same channels.
     convolutions_s : float, s
-        What the sparse convolutions take.
+        Time of the sparse convolutions.
     network_s : float, s
-        What the whole network takes.
+        Time of the whole network.
 
     """
 
@@ -77,16 +77,16 @@ class Rate:
 
     @property
     def share(self) -> float:
-        """Return the share of the products' rate that the convolutions reach."""
+        """Return the rate of the convolutions as a share of that of matrix products."""
         return self.products_s / self.convolutions_s
 
 
 def convolutions(unet: SparseUNet, feats: Tensor, voxels: Voxels) -> list[Convolution]:
-    """Return the convolutions of one pass, in their order; kernel maps are made on the way."""
+    """Return the convolutions of one pass in order; computes the kernel maps."""
     found: list[Convolution] = []
 
     def note(module: SparseConvolution, given: tuple[Tensor, Voxels]) -> None:
-        """Write down what one layer is given."""
+        """Record the input of one layer."""
         rows, on = given
         kmap = _kernel_map(module, on)
         _, ci, co = module.kernel.shape
@@ -119,18 +119,18 @@ def measure(
     Parameters
     ----------
     unet : SparseUNet
-        Its statistics change; give one of its own.
+        Its running statistics change; pass a copy.
     feats : Tensor (V, Cin), float32
     voxels : Voxels
     repeats : int
-        The fastest run counts, after one to warm up.
+        The fastest run counts, after a warm-up run.
     clock : callable
-        Returns seconds; waits for the GPU where there is one.
+        Returns seconds; waits for the GPU if there is one.
 
     Returns
     -------
     dict of str to Rate
-        By `PASSES`; kernel maps are made before.
+        By `PASSES`; without kernel maps.
 
     """
     layers = convolutions(unet, feats, voxels)
@@ -166,7 +166,7 @@ def _rate(
 
 
 def least(repeats: int, work: Callable[[], object], clock: Callable[[], float]) -> float:
-    """Return the shortest of some runs in seconds, after one to warm up."""
+    """Return the shortest of several runs in seconds, after a warm-up run."""
     work()
     times = []
     for _ in range(repeats):
@@ -177,7 +177,7 @@ def least(repeats: int, work: Callable[[], object], clock: Callable[[], float]) 
 
 
 def _kernel_map(module: SparseConvolution, voxels: Voxels) -> KernelMap:
-    """Return the map that a layer convolves with."""
+    """Return the kernel map of a layer."""
     if isinstance(module, DownConv3d):
         return voxels.down_map()
     if isinstance(module, UpConv3d):
@@ -186,7 +186,7 @@ def _kernel_map(module: SparseConvolution, voxels: Voxels) -> KernelMap:
 
 
 def _pass(unet: SparseUNet, feats: Tensor, voxels: Voxels, backward: bool) -> None:
-    """Run the network, and back where asked for."""
+    """Run the network, optionally with gradients."""
     with torch.set_grad_enabled(backward):
         out = unet(feats, voxels)[-1]
     if backward:
@@ -212,7 +212,7 @@ def _product_rate(
     repeats: int,
     clock: Callable[[], float],
 ) -> float:
-    """Return operations per second of plain products (n, ci) (ci, co), and of their gradients."""
+    """Return operations per second of matrix products (n, ci) (ci, co), and of their gradients."""
     x, w, grad = like.new_ones(n, ci), like.new_ones(ci, co), like.new_ones(n, co)
     seconds = least(repeats, lambda: torch.mm(x, w), clock)
     if not backward:

@@ -1,1 +1,1 @@
-"""`rescene4d demo`: the whole path on the sample bag."""
+"""`rescene4d demo`: the whole pipeline on the sample bag."""

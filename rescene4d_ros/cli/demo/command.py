@@ -1,9 +1,9 @@
 """
-`rescene4d demo`: the whole path on the sample bag, with the node killed half way.
+`rescene4d demo`: the whole pipeline on the sample bag, with the node killed half way.
 
-One process plays the bag, one is the node, one records what the node says. The node is stopped
-with SIGKILL after the second visit and started again; then come the other visits. What the
-memory says at the end is compared with the truth.
+One process plays the bag, one is the node, one records its topics. The node is stopped with
+SIGKILL after the second visit and restarted for the remaining visits. The final memory is compared
+with the truth.
 """
 
 from __future__ import annotations
@@ -46,13 +46,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         default=Path('out/demo'),
         metavar='DIR',
-        help='made anew (default: %(default)s)',
+        help='output folder, replaced (default: %(default)s)',
     )
     parser.add_argument(
         '--min-right',
         type=float,
         default=0.8,
-        help='share of objects that must be right (default: %(default)s)',
+        help='share of objects that must be correct (default: %(default)s)',
     )
     parser.add_argument(
         '--timeout',
@@ -63,12 +63,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Run all stages; 1 when one fails, ids change over the kill, or too few objects are right."""
+    """Run all stages; 1 if one fails, ids change over the kill, or too few objects are correct."""
     started = time.monotonic()
     out = options.out
     shutil.rmtree(out, ignore_errors=True)
     out.mkdir(parents=True)
-    # Not the domain of whatever else runs on this machine; the tests take those up to 80.
+    # A domain that other programs rarely use; the tests use those up to 80.
     os.environ['ROS_DOMAIN_ID'] = str(os.getpid() % 20 + 81)
     try:
         with process('tools.recorder', out, str(out / 'recording')):
@@ -95,7 +95,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def play_and_kill(options: argparse.Namespace) -> None:
-    """Play the bag to the node, which is killed and started again between two visits."""
+    """Play the bag to the node, which is killed and restarted between two visits."""
     node = (
         'main',
         options.out,
@@ -117,7 +117,7 @@ def play_and_kill(options: argparse.Namespace) -> None:
 
 
 def report(options: argparse.Namespace, memory: SceneMemory) -> ScoreCard:
-    """Write and print what the memory says, beside the truth."""
+    """Write and print the content of the memory beside the truth."""
     snapshot, changes = memory.snapshot(), memory.changes()
     visits = [v.visit_id for v in snapshot.visits]
     labels = [memory.labels(v) for v in visits]
@@ -135,17 +135,17 @@ def report(options: argparse.Namespace, memory: SceneMemory) -> ScoreCard:
 
 
 class StageFailed(Exception):
-    """A process of the demo ended with an error or did not do its part in time."""
+    """A process of the demo ended with an error or exceeded its time."""
 
 
 def stage(text: str) -> None:
-    """Say what happens next."""
+    """Print the present stage."""
     print(f'== {text}', flush=True)
 
 
 @contextmanager
 def process(module: str, out: Path, *arguments: str) -> Iterator[subprocess.Popen]:
-    """Run a module of the node room; ^C it at the end, its words go to a log file."""
+    """Run a module of `node/` until the end of the context, with output in a log file."""
     with open(out / f'{module}.log', 'a') as log:
         running = subprocess.Popen(
             [sys.executable, '-m', f'rescene4d_ros.node.{module}', *arguments],
@@ -167,7 +167,7 @@ def process(module: str, out: Path, *arguments: str) -> Iterator[subprocess.Pope
 
 
 def await_recorder(options: argparse.Namespace) -> None:
-    """Wait until the recorder hears the node; what keeps one message would lose the first."""
+    """Wait until the recorder is connected, so that it receives the first messages."""
     log, end = options.out / 'recorder.log', time.monotonic() + options.timeout
     while 'hears all topics' not in log.read_text():
         if time.monotonic() > end:

@@ -1,4 +1,4 @@
-"""The tables that the demo prints: objects, visits and changes, with the truth beside them."""
+"""The tables of the demo: objects, visits and changes beside the truth."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ WIDTH = 118
 
 
 def print_report(snapshot: MemorySnapshot, changes: Sequence[Change], card: ScoreCard) -> None:
-    """Print the table of objects, the list of changes, and how many agree with the truth."""
+    """Print the objects, the changes, and the number of correct ones."""
     console = Console(width=WIDTH, highlight=False)
     console.print(objects_table(snapshot, card))
     console.print(changes_table(snapshot, changes))
@@ -49,9 +49,9 @@ def print_report(snapshot: MemorySnapshot, changes: Sequence[Change], card: Scor
 
 def objects_table(snapshot: MemorySnapshot, card: ScoreCard) -> Table:
     """
-    Return one row per true object, then those that the memory holds beyond the truth.
+    Return one row per true object, then one per additional object of the memory.
 
-    A state is followed by the true one in brackets where they differ.
+    A wrong state is followed by the true one in brackets.
     """
     table = Table(title='Objects', title_justify='left')
     for name in (

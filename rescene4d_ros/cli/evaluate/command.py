@@ -1,4 +1,4 @@
-"""`rescene4d evaluate`: our model and the baselines on identical observations, side by side."""
+"""`rescene4d evaluate`: network, memory and baselines on identical observations."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ from rescene4d_ros.synthetic_rooms.sets import SETS
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-# Every sequence sets the one to its number of visits, and keeps none for another run.
+# The cache size of features is the number of visits; nothing is kept for another run.
 NOT_A_FLAG = ('cache_visits', 'cache_files')
-LEAST_WIDTH = 120  # of the table: a narrow terminal wraps, it loses no method
+LEAST_WIDTH = 120  # columns of the table; a narrow terminal wraps it
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -46,9 +46,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     source.add_argument(
         '--data',
         metavar='DIR|NAME',
-        help='sequence files of `rescene4d rooms make` or `rescene4d prepare`, or '
-        f'a fixed set of --sets by its name, {", ".join(SETS)}, which is '
-        'made where it is missing',
+        help='sequence files of `rescene4d rooms make` or `rescene4d prepare`, or the name of a '
+        f'fixed set, {", ".join(SETS)}, which is made if it is missing',
     )
     source.add_argument(
         '--compare',
@@ -62,7 +61,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         default=Path('out/sets'),
         metavar='DIR',
-        help='where the fixed sets are, a folder each (default: %(default)s)',
+        help='folder of the fixed sets, one subfolder each (default: %(default)s)',
     )
     parser.add_argument(
         '--methods',
@@ -83,28 +82,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         default=Path('out/evaluate'),
         metavar='DIR',
-        help='predictions, scores and plots; a run that was stopped goes on there '
-        '(default: %(default)s)',
+        help='folder of predictions, scores and plots; a stopped run is continued (default: '
+        '%(default)s)',
     )
     parser.add_argument(
         '--json',
         type=Path,
         metavar='FILE',
-        help='all scores go there (default: metrics.json in --out)',
+        help='file for all scores (default: metrics.json in --out)',
     )
     parser.add_argument(
         '--markdown',
         type=Path,
         metavar='FILE',
-        help='tables that documents can quote (default: metrics.md in --out)',
+        help='file for Markdown tables (default: metrics.md in --out)',
     )
-    parser.add_argument('--seed', type=int, default=0, help='of the intervals')
+    parser.add_argument('--seed', type=int, default=0, help='seed seed of the intervals')
     parser.add_argument(
         '--draws',
         type=int,
         default=DRAWS,
         metavar='N',
-        help='of rooms, for the intervals; 0 = none (default: %(default)s)',
+        help='number of bootstrap draws of rooms; 0 = no intervals (default: %(default)s)',
     )
     for config in (ComparisonConfig, InferenceConfig, ScoreRules):
         add_flags(parser, config, without=NOT_A_FLAG)
@@ -124,8 +123,8 @@ def run(options: argparse.Namespace) -> int:
         time.perf_counter,
     )
     data = find_data(options.data, options.sets, options.limit, plan.config.visits, options.jobs)
-    if data.told:
-        print(data.told, file=sys.stderr)
+    if data.message:
+        print(data.message, file=sys.stderr)
     origin = provenance('evaluate', options.arguments)
     segmenter = loaded(plan.inference)
     made_with = {
@@ -182,7 +181,7 @@ def _inference(options: argparse.Namespace) -> InferenceConfig:
 
 
 def _compare(paths: Sequence[Path], plan: Plan, processes: int) -> Compared:
-    """Run everything, showing how far it is and what is being done."""
+    """Run everything with a progress display."""
     columns = (
         BarColumn(),
         MofNCompleteColumn(),
@@ -200,7 +199,7 @@ def _compare(paths: Sequence[Path], plan: Plan, processes: int) -> Compared:
 
 
 def _compare_runs(paths: Sequence[Path], methods: Sequence[str] | None) -> int:
-    """Print the scores of several runs side by side, and in what the runs differ."""
+    """Print the scores of several runs side by side, and their differences in settings."""
     documents = {}
     for path in paths:
         try:
@@ -225,10 +224,10 @@ def _compare_runs(paths: Sequence[Path], methods: Sequence[str] | None) -> int:
         'comparison',
         'rules',
     ):
-        told = {name: document.get(key) for name, document in documents.items()}
-        if any(value != document.get(key) for value in told.values()):
+        values = {name: document.get(key) for name, document in documents.items()}
+        if any(value != document.get(key) for value in values.values()):
             console.print(
-                f'{key} differs: ' + ', '.join(f'{n}: {v}' for n, v in told.items()),
+                f'{key} differs: ' + ', '.join(f'{n}: {v}' for n, v in values.items()),
                 markup=False,
                 highlight=False,
                 soft_wrap=True,

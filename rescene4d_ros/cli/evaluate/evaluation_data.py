@@ -1,4 +1,4 @@
-"""What an evaluation runs on: a folder of sequence files, or a fixed set by its name."""
+"""Data of an evaluation: a folder of sequence files, or a fixed set by name."""
 
 from __future__ import annotations
 
@@ -16,37 +16,37 @@ from rescene4d_ros.synthetic_rooms.sets import compare, read_record, SETS
 @dataclass(frozen=True)
 class EvaluationData:
     """
-    Hold the files of an evaluation, and what they are.
+    Files of an evaluation and their origin.
 
     Attributes
     ----------
     name : str
-        Of the set, or the folder as it was given.
+        Name of the set, or the given folder.
     paths : tuple of Path
         Sorted.
     is_as_recorded : bool, or None
-        Whether a fixed set holds what its record says; None = not a fixed set.
-    told : str
-        For people: what the comparison with the record said.
+        Whether a fixed set equals its record; None = not a fixed set.
+    message : str
+        Result of the comparison with the record, for people.
 
     """
 
     name: str
     paths: tuple[Path, ...]
     is_as_recorded: bool | None = None
-    told: str = ''
+    message: str = ''
 
 
 def find_data(
     given: str, sets: Path, limit: int | None, visits: int, processes: int
 ) -> EvaluationData:
     """
-    Find the sequence files of a folder or set; what is missing of a set is made.
+    Find the sequence files of a folder or set; missing files of a set are made.
 
     Parameters
     ----------
     given : str
-        An existing folder, or the name of one of `SETS`: then the folder of that name in `sets`.
+        An existing folder, or the name of one of `SETS`, which is a folder in `sets`.
     sets : Path
     limit : int or None
         Only the first sequences.
@@ -58,7 +58,7 @@ def find_data(
     Raises
     ------
     ConfigError, FileFormatError
-        Nothing there, or a limit of nothing.
+        No files, or a limit below one.
 
     """
     if limit is not None and limit < 1:
@@ -86,7 +86,7 @@ def find_data(
 
 
 def _check_any(found: Collection, given: str, visits: int) -> None:
-    """Say that no sequence is long enough."""
+    """Raise an error if no sequence is long enough."""
     if not found:
         raise ConfigError(
             f'--visits: expected sequences with {visits} visits in {given}, got '

@@ -20,7 +20,7 @@ from rescene4d_ros.view.score_plots import (
     draw_precision_recall,
 )
 
-TIMELINES = 3  # sequences whose identities are drawn
+TIMELINES = 3  # number of sequences with drawn identities
 
 
 def draw_evaluation(

@@ -48,18 +48,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help='one .npz per sequence: of docs/reference/score_card.md, or sequence files of '
         '`rescene4d rooms make` and `rescene4d prepare`',
     )
-    parser.add_argument('--json', type=Path, metavar='FILE', help='write all scores there')
-    parser.add_argument(
-        '--markdown', type=Path, metavar='FILE', help='write tables there that documents can quote'
-    )
-    parser.add_argument('--name', default='prediction', help='of the method, in the output')
-    parser.add_argument('--seed', type=int, default=0, help='of the intervals')
+    parser.add_argument('--json', type=Path, metavar='FILE', help='file for all scores')
+    parser.add_argument('--markdown', type=Path, metavar='FILE', help='file for Markdown tables')
+    parser.add_argument('--name', default='prediction', help='name of the method in the output')
+    parser.add_argument('--seed', type=int, default=0, help='seed seed of the intervals')
     parser.add_argument(
         '--draws',
         type=int,
         default=DRAWS,
         metavar='N',
-        help='of rooms, for the intervals; 0 = none (default: %(default)s)',
+        help='number of bootstrap draws of rooms; 0 = no intervals (default: %(default)s)',
     )
     add_flags(parser, ScoreRules)
 
@@ -115,19 +113,19 @@ def matched_files(predictions: Path, truths: Path) -> list[tuple[Path, Path]]:
         No truth, or a truth without prediction.
 
     """
-    wanted = sorted(truths.glob('*.npz'))
-    if not wanted:
+    truth_files = sorted(truths.glob('*.npz'))
+    if not truth_files:
         raise FileFormatError(
             f'{truths}: expected .npz files of truth, found none; give the folder that holds them'
         )
-    missing = [p.name for p in wanted if not (predictions / p.name).is_file()]
+    missing = [p.name for p in truth_files if not (predictions / p.name).is_file()]
     if missing:
         raise FileFormatError(
             f'{predictions}: expected one prediction per truth, got none for '
             f'{", ".join(missing[:5])}{" ..." if len(missing) > 5 else ""} ({len(missing)} of '
-            f'{len(wanted)}); write files of that name, also where nothing was found'
+            f'{len(truth_files)}); write files of that name, also if nothing was found'
         )
-    return [(predictions / p.name, p) for p in wanted]
+    return [(predictions / p.name, p) for p in truth_files]
 
 
 def read_truth_of(path: Path) -> TrueSequence:
@@ -138,7 +136,7 @@ def read_truth_of(path: Path) -> TrueSequence:
 
 
 def _reduce(pairs: Sequence[tuple[Path, Path]], rules: ScoreRules) -> Iterator[ReducedSequence]:
-    """Read and compare one sequence after the other, showing how far it is."""
+    """Read and compare all sequences with a progress display."""
     console = Console(stderr=True)
     for predicted, true in track(pairs, 'scoring', console=console, transient=True):
         truth = read_truth_of(true)

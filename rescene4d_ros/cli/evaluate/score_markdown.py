@@ -1,4 +1,4 @@
-"""Scores as Markdown tables that documents can quote, with the command that made them."""
+"""Scores as Markdown tables, with the command that made them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def markdown(document: Mapping[str, Any]) -> str:
     Parameters
     ----------
     document : mapping
-        As `metrics.json` holds it, of `rescene4d score` or `rescene4d evaluate`.
+        Content of `metrics.json` of `rescene4d score` or `rescene4d evaluate`.
 
     Returns
     -------
@@ -30,15 +30,15 @@ def markdown(document: Mapping[str, Any]) -> str:
 
 
 def _origin(document: Mapping[str, Any]) -> Iterator[str]:
-    """Yield what the numbers are of and how they were made."""
-    told = [
+    """Yield data and command of the numbers."""
+    origin = [
         f'{document["data"]}: {document["sequences"]} sequences, {document["rooms"]} rooms',
         f'data {document["data_sha256"][:HASH_DIGITS]}',
         f'weights {document["weights_hash"] or "unknown"}',
         f'commit {document["commit"] or "unknown"}',
         document['device'],
     ]
-    yield '; '.join(told) + '. In parentheses 95 % intervals over rooms.'
+    yield '; '.join(origin) + '. In parentheses 95 % intervals over rooms.'
     yield f'\n```bash\n{document["command"]}\n```\n'
 
 
@@ -65,16 +65,16 @@ def _tables(document: Mapping[str, Any]) -> Iterator[str]:
     )
     splits = document['identity_by_split']
     for rate in SPLIT_RATES:
-        told = [
+        parts = [
             p
             for p in next(iter(splits.values()))
             if any(rows[p]['opportunities'][rate] for rows in splits.values())
         ]
-        if told:
+        if parts:
             yield _table(
                 f'{rate} of',
-                told,
-                {m: [_cell(rows[p][rate], '') for p in told] for m, rows in splits.items()},
+                parts,
+                {m: [_cell(rows[p][rate], '') for p in parts] for m, rows in splits.items()},
             )
     seconds = document.get('seconds_by_visits', {})
     visits = sorted({n for of_method in seconds.values() for n in of_method}, key=int)
@@ -87,7 +87,7 @@ def _tables(document: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _table(title: str, columns: Sequence[str], rows: Mapping[str, Sequence[str]]) -> str:
-    """Return one table, its title over the names of the rows."""
+    """Return one table, with its title above the row names."""
     lines = [
         (title, *columns),
         ('---', *('--:' for _ in columns)),
@@ -97,7 +97,7 @@ def _table(title: str, columns: Sequence[str], rows: Mapping[str, Sequence[str]]
 
 
 def _cell(value: float | None, key: str, interval: Sequence[float] | None = None) -> str:
-    """Return a score, and where known its interval."""
+    """Return a score, with its interval if known."""
     if value is None or interval is None:
         return score_text(value, key)
     return f'{score_text(value, key)} ({interval[0]:.3f} .. {interval[1]:.3f})'

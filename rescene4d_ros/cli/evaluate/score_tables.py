@@ -1,4 +1,4 @@
-"""Scores side by side: of one method with intervals, of several methods, of several runs."""
+"""Tables of scores: one method with intervals, several methods, several runs."""
 
 from __future__ import annotations
 
@@ -80,7 +80,7 @@ def methods_table(document: Mapping[str, Any], title: str) -> Table:
 
 def runs_table(documents: Mapping[str, Mapping[str, Any]], methods: Sequence[str]) -> Table:
     """
-    Return the main scores of some methods over several runs, and what the last run gained.
+    Return the main scores of methods over several runs, and the gain of the last run.
 
     Parameters
     ----------
@@ -110,7 +110,7 @@ def runs_table(documents: Mapping[str, Mapping[str, Any]], methods: Sequence[str
 
 
 def _rows() -> Iterator[tuple[str, str, bool]]:
-    """Yield section (at its first key, else empty), key, and whether it is the section's last."""
+    """Yield section (at its first key, else empty), key, and whether the key ends the section."""
     for section, keys in SECTIONS.items():
         for key in keys:
             yield section if key == keys[0] else '', key, key == keys[-1]
@@ -130,7 +130,7 @@ def _label(key: str) -> str:
 
 
 def score_text(value: float | None, key: str, with_unit: bool = False) -> str:
-    """Return a score for people; undefined is not 0."""
+    """Return a formatted score; '-' if undefined."""
     if value is None:
         return '-'
     if key not in UNITS:

@@ -1,1 +1,1 @@
-"""`rescene4d memory`: look into a memory, ask it, correct it, maintain it."""
+"""`rescene4d memory`: show, query, correct and maintain a memory."""

@@ -1,4 +1,4 @@
-"""`rescene4d memory`: look into a scene memory, check it, write it out, ask and correct it."""
+"""`rescene4d memory`: show, check, export, query and correct a memory."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ from rich.table import Table
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare show, check, export and move, the questions and the corrections."""
+    """Declare show, check, export and move, the queries and the corrections."""
     actions = parser.add_subparsers(dest='action', required=True)
     for name, text in (
         ('show', 'print visits, objects and changes as tables'),
-        ('check', 'verify every file and fact; 1 = something is wrong'),
+        ('check', 'verify every file and row; 1 = something is wrong'),
         ('export', 'write objects.json and changes.json'),
     ):
         action = actions.add_parser(name, help=text, description=text)
@@ -40,9 +40,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
                 type=Path,
                 required=True,
                 metavar='DIR',
-                help='where to write; made if it is not there',
+                help='output folder; created if missing',
             )
-    text = 'take the memory to another database; its points stay in the folder'
+    text = 'move the memory to another database; points stay in the folder'
     moved = actions.add_parser('move', help=text, description=text)
     add_memory(moved)
     moved.add_argument(
@@ -56,7 +56,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Run one action; those that only read work also while a node writes to the memory."""
+    """Run one action; reading also works while a node writes to the memory."""
     if options.action == 'move':
         with Progress(TextColumn('rows'), BarColumn(), MofNCompleteColumn()) as bar:
             task = bar.add_task('', total=None)

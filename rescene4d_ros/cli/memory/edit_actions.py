@@ -11,7 +11,7 @@ from rescene4d_ros.memory.store import SceneMemory
 
 
 def add_arguments(actions) -> None:
-    """Declare the actions; none works while a node has the memory open."""
+    """Declare the actions; they are refused while a node has the memory open."""
 
     def declare(name: str, text: str, run, *objects: str) -> argparse.ArgumentParser:
         action = actions.add_parser(name, help=text, description=text)
@@ -22,21 +22,21 @@ def add_arguments(actions) -> None:
         return action
 
     declare(
-        'rename', 'give an object a name for people; an empty one takes it away', _rename, 'object'
+        'rename', 'give an object a name; an empty one removes it', _rename, 'object'
     ).add_argument('name')
     declare(
         'merge',
-        'say that two ids are one object; the younger becomes an alias',
+        'merge two ids into one object; the younger id becomes an alias',
         _merge,
         'one',
         'other',
     )
     declare(
-        'split', 'say that from one visit on an id is another object', _split, 'object'
+        'split', 'split an object: from one visit on it is another object', _split, 'object'
     ).add_argument('--from-visit', type=int, required=True, metavar='N')
     declare('lock', 'never merge, split or delete an object', _lock, 'object')
     declare('unlock', 'let an object be merged, split and deleted again', _unlock, 'object')
-    declare('undo', 'take back the latest correction', _undo)
+    declare('undo', 'undo the latest correction', _undo)
     thin = declare('thin', 'keep fewer points of old visits', _thin)
     thin.add_argument('--before', required=True, metavar='MOMENT', help=MOMENT)
     thin.add_argument(
@@ -44,16 +44,22 @@ def add_arguments(actions) -> None:
         type=float,
         default=0.03,
         metavar='M',
-        help='edge of the cubes of which each keeps a point, m; default 0.03',
+        help='edge of the cells that each keep one point, m; default 0.03',
     )
     declare(
-        'delete-object', 'delete an object with all its points, for ever', _delete_object, 'object'
+        'delete-object',
+        'delete an object with all its points permanently',
+        _delete_object,
+        'object',
     )
     declare(
-        'delete-visit', 'delete a visit and what it alone showed, for ever', _delete_visit, 'visit'
+        'delete-visit',
+        'delete a visit and objects that it alone observed permanently',
+        _delete_visit,
+        'visit',
     )
     declare(
-        'delete-before', 'delete old visits but the newest, for ever', _delete_before
+        'delete-before', 'delete old visits except the newest permanently', _delete_before
     ).add_argument('--before', required=True, metavar='MOMENT', help=MOMENT)
     declare(
         'upgrade',

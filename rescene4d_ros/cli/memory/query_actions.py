@@ -1,4 +1,4 @@
-"""Actions of `rescene4d memory` that ask: where, list, changes, history, journal."""
+"""Actions of `rescene4d memory` that query: where, list, changes, history, journal."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ MOMENT = 'visit number, or date in UTC as 2026-11-22 or 2026-11-22T15:30'
 
 
 def add_arguments(actions) -> None:
-    """Declare the questions."""
+    """Declare the queries."""
 
     def declare(name: str, text: str, run) -> argparse.ArgumentParser:
         action = actions.add_parser(name, help=text, description=text)
@@ -32,43 +32,43 @@ def add_arguments(actions) -> None:
         action.set_defaults(ask=run)
         return action
 
-    where = declare('where', 'say where an object is, and since when', _where)
+    where = declare('where', 'show where an object is, and since when', _where)
     where.add_argument('object', type=int)
     where.add_argument('--at', metavar='MOMENT', help=MOMENT + '; default: now')
-    listed = declare('list', 'list the objects of a class, or all, that are there', _list)
+    listed = declare('list', 'list the present objects of a class, or all', _list)
     listed.add_argument('class_name', metavar='CLASS', nargs='?')
     listed.add_argument('--at', metavar='MOMENT', help=MOMENT + '; default: now')
-    changes = declare('changes', 'say what changed between two visits or dates', _changes)
+    changes = declare('changes', 'show the changes between two visits or dates', _changes)
     changes.add_argument('--after', metavar='MOMENT', help=MOMENT + '; default: the beginning')
     changes.add_argument('--until', metavar='MOMENT', help=MOMENT + '; default: now')
-    declare('history', 'say what each visit showed of an object', _history).add_argument(
+    declare('history', 'show the observations of an object at each visit', _history).add_argument(
         'object', type=int
     )
-    declare('journal', 'list what was done to the memory', _journal)
+    declare('journal', 'list corrections, deletions and migrations', _journal)
 
 
 def add_memory(action: argparse.ArgumentParser) -> None:
-    """Declare which memory an action is about."""
+    """Declare the memory of an action."""
     action.add_argument('memory', type=Path, metavar='DIR', help='folder of the memory')
     action.add_argument(
         '--url',
-        help='its database; default: the one that the folder names, else SQLite in the folder',
+        help='database of the memory; default: the one stored in the folder, else SQLite in it',
     )
 
 
 def time_of(stamp_ns: int) -> str:
-    """Return a stamp for people."""
+    """Return a formatted stamp."""
     return datetime.fromtimestamp(stamp_ns / 1e9, UTC).strftime('%Y-%m-%d %H:%M')
 
 
 def place_of(box: Box | None) -> str:
-    """Return the middle of a box for people, in m."""
+    """Return the formatted center of a box, m."""
     return '' if box is None else ' '.join(f'{value:.2f}' for value in box.center)
 
 
 def stamp_of(memory: SceneMemory, moment: str) -> int:
     """
-    Return the time (ns since the Unix epoch) that a person names, by visit or by date.
+    Return the time (ns since the Unix epoch) of a visit number or date.
 
     Raises
     ------
@@ -137,7 +137,7 @@ def _changes(memory: SceneMemory, options: argparse.Namespace, console: Console)
 
 
 def _history(memory: SceneMemory, options: argparse.Namespace, console: Console) -> None:
-    """Print the past of one object."""
+    """Print the history of one object."""
     table = Table('visit', 'time (UTC)', 'known as', 'state', 'x y z (m)', 'changes', 'why')
     for event in queries.history_of(memory, options.object):
         kinds = ', '.join(change.kind.name for change in event.changes)
@@ -168,7 +168,7 @@ def _journal(memory: SceneMemory, options: argparse.Namespace, console: Console)
 
 
 def _at(memory: SceneMemory, moment: str | None) -> int | None:
-    """Return the time that a person names; None for now."""
+    """Return the requested time; None for now."""
     return None if moment is None else stamp_of(memory, moment)
 
 

@@ -1,1 +1,1 @@
-"""`rescene4d rooms`: make, check and picture procedural rooms."""
+"""`rescene4d rooms`: make, check and draw procedural rooms."""

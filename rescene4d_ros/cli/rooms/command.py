@@ -27,7 +27,9 @@ SAMPLE_SEED = 1161
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare `make`, `set`, `sample`, `show` and `report`."""
     actions = parser.add_subparsers(dest='action', required=True, metavar='action')
-    made = actions.add_parser('make', help='make sequences, one file each; goes on where it was')
+    made = actions.add_parser(
+        'make', help='make sequences, one file each; a stopped run is continued'
+    )
     made.add_argument('--out', type=Path, required=True, help='folder')
     made.add_argument('--count', type=int, default=100, help='number of sequences')
     made.add_argument('--seed', type=int, default=0, help='seed of the first one')
@@ -46,25 +48,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     made.add_argument(
         '--split',
         choices=SPLITS,
-        help='whose furniture to use; without: parametric furniture of all shapes, '
-        'and the models for training of the libraries',
+        help='split of the furniture; without: parametric furniture of all shapes, and library '
+        'models for training',
     )
     made.add_argument(
-        '--furniture-cache', type=Path, metavar='DIR', help='keeps prepared models between runs'
+        '--furniture-cache',
+        type=Path,
+        metavar='DIR',
+        help='folder of prepared models, shared between runs',
     )
     add_superpoint_option(made)
     made.add_argument('--jobs', type=int, default=1, help='processes')
     make_set.add_arguments(actions.add_parser('set', help='make or check a fixed set by name'))
     sample = actions.add_parser('sample', help='make the sample bag with its truth')
-    sample.add_argument('--out', type=Path, default=Path('data/sample'), help='folder, made anew')
-    sample.add_argument('--seed', type=int, default=SAMPLE_SEED, help='first seed that is tried')
+    sample.add_argument(
+        '--out', type=Path, default=Path('data/sample'), help='output folder, replaced'
+    )
+    sample.add_argument('--seed', type=int, default=SAMPLE_SEED, help='first seed to try')
     shown = actions.add_parser('show', help='write a picture of one sequence')
     shown.add_argument('file', type=Path, help='a made sequence, or a bag with its truth')
     shown.add_argument('--out', type=Path, required=True, help='PNG or JPEG')
     report.add_arguments(
-        actions.add_parser(
-            'report', help='write statistics of made sequences, and pictures of some'
-        )
+        actions.add_parser('report', help='write statistics and pictures of sequences')
     )
 
 
@@ -81,7 +86,7 @@ def run(options: argparse.Namespace) -> int:
 
 @cache
 def _furniture(assets: Path | None, split: str | None, prepared: Path | None) -> Draw:
-    """Return what furniture is drawn from; read once per process."""
+    """Return the furniture to draw from; read once per process."""
     parametric = draw_of(split or 'any')
     if assets is None:
         return parametric

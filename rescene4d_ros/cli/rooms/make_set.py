@@ -26,14 +26,14 @@ from rescene4d_ros.synthetic_rooms.sets import (
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `set`."""
     parser.add_argument('name', choices=SETS, metavar='NAME', help=', '.join(SETS))
-    parser.add_argument('--out', type=Path, required=True, help='folder; goes on where it was')
+    parser.add_argument(
+        '--out', type=Path, required=True, help='folder of the set; a stopped run is continued'
+    )
     parser.add_argument('--jobs', type=int, default=1, help='processes')
     parser.add_argument('--limit', type=int, metavar='N', help='only the first N sequences')
     add_superpoint_option(parser)
     parser.add_argument(
-        '--check',
-        action='store_true',
-        help='make nothing, only compare the folder with the record',
+        '--check', action='store_true', help='only compare the folder with the record'
     )
     parser.add_argument(
         '--allow-rounding',
@@ -43,14 +43,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--record',
         action='store_true',
-        help='write the record anew in place of comparing; for maintainers',
+        help='replace the record instead of comparing; for maintainers',
     )
     parser.add_argument(
         '--records',
         type=Path,
         default=RECORDS,
         metavar='DIR',
-        help='where records are; default: in the package',
+        help='folder of records; default: in the package',
     )
 
 
@@ -96,24 +96,24 @@ def files_of(
     limit : int, optional
         Only the first sequences.
     visits : int
-        Only sequences with at least so many visits.
+        Only sequences with at least this number of visits.
 
     """
     if limit is not None and limit < 1:
         raise ConfigError(
             f'--limit: expected at least 1 sequence, got {limit}; leave it out for the whole set'
         )
-    wanted = (seed for seed, config in SETS[name].sequences() if config.visits >= visits)
-    return {seed: folder / f'room_{seed:08d}.npz' for seed in islice(wanted, limit)}
+    seeds = (seed for seed, config in SETS[name].sequences() if config.visits >= visits)
+    return {seed: folder / f'room_{seed:08d}.npz' for seed in islice(seeds, limit)}
 
 
 def make_missing(
     name: str, paths: Mapping[int, Path], processes: int, has_superpoints: bool = True
 ) -> None:
     """Make the files of a set that do not exist."""
-    wanted = dict(SETS[name].sequences())
+    configs = dict(SETS[name].sequences())
     jobs = [
-        (path, seed, wanted[seed], has_superpoints)
+        (path, seed, configs[seed], has_superpoints)
         for seed, path in paths.items()
         if not path.exists()
     ]

@@ -22,14 +22,10 @@ from rescene4d_ros.synthetic_rooms.statistics import (
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the options of `report`."""
-    parser.add_argument('folder', type=Path, help='with made sequences (.npz)')
-    parser.add_argument('--out', type=Path, required=True, help='folder of what is written')
+    parser.add_argument('folder', type=Path, help='folder with sequences (.npz)')
+    parser.add_argument('--out', type=Path, required=True, help='output folder')
     parser.add_argument(
-        '--pictures',
-        type=int,
-        default=10,
-        metavar='N',
-        help='sequences, drawn by chance, of which there are pictures',
+        '--pictures', type=int, default=10, metavar='N', help='number of random sequences to draw'
     )
     parser.add_argument('--seed', type=int, default=0, help='decides which')
     parser.add_argument('--format', choices=('jpg', 'png'), default='jpg')
@@ -38,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=int,
         default=0,
         metavar='N',
-        help='make N sequences of default settings and tell what a visit takes',
+        help='make N sequences with default settings and report the time per visit',
     )
     parser.add_argument('--jobs', type=int, default=1, help='processes')
 

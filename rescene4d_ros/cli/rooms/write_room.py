@@ -1,4 +1,4 @@
-"""What `rooms make` and `rooms set` share: how one sequence is written."""
+"""Writing of one sequence, shared by `rooms make` and `rooms set`."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def add_superpoint_option(parser: argparse.ArgumentParser) -> None:
         '--superpoints',
         action=argparse.BooleanOptionalAction,
         default=True,
-        help='write superpoints into new files; those that are there stay as they are',
+        help='write superpoints into new files; existing files are unchanged',
     )
 
 
@@ -31,7 +31,7 @@ def make_room_file(
     if not has_superpoints:
         write_sequence(path, sequence, truth, notes=notes)
         return
-    # Numba takes half a second to load; only who cuts pays for it.
+    # Imported on demand: Numba takes half a second to load.
     from rescene4d_ros.data.sequences.cut_sequences import write_cut_sequence
 
     write_cut_sequence(path, sequence, truth, notes=notes)

@@ -1,1 +1,1 @@
-"""`rescene4d train`: learn weights from sequences."""
+"""`rescene4d train`: train weights on sequences."""

@@ -1,4 +1,4 @@
-"""`rescene4d train CONFIG.yaml --data DIR --val DIR --out RUN`: learn weights from sequences."""
+"""`rescene4d train CONFIG.yaml --data DIR --val DIR --out RUN`: train weights on sequences."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ import torch
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """Declare what `run` reads."""
+    """Declare the flags."""
     parser.add_argument('config', type=Path, help='recipe (YAML), see config/training/')
     parser.add_argument(
         '--data',
@@ -33,8 +33,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action='append',
         required=True,
         metavar='DIR[:WEIGHT]',
-        help='folder of sequences to learn; may be given again: draws are then '
-        'shared by weight (default 1), and an epoch shows the first once',
+        help='folder of training sequences; may be repeated: draws are then distributed by weight '
+        '(default 1), and an epoch shows the first folder once',
     )
     parser.add_argument('--val', type=Path, help='folder of held-out sequences')
     parser.add_argument('--out', type=Path, required=True, help='run folder')
@@ -44,21 +44,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action='append',
         default=[],
         metavar='SECTION.KEY=VALUE',
-        help="a setting in place of the recipe's, such as losses.contrastive_weight=0",
+        help='replaces a setting of the recipe, such as losses.contrastive_weight=0',
     )
     parser.add_argument(
-        '--init',
-        type=Path,
-        metavar='FILE',
-        help='weights to start from; of rescene4d train or convert',
+        '--init', type=Path, metavar='FILE', help='initial weights, of rescene4d train or convert'
     )
     parser.add_argument(
         '--init-allow',
         action='append',
         default=[],
         metavar='PATTERN',
-        help='tensors that need not be in FILE as the recipe wants them, and '
-        'start from nothing; * = anything',
+        help='tensors of the recipe that may be missing or different in FILE; they are '
+        'initialized; * = anything',
     )
     parser.add_argument(
         '--prepared',
@@ -69,26 +66,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--resume',
         action='store_true',
-        help="go on from the run's checkpoint; --init has no say then",
+        help='continue from the checkpoint of the run; --init is ignored',
     )
-    parser.add_argument('--steps', type=int, help="in place of the recipe's number of steps")
+    parser.add_argument('--steps', type=int, help='replaces the number of steps of the recipe')
     parser.add_argument(
         '--max-minutes',
         type=float,
         default=float('inf'),
-        help='stop then, with a checkpoint to resume from',
+        help='stop after this time, with a checkpoint to resume from',
     )
     parser.add_argument(
         '--threads',
         type=int,
         default=max(1, (os.cpu_count() or 1) - 1),
-        help='torch threads; preparing uses as many processes',
+        help='torch threads, and processes for preparation',
     )
     parser.add_argument(
-        '--workers',
-        type=int,
-        default=1,
-        help='processes that make batches; 0 = none beside this one',
+        '--workers', type=int, default=1, help='processes that prepare batches; 0 = this process'
     )
 
 
@@ -124,7 +118,7 @@ def run(options: argparse.Namespace) -> int:
 
 
 def _fit(trainer: Trainer, should_stop: Callable[[], bool], is_first: bool) -> None:
-    """Train, and tell how far it is where this is the first process."""
+    """Train, and report progress in the first process."""
     if not is_first:
         trainer.fit(should_stop=should_stop)
         return
@@ -159,7 +153,7 @@ def _make_trainer(
     device: torch.device,
     is_first: bool,
 ) -> Trainer:
-    """Prepare all data and return who learns it."""
+    """Prepare all data and return the trainer."""
     prepared = options.prepared or options.out / 'prepared'
     parts = [
         _prepare(path, prepared, recipe, options.threads, is_first) for path, _ in options.data
@@ -223,13 +217,13 @@ def _prepare(
 
 
 def _print_preparing(done: int, of: int) -> None:
-    """Print how many sequences are prepared, now and then."""
+    """Print the number of prepared sequences from time to time."""
     if done in (0, of) or done % 20 == 0:
         print(f'prepared {done} of {of} sequences', flush=True)
 
 
 def _told(taken: Taken, path: Path) -> list[str]:
-    """Return lines on what was taken of the weights to start from."""
+    """Return a report on the use of initial weights."""
     lines = [f'{path}: {len(taken.taken)} tensors taken']
     for title, names in (('left out', taken.left_out), ('from nothing', taken.as_initialized)):
         if names:
@@ -241,7 +235,7 @@ def _told(taken: Taken, path: Path) -> list[str]:
 
 
 def _both(*reports: Callable[[Progress], None]) -> Callable[[Progress], None]:
-    """Return a report to all of them."""
+    """Return a callback that calls all given ones."""
 
     def tell(progress: Progress) -> None:
         for report in reports:
@@ -262,12 +256,12 @@ def _print_progress(progress: Progress) -> None:
 
 
 def _warn(text: str) -> None:
-    """Print a line that is no error."""
+    """Print a warning."""
     print(text, file=sys.stderr)
 
 
 def _environment(options: argparse.Namespace) -> dict:
-    """Return where and from what the run is made."""
+    """Return the environment of the run."""
     return {
         'version': __version__,
         'commit': git_commit() or 'not a git checkout',

@@ -20,20 +20,20 @@ def open_tensorboard(
     folder: Path, step: int, warn: Callable[[str], None]
 ) -> Iterator[Callable[[Progress], None]]:
     """
-    Open the event files of a run for as long as it goes.
+    Open the event files of a run.
 
     Parameters
     ----------
     folder : Path
     step : int
-        Where the run begins or goes on; what a killed one wrote after it is not shown.
+        First step of the run; later entries of a killed run are hidden.
     warn : callable
-        Told if the package is missing; the reports then go nowhere.
+        Called if the package is missing; reports are then dropped.
 
     Yields
     ------
     callable
-        Takes the `Progress` of each report.
+        Called with the `Progress` of each report.
 
     """
     try:

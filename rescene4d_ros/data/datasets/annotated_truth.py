@@ -1,4 +1,4 @@
-"""From annotated scans of one place to the truth of a sequence."""
+"""Truth of a sequence from annotated scans of one place."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from rescene4d_ros.structures import (
 @dataclass(frozen=True)
 class VisitNotes:
     """
-    Hold what a data set says of the objects at one visit beyond their points.
+    Annotations of the objects at one visit beyond their points.
 
     Attributes
     ----------
@@ -33,8 +33,8 @@ class VisitNotes:
     removed : frozenset of int
         Not in the room.
     motions : mapping of int to ndarray (4, 4), float64, m
-        From where each object was at the data set's reference scan to where it is; objects that
-        are not named did not move, or nobody knows how.
+        From the place of each object in the reference scan to its place at this visit; missing
+        objects did not move, or their motion is unknown.
 
     """
 
@@ -51,12 +51,12 @@ def sequence_truth(
     official: bool = False,
 ) -> SequenceTruth:
     """
-    Join points and notes to the truth of T visits.
+    Combine points and notes to the truth of T visits.
 
-    Annotated scans show surfaces, not models: boxes and poses are those of the points at the
-    first visit that shows an object, moved as the notes say; where they say nothing the box of a
-    later visit is fitted to its own points. Nobody knows how much of an object was scanned;
-    `visible_share` is 1 where it has points. Without points and not removed means NOT_OBSERVED.
+    Annotated scans have surfaces, not models: boxes and poses are those of the points at the first
+    visit of an object, moved by the motions of the notes; without a motion the box of a later
+    visit is fitted to its own points. The scanned share of an object is unknown; `visible_share`
+    is 1 if it has points. An object without points that is not removed is NOT_OBSERVED.
 
     Parameters
     ----------
@@ -66,8 +66,8 @@ def sequence_truth(
     groups : sequence of sequences of int
         Look-alikes.
     official : bool
-        As published: the class of an instance is that of its first point, and instances of
-        classes outside the list stay, unlabeled. By default most points decide, and such
+        As published: the class of an instance is that of its first point, and instances of classes
+        outside the list are kept, unlabeled. By default the majority of points decides, and such
         instances are clutter.
 
     """
@@ -118,7 +118,7 @@ def instance_classes(scans: Sequence[AnnotatedScan], *, official: bool = False) 
     ----------
     scans : sequence of AnnotatedScan
     official : bool
-        The class of the first point instead of that of most.
+        Use the class of the first point instead of the majority.
 
     """
     instance = np.concatenate([s.instance for s in scans])
@@ -144,7 +144,7 @@ def _points_by_instance(scan: AnnotatedScan, kept: set[int]) -> dict[int, np.nda
 def _at_visit(
     seen: TrueObject, points: np.ndarray | None, pose: np.ndarray, note: VisitNotes
 ) -> TrueObject:
-    """Return the object as it is at this visit; away, it stays where it was last."""
+    """Return the object at this visit; a removed object keeps its last place."""
     change = note.changes.get(seen.instance_id, ChangeKind.UNKNOWN)
     if change == ChangeKind.ADDED and not seen.in_room:
         change = ChangeKind.REAPPEARED
@@ -152,7 +152,7 @@ def _at_visit(
         return replace(
             seen, state=ObjectState.ABSENT, in_room=False, change=change, visible_share=0.0
         )
-    if change == ChangeKind.REMOVED:  # but its points are there
+    if change == ChangeKind.REMOVED:  # but it has points
         change = ChangeKind.UNKNOWN
     moved = not np.allclose(pose, seen.map_T_object, atol=1e-9)
     box = _moved_box(seen.box, seen.map_T_object, pose) if moved else seen.box
@@ -172,7 +172,7 @@ def _at_visit(
 
 
 def _moved_box(box: Box, map_T_before: np.ndarray, map_T_after: np.ndarray) -> Box:
-    """Return the box carried along with its object, upright again."""
+    """Return the box moved with its object, and upright."""
     after_T_before = map_T_after @ invert(map_T_before)
     turned = after_T_before @ box.map_T_box
     yaw = float(np.arctan2(turned[1, 0], turned[0, 0]))

@@ -1,4 +1,4 @@
-"""A scan with the labels people gave it, and the label formats that data sets share."""
+"""Annotated scans, and label formats that data sets share."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from rescene4d_ros.errors import FileFormatError
 from rescene4d_ros.structures import SEMANTIC_CLASSES, UNLABELED
 
-# Ids of NYU40, the label space of both data sets, that are among our classes.
+# Ids of NYU40, the label space of both data sets, for the classes of this package.
 NYU40 = {
     1: 'wall',
     2: 'floor',
@@ -41,7 +41,7 @@ for _id, _name in NYU40.items():
 @dataclass(frozen=True)
 class AnnotatedScan:
     """
-    Hold one scan of an annotated data set.
+    One scan of an annotated data set.
 
     Attributes
     ----------
@@ -88,7 +88,7 @@ def segment_ids(document: Mapping[str, Any], count: int, file: str, scan: str) -
     Raises
     ------
     FileFormatError
-        Not one whole number per vertex.
+        Not one integer per vertex.
 
     """
     try:
@@ -116,13 +116,13 @@ def paint_groups(
     dropped: Iterable[int] = (),
 ) -> np.ndarray:
     """
-    Give every vertex the id of the annotated group that its segment belongs to.
+    Assign to every vertex the id of the annotated group of its segment.
 
     Parameters
     ----------
     document : mapping
-        With `segGroups`: a list of `{id, segments}`. Of groups that share a segment, the last
-        one has it.
+        With `segGroups`: a list of `{id, segments}`. If groups share a segment, the last one
+        counts.
     segments : ndarray (N,), int
     file, scan : str
         For errors.

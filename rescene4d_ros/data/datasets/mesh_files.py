@@ -1,8 +1,8 @@
 """
 Read the meshes and JSON files of annotated data sets, with errors that name the scan.
 
-Meshes are read by trimesh without any processing, so vertices keep the order in which it gives
-them: that of the file for PLY; for OBJ, a vertex once per texture coordinate it is used with.
+Meshes are read by trimesh without processing, which defines the order of vertices: that of the
+file for PLY; for OBJ, one vertex per texture coordinate.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ JSON_KINDS = {dict: 'an object', list: 'a list'}
 @dataclass(frozen=True)
 class Mesh:
     """
-    Hold a mesh as a file has it.
+    A mesh as stored in a file.
 
     Attributes
     ----------
@@ -32,7 +32,7 @@ class Mesh:
     normals : ndarray (N, 3), float32
         Unit; zero at vertices without a triangle.
     rgb : ndarray (N, 3), uint8, or None
-        From the texture where there is one, else from the vertices.
+        From the texture if present, else from the vertices.
     properties : mapping of str to ndarray (N,)
         Further properties of the vertices of a PLY file, by name.
 
@@ -45,7 +45,7 @@ class Mesh:
     properties: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     def property(self, name: str, path: Path, scan: str) -> np.ndarray:
-        """Return one further property (N,), or say which ones there are."""
+        """Return one further property (N,); the error lists the existing ones."""
         if name not in self.properties:
             raise FileFormatError(
                 f'scan {scan}: expected the vertex property {name!r} in '
@@ -73,13 +73,13 @@ def read_mesh(path: Path, scan: str) -> Mesh:
     """
     _expect(path, scan)
     for material in _materials(path):
-        _expect(path.with_name(material), scan)  # trimesh would invent a gray one
+        _expect(path.with_name(material), scan)  # trimesh would substitute a gray one
     try:
         mesh = trimesh.load_mesh(path, process=False)
         raw = mesh.metadata.get('_ply_raw', {}).get('vertex', {})
         count = raw.get('length', len(mesh.vertices))
         properties = {name: np.ravel(raw['data'][name]) for name in raw.get('properties', ())}
-    except Exception as error:  # trimesh raises whatever the damaged bytes lead to
+    except Exception as error:  # trimesh raises various exceptions for damaged files
         raise FileFormatError(
             f'scan {scan}: {path.name}, or its texture, is damaged or '
             f'truncated ({error}); download both again'
@@ -104,7 +104,7 @@ def read_mesh(path: Path, scan: str) -> Mesh:
 
 
 def _materials(path: Path) -> list[str]:
-    """Return the material files that the head of an OBJ file names."""
+    """Return the material files named in the header of an OBJ file."""
     if path.suffix.lower() != '.obj':
         return []
     with open(path, errors='replace') as file:

@@ -1,9 +1,9 @@
 """
-Turn a data set into sequence files: place after place, in parallel, going on where it was.
+Convert a data set to sequence files, in parallel, continuing a stopped run.
 
-Folder that results:
+Resulting folder:
 
-* `settings.json`: what the files were made with; other settings need another folder
+* `settings.json`: settings of the files; other settings need another folder
 * `SPLIT/NAME.npz`: sequence files, see `sequence_file`
 * `SPLIT/records/PLACE.json`: written last of each place; what has one is done
 * `SPLIT/index.json`: all sequences of the split and the statistics of their colors
@@ -25,7 +25,7 @@ from rescene4d_ros.errors import ConfigError, RescenError, StorageError
 from rescene4d_ros.processes import each_result
 from rescene4d_ros.structures import Scan, ScanSequence, SequenceTruth
 
-READER = 1  # raise it when files of older readers must be made again
+READER = 1  # increase it when files of older readers must be replaced
 FIRST_VISIT_NS = 946_684_800 * 10**9  # 2000-01-01: before any of these scans
 DAY_NS = 86_400 * 10**9
 STAMPS = 'synthetic: the data set has no times; visits are one day apart from 2000-01-01'
@@ -34,7 +34,7 @@ STAMPS = 'synthetic: the data set has no times; visits are one day apart from 20
 @dataclass(frozen=True)
 class Job:
     """
-    Hold the work on one place.
+    Conversion of one place.
 
     Attributes
     ----------
@@ -60,7 +60,7 @@ def prepare(
     progress: Callable[[int, int], None] = lambda *_: None,
 ) -> dict[str, str]:
     """
-    Do the jobs that are not done yet, and write the index of every split they are of.
+    Run unfinished jobs, and write the index of their splits.
 
     A job that fails does not stop the others.
 
@@ -69,16 +69,16 @@ def prepare(
     jobs : sequence of Job
     out : Path
     settings : mapping
-        What the files depend on, as JSON holds it.
+        Settings of the files, as JSON values.
     workers : int
         Processes; 1 = this one.
     progress : callable
-        Told how many are done, and of how many.
+        Called with the number of finished files and the total.
 
     Returns
     -------
     dict of str to str
-        Why each failed job failed, by name.
+        Errors of failed jobs, by name.
 
     Raises
     ------
@@ -103,7 +103,7 @@ def prepare(
 
 
 def _claim(out: Path, settings: Mapping[str, Any]) -> None:
-    """Write down the settings, or compare with those written before."""
+    """Write the settings, or compare with those written before."""
     path = out / 'settings.json'
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -138,7 +138,7 @@ def _is_done(job: Job, out: Path) -> bool:
 
 
 def _do(job: Job, out: Path) -> str:
-    """Do one job; return why it failed, or ''."""
+    """Run one job; return its error, or ''."""
     record = _record_path(job, out)
     try:
         record.parent.mkdir(parents=True, exist_ok=True)
@@ -158,12 +158,12 @@ def write_annotated(
     notes: Mapping[str, Any],
 ) -> dict[str, Any]:
     """
-    Write one sequence of annotated scans, with made-up stamps and the superpoints of its meshes.
+    Write one sequence of annotated scans, with artificial stamps and superpoints of its meshes.
 
     Returns
     -------
     dict
-        What the index says of it.
+        Entry of the index.
 
     """
     visits = tuple(
@@ -197,7 +197,7 @@ def color_moments(scan: AnnotatedScan) -> list[list[float]]:
 
 
 def _write_index(folder: Path, settings: Mapping[str, Any]) -> None:
-    """Join the records of a split; color statistics count every scan alike."""
+    """Join the records of a split; color statistics weight scans equally."""
     records = [json.loads(p.read_text()) for p in sorted(folder.glob('records/*.json'))]
     moments = np.array([m for r in records for m in r['colors'] if m]).reshape(-1, 2, 3)
     mean, square = moments.mean(axis=0) if len(moments) else np.full((2, 3), np.nan)

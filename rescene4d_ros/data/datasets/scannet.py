@@ -31,7 +31,7 @@ from rescene4d_ros.superpoints.mesh import mesh_superpoints
 SPLITS = {'train': 'train', 'validation': 'val', 'test': 'test'}
 FOLDERS = {'train': 'scans', 'validation': 'scans', 'test': 'scans_test'}
 COMPAT = ('corrected', 'official')
-# Groups that are annotated by mistake; Mask3D and ReScene4D leave the same ones out.
+# Groups with annotation errors, also excluded by Mask3D and ReScene4D.
 WRONG_GROUPS = {'scene0270_00': (50,), 'scene0270_02': (50,), 'scene0384_00': (149,)}
 
 
@@ -40,12 +40,14 @@ class ScanNetConfig:
     """Settings of the ScanNet reader."""
 
     compat: str = param(
-        'corrected', 'official: as published with ReScene4D, with its flaws', one_of=COMPAT
+        'corrected',
+        'official: as in the published code of ReScene4D, defects included',
+        one_of=COMPAT,
     )
 
     @property
     def official(self) -> bool:
-        """Return whether the published behavior is asked for."""
+        """Return whether to reproduce the published behavior."""
         return self.compat == 'official'
 
 
@@ -139,9 +141,9 @@ def read_scan(folder: Path, *, labels: bool = True, official: bool = False) -> A
     ----------
     folder : Path
     labels : bool
-        False for test scans: they have no labels, and their superpoints are cut here.
+        False for test scans: they have no labels, and their superpoints are computed here.
     official : bool
-        Where superpoints are cut here: do not join vertices at one place first.
+        Where superpoints are computed here: do not merge vertices at one place first.
 
     Raises
     ------
@@ -174,7 +176,7 @@ def read_scan(folder: Path, *, labels: bool = True, official: bool = False) -> A
         )
     path = _only(folder, '*[0-9].segs.json')
     segments = segment_ids(read_json(path, name, dict), len(nyu40), path.name, name)
-    # That of the full mesh, `_vh_clean.aggregation.json`, speaks of other segments.
+    # That of the full mesh, `_vh_clean.aggregation.json`, refers to other segments.
     path = folder / f'{name}.aggregation.json'
     instance = paint_groups(
         read_json(path, name, dict),
@@ -201,7 +203,7 @@ def _only(folder: Path, pattern: str) -> Path:
 
 
 def scene_type(folder: Path) -> str:
-    """Return the kind of room that `SCAN.txt` names, or '' where it names none."""
+    """Return the kind of room in `SCAN.txt`, or '' if there is none."""
     path = folder / f'{folder.name}.txt'
     lines = path.read_text().splitlines() if path.is_file() else []
     pairs = (line.partition('=') for line in lines)

@@ -1,1 +1,1 @@
-"""Sequence files of made or annotated visits, and their variation for training."""
+"""Sequence files of synthetic or annotated visits, and their augmentation."""

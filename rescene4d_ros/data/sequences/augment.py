@@ -1,4 +1,4 @@
-"""Random variations of a sequence: what differs between homes, scanners and visits."""
+"""Augmentation of a sequence: variation between homes, scanners and visits."""
 
 from __future__ import annotations
 
@@ -13,12 +13,12 @@ from scipy.ndimage import uniform_filter
 
 @dataclass(frozen=True)
 class AugmentConfig:
-    """How far a training sequence is varied; 0 turns a variation off."""
+    """Ranges of the augmentation; 0 turns a variation off."""
 
-    yaw: bool = param(True, 'Turn the room about z by any angle')
+    yaw: bool = param(True, 'Rotate the room about z by any angle')
     flip: bool = param(True, 'Mirror x and y, each half of the time')
     scale: float = param(0.1, 'Largest change of size, per axis', ge=0, le=0.9)
-    tilt: float = param(0.05, 'Largest turn about x and y', unit='rad', ge=0, le=1)
+    tilt: float = param(0.05, 'Largest rotation about x and y', unit='rad', ge=0, le=1)
     floor_shift: float = param(0.3, 'Largest shift of the map along z', unit='m', ge=0, le=10)
     p_elastic: float = param(0.5, 'Chance of a smooth distortion of space', ge=0, le=1)
     elastic_magnitude: float = param(
@@ -27,12 +27,14 @@ class AugmentConfig:
     max_drop: float = param(0.7, 'Largest share of points left out, per visit', ge=0, le=0.99)
     max_points: int = param(
         0,
-        'About the most points of a visit, drawn at random; fewer are faster; 0 = any number',
+        'Approximate maximum of points of a visit, sampled at random; 0 = no limit',
         ge=0,
         le=100_000_000,
     )
     p_hidden: float = param(0.3, 'Chance that a visit misses one upright cylinder', ge=0, le=1)
-    hidden_radius: float = param(1.2, 'Largest radius of what is missed', unit='m', ge=0, le=10)
+    hidden_radius: float = param(
+        1.2, 'Largest radius of the missed cylinder', unit='m', ge=0, le=10
+    )
     jitter: float = param(
         0.004, 'Largest deviation of noise on the points, per visit', unit='m', ge=0, le=0.5
     )
@@ -40,7 +42,11 @@ class AugmentConfig:
         0.02, 'Deviation of the shift of a visit against the first', unit='m', ge=0, le=1
     )
     registration_rad: float = param(
-        0.006, 'Deviation of the turn of a visit against the first', unit='rad', ge=0, le=1
+        0.006,
+        'Standard deviation of the rotation of a visit against the first',
+        unit='rad',
+        ge=0,
+        le=1,
     )
     contrast: float = param(0.2, 'Largest change of contrast, for all visits', ge=0, le=1)
     color_shift: float = param(
@@ -57,7 +63,7 @@ class AugmentConfig:
     )
 
 
-# Cells of the two distortion fields in m, fine and coarse; magnitudes grow with the cell.
+# Cells of the fine and coarse distortion fields, m; magnitudes grow with the cell.
 ELASTIC_GRANULES = (0.3, 1.0)
 
 
@@ -65,9 +71,9 @@ def augment(
     scans: tuple[Scan, ...], rng: np.random.Generator, config: AugmentConfig
 ) -> tuple[tuple[Scan, ...], tuple[np.ndarray, ...]]:
     """
-    Vary a sequence: one change of the room for all visits, then changes of each visit.
+    Augment a sequence: one transform of the room for all visits, then one per visit.
 
-    Normals follow every transform. Sensor paths are left out: they would no longer fit.
+    Normals are transformed too. Sensor paths are removed, because they would no longer fit.
 
     Parameters
     ----------
@@ -80,7 +86,7 @@ def augment(
     -------
     scans : tuple of T Scan
     kept : tuple of T ndarrays (N_t',), int64
-        Input points that are left, in the order of the new scans.
+        Remaining input points, in the order of the new scans.
 
     """
     kept = tuple(_kept_points(scan.xyz, rng, config) for scan in scans)
@@ -98,7 +104,7 @@ def augment(
 
 
 def _kept_points(xyz: np.ndarray, rng: np.random.Generator, config: AugmentConfig) -> np.ndarray:
-    """Return the points that a sparser scan with a blind spot would have; never none of them."""
+    """Return the points of a sparser scan with a blind spot; at least one point."""
     share = 1 - rng.uniform(0, config.max_drop)
     if config.max_points:
         share = min(share, config.max_points / max(len(xyz), 1))
@@ -113,7 +119,7 @@ def _kept_points(xyz: np.ndarray, rng: np.random.Generator, config: AugmentConfi
 def _change_room(
     scans: tuple[Scan, ...], rng: np.random.Generator, config: AugmentConfig
 ) -> tuple[Scan, ...]:
-    """Turn, mirror, stretch, tilt and bend the room with everything in it."""
+    """Rotate, mirror, scale, tilt and distort the room with its content."""
     linear = np.diag(1 + rng.uniform(-config.scale, config.scale, 3))
     if config.flip:
         linear = np.diag([*rng.choice([-1.0, 1.0], 2), 1.0]) @ linear
@@ -133,7 +139,7 @@ def _change_room(
 def _change_visit(
     scan: Scan, number: int, rng: np.random.Generator, config: AugmentConfig
 ) -> Scan:
-    """Add what differs between two scans of one room: registration error and noise."""
+    """Add the registration error and noise of one scan."""
     if number > 0:
         turn = rng.normal(0, config.registration_rad, 3)
         linear = _rotation(0, turn[0]) @ _rotation(1, turn[1]) @ _rotation(2, turn[2])
@@ -150,7 +156,7 @@ def _change_visit(
 
 @dataclass(frozen=True)
 class _Light:
-    """Hold the change of light that all visits share."""
+    """The change of light that all visits share."""
 
     contrast: float
     shift: np.ndarray
@@ -181,7 +187,7 @@ def _moved(scan: Scan, linear: np.ndarray, shift: np.ndarray) -> Scan:
     xyz = scan.xyz.astype(np.float64) @ linear.T + shift
     normals = scan.normals
     if normals is not None:
-        # A mirror turns no normal inside out: the inverse transpose keeps it on its side.
+        # The inverse transpose keeps normals on their side of the surface, also for a mirror.
         normals = _unit(normals @ np.linalg.inv(linear))
     return replace(scan, xyz=xyz.astype(np.float32), normals=normals)
 
@@ -189,7 +195,7 @@ def _moved(scan: Scan, linear: np.ndarray, shift: np.ndarray) -> Scan:
 def _bent(
     scans: tuple[Scan, ...], granule: float, magnitude: float, rng: np.random.Generator
 ) -> tuple[Scan, ...]:
-    """Move the points along one smooth random field of displacements."""
+    """Move the points by one smooth random displacement field."""
     everything = [s.xyz for s in scans if len(s)]
     if not everything:
         return scans
@@ -254,7 +260,7 @@ def _displace(xyz, field, low, granule):
 
 
 def _rotation(axis: int, angle: float) -> np.ndarray:
-    """Return the (3, 3) turn about one axis."""
+    """Return the (3, 3) rotation about one axis."""
     c, s = np.cos(angle), np.sin(angle)
     i, j = (axis + 1) % 3, (axis + 2) % 3
     matrix = np.eye(3)

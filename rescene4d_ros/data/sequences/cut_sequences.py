@@ -1,4 +1,4 @@
-"""Sequence files of clouds that never had a mesh: their superpoints, cut as any reader can."""
+"""Sequence files of clouds without a mesh, with reproducible superpoints."""
 
 from __future__ import annotations
 
@@ -22,8 +22,8 @@ def write_cut_sequence(
     """
     Write a sequence, its truth and its superpoints.
 
-    They are cut from the points as the file holds them, not from finer ones: whoever reads the
-    file and cuts its scans with the settings in its notes (`superpoints`) gets the same.
+    Superpoints are computed from the quantized points of the file: computing them again with the
+    settings in its notes (`superpoints`) gives the same result.
 
     Parameters
     ----------

@@ -1,9 +1,9 @@
 """
 Draw training items from several data sets by weight.
 
-Draws are with replacement: a data set is chosen by its weight, then one of its items evenly. That
-is how ReScene4D mixes 3RScan and ScanNet, 1.0 : 0.8. Draw i is a pure function of (seed, i), so
-a resumed run needs to know only how many draws it has made.
+Draws are with replacement: a data set is chosen by its weight, then one of its items uniformly, as
+ReScene4D mixes 3RScan and ScanNet (1.0 : 0.8). Draw i is a function of (seed, i), so a resumed run
+needs only the number of draws.
 """
 
 from __future__ import annotations
@@ -18,10 +18,10 @@ PAPER_WEIGHTS = (1.0, 0.8)
 
 class MixedSampler:
     """
-    Give the order in which items of several data sets are seen, epoch after epoch.
+    Order of the items of several data sets over the epochs.
 
-    Iterating goes on at `position` and ends with the epoch; items are numbered through, the items
-    of the second data set after those of the first, as in `torch.utils.data.ConcatDataset`.
+    Iteration continues at `position` and ends with the epoch. Items are numbered consecutively
+    over the data sets, as in `torch.utils.data.ConcatDataset`.
 
     Parameters
     ----------
@@ -74,18 +74,18 @@ class MixedSampler:
         self._bounds = np.cumsum(weights) / weights.sum()
 
     def __len__(self) -> int:
-        """Return the draws per epoch: as many as show the main data set once on average."""
+        """Return the draws per epoch, which show the main data set once on average."""
         return int(self.lengths[0] * (self.weights.sum() / self.weights[0]))
 
     def __iter__(self) -> Iterator[int]:
-        """Yield the numbers of the items that are left of this epoch."""
+        """Yield the numbers of the remaining items of this epoch."""
         end = (self.position // len(self) + 1) * len(self)
         while self.position < end:
             self.position += 1
             yield self.number(*self.draw(self.position - 1))
 
     def draw(self, i: int) -> tuple[int, int]:
-        """Return data set and item of draw i; the same whatever was drawn before."""
+        """Return data set and item of draw i, independent of earlier draws."""
         rng = np.random.default_rng([self.seed, i])
         chosen = int(np.searchsorted(self._bounds, rng.random(), side='right'))
         return chosen, int(rng.integers(self.lengths[chosen]))
@@ -95,6 +95,6 @@ class MixedSampler:
         return int(self._starts[dataset]) + item
 
     def locate(self, number: int) -> tuple[int, int]:
-        """Return the data set and the item that a number stands for."""
+        """Return data set and item of a number."""
         dataset = int(np.searchsorted(self._starts, number, side='right')) - 1
         return dataset, number - int(self._starts[dataset])

@@ -1,5 +1,5 @@
 """
-One file per made sequence: scans, truth and superpoints, in about 9 bytes per point.
+One file per sequence: scans, truth and superpoints, in about 9 bytes per point.
 
 A zip of npy arrays (NumPy's npz, deflated, no pickles):
 
@@ -7,7 +7,7 @@ A zip of npy arrays (NumPy's npz, deflated, no pickles):
 array          type                meaning
 =============  ==================  ==========================================================
 header         uint8 (n,)          JSON: format, version, name, per visit stamp, frame, name,
-                                   origin (m) and true objects; where told, "notes" of the
+                                   origin (m) and true objects; optional "notes" of the
                                    source: any JSON
 xyz_T          int16 (N, 3)        millimetres from the visit's origin
 rgb_T          uint8 (N, 3)        absent without color
@@ -57,16 +57,16 @@ MM = 0.001
 @dataclass(frozen=True)
 class SequenceExtras:
     """
-    Hold what some sources know beyond scans and truth.
+    Additional data of some sources.
 
     Attributes
     ----------
     superpoint : tuple of T ndarrays (N_t,), int32, or None
-        Pieces cut along a mesh that the points have lost or, of made rooms, from the points as
-        the file holds them; the latter can be cut again, see `cut_sequences`.
+        Superpoints of a mesh that is not stored or, for procedural rooms, of the quantized points;
+        the latter can be computed again, see `cut_sequences`.
     notes : mapping
-        About the source, as JSON holds it; for example that its stamps are made up, or with what
-        settings the superpoints were cut.
+        Notes on the source, JSON values; for example artificial stamps, or the settings of the
+        superpoints.
 
     """
 
@@ -83,7 +83,7 @@ def write_sequence(
     notes: Mapping[str, Any] | None = None,
 ) -> None:
     """
-    Write a sequence and its truth; the file appears whole or not at all.
+    Write a sequence and its truth; the file is replaced atomically.
 
     Parameters
     ----------
@@ -96,7 +96,7 @@ def write_sequence(
     Raises
     ------
     FileFormatError
-        A scan is larger than the 65 m that millimetres in 16 bits can hold.
+        A scan is larger than 65 m, the range of millimeters in 16 bits.
 
     """
     arrays: dict[str, np.ndarray] = {}
@@ -138,7 +138,7 @@ def write_sequence(
 
 def read_sequence(path: Path) -> tuple[ScanSequence, SequenceTruth]:
     """
-    Read what `write_sequence` wrote; positions are exact to half a millimetre.
+    Read what `write_sequence` wrote; positions are exact to half a millimeter.
 
     Raises
     ------
@@ -173,7 +173,7 @@ def read_sequence(path: Path) -> tuple[ScanSequence, SequenceTruth]:
 
 
 def as_stored(scan: Scan) -> Scan:
-    """Return a scan as `read_sequence` gives it after `write_sequence`, without any file."""
+    """Return a scan as `write_sequence` and `read_sequence` would, without a file."""
     xyz = _in_meters(*_in_millimeters(scan.xyz))
     normals = None if scan.normals is None else decode_normals(encode_normals(scan.normals))
     return replace(scan, xyz=xyz, normals=normals)
@@ -193,7 +193,7 @@ def _in_meters(mm: np.ndarray, origin: Sequence[float]) -> np.ndarray:
 
 def read_extras(path: Path) -> SequenceExtras:
     """
-    Read what `write_sequence` wrote beyond scans and truth; the rest is not loaded.
+    Read the additional data of a sequence file; the rest is not loaded.
 
     Raises
     ------
@@ -211,16 +211,12 @@ def read_extras(path: Path) -> SequenceExtras:
 
 
 def count_visits(path: Path) -> int:
-    """Return how many visits a file holds; only its header is read."""
+    """Return the number of visits of a file; reads only its header."""
     return len(_read(path, 'header')[0]['visits'])
 
 
 def room_of(path: Path) -> str:
-    """
-    Return the name of the room that a file shows: its own name, or the scene of a public data set.
-
-    Their files are named `sceneSSSS_RR-...`, and all of one scene are one room.
-    """
+    """Return the name of the room of a file: its own name, or the scene of a public data set."""
     is_public = 'source' in read_extras(path).notes
     return path.stem.split('_')[0] if is_public else path.stem
 

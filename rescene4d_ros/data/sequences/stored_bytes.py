@@ -1,4 +1,4 @@
-"""How large a sequence file is, and how much of it superpoints are."""
+"""Size of a sequence file and of its superpoints."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import zipfile
 @dataclass(frozen=True)
 class StoredBytes:
     """
-    Hold the sizes of one file or of several together, in bytes.
+    Sizes of one file, or sums over several, in bytes.
 
     Attributes
     ----------
     packed : int
-        Of the whole file, as it is on the disk.
+        Of the whole file on disk.
     packed_superpoints : int
         Of that, superpoints.
     plain : int

@@ -1,1 +1,1 @@
-"""Whether stated changes happened and true ones were stated."""
+"""Scores of reported changes."""

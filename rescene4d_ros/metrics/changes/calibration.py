@@ -1,4 +1,4 @@
-"""Whether what is said with a confidence of 0.8 is right in 8 of 10 cases."""
+"""Calibration of confidences: a confidence of 0.8 should be correct in 8 of 10 cases."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ CALIBRATION_BINS = 10
 @dataclass(frozen=True)
 class CalibrationBin:
     """
-    Hold one bar of a reliability diagram.
+    One bar of a reliability diagram.
 
     Attributes
     ----------
     low, high : float
         Confidences in the bin: from low on, below high; 1 is in the last one.
     count : int
-        Statements with such a confidence.
+        Number of reports.
     confidence, right : float
-        Their mean confidence, and the share of them that is right; NaN in an empty bin.
+        Mean confidence and share of correct reports; NaN in an empty bin.
 
     """
 
@@ -37,17 +37,17 @@ def calibration_bins(
     confidences: np.ndarray, n_bins: int = CALIBRATION_BINS
 ) -> tuple[CalibrationBin, ...]:
     """
-    Sort statements by their confidence into bins of equal width.
+    Sort reports by confidence into bins of equal width.
 
     Parameters
     ----------
     confidences : ndarray (C, 2), float64
-        Confidence in 0..1 and 1 = right.
+        Confidence in 0..1; 1 = correct, 0 = wrong.
     n_bins : int
 
     """
     value, right = confidences.T
-    # A product with n_bins could round a confidence over the edge that it lies on.
+    # A product with n_bins could round a confidence over a bin edge.
     edges = np.arange(n_bins + 1) / n_bins
     box = np.clip(np.searchsorted(edges, value, side='right') - 1, 0, n_bins - 1)
     count = np.bincount(box, minlength=n_bins)
@@ -65,7 +65,7 @@ def calibration_bins(
 
 def calibration_error(confidences: np.ndarray, n_bins: int = CALIBRATION_BINS) -> float:
     """
-    Return the mean distance of confidence and share right, over bins of equal width.
+    Return the mean distance of confidence and share of correct reports, over bins of equal width.
 
     Parameters
     ----------
@@ -76,7 +76,7 @@ def calibration_error(confidences: np.ndarray, n_bins: int = CALIBRATION_BINS) -
     Returns
     -------
     float
-        0 = calibrated; bins weigh as much as they hold. NaN without entries.
+        0 = calibrated; bins are weighted by their count. NaN without entries.
 
     """
     if not len(confidences):

@@ -1,4 +1,4 @@
-"""By what happened to it: the kind under which an instance counts in the recall by change."""
+"""Category of an instance in the recall by kind of change."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ STATIC, RIGID, NON_RIGID, AMBIGUOUS, ADDED, REMOVED = KINDS = (
     'added',
     'removed',
 )
-# Of several changes of one instance the later of these counts, as in the published data.
+# The last of these that applies to an instance counts, as in the published data.
 KIND_OF_CHANGE = {
     ChangeKind.MOVED: RIGID,
     ChangeKind.DEFORMED: NON_RIGID,
@@ -25,8 +25,8 @@ KIND_OF_CHANGE = {
 }
 
 
-def kinds_of_change(truth: TrueSequence, rules: ScoreRules) -> np.ndarray | None:
-    """Return (G,) the kind of change of each instance; None where the truth does not know."""
+def change_categories(truth: TrueSequence, rules: ScoreRules) -> np.ndarray | None:
+    """Return (G,) the category of each instance; None if the truth has no changes."""
     if truth.changes is None:
         return None
     kinds = np.full(len(truth.instance_ids), STATIC, dtype=object)

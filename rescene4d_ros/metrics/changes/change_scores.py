@@ -1,4 +1,4 @@
-"""Whether the changes that a method states happened, and whether it saw those that did."""
+"""Precision and recall of the changes that a method reports."""
 
 from __future__ import annotations
 
@@ -19,31 +19,31 @@ SCORED_KINDS = (
     ChangeKind.DEFORMED,
     ChangeKind.REAPPEARED,
 )
-RIGHT_ANGLE_SLACK = 10.0  # deg; a turn this near to a quarter or half turn counts as one
+RIGHT_ANGLE_SLACK = 10.0  # deg; tolerance of a quarter or half turn
 
 
 @dataclass(frozen=True)
 class ChangeCounts:
     """
-    Hold what became of the changes of one sequence, or of many together.
+    Counts of the changes of one or many sequences.
 
     Attributes
     ----------
     right, stated, true : ndarray (5,), int64
         Per kind, in the order of `SCORED_KINDS`.
     false_changes : ndarray (2,), int64
-        Unchanged objects that were said to have changed; unchanged objects, both per visit.
+        Unchanged objects reported as changed, and unchanged objects, both per visit.
     unobserved_as_removed : ndarray (2,), int64
-        Objects said to be removed where they only were not seen; objects that were not seen.
+        Unobserved objects reported as removed, and unobserved objects.
     in_place_as_removed : ndarray (2,), int64
-        The same of those that still stand where they were last seen.
+        The same for objects that still stand where they were last observed.
     move_errors : ndarray (M, 2), float64, cm and deg
-        Of the moves that are right and come with a motion.
+        Of the correct moves with a motion.
     confidences : ndarray (C, 2), float64
-        Confidence and 1 = right, of every stated change.
+        Confidence and 1 = correct, of every reported change.
     confusion : ndarray (6, 6), int64
-        True kind by stated kind of the same object in the same visit, in the order of
-        `SCORED_KINDS`; last row: nothing happened or no such object, last column: nothing stated.
+        True kind by reported kind of the same object in the same visit, in the order of
+        `SCORED_KINDS`; last row: no true change or no such object, last column: no report.
 
     """
 
@@ -62,12 +62,12 @@ def count_changes(
     truth: TrueSequence, prediction: PredictedSequence, ids: IssuedIds, states: np.ndarray
 ) -> ChangeCounts:
     """
-    Compare the stated changes of one sequence with the truth.
+    Compare the reported changes of one sequence with the truth.
 
-    A stated change speaks of the true instance that its object covers in that visit, or, for a
-    removal and where it covers none, of the last one that it covered before. It is right if the
-    same kind of change of the same instance first shows in the same visit; each true change
-    answers for one stated change only.
+    A reported change refers to the true instance that its object covers in that visit or, for a
+    removal and if it covers none, to the last one that it covered before. It is correct if the
+    same kind of change of the same instance is first observable in the same visit; each true
+    change matches one report.
 
     Parameters
     ----------
@@ -76,7 +76,7 @@ def count_changes(
     prediction : PredictedSequence
         With `changes`.
     ids : IssuedIds
-        Matched without regard of the class.
+        Matched independently of the class.
     states : ndarray (G, T), int
         ObjectState.
 
@@ -115,7 +115,7 @@ def count_changes(
 
 
 def pool(counts: Sequence[ChangeCounts]) -> ChangeCounts:
-    """Add up the counts of many sequences, at least one."""
+    """Sum the counts of at least one sequence."""
     return ChangeCounts(
         np.sum([c.right for c in counts], axis=0),
         np.sum([c.stated for c in counts], axis=0),
@@ -136,9 +136,9 @@ def f_score(right: int, stated: int, true: int) -> float:
 
 def right_angle_share(move_errors: np.ndarray) -> float:
     """
-    Return the share of moves (M, 2), cm and deg, whose turn is off by a quarter or a half turn.
+    Return the share of moves (M, 2), cm and deg, with a rotation error of 90 or 180 degrees.
 
-    A box or a table looks the same after it; which are symmetric is not known here.
+    Boxes and tables look the same after such a turn; symmetries are not known here.
     """
     if not len(move_errors):
         return float('nan')
@@ -150,7 +150,7 @@ def move_error(
     truth: TrueSequence, states: np.ndarray, change: PredictedChange, instance: int
 ) -> tuple[float, float] | None:
     """
-    Return how far a stated motion is off: at the origin of the object in cm, and in deg.
+    Return the error of a reported motion: at the origin of the object in cm, and in deg.
 
     None where the truth does not know the poses, or no motion is stated.
     """
@@ -171,7 +171,7 @@ def move_error(
 
 
 def _owner(change: PredictedChange, ids: IssuedIds) -> int:
-    """Return the true instance (index) that a stated change speaks of; -1 = none."""
+    """Return the true instance (index) of a reported change; -1 = none."""
     first = change.visit - (change.kind == ChangeKind.REMOVED)
     for t in range(first, -1, -1):
         covered = np.flatnonzero(ids.issued[t] == change.object_id)
@@ -193,21 +193,21 @@ def _changes_of(truth: TrueSequence) -> np.ndarray:
 def _unchanged(
     changes: np.ndarray, states: np.ndarray, true: dict[tuple[int, int], ChangeKind]
 ) -> set[tuple[int, int]]:
-    """Return (visit, instance) that are seen as they were seen in the visit before."""
+    """Return (visit, instance) that are observed in this visit and the previous one, unchanged."""
     seen = states == ObjectState.PRESENT
     still = seen[:, 1:] & seen[:, :-1] & (changes[:, 1:] == ChangeKind.UNKNOWN)
     return {(int(t) + 1, int(g)) for g, t in np.argwhere(still)} - set(true)
 
 
 def _unseen(changes: np.ndarray, states: np.ndarray) -> set[tuple[int, int]]:
-    """Return (visit, instance) seen before, still in the room, and not seen now."""
+    """Return (visit, instance) observed before, still in the room, and not observed now."""
     before = np.maximum.accumulate(states == ObjectState.PRESENT, axis=1)
     unseen = (states == ObjectState.NOT_OBSERVED) & before & ~is_away(changes)
     return {(int(t), int(g)) for g, t in np.argwhere(unseen)}
 
 
 def _is_in_place(changes: np.ndarray, states: np.ndarray, visit: int, instance: int) -> bool:
-    """Return whether an unseen instance stands where it was last seen: its changes say so."""
+    """Return whether an unobserved instance has not changed since it was last observed."""
     seen = np.flatnonzero(states[instance, :visit] == ObjectState.PRESENT)[-1]
     since = changes[instance, seen + 1 : visit + 1]
     return bool(np.isin(since, (ChangeKind.UNKNOWN, ChangeKind.DEFORMED)).all())
@@ -218,7 +218,7 @@ def _confusion(
     stated: Sequence[PredictedChange],
     owners: Sequence[int],
 ) -> np.ndarray:
-    """Count every statement, and every true change without one."""
+    """Count every report, and every true change without one."""
     table = np.zeros((len(SCORED_KINDS) + 1,) * 2, dtype=np.int64)
     places = [(c.visit, g) for c, g in zip(stated, owners)]
     for change, place in zip(stated, places):

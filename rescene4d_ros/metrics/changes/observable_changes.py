@@ -1,4 +1,4 @@
-"""The true changes as someone who only sees the visits could know them."""
+"""The true changes that are observable from the visits."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ def observable_changes(
     changes: np.ndarray, states: np.ndarray, poses: np.ndarray | None = None
 ) -> dict[tuple[int, int], ChangeKind]:
     """
-    Put each change to the first visit that shows it.
+    Assign each change to the first visit in which it is observable.
 
-    A removal shows where the place is seen empty, any other change where the object is seen. What
-    happens unseen adds up until then: what came and went was never there; what went and came back
-    has moved, or, where the poses say so, has not changed; and whatever befell an object before
-    it was first seen is not known, except that it came.
+    A removal is observable when the place is observed empty, any other change when the object is
+    observed. Unobserved changes are composed until then: an object that arrived and left is
+    ignored; one that left and returned has moved or, if the poses are equal, is unchanged; changes
+    before the first observation of an object are ignored, except its arrival.
 
     Parameters
     ----------
@@ -56,7 +56,7 @@ def observable_changes(
 
 
 def _after(pending: ChangeKind, kind: ChangeKind) -> ChangeKind:
-    """Return what two changes in a row amount to."""
+    """Return the composition of two consecutive changes."""
     came = (ChangeKind.ADDED, ChangeKind.REAPPEARED)
     if kind == ChangeKind.UNKNOWN:
         return pending
@@ -68,14 +68,14 @@ def _after(pending: ChangeKind, kind: ChangeKind) -> ChangeKind:
 
 
 def _seen_as(kind: ChangeKind, is_known: bool) -> ChangeKind:
-    """Return what a change is to someone who has or has not seen the object before."""
+    """Return the observable kind of a change, by whether the object was observed before."""
     if is_known or kind == ChangeKind.ADDED:
         return kind
     return ChangeKind.ADDED if kind == ChangeKind.REAPPEARED else ChangeKind.UNKNOWN
 
 
 def is_away(changes: np.ndarray) -> np.ndarray:
-    """Return (G, T) bool: the instance has been taken out and not been brought back."""
+    """Return (G, T) bool: the instance is removed and has not returned."""
     away = np.zeros(changes.shape, dtype=bool)
     for t in range(changes.shape[1]):
         before = away[:, t - 1] if t else np.zeros(len(changes), dtype=bool)

@@ -1,1 +1,1 @@
-"""Files of truth and predictions that are scored."""
+"""Files of truth and predictions."""

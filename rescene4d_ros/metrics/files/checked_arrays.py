@@ -1,4 +1,4 @@
-"""Arrays of a file that people made: every fault is named, with the file and what to do."""
+"""Checked arrays of a file: errors name the file, the array and the remedy."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ HELP = 'see docs/reference/score_card.md for the arrays'
 
 class CheckedArrays(Mapping[str, np.ndarray]):
     """
-    The arrays of one `.npz` file, each checked when it is taken.
+    The arrays of one `.npz` file, each checked on access.
 
     Raises
     ------
@@ -57,7 +57,7 @@ class CheckedArrays(Mapping[str, np.ndarray]):
         return self._take(name, 'fiu', 'numbers', shape).astype(np.float64)
 
     def check(self, is_right: bool | np.bool, name: str, expected: str, got: object) -> None:
-        """Raise with the file, the array, and what was expected, unless it is right."""
+        """Raise an error with file, array and expectation unless a condition holds."""
         if not is_right:
             raise FileFormatError(f'{self.path}: {name}: expected {expected}, got {got}; {HELP}')
 
@@ -70,11 +70,11 @@ class CheckedArrays(Mapping[str, np.ndarray]):
         )
         array = self[name]
         fits = array.ndim == len(shape) and all(n in (None, m) for n, m in zip(shape, array.shape))
-        wanted = '(' + ', '.join('any' if n is None else str(n) for n in shape) + ')'
+        expected = '(' + ', '.join('any' if n is None else str(n) for n in shape) + ')'
         self.check(
             array.dtype.kind in kinds and fits,
             name,
-            f'{text} of shape {wanted}',
+            f'{text} of shape {expected}',
             f'{array.dtype} {array.shape}',
         )
         return array

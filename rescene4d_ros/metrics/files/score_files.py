@@ -43,7 +43,7 @@ def read_truth_file(path: Path) -> TrueSequence:
     Raises
     ------
     FileFormatError
-        Not such a file, or an array is missing, of another type or shape, or contradicts another.
+        Not such a file, or an array is missing, of another type or shape, or inconsistent.
 
     """
     arrays = CheckedArrays(path)
@@ -76,8 +76,8 @@ def read_truth_file(path: Path) -> TrueSequence:
             )
             tables[name] = table
     poses = arrays.floats('pose', len(ids), None, 4, 4) if 'pose' in arrays else None
-    told = {t.shape[1] for t in (*tables.values(), poses) if t is not None}
-    arrays.check(len(told) < 2, 'change, state, pose', 'one number of visits', sorted(told))
+    lengths = {t.shape[1] for t in (*tables.values(), poses) if t is not None}
+    arrays.check(len(lengths) < 2, 'change, state, pose', 'one number of visits', sorted(lengths))
     arrays.check(
         poses is None or poses.shape[1] >= n_visits, 'pose', f'{n_visits} visits', 'fewer'
     )
@@ -97,7 +97,7 @@ def read_truth_file(path: Path) -> TrueSequence:
 
 
 def write_prediction_file(path: Path, prediction: PredictedSequence) -> None:
-    """Write the predicted masks, and the changes where there are, of one sequence."""
+    """Write the predicted masks and, if present, the changes of one sequence."""
     arrays = {
         'mask_points': prediction.points,
         'mask_starts': prediction.starts,
@@ -193,7 +193,7 @@ def _check_one_mask_per_visit(
 
 
 def _read_changes(arrays: CheckedArrays, n_visits: int) -> tuple[PredictedChange, ...] | None:
-    """Return the stated changes; None where the file has no such arrays."""
+    """Return the reported changes; None if the file has no such arrays."""
     if not any(name in arrays for name in CHANGE_ARRAYS):
         return None
     visit = arrays.integers('change_visit', None)

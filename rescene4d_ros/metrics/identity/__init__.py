@@ -1,1 +1,1 @@
-"""Whether objects keep their ids from visit to visit."""
+"""Scores of identity over visits."""

@@ -1,8 +1,8 @@
 """
-Whether objects keep their ids over many visits: counts that are pooled before they are divided.
+Identity over many visits: counts that are pooled before division.
 
-Each visit is matched alone: true instances that have points there against the masks of that
-visit, one to one, most matches first, then most overlap. What is counted:
+Each visit is matched separately: true instances with points there against the masks of that visit,
+one to one, with the most matches, then the largest overlap. Counts:
 
 =======================  ========================================================================
 id switch                of the instances matched in two visits that follow each other: another id
@@ -46,7 +46,7 @@ SWITCH, FRAGMENT, MERGE, GAP_RECALL, GAP_ACCURACY, GAP_COVERAGE, REACTIVATION = 
 @dataclass(frozen=True)
 class IssuedIds:
     """
-    Hold which id each true instance got at each visit.
+    Ids of each true instance at each visit.
 
     Attributes
     ----------
@@ -67,7 +67,7 @@ def issued_ids(
     truth: TrueSequence, prediction: PredictedSequence, overlaps: Overlaps, rules: ScoreRules
 ) -> IssuedIds:
     """
-    Match every visit alone.
+    Match every visit separately.
 
     Parameters
     ----------
@@ -155,13 +155,13 @@ def _gaps(issued: np.ndarray, visible: np.ndarray) -> Iterator[tuple[int, int, i
 
 
 def longest_gap(ids: IssuedIds) -> int:
-    """Return the most visits that an instance was away between two that show it."""
+    """Return the largest number of visits that an instance was away between two that show it."""
     return max((away for *_, away in _gaps(ids.issued, ids.is_visible)), default=0)
 
 
 def splits(truth: TrueSequence, ids: IssuedIds) -> dict[str, np.ndarray]:
     """
-    Sort the instances by what makes them hard.
+    Group the instances by difficulty.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""Identity of look-alikes as a group: what is left of a switch when nobody can tell who is who."""
+"""Identity of look-alikes as a group: switches beyond an exchange within the group."""
 
 from __future__ import annotations
 
@@ -16,13 +16,12 @@ from rescene4d_ros.metrics.identity.identity_scores import (
 
 def exchanged_counts(ids: IssuedIds, groups: np.ndarray) -> np.ndarray:
     """
-    Count switches and recovered gaps, each group of look-alikes as a whole.
+    Count switches and recovered gaps per group of look-alikes.
 
-    Two equal chairs that trade places leave no trace, and where some of six leave and others
-    move, no method can know which. What it can know is how many went on and which ids are
-    theirs. So of a group there are as many switches as members that two visits in a row show,
-    less the ids that the group has in both; and as many recovered gaps as members that are back,
-    at most the ids that the group had before, not in the visit before, and has again.
+    Equal objects that exchange places leave no trace, so only the number of continuing members and
+    their ids can be known. Switches of a group are the members matched in two consecutive visits
+    minus the ids that the group has in both. Recovered gaps are the members that returned, at most
+    the ids that the group had before, not in the previous visit, and has again.
 
     Parameters
     ----------
@@ -59,5 +58,5 @@ def exchanged_counts(ids: IssuedIds, groups: np.ndarray) -> np.ndarray:
 
 
 def _is_matched(issued: np.ndarray, visible: np.ndarray) -> bool:
-    """Return whether a member that is back was matched before its absence and is now."""
+    """Return whether a member that returned is matched before its absence and now."""
     return bool(issued[-1] > 0 and issued[np.flatnonzero(visible)[-1]] > 0)

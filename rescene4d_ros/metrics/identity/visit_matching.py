@@ -1,4 +1,4 @@
-"""Which remembered object covers which true instance at one visit."""
+"""Matching of true and predicted instances in one visit."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def iou_matrix(
 
 def match_visit(truth: np.ndarray, predicted: np.ndarray, min_iou: float = 0.5) -> dict[int, int]:
     """
-    Match true instances to predicted ones, one to one: most matches first, then most overlap.
+    Match true instances to predicted ones, one to one: most matches, then largest overlap.
 
     Parameters
     ----------
@@ -58,7 +58,7 @@ def match_visit(truth: np.ndarray, predicted: np.ndarray, min_iou: float = 0.5) 
 
 def match_pairs(iou: np.ndarray, is_legal: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """
-    Match rows to columns, one to one: most matches first, then most overlap.
+    Match rows to columns, one to one: most matches, then largest overlap.
 
     Parameters
     ----------

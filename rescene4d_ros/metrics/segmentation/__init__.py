@@ -1,1 +1,1 @@
-"""Average precision of masks over all visits and visit by visit."""
+"""Average precision of masks over all visits and per visit."""

@@ -1,10 +1,10 @@
 """
 Average precision by ScanNet's protocol, for any table of overlaps.
 
-Of one class in one sequence: each true instance, in its order, takes the prediction with the
-highest score among those that overlap it by more than the threshold and are not taken; the other
-ones that overlap it so are wrong. A prediction that overlaps nothing so much is wrong too, unless
-more of it than the threshold lies on void or on instances that are too small to be asked for.
+Per class and sequence: each true instance, in order, is matched to the unmatched prediction with
+the highest score among those with an overlap above the threshold; the others are false positives.
+A prediction without such an overlap is a false positive too, unless a share of it above the
+threshold lies on void or on instances that are too small to be scored.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ LOOSE = 0.25
 @dataclass(frozen=True)
 class Group:
     """
-    Hold one group of look-alikes.
+    One group of look-alikes.
 
     Attributes
     ----------
@@ -31,7 +31,7 @@ class Group:
     visits : VisitOverlaps
         Of the case's predictions (rows) and the members (columns).
     reach : ndarray (P,), float64
-        Overlap with the best member if no other prediction had taken anything.
+        Overlap with the best member if all members were free.
 
     """
 
@@ -43,7 +43,7 @@ class Group:
 @dataclass(frozen=True)
 class ClassCase:
     """
-    Hold the predictions of one class in one sequence against the truth.
+    Predictions of one class in one sequence against the truth.
 
     Attributes
     ----------
@@ -51,13 +51,13 @@ class ClassCase:
         Falling.
     overlap : ndarray (P, G), float64
     is_counted : ndarray (G,), bool
-        The instance is large enough to be asked for.
+        Whether the instance is large enough to be scored.
     ignored : ndarray (P,), float64
         Share of the mask on void and on instances that are not counted.
     groups : tuple of Group
         Look-alikes; their members are counted.
     instances : ndarray (G,), int
-        Where the instances are in the sequence.
+        Indices of the instances in the sequence.
 
     """
 
@@ -72,7 +72,7 @@ class ClassCase:
 @dataclass(frozen=True)
 class Outcome:
     """
-    Hold what became of one case at one threshold.
+    Outcome of one case at one threshold.
 
     Attributes
     ----------
@@ -91,7 +91,7 @@ class Outcome:
 
 
 def judge(case: ClassCase, threshold: float) -> Outcome:
-    """Decide which predictions are right, wrong, or neither."""
+    """Classify predictions as correct, wrong or ignored."""
     over = case.overlap > threshold
     visited = np.zeros(len(case.scores), dtype=bool)
     found = np.zeros(len(case.is_counted), dtype=bool)
@@ -128,7 +128,7 @@ def average_precision(outcomes: Sequence[Outcome]) -> float:
     """
     Return the area under precision over recall, by trapezoids from (recall 0, precision 1).
 
-    Predictions of equal score enter together. NaN where there is no true instance.
+    Predictions of equal score are added together. NaN without true instances.
     """
     if not sum(o.n_true for o in outcomes):
         return float('nan')
@@ -138,9 +138,9 @@ def average_precision(outcomes: Sequence[Outcome]) -> float:
 
 def precision_recall(outcomes: Sequence[Outcome]) -> tuple[np.ndarray, np.ndarray]:
     """
-    Return recall and precision, both (D + 1,), as more and more predictions are let in.
+    Return recall and precision, both (D + 1,), over falling score.
 
-    Of at least one sequence, with at least one true instance.
+    For at least one sequence with at least one true instance.
     """
     scores = np.concatenate([o.scores for o in outcomes])
     right = np.concatenate([o.is_right for o in outcomes])
@@ -152,11 +152,11 @@ def precision_recall(outcomes: Sequence[Outcome]) -> tuple[np.ndarray, np.ndarra
 
 
 def missed(outcomes: Sequence[Outcome]) -> int:
-    """Return the number of counted instances that nothing was right about."""
+    """Return the number of counted instances without a correct prediction."""
     return sum(o.n_true - int(o.is_found.sum()) for o in outcomes)
 
 
 def recall(outcomes: Sequence[Outcome]) -> float:
-    """Return the share of counted instances that were found; NaN where there is none."""
+    """Return the share of counted instances that were found; NaN without instances."""
     n_true = sum(o.n_true for o in outcomes)
     return 1.0 - missed(outcomes) / n_true if n_true else float('nan')

@@ -1,4 +1,4 @@
-"""Overlaps of one sequence, class by class: over all visits, with visits as one cloud, in one."""
+"""Overlaps of one sequence by class: over all visits, as one cloud, and in one visit."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from rescene4d_ros.metrics.sequences import TrueSequence
 def temporal_cases(
     truth: TrueSequence, found: Trajectories, rules: ScoreRules
 ) -> dict[int, ClassCase]:
-    """Return the case of each class where a mask must cover an object in every visit."""
+    """Return the case of each class with overlap in every visit."""
     visits = visit_overlaps(found.overlaps, rules)
     exchanged = rules.exchange and len(found.overlaps.true) > 1
     return _cases(
@@ -78,7 +78,7 @@ def _cases(
     rules: ScoreRules,
     visits: VisitOverlaps | None = None,
 ) -> dict[int, ClassCase]:
-    """Cut a table of overlaps (P, G) into classes; `visits` where look-alikes are exchanged."""
+    """Split a table of overlaps (P, G) by class; `visits` if look-alikes are exchanged."""
     cases = {}
     rows = np.flatnonzero(size >= rules.min_region)
     rows = rows[np.argsort(-found.scores[rows], kind='stable')]
@@ -105,7 +105,7 @@ def _cases(
 def _groups(
     group_of: np.ndarray, rows: np.ndarray, columns: np.ndarray, visits: VisitOverlaps
 ) -> tuple[Group, ...]:
-    """Return the groups with at least two members that are asked for."""
+    """Return the groups with at least two scored members."""
     groups = []
     for number in np.unique(group_of[group_of > 0]):
         members = np.flatnonzero(group_of == number)

@@ -1,4 +1,4 @@
-"""Points shared by predicted masks and true instances; all that the scores need of the points."""
+"""Counts of points shared by predicted masks and true instances."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from rescene4d_ros.metrics.sequences import PredictedSequence, TrueSequence
 @dataclass(frozen=True)
 class Overlaps:
     """
-    Hold counts of points per visit.
+    Counts of points per visit.
 
     Attributes
     ----------
@@ -45,7 +45,7 @@ def count_overlaps(truth: TrueSequence, prediction: PredictedSequence) -> Overla
     """
     Count the points that every mask shares with every instance in every visit.
 
-    One pass over the points of the masks: time and memory grow with these, not with P times N.
+    One pass over the points of the masks; time and memory do not grow with P times N.
     """
     n_visits, n_true, n_masks = truth.n_visits, len(truth.instance_ids), len(prediction)
     width = n_true + 1
@@ -66,14 +66,14 @@ def count_overlaps(truth: TrueSequence, prediction: PredictedSequence) -> Overla
 @dataclass(frozen=True)
 class Trajectories:
     """
-    Hold masks joined by object id: one row is one object over all visits.
+    Masks joined by object id: one row is one object over all visits.
 
     Attributes
     ----------
     object_ids, classes : ndarray (P,), int64
         The class with the largest sum of scores.
     scores : ndarray (P,), float64
-        Of the masks of the object, joined as `ScoreRules.object_score` says.
+        Joined scores of the masks, see `ScoreRules.object_score`.
     overlaps : Overlaps
 
     """
@@ -106,7 +106,7 @@ def join_masks(
     """
     ids, row = np.unique(prediction.object_ids, return_inverse=True)
     classes, column = np.unique(prediction.classes, return_inverse=True)
-    votes = np.full((len(ids), len(classes)), -np.inf)  # also a score of 0 is a vote
+    votes = np.full((len(ids), len(classes)), -np.inf)  # a score of 0 also counts
     votes[row, column] = 0.0
     np.add.at(votes, (row, column), prediction.scores)
 
@@ -124,7 +124,7 @@ def join_masks(
             prediction.scores if object_score == 'max' else last_visit, kind='stable'
         )
         scores = np.zeros(len(ids))
-        scores[row[order]] = prediction.scores[order]  # of one row the last one stays
+        scores[row[order]] = prediction.scores[order]  # the last entry of a row remains
     best = votes.argmax(axis=1) if len(classes) else np.empty(0, np.int64)
     return Trajectories(
         ids,

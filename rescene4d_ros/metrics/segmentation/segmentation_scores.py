@@ -1,4 +1,4 @@
-"""Segmentation scores over many sequences: one object over all visits, and visit by visit."""
+"""Segmentation scores over many sequences: over all visits, and per visit."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from rescene4d_ros.metrics.changes.change_category import KINDS, kinds_of_change
+from rescene4d_ros.metrics.changes.change_category import change_categories, KINDS
 from rescene4d_ros.metrics.config import ScoreRules
 from rescene4d_ros.metrics.segmentation.average_precision import (
     average_precision,
@@ -29,7 +29,7 @@ from rescene4d_ros.metrics.sequences import TrueSequence
 
 @dataclass(frozen=True)
 class Precision:
-    """Hold average precision: mean over the strict thresholds, at 0.5, and at 0.25; may be NaN."""
+    """Average precision: mean over the strict thresholds, at 0.5, and at 0.25; may be NaN."""
 
     mean: float
     at_50: float
@@ -39,14 +39,14 @@ class Precision:
 @dataclass(frozen=True)
 class SegmentationScores:
     """
-    Hold the segmentation scores, in 0..1; NaN where there is no truth to ask for.
+    Segmentation scores in 0..1; NaN without truth.
 
     Attributes
     ----------
     temporal : Precision
         t-mAP: one mask for one object in every visit.
     class_agnostic : Precision
-        The same with all classes as one: how good the masks are, whatever they are called.
+        The same with all classes as one: quality of masks, independent of the class.
     pooled : Precision
         mAP with the visits of a sequence as one cloud.
     visits : tuple of T Precision
@@ -69,14 +69,14 @@ class SegmentationScores:
 @dataclass(frozen=True)
 class Judged:
     """
-    Hold what became of all predictions of S sequences.
+    Outcomes of all predictions of S sequences.
 
     Attributes
     ----------
     outcomes : dict of int to dict of float to list of Outcome
         By class and threshold, of the sequences that have the class in truth or prediction.
     numbers : dict of int to ndarray (S_c,), int
-        By class, which sequences these are.
+        Indices of these sequences by class.
     cases : dict of int to list of ClassCase
         By class, of the same sequences.
 
@@ -89,7 +89,7 @@ class Judged:
 
 @dataclass(frozen=True)
 class JudgedHeads:
-    """Hold the predictions judged as one object over all visits, and with visits as one cloud."""
+    """Outcomes over all visits, and with visits as one cloud."""
 
     temporal: Judged
     pooled: Judged
@@ -98,7 +98,7 @@ class JudgedHeads:
 def judge_heads(
     truths: Sequence[TrueSequence], found: Sequence[Trajectories], rules: ScoreRules
 ) -> JudgedHeads:
-    """Judge all predictions in both ways; the costly part of `score_segmentation`."""
+    """Compute both outcomes of all predictions; the costly part of `score_segmentation`."""
     pairs = list(zip(truths, found, strict=True))
     return JudgedHeads(
         *(
@@ -122,11 +122,11 @@ def score_segmentation(
     truths, found : sequences of equal length
     rules : ScoreRules
     judged : JudgedHeads, optional
-        Of `judge_heads` with the same, where they are there already.
+        Result of `judge_heads` with the same arguments, if available.
 
     """
     judged = judged or judge_heads(truths, found, rules)
-    kinds = [kinds_of_change(truth, rules) for truth in truths]
+    kinds = [change_categories(truth, rules) for truth in truths]
     n_visits = max((len(f.overlaps.true) for f in found), default=0)
     return SegmentationScores(
         _precision(judged.temporal),
@@ -166,7 +166,7 @@ def _unnamed(truth: TrueSequence, found: Trajectories) -> tuple[TrueSequence, Tr
 
 
 def judge_cases(sequences: Sequence[dict[int, ClassCase]]) -> Judged:
-    """Judge the predictions of every sequence at every threshold, class by class."""
+    """Compute the outcomes of every sequence at every threshold, by class."""
     by_class: dict[int, list[tuple[int, ClassCase]]] = {}
     for i, cases in enumerate(sequences):
         for c, case in cases.items():
@@ -193,7 +193,7 @@ def precision_recall_curve(
     Returns
     -------
     recall, precision : ndarray (D,), float64
-        Empty where there is no true instance.
+        Empty without true instances.
 
     """
     outcomes = [
@@ -243,6 +243,6 @@ def _recall_of_kind(kind: str, kinds: Sequence[np.ndarray | None], judged: Judge
 
 
 def _mean(values: Sequence[float]) -> float:
-    """Return the mean of those that are defined."""
+    """Return the mean of the defined values."""
     known = [v for v in values if not np.isnan(v)]
     return float(np.mean(known)) if known else float('nan')

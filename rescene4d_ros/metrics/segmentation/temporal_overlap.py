@@ -1,14 +1,14 @@
 """
-How much of an object one mask covers in *every* visit, and which look-alike it may stand for.
+Overlap of a mask with an object in *every* visit, with exchange of look-alikes.
 
 The overlap of a mask with a true instance is the smallest of its overlaps in the visits. A visit
-where both are absent is left out; one where only one of them is present makes the overlap 0.
+where both are absent is ignored; one where only one is present makes the overlap 0.
 
-Look-alikes cannot be told apart by looking, so a mask that follows one of two equal chairs in
-the first visit and the other in the second is not wrong, provided that another mask can take the
-rest. In each visit the masks of the members that are present there may be dealt anew among just
-these members: which member is present when stays as it is, which of the equal things it is does
-not matter. Predictions choose by falling score, and what one has taken no other gets.
+Look-alikes are indistinguishable, so a mask that follows one of two equal chairs in the first
+visit and the other in the second is correct if another mask covers the rest. In each visit the
+masks of the members that are present there may be exchanged among these members; presence over the
+visits is not exchanged. Predictions choose by falling score, and each member is assigned once per
+visit.
 """
 
 from __future__ import annotations
@@ -23,19 +23,19 @@ from rescene4d_ros.metrics.segmentation.point_overlaps import Overlaps
 @dataclass(frozen=True)
 class VisitOverlaps:
     """
-    Hold overlaps per visit, and what the visits say.
+    Overlaps and presence per visit.
 
     Attributes
     ----------
     iou : ndarray (P, T, G), float64
     is_present : ndarray (T, G), bool
-        The instance is asked for in the visit.
+        The instance is scored in the visit.
     is_silent : ndarray (T, G), bool
-        It has too few points there to say anything.
+        It has too few points in the visit and is ignored there.
     is_shown : ndarray (P, T), bool
         The mask has points in the visit.
     one_sided : float
-        Overlap in a visit with a mask and no instance: 0, or 1 = does not matter.
+        Overlap in a visit with a mask and no instance: 0, or 1 = ignored.
 
     """
 
@@ -54,7 +54,7 @@ class VisitOverlaps:
         return np.where(np.any(self.is_present, axis=0)[None], found, 0.0)
 
     def select(self, predictions: np.ndarray, members: np.ndarray) -> VisitOverlaps:
-        """Return some rows and columns of it."""
+        """Return a selection of rows and columns."""
         return VisitOverlaps(
             self.iou[predictions][:, :, members],
             self.is_present[:, members],
@@ -65,7 +65,7 @@ class VisitOverlaps:
 
 
 def visit_overlaps(overlaps: Overlaps, rules: ScoreRules) -> VisitOverlaps:
-    """Say per visit how much each mask covers of each instance."""
+    """Return the overlaps of masks and instances per visit."""
     present = overlaps.true >= rules.min_visit_points
     return VisitOverlaps(
         overlaps.visit_iou(),
@@ -96,7 +96,7 @@ def reach(group: VisitOverlaps) -> np.ndarray:
 
 def exchange(group: VisitOverlaps, threshold: float) -> dict[int, int]:
     """
-    Deal the look-alikes of one group to predictions.
+    Assign the look-alikes of one group to predictions.
 
     Parameters
     ----------
@@ -108,7 +108,7 @@ def exchange(group: VisitOverlaps, threshold: float) -> dict[int, int]:
     Returns
     -------
     dict of int to int
-        Row of the prediction to column of the member whose presence it has.
+        Row of the prediction to column of the member with the same presence.
 
     """
     free, open_member = group.is_present.copy(), np.any(group.is_present, axis=0)
@@ -131,9 +131,9 @@ def _member_overlap(
     group: VisitOverlaps, p: int, free: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """
-    Return (G,) overlap of one prediction with each member, and (T,) the look-alike it stands on.
+    Return (G,) overlap of a prediction with each member, and (T,) its look-alike per visit.
 
-    Visits do not depend on each other, so the best free look-alike of each is the best choice.
+    Visits are independent, so the best free look-alike of each is optimal.
     """
     iou = np.where(free, group.iou[p], -1.0)  # (T, G)
     chosen = iou.argmax(axis=1)

@@ -1,1 +1,1 @@
-"""Networks that give every voxel features; encoders never mix visits, decoders may be told to."""
+"""Networks that compute voxel features; encoders never mix visits, decoders may."""

@@ -1,4 +1,4 @@
-"""Point Transformer V3 as Sonata and Concerto use it, with a decoder that may share time."""
+"""Point Transformer V3 of Sonata and Concerto, with a decoder that may attend across visits."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ N_LEVELS = 5
 @dataclass(frozen=True)
 class PTv3Preset:
     """
-    Hold the numbers that tell one member of the family from another; levels finest first.
+    Sizes of one member of the family; levels finest first.
 
     Attributes
     ----------
@@ -41,7 +41,7 @@ class PTv3Preset:
     patch_size : int
         Most voxels that attend to each other.
     drop_path : float
-        Share of voxels that skip the last block in training; rises from 0 in the first.
+        Stochastic depth of the last block in training; increases from 0 in the first.
 
     """
 
@@ -75,8 +75,8 @@ PRESETS = {
         drop_path=0.0,
     ),
     'sonata': _BASE,
-    'concerto': _BASE,  # concerto_base: the same sizes, trained in another way
-    # Its publishers give no decoder; the same as on the others is put on it.
+    'concerto': _BASE,  # concerto_base: the same sizes, other training
+    # No decoder is published for it; it gets the same as the others.
     'concerto-large': replace(
         _BASE, encoder_channels=(64, 128, 256, 512, 768), encoder_heads=(4, 8, 16, 32, 48)
     ),
@@ -85,10 +85,10 @@ PRESETS = {
 
 class PointTransformer(nn.Module):
     """
-    Give every voxel features at five resolutions, strides 16, 8, 4, 2 and 1.
+    Compute voxel features at five resolutions, strides 16, 8, 4, 2 and 1.
 
-    The encoder sees each visit alone. The decoder follows orders that may run through all
-    visits of a sequence, so that one place attends to itself at other times.
+    The encoder processes each visit alone. The decoder uses serializations that may run through
+    all visits of a sequence, so that a place attends to itself at other times.
 
     Parameters
     ----------
@@ -101,7 +101,7 @@ class PointTransformer(nn.Module):
     Notes
     -----
     Sources: Wu et al., "Point Transformer V3", 2024; "Sonata", 2025; "Concerto", 2025; the
-    orders through time: ReScene4D, 2026. Names and shapes of the parameters are those of the
+    serialization through time: ReScene4D, 2026. Names and shapes of parameters are those of the
     published checkpoints, except the convolutions' kernels; see `checkpoints`.
 
     """
@@ -148,7 +148,7 @@ class PointTransformer(nn.Module):
 
     @property
     def shares_time(self) -> bool:
-        """Return whether `decode` wants all visits of one sequence, and no others."""
+        """Return whether `decode` needs exactly the visits of one sequence."""
         return self.serialization != 'off'
 
     def forward(self, feats: Tensor, voxels: Voxels) -> list[Tensor]:
@@ -189,7 +189,7 @@ class PointTransformer(nn.Module):
 
     def begin(self, pyramid: Sequence[Tensor], voxels: Voxels) -> DecoderState:
         """
-        Decode as far as each visit can be looked at alone.
+        Decode up to the first block that attends to other visits.
 
         Parameters
         ----------
@@ -201,7 +201,7 @@ class PointTransformer(nn.Module):
         """
         start = DecoderState(tuple(pyramid[:-1]), (pyramid[-1],))
         if self.training or not self.shares_time:
-            return start  # in training, which block looks at other visits is drawn
+            return start  # in training the blocks that attend to other visits are random
         return self._decode(start, voxels, None, alone=True)
 
     def decode(
@@ -230,7 +230,7 @@ class PointTransformer(nn.Module):
     def _decode(
         self, begun: DecoderState, voxels: Voxels, ties: TieBreak | None, alone: bool
     ) -> DecoderState:
-        """Go on to the end, or to the first block that looks at other visits."""
+        """Decode to the end, or to the first block that attends to other visits."""
         levels, feats = list(begun.levels), begun.feats
         n_levels = len(begun.skips) + (feats is not None)
         grids = _grids(voxels, ties, n_levels)
@@ -253,23 +253,23 @@ class PointTransformer(nn.Module):
         return DecoderState((), tuple(levels))
 
     def _serialization(self, level: int) -> str:
-        """Return how the decoder shares time at one level, 0 the finest."""
+        """Return the serialization of the decoder at one level, 0 the finest."""
         return 'off' if self.serialization == 'late' and level else self.serialization
 
     def _patterns(self, stage: Stage, serialization: str) -> list[AttentionPattern]:
-        """Return the ways the blocks of a stage attend: drawn in training."""
+        """Return the attention patterns of the blocks of a stage; random in training."""
         return level_patterns(serialization, stage.n_blocks, self.training)
 
 
 def _stride_bits(level: int) -> int:
-    """Return how many more times a level is pooled, 0 the finest."""
+    """Return the number of further poolings of a level, 0 the finest."""
     return N_LEVELS - 1 - level
 
 
 def _grids(
     voxels: Voxels, ties: TieBreak | None, n_levels: int
 ) -> list[tuple[Voxels, TieBreak | None]]:
-    """Return voxels, and how ties between them are broken, of the finest levels."""
+    """Return voxels and tie breaks of the finest levels."""
     grids = [(voxels, ties)]
     for _ in range(n_levels - 1):
         voxels, ties = voxels.down(), None if ties is None else ties.down(voxels)

@@ -14,7 +14,7 @@ import torch
 from torch import nn, Tensor
 from torch.nn import functional
 
-VOXELS_AT_A_TIME = 2**12  # in a perceptron on a CPU, so that they stay in its cache
+VOXELS_AT_A_TIME = 2**12  # rows per pass of a perceptron on a CPU, which stay in its cache
 
 
 class PatchAttention(nn.Module):
@@ -39,7 +39,7 @@ class PatchAttention(nn.Module):
         self.proj = nn.Linear(channels, channels)
 
     def forward(self, feats: Tensor, order: Order) -> Tensor:
-        """Return what each voxel (V, C) found in its patch, (V, C)."""
+        """Return the attention output of each voxel, (V, C)."""
         runs = self.qkv(feats).index_select(0, order.rows).split(order.counts)
         found = torch.cat([self._attend(run) for run in runs])
         return self.proj(found.index_select(0, order.places))
@@ -48,8 +48,8 @@ class PatchAttention(nn.Module):
         """
         Cut one run (n, 3C) into patches and attend in each.
 
-        The last patch of a long run is filled up with the end of the one before, so that all
-        are full and no mask is needed; what the fill finds is dropped.
+        The last patch of a long run is filled with the end of the previous one, so that all are
+        full and no mask is needed; outputs of the fill are dropped.
         """
         n, size = len(run), min(self.patch_size, len(run))
         missing = -n % size
@@ -74,7 +74,7 @@ class Perceptron(nn.Module):
         """Return the transformed features (V, C)."""
         if torch.is_grad_enabled() or feats.device.type != 'cpu':
             return self.fc2(functional.gelu(self.fc1(feats)))
-        # The inner features are four times as wide, but never all needed at once.
+        # The inner features are four times as wide, so they are computed in parts.
         out = torch.empty_like(feats)
         for own, rows in zip(out.split(VOXELS_AT_A_TIME), feats.split(VOXELS_AT_A_TIME)):
             own.copy_(self.fc2(functional.gelu(self.fc1(rows))))
@@ -83,7 +83,7 @@ class Perceptron(nn.Module):
 
 class PatchBlock(nn.Module):
     """
-    Add to each voxel what its neighbors, its patch and itself say.
+    Residual block: sparse convolution, patch attention, perceptron.
 
     Parameter names are those of the published checkpoints, which number single layers.
 
@@ -116,12 +116,12 @@ class PatchBlock(nn.Module):
         return self.attended(self.placed(feats, voxels), order)
 
     def placed(self, feats: Tensor, voxels: Voxels) -> Tensor:
-        """Return the features (V, C) once the neighbors were heard: those of the visit alone."""
+        """Return the features (V, C) after the convolution, which depend on the visit alone."""
         conv, linear, norm = self.cpe
         return feats + norm(linear(conv(feats, voxels)))
 
     def attended(self, feats: Tensor, order: Order) -> Tensor:
-        """Return the features (V, C) once patch and voxel itself were heard, after `placed`."""
+        """Return the features (V, C) after attention and perceptron, given those of `placed`."""
         feats = feats + self._kept(self.attn(self.norm1(feats), order))
         return feats + self._kept(self.mlp(self.norm2(feats)))
 
@@ -134,7 +134,7 @@ class PatchBlock(nn.Module):
 
 
 class GridPooling(nn.Module):
-    """Halve the resolution: project, take each parent's largest values, normalize."""
+    """Halve the resolution: project, take the maximum over each parent's children, normalize."""
 
     def __init__(self, ci: int, co: int):
         super().__init__()
@@ -160,7 +160,7 @@ class GridUnpooling(nn.Module):
 
 
 class Embedding(nn.Module):
-    """Bring the input features to the channels of the finest level."""
+    """Project the input features to the channels of the finest level."""
 
     def __init__(self, in_channels: int, channels: int):
         super().__init__()
@@ -175,7 +175,7 @@ class Embedding(nn.Module):
 
 class Stage(nn.Module):
     """
-    One level: a step from the level before, then blocks.
+    One level: a step from the previous level, then blocks.
 
     Parameters
     ----------
@@ -218,7 +218,7 @@ def make_blocks(
     patch_size : int
         Most voxels that attend to each other.
     drop_path : float
-        Share of voxels that skip the last block in training; rises from 0 in the first.
+        Stochastic depth of the last block in training; increases from 0 in the first.
 
     """
     last = max(sum(depths) - 1, 1)
@@ -230,7 +230,7 @@ def make_blocks(
 
 
 def initialize(module: nn.Module) -> None:
-    """Start as Sonata's decoder does where no checkpoint is loaded."""
+    """Initialize as Sonata's decoder does without a checkpoint."""
     if isinstance(module, nn.Linear):
         nn.init.trunc_normal_(module.weight, std=0.02)
         nn.init.zeros_(module.bias)

@@ -1,4 +1,4 @@
-"""In which order, and together with whom, voxels attend: along curves, per visit or merged."""
+"""Serialization orders of voxels: along curves, per visit or merged over visits."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from torch import Tensor
 @dataclass(frozen=True)
 class AttentionPattern:
     """
-    Hold the way one block attends.
+    Attention pattern of one block.
 
     Attributes
     ----------
@@ -29,7 +29,7 @@ class AttentionPattern:
     curve: str
 
 
-# What the blocks of a level take in turn.
+# Patterns that the blocks of a level use in turn.
 _PATTERNS = {
     'off': tuple(AttentionPattern(False, curve) for curve in CURVES),
     'merged': tuple(AttentionPattern(True, curve) for curve in CURVES),
@@ -44,16 +44,16 @@ _PATTERNS = {
 @dataclass(frozen=True)
 class Order:
     """
-    Hold one serialization of the voxels of a level.
+    One serialization of the voxels of a level.
 
     Attributes
     ----------
     rows : Tensor (V,), int64
-        Voxel at each place of the order.
+        Voxel at each position of the order.
     places : Tensor (V,), int64
-        Place of each voxel: the inverse of `rows`.
+        Position of each voxel: the inverse of `rows`.
     counts : tuple of int
-        Runs of the order that attend among themselves; they sum to V.
+        Lengths of the runs within which voxels attend; they sum to V.
 
     """
 
@@ -65,14 +65,14 @@ class Order:
 @dataclass(frozen=True)
 class TieBreak:
     """
-    Hold what puts voxels of one cell in order, whatever numbers their visits have.
+    Order of the voxels of one cell, independent of the numbers of their visits.
 
     Attributes
     ----------
     xyz : Tensor (V, 3), float32, m
-        Mean place of the points in each voxel; compared first.
+        Mean position of the points in each voxel; compared first.
     rank : Tensor (T,), int64
-        Of each visit slot, where places are equal; see `visit_ranks`.
+        Of each visit slot, for equal positions; see `visit_ranks`.
 
     """
 
@@ -80,7 +80,7 @@ class TieBreak:
     rank: Tensor
 
     def down(self, voxels: Voxels) -> TieBreak:
-        """Return the same for `voxels.down()`, where this is for `voxels`."""
+        """Return the tie break of `voxels.down()`."""
         return TieBreak(avg_pool(self.xyz, voxels), self.rank)
 
     def is_before(self, one: Tensor, two: Tensor, slots: Tensor) -> Tensor:
@@ -94,14 +94,14 @@ class TieBreak:
 
 def visit_ranks(voxels: Voxels, feats: Tensor, n_visits: int) -> Tensor:
     """
-    Rank visits by what is in them; only visits that are the same share a rank.
+    Rank visits by their content; only equal visits share a rank.
 
     Parameters
     ----------
     voxels : Voxels
         Of the finest level.
     feats : Tensor (V, C), float32
-        That the network is given.
+        Input of the network.
     n_visits : int
         T.
 
@@ -113,22 +113,22 @@ def visit_ranks(voxels: Voxels, feats: Tensor, n_visits: int) -> Tensor:
     cells = (voxels.coords[:, 1:] - voxels.coords[:, 1:].amin(0)).double()
     rows = torch.cat([cells, cells.square(), feats.double()], dim=1)
     counts = voxels.visit_splits(n_visits)
-    told = [(n, *part.sum(0).tolist()) for n, part in zip(counts, rows.split(counts))]
-    place = {content: k for k, content in enumerate(sorted(set(told)))}
-    return torch.tensor([place[content] for content in told], device=feats.device)
+    contents = [(n, *part.sum(0).tolist()) for n, part in zip(counts, rows.split(counts))]
+    place = {content: k for k, content in enumerate(sorted(set(contents)))}
+    return torch.tensor([place[content] for content in contents], device=feats.device)
 
 
 def visit_order(voxels: Voxels, stride_bits: int, curve: str) -> Order:
     """
-    Serialize each visit on its own; each is one run.
+    Serialize each visit separately; each is one run.
 
     Parameters
     ----------
     voxels : Voxels
         Of one level.
     stride_bits : int
-        How many more times this level is pooled. Curves begin at a cell of the coarsest level,
-        so that moving the map by such cells changes nothing.
+        Number of further poolings of this level. Curves begin at a cell of the coarsest level, so
+        the result is invariant to shifts by such cells.
     curve : str
         One of `CURVES`.
 
@@ -148,15 +148,15 @@ def merged_order(
     voxels: Voxels, stride_bits: int, curve: str, ties: TieBreak | None = None
 ) -> Order:
     """
-    Serialize all visits together as one run: a place's voxels follow each other.
+    Serialize all visits together as one run: voxels of one place are adjacent.
 
     Parameters
     ----------
     voxels, stride_bits, curve
         See `visit_order`.
     ties : TieBreak, optional
-        Order of a place's voxels. None = that of the visits, and runs as long as the visits,
-        though each holds voxels of all; as published.
+        Order of the voxels of one place. None = order of the visits, with runs as long as the
+        visits although each holds voxels of all, as published.
 
     """
     codes = _codes(voxels.coords[:, 1:], stride_bits, curve)
@@ -168,16 +168,16 @@ def merged_order(
 
 def level_patterns(serialization: str, n_blocks: int, shuffle: bool) -> list[AttentionPattern]:
     """
-    Return which way each block of a level attends.
+    Return the attention pattern of each block of a level.
 
     Parameters
     ----------
     serialization : str
-        'off': each visit alone; 'merged': all visits together; 'mixed': both in turn; 'late':
-        alone, but for the last block.
+        'off': each visit alone; 'merged': all visits together; 'mixed': alternating; 'late':
+        merged in the last block only.
     n_blocks : int
     shuffle : bool
-        Draw which blocks take which (training); otherwise always the same.
+        Assign patterns to blocks at random (training); otherwise in fixed order.
 
     """
     patterns = _PATTERNS['off' if serialization == 'late' else serialization]
@@ -191,7 +191,7 @@ def level_patterns(serialization: str, n_blocks: int, shuffle: bool) -> list[Att
 def order_of(
     pattern: AttentionPattern, voxels: Voxels, stride_bits: int, ties: TieBreak | None
 ) -> Order:
-    """Return the order that a block attends in; see `visit_order` and `merged_order`."""
+    """Return the serialization of a block; see `visit_order` and `merged_order`."""
     if pattern.is_merged:
         return merged_order(voxels, stride_bits, pattern.curve, ties)
     return visit_order(voxels, stride_bits, pattern.curve)
@@ -208,18 +208,18 @@ def _local(cells: Tensor, stride_bits: int) -> Tensor:
 
 
 def _codes(cells: Tensor, stride_bits: int, curve: str) -> Tensor:
-    """Return the places of absolute cells (V, 3) on a curve, (V,)."""
+    """Return the codes of absolute cells (V, 3) on a curve, (V,)."""
     local = _local(cells, stride_bits)
     return curve_code(local, int(local.max() + 1).bit_length(), curve)
 
 
 def _without_ties(codes: Tensor, rows: Tensor, slots: Tensor, ties: TieBreak) -> Tensor:
-    """Return the rows along sorted codes with those of one code in the order of `ties`."""
+    """Return the rows along sorted codes, with rows of equal code in the order of `ties`."""
     at = torch.arange(len(codes), device=codes.device)
     begins = torch.ones_like(codes, dtype=torch.bool)
     begins[1:] = codes[1:] != codes[:-1]
     place = torch.where(begins, at, 0).cummax(0).values
-    # Each voxel moves past those of its cell that come before it, pair by pair.
+    # Each voxel moves behind those of its cell that precede it, pair by pair.
     step = 1
     while True:
         first = (codes[step:] == codes[:-step]).nonzero()[:, 0]

@@ -1,4 +1,4 @@
-"""Numbers along space-filling curves: cells that are near each other mostly get near numbers."""
+"""Codes along space-filling curves: neighboring cells mostly get similar codes."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import torch
 from torch import Tensor
 
 CURVES = ('z', 'z-trans', 'hilbert', 'hilbert-trans')
-MOST_BITS = 21  # three axes of a code fill the 63 bits of an int64
+MOST_BITS = 21  # three axes fill the 63 bits of an int64
 
 
 def curve_code(cells: Tensor, depth: int, curve: str) -> Tensor:
     """
-    Give each cell its number along a curve.
+    Compute the code of each cell along a curve.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ def curve_code(cells: Tensor, depth: int, curve: str) -> Tensor:
 
 def z_code(cells: Tensor) -> Tensor:
     """
-    Give each cell its number along the z curve (Morton order): the axes' bits in turn, x first.
+    Compute the Morton code of each cell: bits of the axes interleaved, x first.
 
     Parameters
     ----------
@@ -72,14 +72,14 @@ def z_code(cells: Tensor) -> Tensor:
 
 def hilbert_code(cells: Tensor, depth: int) -> Tensor:
     """
-    Give each cell its number along the Hilbert curve: cells that follow each other share a face.
+    Compute the Hilbert code of each cell: consecutive cells share a face.
 
     Parameters
     ----------
     cells : Tensor (V, 3), int64
         In [0, 2^depth).
     depth : int
-        Bits per axis; another depth may give another curve through the same cells.
+        Bits per axis; the curve depends on it.
 
     Returns
     -------

@@ -17,12 +17,12 @@ N_LEVELS = 5
 @dataclass(frozen=True)
 class UNetPreset:
     """
-    Hold the numbers that tell one member of the family from another.
+    Sizes of one member of the family.
 
     Attributes
     ----------
     stem : int
-        Channels at full resolution before the first step down.
+        Channels at full resolution before the first downsampling.
     planes : tuple of 8 int
         Channels of the four encoder stages, then of the four decoder stages.
     blocks : tuple of 8 int
@@ -46,7 +46,7 @@ PRESETS = {
 
 
 class Norm(nn.BatchNorm1d):
-    """Normalize over all voxels of a level; a single one, which has no variance, as learned."""
+    """Normalize over all voxels of a level; a single voxel uses the running statistics."""
 
     def __init__(self, channels: int):
         super().__init__(channels, momentum=BATCH_NORM_MOMENTUM)
@@ -105,13 +105,13 @@ class Step(nn.Module):
         self.norm = Norm(co)
 
     def forward(self, feats: Tensor, voxels: Voxels) -> Tensor:
-        """Return the features on the voxels that the convolution leads to."""
+        """Return the features on the output voxels."""
         return functional.relu(self.norm(self.conv(feats, voxels)))
 
 
 class SparseUNet(nn.Module):
     """
-    Give every voxel features at five resolutions, strides 16, 8, 4, 2 and 1.
+    Compute voxel features at five resolutions, strides 16, 8, 4, 2 and 1.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Published checkpoints: read without running code, checked name by name, put into our network."""
+"""Published checkpoints: read without executing code, checked tensor by tensor, and converted."""
 
 from rescene4d_ros.models.checkpoints.convert import convert, Converted
 from rescene4d_ros.models.checkpoints.entries import Coverage

@@ -1,4 +1,4 @@
-"""From a published checkpoint to our network with its weights."""
+"""Conversion of a published checkpoint to a network of this package."""
 
 from __future__ import annotations
 
@@ -37,15 +37,15 @@ VOXEL_SIZE = 0.02
 @dataclass(frozen=True)
 class Converted:
     """
-    Hold a network with published weights.
+    A network with published weights.
 
     Attributes
     ----------
     model : ReScene4D
         On the CPU, in evaluation mode.
     family : str
-        What the file proved to be: 'rescene4d-ptv3', 'rescene4d-unet', 'mask3d' or 'encoder'
-        (Sonata's or Concerto's; all but the encoder is as initialized, to be trained).
+        Kind of the file: 'rescene4d-ptv3', 'rescene4d-unet', 'mask3d' or 'encoder' (Sonata or
+        Concerto; everything but the encoder is initialized and must be trained).
     coverage : Coverage
 
     """
@@ -66,23 +66,23 @@ def convert(
     """
     Read a checkpoint of ReScene4D, Mask3D, Sonata or Concerto.
 
-    Sizes come from the tensors; what they do not tell is as published unless set otherwise.
+    Sizes come from the tensors; other settings are as published unless given.
 
     Parameters
     ----------
     path : str or Path
         File of torch.save; nothing in it is executed.
     settings : mapping
-        Of `ModelConfig`, in place of what the family is published with.
+        Settings of `ModelConfig` that replace the published ones.
     seed : int
-        Of the tensors that are not in the file.
+        For the tensors that are not in the file.
     may_have, may_lack : sequence of str
-        Patterns of published names that the file may have beyond the known ones, or lack.
+        Patterns of published names that may be additional or missing in the file.
 
     Raises
     ------
     WeightsError
-        Unreadable file, unknown family, or tensors that are missing, unexpected or misshapen.
+        Unreadable file, unknown family, or missing, unexpected or misshapen tensors.
     ConfigError
         A setting that is unknown, out of bounds, or of another backbone.
 
@@ -112,7 +112,7 @@ def convert(
 
 
 def _family(checkpoint: Checkpoint) -> str:
-    """Return what kind of checkpoint has tensors of these names."""
+    """Return the family of a checkpoint with tensors of these names."""
     names = checkpoint.state
     if any(name.startswith(PTV3_BACKBONE) for name in names):
         return 'rescene4d-ptv3'
@@ -128,7 +128,7 @@ def _family(checkpoint: Checkpoint) -> str:
 
 
 def _published_settings(checkpoint: Checkpoint, family: str) -> dict[str, Any]:
-    """Return the settings of `ModelConfig` that the family is published with."""
+    """Return the published settings of `ModelConfig` for a family."""
     is_unet = family in ('mask3d', 'rescene4d-unet')
     settings: dict[str, Any] = {
         'voxel_size': VOXEL_SIZE,
@@ -140,11 +140,11 @@ def _published_settings(checkpoint: Checkpoint, family: str) -> dict[str, Any]:
         'in_channels': 11 if is_unet else 9,
     }
     if family == 'encoder':
-        # What is trained on top is ours to choose.
+        # The layers above the encoder are free to choose.
         return {
             name: settings[name] for name in ('voxel_size', 'backbone', 'features', 'in_channels')
         }
-    # Mask3D draws its seeds as it means to, and knows one visit only.
+    # Mask3D samples its seeds correctly, and knows one visit only.
     settings |= {'temporal_mask_pooling': 'off'} | (
         {'compat': 'corrected'} if family == 'mask3d' else {'compat': 'official'}
     )
@@ -161,7 +161,7 @@ def _published_settings(checkpoint: Checkpoint, family: str) -> dict[str, Any]:
 
 
 def _sized(checkpoint: Checkpoint, name: str) -> Tensor:
-    """Return a tensor whose shape tells the network's sizes."""
+    """Return a tensor whose shape gives sizes of the network."""
     tensor = checkpoint.state.get(name)
     if tensor is None or tensor.ndim != 2:
         raise WeightsError(
@@ -173,7 +173,7 @@ def _sized(checkpoint: Checkpoint, name: str) -> Tensor:
 
 
 def _check_backbone(config: ModelConfig, family: str) -> None:
-    """Say so where a backbone of the other kind is asked for."""
+    """Raise an error for a backbone of the other kind."""
     presets = unet.PRESETS if family in ('mask3d', 'rescene4d-unet') else point_transformer.PRESETS
     if config.backbone not in presets:
         raise ConfigError(
@@ -189,14 +189,14 @@ def _as_point_transformer(model: ReScene4D) -> point_transformer.PointTransforme
 
 
 def _segmenter_entries(model: ReScene4D, family: str) -> tuple[dict[str, Entry], tuple[str, ...]]:
-    """Return where all tensors come from, and patterns of published ones without use."""
+    """Return the sources of all tensors, and patterns of unused published ones."""
     if family == 'rescene4d-ptv3':
         backbone = point_transformer_entries(_as_point_transformer(model), PTV3_BACKBONE)
         unused = tuple(PTV3_BACKBONE + name for name in UNUSED_BACKBONE)
     else:
         assert isinstance(model.backbone, unet.SparseUNet)  # `_check_backbone` has seen to it
         backbone = unet_entries(model.backbone, ME_BACKBONE)
-        # A semantic head of the U-Net that Mask3D builds and never calls.
+        # A semantic head of the U-Net that Mask3D creates and never uses.
         unused = (f'{ME_BACKBONE}final.*',) if family == 'mask3d' else ()
     decoder = query_decoder_entries(model, PREFIX, family == 'mask3d')
     backbone = {f'backbone.{name}': entry for name, entry in backbone.items()}

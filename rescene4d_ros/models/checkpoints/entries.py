@@ -1,4 +1,4 @@
-"""Which published tensor each of our tensors comes from, and what became of all of them."""
+"""Mapping from published tensors to ours, and a report of all of them."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def as_is(tensor: Tensor) -> Tensor:
 @dataclass(frozen=True)
 class Entry:
     """
-    Hold where one of our tensors comes from.
+    Source of one of our tensors.
 
     Attributes
     ----------
@@ -40,7 +40,7 @@ class Entry:
 @dataclass(frozen=True)
 class Coverage:
     """
-    Hold what became of the tensors of a checkpoint, by their published names.
+    Outcome for the tensors of a checkpoint, by their published names.
 
     Attributes
     ----------
@@ -48,9 +48,9 @@ class Coverage:
     left_out : tuple of str
         In the file, not in the network.
     as_initialized : tuple of str
-        In the network, not in the file; our own name where it was never published.
+        In the network, not in the file; our name for tensors without a published one.
     untrained : tuple of str
-        The same tensors by our own names.
+        The same tensors by our names.
 
     """
 
@@ -69,7 +69,7 @@ def fill(
     may_lack: Sequence[str] = (),
 ) -> Coverage:
     """
-    Put published tensors into a module; it is changed only if all of them fit.
+    Load published tensors into a module; it is changed only if all of them fit.
 
     Parameters
     ----------
@@ -78,8 +78,7 @@ def fill(
         By the names in `module.state_dict()`.
     checkpoint : Checkpoint
     may_have, may_lack : sequence of str
-        Patterns (`*` = anything) of published names that the file may have beyond the entries,
-        or lack.
+        Patterns (`*` = anything) of published names that may be additional or missing in the file.
 
     Raises
     ------
@@ -120,5 +119,5 @@ def fill(
 
 
 def _unnamed(names: Sequence[str], patterns: Sequence[str]) -> list[str]:
-    """Return the names that no pattern covers."""
+    """Return the names that match no pattern."""
     return [name for name in names if not any(fnmatch(name, p) for p in patterns)]

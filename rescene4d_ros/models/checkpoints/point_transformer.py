@@ -11,13 +11,13 @@ from rescene4d_ros.models.checkpoints.entries import Coverage, Entry, fill
 from rescene4d_ros.models.checkpoints.reading import Checkpoint
 from rescene4d_ros.sparse.modules import kernel_from_spconv
 
-# Only pretraining replaces voxels by it.
+# Used in pretraining only.
 UNUSED = ('embedding.mask_token',)
 STEM = 'embedding.stem.linear.weight'
 
 
 def point_transformer_entries(backbone: PointTransformer, prefix: str = '') -> dict[str, Entry]:
-    """Return where the backbone's tensors come from; kernels are spconv's there."""
+    """Return the sources of the backbone's tensors; published kernels have spconv's layout."""
     entries = {}
     for name, tensor in backbone.state_dict().items():
         if name.endswith('.kernel'):
@@ -30,7 +30,7 @@ def point_transformer_entries(backbone: PointTransformer, prefix: str = '') -> d
 
 
 def published_preset(checkpoint: Checkpoint, prefix: str = '') -> str:
-    """Return the preset as large as the checkpoint: 'concerto', or 'concerto-large'."""
+    """Return the preset with the size of the checkpoint: 'concerto' or 'concerto-large'."""
     stem = checkpoint.state.get(prefix + STEM)
     large = PRESETS['concerto-large'].encoder_channels[0]
     return 'concerto-large' if stem is not None and len(stem) == large else 'concerto'
@@ -44,9 +44,9 @@ def load_pretrained(
     may_lack: Sequence[str] = (),
 ) -> Coverage:
     """
-    Put the tensors of Sonata's or Concerto's checkpoint into a backbone.
+    Load a checkpoint of Sonata or Concerto into a backbone.
 
-    They have an encoder; a decoder that is not in the file stays as it is.
+    These have an encoder; a decoder that is not in the file is unchanged.
 
     Parameters
     ----------
@@ -73,9 +73,9 @@ def load_pretrained(
 
 
 def _check_settings(checkpoint: Checkpoint, backbone: PointTransformer) -> None:
-    """Compare what the shapes of tensors do not tell."""
+    """Compare settings that tensor shapes do not determine."""
     preset = backbone.preset
-    wanted = {
+    expected = {
         'in_channels': backbone.embedding.stem['linear'].in_features,
         'order': CURVES,
         'stride': (2,) * 4,
@@ -89,7 +89,7 @@ def _check_settings(checkpoint: Checkpoint, backbone: PointTransformer) -> None:
         'enable_rpe': False,
         'layer_scale': None,
     }
-    for name, value in wanted.items():
+    for name, value in expected.items():
         given = checkpoint.config.get(name, value)
         given = tuple(given) if isinstance(given, list) else given
         if given != value:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-# Ours -> published, where one linear layer is one linear layer.
+# Ours -> published, for linear layers that correspond one to one.
 _LINEAR = {
     'decoder.mask_head.0': 'mask_embed_head.0',
     'decoder.mask_head.2': 'mask_embed_head.2',
@@ -29,16 +29,16 @@ _ATTENTION = {
     'cross_attention': 'cross_attention.0.{}.multihead_attn',
     'self_attention': 'self_attention.0.{}.self_attn',
 }
-# Loss weights, and the head of a loss that was never switched on.
+# Loss weights, and the head of a loss that was never enabled.
 UNUSED = ('criterion.*', 'model.change_embed_head.*')
 
 
 def query_decoder_entries(model: ReScene4D, prefix: str, is_mask3d: bool) -> dict[str, Entry]:
     """
-    Return where the tensors outside the backbone come from.
+    Return the sources of the tensors outside the backbone.
 
-    Our class head of superpoints (`semantic_head`) was never published; nothing reads it in
-    networks with `seed_objectness: 0`.
+    The class head of superpoints (`semantic_head`) is not published; networks with
+    `seed_objectness: 0` do not use it.
 
     Parameters
     ----------
@@ -55,11 +55,11 @@ def query_decoder_entries(model: ReScene4D, prefix: str, is_mask3d: bool) -> dic
     entries: dict[str, Entry] = {}
 
     def add(ours: str, published: str, shape=None, bring=as_is) -> None:
-        """Note one tensor; the published shape is ours unless another is given."""
+        """Add one tensor; the published shape equals ours unless given."""
         entries[ours] = Entry(prefix + published, tuple(shape or own[ours].shape), bring)
 
     def add_linear(ours: str, published: str) -> None:
-        """Note a layer's weight and bias."""
+        """Add the weight and bias of a layer."""
         for part in ('weight', 'bias'):
             add(f'{ours}.{part}', f'{published}.{part}')
 
@@ -107,7 +107,7 @@ def query_decoder_entries(model: ReScene4D, prefix: str, is_mask3d: bool) -> dic
 
 
 def _rows(tensor: Tensor, rows: slice) -> Tensor:
-    """Return some rows: queries, keys and values are one published matrix."""
+    """Return a slice of rows: queries, keys and values are one published matrix."""
     return tensor[rows]
 
 

@@ -1,4 +1,4 @@
-"""Checkpoint files of torch.save: tensors and plain values out, nothing in them executed."""
+"""Checkpoint files of torch.save, read without executing their content."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from torch import Tensor
 @dataclass(frozen=True)
 class Checkpoint:
     """
-    Hold what we read of a file.
+    Content of a checkpoint file.
 
     Attributes
     ----------
@@ -23,7 +23,7 @@ class Checkpoint:
         For messages.
     state : dict of str to Tensor
     config : Mapping
-        Settings of the network, where the file carries them; else empty.
+        Settings of the network if the file has them, else empty.
 
     """
 
@@ -33,10 +33,10 @@ class Checkpoint:
 
 
 class _NotLoaded:
-    """Stand where the file asks for an object of a class that we neither need nor trust."""
+    """Placeholder for an object of a class that is neither needed nor trusted."""
 
     def __new__(cls, *args):
-        """Take any arguments and keep none."""
+        """Ignore all arguments."""
         return super().__new__(cls)
 
     def __init__(self, *args):
@@ -51,14 +51,13 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
     Read a file of torch.save that has a 'state_dict'.
 
     Training checkpoints also hold settings and callbacks as objects of their own classes. Those
-    classes are neither imported nor called: inert stand-ins take the objects' place. Tensors and
-    the settings that we do use must be plain.
+    classes are neither imported nor called: placeholders replace the objects. Tensors and the
+    settings that are used must be plain.
 
     Raises
     ------
     WeightsError
-        Missing or damaged file, no 'state_dict', or objects where tensors and plain values
-        belong.
+        Missing or damaged file, no 'state_dict', or objects in place of tensors and plain values.
 
     """
     path = Path(path)

@@ -11,7 +11,7 @@ from rescene4d_ros.models.inputs import IN_CHANNELS
 import torch
 from torch import nn, Tensor
 
-# Colors of ScanNet in [0, 1], by which Mask3D normalizes.
+# Color statistics of ScanNet in [0, 1], used by Mask3D.
 COLOR_MEAN = (0.47793125906962, 0.4303257521323044, 0.3749598901421883)
 COLOR_STD = (0.2834475483823543, 0.27566157565723015, 0.27018971370874995)
 _DOWNS = ('conv1p1s2', 'conv2p2s2', 'conv3p4s2', 'conv4p8s2')
@@ -21,9 +21,9 @@ _STATISTICS = ('weight', 'bias', 'running_mean', 'running_var', 'num_batches_tra
 
 def unet_entries(unet: SparseUNet, prefix: str) -> dict[str, Entry]:
     """
-    Return where the U-Net's tensors come from.
+    Return the sources of the U-Net's tensors.
 
-    Kernels are taken as they are, because ours run over their offsets in the same order.
+    Kernels are unchanged, because the order of offsets is the same.
 
     Parameters
     ----------
@@ -56,10 +56,10 @@ def unet_entries(unet: SparseUNet, prefix: str) -> dict[str, Entry]:
 
 def stem_of_local_features(kernel: Tensor) -> Tensor:
     """
-    Return a kernel on our local features that does what one on normalized colors does.
+    Return a kernel on local features that is equivalent to one on normalized colors.
 
-    Normalized color is linear in our color in [-1, 1] and the flag that there is color; the
-    other features meet zeros. Points without color count as of the mean color.
+    Normalized color is linear in the color in [-1, 1] and the flag for color; the other features
+    get zeros. Points without color get the mean color.
 
     Parameters
     ----------

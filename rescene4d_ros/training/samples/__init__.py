@@ -1,1 +1,1 @@
-"""What one training step sees: prepared sequences and samples of them."""
+"""Samples of a training step: prepared sequences and samples of them."""

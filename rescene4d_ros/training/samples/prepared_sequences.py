@@ -1,8 +1,8 @@
 """
-Sequences as training reads them: superpoints cut ahead, numbers small, visits read one by one.
+Prepared sequences: superpoints computed once, small numbers, visits read one by one.
 
-Cutting superpoints takes longer than a training step, so it is done once per file; a prepared
-file is made anew when its source or the superpoint settings change.
+Superpoints take longer than a training step, so they are computed once per file; a prepared file
+is replaced when its source or the superpoint settings change.
 """
 
 from __future__ import annotations
@@ -25,13 +25,13 @@ from rescene4d_ros.structures import Scan, ScanSequence, SequenceTruth
 from rescene4d_ros.superpoints import SuperpointConfig, superpoints
 
 SCHEMA = 1
-STEP = 0.001  # m; coordinates are kept to the millimeter
+STEP = 0.001  # m; coordinates are rounded to the millimeter
 
 
 @dataclass(frozen=True)
 class PreparedVisit:
     """
-    Hold one visit with its superpoints and truth.
+    One visit with superpoints and truth.
 
     Attributes
     ----------
@@ -40,7 +40,7 @@ class PreparedVisit:
     superpoint : ndarray (N,), int32
         0..S - 1.
     instance : ndarray (N,), int32
-        Instance id per point, the same at every visit; 0 = none.
+        Instance id per point, equal at every visit; 0 = none.
 
     """
 
@@ -52,7 +52,7 @@ class PreparedVisit:
 @dataclass(frozen=True)
 class PreparedSequence:
     """
-    Hold visits of one place and the class of each instance.
+    Visits of one place and the class of each instance.
 
     Attributes
     ----------
@@ -72,7 +72,7 @@ def prepare(
     sequence: ScanSequence, truth: SequenceTruth, config: SuperpointConfig, normals: str = 'given'
 ) -> PreparedSequence:
     """
-    Cut the superpoints of every visit as the segmenter will, and collect the truth.
+    Compute the superpoints of every visit as the segmenter does, and collect the truth.
 
     Parameters
     ----------
@@ -80,7 +80,7 @@ def prepare(
     truth : SequenceTruth
     config : SuperpointConfig
     normals : {'given', 'estimated'}
-        given: estimate only those that are missing.
+        given: estimate only missing ones.
 
     """
     visits, classes = [], {}
@@ -94,7 +94,7 @@ def prepare(
 
 
 def _classes(truth) -> dict[int, int]:
-    """Return the class of each instance: as told, else that of most of its points."""
+    """Return the class of each instance: as given, else that of the majority of its points."""
     classes = {}
     for instance in np.unique(truth.instance[truth.instance > 0]):
         values, counts = np.unique(truth.semantic[truth.instance == instance], return_counts=True)
@@ -104,7 +104,7 @@ def _classes(truth) -> dict[int, int]:
 
 
 def save_prepared(path: str | Path, sequence: PreparedSequence) -> None:
-    """Write a prepared sequence; the file appears only when it is complete."""
+    """Write a prepared sequence atomically."""
     arrays: dict[str, Any] = {
         'schema': np.array(SCHEMA),
         'name': np.array(sequence.name),
@@ -135,7 +135,7 @@ def save_prepared(path: str | Path, sequence: PreparedSequence) -> None:
 
 
 def _smallest(values: np.ndarray) -> np.ndarray:
-    """Return whole numbers in 16 bits where they fit, else in 32."""
+    """Return integers in 16 bits if they fit, else in 32."""
     fits = not values.size or (values.min() >= -(2**15) and values.max() < 2**15)
     return values.astype(np.int16 if fits else np.int32)
 
@@ -150,12 +150,12 @@ class PreparedFile:
         except (OSError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
             raise FileFormatError(
                 f'prepared sequence {path}: expected a complete file, got '
-                f'{error}; delete it, it is made anew'
+                f'{error}; delete it, it is computed again'
             ) from error
         if schema != SCHEMA:
             raise FileFormatError(
                 f'prepared sequence {path}: expected schema {SCHEMA}, got '
-                f'{schema}; delete it, it is made anew'
+                f'{schema}; delete it, it is computed again'
             )
         self.name = str(self._arrays['name'])
         self.classes = {int(i): int(c) for i, c in self._arrays['classes']}
@@ -195,7 +195,7 @@ def load_prepared(path: str | Path, visits: Sequence[int] | None = None) -> Prep
     ----------
     path : str or Path
     visits : sequence of int, optional
-        Which visits, in the order wanted; default all.
+        Visits in the requested order; default all.
 
     Raises
     ------
@@ -204,8 +204,8 @@ def load_prepared(path: str | Path, visits: Sequence[int] | None = None) -> Prep
 
     """
     with PreparedFile(path) as file:
-        wanted = range(len(file)) if visits is None else visits
-        return PreparedSequence(tuple(file.visit(t) for t in wanted), file.classes, file.name)
+        selected = range(len(file)) if visits is None else visits
+        return PreparedSequence(tuple(file.visit(t) for t in selected), file.classes, file.name)
 
 
 def prepare_folder(
@@ -225,14 +225,14 @@ def prepare_folder(
     sources : sequence of Path
         Sequence files with truth.
     folder : Path
-        Where prepared files are kept.
+        Folder of prepared files.
     config : SuperpointConfig
     normals : {'given', 'estimated'}
         As for `prepare`.
     workers : int
         Processes; 1 = this one.
     progress : callable
-        Told how many are done, and of how many.
+        Called with the number of finished files and the total.
 
     Returns
     -------
@@ -264,7 +264,7 @@ def _prepare_file(source: Path, path: Path, config: SuperpointConfig, normals: s
 def _prepared_name(source: Path, config: SuperpointConfig, normals: str) -> str:
     """Return a file name that changes with the source's content and the settings."""
     stat = source.stat()
-    told = json.dumps(
+    settings = json.dumps(
         [SCHEMA, str(source.resolve()), stat.st_size, stat.st_mtime_ns, asdict(config), normals]
     )
-    return f'{source.stem}-{hashlib.sha256(told.encode()).hexdigest()[:12]}.npz'
+    return f'{source.stem}-{hashlib.sha256(settings.encode()).hexdigest()[:12]}.npz'

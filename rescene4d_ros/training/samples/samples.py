@@ -1,8 +1,8 @@
 """
-Training samples: which visits of which sequence, varied how, with what as the truth.
+Training samples: visits, augmentation and targets.
 
-Sample i is a pure function of (seed, i). A resumed run needs no sampler state, and any number
-of workers gives the same samples.
+Sample i is a function of (seed, i). A resumed run needs no sampler state, and the samples do not
+depend on the number of workers.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ from torch.utils.data import Dataset
 
 @dataclass(frozen=True)
 class Sample:
-    """Hold one sequence as the network takes it, and what it should say."""
+    """Network input and targets of one sequence."""
 
     visits: tuple[VisitInput, ...]
     targets: Targets
@@ -43,7 +43,7 @@ def make_targets(
     n_classes: int,
 ) -> Targets:
     """
-    Give each superpoint to the instance of most of its points.
+    Assign each superpoint to the instance of the majority of its points.
 
     Parameters
     ----------
@@ -51,7 +51,7 @@ def make_targets(
     instances : sequence of T ndarrays (N_t,), int
         Instance id per point; 0 = none.
     classes : dict of int to int
-        Instance id to class; instances of classes from `n_classes` on (wall, floor) are none.
+        Instance id to class; instances of classes from `n_classes` on (wall, floor) are ignored.
     n_classes : int
         K.
 
@@ -65,17 +65,17 @@ def make_targets(
     masks = owner[None, :] == np.arange(1, len(ids) + 1)[:, None]
     masks &= np.any(counts, axis=1)[None]
     seen = masks.any(axis=1)
-    told = np.array([classes.get(int(i), UNLABELED) for i in ids[seen]], dtype=np.int64)
+    known = np.array([classes.get(int(i), UNLABELED) for i in ids[seen]], dtype=np.int64)
     return Targets(
         torch.from_numpy(masks[seen]),
-        torch.from_numpy(np.where(told < 0, IGNORED_CLASS, told)),
+        torch.from_numpy(np.where(known < 0, IGNORED_CLASS, known)),
         torch.from_numpy(counts.sum(axis=1).astype(np.float32)),
     )
 
 
 def instance_counts(visit: VisitInput, instance: np.ndarray, ids: np.ndarray) -> np.ndarray:
     """
-    Count the points that superpoints and instances share.
+    Count the shared points of superpoints and instances.
 
     Parameters
     ----------
@@ -101,7 +101,7 @@ def instance_counts(visit: VisitInput, instance: np.ndarray, ids: np.ndarray) ->
 
 class TrainingSamples(Dataset):
     """
-    Give the batch of each step.
+    Batches of all steps.
 
     Parameters
     ----------
@@ -111,9 +111,9 @@ class TrainingSamples(Dataset):
     model : ModelConfig
     variation : AugmentConfig
     rank, world_size : int
-        Which of the processes that share a step this is.
+        Rank of this process and number of processes.
     mixing : MixedSampler, optional
-        Draws from several data sets whose files follow each other; without it every epoch sees
+        Sampler over several data sets, whose files are concatenated; without it every epoch uses
         every sequence once.
 
     """
@@ -151,7 +151,7 @@ class TrainingSamples(Dataset):
         return self._make(visits, classes, rng)
 
     def _draw_file(self, number: int) -> int:
-        """Return which sequence sample `number` shows."""
+        """Return the sequence of sample `number`."""
         if self.mixing is not None:
             return self.mixing.number(*self.mixing.draw(number))
         epoch, place = divmod(number, len(self.files))
@@ -159,7 +159,7 @@ class TrainingSamples(Dataset):
         return int(order[place])
 
     def _draw_visits(self, n_visits: int, rng: np.random.Generator) -> np.ndarray:
-        """Return which visits, in which order: a room may as well change backwards."""
+        """Return the visits in random order: changes are plausible in both directions."""
         most = min(n_visits, self.config.max_visits)
         if most == 1 or rng.random() < self.config.p_single:
             return rng.integers(n_visits, size=1)
@@ -168,7 +168,7 @@ class TrainingSamples(Dataset):
     def _make(
         self, visits: tuple[PreparedVisit, ...], classes: dict[int, int], rng: np.random.Generator
     ) -> Sample:
-        """Vary the visits and turn them into input and truth."""
+        """Augment the visits and convert them to input and targets."""
         scans, kept = augment(tuple(v.scan for v in visits), rng, self.variation)
         inputs = tuple(
             make_visit_input(s, v.superpoint[k], self.model)

@@ -1,1 +1,1 @@
-"""The 3RScan data set: its files, who moved between scans, sequences; knows no other data set."""
+"""The 3RScan data set: files, changes between scans, sequences."""

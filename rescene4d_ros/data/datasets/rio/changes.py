@@ -1,5 +1,5 @@
 """
-What changed between two scans of a scene, and which objects cannot be told apart.
+Changes between two scans of a scene, and groups of look-alikes.
 
 The metadata compare each rescan with the reference; a change between two rescans follows from
 both comparisons.
@@ -15,7 +15,7 @@ import numpy as np
 from rescene4d_ros.data.datasets.rio.metadata import Motion, RioScan
 from rescene4d_ros.geometry.se3 import invert, upright
 
-# Two placements of one object by hand differ by less.
+# Two manual placements of one object differ by less.
 MOVED_M = 0.1
 MOVED_RAD = np.deg2rad(15)
 OFFICIAL_SHARE = 0.5
@@ -24,7 +24,7 @@ ANY_TURN = 3
 
 
 class ChangeCode(IntEnum):
-    """Name one change of an object between two scans, numbered as in the published labels."""
+    """Change of an object between two scans, numbered as in the published labels."""
 
     STATIC = 0
     RIGID = 1
@@ -36,7 +36,7 @@ class ChangeCode(IntEnum):
 
 @dataclass(frozen=True)
 class Transition:
-    """Hold the instance ids that changed from one scan to the next, by kind of change."""
+    """Instance ids that changed from one scan to the next, by kind of change."""
 
     rigid: frozenset[int] = frozenset()
     nonrigid: frozenset[int] = frozenset()
@@ -54,9 +54,9 @@ def transition(
     ----------
     before, after : RioScan
     centers : mapping of int to ndarray (3,), m, in the reference frame
-        Middle of each object in the reference scan; the origin where one is not given.
+        Center of each object in the reference scan; default: the origin.
     official : bool
-        Decide on objects that moved in both rescans as published, see `moved_between`.
+        Treat objects that moved in both rescans as published, see `moved_between`.
 
     """
     rigid = before.rigid.keys() | after.rigid.keys()
@@ -79,20 +79,20 @@ def moved_between(
     before: Motion, after: Motion, center: np.ndarray, *, official: bool = False
 ) -> bool:
     """
-    Say whether an object that moved in two rescans is at different places in them.
+    Return whether an object that moved in two rescans is at different places in them.
 
-    A turn under which the object looks the same is no motion.
+    A rotation by which the object is symmetric is no motion.
 
     Parameters
     ----------
     before, after : Motion
         From the reference to each rescan.
     center : ndarray (3,), m
-        Middle of the object in the reference scan, about which it is turned.
+        Center of the object in the reference scan, about which it rotates.
     official : bool
         Published rule: the relative motion, written in a frame at the center, differs from the
         identity by more than half the Frobenius norm of the earlier motion in that frame. As that
-        norm is at least 2, this overlooks motions below a metre; by default the object must be
+        norm is at least 2, this misses motions below a meter; by default the object must be
         `MOVED_M` or `MOVED_RAD` away.
 
     """
@@ -111,7 +111,7 @@ def moved_between(
 
 
 def _looks_the_same(motion: np.ndarray, symmetry: int) -> list[np.ndarray]:
-    """Return the motions that leave an object of this symmetry looking alike."""
+    """Return the motions under which an object of this symmetry is unchanged."""
     if symmetry == ANY_TURN:
         return [upright(0.0, motion[:3, 3])]
     turns = TURNS.get(symmetry, 1)
@@ -166,8 +166,8 @@ def change_codes(
     groups : iterable of iterables of int
         Look-alikes.
     official : bool
-        As published: any other change hides that an object has look-alikes. By default having
-        look-alikes comes first, as the published comment says.
+        As published: any other change takes precedence over look-alikes. By default look-alikes
+        take precedence, as the published comment states.
 
     """
     codes = {}

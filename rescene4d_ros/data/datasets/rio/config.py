@@ -1,4 +1,4 @@
-"""Which sequences are made of 3RScan, and how its flaws are treated."""
+"""Settings of sequences of 3RScan and of corrections."""
 
 from __future__ import annotations
 
@@ -17,16 +17,18 @@ class RioConfig:
     visits: int = param(2, 'Scans per sequence; 0 = all scans of a scene', ge=0, le=64)
     windows: str = param(
         'sliding',
-        'Which sequences of a scene: cyclic windows of its shuffled '
-        'scans, all ordered choices, or one in the order of the metadata',
+        'Sequences of a scene: cyclic windows of its shuffled scans, all ordered choices, or '
+        'one in the order of the metadata',
         one_of=WINDOWS,
     )
-    seed: int = param(45, 'Shuffles the scans of each scene (sliding)', ge=0)
+    seed: int = param(45, 'Seed of the order of scans of each scene (sliding)', ge=0)
     compat: str = param(
-        'corrected', 'official: as published with ReScene4D, with its flaws', one_of=COMPAT
+        'corrected',
+        'official: as in the published code of ReScene4D, defects included',
+        one_of=COMPAT,
     )
 
     @property
     def official(self) -> bool:
-        """Return whether the published behavior is asked for."""
+        """Return whether to reproduce the published behavior."""
         return self.compat == 'official'

@@ -27,20 +27,20 @@ MESH = 'mesh.refined.v2.obj'
 LABELS = 'labels.instances.annotated.v2.ply'
 SEGMENTS = 'mesh.refined.0.010000.segs.v2.json'
 GROUPS = 'semseg.v2.json'
-SAME_PLACE_M = 0.05  # annotated vertices lie on those of the mesh
+SAME_PLACE_M = 0.05  # m; distance of annotated vertices to those of the mesh
 MOST_LOST = 0.02
 
 
 @dataclass(frozen=True)
 class RioFolder:
     """
-    Hold one scan in its own frame.
+    One scan in its own frame.
 
     Attributes
     ----------
     scan : AnnotatedScan
     centers : mapping of int to ndarray (3,), m
-        Middle of each annotated object's box.
+        Center of each annotated object's box.
 
     """
 
@@ -54,8 +54,8 @@ def read_folder(
     """
     Read one scan.
 
-    Vertices are those of the textured mesh; labels, which belong to the vertices of another
-    file, come from the nearest of those.
+    Vertices are those of the textured mesh; labels come from the nearest vertex of the annotated
+    file.
 
     Parameters
     ----------
@@ -63,9 +63,9 @@ def read_folder(
         Folder with one folder per scan.
     info : RioScan
     labels : bool
-        False for test scans: they have no labels, and their superpoints are cut here.
+        False for test scans: they have no labels, and their superpoints are computed here.
     official : bool
-        Cut superpoints as published, with texture seams as borders.
+        Compute superpoints as published, with texture seams as borders.
 
     Raises
     ------
@@ -111,7 +111,7 @@ def read_folder(
 
 
 def _nearest(mesh: Mesh, annotated: Mesh, name: str) -> np.ndarray:
-    """Return the annotated vertex next to each mesh vertex; refuse files of different meshes."""
+    """Return the nearest annotated vertex of each mesh vertex; refuse files that do not fit."""
     apart = cKDTree(mesh.xyz).query(annotated.xyz, distance_upper_bound=SAME_PLACE_M)[0]
     lost = float(np.isinf(apart).mean())
     if lost > MOST_LOST:
@@ -124,7 +124,7 @@ def _nearest(mesh: Mesh, annotated: Mesh, name: str) -> np.ndarray:
 
 
 def _centers(groups: Mapping[str, Any]) -> dict[int, np.ndarray]:
-    """Return the middle of each object's box; objects without one are left out."""
+    """Return the center of each object's box; objects without a box are left out."""
     centers = {}
     for group in groups['segGroups']:
         center = np.asarray((group.get('obb') or {}).get('centroid', ()), dtype=np.float64)
@@ -143,7 +143,7 @@ def aligned(scan: AnnotatedScan, info: RioScan, *, official: bool = False) -> An
         In its own frame.
     info : RioScan
     official : bool
-        As published: normals stay as they were.
+        As published: normals are not rotated.
 
     Raises
     ------

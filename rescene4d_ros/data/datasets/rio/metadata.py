@@ -1,7 +1,7 @@
 """
-Read `3RScan.json`: which scans show the same place, how they are aligned, what changed.
+Read `3RScan.json`: scenes, alignment of scans, changes.
 
-The file has no times: the order of the scans is its own, not that of the visits.
+The file has no times: the order of its scans is not that of the visits.
 """
 
 from __future__ import annotations
@@ -23,13 +23,13 @@ LARGEST_SHIFT = 200.0  # m; larger ones are in another unit
 @dataclass(frozen=True)
 class Motion:
     """
-    Hold how an object moved from the reference scan to a rescan.
+    Motion of an object from the reference scan to a rescan.
 
     Attributes
     ----------
     moved : ndarray (4, 4), float64, m
-        Takes the object's points in the reference scan to where they are at the rescan, both in
-        the frame of the reference.
+        Maps the object's points in the reference scan to the rescan, both in the frame of the
+        reference.
     symmetry : int
         About z: 0 none, 1 half a turn, 2 a quarter turn, 3 any turn looks the same.
 
@@ -42,7 +42,7 @@ class Motion:
 @dataclass(frozen=True)
 class RioScan:
     """
-    Hold what the metadata say of one scan, against the reference of its scene.
+    Metadata of one scan, against the reference of its scene.
 
     Attributes
     ----------
@@ -51,11 +51,11 @@ class RioScan:
     name : str
         `sceneSSSS_RR`: position of the scene in the file, of the scan in the scene.
     reference_T_scan : ndarray (4, 4), float64, m, or None
-        None where the file has no alignment.
+        None if the file has no alignment.
     nonrigid, removed : frozenset of int
         Instance ids.
     rigid : mapping of int to Motion or None
-        By instance id; None where the motion is not published (test scenes).
+        By instance id; None if the motion is not published (test scenes).
 
     """
 
@@ -70,7 +70,7 @@ class RioScan:
 @dataclass(frozen=True)
 class RioScene:
     """
-    Hold the scans of one place.
+    Scans of one place.
 
     Attributes
     ----------
@@ -81,7 +81,7 @@ class RioScene:
     scans : tuple of RioScan
         The reference first.
     look_alikes : tuple of tuples of (int, int)
-        Pairs of instance ids that cannot be told apart, one tuple per list of the file.
+        Pairs of look-alikes, one tuple per list of the file.
 
     """
 
@@ -159,7 +159,7 @@ def column_major(numbers: Any) -> np.ndarray:
     Raises
     ------
     ValueError
-        Not 16 numbers, no rigid bottom row, or a shift too large to be in metres.
+        Not 16 numbers, no rigid bottom row, or a shift too large to be in meters.
 
     """
     matrix = np.asarray(numbers, dtype=np.float64)
@@ -179,7 +179,7 @@ def _instance(item: Any) -> int:
 
 
 def _pairs(item: Any) -> Iterator[tuple[int, int]]:
-    """Yield the pairs of a list, however deeply it is nested."""
+    """Yield the pairs of a list of any nesting depth."""
     if isinstance(item, Mapping):
         yield int(item['instance_source']), int(item['instance_target'])
     else:

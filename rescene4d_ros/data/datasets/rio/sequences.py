@@ -1,4 +1,4 @@
-"""Make the sequences of one 3RScan scene: its scans in one frame, with the truth about them."""
+"""Make the sequences of one 3RScan scene: scans in one frame, with truth."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from rescene4d_ros.data.datasets.rio.metadata import read_metadata, RioScan, Rio
 from rescene4d_ros.data.datasets.rio.windows import windows
 from rescene4d_ros.structures import ChangeKind
 
-# The published loader leaves these colors at 0..1 where those of ScanNet are 0..255.
+# The published loader scales these colors to 0..1, and those of ScanNet to 0..255.
 OFFICIAL_COLOR_SCALE = 1 / 255
 
 
@@ -77,7 +77,7 @@ def prepare_scene(
         Positions in the scene of the scans of each sequence.
     official : bool
     folder : Path
-        Where the files go.
+        Output folder.
 
     Returns
     -------
@@ -135,9 +135,9 @@ def _write(
 
 def visit_notes(infos: Sequence[RioScan], transitions: Sequence[Transition]) -> list[VisitNotes]:
     """
-    Return what the metadata say of the objects at each visit of a sequence.
+    Return the metadata of the objects at each visit of a sequence.
 
-    Of an object in several lists of a transition, the last of moved, deformed, added, removed
+    For an object in several lists of a transition, the last of moved, deformed, added, removed
     counts.
     """
     notes = []

@@ -1,4 +1,4 @@
-"""Which scans of a scene make one sequence, and in which order."""
+"""Choice and order of the scans of a sequence."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MOST_PER_SCENE = 20_000
 
 @dataclass(frozen=True)
 class Window:
-    """Hold the positions in a scene of the scans of one sequence, in the order of the visits."""
+    """Positions in a scene of the scans of one sequence, in the order of the visits."""
 
     scene: RioScene
     numbers: tuple[int, ...]
@@ -32,8 +32,8 @@ def windows(scenes: Iterable[RioScene], config: RioConfig) -> Iterator[Window]:
     """
     Yield the sequences of all scenes that have enough scans.
 
-    `sliding`: the scans of a scene are shuffled, then every window of consecutive ones is taken,
-    going on at the start after the last: n scans give n sequences. One generator shuffles all
+    `sliding`: the scans of a scene are shuffled, then every cyclic window of consecutive ones is
+    used: n scans give n sequences. One generator shuffles all
     scenes, split after split, so leaving scenes out changes the order of others.
     `exhaustive`: every ordered choice. `single`: the first scans in the order of the metadata.
 
