@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--class-names',
         metavar='A,B,...',
         type=lambda text: text.split(','),
-        help='class names class names in the order of the outputs (default: the 18 of ScanNet and 3RScan)',
+        help='class names in the order of the outputs (default: the 18 of ScanNet and 3RScan)',
     )
     parser.add_argument(
         '--allow-extra',

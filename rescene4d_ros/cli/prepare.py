@@ -34,7 +34,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             type=Path,
             required=True,
             metavar='DIR',
-            help='folder of folder of the data set as downloaded',
+            help='folder of the data set as downloaded',
         )
         added.add_argument(
             '--out',
