@@ -31,7 +31,9 @@ def objects_document(snapshot: MemorySnapshot) -> dict:
             }
             for visit in sorted(snapshot.visits, key=lambda v: v.stamp_ns)
         ],
-        'aliases': [{'object_id': young, 'is_now': old} for young, old in snapshot.aliases],
+        'aliases': [
+            {'object_id': alias, 'is_now': object_id} for alias, object_id in snapshot.aliases
+        ],
         'objects': [
             {
                 'object_id': item.object_id,

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 from rescene4d_ros.errors import MemoryFormatError
 from rescene4d_ros.memory.database import history_queries
 from rescene4d_ros.memory.database.history_queries import Event
-from rescene4d_ros.memory.reading import ReadableMemory
+from rescene4d_ros.memory.store import SceneMemory
 from rescene4d_ros.structures import Box, Change, ObjectState
 
 
 @dataclass(frozen=True)
-class Whereabouts:
+class ObjectLocation:
     """
     Hold where an object was at one time.
 
@@ -43,7 +43,7 @@ class Whereabouts:
     last_seen_ns: int
 
 
-def where_is(memory: ReadableMemory, object_id: int, at_ns: int | None = None) -> Whereabouts:
+def where_is(memory: SceneMemory, object_id: int, at_ns: int | None = None) -> ObjectLocation:
     """
     Say where an object is, or was at a time, and since when.
 
@@ -54,7 +54,7 @@ def where_is(memory: ReadableMemory, object_id: int, at_ns: int | None = None) -
 
     """
     object_id = memory.known_id(object_id)
-    places = _places(memory, at_ns, [object_id])
+    places = _locations(memory, at_ns, [object_id])
     if not places:
         raise MemoryFormatError(
             f'{memory.path}: expected object {object_id} to be known at the '
@@ -64,14 +64,14 @@ def where_is(memory: ReadableMemory, object_id: int, at_ns: int | None = None) -
 
 
 def of_class(
-    memory: ReadableMemory, class_name: str | None, at_ns: int | None = None
-) -> tuple[Whereabouts, ...]:
+    memory: SceneMemory, class_name: str | None, at_ns: int | None = None
+) -> tuple[ObjectLocation, ...]:
     """
     List the objects of a class (None = of every class) that are there, or were at a time.
 
     Returns
     -------
-    tuple of Whereabouts
+    tuple of ObjectLocation
         Not those that are known to be gone; by rising id.
 
     Raises
@@ -80,7 +80,7 @@ def of_class(
         The memory has no such class.
 
     """
-    names = memory.header.class_names
+    names = memory.metadata.class_names
     if class_name is not None and class_name not in names:
         raise MemoryFormatError(
             f'{memory.path}: expected a class of the memory, got '
@@ -88,18 +88,18 @@ def of_class(
         )
     return tuple(
         place
-        for place in _places(memory, at_ns, None, class_name)
+        for place in _locations(memory, at_ns, None, class_name)
         if place.state != ObjectState.ABSENT
     )
 
 
-def changed_between(memory: ReadableMemory, after_ns: int, until_ns: int) -> tuple[Change, ...]:
+def changed_between(memory: SceneMemory, after_ns: int, until_ns: int) -> tuple[Change, ...]:
     """Return the changes that visits after a time showed, up to another; by time, then object."""
-    with memory.reading() as connection:
+    with memory.database.reading() as connection:
         return history_queries.changes_between(connection, after_ns, until_ns)
 
 
-def history_of(memory: ReadableMemory, object_id: int) -> tuple[Event, ...]:
+def history_of(memory: SceneMemory, object_id: int) -> tuple[Event, ...]:
     """
     Return what each visit said of an object, its aliases included; oldest first.
 
@@ -110,26 +110,26 @@ def history_of(memory: ReadableMemory, object_id: int) -> tuple[Event, ...]:
 
     """
     object_id = memory.known_id(object_id)
-    with memory.reading() as connection:
+    with memory.database.reading() as connection:
         return history_queries.events_of(connection, object_id)
 
 
-def _places(
-    memory: ReadableMemory,
+def _locations(
+    memory: SceneMemory,
     at_ns: int | None,
     object_ids: Sequence[int] | None,
     class_name: str | None = None,
-) -> list[Whereabouts]:
+) -> list[ObjectLocation]:
     """Return where objects were that a visit had seen by a time, all as of one state."""
-    with memory.reading() as connection:
-        classes = history_queries.class_names(connection, memory.header.class_names, object_ids)
-        wanted = [i for i, name in classes.items() if class_name in (None, name)]
+    with memory.database.reading() as connection:
+        classes = history_queries.class_names(connection, memory.metadata.class_names, object_ids)
+        chosen = [i for i, name in classes.items() if class_name in (None, name)]
         known = history_queries.known_of(
-            connection, wanted, history_queries.NANOSECONDS if at_ns is None else at_ns
+            connection, chosen, history_queries.NANOSECONDS if at_ns is None else at_ns
         )
         names = history_queries.given_names(connection, known)
     return [
-        Whereabouts(
+        ObjectLocation(
             i,
             names.get(i, ''),
             classes[i],
@@ -138,6 +138,6 @@ def _places(
             known[i].first_seen_ns if known[i].turned_ns is None else known[i].turned_ns,
             known[i].last_seen_ns,
         )
-        for i in wanted
+        for i in chosen
         if i in known
     ]

@@ -7,23 +7,170 @@ from counters that only grow. Killing the process at any moment loses nothing of
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Self
 
-from rescene4d_ros.errors import DuplicateVisitError, ScanError, VisitOrderError
-from rescene4d_ros.memory.database import schema, tables
-from rescene4d_ros.memory.database.engine import translated
-from rescene4d_ros.memory.reading import ReadableMemory
-from rescene4d_ros.structures import Scan, VisitInfo, VisitStatus
-from rescene4d_ros.tracking.records import VisitFacts
-from sqlalchemy import func, select, text, update
+import numpy as np
+from rescene4d_ros.errors import (
+    DuplicateVisitError,
+    MemoryFormatError,
+    ScanError,
+    StorageError,
+    VisitOrderError,
+)
+from rescene4d_ros.memory import visit_transactions
+from rescene4d_ros.memory.database import history_queries, tables
+from rescene4d_ros.memory.database.memory_database import MemoryDatabase
+from rescene4d_ros.memory.database.metadata import Expected, Metadata
+from rescene4d_ros.memory.database.schema import JournalAction
+from rescene4d_ros.memory.database.tables import StoredObservation
+from rescene4d_ros.memory.visit_files import VisitFiles
+from rescene4d_ros.structures import (
+    Change,
+    MemorySnapshot,
+    ObjectState,
+    Scan,
+    VisitInfo,
+    VisitStatus,
+)
+from rescene4d_ros.tracking.records import ObjectRecord, VisitFacts
+
+POINTS = 'visits'
 
 
-class SceneMemory(ReadableMemory):
+class SceneMemory:
     """
     Hold one map's visits, objects and changes in a directory.
 
     Methods may be called from several threads of the writer's process.
+
+    Attributes
+    ----------
+    path : Path
+    database : MemoryDatabase
+        Everything but points; for the rooms that edit and maintain memories.
+    files : VisitFiles
+        The points of the visits.
+    mutex : RLock
+        Held while something is read, worked out and written that no other thread may change.
+
     """
+
+    def __init__(self, path: Path, database: MemoryDatabase):
+        self.path = path
+        self.database = database
+        self.files = VisitFiles(path / POINTS)
+        self.mutex = database.mutex
+
+    @classmethod
+    def open(
+        cls,
+        path: Path | str,
+        map_id: str | None,
+        frame_id: str | None,
+        class_names: Sequence[str] | None,
+        weights_hash: str | None = None,
+        create: bool = True,
+        url: str | None = None,
+    ) -> Self:
+        """
+        Open a memory for writing; make it where there is none.
+
+        Parameters
+        ----------
+        path : path
+            Directory of the memory.
+        map_id, frame_id : str
+            Must be those of the memory; None = whatever they are, of one that exists.
+        class_names : sequence of str
+            Class list of the weights in use; must be that of the memory; None as above.
+        weights_hash : str, optional
+            Other weights than before give a warning in the log.
+        create : bool
+            Whether to make a new memory where there is none.
+        url : str, optional
+            SQLAlchemy URL of the database, PostgreSQL or SQLite, which the directory remembers;
+            default is what it remembers, else SQLite inside it.
+
+        Raises
+        ------
+        ConfigError
+            No such URL can be used.
+        MemoryLockedError
+            Another writer has it open.
+        MemoryFormatError
+            Another map, frame, class list or newer schema; or there is none and not `create`.
+        StorageError
+            The disk refuses.
+
+        """
+        path = Path(path)
+        if not create and not path.is_dir():
+            raise MemoryFormatError(
+                f'{path}: expected a scene memory, found no such folder; check the path'
+            )
+        try:
+            path.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise StorageError(
+                f'{path}: cannot make the memory folder ({error.strerror}); '
+                'choose a folder that may be written'
+            ) from error
+        classes = None if class_names is None else tuple(class_names)
+        expected = Expected(map_id, frame_id, classes, weights_hash)
+        memory = cls(path, MemoryDatabase.open(path, url, expected, create))
+        try:
+            memory.files.prepare()
+        except BaseException:
+            memory.close()
+            raise
+        return memory
+
+    @classmethod
+    def edit(cls, path: Path | str, url: str | None = None) -> Self:
+        """Open an existing memory for corrections, whichever map it is of; raise as `open`."""
+        return cls.open(path, None, None, None, create=False, url=url)
+
+    @classmethod
+    def inspect(cls, path: Path | str, url: str | None = None) -> Self:
+        """
+        Open an existing memory for reading, also while a writer works on it.
+
+        Raises
+        ------
+        MemoryFormatError
+            There is no memory, or its schema is not this package's.
+
+        """
+        return cls(Path(path), MemoryDatabase.inspect(Path(path), url))
+
+    def close(self) -> None:
+        """Let the next writer in; the memory must not be used any more."""
+        self.database.close()
+
+    def __enter__(self) -> Self:
+        """Return itself."""
+        return self
+
+    def __exit__(self, *_) -> None:
+        """Close."""
+        self.close()
+
+    @property
+    def metadata(self) -> Metadata:
+        """Return map, frame, classes, revision and counters."""
+        return self.database.metadata
+
+    @property
+    def records(self) -> Mapping[int, ObjectRecord]:
+        """Return what is known of every object, by rising id."""
+        return self.database.records
+
+    @property
+    def past(self) -> Mapping[int, tuple[tuple[int, ObjectState], ...]]:
+        """Return (visit id, state) of every object since its first visit, by stamp."""
+        return self.database.past
 
     def add_visit(self, scan: Scan) -> VisitInfo:
         """
@@ -46,47 +193,25 @@ class SceneMemory(ReadableMemory):
             The disk refused; nothing stored before is lost.
 
         """
-        if scan.frame_id != self._header.frame_id:
+        if scan.frame_id != self.metadata.frame_id:
             raise ScanError(
                 f'visit {scan.name!r}: expected points in frame '
-                f'{self._header.frame_id!r}, got {scan.frame_id!r}; transform them'
+                f'{self.metadata.frame_id!r}, got {scan.frame_id!r}; transform them'
             )
         if len(scan) == 0:
             raise ScanError(f'visit {scan.name!r}: expected points, got none; check the sensor')
         with self.mutex:
-            self._refuse_duplicate(scan)
-            file_name = self.files.write(scan)
-            with self.writing() as connection:
-                newest = connection.execute(
-                    select(func.max(schema.visits.c.stamp_ns)).where(
-                        schema.visits.c.status == int(VisitStatus.DONE)
-                    )
-                ).scalar()
-                late = newest is not None and scan.stamp_ns < newest
-                visit = VisitInfo(
-                    self._header.next_visit_id,
-                    int(scan.stamp_ns),
-                    VisitStatus.LATE if late else VisitStatus.PENDING,
-                    scan.name,
-                    len(scan),
+            twin = self._read(visit_transactions.find_duplicate, scan)
+            if twin is not None:
+                raise DuplicateVisitError(
+                    f'visit {scan.name!r}: expected a new stamp, but {scan.stamp_ns} is stored as '
+                    f'visit {twin.visit_id} {twin.name!r}; a visit is sent once'
                 )
-                connection.execute(
-                    schema.visits.insert().values(
-                        visit_id=visit.visit_id,
-                        stamp_ns=visit.stamp_ns,
-                        status=int(visit.status),
-                        name=visit.name,
-                        file=file_name,
-                        n_points=visit.n_points,
-                        reason='',
-                    )
-                )
-                self.note(connection, visit.visit_id, 'visit stored', {'late': late})
-                self.advance(connection, next_visit_id=visit.visit_id + 1)
-        if late:
+            visit = visit_transactions.insert_visit(self.database, scan, self.files.write(scan))
+        if visit.status == VisitStatus.LATE:
             raise VisitOrderError(
                 f'visit {visit.visit_id} {scan.name!r}: stamp {scan.stamp_ns} is older than the '
-                f'newest processed visit ({newest}); it is stored, call reprocess to take it in'
+                'newest processed visit; it is stored, call reprocess to take it in'
             )
         return visit
 
@@ -106,35 +231,7 @@ class SceneMemory(ReadableMemory):
 
         """
         with self.mutex:
-            with self.writing() as connection:
-                revision = self._header.revision + 1
-                tables.insert(connection, facts, revision, self._header.weights_hash)
-                changed = [
-                    record
-                    for object_id, record in facts.records.items()
-                    if self._records.get(object_id) is not record
-                ]
-                tables.put_records(connection, changed)
-                tables.drop_records(connection, set(self._records) - set(facts.records))
-                merged = tables.add_aliases(connection, facts.changes)
-                self.note(
-                    connection,
-                    facts.visit.visit_id,
-                    'visit processed',
-                    {
-                        'objects': len(facts.records),
-                        'changes': len(facts.changes),
-                        'merged': merged,
-                    },
-                )
-                self.advance(connection, revision=revision, next_object_id=self._beyond(facts))
-            self._records = dict(facts.records)
-            for object_id, state in facts.states.items():
-                self._past[object_id] = (
-                    *self._past.get(object_id, ()),
-                    (facts.visit.visit_id, state),
-                )
-            return revision
+            return visit_transactions.commit_facts(self.database, facts)
 
     def rewrite(self, history: Sequence[VisitFacts]) -> int:
         """
@@ -157,63 +254,105 @@ class SceneMemory(ReadableMemory):
 
         """
         with self.mutex:
-            with self.writing() as connection:
-                revision = self._header.revision + 1
-                tables.erase(connection, [facts.visit.visit_id for facts in history])
-                for facts in history:
-                    tables.insert(connection, facts, revision, self._header.weights_hash)
-                    tables.add_aliases(connection, facts.changes)
-                records = history[-1].records
-                dropped = sorted(set(self._records) - set(records))
-                connection.execute(schema.objects.delete())
-                tables.put_records(connection, records.values())
-                self.note(
-                    connection,
-                    history[0].visit.visit_id,
-                    'visits reprocessed',
-                    {'visits': len(history), 'dropped objects': dropped},
-                )
-                self.advance(connection, revision=revision, next_object_id=self._beyond(*history))
-            self._load()
-            return revision
+            return visit_transactions.rewrite_facts(self.database, history)
 
     def fail(self, visit_id: int, reason: str) -> None:
         """Mark a visit as not processable, with the reason; its points stay stored."""
-        with self.mutex, self.writing() as connection:
-            connection.execute(
-                update(schema.visits)
-                .where(schema.visits.c.visit_id == visit_id)
-                .values(status=int(VisitStatus.FAILED), reason=reason)
+        with self.mutex:
+            visit_transactions.mark_failed(self.database, visit_id, reason)
+
+    def visits(self, *statuses: VisitStatus) -> tuple[VisitInfo, ...]:
+        """Return the stored visits in stamp order, of some statuses or all."""
+        return self._read(tables.visits, *statuses)
+
+    def pending(self) -> tuple[VisitInfo, ...]:
+        """Return the visits that wait for processing, in stamp order."""
+        return self.visits(VisitStatus.PENDING)
+
+    def scan(self, visit_id: int) -> Scan:
+        """Read the points of a visit, exactly as they came; raise as `VisitFiles.read`."""
+        return self.files.read(self.key(visit_id))
+
+    def key(self, visit_id: int) -> str:
+        """Return a name that changes with the visit's points; for caches."""
+        return self._visit_row(visit_id).file
+
+    def keys(self) -> dict[int, str]:
+        """Return the key of every visit."""
+        return self._read(tables.visit_files)
+
+    def labels(self, visit_id: int) -> np.ndarray:
+        """Return the id (N,) int64 of every point of a visit; 0 = none, or not processed."""
+        labels = self._read(tables.labels, visit_id)
+        if labels is None:
+            return np.zeros(self._visit_row(visit_id).n_points, dtype=np.int64)
+        return labels
+
+    def failure(self, visit_id: int) -> str:
+        """Return why a visit has status FAILED; empty for others."""
+        return self._visit_row(visit_id).reason
+
+    def snapshot(self) -> MemorySnapshot:
+        """Return everything the memory says now, consistent in itself."""
+        return self._read(tables.snapshot, str(self.path))
+
+    def changes(self, since_revision: int = 0) -> tuple[Change, ...]:
+        """Return the changes stored after a revision, in the order they were found."""
+        return self._read(tables.changes, since_revision)
+
+    def observations(self, visit_id: int | None = None) -> tuple[StoredObservation, ...]:
+        """Return what one visit or all showed of each object, by stamp, then object."""
+        return self._read(tables.observations, visit_id)
+
+    def aliases(self) -> dict[int, int]:
+        """Return which ids proved to be others: alias id to the one it stands for."""
+        return self._read(tables.aliases)
+
+    def locked(self) -> frozenset[int]:
+        """Return the ids that people have locked."""
+        return self._read(tables.locked)
+
+    def names(self) -> dict[int, str]:
+        """Return the names that people gave to objects."""
+        return self._read(tables.names)
+
+    def known_id(self, object_id: int) -> int:
+        """
+        Return the id to use for one that may be an alias.
+
+        Raises
+        ------
+        MemoryFormatError
+            No object ever had it, or it was deleted.
+
+        """
+        now = self._read(history_queries.current_id, object_id)
+        if now is None:
+            raise MemoryFormatError(
+                f'{self.path}: expected an object id, found no object '
+                f'{object_id}; see `rescene4d memory show`'
             )
-            self.note(connection, visit_id, 'visit failed', {'reason': reason})
+        return now
 
-    def checkpoint(self) -> None:
-        """Make the database overwrite what was deleted, in its tables and, on SQLite, its log."""
-        with translated(self.path), self._engine.connect() as connection:
-            connection = connection.execution_options(isolation_level='AUTOCOMMIT')
-            if self._engine.dialect.name == 'sqlite':
-                connection.execute(text('PRAGMA wal_checkpoint(TRUNCATE)'))
-                return
-            connection.execute(text(f'VACUUM (FULL, ANALYZE) {", ".join(schema.tables.tables)}'))
+    def journal(self, *actions: JournalAction) -> tuple[dict, ...]:
+        """Return what was done to the memory, oldest first; all or some kinds of actions."""
+        return self._read(tables.journal, *actions)
 
-    def _refuse_duplicate(self, scan: Scan) -> None:
-        """Raise where the stamp is taken."""
-        with self.reading() as connection:
-            twin = connection.execute(
-                select(schema.visits).where(schema.visits.c.stamp_ns == int(scan.stamp_ns))
-            ).first()
-        if twin is not None:
-            raise DuplicateVisitError(
-                f'visit {scan.name!r}: expected a new stamp, but {scan.stamp_ns} is stored as '
-                f'visit {twin.visit_id} {twin.name!r}; a visit is sent once'
+    def stray_files(self) -> set[str]:
+        """Return the names of point files that belong to no stored visit."""
+        return self.files.names() - set(self.keys().values())
+
+    def _read(self, query: Callable, *arguments):
+        """Return what a function reads from one state of the database."""
+        with self.database.reading() as connection:
+            return query(connection, *arguments)
+
+    def _visit_row(self, visit_id: int):
+        """Return the row of a visit, or say that there is none."""
+        row = self._read(tables.visit_row, visit_id)
+        if row is None:
+            raise MemoryFormatError(
+                f'{self.path}: expected a visit {visit_id}, found none; '
+                'see `rescene4d memory show`'
             )
-
-    def _beyond(self, *history: VisitFacts) -> int:
-        """Return the smallest id never given, which the counter may only approach from below."""
-        return max(
-            [
-                self._header.next_object_id,
-                *(i + 1 for facts in history for i in facts.records),
-                *(c.object_id + 1 for facts in history for c in facts.changes),
-            ]
-        )
+        return row

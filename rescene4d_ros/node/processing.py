@@ -205,5 +205,5 @@ def count_memory(memory: SceneMemory, stats: NodeStats) -> None:
         visits=len(visits),
         statuses={s: sum(visit.status == s for visit in visits) for s in VisitStatus},
         objects=len(memory.records),
-        revision=memory.header.revision,
+        revision=memory.metadata.revision,
     )

@@ -55,23 +55,23 @@ class ResultPublisher:
 
     def publish_changes(self, update: VisitChanges) -> None:
         """Publish what a visit changed."""
-        header = self._memory.header
+        metadata = self._memory.metadata
         self._publishers[interfaces.CHANGES].publish(
-            changes_to_msg(update, header.map_id, header.frame_id)
+            changes_to_msg(update, metadata.map_id, metadata.frame_id)
         )
 
     def publish_scene(self, update: SceneUpdate) -> None:
         """Publish the scene as it is after a visit."""
         with self._turn:
-            header = self._memory.header
-            if header.revision != update.revision:  # ids were corrected since
+            metadata = self._memory.metadata
+            if metadata.revision != update.revision:  # ids were corrected since
                 self._publish_newest(self._memory.snapshot())
                 return
             snapshot = MemorySnapshot(
-                header.map_id,
-                header.frame_id,
+                metadata.map_id,
+                metadata.frame_id,
                 update.revision,
-                header.class_names,
+                metadata.class_names,
                 (update.visit,),
                 update.objects,
             )

@@ -17,6 +17,7 @@ from rescene4d_ros.errors import (
 from rescene4d_ros.memory import queries
 from rescene4d_ros.memory.database import history_queries
 from rescene4d_ros.memory.editing import corrections
+from rescene4d_ros.memory.editing.undo import undo
 from rescene4d_ros.memory.store import SceneMemory
 from rescene4d_ros.node.messages import interfaces
 from rescene4d_ros.node.messages.conversions import (
@@ -198,8 +199,8 @@ class MemoryServices:
         return now, f'object {now} is called {request.name!r}'
 
     def _merge(self, request: CorrectObject.Request) -> tuple[int, str]:
-        young, old = corrections.merge(self._memory, request.object_id, request.other_id)
-        return old, f'object {young} is object {old} from now on'
+        alias_id, object_id = corrections.merge(self._memory, request.object_id, request.other_id)
+        return object_id, f'object {alias_id} is object {object_id} from now on'
 
     def _split(self, request: CorrectObject.Request) -> tuple[int, str]:
         new = corrections.split(self._memory, request.object_id, request.from_visit)
@@ -218,7 +219,7 @@ class MemoryServices:
         return now, f'object {now} is not locked'
 
     def _undo(self, request: CorrectObject.Request) -> tuple[int, str]:
-        return 0, f'undone: {corrections.undo(self._memory)}'
+        return 0, f'undone: {undo(self._memory)}'
 
     def _stamp(self, moment: msg.Moment, not_given: int | None) -> int | None:
         """Return the time that a moment means, ns since the Unix epoch."""
@@ -246,13 +247,13 @@ class MemoryServices:
             _check_texts(request)
             # Nothing may be stored between the several readings of one answer.
             with self._memory.mutex:
-                response.revision = self._memory.header.revision
+                response.revision = self._memory.metadata.revision
                 if hasattr(response, 'header'):
                     response.header = header_of(
-                        self._memory.visits(), self._memory.header.frame_id
+                        self._memory.visits(), self._memory.metadata.frame_id
                     )
                 answer()
-                response.revision = self._memory.header.revision
+                response.revision = self._memory.metadata.revision
             is_good = True
             self._stats.solved('request')
         except RescenError as error:

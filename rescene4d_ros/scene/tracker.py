@@ -13,7 +13,7 @@ import logging
 import numpy as np
 from rescene4d_ros.errors import CorrectedMeanwhileError, MemoryFormatError, StorageError
 from rescene4d_ros.memory.editing.reapply_splits import split_again, standing_splits
-from rescene4d_ros.memory.editing.rebuild import carry_ids, replay
+from rescene4d_ros.memory.editing.rebuild import carry_ids, rebuild_records
 from rescene4d_ros.memory.store import SceneMemory
 from rescene4d_ros.scene.visit_window import Segmenter, VisitWindow, WindowOpener
 from rescene4d_ros.structures import (
@@ -161,10 +161,10 @@ class SceneTracker:
         if not again:
             return ReprocessResult((), None)
         for _ in range(1 + RESTARTS):
-            started = self.memory.header.revision
+            started = self.memory.metadata.revision
             history, scan = self._interpret_anew(past, again, progress)
             with self.memory.mutex:
-                if self.memory.header.revision == started:
+                if self.memory.metadata.revision == started:
                     revision = self.memory.rewrite(history)
                     return ReprocessResult(
                         tuple(
@@ -204,17 +204,17 @@ class SceneTracker:
         """Interpret a visit and store the outcome; None where objects were corrected meanwhile."""
         memory, earlier = self.memory, window.visits[:-1]
         with memory.mutex:  # all as of one revision
-            header, records, locked = memory.header, memory.records, memory.locked()
+            metadata, records, locked = memory.metadata, memory.records, memory.locked()
             aliases = memory.aliases()
             labels = {
                 v.visit_id: resolve_labels(memory.labels(v.visit_id), aliases) for v in earlier
             }
         context = window.context(
-            labels, records, header.class_names, header.next_object_id, locked
+            labels, records, metadata.class_names, metadata.next_object_id, locked
         )
         facts = interpret_visit(window.segmentation, context, self._settings)
         with memory.mutex:
-            if memory.header.revision != header.revision:
+            if memory.metadata.revision != metadata.revision:
                 return None
             return self._update(facts, window.scans[-1], memory.commit(facts))
 
@@ -231,16 +231,16 @@ class SceneTracker:
 
         """
         aliases, locked = self.memory.aliases(), self.memory.locked()
-        records = resolve_records(replay(self.memory, past), aliases)
+        records = resolve_records(rebuild_records(self.memory, past), aliases)
         labels = {
             visit.visit_id: resolve_labels(self.memory.labels(visit.visit_id), aliases)
             for visit in past
         }
-        header, next_id = self.memory.header, self.memory.header.next_object_id
+        metadata, next_id = self.memory.metadata, self.memory.metadata.next_object_id
         before, history = records, []
         for visit in again:
             window = self._windows.open(visit, [*past, *again[: len(history)]])
-            context = window.context(labels, records, header.class_names, next_id, locked)
+            context = window.context(labels, records, metadata.class_names, next_id, locked)
             facts = interpret_visit(window.segmentation, context, self._settings)
             history.append(facts)
             records, labels[visit.visit_id] = facts.records, facts.object_ids
@@ -251,7 +251,7 @@ class SceneTracker:
             history,
             {v.visit_id: self.memory.labels(v.visit_id) for v in again},
             frozenset(self.memory.records),
-            header.next_object_id,
+            metadata.next_object_id,
         )
         return split_again(history, before, standing_splits(self.memory)), window.scans[-1]
 
@@ -262,7 +262,7 @@ class SceneTracker:
         for object_id, link in facts.linked.items():
             class_ids[link.observation.points] = facts.records[object_id].class_id
             scores[link.observation.points] = link.observation.score
-        names = self.memory.header.class_names
+        names = self.memory.metadata.class_names
         objects = tuple(
             record.as_object(names, self.memory.past.get(object_id, ()))
             for object_id, record in facts.records.items()

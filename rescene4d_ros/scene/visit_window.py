@@ -10,7 +10,7 @@ from typing import Protocol
 import numpy as np
 from rescene4d_ros.errors import FileFormatError
 from rescene4d_ros.geometry.cloud import Cloud
-from rescene4d_ros.memory.reading import ReadableMemory
+from rescene4d_ros.memory.store import SceneMemory
 from rescene4d_ros.structures import Scan, Segmentation, VisitInfo
 from rescene4d_ros.tracking.records import ObjectRecord
 from rescene4d_ros.tracking.visit_view import VisitContext, VisitView
@@ -96,14 +96,14 @@ class VisitSelector:
 
     Parameters
     ----------
-    memory : ReadableMemory
+    memory : SceneMemory
         Open for writing.
     n : int
         Largest number of earlier visits.
 
     """
 
-    def __init__(self, memory: ReadableMemory, n: int):
+    def __init__(self, memory: SceneMemory, n: int):
         self._memory = memory
         self._n = n
         self._cells: dict[str, np.ndarray] = {}
@@ -195,7 +195,7 @@ class WindowOpener:
 
     Parameters
     ----------
-    memory : ReadableMemory
+    memory : SceneMemory
         Open for writing.
     segmenter : Segmenter
     n : int
@@ -203,7 +203,7 @@ class WindowOpener:
 
     """
 
-    def __init__(self, memory: ReadableMemory, segmenter: Segmenter, n: int):
+    def __init__(self, memory: SceneMemory, segmenter: Segmenter, n: int):
         self._memory, self._segmenter = memory, segmenter
         self._selector = VisitSelector(memory, n)
         self._loaded: dict[str, tuple[Scan, Cloud]] = {}  # by key

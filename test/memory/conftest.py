@@ -240,7 +240,7 @@ def make_facts():
     def make(memory: SceneMemory, visit, births: int = 1) -> VisitFacts:
         scan = memory.scan(visit.visit_id)
         rng = np.random.default_rng(visit.visit_id)
-        next_id = memory.header.next_object_id
+        next_id = memory.metadata.next_object_id
         records = {
             i: replace(record, last_seen_ns=scan.stamp_ns) for i, record in memory.records.items()
         }

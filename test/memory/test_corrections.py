@@ -9,7 +9,8 @@ from rescene4d_ros.memory import queries
 from rescene4d_ros.memory.database import schema
 from rescene4d_ros.memory.editing import corrections
 from rescene4d_ros.memory.editing.reapply_splits import standing_splits
-from rescene4d_ros.memory.editing.rebuild import replay
+from rescene4d_ros.memory.editing.rebuild import rebuild_records
+from rescene4d_ros.memory.editing.undo import undo
 from rescene4d_ros.memory.maintenance.integrity import find_faults
 from rescene4d_ros.structures import ChangeKind, ObjectState
 from sqlalchemy import select
@@ -29,9 +30,9 @@ def filled(open_memory, make_scan, make_facts):
 
 def dump(memory) -> dict[str, list]:
     """Return every row that undo must bring back."""
-    with memory.reading() as connection:
+    with memory.database.reading() as connection:
         return {
-            name: sorted(map(repr, connection.execute(select(table))))
+            name: sorted(map(repr, connection.execute(select(schema.as_stored(table)))))
             for name, table in schema.tables.tables.items()
             if name not in NOT_UNDONE
         }
@@ -52,13 +53,13 @@ def test_undo_brings_every_row_back_also_in_another_process(filled, open_memory,
     assert dump(filled) != before
     filled.close()
     memory = open_memory()
-    corrections.undo(memory)
+    undo(memory)
     assert dump(memory) == before
     assert repr(memory.records) == records
     assert find_faults(memory) == ()
     assert memory.journal()[-1]['action'] == 'undone'
     with pytest.raises(MemoryFormatError, match='found none'):
-        corrections.undo(memory)
+        undo(memory)
 
 
 def test_corrections_are_undone_latest_first_and_journalled(filled):
@@ -69,16 +70,16 @@ def test_corrections_are_undone_latest_first_and_journalled(filled):
         assert find_faults(filled) == ()
     told = []
     for before in states[-2::-1]:
-        told.append(corrections.undo(filled))
+        told.append(undo(filled))
         assert dump(filled) == before
     assert told == ['object split', 'objects merged', 'object locked', 'object renamed']
     assert [e['action'] for e in filled.journal()][-8:] == [*told[::-1], *['undone'] * 4]
 
 
 def test_each_correction_raises_the_revision(filled):
-    for number, correct in enumerate(CORRECTIONS.values(), start=filled.header.revision + 1):
+    for number, correct in enumerate(CORRECTIONS.values(), start=filled.metadata.revision + 1):
         correct(filled)
-        assert filled.header.revision == number
+        assert filled.metadata.revision == number
 
 
 def test_merged_id_leads_to_the_older_one(filled):
@@ -98,13 +99,13 @@ def test_split_gives_the_later_visits_a_new_id(filled):
     labels = [filled.labels(visit) for visit in (1, 2, 3)]
     new = corrections.split(filled, 1, 2)
     assert new == 7
-    assert filled.header.next_object_id == 8
+    assert filled.metadata.next_object_id == 8
     assert (filled.labels(1) == labels[0]).all()
     for visit in (2, 3):
         assert (
             filled.labels(visit) == np.where(labels[visit - 1] == 1, 7, labels[visit - 1])
         ).all()
-    past = filled.histories()
+    past = filled.past
     assert past[1] == (
         (1, ObjectState.PRESENT),
         (2, ObjectState.NOT_OBSERVED),
@@ -112,7 +113,7 @@ def test_split_gives_the_later_visits_a_new_id(filled):
     )
     assert [visit for visit, _ in past[7]] == [2, 3]
     assert filled.records[1].last_seen_ns < filled.records[7].first_seen_ns
-    corrections.undo(filled)
+    undo(filled)
     assert corrections.split(filled, 1, 2) == 8  # 7 was given, and is not given again
 
 
@@ -142,7 +143,7 @@ def test_merge_is_taken_back_after_later_visits(filled, open_memory, make_scan, 
         filled.commit(make_facts(filled, filled.add_visit(make_scan(day))))
     labels, events = filled.labels(2), queries.history_of(filled, 1)
     shown = [repr(e) for e in events if e.visit_id > 3]
-    assert corrections.undo(filled).startswith('objects merged; 4 has its earlier observations')
+    assert undo(filled).startswith('objects merged; 4 has its earlier observations')
     assert filled.aliases() == {}
     assert np.array_equal(filled.labels(2), labels)
     past = {i: queries.history_of(filled, i) for i in (1, 4)}
@@ -164,13 +165,13 @@ def test_merge_is_taken_back_after_later_visits(filled, open_memory, make_scan, 
     assert repr(memory.records) == records
     memory.commit(make_facts(memory, memory.add_visit(make_scan(6))))
     with pytest.raises(MemoryFormatError, match='found none'):
-        corrections.undo(memory)
+        undo(memory)
 
 
 def test_split_is_taken_back_after_later_visits(filled, make_scan, make_facts):
     new = corrections.split(filled, 1, 3)
     filled.commit(make_facts(filled, filled.add_visit(make_scan(4))))
-    assert corrections.undo(filled) == f'object split; {new} is an alias of 1 from now on'
+    assert undo(filled) == f'object split; {new} is an alias of 1 from now on'
     assert filled.aliases() == {new: 1}
     seen = [e.visit_id for e in queries.history_of(filled, 1) if e.box is not None]
     assert sorted(set(seen)) == [1, 2, 3, 4]
@@ -183,10 +184,10 @@ def test_what_was_worked_out_anew_is_not_undone(filled, make_facts):
     filled.rewrite([make_facts(filled, filled.visits()[-1], births=0)])
     before = dump(filled)
     with pytest.raises(MemoryFormatError, match="'visits reprocessed' came after.*memory split"):
-        corrections.undo(filled)
+        undo(filled)
     assert dump(filled) == before
     corrections.rename(filled, 1, 'x')
-    assert corrections.undo(filled) == 'object renamed'
+    assert undo(filled) == 'object renamed'
 
 
 def test_past_of_a_merge_by_hand_can_be_gone_through_again(filled, make_scan, make_facts):
@@ -194,7 +195,7 @@ def test_past_of_a_merge_by_hand_can_be_gone_through_again(filled, make_scan, ma
     corrections.merge(filled, 1, 4)
     for day in (4, 5):
         filled.commit(make_facts(filled, filled.add_visit(make_scan(day))))
-    again = replay(filled, filled.visits())
+    again = rebuild_records(filled, filled.visits())
     assert sorted(again) == sorted(filled.records)
     assert again[1].n_observations == 3 + 2 + 2  # of both, then of one
     assert corrections.split(filled, 3, 5) in filled.records
@@ -205,9 +206,9 @@ def test_name_and_lock_are_undone_also_after_later_visits(filled, make_scan, mak
     corrections.lock(filled, 1)
     filled.commit(make_facts(filled, filled.add_visit(make_scan(4))))
     after = {name: rows for name, rows in dump(filled).items() if name != 'notes'}
-    assert corrections.undo(filled) == 'object locked'
+    assert undo(filled) == 'object locked'
     assert (filled.names(), filled.locked()) == ({1: 'desk'}, frozenset())
-    assert corrections.undo(filled) == 'object renamed'
+    assert undo(filled) == 'object renamed'
     assert filled.names() == {}
     assert {name: rows for name, rows in dump(filled).items() if name != 'notes'} == after
 

@@ -36,7 +36,7 @@ def work(path, url, make_scan, make_facts, first_day, told) -> None:
 
 def process(memory, visit, make_facts, told) -> None:
     """Give out one new id."""
-    first = memory.header.next_object_id
+    first = memory.metadata.next_object_id
     memory.commit(make_facts(memory, visit))
     os.write(told, f'object {first}\n'.encode())
 
@@ -80,7 +80,7 @@ def check(path, url, visits, objects) -> None:
         assert set(objects) <= set(memory.records)
         assert all(len(memory.scan(i)) == 300 for i in stored)
         done = memory.visits(VisitStatus.DONE)
-        assert memory.header.revision == len(done) == len(memory.records)
+        assert memory.metadata.revision == len(done) == len(memory.records)
         assert [f for f in find_faults(memory) if 'no stored visit' not in f] == []
         assert not list((path / 'visits').glob(f'*{DRAFT}'))
 
@@ -206,8 +206,8 @@ def test_full_disk_while_storing_facts_leaves_the_visit_pending(
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
         signal.signal(signal.SIGXFSZ, handler)
     assert [v.visit_id for v in memory.pending()] == [2]
-    assert memory.header.revision == 1
-    assert memory.header.next_object_id == 2
+    assert memory.metadata.revision == 1
+    assert memory.metadata.next_object_id == 2
     assert memory.commit(facts) == 2
     assert find_faults(memory) == ()
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rescene4d_ros.memory.files.derived_cache import DerivedFiles
+from rescene4d_ros.memory.derived_cache import DerivedFiles
 
 
 def test_derived_files_that_were_used_last_stay(tmp_path):

@@ -70,7 +70,7 @@ def test_full_disk_of_the_server_loses_nothing(
     with pytest.raises(StorageError, match='No space left on device.*free or remount the disk'):
         memory.commit(facts)
     assert [v.visit_id for v in memory.pending()] == [2]  # what is stored can be read
-    assert (memory.header.revision, memory.header.next_object_id) == (1, 2)
+    assert (memory.metadata.revision, memory.metadata.next_object_id) == (1, 2)
     ballast.unlink()
     assert memory.commit(facts) == 2
     assert find_faults(memory) == ()

@@ -59,7 +59,7 @@ def test_what_is_no_usable_url_is_refused(tmp_path, asked):
 def test_reader_sees_one_state_in_all_its_questions(open_memory, make_scan, make_facts):
     memory = open_memory()
     memory.commit(make_facts(memory, memory.add_visit(make_scan(1))))
-    with memory.reading() as connection:
+    with memory.database.reading() as connection:
 
         def counted():
             return [
@@ -70,7 +70,7 @@ def test_reader_sees_one_state_in_all_its_questions(open_memory, make_scan, make
         before = counted()
         memory.commit(make_facts(memory, memory.add_visit(make_scan(2))))
         assert counted() == before == [1, 1, 1]
-    with memory.reading() as connection:
+    with memory.database.reading() as connection:
         assert counted() == [2, 2, 3]
 
 

@@ -11,7 +11,7 @@ from rescene4d_ros.errors import MemoryFormatError, StorageError
 from rescene4d_ros.memory.database import schema
 from rescene4d_ros.memory.database.database_url import locate, remember_location
 from rescene4d_ros.memory.database.engine import make_engine
-from rescene4d_ros.memory.editing.corrections import undo
+from rescene4d_ros.memory.editing.undo import undo
 from rescene4d_ros.memory.maintenance.integrity import find_faults
 from rescene4d_ros.memory.queries import history_of
 from rescene4d_ros.memory.store import SceneMemory
@@ -73,8 +73,8 @@ def move_to_server(folder, url) -> None:
 
 def test_old_memory_keeps_everything_and_goes_on(old, open_memory, make_scan, make_facts):
     memory = open_memory(old)
-    assert memory.header.schema == schema.VERSION
-    assert (memory.header.revision, memory.header.next_object_id) == (2, 5)
+    assert memory.metadata.schema == schema.VERSION
+    assert (memory.metadata.revision, memory.metadata.next_object_id) == (2, 5)
     assert [visit.name for visit in memory.visits()] == ['day 1', 'day 2']
     assert [o.object_id for o in memory.snapshot().objects] == [1, 2, 3, 4]
     assert [c.object_id for c in memory.changes()] == [1, 2]
@@ -88,8 +88,8 @@ def test_old_memory_keeps_everything_and_goes_on(old, open_memory, make_scan, ma
 @pytest.mark.parametrize('version', [2])
 def test_corrections_of_an_old_memory_stand_and_can_be_undone(old, open_memory):
     memory = open_memory(old)
-    assert memory.header.schema == schema.VERSION
-    assert (memory.header.revision, memory.header.next_object_id) == (4, 5)
+    assert memory.metadata.schema == schema.VERSION
+    assert (memory.metadata.revision, memory.metadata.next_object_id) == (4, 5)
     assert sorted(memory.records) == [1, 2, 3]
     assert (memory.names(), memory.aliases()) == ({1: 'reading chair'}, {4: 3})
     assert [e.object_id for e in history_of(memory, 4)] == [4, 3]
@@ -106,7 +106,7 @@ def test_migrated_tables_are_those_of_a_new_memory(old, open_memory, new_url, tm
     open_memory(tmp_path / 'new', url=new_url()).close()
     shapes = []
     for folder in (old, tmp_path / 'new'):
-        with SceneMemory.inspect(folder) as memory, memory.reading() as connection:
+        with SceneMemory.inspect(folder) as memory, memory.database.reading() as connection:
             tables = inspect(connection)
             shapes.append(
                 {

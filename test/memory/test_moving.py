@@ -16,6 +16,7 @@ from rescene4d_ros.errors import MemoryFormatError, MemoryLockedError, StorageEr
 from rescene4d_ros.memory.database import schema
 from rescene4d_ros.memory.database.database_url import LEFT, LOCATION
 from rescene4d_ros.memory.editing import corrections
+from rescene4d_ros.memory.editing.undo import undo
 from rescene4d_ros.memory.maintenance.integrity import find_faults
 from rescene4d_ros.memory.maintenance.relocate import move
 from rescene4d_ros.memory.store import SceneMemory
@@ -60,7 +61,7 @@ def fill(open_memory, make_scan, make_facts):
         corrections.rename(memory, 1, 'reading chair, grün')
         corrections.lock(memory, 2)
         corrections.merge(memory, 4, 3)
-        corrections.undo(memory)
+        undo(memory)
         corrections.merge(memory, 5, 6)
         corrections.split(memory, 1, 3)
         memory.add_visit(make_scan(4))
@@ -72,9 +73,9 @@ def fill(open_memory, make_scan, make_facts):
 
 def dump(path) -> dict[str, list]:
     """Return every row of a memory."""
-    with SceneMemory.inspect(path) as memory, memory.reading() as connection:
+    with SceneMemory.inspect(path) as memory, memory.database.reading() as connection:
         return {
-            name: sorted(map(repr, connection.execute(select(table))))
+            name: sorted(map(repr, connection.execute(select(schema.as_stored(table)))))
             for name, table in schema.tables.tables.items()
         }
 
@@ -109,8 +110,8 @@ def test_every_row_arrives_and_the_old_database_is_empty(
     assert not (path / LEFT).exists()
     with SceneMemory.edit(path) as memory:
         assert find_faults(memory) == ()
-        assert corrections.undo(memory) == 'object split'
-        assert corrections.undo(memory) == 'objects merged'
+        assert undo(memory) == 'object split'
+        assert undo(memory) == 'objects merged'
         assert corrections.split(memory, 1, 3) == 8  # 7 was given, and is not given again
         memory.commit(make_facts(memory, memory.pending()[0]))
         assert [e['entry_id'] for e in memory.journal()] == list(
@@ -159,7 +160,7 @@ def test_copy_of_a_killed_move_is_old_once_the_memory_went_on(fill, url_of, end)
     with pytest.raises(StorageError, match='nothing was moved'):
         move(path, url)
     draft_of(path / LEFT).rmdir()
-    with SceneMemory.edit(path) as memory, memory.writing() as connection:
+    with SceneMemory.edit(path) as memory, memory.database.writing() as connection:
         connection.execute(
             update(schema.objects)
             .where(schema.objects.c.object_id == 3)

@@ -28,7 +28,7 @@ def test_schemas_of_one_database_are_different_memories(
     other = open_memory(tmp_path / 'other', url=new_schema_url(), map_id='cellar')
     one.commit(make_facts(one, one.add_visit(make_scan(1)), births=2))
     assert (len(one.records), len(other.records)) == (2, 0)
-    assert (one.header.map_id, other.header.map_id) == ('hall', 'cellar')
+    assert (one.metadata.map_id, other.metadata.map_id) == ('hall', 'cellar')
 
 
 def test_password_is_written_nowhere(tmp_path, postgres, url):
@@ -61,7 +61,7 @@ def test_read_only_server_says_so_and_loses_nothing(
             connection.execute('SET default_transaction_read_only = off')
             connection.execute('ALTER ROLE rescene4d RESET default_transaction_read_only')
     with open_memory() as memory:
-        assert memory.header.revision == 1
+        assert memory.metadata.revision == 1
         assert find_faults(memory) == ()
 
 

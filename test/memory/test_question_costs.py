@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from contextlib import contextmanager
-import json
 
 import numpy as np
 import pytest
 from rescene4d_ros.memory import queries
 from rescene4d_ros.memory.database import history_queries, schema
-from rescene4d_ros.memory.database.codecs import encode_array, encode_ids
 from rescene4d_ros.memory.database.history_queries import TURNS
+from rescene4d_ros.memory.database.schema import JournalAction
 from rescene4d_ros.memory.store import SceneMemory
-from rescene4d_ros.structures import ChangeKind, ObjectState, VisitStatus
+from rescene4d_ros.structures import Box, ChangeKind, ObjectState, VisitStatus
 from rescene4d_ros.tracking.duplicate_objects import resolve
 from sqlalchemy import event, text
 from sqlalchemy.pool import Pool
@@ -42,7 +41,7 @@ def make_long(open_memory, make_scan, make_facts, tmp_path, new_url):
                 {
                     'visit_id': number,
                     'stamp_ns': stamp,
-                    'status': int(VisitStatus.DONE),
+                    'status': VisitStatus.DONE,
                     'name': '',
                     'file': f'{number}',
                     'n_points': 0,
@@ -61,8 +60,8 @@ def make_long(open_memory, make_scan, make_facts, tmp_path, new_url):
                         )
                     )
                 )
-                states.append({'visit_id': number, 'object_id': i, 'state': int(state)})
-                box = json.dumps([*rng.normal(size=3).tolist(), 1.0, 1.0, 1.0, 0.0])
+                states.append({'visit_id': number, 'object_id': i, 'state': state})
+                box = Box(tuple(rng.normal(size=3).tolist()), (1.0, 1.0, 1.0), 0.0)
                 if state == ObjectState.PRESENT:
                     seen.append(
                         {
@@ -72,10 +71,10 @@ def make_long(open_memory, make_scan, make_facts, tmp_path, new_url):
                             'score': 0.5,
                             'box': box,
                             'link_reason': f'seen {number}',
-                            'class_probs': encode_array(np.ones(2) / 2),
-                            'feature': b'',
-                            'color': b'',
-                            'alternatives': encode_ids(()),
+                            'class_probs': np.ones(2, np.float32) / 2,
+                            'feature': np.empty(0),
+                            'color': np.empty(0),
+                            'alternatives': (),
                         }
                     )
                 if rng.random() < 2 / n_visits:
@@ -83,7 +82,7 @@ def make_long(open_memory, make_scan, make_facts, tmp_path, new_url):
                         {
                             'revision': 2,
                             'visit_id': number,
-                            'kind': int(rng.choice(ChangeKind)),
+                            'kind': ChangeKind(rng.choice(ChangeKind)),
                             'object_id': i,
                             'other_id': 0,
                             'class_name': 'table',
@@ -97,7 +96,7 @@ def make_long(open_memory, make_scan, make_facts, tmp_path, new_url):
             {'alias_id': 4, 'object_id': 3, 'visit_id': 1},
             {'alias_id': 9, 'object_id': 4, 'visit_id': 1},
         ]
-        with memory.correcting('filled', {}) as (connection, _):
+        with memory.database.correcting(JournalAction.VISITS_REPROCESSED, {}) as (connection, _):
             for table, rows in (
                 (schema.visits, visits),
                 (schema.states, states),
@@ -110,7 +109,7 @@ def make_long(open_memory, make_scan, make_facts, tmp_path, new_url):
                 schema.objects.delete().where(schema.objects.c.object_id.in_([4, 9]))
             )
             connection.execute(schema.notes.insert().values(object_id=3, name='desk'))
-        memory.checkpoint()  # on a server, so that it knows how large its tables are
+        memory.database.checkpoint()  # on a server, so that it knows how large its tables are
         return memory
 
     return make
@@ -120,11 +119,11 @@ def read_everything(memory) -> dict[int, list]:
     """Return what each visit said of every object, by reading all rows."""
     aliases = memory.aliases()
     when = {visit.visit_id: visit.stamp_ns for visit in memory.visits()}
-    seen = {(s.visit_id, s.object_id): s for s in memory.sightings()}
+    seen = {(s.visit_id, s.object_id): s for s in memory.observations()}
     changes = {}
     for change in memory.changes():
         changes.setdefault((change.visit_id, change.object_id), []).append(change)
-    states = {(visit, i): state for i, past in memory.histories().items() for visit, state in past}
+    states = {(visit, i): state for i, past in memory.past.items() for visit, state in past}
     pasts = {}
     for key in sorted({*states, *changes}, key=lambda key: (when[key[0]], -key[1])):
         here = seen.get(key)
@@ -142,7 +141,7 @@ def read_everything(memory) -> dict[int, list]:
     return pasts
 
 
-def place_of(memory, object_id, events, at_ns) -> queries.Whereabouts | None:
+def place_of(memory, object_id, events, at_ns) -> queries.ObjectLocation | None:
     """Return where an object was, by its whole past."""
     past = [e for e in events if e.stamp_ns <= at_ns]
     seen = [e for e in past if e.box is not None]
@@ -150,10 +149,10 @@ def place_of(memory, object_id, events, at_ns) -> queries.Whereabouts | None:
         return None
     turns = [e.stamp_ns for e in past if {c.kind for c in e.changes} & set(TURNS)]
     latest = [e.state for e in past if e.stamp_ns == past[-1].stamp_ns]
-    return queries.Whereabouts(
+    return queries.ObjectLocation(
         object_id,
         memory.names().get(object_id, ''),
-        memory.header.class_names[memory.records[object_id].class_id],
+        memory.metadata.class_names[memory.records[object_id].class_id],
         ObjectState.PRESENT if ObjectState.PRESENT in latest else latest[-1],
         seen[-1].box,
         turns[-1] if turns else seen[0].stamp_ns,
@@ -266,7 +265,7 @@ def test_server_reads_few_rows_for_a_question(make_long):
         ('changes', lambda c: history_queries.changes_between(c, newest - 3 * HOUR, newest)),
         ('history', lambda c: history_queries.events_of(c, 1)),
     ):
-        with memory.reading() as connection:
+        with memory.database.reading() as connection:
             # Tables as small as these a server would rather read whole.
             connection.execute(text('SET LOCAL enable_seqscan = off'))
             before = rows_read(connection)

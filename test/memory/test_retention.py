@@ -59,7 +59,7 @@ def test_deleted_object_is_in_no_file_and_no_table(filled, open_memory):
     assert not {1, 5} & {o.object_id for o in filled.snapshot().objects}
     assert not {1, 5} & {c.object_id for c in filled.changes()}
     assert find_faults(filled) == ()
-    assert filled.header.next_object_id == 9
+    assert filled.metadata.next_object_id == 9
     filled.close()
     for file in filled.path.glob('memory.sqlite3*'):
         assert b'a secret name 4711' not in file.read_bytes()

@@ -15,7 +15,7 @@ from rescene4d_ros.errors import (
     StorageError,
     VisitOrderError,
 )
-from rescene4d_ros.memory.database import metadata as headers
+from rescene4d_ros.memory.database import metadata
 from rescene4d_ros.memory.maintenance.integrity import find_faults
 from rescene4d_ros.memory.store import SceneMemory
 from rescene4d_ros.structures import Scan, VisitStatus
@@ -69,7 +69,7 @@ def test_facts_survive_closing(open_memory, make_scan, make_facts):
         {i: asdict(r) for i, r in before[3].items()},
         {i: asdict(r) for i, r in facts.records.items()},
     )
-    assert memory.past == again.past == again.histories()
+    assert memory.past == again.past
     assert [c.visit_id for c in again.changes(since_revision=2)] == [3] * 4
     assert find_faults(again) == ()
     assert len(again.journal()) == 6
@@ -79,9 +79,9 @@ def test_ids_are_never_given_twice_also_after_reopening(open_memory, make_scan, 
     given = []
     for day in range(1, 6):
         memory = open_memory()
-        first = memory.header.next_object_id
+        first = memory.metadata.next_object_id
         memory.commit(make_facts(memory, memory.add_visit(make_scan(day)), births=day))
-        given += range(first, memory.header.next_object_id)
+        given += range(first, memory.metadata.next_object_id)
         memory.close()
     assert given == list(range(1, 16))
 
@@ -143,8 +143,8 @@ def test_another_map_frame_or_class_list_is_refused(open_memory, how, said):
 
 
 def test_newer_schema_is_refused(open_memory, tmp_path):
-    with open_memory() as memory, memory.writing() as connection:
-        headers.store(connection, {'schema': 99})
+    with open_memory() as memory, memory.database.writing() as connection:
+        metadata.store(connection, {'schema': 99})
     with pytest.raises(MemoryFormatError, match='got 99; update'):
         open_memory()
     with pytest.raises(MemoryFormatError, match='got 99; update'):
@@ -156,7 +156,7 @@ def test_other_weights_only_warn(open_memory, caplog):
     with caplog.at_level(logging.WARNING):
         open_memory(weights_hash='a' * 40).close()
         assert caplog.text == ''
-        assert open_memory(weights_hash='b' * 40).header.weights_hash == 'b' * 40
+        assert open_memory(weights_hash='b' * 40).metadata.weights_hash == 'b' * 40
     assert 'reprocess' in caplog.text
 
 

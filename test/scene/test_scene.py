@@ -400,7 +400,7 @@ def test_duplicate_is_refused_and_changes_nothing(tmp_path):
     diary.visit(1, furniture())
     with pytest.raises(DuplicateVisitError):
         diary.tracker.add_visit(diary.room.scan(1, furniture()))
-    assert diary.memory.header.revision == 1
+    assert diary.memory.metadata.revision == 1
 
 
 def test_late_visit_is_taken_in_by_reprocess_and_ids_stay(tmp_path):
@@ -417,7 +417,7 @@ def test_late_visit_is_taken_in_by_reprocess_and_ids_stay(tmp_path):
     assert [(c.visit_id, c.kind) for v in result.visits for c in v.changes] == [
         (c.visit_id, c.kind) for c in diary.memory.changes()
     ]
-    assert {v.revision for v in result.visits} == {diary.memory.header.revision}
+    assert {v.revision for v in result.visits} == {diary.memory.metadata.revision}
     assert [(c.visit_id, c.kind, c.object_id) for c in diary.memory.changes()] == [
         (3, ChangeKind.REMOVED, first[2]),
         (2, ChangeKind.REAPPEARED, first[2]),
@@ -545,13 +545,13 @@ def test_rearranged_twins_are_reported_as_ambiguous_also_after_reopening(tmp_pat
     with SceneMemory.inspect(tmp_path) as memory:
         stored = {o.object_id: o for o in memory.snapshot().objects}
         assert {i for i, o in stored.items() if o.is_ambiguous} == twins
-        assert {s.object_id for s in memory.observed(2) if s.alternatives} == twins
+        assert {s.object_id for s in memory.observations(2) if s.alternatives} == twins
     memory = SceneMemory.open(tmp_path, 'test', 'map', INSTANCE_CLASSES)
     tracker = SceneTracker(memory, OracleSegmenter(diary.room, share=False))
     update = tracker.add_visit(diary.room.scan(3, both))  # they stand still: now it is clear
     assert not any(o.is_ambiguous for o in update.objects)
     tracker.reprocess(2)
-    assert {s.object_id for s in memory.observed(2) if s.alternatives} == twins
+    assert {s.object_id for s in memory.observations(2) if s.alternatives} == twins
 
 
 def split_cabinet(diary, day, left=9):

@@ -13,6 +13,7 @@ from rescene4d_ros.inference.segmenter import Segmenter
 from rescene4d_ros.inference.weights import save_weights, WeightsInfo
 from rescene4d_ros.memory import queries
 from rescene4d_ros.memory.editing import corrections
+from rescene4d_ros.memory.editing.undo import undo
 from rescene4d_ros.memory.maintenance import retention
 from rescene4d_ros.memory.maintenance.integrity import find_faults
 from rescene4d_ros.memory.store import SceneMemory
@@ -226,7 +227,7 @@ def test_visit_is_finished_though_somebody_corrects_without_end(start, caplog):
     assert 1 <= caplog.text.count('processed once more') <= RESTARTS
     assert {o.object_id for o in update.objects} == set(memory.records)
     assert memory.names() == {one: renamed[-1]}
-    assert memory.header.revision == 2 + len(renamed)
+    assert memory.metadata.revision == 2 + len(renamed)
     assert find_faults(memory) == ()
 
 
@@ -241,10 +242,10 @@ def test_reprocess_gives_up_where_somebody_corrects_every_time(start):
         lambda name=f'name {n // 2}': corrections.rename(memory, one, name)
         for n in range(2 * (1 + RESTARTS))
     ]
-    before = repr(memory.histories()), memory.header.next_object_id
+    before = repr(memory.past), memory.metadata.next_object_id
     with pytest.raises(CorrectedMeanwhileError, match='nothing is replaced'):
         tracker.reprocess()
-    assert (repr(memory.histories()), memory.header.next_object_id) == before
+    assert (repr(memory.past), memory.metadata.next_object_id) == before
     assert memory.names() == {one: f'name {RESTARTS}'}
     assert len(tracker.reprocess().visits) == 2
 
@@ -277,7 +278,7 @@ def test_merge_taken_back_after_a_visit_parts_what_each_was_before(start):
     before = dict(memory.records)
     corrections.merge(memory, one, other)
     (third,) = {o.object_id for o in tracker.add_visit(visit(3, HALL)).objects} - {one}
-    assert f'showed stays with {one}' in corrections.undo(memory)
+    assert f'showed stays with {one}' in undo(memory)
     assert sorted(memory.records) == [one, other, third]
     again = memory.records[other]
     assert (again.state, again.n_observations) == (ObjectState.NOT_OBSERVED, 2)

@@ -95,7 +95,7 @@ def _check(memory: SceneMemory) -> int:
     visits, objects = len(memory.visits()), len(memory.records)
     print(
         f'{memory.path}: {visits} visits, {objects} objects, revision '
-        f'{memory.header.revision}: ' + (f'{len(faults)} faults' if faults else 'all is well')
+        f'{memory.metadata.revision}: ' + (f'{len(faults)} faults' if faults else 'all is well')
     )
     return 1 if faults else 0
 

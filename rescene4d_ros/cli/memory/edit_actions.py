@@ -6,6 +6,7 @@ import argparse
 
 from rescene4d_ros.cli.memory.query_actions import add_memory, MOMENT, stamp_of
 from rescene4d_ros.memory.editing import corrections
+from rescene4d_ros.memory.editing.undo import undo
 from rescene4d_ros.memory.maintenance import retention
 from rescene4d_ros.memory.store import SceneMemory
 
@@ -64,7 +65,7 @@ def add_arguments(actions) -> None:
     declare(
         'upgrade',
         'migrate a memory of an older version',
-        lambda memory, options: f'{memory.path}: schema {memory.header.schema}',
+        lambda memory, options: f'{memory.path}: schema {memory.metadata.schema}',
     )
 
 
@@ -74,8 +75,8 @@ def _rename(memory: SceneMemory, options: argparse.Namespace) -> str:
 
 
 def _merge(memory: SceneMemory, options: argparse.Namespace) -> str:
-    young, old = corrections.merge(memory, options.one, options.other)
-    return f'object {young} is object {old} from now on'
+    alias_id, object_id = corrections.merge(memory, options.one, options.other)
+    return f'object {alias_id} is object {object_id} from now on'
 
 
 def _split(memory: SceneMemory, options: argparse.Namespace) -> str:
@@ -94,7 +95,7 @@ def _unlock(memory: SceneMemory, options: argparse.Namespace) -> str:
 
 
 def _undo(memory: SceneMemory, options: argparse.Namespace) -> str:
-    return f'undone: {corrections.undo(memory)}'
+    return f'undone: {undo(memory)}'
 
 
 def _thin(memory: SceneMemory, options: argparse.Namespace) -> str:

@@ -110,14 +110,14 @@ def change_table(changes: tuple[Change, ...]) -> Table:
 def _where(memory: SceneMemory, options: argparse.Namespace, console: Console) -> None:
     """Print where one object is."""
     console.print(
-        _whereabouts([queries.where_is(memory, options.object, _at(memory, options.at))])
+        _location_table([queries.where_is(memory, options.object, _at(memory, options.at))])
     )
 
 
 def _list(memory: SceneMemory, options: argparse.Namespace, console: Console) -> None:
     """Print where the objects of a class are."""
     console.print(
-        _whereabouts(queries.of_class(memory, options.class_name, _at(memory, options.at)))
+        _location_table(queries.of_class(memory, options.class_name, _at(memory, options.at)))
     )
 
 
@@ -172,8 +172,8 @@ def _at(memory: SceneMemory, moment: str | None) -> int | None:
     return None if moment is None else stamp_of(memory, moment)
 
 
-def _whereabouts(places) -> Table:
-    """Return whereabouts as a table."""
+def _location_table(places) -> Table:
+    """Return where objects are as a table."""
     table = Table(
         'object', 'name', 'class', 'state', 'x y z (m)', 'since (UTC)', 'last seen (UTC)'
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from rescene4d_ros.memory.database import codecs, schema
+from rescene4d_ros.memory.database import schema, tables
 from rescene4d_ros.structures import Box, Change, ChangeKind, ObjectState
 from sqlalchemy import (
     and_,
@@ -27,7 +27,7 @@ TURNS = (ChangeKind.ADDED, ChangeKind.MOVED, ChangeKind.REAPPEARED, ChangeKind.R
 
 
 @dataclass(frozen=True)
-class Known:
+class LastKnown:
     """
     Hold what visits up to a time say of an object, whichever of its ids it bore.
 
@@ -121,8 +121,7 @@ def class_names(
     if object_ids is not None:
         query = query.where(table.object_id.in_(object_ids))
     return {
-        row.object_id: names[int(codecs.decode_array(row.class_probs).argmax())]
-        for row in connection.execute(query)
+        row.object_id: names[int(row.class_probs.argmax())] for row in connection.execute(query)
     }
 
 
@@ -140,7 +139,7 @@ def given_names(connection: Connection, object_ids: Collection[int]) -> dict[int
 
 def known_of(
     connection: Connection, object_ids: Collection[int], until_ns: int
-) -> dict[int, Known]:
+) -> dict[int, LastKnown]:
     """
     Read what visits up to a time say of some objects.
 
@@ -149,7 +148,7 @@ def known_of(
 
     Returns
     -------
-    dict of object id to Known
+    dict of object id to LastKnown
         Not those that no visit had seen by then.
 
     """
@@ -162,17 +161,17 @@ def known_of(
         if row.seen_ns is not None:
             parts.setdefault(now, []).append((known_as, row))
     found = {}
-    for now, told in parts.items():
+    for now, stated in parts.items():
         latest = max(
-            told,
+            stated,
             key=lambda part: (part[1].state_ns, part[1].state == ObjectState.PRESENT, -part[0]),
         )[1]
-        shown = max(told, key=lambda part: (part[1].seen_ns, -part[0]))[1]
-        turns = [row.turned_ns for _, row in told if row.turned_ns is not None]
-        found[now] = Known(
-            ObjectState(latest.state),
-            codecs.decode_box(shown.box),
-            min(row.first_ns for _, row in told),
+        shown = max(stated, key=lambda part: (part[1].seen_ns, -part[0]))[1]
+        turns = [row.turned_ns for _, row in stated if row.turned_ns is not None]
+        found[now] = LastKnown(
+            latest.state,
+            shown.box,
+            min(row.first_ns for _, row in stated),
             shown.seen_ns,
             max(turns, default=None),
         )
@@ -192,7 +191,7 @@ def events_of(connection: Connection, object_id: int) -> tuple[Event, ...]:
         .order_by(schema.changes.c.change_id)
     ):
         key = row.visit_id, row.object_id
-        changes.setdefault(key, []).append(codecs.change_of(row))
+        changes.setdefault(key, []).append(tables.change_of(row))
         stamps[key] = row.stamp_ns
     events = []
     for row in connection.execute(
@@ -213,21 +212,21 @@ def events_of(connection: Connection, object_id: int) -> tuple[Event, ...]:
         # So the visits lead the search, and no row of another object is read.
         .order_by(visits.stamp_ns)
     ):
-        told = tuple(changes.pop((row.visit_id, row.object_id), ()))
+        stated = tuple(changes.pop((row.visit_id, row.object_id), ()))
         events.append(
             Event(
                 row.visit_id,
                 row.stamp_ns,
                 row.object_id,
-                ObjectState(row.state),
-                codecs.decode_box(row.box),
+                row.state,
+                row.box,
                 row.link_reason or '',
-                told,
+                stated,
             )
         )
     events += [
-        Event(key[0], stamps[key], key[1], ObjectState.UNKNOWN, None, '', tuple(told))
-        for key, told in changes.items()
+        Event(key[0], stamps[key], key[1], ObjectState.UNKNOWN, None, '', tuple(stated))
+        for key, stated in changes.items()
     ]
     return tuple(sorted(events, key=lambda event: (event.stamp_ns, -event.object_id)))
 
@@ -242,7 +241,7 @@ def changes_between(connection: Connection, after_ns: int, until_ns: int) -> tup
         .where(stamp_ns > after_ns, stamp_ns <= until_ns)
         .order_by(stamp_ns, changes.object_id, changes.kind, changes.change_id)
     )
-    return tuple(codecs.change_of(row) for row in found)
+    return tuple(tables.change_of(row) for row in found)
 
 
 def within_columns(moment_ns: int) -> int:
@@ -250,7 +249,7 @@ def within_columns(moment_ns: int) -> int:
     return max(-NANOSECONDS, min(moment_ns, NANOSECONDS))
 
 
-def _told(value: Column, table: Table, of_oldest: bool = False) -> ScalarSelect:
+def _stated(value: Column, table: Table, of_oldest: bool = False) -> ScalarSelect:
     """Return what the newest (or oldest) visit up to `until` says of the object `known_as`."""
     visits = schema.visits.c
     order = visits.stamp_ns.asc() if of_oldest else visits.stamp_ns.desc()
@@ -270,17 +269,17 @@ def _told(value: Column, table: Table, of_oldest: bool = False) -> ScalarSelect:
 
 _STAMP = schema.visits.c.stamp_ns
 _KNOWN = select(
-    _told(schema.states.c.state, schema.states).label('state'),
-    _told(_STAMP, schema.states).label('state_ns'),
-    _told(schema.observations.c.box, schema.observations).label('box'),
-    _told(_STAMP, schema.observations).label('seen_ns'),
-    _told(_STAMP, schema.observations, of_oldest=True).label('first_ns'),
+    _stated(schema.states.c.state, schema.states).label('state'),
+    _stated(_STAMP, schema.states).label('state_ns'),
+    _stated(schema.observations.c.box, schema.observations).label('box'),
+    _stated(_STAMP, schema.observations).label('seen_ns'),
+    _stated(_STAMP, schema.observations, of_oldest=True).label('first_ns'),
     select(func.max(_STAMP))
     .select_from(schema.changes)
     .join(schema.visits, schema.visits.c.visit_id == schema.changes.c.visit_id)
     .where(
         schema.changes.c.object_id == bindparam('known_as', type_=Integer),
-        schema.changes.c.kind.in_([int(kind) for kind in TURNS]),
+        schema.changes.c.kind.in_(TURNS),
         _STAMP <= bindparam('until', type_=BigInteger),
     )
     .scalar_subquery()

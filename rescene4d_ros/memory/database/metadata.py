@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-import json
 import logging
 
 from rescene4d_ros.errors import MemoryFormatError
@@ -15,7 +14,7 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Header:
+class Metadata:
     """
     Hold the values of the table `meta`.
 
@@ -48,6 +47,24 @@ class Header:
     next_object_id: int = 1
 
 
+@dataclass(frozen=True)
+class Expected:
+    """
+    Say what a memory must be of; None = whatever it is of.
+
+    Attributes
+    ----------
+    map_id, frame_id, class_names, weights_hash
+        As in Metadata.
+
+    """
+
+    map_id: str | None = None
+    frame_id: str | None = None
+    class_names: tuple[str, ...] | None = None
+    weights_hash: str | None = None
+
+
 def exists(connection: Connection) -> bool:
     """Return whether the database holds a complete memory."""
     if not inspect(connection).has_table('meta'):
@@ -70,10 +87,9 @@ def version(connection: Connection, where: str) -> int:
         They are newer than this package.
 
     """
-    value = connection.execute(
+    found = connection.execute(
         select(schema.meta.c.value).where(schema.meta.c.key == 'schema')
     ).scalar()
-    found = None if value is None else json.loads(value)
     if not isinstance(found, int) or found > schema.VERSION:
         raise MemoryFormatError(
             f'{where}: expected a memory of schema {schema.VERSION} or older, got {found}; '
@@ -82,9 +98,9 @@ def version(connection: Connection, where: str) -> int:
     return found
 
 
-def load(connection: Connection, where: str) -> Header:
+def load(connection: Connection, where: str) -> Metadata:
     """
-    Read the header.
+    Read the metadata.
 
     Raises
     ------
@@ -98,43 +114,32 @@ def load(connection: Connection, where: str) -> Header:
             f'{where}: expected a memory of schema {schema.VERSION}, got {found}; open it once for'
             ' writing to migrate it: `rescene4d memory upgrade`'
         )
-    values = {
-        row.key: json.loads(row.value)
-        for row in connection.execute(select(schema.meta.c.key, schema.meta.c.value))
-    }
+    values = {row.key: row.value for row in connection.execute(select(schema.meta))}
     try:
-        return Header(**{**values, 'class_names': tuple(values['class_names'])})
+        return Metadata(**{**values, 'class_names': tuple(values['class_names'])})
     except (KeyError, TypeError) as error:
         raise MemoryFormatError(
             f'{where}: the table meta is not complete ({error}); restore the memory from a backup'
         ) from error
 
 
-def create(connection: Connection, header: Header) -> None:
-    """Write the header of a new memory; the key `schema` last, for it makes it exist."""
-    values = {key: getattr(header, key) for key in Header.__dataclass_fields__}
+def create(connection: Connection, of: Expected) -> None:
+    """Write the metadata of a new memory; the key `schema` last, for it makes it exist."""
+    new = Metadata(schema.VERSION, of.map_id, of.frame_id, of.class_names, of.weights_hash)
+    values = {key: getattr(new, key) for key in Metadata.__dataclass_fields__}
     version = values.pop('schema')
     connection.execute(schema.meta.delete())
     for key, value in (*values.items(), ('schema', version)):
-        connection.execute(schema.meta.insert().values(key=key, value=json.dumps(value)))
+        connection.execute(schema.meta.insert().values(key=key, value=value))
 
 
 def store(connection: Connection, values: Mapping[str, object]) -> None:
-    """Overwrite some values of the header."""
+    """Overwrite some values."""
     for key, value in values.items():
-        connection.execute(
-            update(schema.meta).where(schema.meta.c.key == key).values(value=json.dumps(value))
-        )
+        connection.execute(update(schema.meta).where(schema.meta.c.key == key).values(value=value))
 
 
-def check(
-    header: Header,
-    where: str,
-    map_id: str | None,
-    frame_id: str | None,
-    class_names: tuple[str, ...] | None,
-    weights_hash: str | None,
-) -> None:
+def check(found: Metadata, where: str, expected: Expected) -> None:
     """
     Refuse a memory of another map, frame or class list; warn of other weights.
 
@@ -144,28 +149,30 @@ def check(
         With what differs and what to do.
 
     """
-    wanted = (
-        ('map_id', map_id, 'the coordinates of two maps cannot be mixed'),
-        ('frame_id', frame_id, 'everything stored is in that frame'),
-    )
-    for name, value, why in wanted:
-        if value is not None and value != getattr(header, name):
+    for name, why in (
+        ('map_id', 'the coordinates of two maps cannot be mixed'),
+        ('frame_id', 'everything stored is in that frame'),
+    ):
+        value = getattr(expected, name)
+        if value is not None and value != getattr(found, name):
             raise MemoryFormatError(
                 f'{where}: expected {name} {value!r}, but this memory has '
-                f'{getattr(header, name)!r}; {why}: use that {name}, or another folder'
+                f'{getattr(found, name)!r}; {why}: use that {name}, or another folder'
             )
-    if class_names is not None and tuple(class_names) != header.class_names:
-        odd = sorted(set(class_names) ^ set(header.class_names)) or ['their order']
+    classes = expected.class_names
+    if classes is not None and classes != found.class_names:
+        odd = sorted(set(classes) ^ set(found.class_names)) or ['their order']
         raise MemoryFormatError(
-            f'{where}: expected {len(class_names)} classes, this memory has '
-            f'{len(header.class_names)} (differing: {", ".join(odd[:5])}); use weights with the '
+            f'{where}: expected {len(classes)} classes, this memory has '
+            f'{len(found.class_names)} (differing: {", ".join(odd[:5])}); use weights with the '
             'same class list, or another folder'
         )
-    if None not in (weights_hash, header.weights_hash) and weights_hash != header.weights_hash:
+    weights = expected.weights_hash
+    if None not in (weights, found.weights_hash) and weights != found.weights_hash:
         log.warning(
             '%s was filled with weights %.12s, now %.12s are in use; appearances may '
             'differ, a reprocess makes all visits alike',
             where,
-            header.weights_hash,
-            weights_hash,
+            found.weights_hash,
+            weights,
         )

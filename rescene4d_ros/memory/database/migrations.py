@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import logging
 
-from rescene4d_ros.memory.database import metadata as headers
-from rescene4d_ros.memory.database import schema
+from rescene4d_ros.memory.database import metadata, schema
 from sqlalchemy import Connection, text
 
 log = logging.getLogger(__name__)
@@ -21,10 +20,10 @@ def migrate(connection: Connection, where: str) -> None:
         The tables are newer than this package.
 
     """
-    version = headers.version(connection, where)
+    version = metadata.version(connection, where)
     for old in range(version, schema.VERSION):
         STEPS[old](connection)
-        headers.store(connection, {'schema': old + 1})
+        metadata.store(connection, {'schema': old + 1})
         log.warning('%s: migrated from schema %d to %d', where, old, old + 1)
 
 

@@ -2,6 +2,21 @@
 
 from __future__ import annotations
 
+from enum import StrEnum
+
+from rescene4d_ros.memory.database.column_types import (
+    BOX,
+    code,
+    Encoded,
+    FLAG,
+    floats,
+    IDS,
+    JSON,
+    LABELS,
+    MATRIX,
+    word,
+)
+from rescene4d_ros.structures import ChangeKind, ObjectState, VisitStatus
 from sqlalchemy import (
     BigInteger,
     Column,
@@ -17,12 +32,31 @@ from sqlalchemy import (
 
 VERSION = 3  # raise with every change of a table, and write the migration from the one before
 
+
+class JournalAction(StrEnum):
+    """What is done to a memory, as the journal calls it."""
+
+    VISIT_STORED = 'visit stored'
+    VISIT_PROCESSED = 'visit processed'
+    VISIT_FAILED = 'visit failed'
+    VISITS_REPROCESSED = 'visits reprocessed'
+    OBJECT_RENAMED = 'object renamed'
+    OBJECT_LOCKED = 'object locked'
+    OBJECT_UNLOCKED = 'object unlocked'
+    OBJECTS_MERGED = 'objects merged'
+    OBJECT_SPLIT = 'object split'
+    CORRECTION_UNDONE = 'undone'
+    POINTS_THINNED = 'points thinned'
+    VISIT_DELETED = 'visit deleted'
+    OBJECT_DELETED = 'object deleted'
+
+
 tables = MetaData()
 
 # One value per key, as JSON: schema, map_id, frame_id, class_names, weights_hash, revision,
 # next_visit_id, next_object_id.
 meta = Table(
-    'meta', tables, Column('key', Text, primary_key=True), Column('value', Text, nullable=False)
+    'meta', tables, Column('key', Text, primary_key=True), Column('value', JSON, nullable=False)
 )
 
 visits = Table(
@@ -30,7 +64,7 @@ visits = Table(
     tables,
     Column('visit_id', Integer, primary_key=True, autoincrement=False),
     Column('stamp_ns', BigInteger, nullable=False, unique=True),
-    Column('status', Integer, nullable=False),
+    Column('status', code(VisitStatus), nullable=False),
     Column('name', Text, nullable=False),
     Column('file', Text, nullable=False),
     Column('n_points', Integer, nullable=False),
@@ -43,22 +77,22 @@ objects = Table(
     'objects',
     tables,
     Column('object_id', Integer, primary_key=True, autoincrement=False),
-    Column('state', Integer, nullable=False),
-    Column('is_gone', Integer, nullable=False),
+    Column('state', code(ObjectState), nullable=False),
+    Column('is_gone', FLAG, nullable=False),
     Column('score', Float, nullable=False),
-    Column('box', Text, nullable=False),
+    Column('box', BOX, nullable=False),
     Column('first_seen_ns', BigInteger, nullable=False),
     Column('last_seen_ns', BigInteger, nullable=False),
     Column('last_confirmed_absent_ns', BigInteger),
     Column('n_observations', Integer, nullable=False),
     Column('moved_m', Float, nullable=False),
     Column('link_reason', Text, nullable=False),
-    Column('class_probs', LargeBinary, nullable=False),
-    Column('feature', LargeBinary, nullable=False),
-    Column('color', LargeBinary, nullable=False),
-    Column('xyz', LargeBinary, nullable=False),
+    Column('class_probs', floats(), nullable=False),
+    Column('feature', floats(), nullable=False),
+    Column('color', floats(), nullable=False),
+    Column('xyz', floats(-1, 3), nullable=False),
     # Ids of look-alikes that it could as well be, as JSON; since version 2.
-    Column('alternatives', Text, nullable=False, server_default='[]'),
+    Column('alternatives', IDS, nullable=False, server_default='[]'),
 )
 
 observations = Table(
@@ -68,12 +102,12 @@ observations = Table(
     Column('object_id', Integer, primary_key=True, autoincrement=False),
     Column('n_points', Integer, nullable=False),
     Column('score', Float, nullable=False),
-    Column('box', Text, nullable=False),
+    Column('box', BOX, nullable=False),
     Column('link_reason', Text, nullable=False),
-    Column('class_probs', LargeBinary, nullable=False),
-    Column('feature', LargeBinary, nullable=False),
-    Column('color', LargeBinary, nullable=False),
-    Column('alternatives', Text, nullable=False, server_default='[]'),
+    Column('class_probs', floats(), nullable=False),
+    Column('feature', floats(), nullable=False),
+    Column('color', floats(), nullable=False),
+    Column('alternatives', IDS, nullable=False, server_default='[]'),
 )
 
 states = Table(
@@ -81,7 +115,7 @@ states = Table(
     tables,
     Column('visit_id', Integer, ForeignKey('visits.visit_id'), primary_key=True),
     Column('object_id', Integer, primary_key=True, autoincrement=False),
-    Column('state', Integer, nullable=False),
+    Column('state', code(ObjectState), nullable=False),
 )
 
 changes = Table(
@@ -90,14 +124,14 @@ changes = Table(
     Column('change_id', Integer, primary_key=True),
     Column('revision', Integer, nullable=False),
     Column('visit_id', Integer, ForeignKey('visits.visit_id'), nullable=False),
-    Column('kind', Integer, nullable=False),
+    Column('kind', code(ChangeKind), nullable=False),
     Column('object_id', Integer, nullable=False),
     Column('other_id', Integer, nullable=False),
     Column('class_name', Text, nullable=False),
     Column('confidence', Float, nullable=False),
-    Column('before', Text),
-    Column('after', Text),
-    Column('after_t_before', Text),
+    Column('before', BOX),
+    Column('after', BOX),
+    Column('after_t_before', MATRIX),
     Column('evidence_before_ns', BigInteger),
     Column('evidence_after_ns', BigInteger, nullable=False),
     Index('changes_by_revision', 'revision'),
@@ -111,7 +145,7 @@ labels = Table(
     'labels',
     tables,
     Column('visit_id', Integer, ForeignKey('visits.visit_id'), primary_key=True),
-    Column('object_ids', LargeBinary, nullable=False),
+    Column('object_ids', LABELS, nullable=False),
 )
 
 # Append-only: what was done to the memory, for people and for undo.
@@ -121,8 +155,8 @@ journal = Table(
     Column('entry_id', Integer, primary_key=True),
     Column('revision', Integer, nullable=False),
     Column('visit_id', Integer),
-    Column('action', Text, nullable=False),
-    Column('detail', Text, nullable=False),
+    Column('action', word(JournalAction), nullable=False),
+    Column('detail', JSON, nullable=False),
 )
 
 # An id that proved to be another's, for ever: object_id is older. Since version 2.
@@ -141,7 +175,7 @@ notes = Table(
     tables,
     Column('object_id', Integer, primary_key=True, autoincrement=False),
     Column('name', Text, nullable=False, server_default=''),
-    Column('is_locked', Integer, nullable=False, server_default='0'),
+    Column('is_locked', FLAG, nullable=False, server_default='0'),
 )
 
 # The rows of some objects before a correction, packed. Since version 2.
@@ -153,3 +187,12 @@ undo = Table(
     ),
     Column('before', LargeBinary, nullable=False),
 )
+
+
+def as_stored(table: Table) -> Table:
+    """Return a table with the values that the database holds, neither encoded nor decoded."""
+    plain = table.to_metadata(MetaData())
+    for column in plain.columns:
+        if isinstance(column.type, Encoded):
+            column.type = column.type.impl
+    return plain

@@ -1,47 +1,31 @@
-"""Facts of visits as rows: put in, taken out, read; each function inside a given transaction."""
+"""Rows of the tables and the structures that travel; each function inside a given transaction."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
-from rescene4d_ros.memory.database import codecs, schema
-from rescene4d_ros.structures import Box, Change, ChangeKind, ObjectState, VisitInfo, VisitStatus
+from rescene4d_ros.memory.database import metadata, schema
+from rescene4d_ros.structures import (
+    Box,
+    Change,
+    ChangeKind,
+    MemorySnapshot,
+    ObjectState,
+    VisitInfo,
+    VisitStatus,
+)
 from rescene4d_ros.tracking.records import ObjectRecord, VisitFacts
 from sqlalchemy import bindparam, Connection, select, update
 
+RECORD = tuple(field.name for field in fields(ObjectRecord))
+
 
 @dataclass(frozen=True)
-class Seen:
+class StoredObservation:
     """
     Hold what is stored of one observation, beside its points (these are in the labels).
-
-    Attributes
-    ----------
-    object_id : int
-    class_probs : ndarray (K,), float32
-    score : float
-    feature : ndarray (C,), float32
-    reason : str
-        Why it was given this id.
-    alternatives : tuple of int
-        Look-alikes that it may as well be.
-
-    """
-
-    object_id: int
-    class_probs: np.ndarray
-    score: float
-    feature: np.ndarray
-    reason: str
-    alternatives: tuple[int, ...]
-
-
-@dataclass(frozen=True)
-class Sighting:
-    """
-    Hold where one visit showed one object.
 
     Attributes
     ----------
@@ -52,6 +36,9 @@ class Sighting:
     reason : str
         Why it was given this id.
     alternatives : tuple of int
+        Look-alikes that it may as well be.
+    class_probs : ndarray (K,), float32
+    feature : ndarray (C,), float32
 
     """
 
@@ -62,44 +49,85 @@ class Sighting:
     score: float
     reason: str
     alternatives: tuple[int, ...]
+    class_probs: np.ndarray
+    feature: np.ndarray
 
 
-def insert(
+def insert_facts(
     connection: Connection, facts: VisitFacts, revision: int, weights_hash: str | None
 ) -> None:
     """Insert what one visit brought and mark the visit DONE."""
     visit_id = facts.visit.visit_id
-    many = (
-        (
-            schema.observations,
-            [
-                codecs.observation_row(
-                    visit_id, object_id, link.observation, link.reason, link.alternatives
-                )
-                for object_id, link in facts.linked.items()
-            ],
-        ),
-        (
-            schema.states,
-            [
-                {'visit_id': visit_id, 'object_id': object_id, 'state': int(state)}
-                for object_id, state in facts.states.items()
-            ],
-        ),
-        (schema.changes, [codecs.change_row(revision, change) for change in facts.changes]),
-    )
-    for table, values in many:
-        if values:
-            connection.execute(table.insert(), values)
+    observations = [
+        {
+            'visit_id': visit_id,
+            'object_id': object_id,
+            'n_points': len(link.observation.points),
+            'score': float(link.observation.score),
+            'box': link.observation.box,
+            'link_reason': link.reason,
+            'class_probs': link.observation.class_probs,
+            'feature': link.observation.feature,
+            'color': link.observation.color,
+            'alternatives': link.alternatives,
+        }
+        for object_id, link in facts.linked.items()
+    ]
+    states = [
+        {'visit_id': visit_id, 'object_id': object_id, 'state': state}
+        for object_id, state in facts.states.items()
+    ]
+    for table, rows in ((schema.observations, observations), (schema.states, states)):
+        if rows:
+            connection.execute(table.insert(), rows)
+    insert_changes(connection, facts.changes, revision)
     connection.execute(
-        schema.labels.insert().values(
-            visit_id=visit_id, object_ids=codecs.encode_labels(facts.object_ids)
-        )
+        schema.labels.insert().values(visit_id=visit_id, object_ids=facts.object_ids)
     )
     connection.execute(
         update(schema.visits)
         .where(schema.visits.c.visit_id == visit_id)
-        .values(status=int(VisitStatus.DONE), reason='', weights_hash=weights_hash)
+        .values(status=VisitStatus.DONE, reason='', weights_hash=weights_hash)
+    )
+
+
+def insert_changes(connection: Connection, changes: Sequence[Change], revision: int) -> None:
+    """Insert changes under the revision that stores them."""
+    rows = [
+        {
+            'revision': revision,
+            'visit_id': change.visit_id,
+            'kind': change.kind,
+            'object_id': change.object_id,
+            'other_id': change.other_id,
+            'class_name': change.class_name,
+            'confidence': float(change.confidence),
+            'before': change.before,
+            'after': change.after,
+            'after_t_before': change.after_T_before,
+            'evidence_before_ns': change.evidence_before_ns,
+            'evidence_after_ns': change.evidence_after_ns,
+        }
+        for change in changes
+    ]
+    if rows:
+        connection.execute(schema.changes.insert(), rows)
+
+
+def change_of(row) -> Change:
+    """Return a row of `changes` as Change."""
+    return Change(
+        row.kind,
+        row.object_id,
+        row.class_name,
+        row.confidence,
+        row.visit_id,
+        row.before,
+        row.after,
+        row.after_t_before,
+        row.evidence_before_ns,
+        row.evidence_after_ns,
+        row.other_id,
     )
 
 
@@ -118,24 +146,14 @@ def add_aliases(connection: Connection, changes: Iterable[Change]) -> dict[int, 
 
 
 def aliases(connection: Connection) -> dict[int, int]:
-    """Read the aliases: younger id to the id that it proved to be."""
+    """Read the aliases: alias id to the id that it proved to be."""
     return {
         row.alias_id: row.object_id
         for row in connection.execute(select(schema.aliases).order_by(schema.aliases.c.alias_id))
     }
 
 
-def drop_records(connection: Connection, object_ids: Iterable[int]) -> None:
-    """Take objects out of what is known now."""
-    wanted = [{'wanted': object_id} for object_id in object_ids]
-    if wanted:
-        connection.execute(
-            schema.objects.delete().where(schema.objects.c.object_id == bindparam('wanted')),
-            wanted,
-        )
-
-
-def erase(connection: Connection, visit_ids: Sequence[int]) -> None:
+def erase_facts(connection: Connection, visit_ids: Sequence[int]) -> None:
     """Take out what some visits brought; their points and journal stay."""
     for table in (schema.observations, schema.states, schema.changes, schema.labels):
         for visit_id in visit_ids:
@@ -144,28 +162,69 @@ def erase(connection: Connection, visit_ids: Sequence[int]) -> None:
 
 def put_records(connection: Connection, records: Iterable[ObjectRecord]) -> None:
     """Store records over older ones of the same id."""
-    values = [codecs.record_row(record) for record in records]
-    if values:
-        drop_records(connection, [value['object_id'] for value in values])
-        connection.execute(schema.objects.insert(), values)
+    rows = [{name: getattr(record, name) for name in RECORD} for record in records]
+    if rows:
+        drop_records(connection, [row['object_id'] for row in rows])
+        connection.execute(schema.objects.insert(), rows)
+
+
+def drop_records(connection: Connection, object_ids: Iterable[int]) -> None:
+    """Take objects out of what is known now."""
+    rows = [{'dropped': object_id} for object_id in object_ids]
+    if rows:
+        connection.execute(
+            schema.objects.delete().where(schema.objects.c.object_id == bindparam('dropped')), rows
+        )
 
 
 def records(connection: Connection) -> dict[int, ObjectRecord]:
     """Read all objects, by rising id."""
     found = connection.execute(select(schema.objects).order_by(schema.objects.c.object_id))
-    return {row.object_id: codecs.object_record(row) for row in found}
+    return {row.object_id: ObjectRecord(**row._mapping) for row in found}
 
 
 def visits(connection: Connection, *statuses: VisitStatus) -> tuple[VisitInfo, ...]:
     """Read the visits in stamp order, of some statuses or all."""
     query = select(schema.visits).order_by(schema.visits.c.stamp_ns)
     if statuses:
-        query = query.where(schema.visits.c.status.in_([int(s) for s in statuses]))
-    return tuple(codecs.visit_info(row) for row in connection.execute(query))
+        query = query.where(schema.visits.c.status.in_(statuses))
+    return tuple(
+        VisitInfo(row.visit_id, row.stamp_ns, row.status, row.name, row.n_points)
+        for row in connection.execute(query)
+    )
+
+
+def visit_row(connection: Connection, visit_id: int):
+    """Read the row of a visit; None where there is none."""
+    query = select(schema.visits).where(schema.visits.c.visit_id == visit_id)
+    return connection.execute(query).first()
+
+
+def visit_files(connection: Connection) -> dict[int, str]:
+    """Read the name of the points file of every visit."""
+    columns = schema.visits.c
+    found = connection.execute(select(columns.visit_id, columns.file))
+    return {row.visit_id: row.file for row in found}
+
+
+def labels(connection: Connection, visit_id: int) -> np.ndarray | None:
+    """Read the object of every point (N,) int64 of a visit; None where it is not processed."""
+    return connection.execute(
+        select(schema.labels.c.object_ids).where(schema.labels.c.visit_id == visit_id)
+    ).scalar()
+
+
+def put_labels(connection: Connection, visit_id: int, object_ids: np.ndarray) -> None:
+    """Store other labels of a processed visit."""
+    connection.execute(
+        update(schema.labels)
+        .where(schema.labels.c.visit_id == visit_id)
+        .values(object_ids=object_ids)
+    )
 
 
 def histories(connection: Connection) -> dict[int, tuple[tuple[int, ObjectState], ...]]:
-    """Read the states of every object, by stamp of the visit."""
+    """Read (visit id, state) of every object since its first visit, by stamp of the visit."""
     query = (
         select(schema.states)
         .join(schema.visits, schema.visits.c.visit_id == schema.states.c.visit_id)
@@ -173,65 +232,81 @@ def histories(connection: Connection) -> dict[int, tuple[tuple[int, ObjectState]
     )
     states: dict[int, list[tuple[int, ObjectState]]] = {}
     for row in connection.execute(query):
-        states.setdefault(row.object_id, []).append((row.visit_id, ObjectState(row.state)))
+        states.setdefault(row.object_id, []).append((row.visit_id, row.state))
     return {object_id: tuple(past) for object_id, past in states.items()}
 
 
-def changes(connection: Connection, since_revision: int) -> tuple[Change, ...]:
+def changes(connection: Connection, since_revision: int = 0) -> tuple[Change, ...]:
     """Read the changes stored after a revision, in the order they were found."""
     found = connection.execute(
         select(schema.changes)
         .where(schema.changes.c.revision > since_revision)
         .order_by(schema.changes.c.change_id)
     )
-    return tuple(codecs.change_of(row) for row in found)
+    return tuple(change_of(row) for row in found)
 
 
-def seen(connection: Connection, visit_id: int) -> tuple[Seen, ...]:
-    """Read the observations of one visit, by rising object id."""
-    found = connection.execute(
-        select(schema.observations)
-        .where(schema.observations.c.visit_id == visit_id)
-        .order_by(schema.observations.c.object_id)
-    )
-    return tuple(
-        Seen(
-            row.object_id,
-            codecs.decode_array(row.class_probs),
-            row.score,
-            codecs.decode_array(row.feature),
-            row.link_reason,
-            codecs.decode_ids(row.alternatives),
-        )
-        for row in found
-    )
-
-
-def sightings(connection: Connection) -> tuple[Sighting, ...]:
-    """Read where and when every object was seen, by stamp, then object."""
-    table = schema.observations
+def observations(
+    connection: Connection, visit_id: int | None = None
+) -> tuple[StoredObservation, ...]:
+    """Read what one visit or all showed of each object, by stamp, then object."""
+    table, visits = schema.observations.c, schema.visits.c
     query = (
-        select(
-            table.c.object_id,
-            table.c.visit_id,
-            schema.visits.c.stamp_ns,
-            table.c.box,
-            table.c.score,
-            table.c.link_reason,
-            table.c.alternatives,
-        )
-        .join(schema.visits, schema.visits.c.visit_id == table.c.visit_id)
-        .order_by(schema.visits.c.stamp_ns, table.c.object_id)
+        select(schema.observations, visits.stamp_ns)
+        .join(schema.visits, visits.visit_id == table.visit_id)
+        .order_by(visits.stamp_ns, table.object_id)
     )
+    if visit_id is not None:
+        query = query.where(table.visit_id == visit_id)
     return tuple(
-        Sighting(
+        StoredObservation(
             row.object_id,
             row.visit_id,
             row.stamp_ns,
-            codecs.decode_box(row.box),
+            row.box,
             row.score,
             row.link_reason,
-            codecs.decode_ids(row.alternatives),
+            row.alternatives,
+            row.class_probs,
+            row.feature,
         )
         for row in connection.execute(query)
+    )
+
+
+def names(connection: Connection) -> dict[int, str]:
+    """Read the names that people gave to objects."""
+    return {
+        row.object_id: row.name for row in connection.execute(select(schema.notes)) if row.name
+    }
+
+
+def locked(connection: Connection) -> frozenset[int]:
+    """Read the ids that people have locked."""
+    found = connection.execute(select(schema.notes))
+    return frozenset(row.object_id for row in found if row.is_locked)
+
+
+def journal(connection: Connection, *actions: schema.JournalAction) -> tuple[dict, ...]:
+    """Read what was done to the memory, oldest first; all or some kinds of actions."""
+    query = select(schema.journal).order_by(schema.journal.c.entry_id)
+    if actions:
+        query = query.where(schema.journal.c.action.in_(actions))
+    return tuple(dict(row._mapping) for row in connection.execute(query))
+
+
+def snapshot(connection: Connection, where: str) -> MemorySnapshot:
+    """Read everything that a memory says, as one value."""
+    found, states = metadata.load(connection, where), histories(connection)
+    return MemorySnapshot(
+        found.map_id,
+        found.frame_id,
+        found.revision,
+        found.class_names,
+        visits(connection),
+        tuple(
+            record.as_object(found.class_names, states.get(object_id, ()))
+            for object_id, record in records(connection).items()
+        ),
+        tuple(aliases(connection).items()),
     )

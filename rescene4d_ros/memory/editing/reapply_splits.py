@@ -8,12 +8,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 from rescene4d_ros.geometry.neighbors import quick_tree, share_near
 from rescene4d_ros.geometry.tolerances import SAME_SURFACE
+from rescene4d_ros.memory.database.schema import JournalAction
 from rescene4d_ros.memory.editing.rebuild import rename_ids
 from rescene4d_ros.memory.store import SceneMemory
 from rescene4d_ros.structures import ObjectState
 from rescene4d_ros.tracking.records import ObjectRecord, VisitFacts
 
-ACTION, UNDONE = 'object split', 'undone'  # in the journal
 TAKEN = 0.5  # share of an object's points on another one, from which its place is taken
 
 
@@ -28,12 +28,13 @@ class Split:
 
 def standing_splits(memory: SceneMemory) -> tuple[Split, ...]:
     """Return the splits that were neither undone nor merged again, oldest first."""
-    journal, aliases = memory.journal(ACTION, UNDONE), memory.aliases()
-    undone = {entry['detail']['entry'] for entry in journal if entry['action'] == UNDONE}
+    split, undone = JournalAction.OBJECT_SPLIT, JournalAction.CORRECTION_UNDONE
+    journal, aliases = memory.journal(split, undone), memory.aliases()
+    taken_back = {entry['detail']['entry'] for entry in journal if entry['action'] == undone}
     splits = [
         Split(e['detail']['object'], e['detail']['visit'], e['detail']['new'])
         for e in journal
-        if e['action'] == ACTION and e['entry_id'] not in undone
+        if e['action'] == split and e['entry_id'] not in taken_back
     ]
     return tuple(s for s in splits if not {s.object_id, s.new_id} & set(aliases))
 

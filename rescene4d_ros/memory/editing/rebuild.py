@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 from rescene4d_ros.geometry.cloud import Cloud
+from rescene4d_ros.memory.database.tables import StoredObservation
 from rescene4d_ros.memory.store import SceneMemory
 from rescene4d_ros.structures import Change, ChangeKind, ObjectState, VisitInfo
 from rescene4d_ros.tracking.association.appearance import mean_color
@@ -17,7 +18,7 @@ from rescene4d_ros.tracking.records import LinkedObservation, ObjectRecord, Visi
 from scipy.optimize import linear_sum_assignment
 
 
-def replay(
+def rebuild_records(
     memory: SceneMemory, visits: Sequence[VisitInfo], apart: Collection[int] = ()
 ) -> dict[int, ObjectRecord]:
     """
@@ -44,11 +45,13 @@ def replay(
     for change in memory.changes():
         if change.kind != ChangeKind.MERGED or change.object_id not in apart:
             changes.setdefault(change.visit_id, []).append(change)
-    histories = memory.histories()
+    shown: dict[int, list[StoredObservation]] = {}
+    for stored in memory.observations():
+        shown.setdefault(stored.visit_id, []).append(stored)
     for visit in visits:
         scan, labels = memory.scan(visit.visit_id), memory.labels(visit.visit_id)
         linked = {}
-        for stored in memory.observed(visit.visit_id):
+        for stored in shown.get(visit.visit_id, ()):
             observation = make_observation(
                 scan,
                 np.flatnonzero(labels == stored.object_id),
@@ -63,12 +66,12 @@ def replay(
             )
         states = {
             i: dict(past)[visit.visit_id]
-            for i, past in histories.items()
+            for i, past in memory.past.items()
             if visit.visit_id in dict(past)
         }
         # What a person merged was two while its latest visit was processed.
-        told = changes.get(visit.visit_id, [])
-        by_hand = [c for c in told if c.kind == ChangeKind.MERGED and c.object_id in states]
+        stated = changes.get(visit.visit_id, [])
+        by_hand = [c for c in stated if c.kind == ChangeKind.MERGED and c.object_id in states]
         states |= dict.fromkeys({*apart} & {*records} - {*states}, ObjectState.NOT_OBSERVED)
         records = update_records(
             records,
@@ -76,7 +79,7 @@ def replay(
             Cloud(scan.xyz, scan.sensor_path),
             linked,
             states,
-            tuple(c for c in told if c not in by_hand),
+            tuple(c for c in stated if c not in by_hand),
         )
         records = join_merged(records, by_hand)
     return records

@@ -18,14 +18,14 @@ def find_faults(memory: SceneMemory) -> tuple[str, ...]:
         What is wrong, for people; empty where all is well.
 
     """
-    faults = [*memory.database_faults()]
-    header, snapshot = memory.header, memory.snapshot()
+    faults = [*memory.database.faults()]
+    metadata, snapshot = memory.metadata, memory.snapshot()
     known = {item.object_id for item in snapshot.objects}
     aliases = dict(snapshot.aliases)
-    if known and max(known) >= header.next_object_id:
+    if known and max(known) >= metadata.next_object_id:
         faults.append(
             f'object {max(known)} exists, but the counter stands at '
-            f'{header.next_object_id}: an id could be given twice'
+            f'{metadata.next_object_id}: an id could be given twice'
         )
     for visit in snapshot.visits:
         where = f'visit {visit.visit_id} {visit.name!r}'
@@ -43,9 +43,9 @@ def find_faults(memory: SceneMemory) -> tuple[str, ...]:
         if visit.status == VisitStatus.DONE and strangers:
             faults.append(f'{where}: its points name objects that are not known: {strangers[:5]}')
     faults += [
-        f'object {young} is an alias of {old}, but still known as an object'
-        for young, old in aliases.items()
-        if young in known
+        f'object {alias_id} is an alias of {object_id}, but still known as an object'
+        for alias_id, object_id in aliases.items()
+        if alias_id in known
     ]
     if (memory.path / LEFT).is_file():
         faults.append(

@@ -14,8 +14,7 @@ from pathlib import Path
 
 from rescene4d_ros.atomic_write import atomic_write, flush_folder
 from rescene4d_ros.errors import MemoryFormatError, StorageError
-from rescene4d_ros.memory.database import metadata as headers
-from rescene4d_ros.memory.database import schema
+from rescene4d_ros.memory.database import metadata, schema
 from rescene4d_ros.memory.database.database_url import (
     inside,
     is_same,
@@ -25,7 +24,8 @@ from rescene4d_ros.memory.database.database_url import (
     remember_location,
 )
 from rescene4d_ros.memory.database.engine import make_engine, translated
-from rescene4d_ros.memory.database.writer import Writer
+from rescene4d_ros.memory.database.memory_database import MemoryDatabase
+from rescene4d_ros.memory.database.write_lock import WriteLock
 from rescene4d_ros.memory.maintenance.integrity import find_faults
 from rescene4d_ros.memory.store import SceneMemory
 from sqlalchemy import Connection, func, inspect, select, text, URL
@@ -73,7 +73,7 @@ def move(
     ConfigError
         No such URL can be used.
     MemoryLockedError
-        Another writer has the memory, or the new database.
+        Another lock has the memory, or the new database.
     MemoryFormatError
         The new database holds another memory or other tables of these names, the copy is not
         what it should be, or the memory is damaged; all is as before.
@@ -85,7 +85,7 @@ def move(
     where = inside(path) if to == HOME else parse(to)
     with SceneMemory.edit(path, url) as memory:
         _finish(memory, url)
-        is_there = is_same(memory.url, where)
+        is_there = is_same(memory.database.url, where)
         if not is_there:
             _copy(memory, where, progress)
             _switch(memory, where)
@@ -98,12 +98,16 @@ def move(
 def _copy(memory: SceneMemory, where: URL, progress: Callable[[int, int], None] | None) -> None:
     """Write everything to another database, unless a killed call has; raise where it differs."""
     engine = make_engine(where)
-    writer = None
+    lock = None
     try:
         for name in memory.stray_files():  # of a call that was killed; no facts name them
             memory.files.remove(name)
-        writer = Writer(memory.path, engine, has_folder=True)
-        with memory.reading() as source, translated(memory.path), writer.transaction() as target:
+        lock = WriteLock(memory.path, engine, has_folder=True)
+        with (
+            memory.database.reading() as source,
+            translated(memory.path),
+            lock.transaction() as target,
+        ):
             contents = _contents(source)
             if not _holds_copy(target, contents, where):
                 _write(source, target, sum(rows for rows, _ in contents.values()), progress)
@@ -112,9 +116,9 @@ def _copy(memory: SceneMemory, where: URL, progress: Callable[[int, int], None] 
                         f'{memory.path}: expected the same rows in {public(where)} as here, read '
                         'others back; nothing was moved, check that database'
                     )
-        faults = find_faults(SceneMemory(memory.path, engine, None))
+        faults = find_faults(SceneMemory(memory.path, MemoryDatabase(memory.path, engine, None)))
         if faults:
-            with translated(memory.path), writer.transaction() as target:
+            with translated(memory.path), lock.transaction() as target:
                 schema.tables.drop_all(target)
             raise MemoryFormatError(
                 f'{memory.path}: expected a memory that is whole, found: {"; ".join(faults[:3])}; '
@@ -122,8 +126,8 @@ def _copy(memory: SceneMemory, where: URL, progress: Callable[[int, int], None] 
             )
     finally:
         engine.dispose()
-        if writer is not None:
-            writer.release()
+        if lock is not None:
+            lock.release()
 
 
 def _write(
@@ -136,9 +140,10 @@ def _write(
     schema.tables.create_all(target)
     done = 0
     for table in schema.tables.sorted_tables:
-        found = source.execute(select(table), execution_options={'yield_per': ROWS_AT_ONCE})
+        stored = schema.as_stored(table)
+        found = source.execute(select(stored), execution_options={'yield_per': ROWS_AT_ONCE})
         for rows in found.mappings().partitions():
-            target.execute(table.insert(), [dict(row) for row in rows])
+            target.execute(stored.insert(), [dict(row) for row in rows])
             done += len(rows)
             if progress is not None:
                 progress(done, n_rows)
@@ -158,7 +163,7 @@ def _contents(connection: Connection) -> Contents:
     for table in schema.tables.sorted_tables:
         rows = total = 0
         for row in connection.execute(
-            select(table), execution_options={'yield_per': ROWS_AT_ONCE}
+            select(schema.as_stored(table)), execution_options={'yield_per': ROWS_AT_ONCE}
         ):
             digest = hashlib.blake2b(repr(tuple(row)).encode(), digest_size=32).digest()
             rows, total = rows + 1, (total + int.from_bytes(digest)) % 2**256
@@ -173,8 +178,8 @@ def _holds_copy(connection: Connection, contents: Contents, where: URL) -> bool:
         return False
     if (
         present == set(schema.tables.tables)
-        and headers.exists(connection)
-        and headers.version(connection, public(where)) == schema.VERSION
+        and metadata.exists(connection)
+        and metadata.version(connection, public(where)) == schema.VERSION
         and _contents(connection) == contents
     ):
         return True
@@ -186,7 +191,7 @@ def _holds_copy(connection: Connection, contents: Contents, where: URL) -> bool:
 
 def _switch(memory: SceneMemory, where: URL) -> None:
     """Let the folder name the new database, and keep in mind which one is to go."""
-    left = {'url': public(memory.url), 'revision': memory.header.revision}
+    left = {'url': public(memory.database.url), 'revision': memory.metadata.revision}
     try:
         with atomic_write(memory.path / LEFT, durable=True) as file:
             file.write(json.dumps(left).encode())
@@ -213,13 +218,13 @@ def _finish(memory: SceneMemory, url: str | None) -> None:
     if url and is_same(parse(url), where):
         where = parse(url)
     try:
-        if not is_same(where, memory.url):
+        if not is_same(where, memory.database.url):
             _delete(memory, where, left['revision'])
         note.unlink()
         flush_folder(memory.path)
     except OSError as error:
         raise StorageError(
-            f'{memory.path}: the memory is at {public(memory.url)}, but what it left at '
+            f'{memory.path}: the memory is at {public(memory.database.url)}, but what it left at '
             f'{public(where)} cannot be deleted ({error.strerror}); check the rights, then move '
             'it there again'
         ) from error
@@ -231,12 +236,12 @@ def _delete(memory: SceneMemory, where: URL, revision: int) -> None:
     if is_file and not Path(where.database).is_file():
         return
     engine = make_engine(where)
-    writer = None
+    lock = None
     try:
-        writer = Writer(memory.path, engine, has_folder=True)
-        with translated(memory.path), writer.transaction() as connection:
-            if headers.exists(connection):
-                found = headers.load(connection, public(where)).revision
+        lock = WriteLock(memory.path, engine, has_folder=True)
+        with translated(memory.path), lock.transaction() as connection:
+            if metadata.exists(connection):
+                found = metadata.load(connection, public(where)).revision
                 if found != revision:
                     raise MemoryFormatError(
                         f'{public(where)}: expected revision {revision} as it was when the memory '
@@ -253,5 +258,5 @@ def _delete(memory: SceneMemory, where: URL, revision: int) -> None:
             flush_folder(Path(where.database).parent)
     finally:
         engine.dispose()
-        if writer is not None:
-            writer.release()
+        if lock is not None:
+            lock.release()

@@ -15,7 +15,8 @@ from dataclasses import replace
 import numpy as np
 from rescene4d_ros.errors import ConfigError, MemoryFormatError
 from rescene4d_ros.geometry.neighbors import thin
-from rescene4d_ros.memory.database import codecs, schema, tables
+from rescene4d_ros.memory.database import schema, tables
+from rescene4d_ros.memory.database.schema import JournalAction
 from rescene4d_ros.memory.store import SceneMemory
 from rescene4d_ros.structures import ObjectState, VisitInfo, VisitStatus
 from rescene4d_ros.tracking.association.appearance import mean_color
@@ -65,7 +66,7 @@ def thin_visits(memory: SceneMemory, before_ns: int, spacing: float) -> int:
         gone = sum(memory.labels(i).size - len(kept) for i, kept in keep.items())
         if keep:
             detail = {'visits': sorted(keep), 'spacing': spacing, 'points': gone}
-            with _rewritten(memory, keep, 'points thinned', detail):
+            with _rewritten(memory, keep, JournalAction.POINTS_THINNED, detail):
                 pass
         return gone
 
@@ -94,7 +95,8 @@ def delete_object(memory: SceneMemory, object_id: int) -> None:
             shows = np.isin(memory.labels(visit.visit_id), list(ids))
             if shows.any():
                 keep[visit.visit_id] = np.flatnonzero(~shows)
-        with _rewritten(memory, keep, 'object deleted', {'object': object_id}) as connection:
+        detail = {'object': object_id}
+        with _rewritten(memory, keep, JournalAction.OBJECT_DELETED, detail) as connection:
             _delete_rows(connection, ids)
 
 
@@ -116,32 +118,32 @@ def delete_visit(memory: SceneMemory, visit_id: int) -> None:
     with memory.mutex:
         file_name = memory.key(visit_id)
         aliases = memory.aliases()
-        left: dict[int, list[tables.Sighting]] = {}
+        left: dict[int, list[tables.StoredObservation]] = {}
         shown = set()
-        for sighting in memory.sightings():
-            now = resolve(sighting.object_id, aliases)
-            if sighting.visit_id == visit_id:
+        for stored in memory.observations():
+            now = resolve(stored.object_id, aliases)
+            if stored.visit_id == visit_id:
                 shown.add(now)
             else:
-                left.setdefault(now, []).append(sighting)
+                left.setdefault(now, []).append(stored)
         lost = {i for i in shown if i not in left}
         _refuse_locked(memory, lost)
-        past = memory.histories()
         anew = [
             _from_latest(
                 memory,
                 memory.records[i],
                 left[i],
-                [s for v, s in past.get(i, ()) if v != visit_id],
+                [s for v, s in memory.past.get(i, ()) if v != visit_id],
             )
             for i in sorted(shown - lost)
             if i in memory.records
         ]
-        with _rewritten(memory, {}, 'visit deleted', {'visit': visit_id}) as connection:
+        detail = {'visit': visit_id}
+        with _rewritten(memory, {}, JournalAction.VISIT_DELETED, detail) as connection:
             for i in lost:
                 _delete_rows(connection, _all_ids(memory, i))
             tables.put_records(connection, anew)
-            tables.erase(connection, [visit_id])
+            tables.erase_facts(connection, [visit_id])
             connection.execute(schema.visits.delete().where(schema.visits.c.visit_id == visit_id))
         memory.files.remove(file_name)
 
@@ -155,7 +157,9 @@ def delete_visits_before(memory: SceneMemory, stamp_ns: int) -> tuple[VisitInfo,
 
 
 @contextmanager
-def _rewritten(memory: SceneMemory, keep: Mapping[int, np.ndarray], action: str, detail: dict):
+def _rewritten(
+    memory: SceneMemory, keep: Mapping[int, np.ndarray], action: JournalAction, detail: dict
+):
     """Write files with some points only, give the transaction that makes them count."""
     for name in memory.stray_files():  # of a call that was killed
         memory.files.remove(name)
@@ -166,29 +170,28 @@ def _rewritten(memory: SceneMemory, keep: Mapping[int, np.ndarray], action: str,
             memory.files.write(memory.scan(visit_id).take(kept)),
             memory.labels(visit_id)[kept],
         )
-    with memory.correcting(action, detail) as (connection, _):
+    with memory.database.correcting(action, detail) as (connection, _):
         for visit_id, (name, labels) in new.items():
             connection.execute(
                 update(schema.visits)
                 .where(schema.visits.c.visit_id == visit_id)
                 .values(file=name, n_points=len(labels))
             )
-            connection.execute(
-                update(schema.labels)
-                .where(schema.labels.c.visit_id == visit_id)
-                .values(object_ids=codecs.encode_labels(labels))
-            )
+            tables.put_labels(connection, visit_id, labels)
         connection.execute(schema.undo.delete())
         yield connection
     for name in set(old) - {name for name, _ in new.values()}:
         memory.files.remove(name)
-    memory.checkpoint()
+    memory.database.checkpoint()
 
 
 def _all_ids(memory: SceneMemory, object_id: int) -> set[int]:
     """Return an id and its aliases."""
     aliases = memory.aliases()
-    return {object_id, *(young for young in aliases if resolve(young, aliases) == object_id)}
+    return {
+        object_id,
+        *(alias_id for alias_id in aliases if resolve(alias_id, aliases) == object_id),
+    }
 
 
 def _refuse_locked(memory: SceneMemory, ids: set[int]) -> None:
@@ -213,31 +216,30 @@ def _delete_rows(connection, ids: set[int]) -> None:
     # Others that it could have been mistaken for must not name it any more.
     for table in (schema.objects, schema.observations):
         keys = list(table.primary_key)
-        for row in connection.execute(select(table).where(table.c.alternatives != '[]')).all():
-            others = [i for i in codecs.decode_ids(row.alternatives) if i not in ids]
+        for row in connection.execute(select(table).where(table.c.alternatives != ())).all():
+            others = [i for i in row.alternatives if i not in ids]
             connection.execute(
                 update(table)
                 .where(*(key == getattr(row, key.name) for key in keys))
-                .values(alternatives=codecs.encode_ids(others))
+                .values(alternatives=others)
             )
 
 
 def _from_latest(
     memory: SceneMemory,
     record: ObjectRecord,
-    left: list[tables.Sighting],
+    left: list[tables.StoredObservation],
     states: list[ObjectState],
 ) -> ObjectRecord:
     """Return a record as the latest visit that is left shows it, the points included."""
     latest = left[-1]
     scan, labels = memory.scan(latest.visit_id), memory.labels(latest.visit_id)
-    stored = next(s for s in memory.observed(latest.visit_id) if s.object_id == latest.object_id)
     seen = make_observation(
         scan,
         np.flatnonzero(labels == latest.object_id),
-        stored.class_probs,
-        stored.score,
-        stored.feature,
+        latest.class_probs,
+        latest.score,
+        latest.feature,
         {},
         mean_color(scan),
     )
@@ -251,10 +253,10 @@ def _from_latest(
         first_seen_ns=left[0].stamp_ns,
         last_seen_ns=latest.stamp_ns,
         n_observations=len(left),
-        link_reason=stored.reason,
+        link_reason=latest.reason,
         class_probs=seen.class_probs,
         feature=seen.feature,
         color=seen.color,
         xyz=seen.xyz,
-        alternatives=stored.alternatives,
+        alternatives=latest.alternatives,
     )

@@ -9,7 +9,7 @@ from geometry_msgs.msg import Point, Pose, Quaternion, Transform, Vector3
 import numpy as np
 from rescene4d_ros import msg
 from rescene4d_ros.geometry.se3 import yaw_of
-from rescene4d_ros.memory.queries import Event, Whereabouts
+from rescene4d_ros.memory.queries import Event, ObjectLocation
 from rescene4d_ros.node.tf import matrix_of, quaternion_from_matrix, quaternion_matrix
 from rescene4d_ros.structures import (
     Box,
@@ -193,7 +193,7 @@ def changes_to_msg(update: VisitChanges, map_id: str, frame_id: str) -> msg.Scen
     )
 
 
-def place_to_msg(place: Whereabouts) -> msg.ObjectPlace:
+def place_to_msg(place: ObjectLocation) -> msg.ObjectPlace:
     """Return where an object was as a message."""
     return msg.ObjectPlace(
         object_id=int(place.object_id),

@@ -10,7 +10,7 @@ import zipfile
 import numpy as np
 from rescene4d_ros.atomic_write import atomic_write, DRAFT, flush_folder
 from rescene4d_ros.errors import FileFormatError, StorageError
-from rescene4d_ros.memory.files.derived_cache import DerivedFiles
+from rescene4d_ros.memory.derived_cache import DerivedFiles
 from rescene4d_ros.structures import Scan
 
 FORMAT = 1

@@ -1,0 +1,264 @@
+"""The database of one memory: opened by one writer or by readers, changed in transactions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from threading import RLock
+from typing import Self
+
+from rescene4d_ros.errors import MemoryFormatError, StorageError
+from rescene4d_ros.memory.database import metadata, migrations, schema, tables
+from rescene4d_ros.memory.database.database_url import (
+    check_remembered,
+    FILE_NAME,
+    is_remembered,
+    locate,
+    LOCATION,
+    public,
+    remember_location,
+)
+from rescene4d_ros.memory.database.engine import make_engine, translated
+from rescene4d_ros.memory.database.metadata import Metadata
+from rescene4d_ros.memory.database.schema import JournalAction
+from rescene4d_ros.memory.database.write_lock import WriteLock
+from rescene4d_ros.structures import ObjectState
+from rescene4d_ros.tracking.records import ObjectRecord
+from sqlalchemy import Connection, Engine, text, URL
+
+
+class MemoryDatabase:
+    """
+    Read and write the tables of one memory in transactions.
+
+    A writer keeps all objects, for it is asked for them at every visit. A reader reads them
+    when it is first asked: most questions need few rows.
+
+    Attributes
+    ----------
+    path : Path
+        Folder of the memory.
+    mutex : RLock
+        Held while something is read, worked out and written that no other thread may change.
+
+    """
+
+    def __init__(self, path: Path, engine: Engine, lock: WriteLock | None):
+        self.path = path
+        self._engine = engine
+        self._lock = lock
+        self.mutex = RLock()
+        self._records: dict[int, ObjectRecord] | None = None
+        self._past: dict[int, tuple[tuple[int, ObjectState], ...]] = {}
+        self.reload(with_objects=lock is not None)
+
+    @classmethod
+    def open(
+        cls, path: Path, url: str | None, expected: metadata.Expected, create: bool = True
+    ) -> Self:
+        """
+        Open the database of a memory for writing; migrate it if it is old.
+
+        Parameters
+        ----------
+        path : path
+            Folder of the memory; exists.
+        url : str or None
+            Where the database is, as for `locate`.
+        expected : Expected
+            What the memory must be of, and what a new one is made for.
+        create : bool
+            Whether to make tables where there are none.
+
+        Raises
+        ------
+        ConfigError, MemoryLockedError, MemoryFormatError, StorageError
+            As `SceneMemory.open`.
+
+        """
+        where = locate(path, url)
+        check_remembered(path, where)
+        engine = make_engine(where)
+        lock = WriteLock(path, engine)
+        try:
+            with translated(path), lock.transaction() as connection:
+                if not metadata.exists(connection):
+                    _refuse_to_create(path, where, create)
+                    schema.tables.create_all(connection)
+                    metadata.create(connection, expected)
+                migrations.migrate(connection, str(path))
+                metadata.check(metadata.load(connection, str(path)), str(path), expected)
+                if expected.weights_hash is not None:
+                    metadata.store(connection, {'weights_hash': expected.weights_hash})
+            remember_location(path, where)
+            return cls(path, engine, lock)
+        except BaseException:
+            lock.release()
+            raise
+
+    @classmethod
+    def inspect(cls, path: Path, url: str | None) -> Self:
+        """
+        Open the database of a memory for reading, also while a writer works on it.
+
+        Raises
+        ------
+        MemoryFormatError
+            There is no memory, or its schema is not this package's.
+
+        """
+        missing = MemoryFormatError(
+            f'{path}: expected a scene memory (a folder with {FILE_NAME} '
+            f'or {LOCATION}), found none; check the path'
+        )
+        where = locate(path, url)
+        if where.get_backend_name() == 'sqlite' and not Path(where.database).is_file():
+            raise missing
+        engine = make_engine(where)
+        with translated(path), engine.connect() as connection:
+            if not metadata.exists(connection):
+                raise missing
+        return cls(path, engine, None)
+
+    def close(self) -> None:
+        """Let the next writer in; the database must not be used any more."""
+        with self.mutex:
+            self._engine.dispose()
+            if self._lock is not None:
+                self._lock.release()
+
+    @property
+    def url(self) -> URL:
+        """Return where the database is."""
+        return self._engine.url
+
+    @property
+    def metadata(self) -> Metadata:
+        """Return map, frame, classes, revision and counters."""
+        return self._metadata
+
+    @property
+    def records(self) -> Mapping[int, ObjectRecord]:
+        """Return what is known of every object, by rising id."""
+        if self._records is None:
+            self.reload()
+        return self._records
+
+    @property
+    def past(self) -> Mapping[int, tuple[tuple[int, ObjectState], ...]]:
+        """Return (visit id, state) of every object since its first visit, by stamp."""
+        if self._records is None:
+            self.reload()
+        return self._past
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """Give a connection that sees one state of the database."""
+        with translated(self.path), self._engine.connect() as connection:
+            yield connection
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """Give a transaction that is stored wholly or not at all."""
+        if self._lock is None:
+            raise StorageError(f'{self.path}: opened with inspect, which only reads; use open')
+        if not self._lock.is_held():
+            self._regain()
+        with translated(self.path), self._lock.transaction() as connection:
+            connection.info.pop('metadata', None)
+            yield connection
+            stored = connection.info.pop('metadata', self._metadata)
+        self._metadata = stored
+
+    @contextmanager
+    def correcting(self, action: JournalAction, detail: dict) -> Iterator[tuple[Connection, int]]:
+        """
+        Give a journalled transaction that raises the revision, and the number of its entry.
+
+        Records are read anew afterwards: any row may have changed.
+
+        """
+        with self.mutex:
+            with self.writing() as connection:
+                entry = self.note(connection, None, action, detail)
+                yield connection, entry
+                self.advance(connection, revision=self._metadata.revision + 1)
+            self.reload()
+
+    def note(
+        self, connection: Connection, visit_id: int | None, action: JournalAction, detail: dict
+    ) -> int:
+        """Append to the journal; return the number of the entry."""
+        return connection.execute(
+            schema.journal.insert().values(
+                revision=self._metadata.revision, visit_id=visit_id, action=action, detail=detail
+            )
+        ).inserted_primary_key[0]
+
+    def advance(self, connection: Connection, **values) -> None:
+        """Store metadata; they count in this process once the transaction is through."""
+        metadata.store(connection, values)
+        connection.info['metadata'] = replace(self._metadata, **values)
+
+    def keep(
+        self,
+        records: Mapping[int, ObjectRecord],
+        past: Mapping[int, tuple[tuple[int, ObjectState], ...]],
+    ) -> None:
+        """Take over what a transaction has stored of the objects, without reading it back."""
+        self._records, self._past = dict(records), dict(past)
+
+    def reload(self, with_objects: bool = True) -> None:
+        """Read anew what this process keeps of the database, all in one state."""
+        with self.reading() as connection:
+            self._metadata = metadata.load(connection, str(self.path))
+            if with_objects:
+                self._past = tables.histories(connection)
+                self._records = tables.records(connection)
+
+    def checkpoint(self) -> None:
+        """Make the database overwrite what was deleted, in its tables and, on SQLite, its log."""
+        with translated(self.path), self._engine.connect() as connection:
+            connection = connection.execution_options(isolation_level='AUTOCOMMIT')
+            if self._engine.dialect.name == 'sqlite':
+                connection.execute(text('PRAGMA wal_checkpoint(TRUNCATE)'))
+                return
+            connection.execute(text(f'VACUUM (FULL, ANALYZE) {", ".join(schema.tables.tables)}'))
+
+    def faults(self) -> tuple[str, ...]:
+        """Return what the database itself finds wrong; empty where all is well."""
+        if self._engine.dialect.name != 'sqlite':
+            return ()
+        with self.reading() as connection:
+            found = [row[0] for row in connection.execute(text('PRAGMA integrity_check'))]
+        return tuple(f'database: {line}' for line in found if line != 'ok')
+
+    def _regain(self) -> None:
+        """
+        Become the writer again after the server forgot this one.
+
+        What the caller worked out may rest on what is stored no longer, by another writer in
+        between, or by a transaction of this one whose answer was lost on the way.
+
+        """
+        self._lock.regain()
+        known = self._metadata
+        self.reload()
+        if self._metadata != known:
+            raise StorageError(
+                f'{self.path}: expected revision {known.revision} as before the connection was '
+                f'lost, found {self._metadata.revision}; nothing was stored now, do it again'
+            )
+
+
+def _refuse_to_create(path: Path, where: URL, create: bool) -> None:
+    """Raise where a database without tables is not one for a new memory."""
+    if not create:
+        raise MemoryFormatError(f'{path}: expected a scene memory, found none; check the path')
+    if is_remembered(path):
+        raise MemoryFormatError(
+            f'{path}: expected the memory that {LOCATION} names, found none at {public(where)}; '
+            'restore that database from a backup, or use another folder for a new memory'
+        )

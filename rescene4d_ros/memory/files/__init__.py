@@ -1,1 +1,0 @@
-"""Files of a memory beside its database: points of visits, and what was derived from them."""
