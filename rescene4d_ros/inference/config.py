@@ -41,6 +41,26 @@ class InferenceConfig:
         ge=0,
         le=1_000_000,
     )
+    selection: str = param(
+        'queries',
+        'How instances are made of masks: queries = the best query has each superpoint; tree = '
+        'the best set among queries and a merge tree of superpoints; published = the best-scored '
+        'mask has each superpoint, nothing is merged, left out or split',
+        one_of=('queries', 'tree', 'published'),
+    )
+    choice: str = param(
+        'exact',
+        'With selection: tree, how a set without overlap is chosen: exact = most quality in sum '
+        'on the tree; greedy = the best first',
+        one_of=('exact', 'greedy'),
+    )
+    least_quality: float = param(
+        0.35,
+        'With selection: tree, least expected quality of an instance',
+        ge=0.0,
+        le=1.0,
+        live=True,
+    )
     score_threshold: float = param(
         0.2, 'Least class probability times mask quality of an instance', ge=0.0, le=1.0, live=True
     )

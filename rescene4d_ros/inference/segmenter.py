@@ -8,6 +8,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 import logging
 import os
+from pathlib import Path
 
 import numpy as np
 from rescene4d_ros.errors import ConfigError
@@ -20,6 +21,9 @@ from rescene4d_ros.inference.feature_files import (
     FORMAT,
 )
 from rescene4d_ros.inference.postprocess import segment_queries
+from rescene4d_ros.inference.selection.published_selection import segment_as_published
+from rescene4d_ros.inference.selection.quality import quality_file, QualityModel, read_quality
+from rescene4d_ros.inference.selection.tree_selection import segment_by_tree
 from rescene4d_ros.inference.weights import (
     default_weights,
     load_weights,
@@ -78,8 +82,10 @@ class Segmenter:
         config: InferenceConfig,
         name: str = '',
         watch: Watch = _unwatched,
+        quality: QualityModel | None = None,
     ):
         self.config = config
+        self._quality = quality
         self._watch = watch
         self.class_names = info.class_names
         self.weights_hash = name
@@ -118,7 +124,8 @@ class Segmenter:
         # Queries start where the cloud says, nothing of them is learned one by one.
         if config.queries and model.config.compat != 'official':
             model.decoder.config = replace(model.decoder.config, n_queries=config.queries)
-        return cls(model, info, config, weights_hash(path), watch)
+        name = weights_hash(path)
+        return cls(model, info, config, name, watch, _quality_of(path, name, config))
 
     def keep_features(self, files: FeatureFiles | None) -> None:
         """
@@ -129,7 +136,7 @@ class Segmenter:
         self._files = files
 
     def tune(self, config: InferenceConfig) -> None:
-        """Take the thresholds of another config; weights, device, backend and threads stay."""
+        """Take the thresholds of another config; what is read or set at the start stays."""
         self.config = replace(
             config,
             weights=self.config.weights,
@@ -137,6 +144,8 @@ class Segmenter:
             torch_threads=self.config.torch_threads,
             sparse_backend=self.config.sparse_backend,
             queries=self.config.queries,
+            selection=self.config.selection,
+            choice=self.config.choice,
         )
 
     @property
@@ -170,6 +179,10 @@ class Segmenter:
         """
         prediction = self.predict(scans, keys)
         with self._watch('masks'):
+            if self.config.selection == 'tree':
+                return segment_by_tree(prediction, scans, self.config, self._quality)
+            if self.config.selection == 'published':
+                return segment_as_published(prediction, self.config)
             return segment_queries(prediction, scans, self.config)
 
     def predict(self, scans: Sequence[Scan], keys: Sequence[Hashable] | None = None) -> Prediction:
@@ -190,12 +203,14 @@ class Segmenter:
             with self._watch('decode'):
                 output = self._model.decode(features, only_final=True)
             mask_probs = output.mask_logits[-1].sigmoid()
+            objectness = 1 - output.superpoint_logits.softmax(-1)[:, -1]
             counts = torch.bincount(output.visit, minlength=len(visits)).tolist()
             return Prediction(
                 class_probs=output.class_logits[-1].softmax(-1).cpu().numpy(),
                 mask_probs=tuple(m.cpu().numpy() for m in mask_probs.split(counts)),
                 superpoint=superpoint,
                 features=output.features.cpu().numpy(),
+                objectness=tuple(o.cpu().numpy() for o in objectness.split(counts)),
             )
 
     def _encode(self, scan: Scan, key: Hashable) -> _EncodedVisit:
@@ -255,6 +270,30 @@ class Segmenter:
             superpoint=superpoint,
             features=np.zeros((0, config.hidden_dim), np.float32),
         )
+
+
+def _quality_of(weights: str | Path, name: str, config: InferenceConfig) -> QualityModel | None:
+    """Return the quality model beside a weights file, where it is asked for and there."""
+    if config.selection != 'tree':
+        return None
+    path = quality_file(weights)
+    if not path.exists():
+        logger.warning(
+            '%s: expected a model of mask quality beside the weights, found none; overlap with '
+            'queries takes its place; fit one with scripts/fit_mask_quality.py',
+            path,
+        )
+        return None
+    model = read_quality(path)
+    if model.fitted_to != name:
+        logger.warning(
+            '%s: expected a model of mask quality fitted to the weights %s, got one fitted to '
+            '%s; fit it anew with scripts/fit_mask_quality.py',
+            path,
+            name,
+            model.fitted_to,
+        )
+    return model
 
 
 def _device(wanted: str) -> torch.device:

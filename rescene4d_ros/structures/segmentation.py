@@ -47,6 +47,8 @@ class Prediction:
         Superpoint of each point, 0..S_t - 1; the i-th belongs to visit i only.
     features : ndarray (Q, C), float32
         Decoder features: appearance of the object over all visits.
+    objectness : tuple of T ndarrays (S_t,), float32, optional
+        Probability that a superpoint is part of an object, as the backbone alone sees it.
 
     """
 
@@ -54,6 +56,7 @@ class Prediction:
     mask_probs: tuple[np.ndarray, ...]
     superpoint: tuple[np.ndarray, ...]
     features: np.ndarray
+    objectness: tuple[np.ndarray, ...] | None = None
 
 
 @dataclass(frozen=True)

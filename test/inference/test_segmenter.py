@@ -7,6 +7,8 @@ import pytest
 from rescene4d_ros.errors import WeightsError
 from rescene4d_ros.inference.config import InferenceConfig
 from rescene4d_ros.inference.segmenter import Segmenter
+from rescene4d_ros.inference.selection.features import FEATURES
+from rescene4d_ros.inference.selection.quality import quality_file, QualityModel, write_quality
 from rescene4d_ros.inference.weights import save_weights, weights_hash, WeightsInfo
 from rescene4d_ros.models.segmenter import ReScene4D
 from rescene4d_ros.structures import Scan
@@ -128,3 +130,38 @@ def test_missing_backend_is_said_and_the_native_one_goes_on(config, scans, caplo
     wished = Segmenter.load(replace(config, sparse_backend='torchsparse'))
     assert 'expected a CUDA device for torchsparse, got cpu' in caplog.text
     assert_equal(native.predict(scans[:1]), wished.predict(scans[:1]))
+
+
+@pytest.mark.parametrize('selection', ['tree', 'published'])
+def test_other_selections_label_points_too(config, scans, selection, caplog):
+    segmenter = Segmenter.load(
+        replace(config, selection=selection, least_quality=0.0, min_points=20)
+    )
+    result = segmenter.segment(scans)
+    assert len(result)
+    for label, scan in zip(result.labels, scans):
+        assert len(label) == len(scan)
+        assert -1 <= label.min() <= label.max() < len(result)
+    assert ('mask quality' in caplog.text) == (selection == 'tree')
+
+
+def test_selection_is_not_changed_by_tuning(config):
+    segmenter = Segmenter.load(replace(config, selection='tree'))
+    segmenter.tune(replace(config, least_quality=0.7))
+    assert (segmenter.config.selection, segmenter.config.least_quality) == ('tree', 0.7)
+
+
+def test_quality_beside_the_weights_is_used(config, weights, scans):
+    features = len(FEATURES)
+    never = np.full(3, -20, np.float32)
+    write_quality(
+        quality_file(weights),
+        QualityModel(
+            np.zeros(features, np.float32),
+            np.ones(features, np.float32),
+            ((np.zeros((features, 3), np.float32), never),),
+            weights_hash(weights),
+        ),
+    )
+    segmenter = Segmenter.load(replace(config, selection='tree', least_quality=0.1, min_points=20))
+    assert len(segmenter.segment(scans)) == 0

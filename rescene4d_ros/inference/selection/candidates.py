@@ -1,0 +1,110 @@
+"""Candidates of one pass: the masks of the queries and the nodes of a merge tree."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from rescene4d_ros.inference.selection.merge_tree import (
+    build_tree,
+    color_likeness,
+    likeness,
+    MergeTree,
+)
+from rescene4d_ros.inference.selection.regions import Regions
+
+LEAST_OBJECTNESS = 0.02  # queries below take no part
+OVERLAP_SHARE = 0.5  # of the largest overlap of a superpoint: others link no visits
+
+
+@dataclass(frozen=True)
+class Candidates:
+    """
+    Hold C masks over the S superpoints of all visits: first Q queries, then N nodes.
+
+    Attributes
+    ----------
+    masks : ndarray (S, C), bool
+    n_queries : int
+        Q; the masks of queries that claim nothing are empty.
+    parent : ndarray (C,), int64
+        Candidate that a node is merged into; -1 for a root and for queries.
+    joined, leaving : ndarray (C,), float64
+        Affinity of the parts of a node, and of the node and its sibling; a superpoint's own is 1,
+        a root's leaving 0. 0 for queries.
+
+    """
+
+    masks: np.ndarray
+    n_queries: int
+    parent: np.ndarray
+    joined: np.ndarray
+    leaving: np.ndarray
+
+    def __len__(self) -> int:
+        """Return the number of candidates C."""
+        return self.masks.shape[1]
+
+    def restricted(self, rows: slice, kept: np.ndarray) -> Candidates:
+        """Return some candidates (ascending) with what they hold of some superpoints."""
+        place = np.full(len(self) + 1, -1)
+        place[kept] = np.arange(len(kept))
+        return Candidates(
+            self.masks[rows, kept],
+            int((kept < self.n_queries).sum()),
+            place[self.parent[kept]],
+            self.joined[kept],
+            self.leaving[kept],
+        )
+
+
+def make_candidates(
+    regions: Regions, mask_probs: np.ndarray, objectness: np.ndarray, mask_threshold: float
+) -> Candidates:
+    """
+    Collect the candidates of all visits together; a mask spans visits.
+
+    Parameters
+    ----------
+    regions : Regions
+    mask_probs : ndarray (S, Q), float32
+    objectness : ndarray (Q,), float32
+        Probability of each query that it is an object.
+    mask_threshold : float
+        Least probability inside the mask of a query.
+
+    """
+    used = objectness >= LEAST_OBJECTNESS
+    claims = mask_probs[:, used] * objectness[used]
+    tree = _tree(regions, claims)
+    n, n_queries = len(regions), mask_probs.shape[1]
+    parent = tree.parents(n)
+    leaving = np.append(tree.affinity, 0.0)[np.where(parent < 0, len(tree.affinity), parent - n)]
+    none = np.zeros(n_queries)
+    return Candidates(
+        np.hstack([(mask_probs >= mask_threshold) & used, tree.members(n)]),
+        n_queries,
+        np.concatenate([none.astype(np.int64) - 1, np.where(parent < 0, -1, parent + n_queries)]),
+        np.concatenate([none, np.ones(n), tree.affinity]),
+        np.concatenate([none, leaving]),
+    )
+
+
+def _tree(regions: Regions, claims: np.ndarray) -> MergeTree:
+    """Merge superpoints that touch, and those of different visits at one place."""
+    links = main_overlaps(regions)
+    pairs = np.concatenate([regions.edges, regions.overlaps[links]])
+    like = np.concatenate(
+        [likeness(regions, regions.edges), color_likeness(regions.color, regions.overlaps[links])]
+    )
+    contact = np.concatenate([regions.contact, regions.shared[links]])
+    return build_tree(claims, regions.points, pairs, contact, like)
+
+
+def main_overlaps(regions: Regions) -> np.ndarray:
+    """Return which overlaps (O,) of superpoints of different visits are large for either."""
+    first, second = regions.overlaps.T
+    largest = np.zeros(len(regions))
+    np.maximum.at(largest, first, regions.shared)
+    np.maximum.at(largest, second, regions.shared)
+    return regions.shared >= OVERLAP_SHARE * np.minimum(largest[first], largest[second])

@@ -1,0 +1,282 @@
+"""What is known of every candidate in one visit, as numbers from which its quality is told."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from rescene4d_ros.inference.selection.candidates import Candidates
+from rescene4d_ros.inference.selection.merge_tree import (
+    agreement,
+    likeness,
+    plane_axes,
+    principal_axes,
+)
+from rescene4d_ros.inference.selection.regions import Regions
+from scipy.sparse import csr_matrix
+
+FEATURES = (
+    *('best_support', 'best_soft_iou', 'best_certainty', 'best_class', 'best_inside'),
+    *('best_hard_iou', 'second_support', 'agreeing', 'agreeing_certain', 'most_inside'),
+    *('objectness', 'objectness_spread', 'objectness_rim', 'claim', 'claim_spread', 'claim_rim'),
+    *('color_spread', 'color_step', 'level', 'level_rim', 'contact', 'contact_per_point'),
+    *('like_inside', 'like_across', 'agree_inside', 'agree_across'),
+    *('points', 'superpoints', 'thick', 'middle', 'long', 'planarity', 'upright'),
+    *('bottom', 'top', 'top_to_ceiling', 'narrow', 'wide', 'density', 'outer'),
+    *('is_node', 'joined', 'leaving', 'persistence', 'share_of_parent'),
+)
+AGREES = 0.5  # least soft overlap of a query that agrees with a candidate
+FLOOR_SHARE = 0.01  # of the points lie below the floor, as strays do
+ASIDE = 0.1  # m; superpoints farther from the plane of a candidate lie on one side of it
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """
+    Hold what the network says of the superpoints and queries of one pass.
+
+    Attributes
+    ----------
+    mask_probs : ndarray (S, Q), float32
+    class_probs : ndarray (Q, K + 1), float32
+        The last column is "no object".
+    objectness : ndarray (S,), float32
+        Probability that a superpoint is part of an object, as the backbone alone sees it.
+
+    """
+
+    mask_probs: np.ndarray
+    class_probs: np.ndarray
+    objectness: np.ndarray
+
+    @property
+    def certainty(self) -> np.ndarray:
+        """Return the probability (Q,) of each query that it is an object."""
+        return 1 - self.class_probs[:, -1]
+
+    def of_rows(self, rows: slice) -> Evidence:
+        """Return what is said of some superpoints."""
+        return Evidence(self.mask_probs[rows], self.class_probs, self.objectness[rows])
+
+
+def soft_overlaps(
+    points: np.ndarray, mask_probs: np.ndarray, masks: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """
+    Compare masks with the soft masks of the queries.
+
+    Parameters
+    ----------
+    points : ndarray (S,), float
+        Points of each superpoint.
+    mask_probs : ndarray (S, Q), float32
+    masks : ndarray (S, C), bool
+
+    Returns
+    -------
+    inside : ndarray (C, Q), float32
+        Mean probability of a query inside a mask; 0 for an empty mask.
+    soft_iou : ndarray (C, Q), float32
+        Sum of the probability inside over the soft union, in 0..1.
+
+    """
+    points = points.astype(np.float32)
+    area = points @ masks
+    shared = (masks * points[:, None]).T @ mask_probs
+    union = area[:, None] + points @ mask_probs - shared
+    return shared / area[:, None].clip(min=1), shared / union.clip(min=1)
+
+
+def candidate_features(regions: Regions, evidence: Evidence, candidates: Candidates) -> np.ndarray:
+    """
+    Describe every candidate in one visit.
+
+    Parameters
+    ----------
+    regions : Regions
+        Of one visit.
+    evidence : Evidence
+        Of its superpoints.
+    candidates : Candidates
+        Their masks in it.
+
+    Returns
+    -------
+    ndarray (C, F), float32
+        By the names in `FEATURES`; finite, also of empty masks.
+
+    """
+    found = {
+        **_claims(regions, evidence, candidates),
+        **_inside_and_rim(regions, evidence, candidates),
+        **_bonds(regions, evidence, candidates),
+        **_shape(regions, candidates),
+        **_growth(regions, candidates),
+    }
+    return np.stack([found[name] for name in FEATURES], axis=1).astype(np.float32)
+
+
+def _claims(regions: Regions, evidence: Evidence, candidates: Candidates) -> dict[str, np.ndarray]:
+    """Say which queries agree with each candidate."""
+    inside, soft_iou = soft_overlaps(regions.points, evidence.mask_probs, candidates.masks)
+    certain = evidence.certainty
+    support = soft_iou * certain
+    rows = np.arange(len(candidates))
+    best = support.argmax(axis=1)
+    largest = support[rows, best]
+    support[rows, best] = 0
+    agrees = soft_iou >= AGREES
+    return {
+        'best_support': largest,
+        'best_soft_iou': soft_iou[rows, best],
+        'best_certainty': certain[best],
+        'best_class': evidence.class_probs[best, :-1].max(axis=1, initial=0),
+        'best_inside': inside[rows, best],
+        'best_hard_iou': _hard_iou(regions, candidates, best),
+        'second_support': support.max(axis=1),
+        'agreeing': np.log1p(agrees.sum(axis=1)),
+        'agreeing_certain': np.log1p(agrees @ certain),
+        'most_inside': (inside * certain).max(axis=1),
+    }
+
+
+def _hard_iou(regions: Regions, candidates: Candidates, best: np.ndarray) -> np.ndarray:
+    """Return intersection over union (C,) of each candidate with the mask of its best query."""
+    other = candidates.masks[:, best]
+    shared = regions.points @ (candidates.masks & other)
+    return shared / (regions.points @ (candidates.masks | other)).clip(min=1)
+
+
+def _inside_and_rim(
+    regions: Regions, evidence: Evidence, candidates: Candidates
+) -> dict[str, np.ndarray]:
+    """Compare the superpoints of each candidate with those that touch it."""
+    masks = candidates.masks.astype(np.float32)
+    points = regions.points.astype(np.float32)
+    area = (points @ masks).clip(min=1)
+    known = np.column_stack(
+        [
+            evidence.objectness,
+            (evidence.mask_probs * evidence.certainty).max(axis=1),
+            regions.color / 255,
+            plane_axes(regions)[1][:, 2, 0] ** 2,  # 1 for level superpoints
+        ]
+    ).astype(np.float32)
+    inside = (known * points[:, None]).T @ masks / area
+    squares = (known**2 * points[:, None]).T @ masks / area
+    spread = np.sqrt((squares - inside**2).clip(min=0))
+    touching = _symmetric(regions, regions.contact)
+    outside = (touching @ masks) * ~candidates.masks
+    around = outside.sum(axis=0)
+    rim = known.T @ outside / around.clip(min=1)
+    contacts = np.asarray(touching.sum(axis=1)).ravel() @ masks
+    return {
+        'objectness': inside[0],
+        'objectness_spread': spread[0],
+        'objectness_rim': rim[0],
+        'claim': inside[1],
+        'claim_spread': spread[1],
+        'claim_rim': rim[1],
+        'color_spread': spread[2:5].mean(axis=0),
+        'color_step': np.linalg.norm(inside[2:5] - rim[2:5], axis=0) * (around > 0),
+        'level': inside[5],
+        'level_rim': rim[5],
+        'contact': around / contacts.clip(min=1),
+        'contact_per_point': np.log1p(around / area),
+    }
+
+
+def _bonds(regions: Regions, evidence: Evidence, candidates: Candidates) -> dict[str, np.ndarray]:
+    """Say how alike neighbors are inside each candidate and across its border."""
+    masks = candidates.masks.astype(np.float32)
+    first, second = regions.edges.T
+    claims = evidence.mask_probs * evidence.certainty
+    bonds = {
+        'like': likeness(regions, regions.edges),
+        'agree': agreement(claims[first], claims[second]),
+    }
+    within, across = _inside_and_across(regions, regions.contact, masks)
+    found = {}
+    for name, values in bonds.items():
+        kept, left = _inside_and_across(regions, regions.contact * values, masks)
+        found[f'{name}_inside'] = np.where(within > 0, kept / within.clip(min=1e-9), 1.0)
+        found[f'{name}_across'] = left / across.clip(min=1)
+    return found
+
+
+def _inside_and_across(
+    regions: Regions, values: np.ndarray, masks: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the sums (C,) of values of edges (E,) inside masks (S, C), and across borders."""
+    matrix = _symmetric(regions, values)
+    twice = (masks * (matrix @ masks)).sum(axis=0)
+    return twice / 2, (np.asarray(matrix.sum(axis=1)).ravel() @ masks - twice).clip(min=0)
+
+
+def _symmetric(regions: Regions, values: np.ndarray) -> csr_matrix:
+    """Return the values of the edges as a symmetric (S, S) matrix."""
+    first, second = regions.edges.T
+    both = np.concatenate([first, second]), np.concatenate([second, first])
+    twice = np.concatenate([values, values]).astype(np.float32)
+    return csr_matrix((twice, both), shape=(len(regions),) * 2)
+
+
+def _shape(regions: Regions, candidates: Candidates) -> dict[str, np.ndarray]:
+    """Measure each candidate, and where it is between floor, ceiling and the rest of the room."""
+    masks = candidates.masks
+    area = (regions.points @ masks).clip(min=1)
+    moments = ((regions.moments * regions.points[:, None]).T @ masks / area).T
+    variance, axes = principal_axes(moments)
+    size = np.sqrt(12 * variance)  # of a box with evenly spread points
+    low = np.stack([_extreme(column, masks, np.inf) for column in regions.low.T], axis=1)
+    high = np.stack([_extreme(column, masks, -np.inf) for column in regions.high.T], axis=1)
+    floor, ceiling = _heights(regions)
+    extent = np.sort((high - low)[:, :2], axis=1)
+    normal = axes[:, :, 0]
+    side = regions.moments[:, :3] @ normal.T - (moments[:, :3] * normal).sum(axis=1)
+    beyond, behind = regions.points @ (side > ASIDE), regions.points @ (side < -ASIDE)
+    return {
+        'points': np.log(area),
+        'superpoints': np.log1p(masks.sum(axis=0)),
+        'thick': size[:, 0],
+        'middle': size[:, 1],
+        'long': size[:, 2],
+        'planarity': size[:, 0] / size[:, 1].clip(min=1e-3),
+        'upright': normal[:, 2] ** 2,
+        'bottom': (low[:, 2] - floor).clip(-1, 4),
+        'top': (high[:, 2] - floor).clip(-1, 4),
+        'top_to_ceiling': (ceiling - high[:, 2]).clip(-1, 4),
+        'narrow': extent[:, 0],
+        'wide': extent[:, 1],
+        'density': np.log1p(area / ((size[:, 1] * size[:, 2]).clip(min=1e-3) * 1000)),
+        'outer': np.minimum(beyond, behind) / regions.points.sum(),
+    }
+
+
+def _extreme(values: np.ndarray, masks: np.ndarray, worst: float) -> np.ndarray:
+    """Return the smallest (worst = inf) or largest value (C,) in each mask; 0 where none is."""
+    pick = np.min if worst > 0 else np.max
+    found = pick(np.where(masks, values[:, None], worst), axis=0, initial=worst)
+    return np.where(np.isfinite(found), found, 0.0)
+
+
+def _heights(regions: Regions) -> tuple[float, float]:
+    """Return the height of floor and ceiling, m; strays do not count."""
+    order = np.argsort(regions.moments[:, 2])
+    share = np.cumsum(regions.points[order]) / regions.points.sum()
+    ends = np.searchsorted(share, [FLOOR_SHARE, 1 - FLOOR_SHARE]).clip(max=len(order) - 1)
+    floor, ceiling = regions.moments[order[ends], 2].tolist()
+    return floor, ceiling
+
+
+def _growth(regions: Regions, candidates: Candidates) -> dict[str, np.ndarray]:
+    """Say how a node arose and how it ends."""
+    area = regions.points @ candidates.masks
+    of_parent = area / area[candidates.parent].clip(min=1)
+    return {
+        'is_node': (np.arange(len(candidates)) >= candidates.n_queries).astype(np.float64),
+        'joined': candidates.joined,
+        'leaving': candidates.leaving,
+        'persistence': candidates.joined - candidates.leaving,
+        'share_of_parent': np.where(candidates.parent >= 0, of_parent, 1.0),
+    }

@@ -1,0 +1,129 @@
+"""Quality of candidates: how well each may cover an object, told from its features."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+from rescene4d_ros.errors import WeightsError
+from rescene4d_ros.inference.selection.features import FEATURES
+from safetensors import safe_open, SafetensorError
+from safetensors.numpy import save
+
+FORMAT = 'rescene4d-mask-quality'
+SCHEMA = 1
+OUTPUTS = ('iou', 'iou_50', 'iou_75')  # expected overlap; probability that it reaches .5 and .75
+LIMIT = 6.0  # deviations; features beyond count as this far off
+
+
+@dataclass(frozen=True)
+class QualityModel:
+    """
+    Hold a small perceptron with ReLUs, and what it was fitted to.
+
+    Attributes
+    ----------
+    center, scale : ndarray (F,), float32
+        Each feature is shifted and divided by these.
+    layers : tuple of (ndarray (I, O), ndarray (O,)), float32
+        Weights and biases; the last layer has one logit per name in `OUTPUTS`.
+    fitted_to : str
+        Hash of the network's weights file.
+    fitting : dict
+        For people: data, seed, scores; plain JSON values.
+
+    """
+
+    center: np.ndarray
+    scale: np.ndarray
+    layers: tuple[tuple[np.ndarray, np.ndarray], ...]
+    fitted_to: str = ''
+    fitting: Mapping | None = None
+
+    def predict(self, features: np.ndarray) -> np.ndarray:
+        """
+        Tell the quality of candidates.
+
+        Parameters
+        ----------
+        features : ndarray (C, F), float32
+            Of `candidate_features`.
+
+        Returns
+        -------
+        ndarray (C, 3), float32
+            In 0..1, by the names in `OUTPUTS`.
+
+        """
+        hidden = ((features - self.center) / self.scale).clip(-LIMIT, LIMIT)
+        *inner, (weights, bias) = self.layers
+        for w, b in inner:
+            hidden = np.maximum(hidden @ w + b, 0)
+        return 1 / (1 + np.exp(-(hidden @ weights + bias).clip(-30, 30)))
+
+
+def quality_file(weights: str | Path) -> Path:
+    """Return where the quality model of a weights file is: beside it, NAME.quality.safetensors."""
+    return Path(weights).with_suffix('.quality.safetensors')
+
+
+def write_quality(path: Path, model: QualityModel) -> None:
+    """Write a quality model; the file appears under its name only when it is complete."""
+    tensors = {'center': model.center, 'scale': model.scale}
+    for k, (weights, bias) in enumerate(model.layers):
+        tensors |= {f'layers.{k}.weight': weights, f'layers.{k}.bias': bias}
+    metadata = {
+        'format': FORMAT,
+        'schema': str(SCHEMA),
+        'features': json.dumps(FEATURES),
+        'outputs': json.dumps(OUTPUTS),
+        'fitted_to': model.fitted_to,
+        'fitting': json.dumps(dict(model.fitting or {})),
+    }
+    part = path.with_name(f'{path.name}.{os.getpid()}.part')
+    try:
+        part.write_bytes(save({n: np.ascontiguousarray(t) for n, t in tensors.items()}, metadata))
+        os.replace(part, path)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def read_quality(path: Path) -> QualityModel:
+    """
+    Read a quality model.
+
+    Raises
+    ------
+    WeightsError
+        Damaged, of another format or schema, or with other features than this version computes.
+
+    """
+    try:
+        with safe_open(path, framework='numpy') as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}
+        told = (metadata.get('format'), metadata.get('schema'))
+        if told != (FORMAT, str(SCHEMA)):
+            raise ValueError(f'format and schema {told}')
+        for name, known in (('features', FEATURES), ('outputs', OUTPUTS)):
+            if tuple(json.loads(metadata[name])) != known:
+                raise ValueError(f'other {name}: {metadata[name]}')
+        count = sum(name.endswith('.weight') for name in tensors)
+        return QualityModel(
+            tensors['center'],
+            tensors['scale'],
+            tuple(
+                (tensors[f'layers.{k}.weight'], tensors[f'layers.{k}.bias']) for k in range(count)
+            ),
+            metadata['fitted_to'],
+            json.loads(metadata['fitting']),
+        )
+    except (SafetensorError, OSError, KeyError, ValueError) as error:
+        raise WeightsError(
+            f'mask quality {path}: expected a complete file of format {FORMAT}, schema {SCHEMA}, '
+            f'got {error}; fit it anew with scripts/fit_mask_quality.py'
+        ) from error

@@ -1,0 +1,219 @@
+"""From raw queries to instances by candidates, their quality and a choice without overlap."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from rescene4d_ros.inference.config import InferenceConfig
+from rescene4d_ros.inference.selection.candidates import Candidates, make_candidates
+from rescene4d_ros.inference.selection.choice import (
+    choose_greedily,
+    choose_on_tree,
+    exchange_for_queries,
+)
+from rescene4d_ros.inference.selection.features import candidate_features, Evidence, soft_overlaps
+from rescene4d_ros.inference.selection.identity import link_visits
+from rescene4d_ros.inference.selection.merge_tree import agreement
+from rescene4d_ros.inference.selection.quality import QualityModel
+from rescene4d_ros.inference.selection.regions import make_regions, Regions
+from rescene4d_ros.inference.split_instances import split_instances
+from rescene4d_ros.structures import Prediction, Scan, Segmentation
+
+LEAST_LEFT = 0.8  # share of its points that a chosen candidate has to itself, greedy choice only
+# One object in two visits is worth more than one in each where the same queries claim both.
+SPANS, LEAST_AGREEMENT = 0.2, 0.25
+
+
+def segment_by_tree(
+    prediction: Prediction,
+    scans: Sequence[Scan],
+    config: InferenceConfig,
+    quality: QualityModel | None,
+) -> Segmentation:
+    """
+    Make instances of the best candidates among queries and nodes of a merge tree.
+
+    Parameters
+    ----------
+    prediction : Prediction
+        Of T visits.
+    scans : sequence of T Scan
+        The same visits.
+    config : InferenceConfig
+    quality : QualityModel or None
+        None: the quality is the soft overlap with the query that agrees best times the
+        objectness of that query.
+
+    """
+    nothing = [np.full(len(mask), -1) for mask in prediction.mask_probs]
+    if not len(prediction.class_probs):
+        return _instances(prediction, scans, config, np.zeros((0, 0)), np.zeros(0), nothing)
+    regions, evidence = make_regions(prediction, scans), evidence_of(prediction)
+    candidates = make_candidates(
+        regions, evidence.mask_probs, evidence.certainty, config.mask_threshold
+    )
+    worth = visit_quality(regions, evidence, candidates, config.min_points, quality)
+    value = value_of(regions, evidence, candidates, worth, config.least_quality)
+    owner = choose(regions, candidates, value, config.choice)
+    chosen = np.unique(owner[owner >= 0])
+    masks = owner[:, None] == chosen
+    group = link_visits(regions, evidence, masks)
+    n_objects = int(group.max(initial=-1)) + 1
+    belongs = group[:, None] == np.arange(n_objects)
+    label = np.append(group, -1)[np.where(owner < 0, len(chosen), np.searchsorted(chosen, owner))]
+    support = soft_overlaps(regions.points, evidence.mask_probs, masks @ belongs)[1]
+    shown = ~np.isnan(worth[chosen])
+    total = np.where(shown, worth[chosen], 0).sum(axis=1) @ belongs
+    ends = np.cumsum([len(mask) for mask in prediction.mask_probs])[:-1]
+    return _instances(
+        prediction,
+        scans,
+        config,
+        support * evidence.certainty,
+        total / (shown.sum(axis=1) @ belongs).clip(min=1),
+        np.split(label, ends),
+    )
+
+
+def evidence_of(prediction: Prediction) -> Evidence:
+    """Return what a prediction says of its superpoints and queries, all visits together."""
+    masks = np.concatenate(prediction.mask_probs)
+    if prediction.objectness is None:
+        objectness = (masks * (1 - prediction.class_probs[:, -1])).max(axis=1, initial=0)
+    else:
+        objectness = np.concatenate(prediction.objectness)
+    return Evidence(masks, prediction.class_probs, objectness)
+
+
+def visit_quality(
+    regions: Regions,
+    evidence: Evidence,
+    candidates: Candidates,
+    min_points: int,
+    quality: QualityModel | None,
+) -> np.ndarray:
+    """
+    Tell the quality of every candidate in every visit.
+
+    Returns
+    -------
+    ndarray (C, T), float64
+        In 0..1; NaN where a candidate has fewer than `min_points` points in a visit.
+
+    """
+    worth = np.full((len(candidates), int(regions.visit.max()) + 1), np.nan)
+    for t in range(worth.shape[1]):
+        rows, own = regions.of_visit(t)
+        if not len(own):
+            continue
+        shown = np.flatnonzero(own.points @ candidates.masks[rows] >= min_points)
+        said, seen = evidence.of_rows(rows), candidates.restricted(rows, shown)
+        if quality is None:
+            soft_iou = soft_overlaps(own.points, said.mask_probs, seen.masks)[1]
+            worth[shown, t] = (soft_iou * said.certainty).max(axis=1)
+        else:
+            worth[shown, t] = quality.predict(candidate_features(own, said, seen)).mean(axis=1)
+    return worth
+
+
+def value_of(
+    regions: Regions,
+    evidence: Evidence,
+    candidates: Candidates,
+    worth: np.ndarray,
+    least_quality: float,
+) -> np.ndarray:
+    """
+    Sum up what each candidate is worth: its quality above the least in every visit.
+
+    A further visit adds to it, or takes from it, by how much the same queries claim what the
+    candidate holds in both.
+
+    Parameters
+    ----------
+    regions : Regions
+    evidence : Evidence
+    candidates : Candidates
+    worth : ndarray (C, T), float64
+        Of `visit_quality`.
+    least_quality : float
+
+    Returns
+    -------
+    ndarray (C,), float64
+
+    """
+    shown = ~np.isnan(worth)
+    value = np.where(shown, worth - least_quality, 0).sum(axis=1)
+    spanning = np.flatnonzero(shown.sum(axis=1) > 1)
+    claims = evidence.mask_probs * evidence.certainty
+    before = np.zeros((len(spanning), claims.shape[1]), dtype=np.float32)
+    has_before = np.zeros(len(spanning), dtype=bool)
+    for t in range(worth.shape[1] if len(spanning) else 0):
+        rows = regions.visit == t
+        weighted = candidates.masks[np.ix_(rows, spanning)] * regions.points[rows, None]
+        now = weighted.T.astype(np.float32) @ claims[rows]
+        now /= weighted.sum(axis=0)[:, None].clip(min=1)
+        is_shown = shown[spanning, t]
+        again = is_shown & has_before
+        value[spanning[again]] += SPANS * (agreement(before[again], now[again]) - LEAST_AGREEMENT)
+        before[is_shown] = now[is_shown]
+        has_before |= is_shown
+    return value
+
+
+def choose(regions: Regions, candidates: Candidates, value: np.ndarray, choice: str) -> np.ndarray:
+    """Return the candidate (S,) of each superpoint, -1 = none, by `InferenceConfig.choice`."""
+    if choice == 'greedy':
+        return choose_greedily(candidates, regions.points, value, LEAST_LEFT)
+    return exchange_for_queries(candidates, value, choose_on_tree(candidates, value))
+
+
+def _instances(
+    prediction: Prediction,
+    scans: Sequence[Scan],
+    config: InferenceConfig,
+    support: np.ndarray,
+    worth: np.ndarray,
+    superpoint_labels: Sequence[np.ndarray],
+) -> Segmentation:
+    """
+    Give chosen masks a class, features and scores, and split those that lie apart.
+
+    Parameters
+    ----------
+    prediction, scans, config
+        As of `segment_by_tree`.
+    support : ndarray (I, Q), float
+        How much each query agrees with each chosen mask.
+    worth : ndarray (I,), float
+    superpoint_labels : sequence of T ndarrays (S_t,), int
+        Chosen mask of each superpoint, -1 = none.
+
+    """
+    best = support.argmax(axis=1) if support.size else np.zeros(len(worth), dtype=np.int64)
+    votes = support**2 / (support**2).sum(axis=1, keepdims=True).clip(min=1e-12)
+    objects = votes @ prediction.class_probs[:, :-1]
+    objects = objects / objects.sum(axis=1, keepdims=True).clip(min=1e-12)
+    labels, sure = [], []
+    for points, own, masks in zip(prediction.superpoint, superpoint_labels, prediction.mask_probs):
+        label = own[points]
+        few = np.bincount(label[label >= 0], minlength=len(worth)) < config.min_points
+        label[np.append(few, False)[label]] = -1
+        inside = np.einsum('sq,sq->s', votes[own], masks) if len(worth) else np.zeros(len(own))
+        labels.append(label)
+        sure.append(inside[points].clip(min=1e-3))
+    labels, source = split_instances(
+        labels, [s.xyz for s in scans], len(worth), config.split_gap, config.min_points
+    )
+    return Segmentation(
+        labels=tuple(label.astype(np.int32) for label in labels),
+        class_probs=objects[source].astype(np.float32),
+        scores=(worth * objects.max(axis=1, initial=0))[source].astype(np.float32),
+        features=prediction.features[best[source]],
+        point_scores=tuple(
+            np.where(label < 0, 0, score).astype(np.float32) for label, score in zip(labels, sure)
+        ),
+        queries=best[source],
+    )

@@ -1,0 +1,82 @@
+"""
+Fit the quality of masks (`inference.selection: tree`) to rooms of which the truth is known.
+
+    .venv/bin/python scripts/fit_mask_quality.py --data DIR [--data DIR ...] [--weights FILE] \
+        [--held-out DIR] [--jobs J] [--out FILE]
+
+The network sees each visit alone and all visits of a sequence together. What is written is fitted
+to --data; --held-out only tells how well it is calibrated on rooms of other seeds.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from rescene4d_ros.inference.selection.quality import quality_file, write_quality
+from rescene4d_ros.inference.weights import default_weights, weights_hash
+from rescene4d_ros.processes import each_result
+from rescene4d_ros.training.mask_quality.candidate_examples import CandidateExamples, examples_of
+from rescene4d_ros.training.mask_quality.fit import calibration_error, fit_quality
+from tqdm import tqdm
+
+
+def collect(paths: Sequence[Path], weights: str, jobs: int) -> CandidateExamples:
+    """Return the candidates of sequence files, in the order of the files."""
+    work = each_result(examples_of, [(path, weights) for path in paths], jobs)
+    found = {job[0]: result for job, result in tqdm(work, total=len(paths), unit='sequence')}
+    return CandidateExamples.joined([found[path] for path in paths])
+
+
+def files_of(folders: Sequence[Path], limit: int | None) -> list[Path]:
+    """Return the sequence files of folders, or say that there is none."""
+    paths = [path for folder in folders for path in sorted(folder.glob('*.npz'))[:limit]]
+    if not paths:
+        raise SystemExit(
+            f'--data: expected sequence files (.npz), got none in '
+            f'{", ".join(map(str, folders))}; make some by `rescene4d rooms`'
+        )
+    return paths
+
+
+def main() -> None:
+    """Fit, write, and print how well it is calibrated."""
+    parser = argparse.ArgumentParser(description=__doc__.strip().split('\n\n', maxsplit=1)[0])
+    parser.add_argument(
+        '--data',
+        type=Path,
+        action='append',
+        required=True,
+        help='folder of sequence files with things in contact; may be given more than once',
+    )
+    parser.add_argument('--held-out', type=Path, action='append', help='folder to measure on')
+    parser.add_argument('--limit', type=int, help='only the first N files of each folder')
+    parser.add_argument('--weights', default='', help='default: those of the package')
+    parser.add_argument('--epochs', type=int, default=25)
+    parser.add_argument('--seed', type=int, default=0)
+    parser.add_argument('--jobs', type=int, default=1, help='processes')
+    parser.add_argument('--out', type=Path, help='default: beside the weights')
+    options = parser.parse_args()
+    weights = Path(options.weights or default_weights())
+    paths = files_of(options.data, options.limit)
+    examples = collect(paths, str(weights), options.jobs)
+    model = fit_quality(examples, options.epochs, options.seed)
+    fitting = {
+        'folders': [folder.name for folder in options.data],
+        'sequences': len(paths),
+        'candidates': len(examples.overlap),
+        'epochs': options.epochs,
+        'seed': options.seed,
+    }
+    if options.held_out:
+        held = collect(files_of(options.held_out, options.limit), str(weights), options.jobs)
+        fitting['calibration_error'] = calibration_error(model, held)
+    out = options.out or quality_file(weights)
+    write_quality(out, replace(model, fitted_to=weights_hash(weights), fitting=fitting))
+    print(f'{out}: {fitting}')
+
+
+if __name__ == '__main__':
+    main()

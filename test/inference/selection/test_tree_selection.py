@@ -1,0 +1,233 @@
+"""From queries to instances by a merge tree: on cases small enough to work out by hand."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from rescene4d_ros.errors import WeightsError
+from rescene4d_ros.inference.config import InferenceConfig
+from rescene4d_ros.inference.selection.candidates import make_candidates
+from rescene4d_ros.inference.selection.features import candidate_features, FEATURES
+from rescene4d_ros.inference.selection.published_selection import segment_as_published
+from rescene4d_ros.inference.selection.quality import (
+    quality_file,
+    QualityModel,
+    read_quality,
+    write_quality,
+)
+from rescene4d_ros.inference.selection.regions import make_regions
+from rescene4d_ros.inference.selection.tree_selection import (
+    evidence_of,
+    segment_by_tree,
+    visit_quality,
+)
+from rescene4d_ros.structures import Prediction, Scan
+
+CONFIG = InferenceConfig(selection='tree', min_points=5, least_quality=0.3)
+SURE = [0.9, 0.0, 0.1]
+
+
+def row_of_pieces(starts, n=20):
+    """Return a scan of one short row of points (0.19 m) per start along x, its superpoints."""
+    xyz = np.concatenate(
+        [np.column_stack([s + 0.01 * np.arange(n), np.zeros((n, 2))]) for s in starts]
+    ).astype(np.float32)
+    return Scan(xyz, 0), np.repeat(np.arange(len(starts)), n).astype(np.int32)
+
+
+def predict(class_probs, masks, superpoint):
+    """Return a prediction; the feature of query q is q."""
+    class_probs = np.float32(class_probs)
+    features = np.arange(len(class_probs), dtype=np.float32)[:, None]
+    return Prediction(
+        class_probs, tuple(np.float32(m) for m in masks), tuple(superpoint), features
+    )
+
+
+def random_prediction(rng, n_pieces, n_queries=6, visits=1):
+    """Return a prediction of random queries over rows of pieces, and its scans."""
+    scan, superpoint = row_of_pieces(np.arange(n_pieces) * 0.2)
+    prediction = predict(
+        rng.dirichlet(np.ones(4) * 0.5, n_queries),
+        [rng.random((n_pieces, n_queries)) for _ in range(visits)],
+        [superpoint] * visits,
+    )
+    return prediction, [scan] * visits
+
+
+def parts_of(prediction, scans):
+    """Return regions, evidence and candidates."""
+    regions, evidence = make_regions(prediction, scans), evidence_of(prediction)
+    return (
+        regions,
+        evidence,
+        make_candidates(regions, evidence.mask_probs, evidence.certainty, 0.5),
+    )
+
+
+def test_pieces_that_one_query_half_claims_become_one_instance():
+    """No query has the whole in its mask; the tree has."""
+    scan, superpoint = row_of_pieces([0, 0.2, 0.4])
+    prediction = predict([SURE], [[[0.9], [0.45], [0.02]]], [superpoint])
+    result = segment_by_tree(prediction, [scan], replace(CONFIG, least_quality=0.2), None)
+    assert len(result) == 1
+    assert result.labels[0][:20].tolist() == [0] * 20
+    assert result.labels[0][40:].tolist() == [-1] * 20
+    assert result.class_probs[0].tolist() == [1, 0]
+    assert result.queries.tolist() == [0]
+    assert ((result.point_scores[0] > 0) == (result.labels[0] >= 0)).all()
+
+
+@pytest.mark.parametrize('choice', ['exact', 'greedy'])
+def test_two_things_side_by_side_are_two(choice):
+    scan, superpoint = row_of_pieces([0, 0.2, 0.4, 0.6])
+    prediction = predict(
+        [SURE, [0.2, 0.7, 0.1]],
+        [[[0.9, 0.05], [0.9, 0.05], [0.05, 0.9], [0.05, 0.9]]],
+        [superpoint],
+    )
+    result = segment_by_tree(prediction, [scan], replace(CONFIG, choice=choice), None)
+    assert len(result) == 2
+    first = result.labels[0][0]
+    assert result.labels[0].tolist() == [first] * 40 + [1 - first] * 40
+    assert result.class_probs.argmax(1)[[first, 1 - first]].tolist() == [0, 1]
+    assert (result.scores > 0.5).all()
+
+
+def test_thing_that_moved_keeps_its_identity():
+    first, superpoint = row_of_pieces([0.0, 5.0])
+    second, _ = row_of_pieces([2.0, 5.0])
+    prediction = predict([SURE], [[[0.9], [0.01]]] * 2, [superpoint] * 2)
+    result = segment_by_tree(prediction, [first, second], CONFIG, None)
+    assert len(result) == 1
+    for label in result.labels:
+        assert label.tolist() == [0] * 20 + [-1] * 20
+
+
+def test_other_thing_at_the_same_place_is_another_one():
+    first, superpoint = row_of_pieces([0.0])
+    prediction = predict(
+        [SURE, [0.1, 0.8, 0.1]], [[[0.95, 0.01]], [[0.01, 0.95]]], [superpoint] * 2
+    )
+    result = segment_by_tree(prediction, [first, first], CONFIG, None)
+    assert len(result) == 2
+    assert result.labels[0][0] != result.labels[1][0]
+
+
+def test_empty_visit_and_no_query():
+    scan, superpoint = row_of_pieces([0.0])
+    nobody = Scan(np.zeros((0, 3), np.float32), 1)
+    prediction = predict([SURE], [[[0.9]], np.zeros((0, 1))], [superpoint, np.zeros(0, np.int32)])
+    result = segment_by_tree(prediction, [scan, nobody], CONFIG, None)
+    assert [len(label) for label in result.labels] == [20, 0]
+    assert len(result) == 1
+    nothing = predict(np.zeros((0, 4)), [np.zeros((1, 0))], [superpoint])
+    for found in (
+        segment_by_tree(nothing, [scan], CONFIG, None),
+        segment_as_published(nothing, CONFIG),
+    ):
+        assert len(found) == 0
+        assert (found.labels[0] == -1).all()
+
+
+def test_labels_are_dense_for_random_queries():
+    for seed in range(10):
+        rng = np.random.default_rng(seed)
+        prediction, scans = random_prediction(rng, 12, visits=2)
+        result = segment_by_tree(prediction, scans, replace(CONFIG, least_quality=0.1), None)
+        used = np.unique(np.concatenate(result.labels))
+        assert set(used) - {-1} == set(range(len(result)))
+        np.testing.assert_allclose(result.class_probs.sum(1), 1, rtol=1e-5)
+        assert ((result.scores >= 0) & (result.scores <= 1)).all()
+
+
+def test_features_are_finite_also_of_empty_masks():
+    prediction, scans = random_prediction(np.random.default_rng(0), 5)
+    prediction.mask_probs[0][:, 0] = 0
+    regions, evidence, candidates = parts_of(prediction, scans)
+    assert not candidates.masks[:, 0].any()
+    features = candidate_features(regions, evidence, candidates)
+    assert features.shape == (len(candidates), len(FEATURES))
+    assert np.isfinite(features).all()
+
+
+def test_features_of_a_node_by_hand():
+    scan, superpoint = row_of_pieces([0, 0.2])
+    prediction = predict([SURE], [[[0.8], [0.4]]], [superpoint])
+    regions, evidence, candidates = parts_of(prediction, [scan])
+    found = dict(zip(FEATURES, candidate_features(regions, evidence, candidates)[-1]))
+    assert candidates.masks[:, -1].all()
+    wanted = {
+        'best_soft_iou': 0.6,
+        'best_support': 0.54,
+        'best_inside': 0.6,
+        'best_hard_iou': 0.5,
+        'claim': 0.54,
+        'claim_spread': 0.18,
+        'contact': 0.0,
+        'points': np.log(40),
+        'leaving': 0.0,
+        'agree_inside': 0.5,
+        'like_inside': 1.0,
+        'wide': 0.39,
+    }
+    for name, value in wanted.items():
+        assert found[name] == pytest.approx(value, abs=2e-3), name
+
+
+def quality_of_size():
+    """Return a model whose quality grows with the points, and with nothing else."""
+    weights = np.zeros((len(FEATURES), 3), np.float32)
+    weights[FEATURES.index('points')] = 1
+    return QualityModel(
+        np.full(len(FEATURES), np.log(30), np.float32),
+        np.full(len(FEATURES), 0.1, np.float32),
+        ((weights, np.zeros(3, np.float32)),),
+        'abc',
+        {'seed': 0},
+    )
+
+
+def test_quality_decides_what_is_chosen():
+    scan, superpoint = row_of_pieces([0, 0.2])
+    prediction = predict([SURE], [[[0.9], [0.45]]], [superpoint])
+    assert segment_by_tree(prediction, [scan], CONFIG, None).labels[0].tolist() == [0] * 40
+    parts = parts_of(prediction, [scan])
+    worth = visit_quality(*parts, 5, quality_of_size())[:, 0]
+    assert worth[parts[2].masks.sum(axis=0) == 2].min() > 0.9
+    assert worth[parts[2].masks.sum(axis=0) == 1].max() < 0.1
+    large = segment_by_tree(prediction, [scan], CONFIG, quality_of_size())
+    assert large.labels[0].tolist() == [0] * 40
+    assert np.isnan(visit_quality(*parts, 41, quality_of_size())).all()
+
+
+def test_quality_file_holds_the_model(tmp_path):
+    path = quality_file(tmp_path / 'net.safetensors')
+    assert path.name == 'net.quality.safetensors'
+    model = quality_of_size()
+    write_quality(path, model)
+    read = read_quality(path)
+    features = np.random.default_rng(0).normal(size=(7, len(FEATURES))).astype(np.float32)
+    assert (read.predict(features) == model.predict(features)).all()
+    assert (read.fitted_to, read.fitting) == ('abc', {'seed': 0})
+
+
+def test_damaged_quality_file_is_named(tmp_path):
+    path = tmp_path / 'net.quality.safetensors'
+    write_quality(path, quality_of_size())
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(WeightsError, match='fit it anew'):
+        read_quality(path)
+
+
+def test_published_selection_gives_points_to_the_best_scored_mask():
+    scan, superpoint = row_of_pieces([0, 0.2, 0.4])
+    prediction = predict(
+        [SURE, [0.1, 0.8, 0.1]], [[[0.9, 0.1], [0.6, 0.99], [0.1, 0.2]]], [superpoint]
+    )
+    result = segment_as_published(prediction, CONFIG)
+    # Scores 0.9 * 0.75 and 0.8 * 0.99: the second mask has what both hold.
+    np.testing.assert_allclose(result.scores, [0.675, 0.792], rtol=1e-5)
+    assert result.labels[0].tolist() == [0] * 20 + [1] * 20 + [-1] * 20
+    assert result.queries.tolist() == [0, 1]
+    np.testing.assert_allclose(result.point_scores[0][[0, 20, 40]], [0.9, 0.99, 0], rtol=1e-6)
