@@ -27,7 +27,7 @@ def examples(seed, n=4000):
 
 
 def test_model_learns_what_no_single_feature_tells():
-    model, held_out = fit_quality(examples(0), 30, 0), examples(1)
+    model, held_out = fit_quality(examples(0), 250, 0), examples(1)
     told = model.predict(held_out.features)
     assert told.shape == (4000, 3)
     assert np.corrcoef(told[:, 0], held_out.overlap)[0, 1] > 0.9
