@@ -197,11 +197,15 @@ PUBLISHED = LossConfig(assignment='hungarian', no_object_weight=0.1, semantic_we
 
 
 @pytest.mark.parametrize(
-    ('query_content', 'losses', 'steps'),
-    [('zeros', PUBLISHED, 60), ('seed', PUBLISHED, 100), ('seed', LossConfig(), 60)],
+    ('query_content', 'losses'),
+    [('zeros', PUBLISHED), ('seed', PUBLISHED), ('seed', LossConfig())],
 )
-def test_learns_a_scene_by_heart(boxes_room, query_content, losses, steps):
-    """Every box, also the one that moves, ends as one mask with its class in both visits."""
+def test_learns_a_scene_by_heart(boxes_room, query_content, losses):
+    """
+    Every box, also the one that moves, ends as one mask with its class in both visits.
+
+    When depends on the last bits of a processor: 60 to 100 steps do, 400 are waited for.
+    """
     rooms = [
         boxes_room(
             [
@@ -231,28 +235,36 @@ def test_learns_a_scene_by_heart(boxes_room, query_content, losses, steps):
     model = ReScene4D(replace(CONFIG, query_content=query_content))
     criterion = Criterion(losses)
     optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)
-    for _ in range(steps):
+    for step in range(1, 401):
         optimizer.zero_grad()
         criterion(model(visits), targets)['total'].backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
+        if step % 20 == 0 and knows_by_heart(model, visits, targets):
+            return
+    pytest.fail('expected three masks with their classes after 400 steps')
+
+
+def knows_by_heart(model, visits, targets):
+    """Return whether each instance has one mask that fits it, with its class, and no other is."""
     model.eval()
     with torch.no_grad():
         output = model(visits)
+    model.train()
     inside = output.mask_logits[-1].T > 0  # (Q, S)
     _, queries, instances = match(
         -iou(inside, targets.masks)[None] + class_cost(output.class_logits[-1:], targets.classes)
     )
     matched = iou(inside, targets.masks)[queries, instances]
-    assert matched.min() > 0.8
     classes = output.class_logits[-1].argmax(-1)
-    assert torch.equal(classes[queries], targets.classes[instances])
+    if matched.min() <= 0.8 or not torch.equal(classes[queries], targets.classes[instances]):
+        return False
     confident = output.class_logits[-1].softmax(-1)[:, :-1].amax(1)
     found = confident.argsort(descending=True)
     found = found[classes[found] < CONFIG.n_classes].numpy()
     masks = inside.numpy()[found].T
     leader, _ = duplicates(masks, np.ones(len(masks)), classes[found].numpy(), InferenceConfig())
-    assert len(set(leader)) == 3
+    return len(set(leader)) == len(targets.classes)
 
 
 def iou(one, two):
