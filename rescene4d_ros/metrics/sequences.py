@@ -9,10 +9,12 @@ import numpy as np
 from rescene4d_ros.structures import (
     Change,
     ChangeKind,
+    FLOOR,
     INSTANCE_CLASSES,
     ObjectState,
     SequenceTruth,
     TrueObject,
+    WALL,
 )
 
 
@@ -40,6 +42,8 @@ class TrueSequence:
         ObjectState; None = PRESENT if the instance has points, else ABSENT after it was observed.
     poses : ndarray (G, T, 4, 4), float64, m, or None
         map_T_object; NaN where unknown.
+    is_structure : ndarray (N,), bool, or None
+        Points of wall, ceiling and floor; None = not known.
 
     """
 
@@ -53,6 +57,7 @@ class TrueSequence:
     changes: np.ndarray | None = None
     states: np.ndarray | None = None
     poses: np.ndarray | None = None
+    is_structure: np.ndarray | None = None
 
     @property
     def n_visits(self) -> int:
@@ -63,7 +68,7 @@ class TrueSequence:
     def without_points(self) -> TrueSequence:
         """Return a copy without points, for use after counting."""
         none = np.empty(0, dtype=np.int64)
-        return replace(self, visit=none, instance=none)
+        return replace(self, visit=none, instance=none, is_structure=None)
 
 
 @dataclass(frozen=True)
@@ -158,6 +163,7 @@ def true_sequence(
                 g = row[o.instance_id]
                 changes[g, t], states[g, t] = o.change, o.state
                 poses[g, t] = o.map_T_object
+    semantic = np.concatenate([v.semantic for v in truth.visits])
     labels = np.concatenate([v.instance for v in truth.visits])
     visit_of = np.repeat(np.arange(shape[1]), [len(v.instance) for v in truth.visits])
     return TrueSequence(
@@ -171,6 +177,7 @@ def true_sequence(
         changes,
         states,
         poses,
+        np.isin(semantic, (WALL, FLOOR)) & (labels == 0),
     )
 
 

@@ -28,6 +28,7 @@ from rescene4d_ros.metrics.identity.identity_scores import (
 )
 from rescene4d_ros.metrics.identity.lookalike_identity import exchanged_counts
 from rescene4d_ros.metrics.rates import ratio
+from rescene4d_ros.metrics.segmentation.detection import detection_scores
 from rescene4d_ros.metrics.segmentation.point_overlaps import (
     count_overlaps,
     join_masks,
@@ -130,6 +131,7 @@ def summarize(
         'map': found.pooled.mean,
         'map50': found.pooled.at_50,
         'map25': found.pooled.at_25,
+        **detection_scores([s.found for s in sequences], rules),
         't_mrec': found.temporal_recall,
         't_mrec_by_change': found.recall_by_kind,
     }

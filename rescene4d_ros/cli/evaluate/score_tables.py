@@ -18,6 +18,9 @@ SECTIONS = {
         'map',
         'map50',
         'map25',
+        'recall50_any',
+        'precision50_any',
+        'wall_share',
     ),
     'identity': (
         'id_switch_rate',

@@ -21,6 +21,8 @@ class Overlaps:
         Of the mask, on no instance.
     predicted : ndarray (P, T), int64
     true : ndarray (T, G), int64
+    structure : ndarray (P, T), int64, or None
+        Of the mask, on wall, ceiling or floor; None = not known.
 
     """
 
@@ -28,6 +30,7 @@ class Overlaps:
     void: np.ndarray
     predicted: np.ndarray
     true: np.ndarray
+    structure: np.ndarray | None = None
 
     def visit_iou(self) -> np.ndarray:
         """Return (P, T, G) intersection over union per visit; 0 where both are absent."""
@@ -60,7 +63,13 @@ def count_overlaps(truth: TrueSequence, prediction: PredictedSequence) -> Overla
         mask * (n_visits * width) + cell[prediction.points], minlength=n_masks * n_visits * width
     ).reshape(n_masks, *shape)
     true = np.bincount(cell, minlength=n_visits * width).reshape(shape)
-    return Overlaps(counts[:, :, 1:], counts[:, :, 0], counts.sum(axis=2), true[:, 1:])
+    structure = None
+    if truth.is_structure is not None:
+        rows = truth.is_structure[prediction.points]
+        on_structure = mask[rows] * n_visits + truth.visit[prediction.points[rows]]
+        structure = np.bincount(on_structure, minlength=n_masks * n_visits)
+        structure = structure.reshape(n_masks, n_visits)
+    return Overlaps(counts[:, :, 1:], counts[:, :, 0], counts.sum(axis=2), true[:, 1:], structure)
 
 
 @dataclass(frozen=True)
@@ -135,5 +144,6 @@ def join_masks(
             joined(overlaps.void),
             joined(overlaps.predicted),
             overlaps.true,
+            None if overlaps.structure is None else joined(overlaps.structure),
         ),
     )
