@@ -45,21 +45,22 @@ def fit_box(xyz: np.ndarray, trim: float = 0.005) -> Box:
     low, high = np.quantile(points, [trim, 1 - trim], axis=0)
     kept = points[((points >= low) & (points <= high)).all(1)]
     kept = kept if len(kept) >= 3 else points
-    best = None
+    least, best = np.inf, None
     for yaw in _edge_angles(kept[:, :2]):
         axes = np.array([[np.cos(yaw), np.sin(yaw)], [-np.sin(yaw), np.cos(yaw)]])
         along = points[:, :2] @ axes.T
         lo, hi = np.quantile(along, [trim, 1 - trim], axis=0)
         area = float(np.prod(hi - lo))
-        if best is None or area < best[0] - 1e-9:
-            best = area, yaw, (lo + hi) / 2 @ axes, hi - lo
-    _, yaw, middle, extent = best
+        if best is None or area < least - 1e-9:
+            least, best = area, (yaw, (lo + hi) / 2 @ axes, hi - lo)
+    assert best is not None  # there is at least one angle
+    yaw, middle, extent = best
     if extent[0] < extent[1]:
         yaw, extent = yaw + np.pi / 2, extent[::-1]
     yaw = wrap(2 * yaw) / 2  # a box looks the same after half a turn
     size = np.maximum([*extent, high[2] - low[2]], MIN_EXTENT)
-    center = (*middle, (low[2] + high[2]) / 2)
-    return Box(tuple(map(float, center)), tuple(map(float, size)), float(yaw))
+    center = (float(middle[0]), float(middle[1]), float((low[2] + high[2]) / 2))
+    return Box(center, (float(size[0]), float(size[1]), float(size[2])), float(yaw))
 
 
 def _edge_angles(xy: np.ndarray) -> np.ndarray:

@@ -76,14 +76,14 @@ class Pair:
         pair.after = self.after[evenly(len(self.after), limit)]
         return pair
 
-    def partners(self, motions: np.ndarray, gate: float):
+    def partners(self, motions: np.ndarray, gate: float) -> list[np.ndarray]:
         """
         Return both directions' distances (inf beyond the gate) and nearest indices.
 
         Of motions (H, 4, 4) all at once: ndarrays (H, N), (H, N), (H, M), (H, M).
 
         """
-        found = []
+        found: list[np.ndarray] = []
         for tree, moved in (
             (self.after_tree, transform(motions, self.before)),
             (self.before_tree, transform_back(motions, self.after)),

@@ -125,7 +125,7 @@ class DepthMap:
         key, distance = self._bins(xyz)
         np.minimum.at(self._nearest, key, distance)
 
-    def _bins(self, xyz: np.ndarray):
+    def _bins(self, xyz: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return bin number and distance of each point."""
         ray = np.asarray(xyz, dtype=np.float64) - self._position
         distance = np.maximum(np.linalg.norm(ray, axis=1), 1e-6)
@@ -133,7 +133,9 @@ class DepthMap:
         row = (np.arccos(np.clip(ray[:, 2] / distance, -1, 1)) / RAY_BIN).astype(int)
         return row * self._columns + column, distance
 
-    def look(self, surface: np.ndarray, occluder: np.ndarray):
+    def look(
+        self, surface: np.ndarray, occluder: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """
         Look at surface points, past an object that may be in the way.
 

@@ -68,7 +68,10 @@ def _fit(parts: Sequence[Surface], wholes: Sequence[Surface], enough: float) -> 
         share[todo] = np.maximum(
             share[todo],
             _polish(
-                asked[:, todo], yaw[motion], shift[:, *motion], [wholes[p].whole for p in todo]
+                asked[:, todo],
+                yaw[motion],
+                shift[:, *motion],
+                [wholes[p].whole for p in todo.tolist()],
             ),
         )
         todo = np.flatnonzero(share < enough)

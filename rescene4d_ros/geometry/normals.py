@@ -31,7 +31,7 @@ def estimate_normals(
 
     """
     if len(xyz) < 3:
-        return np.tile(np.float32([0, 0, 1]), (len(xyz), 1))
+        return np.tile(np.array([0, 0, 1], dtype=np.float32), (len(xyz), 1))
     xyz = np.asarray(xyz, dtype=np.float64)
     neighbors = cKDTree(xyz).query(xyz, k=min(k, len(xyz)))[1]
     return orient_normals(plane_normals(xyz, neighbors), xyz, sensor_path)

@@ -87,7 +87,7 @@ def _rivals(rough: Pair, starts: int) -> np.ndarray:
     )
     found = sorted([*found, *rough.scores(turned)], key=lambda r: -r.support)
     motions = np.stack([r.after_T_before for r in found])
-    turns = yaw_of(motions)
+    turns = np.asarray(yaw_of(motions))
     distinct = _distinct(motions, turns)
     near = [k for k in distinct if found[k].support >= found[0].support - RIVAL_LOSS]
     # Turning not at all is kept in the race, for the sake of round objects.

@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 
-def upright(yaw: float | np.ndarray, shift) -> np.ndarray:
+def upright(yaw: float | np.ndarray, shift: ArrayLike) -> np.ndarray:
     """
     Build the rigid motions that turn by `yaw` about z, then shift.
 
@@ -69,7 +70,7 @@ def yaw_of(motion: np.ndarray) -> float | np.ndarray:
     return wrap(np.arctan2(motion[..., 1, 0], motion[..., 0, 0]))
 
 
-def size_of(motion: np.ndarray, center) -> tuple[float, float]:
+def size_of(motion: np.ndarray, center: ArrayLike) -> tuple[float, float]:
     """
     Measure a motion where the object is.
 
@@ -91,7 +92,7 @@ def size_of(motion: np.ndarray, center) -> tuple[float, float]:
     """
     center = np.asarray(center, dtype=np.float64)
     distance = float(np.linalg.norm(transform(motion, center[None])[0] - center))
-    return distance, abs(yaw_of(motion))
+    return distance, float(np.abs(yaw_of(motion)))
 
 
 def solve_upright(pairs: Sequence[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:

@@ -68,16 +68,16 @@ class SceneTracker:
         confidence: Confidence | None = None,
     ):
         config = config or TrackerConfig()
-        given = {
-            'association': association,
-            'motion': motion,
-            'changes': changes,
-            'confidence': confidence,
-        }
         self.memory = memory
         self._windows = WindowOpener(memory, segmenter, config.window - 1)
+        shipped = TrackingSettings()
         self._settings = TrackingSettings(
-            config.birth_score, **{name: value for name, value in given.items() if value}
+            config.birth_score,
+            association or shipped.association,
+            motion or shipped.motion,
+            changes or shipped.changes,
+            shipped.weights,
+            confidence or shipped.confidence,
         )
 
     def add_visit(self, scan: Scan) -> SceneUpdate:
@@ -185,15 +185,16 @@ class SceneTracker:
         try:
             window = self._windows.open(visit, self.memory.visits(VisitStatus.DONE))
             for _ in range(RESTARTS):
-                update = self._attempt(window)
-                if update is not None:
+                if (update := self._attempt(window)) is not None:
                     return update
                 log.info(
                     'visit %d: objects were corrected meanwhile; it is processed once more',
                     visit.visit_id,
                 )
             with self.memory.mutex:  # corrections wait; not for long, as the network is through
-                return self._attempt(window)
+                update = self._attempt(window)
+            assert update is not None  # nothing was corrected under the lock
+            return update
         except StorageError:
             raise  # the disk's fault, not the visit's: it stays PENDING
         except Exception as error:
@@ -237,13 +238,14 @@ class SceneTracker:
             for visit in past
         }
         metadata, next_id = self.memory.metadata, self.memory.metadata.next_object_id
-        before, history = records, []
+        before = records
+        history: list[VisitFacts] = []
         for visit in again:
             window = self._windows.open(visit, [*past, *again[: len(history)]])
             context = window.context(labels, records, metadata.class_names, next_id, locked)
             facts = interpret_visit(window.segmentation, context, self._settings)
             history.append(facts)
-            records, labels[visit.visit_id] = facts.records, facts.object_ids
+            records, labels[visit.visit_id] = dict(facts.records), facts.object_ids
             next_id = max([next_id, *(i + 1 for i in records)])
             if progress is not None:
                 progress(len(history), len(again))

@@ -79,7 +79,7 @@ def choose_visits(cells: np.ndarray, earlier: Sequence[np.ndarray], n: int) -> t
         for t, other in enumerate(earlier)
         if (share := overlap(cells, other)) >= MIN_OVERLAP
     }
-    chosen = []
+    chosen: list[int] = []
     while shared and len(chosen) < n:
         best = max(shared.values())
         chosen.append(max(t for t, share in shared.items() if share > best - SAME))

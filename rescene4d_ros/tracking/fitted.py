@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from functools import lru_cache
 from importlib import resources
@@ -133,7 +134,7 @@ def parse_weights(text: str, name: str) -> FittedWeights:
     return FittedWeights(AssociationWeights(**association), ConfidenceModel(changes))
 
 
-def _numbers(weights: dict) -> dict[str, float]:
+def _numbers(weights: Mapping[str, float]) -> dict[str, float]:
     """Return the weights of one section by name."""
     return {str(name): float(weight) for name, weight in weights.items()}
 

@@ -42,7 +42,7 @@ def interpret_visit(
     visit, scan, records = context.visit, context.view.scan, context.records
 
     # 1. Observe: the instances of the newest visit, with their votes for remembered objects.
-    observations = observe(scan, segmentation, [v.labels for v in reversed(context.earlier)])
+    observations = observe(scan, segmentation, context.earlier_labels())
 
     # 2. Associate: one assignment of observations to objects; what fits nothing is born.
     places = context.view.places_of(records)
@@ -83,8 +83,8 @@ def _link(
 
     """
     fragments: dict[int, list[Observation]] = {}
-    for fragment, whole in association.fragments.items():
-        fragments.setdefault(whole, []).append(observations[fragment])
+    for fragment, number in association.fragments.items():
+        fragments.setdefault(number, []).append(observations[fragment])
 
     def whole(number: int) -> Observation:
         found = observations[number]

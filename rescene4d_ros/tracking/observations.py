@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from rescene4d_ros.geometry.boxes import fit_box
@@ -70,9 +70,9 @@ def make_observation(
     xyz = xyz[thin(xyz, POINT_SPACING, MAX_POINTS)]
     norm = float(np.linalg.norm(feature))
     feature = np.asarray(feature, dtype=np.float32)
-    color = (
-        np.zeros(0, dtype=np.float32) if light is None else describe_color(scan.rgb[points], light)
-    )
+    color = np.zeros(0, dtype=np.float32)
+    if light is not None and scan.rgb is not None:
+        color = describe_color(scan.rgb[points], light)
     return Observation(
         points,
         xyz,
@@ -101,7 +101,7 @@ def join_observations(
     )
 
 
-def _members(labels: np.ndarray):
+def _members(labels: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
     """Yield (instance, point positions) for every instance of one stage, by rising number."""
     order = np.argsort(labels, kind='stable')
     names, starts = np.unique(labels[order], return_index=True)

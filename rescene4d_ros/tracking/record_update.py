@@ -53,12 +53,18 @@ def update_records(
 
     """
     records = join_merged(records, changes)
-    moves = {c.object_id: c for c in changes if c.after_T_before is not None}
+    moves = {
+        c.object_id: (c.after_T_before, c.confidence)
+        for c in changes
+        if c.after_T_before is not None
+    }
     deformed = {c.object_id for c in changes if c.kind == ChangeKind.DEFORMED}
     after = {}
     for object_id in sorted(set(records) | set(linked)):
         record, link = records.get(object_id), linked.get(object_id)
-        if link is None:
+        if record is None:
+            after[object_id] = _born(object_id, stamp_ns, linked[object_id])
+        elif link is None:
             absent = states[object_id] == ObjectState.ABSENT
             after[object_id] = replace(
                 record,
@@ -66,18 +72,16 @@ def update_records(
                 is_gone=record.is_gone or absent,
                 last_confirmed_absent_ns=stamp_ns if absent else record.last_confirmed_absent_ns,
             )
-        elif record is None:
-            after[object_id] = _born(object_id, stamp_ns, link)
         else:
             seen = link.observation
             known = None if object_id in deformed else _known_here(record, seen)
-            move = moves.get(object_id)
             moved_m = record.moved_m
-            if move is not None:
-                moved_m += size_of(move.after_T_before, record.box.center)[0]
+            if object_id in moves:
+                after_T_before, confidence = moves[object_id]
+                moved_m += size_of(after_T_before, record.box.center)[0]
                 known = (
-                    transform(move.after_T_before, record.xyz).astype(np.float32)
-                    if move.confidence >= CARRY_CONFIDENCE
+                    transform(after_T_before, record.xyz).astype(np.float32)
+                    if confidence >= CARRY_CONFIDENCE
                     else None
                 )
             after[object_id] = _seen_again(
@@ -115,7 +119,7 @@ def _seen_again(
     seen = link.observation
     weight = min(record.n_observations, APPEARANCE_MEMORY)
 
-    def mean(old, new):
+    def mean(old: np.ndarray, new: np.ndarray) -> np.ndarray:
         if len(old) != len(new):  # one of the two visits had no color, or other weights
             return new if len(new) else old
         return ((weight * old + new) / (weight + 1)).astype(np.float32)

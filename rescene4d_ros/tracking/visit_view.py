@@ -149,7 +149,7 @@ class VisitView:
 
     def _looks_like(self, xyz: np.ndarray, box: Box, color: np.ndarray) -> bool:
         """Return whether the surface at some points may have a color; yes without color."""
-        if self._rgb is None or len(color) == 0:
+        if self._rgb is None or self._light is None or len(color) == 0:
             return True
         shown = near(self.cloud.tree, xyz, SAME_SURFACE)
         nearest = np.unique(self.cloud.tree.query(xyz[shown])[1])
@@ -198,3 +198,7 @@ class VisitContext:
     def was_observed(self, observation: Observation) -> bool:
         """Return whether an earlier visit saw the place of an observation, empty or not."""
         return was_looked_at(observation, self.earlier)
+
+    def earlier_labels(self) -> list[np.ndarray]:
+        """Return the labels of the earlier visits, oldest first."""
+        return [view.labels for view in reversed(self.earlier) if view.labels is not None]

@@ -77,7 +77,7 @@ def loss_of_others(
 
     """
     rows = np.arange(len(score))
-    taken = np.array([chosen.get(m, n_objects + m) for m in rows], dtype=int)
+    taken = np.array([chosen.get(m, n_objects + m) for m in range(len(score))], dtype=np.int64)
     now = score[rows, taken]
     free = np.setdiff1d(np.arange(score.shape[1]), taken)
     drive_out = now[:, None] - score[:, taken]  # row takes the column of another row

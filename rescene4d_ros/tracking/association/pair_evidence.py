@@ -178,7 +178,7 @@ def _sizes(
     )
     ratio = new[:, :, None] / old[:, None]
     beyond = new[:, :, None] - old[:, None]
-    nests = (beyond <= BOX_SLACK).all(0) | (beyond >= -BOX_SLACK).all(0)
+    nests = np.logical_or((beyond <= BOX_SLACK).all(0), (beyond >= -BOX_SLACK).all(0))
     return np.minimum(ratio, 1 / ratio).mean(0), nests
 
 

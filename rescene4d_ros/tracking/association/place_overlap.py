@@ -54,7 +54,9 @@ def overlap_of_places(
     )
     touching = ((new_low[:, None] < old_high) & (old_low < new_high[:, None])).all(2)
     m, o = np.nonzero(touching)
-    most_nudged = NUDGED * most_iou([observations[k].box for k in m], [known[k].box for k in o])
+    most_nudged = NUDGED * most_iou(
+        [observations[k].box for k in m.tolist()], [known[k].box for k in o.tolist()]
+    )
     new = [seen.xyz[evenly(len(seen.xyz), PLACE_POINTS)] for seen in observations]
     # Sides of the object that this visit did not scan say nothing against it.
     shown = [np.flatnonzero(at.covered) for at in places]
@@ -87,14 +89,15 @@ def _of_points(
     """
     Return the overlap (P,) by points of observations and of objects.
 
-    Most things stand where they stood, which a few points tell well enough.
+    Most objects stand where they stood, which a few points tell well enough.
     """
     forth, back = np.zeros((2, len(new)))
     unclear = np.arange(len(new))
     for step in (FEW, 1):
+        asked = unclear.tolist()
         shares = shares_near(
-            [*(new[p][::step] for p in unclear), *(old[p][::step] for p in unclear)],
-            [*(known[p] for p in unclear), *(seen[p] for p in unclear)],
+            [*(new[p][::step] for p in asked), *(old[p][::step] for p in asked)],
+            [*(known[p] for p in asked), *(seen[p] for p in asked)],
             SAME_SURFACE,
         )
         forth[unclear], back[unclear] = shares.reshape(2, -1)
@@ -104,7 +107,7 @@ def _of_points(
     return _of_shares(forth, back)
 
 
-def _of_shares(forth: np.ndarray | float, back: np.ndarray | float) -> np.ndarray | float:
+def _of_shares(forth: np.ndarray, back: np.ndarray) -> np.ndarray:
     """Return the overlap by the shares of observation and object that lie on each other."""
     return np.maximum((forth + back) / 2, np.where(forth >= COVERED, COVERED * forth, 0))
 

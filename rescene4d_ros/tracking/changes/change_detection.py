@@ -45,20 +45,23 @@ def detect_changes(
         Those that are sure enough to be reported, by rising object id.
 
     """
-    states, changes = {}, []
+    states: dict[int, ObjectState] = {}
+    changes = []
     for object_id in sorted(set(context.records) | set(linked)):
         record, link = context.records.get(object_id), linked.get(object_id)
         states[object_id] = ObjectState.PRESENT
-        if link is None:
-            at = places[object_id]
-            states[object_id] = _unseen_state(record, at)
-            change = _removal(context, record, at, states[object_id], settings.confidence)
-        elif record is None:
-            change = _arrival(context, object_id, link.observation, settings.confidence)
+        if record is None:
+            observation = linked[object_id].observation
+            class_id = observation.class_id
+            change = _arrival(context, object_id, observation, settings.confidence)
         else:
-            change = _difference(context, record, link, places[object_id], settings)
+            class_id, at = record.class_id, places[object_id]
+            if link is None:
+                states[object_id] = _unseen_state(record, at)
+                change = _removal(context, record, at, states[object_id], settings.confidence)
+            else:
+                change = _difference(context, record, link, at, settings)
         if change is not None and change.confidence >= settings.changes.min_confidence:
-            class_id = link.observation.class_id if record is None else record.class_id
             changes.append(replace(change, class_name=context.class_names[class_id]))
     return states, tuple(changes)
 
