@@ -19,7 +19,7 @@ TEXTURE_RADIUS = 0.03  # m; points this near show the same spot
 TEXTURE_POINTS = 1600  # asked for their texture, at most
 TEXTURE_MIN = 20  # fewer common spots tell nothing
 TEXTURE_ALONE = 8.0  # spots that say as much as one would alone: neighbors agree
-TEXTURE_MOST = 8.0  # log likelihood ratio that texture may speak with
+TEXTURE_MOST = 8.0  # largest log likelihood ratio of texture
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Registration:
     fit : float
         Smooth form of `overlap` by which a motion is compared with standing still; 0..1.
     support : float
-        What speaks for it beside other motions of the same sets, as a logarithm: how closely
+        Log likelihood beside other motions of the same sets: how closely
         surfaces lie on each other, and whether their texture agrees.
 
     """

@@ -1,4 +1,4 @@
-"""Whether views of upright things can be views of other things' parts, told quickly."""
+"""Whether views of upright objects can be views of parts of others, found quickly."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def fit_into(
     Lay views on wholes by the best upright motion, and say how much of each finds surface.
 
     Asks one way only: that a whole has more to show says nothing against the view. All motions
-    of all pairs are improved together, which is what makes it quick; for how exactly a thing
+    of all pairs are improved together, which is what makes it quick; for how exactly an object
     moved, see `registration.register`.
 
     Parameters
@@ -50,7 +50,7 @@ def _fit(parts: Sequence[Surface], wholes: Sequence[Surface], enough: float) -> 
     Fit parts of at least 3 points.
 
     Motions are K per pair: `yaw` (P, K) about the whole's middle, then `shift` (3, P, K). Points
-    are (3, P, K, N) from that middle, so that turns are about the thing and not about the map.
+    are (3, P, K, N) from that middle, so that turns are about the object and not about the map.
 
     """
     asked = np.stack([part.sample for part in parts], axis=1)[:, :, None]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from scipy.spatial import cKDTree
 
-# Eye height above the lowest points: where a scanner stands when nobody said where it was.
+# Eye height above the lowest points: where a scanner stands if its path is unknown.
 EYE_HEIGHT = 1.5
 
 

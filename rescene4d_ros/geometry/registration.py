@@ -12,7 +12,7 @@ from rescene4d_ros.geometry.tolerances import SAME_SURFACE
 SAME_TURN = 0.25  # rad; of turns that differ less, the better one is taken
 RIVALS = 4  # motions that are laid exactly, and compared
 RIVAL_LOSS = 2.5  # log likelihood ratio; what fits so much worse is no rival
-TURNED = (np.pi / 2, np.pi, -np.pi / 2)  # rad; after these many things look much the same
+TURNED = (np.pi / 2, np.pi, -np.pi / 2)  # rad; after these many objects look much the same
 
 
 def register(
@@ -29,7 +29,7 @@ def register(
     Find the upright rigid motion of an object between two visits.
 
     Many starting turns are tried, because partial views of furniture have many local optima.
-    Boxes and tables look alike from two or four sides; then the texture of their surfaces tells,
+    Boxes and tables look alike from two or four sides; then the texture of their surfaces decides,
     if there is one. A round table fits equally well at any turn: of the hypotheses that are
     about as likely as the best, one that turns least is taken.
 

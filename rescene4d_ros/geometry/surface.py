@@ -9,7 +9,7 @@ import numpy as np
 from rescene4d_ros.geometry.neighbors import evenly, quick_tree
 from scipy.spatial import cKDTree
 
-SAMPLE = 64  # points that stand for a thing that is laid on another
+SAMPLE = 64  # points that stand for an object that is laid on another
 SKETCH = 256  # points that stand for the other while they are far apart
 PRODUCT = 250_000  # multiplications by which BLAS does not yet wake other threads
 

@@ -20,7 +20,7 @@ from rescene4d_ros.structures import Box
 
 CELL = 0.05  # m; edge of the columns by which a footprint is judged
 THIN = 0.15  # m; what is flatter than this hangs on a wall and is judged from the front
-BEHIND = 0.12  # m; how far behind a flat thing its wall may lie
+BEHIND = 0.12  # m; how far behind a flat object its wall may lie
 CLEARLY_BELOW = 0.08  # m; what is seen this far below a point is another surface
 
 
@@ -146,7 +146,7 @@ def _observed_from_above(cloud: Cloud, xyz: np.ndarray) -> float:
 
 
 def _observed_from_front(cloud: Cloud, box: Box) -> float:
-    """Return the share of a flat thing's front that shows something at or behind it."""
+    """Return the share of a flat object's front that shows something at or behind it."""
     long_side = int(box.size[1] > box.size[0])
     turn = box.yaw + long_side * np.pi / 2
     along, across = (np.cos(turn), np.sin(turn)), (-np.sin(turn), np.cos(turn))

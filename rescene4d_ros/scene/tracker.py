@@ -177,7 +177,7 @@ class SceneTracker:
         raise CorrectedMeanwhileError(
             f'{self.memory.path}: expected no corrections while {len(again)} visits are processed '
             f'anew, got some during each of {1 + RESTARTS} attempts; nothing is replaced, '
-            'reprocess when nobody corrects'
+            'reprocess while no object is corrected'
         )
 
     def _process(self, visit: VisitInfo) -> SceneUpdate:
@@ -258,7 +258,7 @@ class SceneTracker:
         return split_again(history, before, standing_splits(self.memory)), window.scans[-1]
 
     def _update(self, facts: VisitFacts, scan: Scan, revision: int) -> SceneUpdate:
-        """Return what one visit brought, for people and machines."""
+        """Return what one visit changed, with the scene after it."""
         class_ids = np.full(len(facts.object_ids), -1, dtype=np.int32)
         scores = np.zeros(len(facts.object_ids), dtype=np.float32)
         for object_id, link in facts.linked.items():

@@ -51,13 +51,13 @@ class Scan:
     def __post_init__(self) -> None:
         """Refuse shapes and dtypes that would cause silent errors later."""
         n = len(self.xyz)
-        wanted = (
+        expected = (
             ('xyz', (n, 3), np.float32),
             ('rgb', (n, 3), np.uint8),
             ('normals', (n, 3), np.float32),
             ('sensor_path', (None, 3), np.float32),
         )
-        for field, shape, dtype in wanted:
+        for field, shape, dtype in expected:
             value = getattr(self, field)
             if value is None:
                 continue

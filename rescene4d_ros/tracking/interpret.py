@@ -24,7 +24,7 @@ def interpret_visit(
     segmentation: Segmentation, context: VisitContext, settings: TrackingSettings
 ) -> VisitFacts:
     """
-    Find out everything that one visit brings; pure.
+    Find out which object each observation of a visit is, and what changed; pure.
 
     Parameters
     ----------
@@ -79,7 +79,7 @@ def _link(
     """
     Give linked and new observations their ids, and join the fragments of split masks.
 
-    A new object has only its score to speak for it; one that is known also has its past.
+    For a new object there is only its score; for a known one there is also its past.
 
     """
     fragments: dict[int, list[Observation]] = {}

@@ -27,7 +27,7 @@ def recover_missed(
     """
     Find objects again by their old surfaces alone.
 
-    A segmenter misses things now and then. Where the same surfaces, in the same color, are seen
+    A segmenter misses objects now and then. Where the same surfaces, in the same color, are seen
     at the old place and belong to nothing else, the object is still there.
 
     Parameters

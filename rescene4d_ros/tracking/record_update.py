@@ -17,8 +17,8 @@ from rescene4d_ros.tracking.thresholds import MAX_POINTS, POINT_SPACING, SAME_SU
 
 APPEARANCE_MEMORY = 5.0  # observations after which the oldest appearance starts to fade
 CARRY_CONFIDENCE = 0.5  # of a motion; below it old points are not carried along
-ELSEWHERE = 0.2  # share of a view on known points below which it stands elsewhere, even
-ELSEWHERE_POINTS = 300  # where nobody is sure enough to state a motion; told from so many points
+ELSEWHERE = 0.2  # share of a view on known points below which the object stands elsewhere,
+ELSEWHERE_POINTS = 300  # even without a motion that is sure enough; of at most so many points
 
 
 def update_records(

@@ -1,4 +1,4 @@
-"""What the memory holds of one object, and what one visit brings."""
+"""Observations of one visit, records of objects, and what one visit adds to the memory."""
 
 from __future__ import annotations
 

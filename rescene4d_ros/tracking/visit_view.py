@@ -19,8 +19,8 @@ from rescene4d_ros.tracking.association.appearance import (
 from rescene4d_ros.tracking.records import ObjectRecord, Observation
 from rescene4d_ros.tracking.thresholds import SAME_SPOT, SAME_SURFACE
 
-# Color evidence below which the surface at a place is another thing's. Where the thing is flat
-# the wall behind it lies at the same place, so its color must speak for it.
+# Color evidence below which the surface at a place is another object's. The wall behind a flat
+# object lies at the same place, so its color must be evidence for it.
 OTHER_COLOR = -5.0
 OTHER_COLOR_FLAT = 2.5
 UNCLAIMED_SHARE = 0.5  # of an object's points that must have been there, unclaimed, before
@@ -121,7 +121,7 @@ class VisitView:
         Parameters
         ----------
         object_id : int
-            Only its points count, unless nobody knows yet whose they are.
+            Only its points count, unless the visit has no labels yet.
         xyz : ndarray (M, 3), float32, m, in map
 
         Returns

@@ -1,4 +1,4 @@
-"""Links that could be others: what every other choice would cost the assignment as a whole."""
+"""Ambiguous links: what every other choice would cost the assignment as a whole."""
 
 from __future__ import annotations
 
@@ -58,10 +58,10 @@ def loss_of_others(
     """
     Return what it costs all rows together to give one of them another column.
 
-    Who gets a column that is taken drives its owner out, who drives out the next, until one takes
-    the column that the first has left, or one that is free. These are shortest paths between
-    rows, found for all at once (Floyd and Warshall): the same as to solve the assignment anew
-    with each pair fixed, in the time of a few.
+    A row that gets a taken column displaces its owner, which displaces the next, until one takes
+    the column that the first has left, or a free one. These are shortest paths between rows, found
+    for all at once (Floyd and Warshall): the same as solving the assignment again with each pair
+    fixed, in the time of a few.
 
     Parameters
     ----------
@@ -87,7 +87,7 @@ def loss_of_others(
     for k in rows if np.isinf(up_to) else _involved(drive_out, evade, up_to):
         np.add(path[:, k, None], path[k], out=detour)
         np.minimum(path, detour, out=path)
-    # Whoever moves up into a column that was left for a free one.
+    # A row that moves into a column that another left for a free one.
     follow = np.minimum(path.min(0, initial=np.inf), 0.0)
     give_way = np.minimum(evade, (path + evade).min(1, initial=np.inf))
     loss = now[:, None] - score + follow[:, None]

@@ -81,8 +81,8 @@ def describe_texture(xyz: np.ndarray, normals: np.ndarray, rgb: np.ndarray) -> n
     """
     Describe the texture of a surface, point by point, so that other light matters little.
 
-    A lamp brightens one side of a thing, which changes slowly along it and jumps at its edges;
-    grain, stripes and prints change quickly.
+    The light of a lamp changes slowly along an object and jumps at its edges; grain, stripes and
+    prints change quickly.
 
     Parameters
     ----------

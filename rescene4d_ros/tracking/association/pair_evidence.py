@@ -14,7 +14,7 @@ from rescene4d_ros.tracking.records import ObjectRecord, Observation
 from rescene4d_ros.tracking.thresholds import BOX_SLACK
 from scipy.spatial.distance import cdist
 
-CLEAR_POINTS = 200  # points, thinned, from which a view shows what a thing looks like
+CLEAR_POINTS = 200  # points, thinned, from which a view shows what an object looks like
 MIN_PAIRS = 16  # of observation and object, from which their usual likeness is known
 MAX_USUAL = 0.9  # cosine of any two objects that is still taken as the usual one
 GOOD_FIT = 0.9  # share of the lesser view from which no better motion is searched
@@ -183,7 +183,7 @@ def _sizes(
 
 
 def _clarity(observations: Sequence[Observation], known: Sequence[ObjectRecord]) -> np.ndarray:
-    """Return how far what differs counts, (M, O): a few points of a thing look like anything."""
+    """Return the weight of differences, (M, O): few points of an object look like anything."""
     new, old = (
         np.array([len(x.xyz) for x in side], dtype=np.float64) for side in (observations, known)
     )

@@ -49,8 +49,8 @@ def score_pairs(
     taken = stays & fits
     taken_by_other = taken.sum(0, keepdims=True) - taken > 0
     query = np.where(taken_by_other | ~fits, 0.0, e.query)
-    # A view of a part is smaller than the whole: that its box is says nothing against it. And
-    # the fewer points a view has, the less weighs what speaks against it.
+    # A view of a part is smaller than the whole: a smaller box is no evidence against it. And
+    # the fewer points a view has, the less evidence against it counts.
     size = weights.size * np.maximum(e.size - 0.8, 0)
     size = size - weights.size_mismatch * e.clarity * ~e.nests
     color = np.clip(weights.color * e.color, -5, 4)
@@ -87,7 +87,7 @@ def usual_color(color: np.ndarray) -> np.ndarray:
     """
     Return how much likelier each observation's color is in this room than in any.
 
-    A color that half of the room has tells nothing apart; so this is taken off the evidence,
+    A color that half of the room has distinguishes nothing; so this is taken off the evidence,
     which compares with any two objects. Few objects do not show what is usual, hence some of
     other rooms count beside them.
 

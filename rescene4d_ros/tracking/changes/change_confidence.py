@@ -22,7 +22,7 @@ from rescene4d_ros.tracking.thresholds import SAME_SURFACE
 
 BIAS = 'bias'
 MOST_ODDS = 700.0  # logarithm; beyond it exp() overflows
-OVERLAP_POINTS = 300  # points per view by which the overlap of two is told
+OVERLAP_POINTS = 300  # points per view by which the overlap of two is measured
 
 # What the model of each kind looks at, names of ChangeEvidence. More terms fitted the rooms
 # better and others worse.
@@ -51,7 +51,7 @@ class ChangeEvidence:
     score : float
         The segmenter's, of what is seen now; REMOVED: of its last sight; 0..1.
     occupied : float
-        ADDED: share of its surface that an earlier visit showed already, as another thing's;
+        ADDED: share of its surface that an earlier visit showed already, as another object's;
         else share of the old surface that still shows; 0..1.
     overlap : float
         Share of one of the two views that lies on the other without any motion, 0..1.

@@ -18,7 +18,7 @@ from rescene4d_ros.tracking.settings import MotionConfig
 from rescene4d_ros.tracking.thresholds import OTHER_SURFACE, POINT_SPACING, SAME_SURFACE
 from rescene4d_ros.tracking.visit_view import VisitView
 
-SHARE_POINTS = 1500  # points per view by which standing still is told
+SHARE_POINTS = 1500  # points per view by which standing still is decided
 PATCH_STEP = 0.07  # m; points this near belong to one patch of changed surface
 HINGE_REACH = 0.25  # share of a leaf's width by which its edge may miss the axis of its turn
 LEAF_SLIM = 0.35  # most thickness of a leaf, with its handle, in shares of its width
