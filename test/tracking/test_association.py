@@ -12,6 +12,7 @@ from rescene4d_ros.geometry.visibility import Place, PlaceEvidence
 from rescene4d_ros.structures import ObjectState
 from rescene4d_ros.tracking.association.ambiguity import find_alternatives, loss_of_others
 from rescene4d_ros.tracking.association.association import associate
+from rescene4d_ros.tracking.association.pair_evidence import compare_shapes, gather
 from rescene4d_ros.tracking.association.pair_scores import OTHER_ROOMS, usual_color, USUAL_OBJECTS
 from rescene4d_ros.tracking.records import ObjectRecord, Observation
 from rescene4d_ros.tracking.settings import TrackingSettings
@@ -238,6 +239,16 @@ def test_color_that_the_room_is_full_of_tells_nothing_apart():
 
     assert ids(among(BLUE))[0] == 7
     assert among(RED).births == (0,)
+
+
+def test_evidence_is_not_altered_where_more_is_compared():
+    """What was gathered stays as it is; the comparison of shapes gives evidence of its own."""
+    observations, objects = [seen(shape(at=(3, 1), seed=1))], [known(7, shape())]
+    places = [PlaceEvidence(Place.SEEN_EMPTY, 0.0, 1.0, np.ones(400, dtype=bool))]
+    before = gather(observations, objects, places, 0.5)
+    after = compare_shapes(before, observations, objects, [(0, 0)])
+    assert np.isnan(before.shape[0, 0])
+    assert 0 < after.shape[0, 0] <= 1
 
 
 @pytest.mark.parametrize('seed', range(4))
