@@ -52,7 +52,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument('--half', action='store_true', help='store matrices as float16')
     parser.add_argument(
-        '--seed', type=int, default=0, help='seed seed of tensors that are not in the file'
+        '--seed', type=int, default=0, help='seed of tensors that are not in the file'
     )
 
 

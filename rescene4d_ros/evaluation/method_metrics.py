@@ -23,7 +23,7 @@ def metrics_of(
     compared : Compared
     rules : ScoreRules
     seed : int
-        Seed seed of the intervals; all methods use the same draws.
+        Seed of the intervals; all methods use the same draws.
     n_draws : int
         Of rooms.
 

@@ -97,7 +97,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar='FILE',
         help='file for Markdown tables (default: metrics.md in --out)',
     )
-    parser.add_argument('--seed', type=int, default=0, help='seed seed of the intervals')
+    parser.add_argument('--seed', type=int, default=0, help='seed of the intervals')
     parser.add_argument(
         '--draws',
         type=int,

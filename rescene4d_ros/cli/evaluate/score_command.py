@@ -51,7 +51,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('--json', type=Path, metavar='FILE', help='file for all scores')
     parser.add_argument('--markdown', type=Path, metavar='FILE', help='file for Markdown tables')
     parser.add_argument('--name', default='prediction', help='name of the method in the output')
-    parser.add_argument('--seed', type=int, default=0, help='seed seed of the intervals')
+    parser.add_argument('--seed', type=int, default=0, help='seed of the intervals')
     parser.add_argument(
         '--draws',
         type=int,
