@@ -13,31 +13,28 @@ class InferenceConfig:
 
     weights: str = param('', 'Weights file; empty = the one shipped with the package')
     device: str = param(
-        'auto',
-        'Where the network runs; auto = CUDA where there is one',
-        one_of=('auto', 'cpu', 'cuda'),
+        'auto', 'Device of the network; auto = CUDA if available', one_of=('auto', 'cpu', 'cuda')
     )
     torch_threads: int = param(
         0, 'CPU threads of the network; 0 = all cores but one, at least one', ge=0, le=1024
     )
     sparse_backend: str = param(
         'native',
-        'What convolves on sparse voxels; auto = torchsparse '
-        'where it is installed and the network runs on CUDA',
+        'Implementation of sparse convolution; auto = torchsparse if installed and the '
+        'network runs on CUDA',
         one_of=('native', 'torchsparse', 'auto'),
     )
     queries: int = param(
         300,
-        'Queries, the most objects that one pass can find; 0 = as many as '
-        'in training, as for weights with compat: official in any case',
+        'Number of queries, the largest number of objects per pass; 0 = as in training, which '
+        'weights with compat: official always use',
         ge=0,
         le=1000,
     )
-    cache_visits: int = param(4, 'Latest visits whose features are kept', ge=0, le=1000)
+    cache_visits: int = param(4, 'Number of latest visits with features in memory', ge=0, le=1000)
     cache_files: int = param(
         32,
-        'Visits whose features are kept on disk as well, beside the '
-        'points in the memory; those used last',
+        'Number of recently used visits with features on disk, beside their points',
         ge=0,
         le=1_000_000,
     )
@@ -62,10 +59,14 @@ class InferenceConfig:
         live=True,
     )
     score_threshold: float = param(
-        0.2, 'Least class probability times mask quality of an instance', ge=0.0, le=1.0, live=True
+        0.2,
+        'Minimum of class probability times mask quality of an instance',
+        ge=0.0,
+        le=1.0,
+        live=True,
     )
     mask_threshold: float = param(
-        0.5, 'Least mask probability of an instance on a superpoint', ge=0.0, le=1.0, live=True
+        0.5, 'Minimum mask probability of an instance on a superpoint', ge=0.0, le=1.0, live=True
     )
     duplicate_overlap: float = param(
         0.5,
@@ -76,18 +77,18 @@ class InferenceConfig:
     )
     part_overlap: float = param(
         0.8,
-        'Of two masks of one class of which the smaller lies in the '
-        'larger by more than this share, the better one stays; 1 = both',
+        'If more than this share of a mask lies in a larger one of the same class, only the '
+        'better of both is kept; 1 = keep both',
         ge=0.0,
         le=1.0,
         live=True,
     )
     min_points: int = param(
-        50, 'Least points of an instance in a visit', ge=1, le=1_000_000, live=True
+        50, 'Minimum number of points of an instance in a visit', ge=1, le=1_000_000, live=True
     )
     split_gap: float = param(
         0.3,
-        'Parts of an instance farther apart are instances of their own; 0 = never',
+        'Parts of an instance with a larger gap become separate instances; 0 = never',
         unit='m',
         ge=0.0,
         le=10.0,

@@ -17,51 +17,55 @@ class RoomsConfig:
     """Hold what `make_sequence` needs to know beside the seed."""
 
     visits: int = param(2, 'How often the room is scanned.', ge=1, le=12)
-    room_type: str = param('any', 'Kind of room; any = drawn.', one_of=('any', *ROOM_TYPES))
+    room_type: str = param('any', 'Kind of room; any = random.', one_of=('any', *ROOM_TYPES))
     min_objects: int = param(6, 'Fewest objects at the first visit.', ge=1, le=150)
     max_objects: int = param(20, 'Most objects at the first visit.', ge=1, le=150)
     p_move: float = param(0.13, 'Share of movable objects that move per visit.', ge=0, le=1)
     p_remove: float = param(0.07, 'Share of movable objects that leave per visit.', ge=0, le=1)
     p_arrive: float = param(0.06, 'New objects per movable object and visit.', ge=0, le=1)
-    p_return: float = param(0.4, 'Chance that an absent object is back.', ge=0, le=1)
-    p_swap: float = param(0.05, 'Chance that look-alikes trade places.', ge=0, le=1)
+    p_return: float = param(0.4, 'Chance that an absent object returns.', ge=0, le=1)
+    p_swap: float = param(0.05, 'Chance that look-alikes exchange places.', ge=0, le=1)
     p_deform: float = param(
         0.1,
-        'Share of things with doors, drawers, cushions, cloth or a '
-        'swivel that change shape per visit.',
+        'Share of objects with doors, drawers, cushions, cloth or a swivel that change shape '
+        'per visit.',
         ge=0,
         le=1,
     )
     p_niche: float = param(0.2, 'Chance that one wall has a niche.', ge=0, le=1)
     p_twin: float = param(0.7, 'Chance that chairs of one table are look-alikes.', ge=0, le=1)
-    max_failures: int = param(
-        30, 'Extra things without a free place, after which a room is full.', ge=1, le=10_000
-    )
+    max_failures: int = param(30, 'Failed placements after which a room is full.', ge=1, le=10_000)
     failures_per_object: float = param(
-        3.0, 'The same per object asked for, where that is more.', ge=0, le=100
+        3.0, 'The same per requested object, if that is more.', ge=0, le=100
     )
     split: str = param(
-        'any', 'Whose shapes parametric furniture has; any = all shapes.', one_of=('any', *SPLITS)
+        'any',
+        'Split of the shapes of parametric furniture; any = all shapes.',
+        one_of=('any', *SPLITS),
     )
     days_min: float = param(1.0, 'Shortest time between visits.', unit='d', ge=0.01)
     days_max: float = param(30.0, 'Longest time between visits.', unit='d', ge=0.01)
     views: int = param(22, 'Depth images per visit.', ge=1, le=400)
     view_width: int = param(176, 'Columns of a depth image.', ge=16, le=1024)
     view_height: int = param(132, 'Rows of a depth image.', ge=16, le=1024)
-    range_max: float = param(5.0, 'Farthest depth the camera gives.', unit='m', ge=1, le=20)
+    range_max: float = param(5.0, 'Largest depth of the camera.', unit='m', ge=1, le=20)
     depth_noise: float = param(
-        0.0019, 'Deviation of depth at 1 m, grows with its square.', unit='m', ge=0, le=0.05
+        0.0019,
+        'Standard deviation of depth at 1 m; grows with the square of depth.',
+        unit='m',
+        ge=0,
+        le=0.05,
     )
     p_hidden_zone: float = param(0.15, 'Chance that a visit misses one zone.', ge=0, le=1)
     hidden_visit: int = param(
-        0, 'Visit that misses one zone in any case, from 1; 0 = none.', ge=0, le=12
+        0, 'Visit that always misses one zone, from 1; 0 = none.', ge=0, le=12
     )
     hidden_radius: float = param(0.9, 'Radius of the missed zone.', unit='m', ge=0.1, le=5)
     registration_m: float = param(0.01, 'Largest shift of a visit.', unit='m', ge=0, le=0.2)
-    registration_deg: float = param(0.3, 'Largest turn of a visit.', unit='deg', ge=0, le=10)
+    registration_deg: float = param(0.3, 'Largest rotation of a visit.', unit='deg', ge=0, le=10)
     layout: str = param(
         'apart',
-        'apart = things keep a distance; contact = they stand on, in and against each other.',
+        'apart = objects keep a distance; contact = they stand on, in and against each other.',
         one_of=('apart', 'contact'),
     )
     scanner: str = param(
@@ -71,12 +75,12 @@ class RoomsConfig:
         'views, view size, range, noise and spacing.',
         one_of=('plain', 'any'),
     )
-    p_left_out: float = param(0.0, 'Share of movable things that are not annotated.', ge=0, le=1)
+    p_left_out: float = param(0.0, 'Share of movable objects that are not annotated.', ge=0, le=1)
     ragged: float = param(
-        0.0, 'Share of pieces at borders that are annotated as one thing.', ge=0, le=1
+        0.0, 'Share of patches at borders that are annotated as one object.', ge=0, le=1
     )
     spacing: float = param(0.025, 'Cell of the fused cloud.', unit='m', ge=0.005, le=0.2)
-    min_points: int = param(25, 'Points from which an object counts as seen.', ge=1)
+    min_points: int = param(25, 'Number of points from which an object counts as observed.', ge=1)
 
 
 PRESETS: dict[str, dict[str, float]] = {

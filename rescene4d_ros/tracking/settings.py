@@ -14,11 +14,11 @@ class TrackerConfig:
     """Say which visits are interpreted together, and what counts as a new object."""
 
     window: int = param(
-        2, 'Visits that are segmented together, the new one included.', ge=1, le=12
+        2, 'Number of visits that are segmented together, the new one included.', ge=1, le=12
     )
     birth_score: float = param(
         0.4,
-        'Less sure instances are no new objects; they may still be ones that are known.',
+        'Instances with lower scores do not become new objects, but may be linked to known ones.',
         ge=0,
         le=1,
     )
@@ -53,8 +53,8 @@ class AssociationConfig:
     )
     ambiguous: float = param(
         2.0,
-        'Loss in the log likelihood of all links together up to which another '
-        'choice among look-alikes is as good.',
+        'Loss in the log likelihood of all links up to which another assignment of look- '
+        'alikes counts as equally good.',
         ge=0,
         le=20,
     )
@@ -68,29 +68,28 @@ class MotionConfig:
     turn_deg: float = param(15.0, 'Turn from which an object has moved.', unit='deg', ge=2, le=180)
     still_share: float = param(
         0.95,
-        'Share of points on the old ones at which an object stands '
-        'still without further question.',
+        'Share of points on the old ones from which an object counts as not moved.',
         ge=0.5,
         le=1,
     )
     move_evidence: float = param(
         0.7,
-        'Gain in fit over standing still plus share of points that '
-        'were looked past, from which a motion is believed.',
+        'Gain in fit over no motion, plus share of points with observed free space, from '
+        'which a motion is accepted.',
         ge=0,
         le=2,
     )
     turn_evidence: float = param(
         0.15,
-        'Gain in fit over standing still from which a motion that '
-        'explains all surface that came or went is believed.',
+        'Gain in fit over no motion from which a motion is accepted if it explains all '
+        'surface that appeared or disappeared.',
         ge=0,
         le=1,
     )
     deformed_m2: float = param(
         0.05,
-        'Patch of surface that came or went in view of the sensor, '
-        'from which an object has another shape.',
+        'Area of surface that appeared or disappeared in view of the sensor, from which an '
+        'object has another shape.',
         unit='m2',
         ge=0.005,
         le=5,
@@ -103,8 +102,8 @@ class MotionConfig:
     )
     deformed_evidence: float = param(
         0.3,
-        'Without sensor path: share of points that were looked '
-        'past, from which another shape is believed.',
+        'Without sensor path: share of points with observed free space from which another '
+        'shape is accepted.',
         ge=0,
         le=1,
     )
@@ -115,7 +114,10 @@ class ChangeConfig:
     """Say how sure a change must be to be reported."""
 
     min_confidence: float = param(
-        0.4, 'Less sure changes are not reported; states and ids do not depend on it.', ge=0, le=1
+        0.4,
+        'Changes with lower confidence are not reported; states and ids do not depend on it.',
+        ge=0,
+        le=1,
     )
 
 

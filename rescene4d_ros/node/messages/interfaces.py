@@ -80,7 +80,7 @@ OBJECTS = Topic(
     'reliable',
     'transient_local',
     1,
-    'All remembered objects: persistent id, class, state, box, times',
+    'All objects of the memory: persistent id, class, state, box, times',
 )
 MARKERS = Topic(
     '~/markers',
@@ -89,7 +89,7 @@ MARKERS = Topic(
     'reliable',
     'transient_local',
     1,
-    'The same as a complete picture for RViz: boxes, labels, points, in colors of the ids',
+    'The same for RViz: boxes, labels, points, in colors of the ids',
 )
 CHANGES = Topic(
     '~/changes',
@@ -98,8 +98,8 @@ CHANGES = Topic(
     'reliable',
     'transient_local',
     100,
-    'What one visit changed, once per processed visit; a gap in `revision` means: read '
-    '`~/objects` again. A volatile subscriber gets only what comes after it joined',
+    'Changes of one visit, once per processed visit; after a gap in `revision` read '
+    '`~/objects` again. A volatile subscriber gets only later messages',
 )
 SEGMENTED_CLOUD = Topic(
     '~/segmented_cloud',
@@ -125,8 +125,8 @@ TOPICS = (SNAPSHOTS, OBJECTS, MARKERS, CHANGES, SEGMENTED_CLOUD, DIAGNOSTICS)
 REPROCESS = ServiceEntry(
     '~/reprocess',
     Reprocess,
-    'Queue all stored visits, or those from one on, to be processed anew in the order of their '
-    'stamps; needed after a late visit',
+    'Process all stored visits, or those from one on, again in the order of their stamps; '
+    'needed after a late visit',
 )
 QUERY_OBJECTS = ServiceEntry(
     '~/query_objects',
@@ -135,12 +135,12 @@ QUERY_OBJECTS = ServiceEntry(
     'or all',
 )
 QUERY_CHANGES = ServiceEntry(
-    '~/query_changes', QueryChanges, 'What changed between two visits or times'
+    '~/query_changes', QueryChanges, 'Changes between two visits or times'
 )
 OBJECT_HISTORY = ServiceEntry(
     '~/object_history',
     ObjectHistory,
-    'What each visit said of one object, and why it was known again',
+    'History of one object: state per visit and reasons of links',
 )
 CORRECT_OBJECT = ServiceEntry(
     '~/correct_object',
