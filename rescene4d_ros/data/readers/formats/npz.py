@@ -1,4 +1,4 @@
-"""NPZ files to columns: arrays of the names that docs/data_sets.md gives, checksums verified."""
+"""NPZ files to columns: the arrays of docs/reference/file_formats.md, checksums verified."""
 
 from __future__ import annotations
 
