@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -159,11 +159,6 @@ class VisitView:
         )
 
 
-def was_looked_at(seen: Observation, earlier: Sequence[VisitView]) -> bool:
-    """Return whether an earlier visit saw the place of what is seen now, empty or not."""
-    return any(view.look(seen).place is not Place.UNSEEN for view in earlier)
-
-
 @dataclass(frozen=True)
 class VisitContext:
     """
@@ -197,7 +192,7 @@ class VisitContext:
 
     def was_observed(self, observation: Observation) -> bool:
         """Return whether an earlier visit saw the place of an observation, empty or not."""
-        return was_looked_at(observation, self.earlier)
+        return any(view.look(observation).place is not Place.UNSEEN for view in self.earlier)
 
     def earlier_labels(self) -> list[np.ndarray]:
         """Return the labels of the earlier visits, oldest first."""

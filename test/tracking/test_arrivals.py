@@ -10,7 +10,7 @@ from rescene4d_ros.tracking.changes.change_detection import detect_changes
 from rescene4d_ros.tracking.observations import make_observation
 from rescene4d_ros.tracking.records import LinkedObservation
 from rescene4d_ros.tracking.settings import ChangeConfig, TrackingSettings
-from rescene4d_ros.tracking.visit_view import VisitContext, VisitView, was_looked_at
+from rescene4d_ros.tracking.visit_view import VisitContext, VisitView
 
 DAY = 86_400 * 10**9
 
@@ -66,7 +66,8 @@ def test_place_is_looked_up_once_for_each_thing():
         make_observation(scan, points, np.ones(1), 0.9, np.zeros(0), {}, None) for _ in range(2)
     )
     view = VisitView(Scan(grid((0, 4), (0, 3), 0), DAY))
-    assert was_looked_at(seen, [view])
+    visit = VisitInfo(2, 2 * DAY, VisitStatus.PENDING, '', len(scan))
+    assert VisitContext(visit, VisitView(scan), (view,), ('box',)).was_observed(seen)
     assert view.was_there(seen) is view.look(seen)
     assert view.look(other) is not view.look(seen)
     assert view.look(other).place is view.look(seen).place is Place.SEEN_EMPTY

@@ -7,7 +7,7 @@ import pytest
 from rescene4d_ros.geometry.boxes import fit_box
 from rescene4d_ros.geometry.se3 import transform, upright
 from rescene4d_ros.structures import ObjectState, Scan
-from rescene4d_ros.tracking.changes.motion import estimate_motion, Motion
+from rescene4d_ros.tracking.changes.motion import estimate_motion, MotionKind
 from rescene4d_ros.tracking.records import ObjectRecord, Observation
 from rescene4d_ros.tracking.settings import MotionConfig
 from rescene4d_ros.tracking.visit_view import VisitView
@@ -106,7 +106,7 @@ def estimate(old, new, *, room=ROOM, paths=(PATH, PATH), shift=0.0, seed=0):
 @pytest.mark.parametrize(('old', 'new'), [(SHUT, OPEN), (OPEN, SHUT)])
 def test_door_that_opened_or_closed_is_another_shape(old, new):
     result = estimate(old, new)
-    assert result.motion is Motion.DEFORMED
+    assert result.motion is MotionKind.DEFORMED
     assert 0.5 <= result.confidence <= 1
     assert np.array_equal(result.after_T_before, np.eye(4))
 
@@ -114,32 +114,32 @@ def test_door_that_opened_or_closed_is_another_shape(old, new):
 @pytest.mark.parametrize('shape', [SHUT, OPEN])
 @pytest.mark.parametrize('seed', range(2))
 def test_same_shape_is_still(shape, seed):
-    assert estimate(shape, shape, seed=seed).motion is Motion.STILL
+    assert estimate(shape, shape, seed=seed).motion is MotionKind.STILL
 
 
 @pytest.mark.parametrize('shape', [SHUT, OPEN])
 def test_nudge_is_no_other_shape(shape):
-    assert estimate(shape, shape, shift=0.09).motion is Motion.STILL
+    assert estimate(shape, shape, shift=0.09).motion is MotionKind.STILL
 
 
 @pytest.mark.parametrize('part', [SHUT[:, 0] < 2.2, SHUT[:, 2] > 0.7])
 def test_side_that_only_one_visit_scanned_is_no_other_shape(part):
     # Where the sensor did not look, it does not show what would be behind the part either.
     room = ROOM[(ROOM[:, 1] > 0.8) | (np.abs(ROOM[:, 0] - 2) > 1.5)]
-    assert estimate(SHUT[part], SHUT, room=room).motion is Motion.STILL
-    assert estimate(SHUT, SHUT[part], room=room).motion is Motion.STILL
+    assert estimate(SHUT[part], SHUT, room=room).motion is MotionKind.STILL
+    assert estimate(SHUT, SHUT[part], room=room).motion is MotionKind.STILL
 
 
 def test_larger_shift_is_a_move():
     result = estimate(SHUT, SHUT, shift=0.5)
-    assert result.motion is Motion.MOVED
+    assert result.motion is MotionKind.MOVED
     assert result.after_T_before[:3, 3] == pytest.approx((0.5, 0, 0), abs=0.03)
 
 
 @pytest.mark.parametrize('degrees', [60, -95, 180])
 def test_turn_in_place_is_a_move(degrees):
     result = estimate(CHAIR, turned(CHAIR, degrees, MIDDLE), paths=(RING, RING))
-    assert result.motion is Motion.MOVED
+    assert result.motion is MotionKind.MOVED
     moved = transform(result.after_T_before, CHAIR)
     assert np.abs(moved - turned(CHAIR, degrees, MIDDLE)).max() < 0.05
 
@@ -148,19 +148,19 @@ def test_turn_in_place_is_a_move(degrees):
 @pytest.mark.parametrize('degrees', [50, 90])
 def test_leaf_that_swings_has_another_shape(hinge, degrees):
     way = degrees if hinge[0] == 1.0 else -degrees
-    assert estimate(LEAF, turned(LEAF, way, hinge)).motion is Motion.DEFORMED
+    assert estimate(LEAF, turned(LEAF, way, hinge)).motion is MotionKind.DEFORMED
 
 
 def test_turn_about_a_corner_of_what_is_no_leaf_is_a_move():
     cube = CHAIR[CHAIR[:, 2] < 0.5]
     result = estimate(CHAIR, turned(CHAIR, 70, cube.min(0)), paths=(RING, RING))
-    assert result.motion is Motion.MOVED
+    assert result.motion is MotionKind.MOVED
 
 
 def test_leaf_that_hangs_elsewhere_has_moved():
     elsewhere = turned(LEAF, 90, (1.0, 0, 0)) + (-0.9, 1.2, 0)
-    assert estimate(LEAF, elsewhere).motion is Motion.MOVED
+    assert estimate(LEAF, elsewhere).motion is MotionKind.MOVED
 
 
 def test_without_sensor_path_a_door_is_not_guessed():
-    assert estimate(SHUT, OPEN, paths=(None, None)).motion is Motion.STILL
+    assert estimate(SHUT, OPEN, paths=(None, None)).motion is MotionKind.STILL

@@ -8,7 +8,7 @@ from rescene4d_ros.geometry.boxes import fit_box
 from rescene4d_ros.geometry.se3 import transform, upright, wrap, yaw_of
 from rescene4d_ros.structures import ObjectState, Scan
 from rescene4d_ros.tracking.association.appearance import describe_texture
-from rescene4d_ros.tracking.changes.motion import estimate_motion, Motion
+from rescene4d_ros.tracking.changes.motion import estimate_motion, MotionKind
 from rescene4d_ros.tracking.records import ObjectRecord, Observation
 from rescene4d_ros.tracking.settings import MotionConfig
 from rescene4d_ros.tracking.visit_view import VisitView
@@ -77,7 +77,7 @@ def turn_found(degrees: float, **kwargs) -> float:
     found = estimate_motion(
         record, seen, VisitView(second), VisitView(first, labels), MotionConfig()
     )
-    assert found.motion is Motion.MOVED
+    assert found.motion is MotionKind.MOVED
     return float(np.degrees(yaw_of(found.after_T_before)))
 
 

@@ -13,7 +13,7 @@ from rescene4d_ros.tracking.changes.change_confidence import (
     evidence_of_difference,
     evidence_of_removal,
 )
-from rescene4d_ros.tracking.changes.motion import estimate_motion, Motion
+from rescene4d_ros.tracking.changes.motion import estimate_motion, MotionKind
 from rescene4d_ros.tracking.records import LinkedObservation, ObjectRecord, Observation
 from rescene4d_ros.tracking.settings import TrackingSettings
 from rescene4d_ros.tracking.visit_view import VisitContext
@@ -139,10 +139,10 @@ def _difference(
     estimate = estimate_motion(record, now, context.view, before, settings.motion)
     if record.is_gone:
         kind, last_ns = ChangeKind.REAPPEARED, record.last_confirmed_absent_ns
-    elif estimate.motion is Motion.STILL:
+    elif estimate.motion is MotionKind.STILL:
         return None
     else:
-        kind = ChangeKind.MOVED if estimate.motion is Motion.MOVED else ChangeKind.DEFORMED
+        kind = ChangeKind.MOVED if estimate.motion is MotionKind.MOVED else ChangeKind.DEFORMED
         last_ns = record.last_seen_ns
     evidence = evidence_of_difference(kind, record, now, at, estimate.confidence, link.confidence)
     return Change(
@@ -153,7 +153,7 @@ def _difference(
         context.visit.visit_id,
         record.box,
         now.box,
-        None if estimate.motion is Motion.DEFORMED else estimate.after_T_before,
+        None if estimate.motion is MotionKind.DEFORMED else estimate.after_T_before,
         last_ns,
         context.visit.stamp_ns,
     )

@@ -25,7 +25,7 @@ LEAF_SLIM = 0.35  # most thickness of a leaf, with its handle, in shares of its 
 HINGE_DET = 0.06  # of (identity - turn): leaves turn by more than 14 degrees
 
 
-class Motion(Enum):
+class MotionKind(Enum):
     """Say what became of an object between two visits."""
 
     STILL = 'still'
@@ -40,7 +40,7 @@ class MotionEstimate:
 
     Attributes
     ----------
-    motion : Motion
+    motion : MotionKind
     after_T_before : ndarray (4, 4), float64
         In map; the identity where it stands still.
     confidence : float
@@ -48,7 +48,7 @@ class MotionEstimate:
 
     """
 
-    motion: Motion
+    motion: MotionKind
     after_T_before: np.ndarray
     confidence: float
 
@@ -88,13 +88,15 @@ def estimate_motion(
         seen.xyz, seen.surface.tree, record.xyz, record.surface.tree, SAME_SURFACE, SHARE_POINTS
     )
     if min(shares) >= config.still_share:
-        return MotionEstimate(Motion.STILL, np.eye(4), max(shares))
+        return MotionEstimate(MotionKind.STILL, np.eye(4), max(shares))
     still = standing_still(record.xyz, seen.xyz)
     estimate, best = _rigid_motion(record, seen, now, before, max(shares), still, config)
-    if estimate.motion is Motion.STILL:
+    if estimate.motion is MotionKind.STILL:
         estimate = _reshaped(record, seen, now, before, still, best, config) or estimate
-    if estimate.motion is Motion.MOVED and _swings(record.box, seen.box, estimate.after_T_before):
-        return MotionEstimate(Motion.DEFORMED, np.eye(4), estimate.confidence)
+    if estimate.motion is MotionKind.MOVED and _swings(
+        record.box, seen.box, estimate.after_T_before
+    ):
+        return MotionEstimate(MotionKind.DEFORMED, np.eye(4), estimate.confidence)
     return estimate
 
 
@@ -122,10 +124,12 @@ def _reshaped(
     if not _is_move(best, record, config):
         area = area_left  # nudged: compared where it now stands
     elif area_left < config.deformed_m2 and best.fit - still.fit >= config.turn_evidence:
-        return MotionEstimate(Motion.MOVED, best.after_T_before, best.overlap)
+        return MotionEstimate(MotionKind.MOVED, best.after_T_before, best.overlap)
     if area < config.deformed_m2:
         return None
-    return MotionEstimate(Motion.DEFORMED, np.eye(4), float(1 - config.deformed_m2 / (2 * area)))
+    return MotionEstimate(
+        MotionKind.DEFORMED, np.eye(4), float(1 - config.deformed_m2 / (2 * area))
+    )
 
 
 def _rigid_motion(
@@ -139,7 +143,7 @@ def _rigid_motion(
 ) -> tuple[MotionEstimate, Registration | None]:
     """Return what became of an object as a whole, and its best motion where one was sought."""
     if same >= config.still_share:
-        return MotionEstimate(Motion.STILL, np.eye(4), same), None
+        return MotionEstimate(MotionKind.STILL, np.eye(4), same), None
     missing = 0.0
     if not is_flat(record.box):  # below a picture is wall, wherever the picture is
         missing = max(
@@ -147,19 +151,19 @@ def _rigid_motion(
             looked_past(before.cloud, seen.xyz) if before is not None else 0.0,
         )
     if 1 - still.fit + missing < config.move_evidence:  # no motion could fit well enough
-        return MotionEstimate(Motion.STILL, np.eye(4), still.overlap), None
+        return MotionEstimate(MotionKind.STILL, np.eye(4), still.overlap), None
     best = _registered(record, seen, now, before)
     evidence = best.fit - still.fit + missing
     if _is_move(best, record, config) and evidence >= config.move_evidence:
         estimate = MotionEstimate(
-            Motion.MOVED,
+            MotionKind.MOVED,
             best.after_T_before,
             float(np.clip(best.overlap * min(evidence, 1.0), 0, 1)),
         )
     elif best.overlap < config.deformed_overlap and missing >= config.deformed_evidence:
-        estimate = MotionEstimate(Motion.DEFORMED, np.eye(4), float(1 - best.overlap))
+        estimate = MotionEstimate(MotionKind.DEFORMED, np.eye(4), float(1 - best.overlap))
     else:
-        estimate = MotionEstimate(Motion.STILL, np.eye(4), best.overlap)
+        estimate = MotionEstimate(MotionKind.STILL, np.eye(4), best.overlap)
     return estimate, best
 
 
