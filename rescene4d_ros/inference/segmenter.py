@@ -8,7 +8,6 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 import logging
 import os
-from pathlib import Path
 
 import numpy as np
 from rescene4d_ros.errors import ConfigError
@@ -20,9 +19,8 @@ from rescene4d_ros.inference.feature_files import (
     FeatureFiles,
     FORMAT,
 )
-from rescene4d_ros.inference.postprocess import segment_queries
-from rescene4d_ros.inference.selection.published_selection import segment_as_published
-from rescene4d_ros.inference.selection.quality import quality_file, QualityModel, read_quality
+from rescene4d_ros.inference.postprocess import segment_as_published, segment_queries
+from rescene4d_ros.inference.selection.quality import find_quality, QualityModel
 from rescene4d_ros.inference.selection.tree_selection import segment_by_tree
 from rescene4d_ros.inference.weights import (
     default_weights,
@@ -125,7 +123,8 @@ class Segmenter:
         if config.queries and model.config.compat != 'official':
             model.decoder.config = replace(model.decoder.config, n_queries=config.queries)
         name = weights_hash(path)
-        return cls(model, info, config, name, watch, _quality_of(path, name, config))
+        quality = find_quality(path, name) if config.selection == 'tree' else None
+        return cls(model, info, config, name, watch, quality)
 
     def keep_features(self, files: FeatureFiles | None) -> None:
         """
@@ -270,30 +269,6 @@ class Segmenter:
             superpoint=superpoint,
             features=np.zeros((0, config.hidden_dim), np.float32),
         )
-
-
-def _quality_of(weights: str | Path, name: str, config: InferenceConfig) -> QualityModel | None:
-    """Return the quality model beside a weights file, where it is asked for and there."""
-    if config.selection != 'tree':
-        return None
-    path = quality_file(weights)
-    if not path.exists():
-        logger.warning(
-            '%s: expected a model of mask quality beside the weights, found none; overlap with '
-            'queries takes its place; fit one with scripts/fit_mask_quality.py',
-            path,
-        )
-        return None
-    model = read_quality(path)
-    if model.fitted_to != name:
-        logger.warning(
-            '%s: expected a model of mask quality fitted to the weights %s, got one fitted to '
-            '%s; fit it anew with scripts/fit_mask_quality.py',
-            path,
-            name,
-            model.fitted_to,
-        )
-    return model
 
 
 def _device(wanted: str) -> torch.device:

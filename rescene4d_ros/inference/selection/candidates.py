@@ -1,4 +1,4 @@
-"""Candidates of one pass: the masks of the queries and the nodes of a merge tree."""
+"""What the network says of superpoints, and candidates: masks of queries, nodes of a tree."""
 
 from __future__ import annotations
 
@@ -12,9 +12,39 @@ from rescene4d_ros.inference.selection.merge_tree import (
     MergeTree,
 )
 from rescene4d_ros.inference.selection.regions import Regions
+from rescene4d_ros.structures import Prediction
 
 LEAST_OBJECTNESS = 0.02  # queries below take no part
 OVERLAP_SHARE = 0.5  # of the largest overlap of a superpoint: others link no visits
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """
+    Hold what the network says of the superpoints and queries of one pass.
+
+    Attributes
+    ----------
+    mask_probs : ndarray (S, Q), float32
+    class_probs : ndarray (Q, K + 1), float32
+        The last column is "no object".
+    objectness : ndarray (S,), float32
+        Probability that a superpoint is part of an object, as the backbone alone sees it.
+
+    """
+
+    mask_probs: np.ndarray
+    class_probs: np.ndarray
+    objectness: np.ndarray
+
+    @property
+    def certainty(self) -> np.ndarray:
+        """Return the probability (Q,) of each query that it is an object."""
+        return 1 - self.class_probs[:, -1]
+
+    def of_rows(self, rows: slice) -> Evidence:
+        """Return what is said of some superpoints."""
+        return Evidence(self.mask_probs[rows], self.class_probs, self.objectness[rows])
 
 
 @dataclass(frozen=True)
@@ -108,3 +138,41 @@ def main_overlaps(regions: Regions) -> np.ndarray:
     np.maximum.at(largest, first, regions.shared)
     np.maximum.at(largest, second, regions.shared)
     return regions.shared >= OVERLAP_SHARE * np.minimum(largest[first], largest[second])
+
+
+def evidence_of(prediction: Prediction) -> Evidence:
+    """Return what a prediction says of its superpoints and queries, all visits together."""
+    masks = np.concatenate(prediction.mask_probs)
+    if prediction.objectness is None:
+        objectness = (masks * (1 - prediction.class_probs[:, -1])).max(axis=1, initial=0)
+    else:
+        objectness = np.concatenate(prediction.objectness)
+    return Evidence(masks, prediction.class_probs, objectness)
+
+
+def soft_overlaps(
+    points: np.ndarray, mask_probs: np.ndarray, masks: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """
+    Compare masks with the soft masks of the queries.
+
+    Parameters
+    ----------
+    points : ndarray (S,), float
+        Points of each superpoint.
+    mask_probs : ndarray (S, Q), float32
+    masks : ndarray (S, C), bool
+
+    Returns
+    -------
+    inside : ndarray (C, Q), float32
+        Mean probability of a query inside a mask; 0 for an empty mask.
+    soft_iou : ndarray (C, Q), float32
+        Sum of the probability inside over the soft union, in 0..1.
+
+    """
+    points = points.astype(np.float32)
+    area = points @ masks
+    shared = (masks * points[:, None]).T @ mask_probs
+    union = area[:, None] + points @ mask_probs - shared
+    return shared / area[:, None].clip(min=1), shared / union.clip(min=1)

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
-from rescene4d_ros.inference.selection.candidates import Candidates
+from rescene4d_ros.inference.selection.candidates import Candidates, Evidence, soft_overlaps
 from rescene4d_ros.inference.selection.merge_tree import (
     agreement,
     likeness,
@@ -28,63 +26,6 @@ FEATURES = (
 AGREES = 0.5  # least soft overlap of a query that agrees with a candidate
 FLOOR_SHARE = 0.01  # of the points lie below the floor, as strays do
 ASIDE = 0.1  # m; superpoints farther from the plane of a candidate lie on one side of it
-
-
-@dataclass(frozen=True)
-class Evidence:
-    """
-    Hold what the network says of the superpoints and queries of one pass.
-
-    Attributes
-    ----------
-    mask_probs : ndarray (S, Q), float32
-    class_probs : ndarray (Q, K + 1), float32
-        The last column is "no object".
-    objectness : ndarray (S,), float32
-        Probability that a superpoint is part of an object, as the backbone alone sees it.
-
-    """
-
-    mask_probs: np.ndarray
-    class_probs: np.ndarray
-    objectness: np.ndarray
-
-    @property
-    def certainty(self) -> np.ndarray:
-        """Return the probability (Q,) of each query that it is an object."""
-        return 1 - self.class_probs[:, -1]
-
-    def of_rows(self, rows: slice) -> Evidence:
-        """Return what is said of some superpoints."""
-        return Evidence(self.mask_probs[rows], self.class_probs, self.objectness[rows])
-
-
-def soft_overlaps(
-    points: np.ndarray, mask_probs: np.ndarray, masks: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """
-    Compare masks with the soft masks of the queries.
-
-    Parameters
-    ----------
-    points : ndarray (S,), float
-        Points of each superpoint.
-    mask_probs : ndarray (S, Q), float32
-    masks : ndarray (S, C), bool
-
-    Returns
-    -------
-    inside : ndarray (C, Q), float32
-        Mean probability of a query inside a mask; 0 for an empty mask.
-    soft_iou : ndarray (C, Q), float32
-        Sum of the probability inside over the soft union, in 0..1.
-
-    """
-    points = points.astype(np.float32)
-    area = points @ masks
-    shared = (masks * points[:, None]).T @ mask_probs
-    union = area[:, None] + points @ mask_probs - shared
-    return shared / area[:, None].clip(min=1), shared / union.clip(min=1)
 
 
 def candidate_features(regions: Regions, evidence: Evidence, candidates: Candidates) -> np.ndarray:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 import json
+import logging
 import os
 from pathlib import Path
 
@@ -13,6 +14,8 @@ from rescene4d_ros.errors import WeightsError
 from rescene4d_ros.inference.selection.features import FEATURES
 from safetensors import safe_open, SafetensorError
 from safetensors.numpy import save
+
+logger = logging.getLogger(__name__)
 
 FORMAT = 'rescene4d-mask-quality'
 SCHEMA = 1
@@ -69,6 +72,47 @@ class QualityModel:
 def quality_file(weights: str | Path) -> Path:
     """Return where the quality model of a weights file is: beside it, NAME.quality.safetensors."""
     return Path(weights).with_suffix('.quality.safetensors')
+
+
+def find_quality(weights: str | Path, fitted_to: str) -> QualityModel | None:
+    """
+    Read the quality model beside a weights file.
+
+    Parameters
+    ----------
+    weights : str or Path
+    fitted_to : str
+        Hash of the weights file; another one in the model is logged.
+
+    Returns
+    -------
+    QualityModel or None
+        None where there is no file, which is logged too.
+
+    Raises
+    ------
+    WeightsError
+        As `read_quality`.
+
+    """
+    path = quality_file(weights)
+    if not path.exists():
+        logger.warning(
+            '%s: expected a model of mask quality beside the weights, found none; overlap with '
+            'queries takes its place; fit one with scripts/fit_mask_quality.py',
+            path,
+        )
+        return None
+    model = read_quality(path)
+    if model.fitted_to != fitted_to:
+        logger.warning(
+            '%s: expected a model of mask quality fitted to the weights %s, got one fitted to '
+            '%s; fit it anew with scripts/fit_mask_quality.py',
+            path,
+            fitted_to,
+            model.fitted_to,
+        )
+    return model
 
 
 def write_quality(path: Path, model: QualityModel) -> None:

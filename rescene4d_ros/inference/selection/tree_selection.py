@@ -6,14 +6,20 @@ from collections.abc import Sequence
 
 import numpy as np
 from rescene4d_ros.inference.config import InferenceConfig
-from rescene4d_ros.inference.selection.candidates import Candidates, make_candidates
+from rescene4d_ros.inference.selection.candidates import (
+    Candidates,
+    Evidence,
+    evidence_of,
+    make_candidates,
+    soft_overlaps,
+)
 from rescene4d_ros.inference.selection.choice import (
     choose_greedily,
     choose_on_tree,
     exchange_for_queries,
+    link_visits,
 )
-from rescene4d_ros.inference.selection.features import candidate_features, Evidence, soft_overlaps
-from rescene4d_ros.inference.selection.identity import link_visits
+from rescene4d_ros.inference.selection.features import candidate_features
 from rescene4d_ros.inference.selection.merge_tree import agreement
 from rescene4d_ros.inference.selection.quality import QualityModel
 from rescene4d_ros.inference.selection.regions import make_regions, Regions
@@ -74,16 +80,6 @@ def segment_by_tree(
         total / (shown.sum(axis=1) @ belongs).clip(min=1),
         np.split(label, ends),
     )
-
-
-def evidence_of(prediction: Prediction) -> Evidence:
-    """Return what a prediction says of its superpoints and queries, all visits together."""
-    masks = np.concatenate(prediction.mask_probs)
-    if prediction.objectness is None:
-        objectness = (masks * (1 - prediction.class_probs[:, -1])).max(axis=1, initial=0)
-    else:
-        objectness = np.concatenate(prediction.objectness)
-    return Evidence(masks, prediction.class_probs, objectness)
 
 
 def visit_quality(

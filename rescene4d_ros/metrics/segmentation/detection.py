@@ -31,9 +31,9 @@ def detection_scores(found: Sequence[Trajectories], rules: ScoreRules) -> dict[s
         By `DETECTION_RATES`, in 0..1; NaN where undefined.
 
     """
-    counts = np.sum([detection_counts(f.overlaps, rules) for f in found], axis=0, dtype=np.int64)
-    if not len(found):
-        counts = np.zeros((len(DETECTION_RATES), 2), dtype=np.int64)
+    counts = np.zeros((len(DETECTION_RATES), 2), dtype=np.int64)
+    for trajectories in found:
+        counts += detection_counts(trajectories.overlaps, rules)
     return dict(zip(DETECTION_RATES, ratio(counts).tolist()))
 
 

@@ -11,10 +11,9 @@ import numpy as np
 from rescene4d_ros.data.sequences.sequence_file import read_sequence
 from rescene4d_ros.inference.config import InferenceConfig
 from rescene4d_ros.inference.segmenter import Segmenter
-from rescene4d_ros.inference.selection.candidates import make_candidates
+from rescene4d_ros.inference.selection.candidates import evidence_of, make_candidates
 from rescene4d_ros.inference.selection.features import candidate_features
 from rescene4d_ros.inference.selection.regions import make_regions
-from rescene4d_ros.inference.selection.tree_selection import evidence_of
 from rescene4d_ros.structures import UNLABELED, VisitTruth
 
 LEAST_POINTS = 30  # candidates below are left out; no choice would take them

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 from rescene4d_ros.errors import WeightsError
 from rescene4d_ros.inference.config import InferenceConfig
-from rescene4d_ros.inference.selection.candidates import make_candidates
+from rescene4d_ros.inference.postprocess import segment_as_published
+from rescene4d_ros.inference.selection.candidates import evidence_of, make_candidates
 from rescene4d_ros.inference.selection.features import candidate_features, FEATURES
-from rescene4d_ros.inference.selection.published_selection import segment_as_published
 from rescene4d_ros.inference.selection.quality import (
     quality_file,
     QualityModel,
@@ -16,11 +16,7 @@ from rescene4d_ros.inference.selection.quality import (
     write_quality,
 )
 from rescene4d_ros.inference.selection.regions import make_regions
-from rescene4d_ros.inference.selection.tree_selection import (
-    evidence_of,
-    segment_by_tree,
-    visit_quality,
-)
+from rescene4d_ros.inference.selection.tree_selection import segment_by_tree, visit_quality
 from rescene4d_ros.structures import Prediction, Scan
 
 CONFIG = InferenceConfig(selection='tree', min_points=5, least_quality=0.3)
