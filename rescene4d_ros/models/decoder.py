@@ -7,9 +7,12 @@ from dataclasses import dataclass
 from typing import cast
 
 from rescene4d_ros.models.config import ModelConfig
-from rescene4d_ros.models.layers import DecoderLayer
+from rescene4d_ros.models.decoder_parts import (
+    DecoderLayer,
+    farthest_points,
+    official_seed_sampling,
+)
 from rescene4d_ros.models.outputs import QueryOutput, VisitFeatures
-from rescene4d_ros.models.seeds import farthest_points, official_seed_sampling
 from rescene4d_ros.models.space_time import (
     bounds,
     FourierEncoding,

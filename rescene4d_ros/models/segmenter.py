@@ -18,10 +18,9 @@ from rescene4d_ros.models.outputs import (
     VisitFeatures,
     VisitPyramid,
 )
-from rescene4d_ros.sparse.batched_voxels import JoinedVoxels
-from rescene4d_ros.sparse.ops import avg_pool
+from rescene4d_ros.sparse.convolutions import avg_pool
 from rescene4d_ros.sparse.torchsparse_backend import choose_backend
-from rescene4d_ros.sparse.voxels import Voxels
+from rescene4d_ros.sparse.voxels import JoinedVoxels, Voxels
 import torch
 from torch import nn, Tensor
 

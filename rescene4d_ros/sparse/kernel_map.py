@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import torch
@@ -137,3 +138,24 @@ class KernelMap:
             torch.sort(short, stable=True).indices.int(),
             offsets,
         )
+
+
+class JoinedMap(KernelMap):
+    """The maps of several visits as one map, with the tiles of each."""
+
+    def __init__(self, maps: Sequence[KernelMap], starts: Sequence[int]):
+        table = torch.cat(
+            [torch.where(m.table < 0, m.table, m.table + start) for m, start in zip(maps, starts)],
+            dim=1,
+        )
+        super().__init__(table, sum(m.n_in for m in maps), maps[0].identity, maps[0].tile_rows)
+        self._maps, self._starts = maps, starts
+
+    @property
+    def tiles(self) -> tuple[Tile, ...]:
+        """Return the tiles of the CPU path, made at first use."""
+        if self._tiles is None:
+            self._tiles = tuple(
+                tile.moved(start) for m, start in zip(self._maps, self._starts) for tile in m.tiles
+            )
+        return self._tiles

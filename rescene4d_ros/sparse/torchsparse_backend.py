@@ -159,13 +159,13 @@ def can_convolve(weight: Tensor, voxels: Voxels) -> bool:
 
 
 def subm_conv(feats: Tensor, weight: Tensor, voxels: Voxels) -> Tensor:
-    """Convolve and keep the voxels; as `ops.subm_conv`, kernel 3^3."""
+    """Convolve and keep the voxels; as `convolutions.subm_conv`, kernel 3^3."""
     level = _level(voxels)
     return _convolve(level, feats, weight, kernel_size=3, padding=1).feats[level.to_ours]
 
 
 def down_conv(feats: Tensor, weight: Tensor, voxels: Voxels) -> Tensor:
-    """Convolve with stride 2 and kernel 2^3; as `ops.down_conv`."""
+    """Convolve with stride 2 and kernel 2^3; as `convolutions.down_conv`."""
     level = _level(voxels)
     coarse = _coarse(level, voxels)
     made = _convolve(level, feats, weight[list(EVEN_KERNEL_ORDER)], kernel_size=2, stride=2)
@@ -173,7 +173,7 @@ def down_conv(feats: Tensor, weight: Tensor, voxels: Voxels) -> Tensor:
 
 
 def up_conv(coarse_feats: Tensor, weight: Tensor, fine_voxels: Voxels) -> Tensor:
-    """Convolve transposed with stride 2 and kernel 2^3; as `ops.up_conv`."""
+    """Convolve transposed with stride 2 and kernel 2^3; as `convolutions.up_conv`."""
     level = _level(fine_voxels)
     made = _convolve(
         _coarse(level, fine_voxels),

@@ -3,12 +3,11 @@
 import math
 
 import pytest
-from rescene4d_ros.models import layers
+from rescene4d_ros.models import decoder_parts
 from rescene4d_ros.models.config import ModelConfig
 from rescene4d_ros.models.decoder import QueryDecoder
-from rescene4d_ros.models.layers import attend_where, Attention
+from rescene4d_ros.models.decoder_parts import attend_where, Attention, farthest_points
 from rescene4d_ros.models.outputs import LevelFeatures, VisitFeatures
-from rescene4d_ros.models.seeds import farthest_points
 from rescene4d_ros.models.space_time import FourierEncoding, PlaceGroups
 import torch
 from torch.nn import functional
@@ -111,7 +110,7 @@ def test_attention_equals_the_explicit_softmax():
 @pytest.mark.parametrize('share', [0.01, 0.9])
 def test_masks_that_hold_little_and_much_are_attended_to_alike(share, monkeypatch):
     """Groups of queries leave out what none of them sees; the plain definition does not."""
-    monkeypatch.setattr(layers, 'MASK_AT_A_TIME', 1)
+    monkeypatch.setattr(decoder_parts, 'MASK_AT_A_TIME', 1)
     g = generator(4)
     heads, keys, values = (torch.randn(2, n, 4, generator=g) for n in (150, 500, 500))
     attend = torch.rand(150, 500, generator=g) < share

@@ -8,7 +8,7 @@ import pytest
 from rescene4d_ros.cli.bench.library_interface import Native, our_rows
 from rescene4d_ros.cli.bench.sparse_libraries import LIBRARIES
 from rescene4d_ros.sparse import torchsparse_backend
-from rescene4d_ros.sparse.modules import (
+from rescene4d_ros.sparse.convolutions import (
     DownConv3d,
     kernel_from_spconv,
     kernel_to_spconv,

@@ -4,9 +4,18 @@ from __future__ import annotations
 
 import pytest
 from rescene4d_ros.sparse import gather_conv
+from rescene4d_ros.sparse.convolutions import (
+    avg_pool,
+    down_conv,
+    DownConv3d,
+    kernel_from_spconv,
+    max_pool,
+    subm_conv,
+    SubmConv3d,
+    up_conv,
+    UpConv3d,
+)
 from rescene4d_ros.sparse.kernel_map import KernelMap
-from rescene4d_ros.sparse.modules import DownConv3d, kernel_from_spconv, SubmConv3d, UpConv3d
-from rescene4d_ros.sparse.ops import avg_pool, down_conv, max_pool, subm_conv, up_conv
 from rescene4d_ros.sparse.voxels import Voxels
 import torch
 import torch.nn.functional as F

@@ -6,7 +6,7 @@ import sys
 from types import ModuleType, SimpleNamespace
 
 import pytest
-from rescene4d_ros.sparse import ops, torchsparse_backend
+from rescene4d_ros.sparse import convolutions, torchsparse_backend
 from rescene4d_ros.sparse.torchsparse_backend import (
     ALIGNMENT,
     choose_backend,
@@ -131,7 +131,8 @@ def test_adapter_and_native_agree_by_the_documented_rules(by_its_rules, low):
     voxels, weights = random_voxels(low, low + 21), make_weights(4)
     feats = random_tensor(len(voxels), 4)
     for ours, theirs in zip(
-        outputs(ops, voxels, feats, weights), outputs(torchsparse_backend, voxels, feats, weights)
+        outputs(convolutions, voxels, feats, weights),
+        outputs(torchsparse_backend, voxels, feats, weights),
     ):
         torch.testing.assert_close(theirs, ours, rtol=1e-4, atol=1e-4)
 
@@ -172,7 +173,8 @@ def test_torchsparse_equals_native():
     weights = [w.cuda() for w in make_weights(16)]
     feats = random_tensor(len(voxels), 16).cuda()
     for ours, theirs in zip(
-        outputs(ops, voxels, feats, weights), outputs(torchsparse_backend, voxels, feats, weights)
+        outputs(convolutions, voxels, feats, weights),
+        outputs(torchsparse_backend, voxels, feats, weights),
     ):
         torch.testing.assert_close(theirs, ours, rtol=1e-3, atol=1e-3)
 
@@ -214,4 +216,7 @@ def test_chosen_backend_reaches_all_levels_and_falls_back_on_the_cpu():
     assert chosen.down().down().backend == 'torchsparse'
     assert chosen.to('cpu').backend == 'torchsparse'
     feats, weight = random_tensor(len(voxels), 4), make_weights(4)[0]
-    assert torch.equal(ops.subm_conv(feats, weight, chosen), ops.subm_conv(feats, weight, voxels))
+    assert torch.equal(
+        convolutions.subm_conv(feats, weight, chosen),
+        convolutions.subm_conv(feats, weight, voxels),
+    )

@@ -5,9 +5,8 @@ from __future__ import annotations
 from hypothesis import given, settings
 from hypothesis import strategies as st
 import pytest
-from rescene4d_ros.sparse.batched_voxels import JoinedVoxels
-from rescene4d_ros.sparse.ops import avg_pool, max_pool, subm_conv, up_conv
-from rescene4d_ros.sparse.voxels import Voxels
+from rescene4d_ros.sparse.convolutions import avg_pool, max_pool, subm_conv, up_conv
+from rescene4d_ros.sparse.voxels import JoinedVoxels, Voxels
 import torch
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from itertools import accumulate
 from typing import Protocol
 
-from rescene4d_ros.sparse.modules import DownConv3d, SparseConvolution, SubmConv3d
+from rescene4d_ros.sparse.convolutions import DownConv3d, SparseConvolution, SubmConv3d
 from rescene4d_ros.sparse.torchsparse_backend import padded_range
 from rescene4d_ros.sparse.voxels import linear_keys, Voxels
 import torch

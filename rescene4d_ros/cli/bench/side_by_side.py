@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 from rescene4d_ros.cli.bench.library_interface import kernel_edge, Library
 from rescene4d_ros.cli.bench.throughput import Convolution, PASSES
-from rescene4d_ros.sparse.modules import SparseConvolution, SubmConv3d
+from rescene4d_ros.sparse.convolutions import SparseConvolution, SubmConv3d
 from rescene4d_ros.sparse.voxels import Voxels
 import torch
 

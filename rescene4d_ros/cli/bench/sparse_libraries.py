@@ -22,7 +22,7 @@ from rescene4d_ros.cli.bench.library_interface import (
     LibraryConvolution,
     our_rows,
 )
-from rescene4d_ros.sparse.modules import (
+from rescene4d_ros.sparse.convolutions import (
     DownConv3d,
     kernel_from_spconv,
     kernel_to_spconv,

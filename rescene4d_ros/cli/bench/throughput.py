@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from functools import partial
 
 from rescene4d_ros.models.backbones.unet import SparseUNet
+from rescene4d_ros.sparse.convolutions import DownConv3d, SparseConvolution, SubmConv3d, UpConv3d
 from rescene4d_ros.sparse.kernel_map import KernelMap
-from rescene4d_ros.sparse.modules import DownConv3d, SparseConvolution, SubmConv3d, UpConv3d
 from rescene4d_ros.sparse.voxels import Voxels
 import torch
 from torch import Tensor

@@ -7,8 +7,7 @@ from itertools import count
 from typing import cast
 
 from rescene4d_ros.models.backbones.serialization_order import Order
-from rescene4d_ros.sparse.modules import SubmConv3d
-from rescene4d_ros.sparse.ops import max_pool
+from rescene4d_ros.sparse.convolutions import max_pool, SubmConv3d
 from rescene4d_ros.sparse.voxels import Voxels
 import torch
 from torch import nn, Tensor

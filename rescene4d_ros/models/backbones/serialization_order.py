@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from rescene4d_ros.models.backbones.space_filling_curves import curve_code, CURVES
-from rescene4d_ros.sparse.ops import avg_pool
+from rescene4d_ros.sparse.convolutions import avg_pool
 from rescene4d_ros.sparse.voxels import Voxels
 import torch
 from torch import Tensor

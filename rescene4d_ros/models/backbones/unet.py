@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rescene4d_ros.sparse.modules import DownConv3d, SubmConv3d, UpConv3d
+from rescene4d_ros.sparse.convolutions import DownConv3d, SubmConv3d, UpConv3d
 from rescene4d_ros.sparse.voxels import Voxels
 import torch
 from torch import nn, Tensor

@@ -9,7 +9,7 @@ from rescene4d_ros.models.backbones.point_transformer import PointTransformer, P
 from rescene4d_ros.models.backbones.space_filling_curves import CURVES
 from rescene4d_ros.models.checkpoints.entries import Coverage, Entry, fill
 from rescene4d_ros.models.checkpoints.reading import Checkpoint
-from rescene4d_ros.sparse.modules import kernel_from_spconv
+from rescene4d_ros.sparse.convolutions import kernel_from_spconv
 
 # Used in pretraining only.
 UNUSED = ('embedding.mask_token',)
