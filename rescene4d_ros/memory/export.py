@@ -11,7 +11,8 @@ def objects_document(snapshot: MemorySnapshot) -> dict:
     """
     Return map, visits and objects as values that `json` writes.
 
-    Lengths in m, angles in rad, times in ns since the Unix epoch, everything in `frame_id`.
+    Lengths in m, angles in rad, times in ns since the Unix epoch, everything in `frame_id`, less
+    `origin`, which was subtracted from coordinates far from zero.
     Visits are ordered by stamp, objects by id: equal memories give equal documents.
     `alternatives` are look-alikes that the object's latest observation may as well be; empty
     where the link is not ambiguous. `aliases` are ids that proved to be other ones.
@@ -20,6 +21,7 @@ def objects_document(snapshot: MemorySnapshot) -> dict:
     return {
         'map_id': snapshot.map_id,
         'frame_id': snapshot.frame_id,
+        'origin': list(snapshot.origin),
         'revision': snapshot.revision,
         'classes': list(snapshot.class_names),
         'visits': [

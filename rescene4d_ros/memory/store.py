@@ -28,6 +28,7 @@ from rescene4d_ros.memory.database.tables import StoredObservation
 from rescene4d_ros.memory.visit_files import VisitFiles
 from rescene4d_ros.structures import (
     Change,
+    Finding,
     MemorySnapshot,
     ObjectState,
     Scan,
@@ -163,6 +164,13 @@ class SceneMemory:
         return self.database.metadata
 
     @property
+    def origin(self) -> tuple[float, float, float] | None:
+        """Return what all visits' coordinates are less than those of their source, m."""
+        if self.metadata.origin is None and self.metadata.next_visit_id > 1:
+            return (0.0, 0.0, 0.0)  # filled by a version that knew no other
+        return self.metadata.origin
+
+    @property
     def records(self) -> Mapping[int, ObjectRecord]:
         """Return what is known of every object, by rising id."""
         return self.database.records
@@ -184,7 +192,7 @@ class SceneMemory:
         Raises
         ------
         ScanError
-            Another frame than the memory's, or no points.
+            Another frame or origin than the memory's, or no points.
         DuplicateVisitError
             A visit with this stamp is stored already.
         VisitOrderError
@@ -200,12 +208,23 @@ class SceneMemory:
             )
         if len(scan) == 0:
             raise ScanError(f'visit {scan.name!r}: expected points, got none; check the sensor')
+        if self.origin not in (None, scan.origin):
+            raise ScanError(
+                f'visit {scan.name!r}: expected coordinates less the origin {self.origin} m of '
+                f'this map, got less {scan.origin} m; read the cloud with the origin of the map'
+            )
         with self.mutex:
             twin = self._read(visit_transactions.find_duplicate, scan)
             if twin is not None:
+                failed = twin.status == VisitStatus.FAILED
+                remedy = (
+                    'it FAILED: `rescene4d memory delete-visit` frees its stamp for a better cloud'
+                    if failed
+                    else 'a visit is sent once'
+                )
                 raise DuplicateVisitError(
                     f'visit {scan.name!r}: expected a new stamp, but {scan.stamp_ns} is stored as '
-                    f'visit {twin.visit_id} {twin.name!r}; a visit is sent once'
+                    f'visit {twin.visit_id} {twin.name!r}; {remedy}'
                 )
             visit = visit_transactions.insert_visit(self.database, scan, self.files.write(scan))
         if visit.status == VisitStatus.LATE:
@@ -337,6 +356,13 @@ class SceneMemory:
     def journal(self, *actions: JournalAction) -> tuple[dict, ...]:
         """Return what was done to the memory, oldest first; all or some kinds of actions."""
         return self._read(tables.journal, *actions)
+
+    def findings(self) -> dict[int, tuple[Finding, ...]]:
+        """Return what was found of each visit's cloud before it was stored, by visit id."""
+        return {
+            entry['visit_id']: tuple(map(Finding.from_dict, entry['detail'].get('findings', ())))
+            for entry in self.journal(JournalAction.VISIT_STORED)
+        }
 
     def stray_files(self) -> set[str]:
         """Return the names of point files that belong to no stored visit."""

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 import hashlib
 import io
+import json
 from pathlib import Path
 import zipfile
 
@@ -11,7 +13,7 @@ import numpy as np
 from rescene4d_ros.atomic_write import atomic_write, DRAFT, flush_folder
 from rescene4d_ros.errors import FileFormatError, StorageError
 from rescene4d_ros.memory.derived_cache import DerivedFiles
-from rescene4d_ros.structures import Scan
+from rescene4d_ros.structures import Finding, Scan
 
 FORMAT = 1
 ARRAYS = ('xyz', 'rgb', 'normals', 'sensor_path')
@@ -60,6 +62,7 @@ class VisitFiles:
             frame_id=np.str_(scan.frame_id),
             name=np.str_(scan.name),
             **arrays,
+            **_beside(scan),
         )
         data = buffer.getvalue()
         file_name = f'{_digest(data)}.npz'
@@ -111,6 +114,7 @@ class VisitFiles:
                     frame_id=str(fields['frame_id']),
                     name=str(fields['name']),
                     **arrays,
+                    **_from_beside(fields),
                 )
         except (zipfile.BadZipFile, KeyError, ValueError) as error:
             raise FileFormatError(
@@ -172,3 +176,23 @@ class VisitFiles:
 def _digest(data: bytes) -> str:
     """Return the hash that names a file."""
     return hashlib.blake2b(data, digest_size=20).hexdigest()
+
+
+def _beside(scan: Scan) -> dict[str, np.ndarray]:
+    """Return what few scans have; the files of the others are the same as ever."""
+    beside = {}
+    if any(scan.origin):
+        beside['origin'] = np.array(scan.origin, np.float64)
+    if scan.findings:
+        beside['findings'] = np.str_(json.dumps([found.as_dict() for found in scan.findings]))
+    return beside
+
+
+def _from_beside(fields: Mapping[str, np.ndarray]) -> dict[str, tuple]:
+    beside: dict[str, tuple] = {}
+    if 'origin' in fields:
+        beside['origin'] = tuple(float(v) for v in fields['origin'])
+    if 'findings' in fields:
+        found = json.loads(str(fields['findings']))
+        beside['findings'] = tuple(Finding.from_dict(values) for values in found)
+    return beside

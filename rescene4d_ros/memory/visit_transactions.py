@@ -46,8 +46,9 @@ def insert_visit(database: MemoryDatabase, scan: Scan, file_name: str) -> VisitI
                 reason='',
             )
         )
-        database.note(connection, visit.visit_id, JournalAction.VISIT_STORED, {'late': late})
-        database.advance(connection, next_visit_id=visit.visit_id + 1)
+        detail = {'late': late, 'findings': [found.as_dict() for found in scan.findings]}
+        database.note(connection, visit.visit_id, JournalAction.VISIT_STORED, detail)
+        database.advance(connection, next_visit_id=visit.visit_id + 1, origin=scan.origin)
     return visit
 
 

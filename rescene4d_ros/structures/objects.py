@@ -163,8 +163,8 @@ class MemorySnapshot:
     """
     Content of the memory at one revision: map, visits, objects and their history.
 
-    `aliases` holds (younger id, older id), ordered by younger id.
-
+    `aliases` holds (younger id, older id), ordered by younger id. `origin` (m) was subtracted from
+    the coordinates of the source: add it to get those.
 
     """
 
@@ -175,6 +175,7 @@ class MemorySnapshot:
     visits: tuple[VisitInfo, ...]
     objects: tuple[SceneObject, ...]
     aliases: tuple[tuple[int, int], ...] = ()
+    origin: tuple[float, float, float] = (0.0, 0.0, 0.0)
 
 
 @dataclass(frozen=True)

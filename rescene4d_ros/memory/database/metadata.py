@@ -34,6 +34,8 @@ class Metadata:
         Number of transactions that changed facts; only grows.
     next_visit_id, next_object_id : int
         Next unused ids; they only grow, so that no id is ever given twice.
+    origin : tuple of 3 float, m, or None
+        What was subtracted from the coordinates of every visit; None before the first one.
 
     """
 
@@ -45,6 +47,7 @@ class Metadata:
     revision: int = 0
     next_visit_id: int = 1
     next_object_id: int = 1
+    origin: tuple[float, float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -115,6 +118,8 @@ def load(connection: Connection, where: str) -> Metadata:
             ' writing to migrate it: `rescene4d memory upgrade`'
         )
     values = {row.key: row.value for row in connection.execute(select(schema.meta))}
+    if values.get('origin') is not None:
+        values['origin'] = tuple(values['origin'])
     try:
         return Metadata(**{**values, 'class_names': tuple(values['class_names'])})
     except (KeyError, TypeError) as error:
@@ -134,9 +139,11 @@ def create(connection: Connection, of: Expected) -> None:
 
 
 def store(connection: Connection, values: Mapping[str, object]) -> None:
-    """Overwrite some values."""
+    """Overwrite some values; a memory of before has no row of those that came since."""
     for key, value in values.items():
-        connection.execute(update(schema.meta).where(schema.meta.c.key == key).values(value=value))
+        row = update(schema.meta).where(schema.meta.c.key == key).values(value=value)
+        if not connection.execute(row).rowcount:
+            connection.execute(schema.meta.insert().values(key=key, value=value))
 
 
 def check(found: Metadata, where: str, expected: Expected) -> None:

@@ -54,7 +54,7 @@ class JournalAction(StrEnum):
 tables = MetaData()
 
 # One value per key, as JSON: schema, map_id, frame_id, class_names, weights_hash, revision,
-# next_visit_id, next_object_id.
+# next_visit_id, next_object_id, origin.
 meta = Table(
     'meta', tables, Column('key', Text, primary_key=True), Column('value', JSON, nullable=False)
 )

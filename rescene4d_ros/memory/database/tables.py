@@ -309,4 +309,5 @@ def snapshot(connection: Connection, where: str) -> MemorySnapshot:
             for object_id, record in records(connection).items()
         ),
         tuple(aliases(connection).items()),
+        found.origin or (0.0, 0.0, 0.0),
     )
