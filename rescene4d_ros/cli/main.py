@@ -14,6 +14,7 @@ from rescene4d_ros.errors import RescenError
 # Modules are imported on demand, because torch takes seconds to load.
 MODULES = {
     'replay': 'replay',
+    'check': 'check',
     'rooms': 'rooms.command',
     'prepare': 'prepare',
     'train': 'train.command',
@@ -27,6 +28,7 @@ MODULES = {
 }
 COMMANDS = {
     'replay': 'process clouds or a bag into a memory, without ROS running',
+    'check': 'say whether clouds or a bag can be visits, without storing anything',
     'rooms': 'make procedural rooms that change between visits',
     'prepare': 'make sequence files of 3RScan or ScanNet',
     'train': 'train the segmenter',

@@ -9,28 +9,22 @@ import sys
 
 import numpy as np
 from rescene4d_ros import config
-from rescene4d_ros.cli.bag_inputs import BURSTS
+from rescene4d_ros.cli.checked_visits import add_input_arguments, checked_visit, print_notes
 from rescene4d_ros.cli.inputs import find_visits
-from rescene4d_ros.data.readers.cloud_files import SUFFIXES
 from rescene4d_ros.errors import RescenError
 from rescene4d_ros.inference.config import InferenceConfig
 from rescene4d_ros.inference.segmenter import Segmenter
 from rescene4d_ros.memory.export import changes_document, objects_document
 from rescene4d_ros.memory.store import SceneMemory
 from rescene4d_ros.scene import SceneTracker, TrackerConfig
+from rescene4d_ros.scene.remembered_surface import RememberedSurface
 from rescene4d_ros.structures import SceneUpdate
 from tqdm import tqdm
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the flags."""
-    parser.add_argument(
-        'inputs',
-        nargs='+',
-        type=Path,
-        metavar='INPUT',
-        help=f'{", ".join(SUFFIXES)} files, folders of them, or a bag (folder, .mcap, .db3, .bag)',
-    )
+    add_input_arguments(parser)
     parser.add_argument(
         '--memory',
         type=Path,
@@ -59,19 +53,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         'order of the arguments',
     )
     parser.add_argument(
-        '--topic', default='', help='topic of the clouds in a bag, if it has several'
-    )
-    parser.add_argument(
-        '--bursts',
-        choices=BURSTS,
-        default='refuse',
-        help='what becomes of clouds of a bag that follow each other within 10 s: refused as '
-        'frames of one drive, the last of each drive is the visit, or each is one',
-    )
-    parser.add_argument(
         '--map-id', default='map', help='name of the map in which the clouds are registered'
     )
-    parser.add_argument('--map-frame', default='map', help='frame of the clouds')
     parser.add_argument('--weights', default='', help='weights file; default: the shipped one')
     parser.add_argument('--threads', type=int, default=2, help='threads of the network')
 
@@ -105,10 +88,8 @@ def run(options: argparse.Namespace) -> int:
             map_frame=options.map_frame,
             bursts=options.bursts,
         )
-        for note in inputs.notes:
-            print(note, file=sys.stderr)
-        for line in inputs.refused:
-            print(f'refused: {line}', file=sys.stderr)
+        print_notes(inputs)
+        surface = RememberedSurface(memory)
         refused = 0
         for read in tqdm(
             inputs.visits(),
@@ -118,7 +99,7 @@ def run(options: argparse.Namespace) -> int:
             disable=inputs.count < 2,
         ):
             try:
-                scan, kept = read()
+                scan, kept = checked_visit(read, memory.origin, surface.reference, options)
                 update = tracker.add_visit(scan)
             except RescenError as error:
                 refused += 1

@@ -100,12 +100,15 @@ class VisitSelector:
         Open for writing.
     n : int
         Largest number of earlier visits.
+    write : bool
+        Whether cells may be kept beside the points; False for a memory open for reading.
 
     """
 
-    def __init__(self, memory: SceneMemory, n: int):
+    def __init__(self, memory: SceneMemory, n: int, write: bool = True):
         self._memory = memory
         self._n = n
+        self._write = write
         self._cells: dict[str, np.ndarray] = {}
 
     def select(
@@ -130,6 +133,13 @@ class VisitSelector:
         chosen = choose_visits(own, [self._cells_of(keys[v.visit_id]) for v in earlier], self._n)
         return tuple(earlier[t] for t in chosen)
 
+    def select_for(self, scan: Scan, earlier: Sequence[VisitInfo]) -> tuple[VisitInfo, ...]:
+        """Return earlier visits for a scan that is not stored; as `select`."""
+        keys = self._memory.keys()
+        others = [self._cells_of(keys[v.visit_id]) for v in earlier]
+        chosen = choose_visits(coarse_cells(scan.xyz), others, self._n)
+        return tuple(earlier[t] for t in chosen)
+
     def _cells_of(self, key: str, scan: Scan | None = None) -> np.ndarray:
         """Return the cells of the visit with a key; its points are read where they are needed."""
         if key not in self._cells:
@@ -137,7 +147,7 @@ class VisitSelector:
             data = derived.read(key, KIND)
             if data is None:
                 data = self._compute(key, scan)
-                if data:
+                if data and self._write:
                     derived.write(key, KIND, data)
             self._cells[key] = np.frombuffer(data, dtype='<i8').astype(np.int64)
         return self._cells[key]

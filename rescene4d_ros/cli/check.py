@@ -1,0 +1,112 @@
+"""`rescene4d check`: what a replay would say of its inputs, without storing anything."""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+import sys
+
+import numpy as np
+from rescene4d_ros.cli.checked_visits import add_input_arguments, print_notes
+from rescene4d_ros.cli.inputs import find_visits, Origin
+from rescene4d_ros.errors import RescenError
+from rescene4d_ros.memory.store import SceneMemory
+from rescene4d_ros.plausibility.check import check_scan, checked_scan, Plausibility
+from rescene4d_ros.plausibility.config import PlausibilityConfig
+from rescene4d_ros.plausibility.reference import Reference
+from rescene4d_ros.scene.remembered_surface import RememberedSurface, VISITS
+from rescene4d_ros.structures import Scan
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the flags."""
+    add_input_arguments(parser)
+    parser.add_argument(
+        '--memory',
+        type=Path,
+        metavar='DIR',
+        help='scene memory to check against; default: each scan against those before it',
+    )
+    parser.add_argument('--memory-url', metavar='URL', help='database of the memory')
+    parser.add_argument('--json', action='store_true', help='print one JSON document')
+
+
+def run(options: argparse.Namespace) -> int:
+    """Read and check every visit; 1 if one would be refused."""
+    if options.memory is None:
+        return _check(options, None, _Before())
+    with SceneMemory.inspect(options.memory, options.memory_url) as memory:
+        return _check(options, memory.origin, RememberedSurface(memory, write=False))
+
+
+def _check(
+    options: argparse.Namespace, origin: Origin | None, known: _Before | RememberedSurface
+) -> int:
+    inputs = find_visits(
+        options.inputs, topic=options.topic, map_frame=options.map_frame, bursts=options.bursts
+    )
+    print_notes(inputs)
+    config = PlausibilityConfig(drop_people=not options.keep_people)
+    documents, refused = [], inputs.refused_count
+    for read in inputs.visits():
+        try:
+            scan, _ = read(origin)
+        except RescenError as error:
+            refused += 1
+            documents.append({'refused': str(error)})
+            if not options.json:
+                print(f'refused: {error}')
+            continue
+        found = check_scan(scan, known.reference(scan), config)
+        if found.refusals(frozenset(options.accept)):
+            refused += 1
+        else:
+            origin = scan.origin if origin is None else origin
+            if isinstance(known, _Before):
+                known.add(checked_scan(scan, found, options.register))
+        documents.append(_document(scan, found))
+        if not options.json:
+            _print(scan, found)
+    if options.json:
+        print(json.dumps(documents, indent=1))
+    total = inputs.count + inputs.refused_count
+    print(f'{refused} of {total} visits would be refused', file=sys.stderr)
+    return 1 if refused else 0
+
+
+class _Before:
+    """The scans before, where there is no memory to check against."""
+
+    def __init__(self) -> None:
+        self._clouds: list[np.ndarray] = []
+
+    def reference(self, scan: Scan) -> Reference | None:
+        """Return the points of the scans before."""
+        return Reference.of_points(*self._clouds) if self._clouds else None
+
+    def add(self, scan: Scan) -> None:
+        """Take a scan as one before."""
+        self._clouds = [*self._clouds, scan.xyz][-VISITS:]
+
+
+def _print(scan: Scan, found: Plausibility) -> None:
+    extent = ' x '.join(f'{v:.1f}' for v in scan.xyz.max(0) - scan.xyz.min(0))
+    color = 'colors' if scan.rgb is not None else 'no colors'
+    print(f'{scan.name}: {len(scan)} points, {extent} m, {color}')
+    for finding in found.findings:
+        print(f'  {finding.severity.value}: {finding}')
+    if not found.findings:
+        print('  as expected')
+
+
+def _document(scan: Scan, found: Plausibility) -> dict:
+    motion = found.reference_T_scan
+    return {
+        'name': scan.name,
+        'points': len(scan),
+        'kept': int(found.kept.sum()),
+        'origin': list(scan.origin),
+        'findings': [finding.as_dict() for finding in found.findings],
+        'reference_T_scan': None if motion is None else motion.tolist(),
+    }

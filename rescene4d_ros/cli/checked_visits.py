@@ -1,0 +1,118 @@
+"""Visits of inputs, each checked before it is stored."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+import sys
+
+import numpy as np
+from rescene4d_ros.cli.bag_inputs import BURSTS
+from rescene4d_ros.cli.inputs import Inputs, Origin, Reader
+from rescene4d_ros.data.readers.cloud_files import SUFFIXES
+from rescene4d_ros.errors import ScanError
+from rescene4d_ros.plausibility.check import check_scan, checked_scan
+from rescene4d_ros.plausibility.config import PlausibilityConfig
+from rescene4d_ros.plausibility.reference import Reference
+from rescene4d_ros.structures import Scan
+
+ACCEPTED = ('unit', 'registration')  # findings that refuse a scan unless a person accepts them
+
+
+def add_input_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the flags that say what the inputs are, and how strictly they are checked."""
+    parser.add_argument(
+        'inputs',
+        nargs='+',
+        type=Path,
+        metavar='INPUT',
+        help=f'{", ".join(SUFFIXES)} files, folders of them, or a bag (folder, .mcap, .db3, .bag)',
+    )
+    parser.add_argument(
+        '--topic', default='', help='topic of the clouds in a bag, if it has several'
+    )
+    parser.add_argument('--map-frame', default='map', help='frame of the clouds')
+    parser.add_argument(
+        '--bursts',
+        choices=BURSTS,
+        default='refuse',
+        help='what becomes of clouds of a bag that follow each other within 10 s: refused as '
+        'frames of one drive, the last of each drive is the visit, or each is one',
+    )
+    parser.add_argument(
+        '--accept',
+        nargs='+',
+        default=[],
+        choices=ACCEPTED,
+        metavar='CODE',
+        help=f'take scans in spite of these findings: {", ".join(ACCEPTED)}',
+    )
+    parser.add_argument(
+        '--register',
+        action='store_true',
+        help='move a scan that does not lie on the memory onto it, where a rigid motion does',
+    )
+    parser.add_argument(
+        '--keep-people',
+        action='store_true',
+        help='keep the points of what is shaped like a standing person',
+    )
+
+
+def print_notes(inputs: Inputs) -> None:
+    """Tell of what was left out and refused before any visit is read."""
+    for note in inputs.notes:
+        print(note, file=sys.stderr)
+    for line in inputs.refused:
+        print(f'refused: {line}', file=sys.stderr)
+
+
+def checked_visit(
+    read: Reader,
+    origin: Origin | None,
+    reference_of: Callable[[Scan], Reference | None],
+    options: argparse.Namespace,
+) -> tuple[Scan, np.ndarray]:
+    """
+    Read a visit and check it.
+
+    Parameters
+    ----------
+    read : callable
+        Of `find_visits`.
+    origin : tuple of 3 float, m, or None
+        Of the map, None before its first visit.
+    reference_of : callable
+        Gives what is remembered of the place of a scan.
+    options : Namespace
+        With the flags of `add_input_arguments`.
+
+    Returns
+    -------
+    scan : Scan
+        What is to be stored, with the findings.
+    kept : ndarray (M,), bool
+        Which of the M points of the input are in it.
+
+    Raises
+    ------
+    ScanError
+        The input is none, or a finding refuses it that is not accepted.
+
+    """
+    scan, kept = read(origin)
+    config = PlausibilityConfig(drop_people=not options.keep_people)
+    found = check_scan(scan, reference_of(scan), config)
+    accepted = frozenset(options.accept)
+    if options.register and found.reference_T_scan is not None:
+        accepted |= {'registration'}
+    refusals = found.refusals(accepted)
+    if refusals:
+        codes = ' '.join(dict.fromkeys(f.code for f in refusals))
+        raise ScanError(
+            f'{scan.name}: {" / ".join(map(str, refusals))}; --accept {codes} takes it as it is'
+        )
+    kept = kept.copy()
+    kept[kept] = found.kept
+    return checked_scan(scan, found, options.register), kept

@@ -1,0 +1,116 @@
+"""Standing people: a free group of points as high as a person, with shoulders and a head."""
+
+from __future__ import annotations
+
+import numpy as np
+from rescene4d_ros.geometry.neighbors import thin
+from rescene4d_ros.plausibility.groups import label_groups
+from rescene4d_ros.structures import Finding, Severity
+
+CELL = 0.08  # m; people who stand nearer to something are not told from it
+CLEAR = 0.12  # m above the floor that is left out, so that the floor joins nothing
+TALLEST = 2.1  # m
+HEIGHT = (1.35, 2.05)  # m
+WIDTH = (0.28, 0.95)  # m across, from above, wider and narrower side
+SHOULDERS, HEAD = (0.62, 0.82), (0.90, 1.0)  # shares of the height
+HEAD_WIDTH = (0.12, 0.40)  # m
+SHOULDER_WIDTH = (0.28, 0.80)  # m
+NARROWER = 0.75  # width of the head, in widths of the shoulders
+LEAST_POINTS = 60
+EVEN = 0.05  # m; points are thinned to this before widths are measured
+
+
+def floor_height(xyz: np.ndarray) -> float:
+    """Return the height of the lowest large level surface, m."""
+    z = xyz[:, 2]
+    bins = np.floor(z / 0.05).astype(np.int64)
+    low = bins.min()
+    counts = np.bincount(bins - low)
+    counts = counts + np.append(counts[1:], 0)
+    full = np.flatnonzero(counts >= 0.25 * counts.max())
+    return float((low + full[0] + 1) * 0.05)
+
+
+def find_people(xyz: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """
+    Find what has the shape of a standing person and touches nothing but the floor.
+
+    Parameters
+    ----------
+    xyz : ndarray (N, 3), float32, m
+        z up.
+
+    Returns
+    -------
+    ndarray (N,), bool
+        Points of people, down to the floor.
+    ndarray (P, 3), m
+        Where they stand.
+
+    """
+    people = np.zeros(len(xyz), dtype=bool)
+    floor = floor_height(xyz)
+    above = np.flatnonzero((xyz[:, 2] > floor + CLEAR) & (xyz[:, 2] < floor + 3.0))
+    groups, count = label_groups(xyz[above], CELL)
+    if not count:
+        return people, np.zeros((0, 3))
+    places = []
+    sizes = np.bincount(groups, minlength=count)
+    order = np.argsort(groups, kind='stable')
+    ends = np.cumsum(sizes)
+    for group in np.flatnonzero(sizes >= LEAST_POINTS):
+        members = above[order[ends[group] - sizes[group] : ends[group]]]
+        if not _is_person(xyz[members], floor):
+            continue
+        low, high = xyz[members].min(0), xyz[members].max(0)
+        feet = (xyz[:, 2] > floor + 0.03) & (xyz[:, 2] <= floor + CLEAR)
+        feet &= ((xyz[:, :2] >= low[:2]) & (xyz[:, :2] <= high[:2])).all(1)
+        people[members] = True
+        people |= feet
+        places.append([*(low + high)[:2] / 2, floor])
+    return people, np.array(places).reshape(-1, 3)
+
+
+def _is_person(xyz: np.ndarray, floor: float) -> bool:
+    height = float(xyz[:, 2].max()) - floor
+    if not HEIGHT[0] <= height <= HEIGHT[1] or xyz[:, 2].min() > floor + 0.4:
+        return False
+    xyz = xyz[thin(xyz, EVEN)]
+    across = _widths(xyz)
+    if not (across[0] <= WIDTH[1] and across[1] >= WIDTH[0] * 0.5):
+        return False
+    share = (xyz[:, 2] - floor) / height
+    shoulders = xyz[(share >= SHOULDERS[0]) & (share <= SHOULDERS[1])]
+    head = xyz[(share >= HEAD[0]) & (share <= HEAD[1])]
+    if min(len(shoulders), len(head)) < 4:
+        return False
+    shoulder, top = _widths(shoulders)[0], _widths(head)[0]
+    return bool(
+        SHOULDER_WIDTH[0] <= shoulder <= SHOULDER_WIDTH[1]
+        and HEAD_WIDTH[0] <= top <= HEAD_WIDTH[1]
+        and top <= NARROWER * shoulder
+    )
+
+
+def _widths(xyz: np.ndarray) -> tuple[float, float]:
+    """Return the wider and the narrower extent from above, along the points' main axes, m."""
+    flat = xyz[:, :2].astype(np.float64) - xyz[:, :2].mean(0)
+    axes = np.linalg.eigh(flat.T @ flat)[1]
+    extent = np.ptp(flat @ axes, axis=0)
+    return float(extent.max()), float(extent.min())
+
+
+def told_of_people(places: np.ndarray, dropped: bool) -> list[Finding]:
+    """Say where people stand."""
+    if not len(places):
+        return []
+    where = ', '.join(f'({x:.1f}, {y:.1f})' for x, y, _ in places)
+    return [
+        Finding(
+            'people',
+            Severity.INFO if dropped else Severity.WARNING,
+            f'{len(places)} shaped like a standing person, at {where} m',
+            'a room without people',
+            'their points are dropped' if dropped else 'they may become objects that move',
+        )
+    ]

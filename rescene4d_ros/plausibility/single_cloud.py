@@ -1,0 +1,173 @@
+"""Checks of one cloud by itself: unit, extent, density, up axis."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from rescene4d_ros.geometry.neighbors import evenly, quick_tree
+from rescene4d_ros.plausibility.config import PlausibilityConfig
+from rescene4d_ros.structures import Finding, Scan, Severity
+
+ASKED = 1000  # points whose neighbors are looked for
+NEIGHBORS = 16  # within the disk that this many fill; the nearest may be the same point twice
+OUTER = 0.01  # share of points left out at each end of an extent
+UNITS = {'millimetres': 1000.0, 'centimetres': 100.0}  # times a metre
+USUAL_EXTENT = 6.0  # m
+LARGEST_PLACE = 200.0  # m
+ROOM_HEIGHT = (1.8, 3.4)  # m
+TOO_HIGH = 3.8  # m; a height above it makes one look for another up axis
+SLAB = 0.15  # m; half the thickness of a floor
+CELL = 0.2  # m
+WHOLE_FLOOR = 0.5  # share of the cells below a room that a floor covers
+FEW = 1000  # points
+
+
+@dataclass(frozen=True)
+class Measures:
+    """
+    Hold what is measured of a cloud.
+
+    Attributes
+    ----------
+    low, high : ndarray (3,), m
+        Its bounds without the outer 1 % at each end.
+    spacing : float, m
+        Between neighbors on a surface, if they were spread evenly; median.
+
+    """
+
+    low: np.ndarray
+    high: np.ndarray
+    spacing: float
+
+    @property
+    def extent(self) -> np.ndarray:
+        """Return the size (3,) in m."""
+        return self.high - self.low
+
+
+def measure(xyz: np.ndarray) -> Measures:
+    """Measure points (N, 3) in m; N is 1 at least."""
+    some = xyz[evenly(len(xyz), 50_000)]
+    low, high = np.quantile(some, [OUTER, 1 - OUTER], axis=0)
+    neighbors = min(NEIGHBORS, len(xyz) - 1)
+    if not neighbors:
+        return Measures(low, high, 0.0)
+    asked = xyz[evenly(len(xyz), ASKED)].astype(np.float64)
+    distance = quick_tree(xyz).query(asked, k=[neighbors + 1])[0]
+    return Measures(low, high, float(np.median(distance) * np.sqrt(np.pi / neighbors)))
+
+
+def check_cloud(scan: Scan, measures: Measures, config: PlausibilityConfig) -> list[Finding]:
+    """Return what is odd about a cloud by itself; a refusal stands alone."""
+    findings = [*_offset(scan)]
+    unit = _unit(measures, config)
+    if unit is not None:
+        return [*findings, unit]
+    return [*findings, *_extent(measures), *_density(scan, measures, config), *_up(scan, measures)]
+
+
+def _offset(scan: Scan) -> list[Finding]:
+    if not any(scan.origin):
+        return []
+    return [
+        Finding(
+            'offset',
+            Severity.INFO,
+            f'coordinates around ({", ".join(f"{v:.0f}" for v in scan.origin)}) m',
+            'coordinates near zero',
+            'this origin is subtracted from them and belongs to the map',
+        )
+    ]
+
+
+def _unit(measures: Measures, config: PlausibilityConfig) -> Finding | None:
+    extent, spacing = float(measures.extent.max()), measures.spacing
+    measured = f'{_size(measures)} with points {spacing:.3g} m apart'
+    if extent > config.largest_extent and spacing > config.largest_spacing:
+        likely, scale = min(
+            UNITS.items(), key=lambda item: abs(np.log(extent / item[1] / USUAL_EXTENT))
+        )
+        return Finding(
+            'unit',
+            Severity.REFUSED,
+            measured,
+            f'metres: rooms of up to {config.largest_extent:g} m, or points less than '
+            f'{config.largest_spacing:g} m apart',
+            f'these look like {likely}: divide the coordinates by {scale:.0f}',
+        )
+    if extent < config.smallest_extent:
+        return Finding(
+            'unit',
+            Severity.WARNING,
+            measured,
+            f'rooms of {config.smallest_extent:g} m and more',
+            'scale the coordinates to metres, or record more of the room',
+        )
+    return None
+
+
+def _extent(measures: Measures) -> list[Finding]:
+    if measures.extent.max() <= LARGEST_PLACE:
+        return []
+    return [
+        Finding(
+            'extent',
+            Severity.WARNING,
+            _size(measures),
+            f'a place of up to {LARGEST_PLACE:g} m',
+            'split it into places with a memory each: time and memory grow with the extent',
+        )
+    ]
+
+
+def _density(scan: Scan, measures: Measures, config: PlausibilityConfig) -> list[Finding]:
+    if measures.spacing <= config.dense_enough and len(scan) >= FEW:
+        return []
+    return [
+        Finding(
+            'density',
+            Severity.WARNING,
+            f'{len(scan)} points, {measures.spacing:.3g} m apart',
+            f'{FEW} points and more, at most {config.dense_enough:g} m apart',
+            'objects will be missed; scan more densely, or join scans before the visit',
+        )
+    ]
+
+
+def _up(scan: Scan, measures: Measures) -> list[Finding]:
+    """Find rooms that lie on their side: z is the height, and no room is the other way round."""
+    height = float(measures.extent[2])
+    across = {a: float(measures.extent[k]) for k, a in enumerate('xy')}
+    axis, least = min(across.items(), key=lambda item: item[1])
+    if height < TOO_HIGH or not ROOM_HEIGHT[0] <= least <= ROOM_HEIGHT[1]:
+        return []
+    if across['y' if axis == 'x' else 'x'] < TOO_HIGH:
+        return []  # a shaft or a stairwell
+    k = 'xyz'.index(axis)
+    shares = [_cover(scan.xyz, k, float(end)) for end in (measures.low[k], measures.high[k])]
+    if max(shares) < WHOLE_FLOOR:
+        return []
+    return [
+        Finding(
+            'up_axis',
+            Severity.WARNING,
+            f'{_size(measures)}, with the height of a room along {axis}',
+            'z up: rooms are wider than high',
+            f'turn the cloud so that its {axis} axis points along z',
+        )
+    ]
+
+
+def _cover(xyz: np.ndarray, axis: int, at: float) -> float:
+    """Return the share of the columns along an axis that have points at its end `at`."""
+    others = [k for k in range(3) if k != axis]
+    cells = np.floor(xyz[:, others] / CELL).astype(np.int64)
+    cells -= cells.min(0)
+    keys = cells[:, 0] * (cells[:, 1].max() + 1) + cells[:, 1]
+    return len(np.unique(keys[np.abs(xyz[:, axis] - at) < SLAB])) / max(len(np.unique(keys)), 1)
+
+
+def _size(measures: Measures) -> str:
+    return ' x '.join(f'{v:.3g}' for v in measures.extent) + ' m'

@@ -1,0 +1,85 @@
+"""`rescene4d check`: it says what a replay would, and stores nothing."""
+
+import json
+
+import numpy as np
+import pytest
+from rescene4d_ros.cli.main import main
+from rescene4d_ros.memory.store import SceneMemory
+from rescene4d_ros.structures import Scan, VisitStatus
+
+
+def room(seed=0):
+    """Return points (N, 3) on the floor and walls of 5 x 4 m, and on a cupboard."""
+    rng = np.random.default_rng(seed)
+    share = rng.random((40_000, 3))
+    xyz = share * (5, 4, 2.5)
+    side = np.arange(len(xyz)) % 5
+    xyz[side == 0, 2] = 0
+    xyz[side == 1, 0] = 0
+    xyz[side == 2, 1] = 0
+    xyz[side == 3, 1] = 4
+    cupboard = side == 4
+    xyz[cupboard] = share[cupboard] * (0.05, 1.2, 1.8) + (3, 1, 0)
+    return xyz
+
+
+@pytest.fixture
+def files(tmp_path):
+    """Return the function that writes rooms as .npz files."""
+
+    def write(**rooms):
+        for name, xyz in rooms.items():
+            np.savez(tmp_path / f'{name}.npz', xyz=xyz)
+        return [str(tmp_path / f'{name}.npz') for name in rooms]
+
+    return write
+
+
+def test_good_scans(files, capsys):
+    """One line for each, exit code 0."""
+    assert main(['check', *files(a=room(), b=room(1))]) == 0
+    out, err = capsys.readouterr()
+    assert out.count('as expected') == 2
+    assert '0 of 2 visits would be refused' in err
+
+
+def test_each_kind_of_finding(files, capsys):
+    """Unit, registration against the scan before, stray points; in the order of the inputs."""
+    turned = room(1)[:, [1, 0, 2]] * (1, -1, 1) + (0.5, 4, 0)
+    names = files(
+        a=room(), b=turned, c=room() * 1000, d=np.vstack([room(), [[60, 0, 1]]]), e=room()[:0]
+    )
+    assert main(['check', '--json', *names]) == 1
+    out, err = capsys.readouterr()
+    found = json.loads(out)
+    codes = [[f['code'] for f in scan.get('findings', ())] for scan in found]
+    assert codes == [[], ['registration'], ['unit'], ['stray_points'], []]
+    assert 'empty cloud' in found[4]['refused']
+    assert np.shape(found[1]['reference_T_scan']) == (4, 4)
+    assert found[3]['kept'] == found[3]['points'] - 1
+    assert '3 of 5 visits would be refused' in err
+    assert main(['check', names[2], '--accept', 'unit']) == 0
+
+
+def test_against_a_memory_that_is_left_as_it_was(files, tmp_path, capsys):
+    """A scan is laid on the visits that are stored."""
+    folder = tmp_path / 'memory'
+    with SceneMemory.open(folder, 'map', 'map', ('chair',)) as memory:
+        visit = memory.add_visit(Scan(room().astype(np.float32), 1))
+        assert visit.status == VisitStatus.PENDING
+    before = {p: p.read_bytes() for p in folder.rglob('*') if p.is_file()}
+    away = files(away=room(1)[:, [1, 0, 2]] * (1, -1, 1) + (0.5, 4, 0))
+    # A visit that is not processed is no reference yet.
+    assert main(['check', *away, '--memory', str(folder)]) == 0
+    from rescene4d_ros.memory.database import schema
+    from sqlalchemy import update
+
+    with SceneMemory.open(folder, 'map', 'map', ('chair',)) as memory:
+        with memory.database.writing() as connection:
+            connection.execute(update(schema.visits).values(status=VisitStatus.DONE))
+    assert main(['check', *away, '--memory', str(folder)]) == 1
+    assert 'registration' in capsys.readouterr().out
+    assert set(before) <= {p for p in folder.rglob('*') if p.is_file()}
+    with SceneMemory.inspect(folder) as memory:
+        assert len(memory.visits()) == 1

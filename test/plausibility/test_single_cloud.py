@@ -1,0 +1,152 @@
+"""Units, axes, stray points and people of one cloud."""
+
+import numpy as np
+import pytest
+from rescene4d_ros.plausibility.check import check_scan, checked_scan
+from rescene4d_ros.plausibility.config import PlausibilityConfig
+from rescene4d_ros.plausibility.people import find_people, floor_height
+from rescene4d_ros.structures import Finding, Scan, Severity
+
+from .conftest import FURNITURE, make_person, make_room, scan_of
+
+
+def codes(found):
+    """Return code and severity of each finding."""
+    return [(f.code, f.severity) for f in found.findings]
+
+
+def test_a_room_is_as_expected(room):
+    """Nothing to say, nothing dropped."""
+    found = check_scan(scan_of(room))
+    assert not found.findings
+    assert found.kept.all()
+    assert found.reference_T_scan is None
+
+
+@pytest.mark.parametrize(('scale', 'unit'), [(1000, 'millimetres'), (100, 'centimetres')])
+def test_other_units_are_refused(room, scale, unit):
+    """With the unit that it looks like."""
+    found = check_scan(scan_of(room * scale))
+    (refusal,) = found.refusals()
+    assert refusal.code == 'unit'
+    assert f'these look like {unit}: divide the coordinates by {scale}' in refusal.remedy
+    assert not found.refusals(frozenset({'unit'}))
+
+
+def test_duplicated_points_hide_no_unit(room):
+    """Sensors give some points twice: the nearest neighbor says nothing."""
+    found = check_scan(scan_of(np.repeat(room * 1000, 3, axis=0)))
+    assert found.refusals()
+
+
+def test_tiny_clouds_are_told(room):
+    """Kilometres, or a model of unit size."""
+    assert codes(check_scan(scan_of(room / 1000))) == [('unit', Severity.WARNING)]
+
+
+def test_few_points_of_a_room_are_told_not_refused():
+    """64 points in 5 m are sparse, but in metres."""
+    xyz = np.random.default_rng(0).uniform(-2, 3, (64, 3))
+    found = check_scan(scan_of(xyz))
+    assert codes(found) == [('density', Severity.WARNING)]
+    assert found.kept.all()
+
+
+@pytest.mark.parametrize('axes', [(0, 2, 1), (2, 1, 0)])
+def test_rooms_on_their_side_are_told(room, axes):
+    """Y up, as of many phones, and x up."""
+    found = check_scan(scan_of(room[:, axes]))
+    assert codes(found) == [('up_axis', Severity.WARNING)]
+    assert f'along {"xyz"[axes.index(2)]}' in found.findings[0].measured
+
+
+@pytest.mark.parametrize('stray', [(30.0, 0, 1), (-1e5, 0, 1), (3, 3, 40)])
+def test_a_stray_point_is_dropped(room, stray):
+    """Through a window or a mirror; the rest is as without it."""
+    found = check_scan(scan_of(np.vstack([room, [stray]])))
+    assert codes(found) == [('stray_points', Severity.INFO)]
+    assert np.flatnonzero(~found.kept).tolist() == [len(room)]
+
+
+def test_many_stray_points_are_a_warning(room):
+    """A cloud of reflections outside."""
+    rng = np.random.default_rng(0)
+    outside = rng.uniform((20, -60, 0), (200, 60, 40), (6000, 3))
+    found = check_scan(scan_of(np.vstack([room, outside])))
+    (stray,) = (f for f in found.findings if f.code == 'stray_points')
+    assert stray.severity == Severity.WARNING
+    assert found.kept[: len(room)].all()
+    assert found.kept[len(room) :].mean() < 0.05
+
+
+def test_a_room_next_door_is_not_stray(room):
+    """Two rooms of a scan with a gap between them."""
+    found = check_scan(scan_of(np.vstack([room, room[::5] + (9, 0, 0)])))
+    assert found.kept.all()
+
+
+def test_stray_points_can_be_kept(room):
+    """By choice; they are told all the same."""
+    config = PlausibilityConfig(drop_stray=False)
+    found = check_scan(scan_of(np.vstack([room, [(30, 0, 1)]])), config=config)
+    assert found.kept.all()
+    assert 'kept' in found.findings[0].remedy
+
+
+@pytest.mark.parametrize('place', [(3.2, 1.4), (3.6, 3.6)])
+def test_a_standing_person_is_dropped(room, place):
+    """Wherever free in the room; nothing of the room goes."""
+    found = check_scan(scan_of(np.vstack([room, make_person(*place)])))
+    assert codes(found) == [('people', Severity.INFO)]
+    assert f'({place[0]:.1f}, {place[1]:.1f})' in found.findings[0].measured
+    assert found.kept[: len(room)].mean() > 0.999
+    assert found.kept[len(room) :].mean() < 0.05
+    kept = check_scan(
+        scan_of(np.vstack([room, make_person(*place)])),
+        config=PlausibilityConfig(drop_people=False),
+    )
+    assert kept.kept.all()
+    assert kept.findings[0].severity == Severity.WARNING
+
+
+@pytest.mark.parametrize(
+    ('corner', 'size'),
+    [
+        ((2.2, 1.2, 0), (0.6, 0.4, 1.75)),  # a locker
+        ((2.2, 1.2, 0), (0.05, 0.05, 1.6)),  # a lamp's pole
+        ((2.2, 1.2, 0), (0.45, 0.45, 0.9)),  # a stool
+        ((1.9, 1.3, 0), (1.2, 0.05, 1.6)),  # a screen
+    ],
+)
+def test_furniture_as_high_as_people_stays(corner, size):
+    """It has no shoulders and head."""
+    xyz = make_room(furniture=(*FURNITURE, (corner, size)))
+    people, places = find_people(xyz.astype(np.float32))
+    assert not people.any()
+    assert len(places) == 0
+
+
+def test_floor_height(room):
+    """To half a step of 5 cm; also below zero."""
+    assert floor_height(room.astype(np.float32)) == pytest.approx(0, abs=0.051)
+    assert floor_height((room - (0, 0, 7)).astype(np.float32)) == pytest.approx(-7, abs=0.051)
+
+
+def test_checked_scan_holds_what_is_kept(room):
+    """With the findings, those of reading first; colors follow their points."""
+    xyz = np.vstack([[(30, 0, 1)], room]).astype(np.float32)
+    rgb = np.arange(len(xyz) * 3).reshape(-1, 3).astype(np.uint8)
+    read = Finding('color', Severity.WARNING, 'a', 'b', 'c')
+    scan = Scan(xyz, 1, rgb, findings=(read,), origin=(1000.0, 0, 0))
+    stored = checked_scan(scan, check_scan(scan))
+    np.testing.assert_array_equal(stored.xyz, xyz[1:])
+    np.testing.assert_array_equal(stored.rgb, rgb[1:])
+    assert [f.code for f in stored.findings] == ['color', 'offset', 'stray_points']
+    assert stored.origin == (1000.0, 0, 0)
+
+
+def test_findings_as_plain_values():
+    """There and back, and as a line for people."""
+    found = Finding('unit', Severity.REFUSED, '5 km', '5 m', 'divide')
+    assert Finding.from_dict(found.as_dict()) == found
+    assert str(found) == 'unit: expected 5 m, got 5 km; divide'
