@@ -252,7 +252,9 @@ class SceneMemory:
         with self.mutex:
             return visit_transactions.commit_facts(self.database, facts)
 
-    def rewrite(self, history: Sequence[VisitFacts]) -> int:
+    def rewrite(
+        self, history: Sequence[VisitFacts], failed: Mapping[int, str] | None = None
+    ) -> int:
         """
         Replace what a range of visits brought, up to the newest, in one transaction.
 
@@ -260,6 +262,8 @@ class SceneMemory:
         ----------
         history : sequence of VisitFacts
             One per visit, in stamp order; their old facts are dropped.
+        failed : mapping of visit id to str, optional
+            Visits that could not be processed and why; their old facts are dropped too.
 
         Returns
         -------
@@ -273,7 +277,7 @@ class SceneMemory:
 
         """
         with self.mutex:
-            return visit_transactions.rewrite_facts(self.database, history)
+            return visit_transactions.rewrite_facts(self.database, history, failed or {})
 
     def fail(self, visit_id: int, reason: str) -> None:
         """Mark a visit as not processable, with the reason; its points stay stored."""

@@ -85,12 +85,19 @@ class VisitFiles:
         ------
         FileFormatError
             Missing, truncated, altered, or of a newer format.
+        StorageError
+            The whole folder is away.
 
         """
         path = self._directory / file_name
         try:
             data = path.read_bytes()
         except OSError as error:
+            if not self._directory.is_dir():  # unmounted: the visit itself is not lost
+                raise StorageError(
+                    f'{self._directory}: expected the folder of the visits, found none; mount or '
+                    'restore it, then try again'
+                ) from error
             raise FileFormatError(
                 f'{path}: expected a stored visit, but it cannot be read '
                 f'({error.strerror}); restore the file from a backup'

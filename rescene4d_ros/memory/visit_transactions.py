@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from rescene4d_ros.memory.database import schema, tables
 from rescene4d_ros.memory.database.memory_database import MemoryDatabase
@@ -76,12 +76,20 @@ def commit_facts(database: MemoryDatabase, facts: VisitFacts) -> int:
     return revision
 
 
-def rewrite_facts(database: MemoryDatabase, history: Sequence[VisitFacts]) -> int:
-    """Replace what a range of visits up to the newest brought; return the new revision."""
+def rewrite_facts(
+    database: MemoryDatabase, history: Sequence[VisitFacts], failed: Mapping[int, str]
+) -> int:
+    """
+    Replace what a range of visits up to the newest brought; return the new revision.
+
+    Of the visits in `failed` only the reason is stored.
+    """
     revision, weights_hash = database.metadata.revision + 1, database.metadata.weights_hash
     records = history[-1].records
     with database.writing() as connection:
-        tables.erase_facts(connection, [facts.visit.visit_id for facts in history])
+        tables.erase_facts(connection, [*(f.visit.visit_id for f in history), *failed])
+        for visit_id, reason in failed.items():
+            _set_failed(connection, visit_id, reason)
         for facts in history:
             tables.insert_facts(connection, facts, revision, weights_hash)
             tables.add_aliases(connection, facts.changes)
@@ -92,7 +100,7 @@ def rewrite_facts(database: MemoryDatabase, history: Sequence[VisitFacts]) -> in
             connection,
             history[0].visit.visit_id,
             JournalAction.VISITS_REPROCESSED,
-            {'visits': len(history), 'dropped objects': dropped},
+            {'visits': len(history), 'failed': sorted(failed), 'dropped objects': dropped},
         )
         next_id = _next_object_id(database, history)
         database.advance(connection, revision=revision, next_object_id=next_id)
@@ -103,12 +111,16 @@ def rewrite_facts(database: MemoryDatabase, history: Sequence[VisitFacts]) -> in
 def mark_failed(database: MemoryDatabase, visit_id: int, reason: str) -> None:
     """Give a visit the status FAILED."""
     with database.writing() as connection:
-        connection.execute(
-            update(schema.visits)
-            .where(schema.visits.c.visit_id == visit_id)
-            .values(status=VisitStatus.FAILED, reason=reason)
-        )
+        _set_failed(connection, visit_id, reason)
         database.note(connection, visit_id, JournalAction.VISIT_FAILED, {'reason': reason})
+
+
+def _set_failed(connection: Connection, visit_id: int, reason: str) -> None:
+    connection.execute(
+        update(schema.visits)
+        .where(schema.visits.c.visit_id == visit_id)
+        .values(status=VisitStatus.FAILED, reason=reason)
+    )
 
 
 def _next_object_id(database: MemoryDatabase, history: Sequence[VisitFacts]) -> int:

@@ -254,6 +254,8 @@ class Rescene4DNode(LifecycleNode):
     def _show_correction(self) -> None:
         self._results.publish_remembered()
         count_memory(self._memory, self._stats)
+        if self._processing is not None:
+            self._processing.wake()  # a visit may wait now that did not count before
 
     def _apply_live_settings(self, changed: list[Parameter]) -> None:
         if self._settings is None:

@@ -111,7 +111,8 @@ class Processing:
             except Exception as error:
                 self._stats.problem('processing', text_of(error))
                 self._log.error(f'processing: {text_of(error)}', throttle_duration_sec=30.0)
-                pause = RETRY  # the disk may be back then
+                # The disk may be back then; anything else waits until something happens.
+                pause = RETRY if isinstance(error, StorageError) else None
 
     def _work(self) -> None:
         """Process what waits, then what is asked for anew."""

@@ -16,7 +16,7 @@ from rescene4d_ros.errors import (
 )
 from rescene4d_ros.memory import queries
 from rescene4d_ros.memory.database import history_queries
-from rescene4d_ros.memory.editing import corrections
+from rescene4d_ros.memory.editing import corrections, exclusion
 from rescene4d_ros.memory.editing.undo import undo
 from rescene4d_ros.memory.store import SceneMemory
 from rescene4d_ros.node.messages import interfaces
@@ -81,6 +81,8 @@ class MemoryServices:
             CorrectObject.Request.LOCK: self._lock,
             CorrectObject.Request.UNLOCK: self._unlock,
             CorrectObject.Request.UNDO: self._undo,
+            CorrectObject.Request.EXCLUDE_VISIT: self._exclude,
+            CorrectObject.Request.INCLUDE_VISIT: self._include,
         }
         callbacks = {
             interfaces.QUERY_OBJECTS: self._query_objects,
@@ -178,7 +180,7 @@ class MemoryServices:
         def correct() -> None:
             if request.kind not in self._corrections:
                 raise ConfigError(
-                    f'expected a kind from 1 (RENAME) to 6 (UNDO), got '
+                    f'expected a kind from 1 (RENAME) to 8 (INCLUDE_VISIT), got '
                     f'{request.kind}; see CorrectObject.srv'
                 )
             object_id, response.message = self._corrections[request.kind](request)
@@ -220,6 +222,16 @@ class MemoryServices:
 
     def _undo(self, request: CorrectObject.Request) -> tuple[int, str]:
         return 0, f'undone: {undo(self._memory)}'
+
+    def _exclude(self, request: CorrectObject.Request) -> tuple[int, str]:
+        since = exclusion.exclude_visit(self._memory, request.visit_id)
+        if since is not None:
+            self._reprocess(since)  # what later visits changed is judged without it
+        return 0, f'visit {request.visit_id} is excluded'
+
+    def _include(self, request: CorrectObject.Request) -> tuple[int, str]:
+        exclusion.include_visit(self._memory, request.visit_id)
+        return 0, f'visit {request.visit_id} is included again'
 
     def _stamp(self, moment: msg.Moment, not_given: int | None) -> int | None:
         """Return the time that a moment means, ns since the Unix epoch."""

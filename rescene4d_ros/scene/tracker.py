@@ -11,7 +11,12 @@ from dataclasses import replace
 import logging
 
 import numpy as np
-from rescene4d_ros.errors import CorrectedMeanwhileError, MemoryFormatError, StorageError
+from rescene4d_ros.errors import (
+    CorrectedMeanwhileError,
+    MemoryDamagedError,
+    MemoryFormatError,
+    StorageError,
+)
 from rescene4d_ros.memory.editing.reapply_splits import split_again, standing_splits
 from rescene4d_ros.memory.editing.rebuild import carry_ids, rebuild_records
 from rescene4d_ros.memory.store import SceneMemory
@@ -123,9 +128,9 @@ class SceneTracker:
         """
         Process stored visits again, late and failed ones included, and replace what they gave.
 
-        Objects whose points lie on those of an object known before keep its id; others get ids
-        never given before. What people split is split again. Nothing is replaced until all
-        visits are through.
+        A late or failed visit that cannot be processed does not hold up the others. Objects whose
+        points lie on those of an object known before keep its id; others get ids never given
+        before. What people split is split again. Nothing is replaced until all visits are through.
 
         Parameters
         ----------
@@ -146,10 +151,11 @@ class SceneTracker:
         CorrectedMeanwhileError
             Objects were corrected during each of several attempts; the memory is as before.
         Exception
-            Whatever the segmenter raised; the memory is as before.
+            Whatever the segmenter raised of a visit that had been processed before; the memory is
+            as before. Or of the last one, where none could be processed.
 
         """
-        visits = self.memory.visits()
+        visits = [v for v in self.memory.visits() if v.status != VisitStatus.EXCLUDED]
         numbers = [visit.visit_id for visit in visits]
         if from_visit is not None and from_visit not in numbers:
             raise MemoryFormatError(
@@ -162,10 +168,10 @@ class SceneTracker:
             return ReprocessResult((), None)
         for _ in range(1 + RESTARTS):
             started = self.memory.metadata.revision
-            history, scan = self._interpret_anew(past, again, progress)
+            history, scan, failed = self._interpret_anew(past, again, progress)
             with self.memory.mutex:
                 if self.memory.metadata.revision == started:
-                    revision = self.memory.rewrite(history)
+                    revision = self.memory.rewrite(history, failed)
                     return ReprocessResult(
                         tuple(
                             VisitChanges(_done(facts.visit), revision, facts.changes)
@@ -195,7 +201,7 @@ class SceneTracker:
                 update = self._attempt(window)
             assert update is not None  # nothing was corrected under the lock
             return update
-        except StorageError:
+        except (StorageError, MemoryDamagedError):
             raise  # the disk's fault, not the visit's: it stays PENDING
         except Exception as error:
             self.memory.fail(visit.visit_id, f'{type(error).__name__}: {error}')
@@ -224,11 +230,12 @@ class SceneTracker:
         past: Sequence[VisitInfo],
         again: Sequence[VisitInfo],
         progress: Callable[[int, int], None] | None,
-    ) -> tuple[list[VisitFacts], Scan]:
+    ) -> tuple[list[VisitFacts], Scan, dict[int, str]]:
         """
-        Interpret visits that follow others as if for the first time; changes nothing.
+        Interpret visits that follow others as if for the first time.
 
-        Returns what they bring, and the points of the last one.
+        Returns what they bring, the points of the last one, and why others could not be
+        processed, by visit. Changes nothing; only where none could be processed they are FAILED.
 
         """
         aliases, locked = self.memory.aliases(), self.memory.locked()
@@ -240,22 +247,35 @@ class SceneTracker:
         metadata, next_id = self.memory.metadata, self.memory.metadata.next_object_id
         before = records
         history: list[VisitFacts] = []
-        for visit in again:
-            window = self._windows.open(visit, [*past, *again[: len(history)]])
-            context = window.context(labels, records, metadata.class_names, next_id, locked)
-            facts = interpret_visit(window.segmentation, context, self._settings)
-            history.append(facts)
-            records, labels[visit.visit_id] = dict(facts.records), facts.object_ids
-            next_id = max([next_id, *(i + 1 for i in records)])
+        failed: dict[int, str] = {}
+        for number, visit in enumerate(again, 1):
+            try:
+                window = self._windows.open(visit, [*past, *(f.visit for f in history)])
+                context = window.context(labels, records, metadata.class_names, next_id, locked)
+                facts = interpret_visit(window.segmentation, context, self._settings)
+            except Exception as error:
+                if not _is_of_the_visit(error, visit):
+                    raise
+                failed[visit.visit_id] = f'{type(error).__name__}: {error}'
+                log.warning('visit %d cannot be processed: %s', visit.visit_id, error)
+                if len(failed) == len(again):
+                    for visit_id, reason in failed.items():
+                        self.memory.fail(visit_id, reason)
+                    raise
+            else:
+                history.append(facts)
+                scan = window.scans[-1]
+                records, labels[visit.visit_id] = dict(facts.records), facts.object_ids
+                next_id = max([next_id, *(i + 1 for i in records)])
             if progress is not None:
-                progress(len(history), len(again))
+                progress(number, len(again))
         history = carry_ids(
             history,
-            {v.visit_id: self.memory.labels(v.visit_id) for v in again},
+            {f.visit.visit_id: self.memory.labels(f.visit.visit_id) for f in history},
             frozenset(self.memory.records),
             metadata.next_object_id,
         )
-        return split_again(history, before, standing_splits(self.memory)), window.scans[-1]
+        return split_again(history, before, standing_splits(self.memory)), scan, failed
 
     def _update(self, facts: VisitFacts, scan: Scan, revision: int) -> SceneUpdate:
         """Return what one visit changed, with the scene after it."""
@@ -264,9 +284,11 @@ class SceneTracker:
         for object_id, link in facts.linked.items():
             class_ids[link.observation.points] = facts.records[object_id].class_id
             scores[link.observation.points] = link.observation.score
-        names = self.memory.metadata.class_names
+        class_names, names = self.memory.metadata.class_names, self.memory.names()
         objects = tuple(
-            record.as_object(names, self.memory.past.get(object_id, ()))
+            record.as_object(
+                class_names, self.memory.past.get(object_id, ()), names.get(object_id, '')
+            )
             for object_id, record in facts.records.items()
         )
         return SceneUpdate(
@@ -279,6 +301,13 @@ class SceneTracker:
             class_ids,
             scores,
         )
+
+
+def _is_of_the_visit(error: Exception, visit: VisitInfo) -> bool:
+    """Return whether an error makes a visit FAILED; what a visit brought before is not lost."""
+    return visit.status != VisitStatus.DONE and not isinstance(
+        error, (StorageError, MemoryDamagedError)
+    )
 
 
 def _done(visit: VisitInfo) -> VisitInfo:

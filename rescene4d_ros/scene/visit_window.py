@@ -232,19 +232,33 @@ class WindowOpener:
         Raises
         ------
         FileFormatError
-            The points of a visit are missing or damaged.
+            The points of the visit are missing or damaged; earlier ones are left out then.
         Exception
             Whatever the segmenter raised.
 
         """
         keys = self._memory.keys()
         newest = self._load(keys[visit.visit_id])
-        past = self._selector.select(visit, earlier, newest[0])
-        loaded = {keys[v.visit_id]: self._load(keys[v.visit_id]) for v in past}
-        self._loaded = {**loaded, keys[visit.visit_id]: newest}
+        while True:
+            past = self._selector.select(visit, earlier, newest[0])
+            loaded = {v: self._load_or_warn(keys[v.visit_id]) for v in past}
+            lost = [v for v, points in loaded.items() if points is None]
+            if not lost:
+                break
+            earlier = [v for v in earlier if v not in lost]
+        self._loaded = {keys[v.visit_id]: points for v, points in loaded.items()}
+        self._loaded[keys[visit.visit_id]] = newest
         scans, clouds = zip(*self._loaded.values())
         segmentation = self._segmenter.segment(scans, list(self._loaded))
         return VisitWindow((*past, visit), scans, clouds, segmentation)
+
+    def _load_or_warn(self, key: str) -> tuple[Scan, Cloud] | None:
+        """Return the points of an earlier visit; None where they are lost."""
+        try:
+            return self._load(key)
+        except FileFormatError as error:
+            log.warning('%s; the visit is left out of the window', error)
+            return None
 
     def _load(self, key: str) -> tuple[Scan, Cloud]:
         """Return the points of the visit with a key."""

@@ -38,6 +38,7 @@ class VisitStatus(IntEnum):
     DONE = 2
     FAILED = 3
     LATE = 4
+    EXCLUDED = 5
 
 
 @dataclass(frozen=True)
@@ -52,6 +53,7 @@ class VisitInfo:
     stamp_ns : int, ns since the Unix epoch
     status : VisitStatus
         LATE: older than the newest processed visit when it was stored; needs a reprocess.
+        EXCLUDED: left out by a person; its points are kept.
     name : str
     n_points : int
 
@@ -92,6 +94,8 @@ class SceneObject:
         Reason of the link of its latest observation.
     moved_m : float, m
         Total length of its moves.
+    name : str
+        Given by a person; empty = none.
     alternatives : tuple of int
         Ids of look-alikes to which its latest observation may belong; empty = not ambiguous.
 
@@ -111,6 +115,7 @@ class SceneObject:
     link_reason: str = ''
     moved_m: float = 0.0
     alternatives: tuple[int, ...] = ()
+    name: str = ''
 
     @property
     def is_ambiguous(self) -> bool:

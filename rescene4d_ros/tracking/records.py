@@ -132,9 +132,12 @@ class ObjectRecord:
         return int(np.argmax(self.class_probs))
 
     def as_object(
-        self, class_names: tuple[str, ...], states: tuple[tuple[int, ObjectState], ...] = ()
+        self,
+        class_names: tuple[str, ...],
+        states: tuple[tuple[int, ObjectState], ...] = (),
+        name: str = '',
     ) -> SceneObject:
-        """Return what other rooms may know of it."""
+        """Return what other rooms may know of it, with the name that a person gave it."""
         return SceneObject(
             self.object_id,
             self.class_id,
@@ -150,6 +153,7 @@ class ObjectRecord:
             self.link_reason,
             self.moved_m,
             self.alternatives,
+            name,
         )
 
 

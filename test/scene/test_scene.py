@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 from dataclasses import dataclass
 
 import numpy as np
 import pytest
-from rescene4d_ros.errors import DuplicateVisitError, VisitOrderError
-from rescene4d_ros.memory.editing.corrections import lock, merge, split
+from rescene4d_ros.errors import (
+    DuplicateVisitError,
+    MemoryFormatError,
+    StorageError,
+    VisitOrderError,
+)
+from rescene4d_ros.memory.editing.corrections import lock, merge, rename, split
+from rescene4d_ros.memory.editing.exclusion import exclude_visit, include_visit
 from rescene4d_ros.memory.maintenance.integrity import find_faults
 from rescene4d_ros.memory.store import SceneMemory
 from rescene4d_ros.scene import SceneTracker, TrackerConfig
@@ -293,10 +300,11 @@ class Stumbling(OracleSegmenter):
     """An oracle that fails on command."""
 
     fails = False
+    fails_at = None  # stamp of a visit, ns
 
     def segment(self, scans, keys) -> Segmentation:
         """Fail, or tell the truth."""
-        if self.fails:
+        if self.fails or scans[-1].stamp_ns == self.fails_at:
             raise RuntimeError('no memory left on the device')
         return super().segment(scans, keys)
 
@@ -616,3 +624,91 @@ def test_locked_id_is_not_merged_by_the_memory(tmp_path):
         diary.visit(day, furniture())
     assert diary.memory.aliases() == {}
     assert set(halves.values()) <= set(diary.memory.records)
+
+
+def test_visit_that_fails_again_does_not_stop_a_reprocess(tmp_path):
+    room, memory = BoxRoom(), SceneMemory.open(tmp_path, 'test', 'map', INSTANCE_CLASSES)
+    segmenter = Stumbling(room)
+    tracker = SceneTracker(memory, segmenter)
+    segmenter.fails_at = 2 * DAY
+    for day, things in STORY:
+        with contextlib.suppress(RuntimeError):
+            tracker.add_visit(room.scan(day, things))
+    assert [v.status for v in memory.visits()][1] == VisitStatus.FAILED
+    result = tracker.reprocess()
+    assert [v.visit.visit_id for v in result.visits] == [
+        k for k in range(1, len(STORY) + 1) if k != 2
+    ]
+    assert memory.failure(2)
+    segmenter.fails_at = None
+    assert len(tracker.reprocess().visits) == len(STORY)
+    assert memory.visits(VisitStatus.FAILED) == ()
+
+
+def test_lost_points_of_the_visit_before_do_not_stop_the_next_one(tmp_path):
+    diary = Diary(tmp_path)
+    first, _ = diary.visit(1, furniture())
+    for path in (tmp_path / 'visits').glob('*.npz'):
+        path.unlink()
+    diary.memory.close()
+    again = Diary(tmp_path)
+    ids, _ = again.visit(2, furniture())
+    assert set(ids.values()) == set(first.values())
+    assert [v.status for v in again.memory.visits()] == [VisitStatus.DONE] * 2
+
+
+def test_folder_that_is_away_fails_no_visit(tmp_path):
+    diary = Diary(tmp_path)
+    diary.visit(1, furniture())
+    diary.memory.add_visit(diary.room.scan(2, furniture()))
+    (tmp_path / 'visits').rename(tmp_path / 'away')
+    with pytest.raises(StorageError, match='mount'):
+        diary.tracker.process_next()
+    (tmp_path / 'away').rename(tmp_path / 'visits')
+    assert diary.tracker.process_next().visit.visit_id == 2
+
+
+def test_excluded_visit_is_as_if_it_had_not_been_and_comes_back(tmp_path):
+    diary = Diary(tmp_path)
+    ids, _ = diary.visit(1, furniture())
+    diary.visit(2, without(furniture(), 2))
+    memory = diary.memory
+    chair = ids[2]
+    assert memory.records[chair].state == ObjectState.ABSENT
+    revision = memory.metadata.revision
+    assert exclude_visit(memory, 2) is None
+    assert memory.metadata.revision == revision + 1
+    assert memory.records[chair].state == ObjectState.PRESENT
+    assert [c.kind for c in memory.changes() if c.visit_id == 2] == []
+    with pytest.raises(MemoryFormatError, match='excluded already'):
+        exclude_visit(memory, 2)
+    assert [v.visit.visit_id for v in diary.tracker.reprocess().visits] == [1]
+    include_visit(memory, 2)
+    assert diary.tracker.process_next().visit.visit_id == 2
+    assert memory.records[chair].state == ObjectState.ABSENT
+    with pytest.raises(MemoryFormatError, match='expected an excluded visit'):
+        include_visit(memory, 2)
+
+
+def test_visit_of_a_wrong_time_no_longer_makes_others_late(tmp_path):
+    diary = Diary(tmp_path)
+    diary.visit(1, furniture())
+    diary.visit(100, furniture())
+    memory = diary.memory
+    with pytest.raises(VisitOrderError):
+        memory.add_visit(diary.room.scan(2, furniture()))
+    exclude_visit(memory, 2)
+    diary.visit(3, furniture())
+    assert [v.visit_id for v in memory.visits(VisitStatus.DONE)] == [1, 4]
+
+
+def test_update_tells_the_names_that_people_gave(tmp_path):
+    diary = Diary(tmp_path)
+    ids, _ = diary.visit(1, furniture())
+    rename(diary.memory, ids[2], 'reading chair')
+    diary.visit(2, furniture())
+    update = diary.updates[-1]
+    named = {item.object_id: item.name for item in update.objects}
+    assert {i: name for i, name in named.items() if name} == {ids[2]: 'reading chair'}
+    snapshot = diary.memory.snapshot()
+    assert {item.object_id: item.name for item in snapshot.objects} == named

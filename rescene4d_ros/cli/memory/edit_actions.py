@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from rescene4d_ros.cli.memory.query_actions import add_memory, MOMENT, stamp_of
-from rescene4d_ros.memory.editing import corrections
+from rescene4d_ros.memory.editing import corrections, exclusion
 from rescene4d_ros.memory.editing.undo import undo
 from rescene4d_ros.memory.maintenance import retention
 from rescene4d_ros.memory.store import SceneMemory
@@ -38,6 +38,18 @@ def add_arguments(actions) -> None:
     declare('lock', 'never merge, split or delete an object', _lock, 'object')
     declare('unlock', 'let an object be merged, split and deleted again', _unlock, 'object')
     declare('undo', 'undo the latest correction', _undo)
+    declare(
+        'exclude-visit',
+        'leave a visit out of what is known; its points stay stored',
+        _exclude_visit,
+        'visit',
+    )
+    declare(
+        'include-visit',
+        'take an excluded visit in again; the next reprocess processes it',
+        _include_visit,
+        'visit',
+    )
     thin = declare('thin', 'keep fewer points of old visits', _thin)
     thin.add_argument('--before', required=True, metavar='MOMENT', help=MOMENT)
     thin.add_argument(
@@ -67,6 +79,16 @@ def add_arguments(actions) -> None:
         'migrate a memory of an older version',
         lambda memory, options: f'{memory.path}: schema {memory.metadata.schema}',
     )
+
+
+def _exclude_visit(memory: SceneMemory, options: argparse.Namespace) -> str:
+    exclusion.exclude_visit(memory, options.visit)
+    return f'visit {options.visit} is excluded'
+
+
+def _include_visit(memory: SceneMemory, options: argparse.Namespace) -> str:
+    exclusion.include_visit(memory, options.visit)
+    return f'visit {options.visit} is included again'
 
 
 def _rename(memory: SceneMemory, options: argparse.Namespace) -> str:

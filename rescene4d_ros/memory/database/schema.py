@@ -48,6 +48,8 @@ class JournalAction(StrEnum):
     CORRECTION_UNDONE = 'undone'
     POINTS_THINNED = 'points thinned'
     VISIT_DELETED = 'visit deleted'
+    VISIT_EXCLUDED = 'visit excluded'
+    VISIT_INCLUDED = 'visit included'
     OBJECT_DELETED = 'object deleted'
 
 

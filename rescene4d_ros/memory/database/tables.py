@@ -298,6 +298,7 @@ def journal(connection: Connection, *actions: schema.JournalAction) -> tuple[dic
 def snapshot(connection: Connection, where: str) -> MemorySnapshot:
     """Read everything that a memory says, as one value."""
     found, states = metadata.load(connection, where), histories(connection)
+    given = names(connection)
     return MemorySnapshot(
         found.map_id,
         found.frame_id,
@@ -305,7 +306,9 @@ def snapshot(connection: Connection, where: str) -> MemorySnapshot:
         found.class_names,
         visits(connection),
         tuple(
-            record.as_object(found.class_names, states.get(object_id, ()))
+            record.as_object(
+                found.class_names, states.get(object_id, ()), given.get(object_id, '')
+            )
             for object_id, record in records(connection).items()
         ),
         tuple(aliases(connection).items()),

@@ -21,6 +21,7 @@ FINAL = (
     JournalAction.VISIT_PROCESSED,
     JournalAction.VISITS_REPROCESSED,
     JournalAction.VISIT_DELETED,
+    JournalAction.VISIT_EXCLUDED,
     JournalAction.OBJECT_DELETED,
     JournalAction.POINTS_THINNED,
 )

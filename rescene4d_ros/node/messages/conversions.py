@@ -71,6 +71,7 @@ def object_to_msg(item: SceneObject) -> msg.SceneObject:
     probs = () if item.class_probs is None else item.class_probs
     return msg.SceneObject(
         object_id=int(item.object_id),
+        name=str(item.name),
         class_id=int(item.class_id),
         class_name=str(item.class_name),
         score=float(item.score),
@@ -110,6 +111,7 @@ def object_from_msg(message: msg.SceneObject) -> SceneObject:
         link_reason=message.link_reason,
         moved_m=message.moved,
         alternatives=tuple(message.alternatives),
+        name=message.name,
     )
 
 

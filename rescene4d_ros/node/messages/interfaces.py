@@ -145,7 +145,8 @@ OBJECT_HISTORY = ServiceEntry(
 CORRECT_OBJECT = ServiceEntry(
     '~/correct_object',
     CorrectObject,
-    'Rename, merge, split, lock or unlock an object, or undo the latest correction',
+    'Rename, merge, split, lock or unlock an object, undo the latest correction, or exclude or '
+    'include a visit',
 )
 SERVICES = (REPROCESS, QUERY_OBJECTS, QUERY_CHANGES, OBJECT_HISTORY, CORRECT_OBJECT)
 

@@ -108,7 +108,7 @@ def _label(header: Header, item: SceneObject) -> Marker:
         if item.state == ObjectState.PRESENT
         else f' ({item.state.name.lower().replace("_", " ")})'
     )
-    marker.text = f'{item.class_name} #{item.object_id}{state}'
+    marker.text = f'{item.name or item.class_name} #{item.object_id}{state}'
     return marker
 
 
