@@ -11,7 +11,7 @@ from pkgutil import extend_path
 # A source tree ahead of the installed package on sys.path (pytest, python -m from the repository
 # root) must still find the generated rescene4d_ros.msg / .srv of the installed one.
 __path__ = extend_path(__path__, __name__)
-__version__ = '0.1.0'
+__version__ = '0.2.0'
 
 _MODULES = {
     'read_cloud': 'data.readers.cloud_files',

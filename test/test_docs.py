@@ -53,3 +53,44 @@ def test_code_names_documents_that_exist():
     }
     assert len(named) > 5
     assert [name for name in sorted(named) if not (ROOT / name[0]).exists()] == []
+
+
+def test_documents_name_files_that_exist():
+    """Source files and folders in backticks are there, so that moves do not leave old names."""
+    kept = subprocess.run(['git', 'ls-files'], cwd=ROOT, capture_output=True, text=True)
+    if kept.returncode:
+        pytest.skip('not a git checkout')
+    there = ['/' + path for path in kept.stdout.split()]
+    pages = [*(ROOT / 'docs').rglob('*.md'), ROOT / 'README.md', ROOT / 'CONTRIBUTING.md']
+    named = {
+        (page.name, name)
+        for page in pages
+        for name in re.findall(r'`([\w/-]+\.(?:py|yaml|rviz))`', page.read_text())
+    }
+    named |= {
+        ('architecture.md', name)
+        for name in re.findall(
+            r'`([a-z_]+/)`', (ROOT / 'docs' / 'design' / 'architecture.md').read_text()
+        )
+    }
+    assert len(named) > 30
+    # A run writes its own config.yaml.
+    missing = {
+        n for n in named if n[1] != 'config.yaml' and not any('/' + n[1] in path for path in there)
+    }
+    assert missing == set()
+
+
+def test_architecture_names_every_package():
+    """Each folder of the package has a row, and each row a folder or module."""
+    text = (ROOT / 'docs' / 'design' / 'architecture.md').read_text()
+    rows = re.findall(r'^\| (`.+?`) \|', text, re.MULTILINE)
+    described = {name.strip('/') for row in rows for name in re.findall(r'`([\w/]+)`', row)}
+    package = ROOT / 'rescene4d_ros'
+    there = {
+        path.stem
+        for path in package.iterdir()
+        if not path.name.startswith(('_', 'py.'))
+        and (path.suffix == '.py' or (path / '__init__.py').exists())
+    }
+    assert described == there
