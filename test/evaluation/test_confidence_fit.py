@@ -10,6 +10,7 @@ from rescene4d_ros.metrics.changes.calibration import calibration_error
 from rescene4d_ros.structures import ChangeKind
 from rescene4d_ros.tracking.changes.change_confidence import ChangeEvidence, ConfidenceModel, TERMS
 from scipy.special import expit
+from sklearn.linear_model import LogisticRegression
 
 
 def penalized(terms, right, ridge, bias, slopes):
@@ -45,6 +46,17 @@ def test_no_step_aside_is_better(seed):
     for _ in range(30):
         step = 0.02 * rng.normal(size=4) / [1.0, 1.0, 0.2, 5.0]
         assert penalized(terms, right, 2.0, bias + step[0], slopes + step[1:]) > least
+
+
+@pytest.mark.parametrize('ridge', [0.5, 4.0])
+def test_fit_is_that_of_scikit_learn(ridge):
+    """On terms of deviation 1 both make the same sum small."""
+    terms, right = drawn(5, 300, 0.4, np.array([1.0, 2.0, -0.2]))
+    scaled = (terms - terms.mean(0)) / terms.std(0)
+    theirs = LogisticRegression(C=1 / ridge, tol=1e-10, max_iter=10_000).fit(scaled, right)
+    bias, slopes = fit_logistic(terms, right, ridge)
+    assert slopes * terms.std(0) == pytest.approx(theirs.coef_[0], abs=1e-4)
+    assert bias + slopes @ terms.mean(0) == pytest.approx(theirs.intercept_[0], abs=1e-4)
 
 
 def test_strong_ridge_says_the_base_rate():

@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 from rescene4d_ros.superpoints import SuperpointConfig, superpoints
 from rescene4d_ros.superpoints.segment import merge
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
 
 
 def box_on_floor(rng: np.random.Generator, noise: float = 0.002):
@@ -67,6 +69,18 @@ def test_extent_is_bounded():
     for piece in range(pieces.max() + 1):
         own = xyz[pieces == piece]
         assert (own.max(0) - own.min(0)).max() <= 0.5 + config.voxel_size
+
+
+def test_merge_without_limits_finds_the_connected_components():
+    """SciPy's components of the graph are the pieces where every edge joins."""
+    rng = np.random.default_rng(3)
+    xyz, ends = rng.random((200, 3)), rng.integers(0, 200, (150, 2))
+    weight = np.sort(rng.random(150).astype(np.float32))
+    roots = merge(xyz.copy(), xyz.copy(), ends[:, 0], ends[:, 1], weight, np.inf, 1, np.inf)
+    graph = coo_array((np.ones(150), ends.T), shape=(200, 200))
+    n_components, component = connected_components(graph, directed=False)
+    assert len(set(zip(roots.tolist(), component.tolist()))) == n_components
+    assert len(np.unique(roots)) == n_components
 
 
 def test_merge_equals_the_definition():

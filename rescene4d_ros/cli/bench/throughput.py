@@ -12,6 +12,7 @@ from rescene4d_ros.sparse.kernel_map import KernelMap
 from rescene4d_ros.sparse.voxels import Voxels
 import torch
 from torch import Tensor
+from torch.utils.benchmark import Timer
 
 # Rows of the reference products: far larger than the caches, as gathered rows are.
 PRODUCT_ROWS = 65536
@@ -166,14 +167,11 @@ def _rate(
 
 
 def least(repeats: int, work: Callable[[], object], clock: Callable[[], float]) -> float:
-    """Return the shortest of several runs in seconds, after a warm-up run."""
-    work()
-    times = []
-    for _ in range(repeats):
-        start = clock()
-        work()
-        times.append(clock() - start)
-    return min(times)
+    """Return the shortest of some runs in seconds, each after two to warm up."""
+    timer = Timer(
+        'work()', globals={'work': work}, timer=clock, num_threads=torch.get_num_threads()
+    )
+    return min(timer.timeit(1).mean for _ in range(repeats))
 
 
 def _kernel_map(module: SparseConvolution, voxels: Voxels) -> KernelMap:
