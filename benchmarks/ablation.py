@@ -1,5 +1,5 @@
 """
-What each strategy of sharing time is worth: equal runs of training that differ in it alone.
+Ablation of the strategies of sharing time: training runs that differ in them alone.
 
     .venv/bin/python benchmarks/ablation.py config/training/rooms-s.yaml \
         --set train.steps=2000 --data runs/rooms-train --test runs/rooms-test \
@@ -39,7 +39,7 @@ SCORES = ('t_map', 't_map50', 't_map25', 'map', 'visit_0_map', 't_mrec', 'id_swi
 
 def variants_of(recipe: Recipe) -> dict[str, list[str]]:
     """
-    Return the settings that leave strategies out, by what is left.
+    Return the settings that disable strategies, by the remaining ones.
 
     A U-Net has no serialization. A strategy that the recipe itself leaves out is an error. The
     network of single visits sees as many of them per step as the others see in a sequence.
@@ -61,7 +61,7 @@ def variants_of(recipe: Recipe) -> dict[str, list[str]]:
 
 
 def claim(out: Path, told: dict) -> None:
-    """Write down what the runs depend on, or refuse a folder of others."""
+    """Write the settings of the runs, or refuse a folder with others."""
     out.mkdir(parents=True, exist_ok=True)
     path = out / 'settings.json'
     if path.exists() and json.loads(path.read_text()) != told:
@@ -73,12 +73,12 @@ def claim(out: Path, told: dict) -> None:
 
 
 def folder_of(out: Path, variant: str, seed: int) -> Path:
-    """Return where a run is kept."""
+    """Return the folder of a run."""
     return out / f'{variant.replace(" ", "_")}-{seed}'
 
 
 def run_one(folder: Path, settings: list[str], options: argparse.Namespace) -> dict:
-    """Train and score one variant, as far as that is not done; return its scores by method."""
+    """Train and score one variant if necessary; return its scores by method."""
     metrics = folder / 'evaluate' / 'metrics.json'
     if not metrics.exists():
         train = [
@@ -113,7 +113,7 @@ def run_one(folder: Path, settings: list[str], options: argparse.Namespace) -> d
         ]
         evaluate += ['--limit', str(options.limit)] if options.limit else []
         folder.mkdir(parents=True, exist_ok=True)
-        # Trained again, weights would be the same and their file not, which evaluate refuses.
+        # Training again gives equal weights in a file with another hash, which evaluate refuses.
         for command in (
             (evaluate,) if is_trained(folder / 'weights.safetensors') else (train, evaluate)
         ):
@@ -125,7 +125,7 @@ def run_one(folder: Path, settings: list[str], options: argparse.Namespace) -> d
 
 
 def is_trained(weights: Path) -> bool:
-    """Return whether these are the weights of a last step."""
+    """Return whether the weights are those of the last step."""
     if not weights.exists():
         return False
     told = read_weights(weights)[1].training
@@ -141,7 +141,7 @@ def flat(scores: dict) -> dict[str, float | None]:
 
 
 def table(runs: dict[str, list[dict]]) -> str:
-    """Return the mean over the seeds, and their deviation where there are several, in percent."""
+    """Return mean and, for several seeds, standard deviation over the seeds, in percent."""
     names = list(flat(next(iter(runs.values()))[0][METHODS[0]]))
     lines = [f'| trained with | method | {" | ".join(names)} |', f'|---|---|{"---|" * len(names)}']
     for variant, scores in runs.items():
@@ -156,11 +156,13 @@ def table(runs: dict[str, list[dict]]) -> str:
 
 
 def parsed(arguments: list[str] | None) -> argparse.Namespace:
-    """Return what the command line says."""
+    """Return the options of the command line."""
     parser = argparse.ArgumentParser(description=__doc__.strip().splitlines()[0])
     parser.add_argument('config', type=Path, help='recipe with all strategies on')
     parser.add_argument('--data', action='append', required=True, metavar='DIR[:WEIGHT]')
-    parser.add_argument('--val', type=Path, help='for curves; decides nothing')
+    parser.add_argument(
+        '--val', type=Path, help='held-out sequences for curves; not used for decisions'
+    )
     parser.add_argument('--test', type=Path, required=True)
     parser.add_argument('--out', type=Path, required=True)
     parser.add_argument(

@@ -1,11 +1,11 @@
 """
-How many objects are right after several visits: over held-out rooms like the sample's.
+Share of correct objects after several visits, over held-out rooms like the sample's.
 
     .venv/bin/python benchmarks/identity.py [--rooms 12] [--seed 500000] [--true-masks]
 
 Makes rooms of four visits as `rescene4d rooms sample` does, from seeds that no training used, and
-runs segmenter and memory on them as the node does. With `--true-masks` the segmenter is replaced
-by the truth, every visit on its own and without features: what the memory alone can do.
+runs segmenter and memory on them as the node does. `--true-masks` replaces the segmenter by the
+true masks of each visit, without features, to measure the memory alone.
 """
 
 from __future__ import annotations
@@ -27,11 +27,11 @@ from rescene4d_ros.structures import ScanSequence, SequenceTruth
 from rescene4d_ros.synthetic_rooms.sample import make_sample
 from tqdm import tqdm
 
-STEP = 1000  # between the seeds of two rooms; `make_sample` tries some seeds upwards
+STEP = 1000  # between the seeds of two rooms, because `make_sample` tries consecutive seeds
 
 
 def run(sequence: ScanSequence, truth: SequenceTruth, segmenter) -> tuple[ScoreCard, int]:
-    """Return the score card of one room, and how many remembered objects are no true one."""
+    """Return the score card of one room, and the number of objects without a true one."""
     with (
         tempfile.TemporaryDirectory() as folder,
         SceneMemory.open(

@@ -1,10 +1,10 @@
 """
-Draw how training runs went, from the `metrics.jsonl` in their folders.
+Draw the curves of training runs, from the `metrics.jsonl` in their folders.
 
     .venv/bin/python scripts/draw_learning_curves.py runs/rooms-s [runs/...] [--out FILE]
 
-Left the overlap that the masks still miss in training, right the scores on held-out rooms. Steps
-that a log does not hold, because another slice of the run wrote them, are a gap.
+Left: Dice loss in training; right: scores on held-out rooms. Steps that are missing in a log,
+because another slice of the run wrote them, are a gap.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 import numpy as np
 
-SMOOTHED = 11  # logged steps that one point of the left curve is a mean of
+SMOOTHED = 11  # logged steps averaged in one point of the left curve
 SCORES = {'t_ap50': '-', 't_ap50_any': ':'}
 
 
 def curve(log: list[dict], name: str) -> np.ndarray:
-    """Return the steps and values (L, 2) of what was logged under a name."""
+    """Return the steps and values (L, 2) logged under a name."""
     return np.array([[line['step'], line[name]] for line in log if name in line]).reshape(-1, 2)
 
 

@@ -29,7 +29,7 @@ Places = Mapping[int, tuple[int, int, int, int]]
 
 @dataclass(frozen=True)
 class Case:
-    """Hold one row of a picture: per visit where the true objects and the masks are."""
+    """One row of a picture: places of the true objects and masks per visit."""
 
     text: str
     true: Sequence[Places]
@@ -112,7 +112,7 @@ def arrays(case: Case) -> tuple[TrueSequence, PredictedSequence]:
 
 
 def results(case: Case, is_exchanged: bool) -> list[str]:
-    """Return what the score card says of each mask, in words."""
+    """Return the result of the metrics for each mask, as text."""
     truth, prediction = arrays(case)
     visits = visit_overlaps(count_overlaps(truth, prediction), ScoreRules())
     if not is_exchanged:

@@ -1,11 +1,11 @@
 """
-Fit the confidences of changes to rooms of which the truth is known, never those of a test.
+Fit the confidences of changes to rooms with truth; do not use test sets.
 
     .venv/bin/python scripts/fit_confidence.py --data DIR [--data DIR ...] [--jobs J] \
         [--out rescene4d_ros/tracking/fitted.yaml]
 
-Segmenter and memory see every sequence as the node would. A model that is fitted to every second
-sequence is measured on the others, and the other way round; what is written is fitted to all.
+Segmenter and memory process every sequence as the node does. The printed table is a two-fold
+cross-validation over sequences; the written model is fitted to all.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ THRESHOLDS = (0.0, 0.2, 0.3, 0.35, 0.4, 0.45, 0.5, 0.6)
 
 
 def collect_file(path: Path, weights: str, true_masks: bool) -> StatedChanges:
-    """Collect what the memory would state of one sequence file."""
+    """Collect the candidate changes of one sequence file."""
     case = read_case(path, ComparisonConfig())
     segmenter = loaded(InferenceConfig(weights=weights, torch_threads=1))
     with tempfile.TemporaryDirectory() as folder:
@@ -54,9 +54,9 @@ def row(threshold: float, counts: ChangeCounts) -> str:
 
 
 def report(sequences: Sequence[StatedChanges]) -> None:
-    """Print what models say of the half of the sequences that they were not fitted to."""
+    """Print the scores of models on the half of the sequences to which they were not fitted."""
     models = [fit_model(list(judged(sequences[half::2]))) for half in (1, 0)]
-    print('| stated from | precision | recall | F1 | false change | calibration error |')
+    print('| reported from | precision | recall | F1 | false change | calibration error |')
     print('|---|---|---|---|---|---|')
     for threshold in THRESHOLDS:
         print(row(threshold, count_crosswise(sequences, models, threshold)))
@@ -70,15 +70,15 @@ def main() -> None:
         type=Path,
         action='append',
         required=True,
-        help='folder of sequence files; may be given more than once. Only in '
-        'sequences of three visits or more can things reappear',
+        help='folder of sequence files; may be repeated. Objects can reappear only in sequences of '
+        'three visits or more',
     )
     parser.add_argument('--limit', type=int, help='only the first N files of each folder')
     parser.add_argument('--weights', default='', help='default: those of the package')
     parser.add_argument(
         '--true-masks',
         action='store_true',
-        help='the truth in the place of the segmenter, to see what is its share',
+        help='use the truth instead of the segmenter, to measure its share of the errors',
     )
     parser.add_argument('--jobs', type=int, default=1, help='processes')
     parser.add_argument('--out', type=Path, default=FITTED)

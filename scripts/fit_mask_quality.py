@@ -1,11 +1,11 @@
 """
-Fit the quality of masks (`inference.selection: tree`) to rooms of which the truth is known.
+Fit the quality of masks (`inference.selection: tree`) to rooms with truth.
 
     .venv/bin/python scripts/fit_mask_quality.py --data DIR [--data DIR ...] [--weights FILE] \
         [--held-out DIR] [--jobs J] [--out FILE]
 
-The network sees each visit alone and all visits of a sequence together. What is written is fitted
-to --data; --held-out only tells how well it is calibrated on rooms of other seeds.
+The network segments each visit alone and all visits of a sequence together. The written model is
+fitted to --data; --held-out measures its calibration on rooms of other seeds.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ def collect(paths: Sequence[Path], weights: str, jobs: int) -> CandidateExamples
 
 
 def files_of(folders: Sequence[Path], limit: int | None) -> list[Path]:
-    """Return the sequence files of folders, or say that there is none."""
+    """Return the sequence files of folders; raise an error if there is none."""
     paths = [path for folder in folders for path in sorted(folder.glob('*.npz'))[:limit]]
     if not paths:
         raise SystemExit(
@@ -42,14 +42,14 @@ def files_of(folders: Sequence[Path], limit: int | None) -> list[Path]:
 
 
 def main() -> None:
-    """Fit, write, and print how well it is calibrated."""
+    """Fit, write, and print the calibration."""
     parser = argparse.ArgumentParser(description=__doc__.strip().split('\n\n', maxsplit=1)[0])
     parser.add_argument(
         '--data',
         type=Path,
         action='append',
         required=True,
-        help='folder of sequence files with things in contact; may be given more than once',
+        help='folder of sequence files with objects in contact; may be repeated',
     )
     parser.add_argument('--held-out', type=Path, action='append', help='folder to measure on')
     parser.add_argument('--limit', type=int, help='only the first N files of each folder')
