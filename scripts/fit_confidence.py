@@ -70,7 +70,7 @@ def main() -> None:
         type=Path,
         action='append',
         required=True,
-        help='folder of sequence files; may be repeated. Objects can reappear only in sequences of '
+        help='folder of sequence files; may be repeated. Objects reappear only in sequences of '
         'three visits or more',
     )
     parser.add_argument('--limit', type=int, help='only the first N files of each folder')
