@@ -18,6 +18,7 @@ from rescene4d_ros.evaluation.baselines import (
 )
 from rescene4d_ros.evaluation.linking import linked_sequence, VisitMasks
 from rescene4d_ros.evaluation.observations import Observations
+from rescene4d_ros.evaluation.region_changes import changes_by_regions
 from rescene4d_ros.evaluation.true_masks import TrueMasks
 from rescene4d_ros.memory.store import SceneMemory
 from rescene4d_ros.metrics.config import ScoreRules
@@ -183,6 +184,7 @@ METHODS: dict[str, Method] = {
     'ema': _over_singles(link_by_average),
     'query_index': _linked(query_index),
     'oracle_link': _linked(_oracle_link),
+    'change_regions': lambda seen: changes_by_regions(seen.scans),
     'memory': lambda seen: remember(seen, seen),
     'memory_oracle_masks': _memory_oracle_masks,
 }

@@ -17,6 +17,8 @@ from rescene4d_ros.metrics.changes.change_scores import (
     right_angle_share,
     SCORED_KINDS,
 )
+from rescene4d_ros.metrics.changes.observable_changes import observable_changes
+from rescene4d_ros.metrics.changes.place_events import count_place_events
 from rescene4d_ros.metrics.config import ScoreRules
 from rescene4d_ros.metrics.identity.identity_scores import (
     identity_counts,
@@ -48,6 +50,10 @@ CHANGE_RATES = (
     'false_change_rate',
     'unobserved_as_removed_rate',
     'in_place_as_removed_rate',
+    'change_f1_any',
+    'place_event_precision',
+    'place_event_recall',
+    'place_event_f1',
 )
 
 
@@ -79,18 +85,19 @@ def reduce_sequence(
     """Compare one sequence and drop its points."""
     overlaps = count_overlaps(truth, prediction)
     ids = issued_ids(truth, prediction, overlaps, rules)
+    found = join_masks(prediction, overlaps, rules.object_score)
     changes = None
     if truth.changes is not None and prediction.changes is not None:
         tolerant = replace(rules, class_tolerant=True)
-        changes = count_changes(
-            truth,
-            prediction,
-            issued_ids(truth, prediction, overlaps, tolerant),
-            states_of(truth, ids.is_visible),
+        states = states_of(truth, ids.is_visible)
+        true = observable_changes(truth.changes, states, truth.poses)
+        changes = replace(
+            count_changes(
+                truth, prediction, issued_ids(truth, prediction, overlaps, tolerant), states
+            ),
+            places=count_place_events(true, prediction.changes, found),
         )
-    return ReducedSequence(
-        truth.without_points(), join_masks(prediction, overlaps, rules.object_score), ids, changes
-    )
+    return ReducedSequence(truth.without_points(), found, ids, changes)
 
 
 def judge_all(sequences: Sequence[ReducedSequence], rules: ScoreRules) -> JudgedHeads:
@@ -180,7 +187,8 @@ def _change_scores(sequences: Sequence[ReducedSequence]) -> dict[str, Any]:
 
 
 def change_counts(counts: ChangeCounts) -> np.ndarray:
-    """Return (6, 2) events and opportunities in the order of CHANGE_RATES."""
+    """Return (R, 2) events and opportunities in the order of CHANGE_RATES."""
+    places = counts.places
     right, stated, true = counts.right.sum(), counts.stated.sum(), counts.true.sum()
     return np.array(
         [
@@ -190,6 +198,10 @@ def change_counts(counts: ChangeCounts) -> np.ndarray:
             counts.false_changes,
             counts.unobserved_as_removed,
             counts.in_place_as_removed,
+            [2 * counts.right_any_kind, stated + true],
+            [places.right, places.stated],
+            [places.right, places.true],
+            [2 * places.right, places.stated + places.true],
         ]
     )
 

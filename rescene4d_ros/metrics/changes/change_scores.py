@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from rescene4d_ros.geometry.se3 import invert, transform
 from rescene4d_ros.metrics.changes.observable_changes import is_away, observable_changes
+from rescene4d_ros.metrics.changes.place_events import PlaceEvents
 from rescene4d_ros.metrics.identity.identity_scores import IssuedIds
 from rescene4d_ros.metrics.sequences import PredictedChange, PredictedSequence, TrueSequence
 from rescene4d_ros.structures import ChangeKind, ObjectState
@@ -44,6 +45,10 @@ class ChangeCounts:
     confusion : ndarray (6, 6), int64
         True kind by reported kind of the same object in the same visit, in the order of
         `SCORED_KINDS`; last row: no true change or no such object, last column: no report.
+    right_any_kind : int
+        True changes for whose object any change is reported in the same visit.
+    places : PlaceEvents
+        Places where something came or went; counted apart, because that takes the masks.
 
     """
 
@@ -56,6 +61,8 @@ class ChangeCounts:
     move_errors: np.ndarray
     confidences: np.ndarray
     confusion: np.ndarray
+    right_any_kind: int
+    places: PlaceEvents = PlaceEvents()
 
 
 def count_changes(
@@ -111,6 +118,7 @@ def count_changes(
         np.array([e for e in errors if e is not None]).reshape(-1, 2),
         np.array([(c.confidence, r) for c, r in zip(stated, right)], dtype=float).reshape(-1, 2),
         _confusion(true, stated, owners),
+        len(true.keys() & said),
     )
 
 
@@ -126,6 +134,8 @@ def pool(counts: Sequence[ChangeCounts]) -> ChangeCounts:
         np.concatenate([c.move_errors for c in counts]),
         np.concatenate([c.confidences for c in counts]),
         np.sum([c.confusion for c in counts], axis=0),
+        sum(c.right_any_kind for c in counts),
+        sum((c.places for c in counts), PlaceEvents()),
     )
 
 

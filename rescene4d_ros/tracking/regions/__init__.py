@@ -1,0 +1,1 @@
+"""Places where something came or went between visits, by geometry and color alone."""

@@ -1,0 +1,192 @@
+"""Sets of points that may be things that came or went: changed surface, grown to whole things."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from rescene4d_ros.tracking.regions.surfaces import VisitSurfaces
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
+from scipy.spatial import cKDTree
+
+REACH = 0.5  # m; distances to the other visit are measured up to here
+STATIC = 0.12  # m; nearer than this most surfaces are the same ones
+CHANGED = (0.045, 0.1)  # m; bounds of the distance from which a surface has changed
+CHANGED_RESIDUAL = 1.6  # that distance over the 90th percentile of static distances
+CLEARLY_CHANGED = 2.0  # the same, for a stricter set
+SLIGHTLY_CHANGED = 0.65  # the same, for a looser set: things that turn in place
+GAP = 0.065  # m; parts farther apart are two regions
+OPENING_NEIGHBORS = 3  # a changed point with fewer changed ones within the gap is noise
+CLUSTER_GAP = 0.045  # m; the same for things that stand free
+LEAST_POINTS = 15
+GROW_SHARE = 0.08  # of a free-standing cluster that must have changed for all of it to count
+GROW_MOST = 12  # times its changed points, the most that a region grows
+COLOR_CHANGED = (
+    16.0,
+    30.0,
+)  # of 255; mean differences of color from which a surface is another one
+COLOR_RADIUS = 0.06  # m; within which colors are averaged
+
+
+@dataclass(frozen=True)
+class Compared:
+    """
+    Hold one visit's surfaces beside those of the other visit.
+
+    Attributes
+    ----------
+    surfaces, other : VisitSurfaces
+    distance : ndarray (M,), float64, m
+        From each point of `surfaces` to the nearest one of `other`; at most `REACH`.
+    color_change : ndarray (M,), float32, 0..255
+        Difference of the colors around each point; 0 where the surface itself has changed or
+        there is no color.
+    changed_at : float, m
+        Distance from which a surface has changed.
+
+    """
+
+    surfaces: VisitSurfaces
+    other: VisitSurfaces
+    distance: np.ndarray
+    color_change: np.ndarray
+    changed_at: float
+
+    @property
+    def changed(self) -> np.ndarray:
+        """Say of each point whether the other visit shows no surface there (M,), bool."""
+        return self.distance > self.changed_at
+
+
+def compare(surfaces: VisitSurfaces, other: VisitSurfaces) -> Compared:
+    """
+    Measure how far one visit's surfaces lie from another's, and from where on that is a change.
+
+    The limit follows the residual of what did not change, so that noise and a small error of
+    registration are no changes.
+    """
+    distance, nearest = other.tree.query(surfaces.xyz, distance_upper_bound=REACH)
+    distance = np.minimum(distance, REACH)
+    static = distance[distance < STATIC]
+    residual = float(np.percentile(static, 90)) if len(static) else STATIC
+    changed_at = float(np.clip(CHANGED_RESIDUAL * residual, *CHANGED))
+    change = _color_change(surfaces, other, distance, nearest, changed_at)
+    return Compared(surfaces, other, distance, change, changed_at)
+
+
+def _color_change(
+    surfaces: VisitSurfaces,
+    other: VisitSurfaces,
+    distance: np.ndarray,
+    nearest: np.ndarray,
+    changed_at: float,
+) -> np.ndarray:
+    """Return how far the colors of unchanged surfaces differ, other light taken out."""
+    change = np.zeros(len(surfaces), dtype=np.float32)
+    same = np.flatnonzero(distance < changed_at)
+    if surfaces.rgb is None or other.rgb is None or len(same) < 100:
+        return change
+    now, before = surfaces.rgb[same], other.rgb[nearest[same]]
+    gain = np.median((now + 8.0) / (before + 8.0), axis=0)
+    difference = now - np.clip((before + 8.0) * gain - 8.0, 0, 255)
+    cell = np.floor(surfaces.xyz[same] / COLOR_RADIUS).astype(np.int64)
+    cell -= cell.min(0)
+    span = cell.max(0) + 1
+    _, member = np.unique(
+        (cell[:, 0] * span[1] + cell[:, 1]) * span[2] + cell[:, 2], return_inverse=True
+    )
+    count = np.bincount(member)
+    mean = np.stack([np.bincount(member, difference[:, c]) / count for c in range(3)], axis=1)
+    change[same] = np.abs(mean).max(1)[member]
+    return change
+
+
+def find_candidates(pair: Compared) -> list[np.ndarray]:
+    """
+    Propose sets of points that may each be one thing that came or went.
+
+    Returns
+    -------
+    list of ndarray (K,), int64
+        Positions in `pair.surfaces`, ascending. Sets may overlap: which of them are things is
+        decided later.
+
+    """
+    surfaces = pair.surfaces
+    solid = ~surfaces.is_floor & ~surfaces.is_wall
+    cluster = _clusters(surfaces.xyz, solid)
+    sizes = np.bincount(cluster[cluster >= 0]) if (cluster >= 0).any() else np.zeros(0, int)
+    masks = (
+        pair.changed & ~surfaces.is_floor,
+        pair.changed & solid,
+        (pair.distance > CLEARLY_CHANGED * pair.changed_at) & solid,
+        (pair.distance > SLIGHTLY_CHANGED * pair.changed_at) & solid,
+        *(pair.color_change > limit for limit in COLOR_CHANGED),
+    )
+    neighbors = _Neighbors(surfaces.xyz, np.logical_or.reduce(masks))
+    found: dict[bytes, np.ndarray] = {}
+    for mask in masks:
+        for region in neighbors.components(mask):
+            for points in (region, _grown(region, cluster, sizes)):
+                if len(points) >= LEAST_POINTS:
+                    found.setdefault(points.tobytes(), points)
+    return list(found.values())
+
+
+class _Neighbors:
+    """Pairs of points within `GAP` of each other, among some points; found once, asked often."""
+
+    def __init__(self, xyz: np.ndarray, mask: np.ndarray):
+        self._chosen = np.flatnonzero(mask)
+        self._pairs = np.zeros((2, 0), dtype=np.int64)
+        if len(self._chosen):
+            tree = cKDTree(xyz[self._chosen])
+            self._pairs = np.ascontiguousarray(tree.query_pairs(GAP, output_type='ndarray').T)
+
+    def components(self, mask: np.ndarray) -> list[np.ndarray]:
+        """Return the connected parts of some points, after an opening that drops lone ones."""
+        inside = mask[self._chosen]
+        i, j = self._within(inside)
+        crowd = np.bincount(i, minlength=len(inside)) + np.bincount(j, minlength=len(inside))
+        inside = inside & (crowd >= OPENING_NEIGHBORS)
+        i, j = self._within(inside)
+        shape = (len(inside), len(inside))
+        graph = coo_matrix((np.ones(len(i), dtype=bool), (i, j)), shape=shape)
+        label = connected_components(graph, directed=False)[1]
+        rows = np.flatnonzero(inside)
+        rows = rows[np.argsort(label[rows], kind='stable')]
+        parts = np.split(self._chosen[rows], np.flatnonzero(np.diff(label[rows])) + 1)
+        return [np.sort(part) for part in parts if len(part) >= LEAST_POINTS]
+
+    def _within(self, inside: np.ndarray) -> np.ndarray:
+        """Return the pairs (2, E) of which both ends are inside."""
+        first, second = self._pairs
+        return self._pairs[:, inside[first] & inside[second]]
+
+
+def _clusters(xyz: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """Return the free-standing cluster of each point (M,), int64; -1 outside the mask."""
+    label = np.full(len(xyz), -1)
+    chosen = np.flatnonzero(mask)
+    if len(chosen):
+        label[chosen] = _connected(xyz[chosen], CLUSTER_GAP)
+    return label
+
+
+def _connected(xyz: np.ndarray, gap: float) -> np.ndarray:
+    """Return the connected component of each point (N,), with steps of at most `gap` m."""
+    i, j = cKDTree(xyz).query_pairs(gap, output_type='ndarray').T
+    graph = coo_matrix((np.ones(len(i), dtype=bool), (i, j)), shape=(len(xyz), len(xyz)))
+    return connected_components(graph, directed=False)[1]
+
+
+def _grown(region: np.ndarray, cluster: np.ndarray, sizes: np.ndarray) -> np.ndarray:
+    """Return a region with all of each free-standing cluster of which enough is in it."""
+    mine = cluster[region]
+    inside = np.bincount(mine[mine >= 0], minlength=len(sizes))
+    whole = np.flatnonzero(inside > GROW_SHARE * np.maximum(sizes, 1))
+    if len(whole) == 0:
+        return region
+    grown = np.union1d(region, np.flatnonzero(np.isin(cluster, whole)))
+    return grown if len(grown) <= GROW_MOST * len(region) else region

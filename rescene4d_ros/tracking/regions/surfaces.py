@@ -1,0 +1,260 @@
+"""One visit's surfaces, prepared for comparison with those of another visit."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+from rescene4d_ros.geometry.cloud import DepthMap
+from rescene4d_ros.geometry.neighbors import thin
+from rescene4d_ros.geometry.normals import estimate_normals
+from scipy.spatial import cKDTree
+
+SPACING = 0.03  # m; grid that thins a visit: finer finds no smaller things, and costs more
+COLUMN = 0.05  # m; edge of the columns by which a footprint is judged
+UPRIGHT = 0.25  # |z| of a normal below which a surface stands
+LEVEL = 0.9  # |z| of a normal above which a surface lies
+FLOOR_HALF_WIDTH = 0.04  # m; of the layer that is floor
+WALL_HEIGHT = 1.6  # m; least height of a plane that is a wall
+WALL_POINTS = 250  # least points of a wall in one slice
+EYE_HEIGHT = 1.4  # m above the floor; where a scanner is carried when no path is given
+HEADROOM = 1.8  # m; free height over floor that a scanner walks on
+VIEWPOINTS = 12  # places that stand for an unknown sensor path
+FILL_DISTANCE = 0.15  # m; a later surface this near means that a later visit saw the place
+VIEW_SPACING = 0.04  # m; spacing of the surfaces in depth maps
+
+
+def columns_of(xyz: np.ndarray) -> np.ndarray:
+    """Return one integer per point (N, 3): the vertical column that it falls in."""
+    cell = np.floor(np.asarray(xyz[:, :2], dtype=np.float64) / COLUMN).astype(np.int64)
+    return (cell[:, 0] << 32) + cell[:, 1]
+
+
+@dataclass(frozen=True)
+class VisitSurfaces:
+    """
+    Hold the thinned surfaces of one visit, or of what several visits saw last.
+
+    Attributes
+    ----------
+    xyz : ndarray (M, 3), float32, m, in map
+        One point per cell of a grid of `SPACING`.
+    normals : ndarray (M, 3), float32
+    rgb : ndarray (M, 3), float32, 0..255, or None
+    source : ndarray (M,), int64
+        Position of the visit in the sequence that was prepared; 0 for a single visit.
+    row : ndarray (M,), int64
+        Position of the point in the surfaces of its visit.
+    sensor_path : ndarray (P, 3), float32, m, in map, or None
+
+    """
+
+    xyz: np.ndarray
+    normals: np.ndarray
+    rgb: np.ndarray | None
+    source: np.ndarray
+    row: np.ndarray
+    sensor_path: np.ndarray | None = field(default=None, repr=False)
+
+    def __len__(self) -> int:
+        """Return the number of points M."""
+        return len(self.xyz)
+
+    @cached_property
+    def tree(self) -> cKDTree:
+        """Return a search tree over the points."""
+        return cKDTree(self.xyz)
+
+    @cached_property
+    def coarse(self) -> np.ndarray:
+        """Return some of the points, about 10 cm apart (K, 3)."""
+        return self.xyz[thin(self.xyz, 0.1)]
+
+    @cached_property
+    def floor_z(self) -> float:
+        """Return the height of the lowest large level surface, m."""
+        level = self.xyz[np.abs(self.normals[:, 2]) > LEVEL, 2]
+        if len(level) == 0:
+            return float(self.xyz[:, 2].min(initial=0.0))
+        edges = np.arange(level.min() - 0.05, level.max() + 0.1, 0.02)
+        count, edges = np.histogram(level, bins=edges)
+        return float(edges[np.flatnonzero(count > 0.15 * count.max())[0]] + 0.01)
+
+    @cached_property
+    def is_floor(self) -> np.ndarray:
+        """Say of each point whether it lies on the floor (M,), bool."""
+        return np.abs(self.xyz[:, 2] - self.floor_z) < FLOOR_HALF_WIDTH
+
+    @cached_property
+    def is_wall(self) -> np.ndarray:
+        """
+        Say of each point whether it lies on a high upright plane (M,), bool.
+
+        Walls of most rooms stand along two directions; the strongest one and the one across it
+        are searched.
+        """
+        upright = np.abs(self.normals[:, 2]) < UPRIGHT
+        wall = np.zeros(len(self), dtype=bool)
+        if not upright.any():
+            return wall
+        turn = np.degrees(np.arctan2(self.normals[upright, 1], self.normals[upright, 0])) % 90
+        count = np.bincount(turn.astype(int) % 90, minlength=90)
+        smooth = np.convolve(np.r_[count[-2:], count, count[:2]], np.ones(5), 'valid')
+        first = np.radians(smooth.argmax() + 0.5)
+        for direction in (first, first + np.pi / 2):
+            across = np.array([np.cos(direction), np.sin(direction)])
+            facing = upright & (np.abs(self.normals[:, :2] @ across) > LEVEL)
+            place = np.floor(self.xyz[:, :2] @ across / SPACING).astype(np.int64)
+            slices, member = np.unique(place[facing], return_inverse=True)
+            if len(slices) == 0:
+                continue
+            z = self.xyz[facing, 2]
+            low, high = np.full(len(slices), np.inf), np.full(len(slices), -np.inf)
+            np.minimum.at(low, member, z)
+            np.maximum.at(high, member, z)
+            tall = (np.bincount(member) > WALL_POINTS) & (high - low > WALL_HEIGHT)
+            near = np.unique(slices[tall][:, None] + np.array([-1, 0, 1]))
+            wall |= facing & np.isin(place, near)
+        return wall
+
+    @cached_property
+    def column(self) -> np.ndarray:
+        """Return the column of each point (M,), int64."""
+        return columns_of(self.xyz)
+
+    @cached_property
+    def lowest(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return the columns that hold points, sorted, and the lowest z in each, m."""
+        columns, member = np.unique(self.column, return_inverse=True)
+        low = np.full(len(columns), np.inf)
+        np.minimum.at(low, member, self.xyz[:, 2])
+        return columns, low
+
+    @cached_property
+    def views(self) -> list[DepthMap]:
+        """Return what can be seen from places of the sensor, or from where it may have been."""
+        path = self.sensor_path if self.sensor_path is not None else self.viewpoints()
+        if len(path) == 0:
+            return []
+        chosen = np.unique(np.linspace(0, len(path) - 1, VIEWPOINTS).astype(int))
+        surfaces = self.xyz[thin(self.xyz, VIEW_SPACING)]
+        return [DepthMap(path[k], surfaces) for k in chosen]
+
+    def viewpoints(self) -> np.ndarray:
+        """
+        Return places (P, 3) at eye height over free floor, spread by farthest points.
+
+        Whoever scanned the room walked there, though nobody said where.
+        """
+        height = self.xyz[:, 2] - self.floor_z
+        busy = self.column[(height > 0.1) & (height < HEADROOM)]
+        free = np.setdiff1d(self.column[self.is_floor], busy)
+        if len(free) == 0:
+            return np.zeros((0, 3), dtype=np.float32)
+        x = free >> 32
+        y = (free - (x << 32)).astype(np.int32)  # the low half is signed
+        place = (np.c_[x, y] + 0.5) * COLUMN
+        chosen, distance = [0], np.full(len(place), np.inf)
+        while len(chosen) < min(VIEWPOINTS, len(place)):
+            distance = np.minimum(distance, ((place - place[chosen[-1]]) ** 2).sum(1))
+            chosen.append(int(distance.argmax()))
+        height = np.full(len(chosen), self.floor_z + EYE_HEIGHT)
+        return np.c_[place[chosen], height].astype(np.float32)
+
+    def seen_past(self, xyz: np.ndarray) -> np.ndarray:
+        """
+        Return the share of views, of those that reach a point, that look past it.
+
+        Parameters
+        ----------
+        xyz : ndarray (N, 3), m, in map
+
+        Returns
+        -------
+        ndarray (N,), float64
+            0 where no view reaches the point.
+
+        """
+        past, in_reach = np.zeros(len(xyz)), np.zeros(len(xyz))
+        for view in self.views:
+            is_past, reaches = view.passes(xyz)
+            past += is_past
+            in_reach += reaches
+        return past / np.maximum(in_reach, 1)
+
+
+def prepare_surfaces(
+    xyz: np.ndarray,
+    normals: np.ndarray | None = None,
+    rgb: np.ndarray | None = None,
+    sensor_path: np.ndarray | None = None,
+) -> VisitSurfaces:
+    """
+    Thin the points of one visit and give each a normal.
+
+    Parameters
+    ----------
+    xyz : ndarray (N, 3), float32, m, in map
+    normals : ndarray (N, 3), float32, optional
+        Estimated where there are none.
+    rgb : ndarray (N, 3), uint8, optional
+    sensor_path : ndarray (P, 3), float32, m, in map, optional
+
+    """
+    index = thin(xyz, SPACING)
+    thinned = xyz[index]
+    directions = estimate_normals(thinned, k=12) if normals is None else normals[index]
+    colors = None if rgb is None else rgb[index].astype(np.float32)
+    return VisitSurfaces(
+        thinned,
+        directions,
+        colors,
+        np.zeros(len(index), dtype=np.int64),
+        np.arange(len(index)),
+        sensor_path,
+    )
+
+
+def last_seen(visits: list[VisitSurfaces]) -> VisitSurfaces:
+    """
+    Join what several visits saw: at each place the surfaces of the latest visit that saw it.
+
+    An earlier visit fills in only where no later one shows anything near by, and where no later
+    one looks past: there its surface is gone.
+
+    Parameters
+    ----------
+    visits : list of VisitSurfaces
+        Oldest first, at least one.
+
+    Returns
+    -------
+    VisitSurfaces
+        Its `source` is the position in `visits`.
+
+    """
+    newest = visits[-1]
+    parts = [(newest, np.arange(len(newest)))]
+    trees = [newest.tree]
+    for visit in visits[-2::-1]:
+        unseen = np.ones(len(visit), dtype=bool)
+        for tree in trees:
+            left = np.flatnonzero(unseen)
+            found = tree.query(visit.xyz[left], distance_upper_bound=FILL_DISTANCE)[0]
+            unseen[left[np.isfinite(found)]] = False
+        left = np.flatnonzero(unseen)
+        for later, _ in parts:
+            left = left[later.seen_past(visit.xyz[left]) < 0.5]
+        parts.append((visit, left))
+        trees.append(visit.tree)
+    parts = parts[::-1]
+    colors = [v.rgb[k] for v, k in parts if v.rgb is not None]
+    return VisitSurfaces(
+        np.concatenate([v.xyz[k] for v, k in parts]),
+        np.concatenate([v.normals[k] for v, k in parts]),
+        np.concatenate(colors) if len(colors) == len(parts) else None,
+        np.concatenate([np.full(len(k), t) for t, (_, k) in enumerate(parts)]),
+        np.concatenate([k for _, k in parts]),
+        newest.sensor_path,
+    )

@@ -1,0 +1,204 @@
+"""Change regions on rooms of boxes: what comes, goes and moves, and what must not count."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+import numpy as np
+import pytest
+from rescene4d_ros.geometry.se3 import transform, upright
+from rescene4d_ros.tracking.regions.candidates import compare, find_candidates
+from rescene4d_ros.tracking.regions.change_regions import ChangeRegion, choose, find_change_regions
+from rescene4d_ros.tracking.regions.evidence import RegionEvidence, TERMS
+from rescene4d_ros.tracking.regions.motion_pairs import bind_motions
+from rescene4d_ros.tracking.regions.region_quality import BoostedTrees, fitted_quality
+from rescene4d_ros.tracking.regions.surfaces import last_seen, prepare_surfaces
+
+CHAIR = ((0.6, 0.6, 0.0), (0.45, 0.45, 0.8), (150, 60, 40))
+TABLE = ((1.8, 1.6, 0.0), (0.8, 0.6, 0.7), (40, 80, 150))
+GONE_TO = ((2.3, 0.3, 0.0), *CHAIR[1:])
+
+
+@pytest.fixture
+def visit(boxes_room):
+    """Return a function that prepares a visit of some boxes, with the points of each."""
+
+    def make(boxes, seed=0, shift=(0, 0, 0), noise=0.004):
+        scan, _ = boxes_room(boxes, seed=seed, density=2500)
+        rng = np.random.default_rng(seed + 100)
+        xyz = scan.xyz + rng.normal(0, noise, scan.xyz.shape) + shift
+        # Nobody sees floor under things, nor their lower faces.
+        keep = np.ones(len(xyz), dtype=bool)
+        for low, size, _ in boxes:
+            inside = ((xyz[:, :2] > np.array(low)[:2]) & (xyz[:, :2] < np.add(low, size)[:2])).all(
+                1
+            )
+            keep &= ~(inside & (xyz[:, 2] < 0.03))
+        return prepare_surfaces(xyz[keep].astype(np.float32), scan.normals[keep], scan.rgb[keep])
+
+    return make
+
+
+def place(surfaces, region):
+    """Return the middle of a region on the floor, m."""
+    xyz = surfaces.xyz[region.points]
+    return ((xyz.min(0) + xyz.max(0)) / 2)[:2]
+
+
+def middle(box):
+    """Return the middle of a box on the floor, m."""
+    return np.add(box[0], np.array(box[1]) / 2)[:2]
+
+
+def test_a_moved_thing_left_one_place_and_came_to_another(visit):
+    before, after = visit([CHAIR, TABLE]), visit([GONE_TO, TABLE], seed=1)
+    regions = find_change_regions(before, after)
+    assert [r.came for r in regions].count(True) == 1
+    assert [r.came for r in regions].count(False) == 1
+    for region in regions:
+        shown, box = (after, GONE_TO) if region.came else (before, CHAIR)
+        np.testing.assert_allclose(place(shown, region), middle(box), atol=0.05)
+    (pair,) = bind_motions(regions, before, after)
+    assert regions[pair.came].came
+    assert not regions[pair.left].came
+    np.testing.assert_allclose(
+        transform(pair.after_T_before, np.array([[*middle(CHAIR), 0.0]]))[0, :2],
+        middle(GONE_TO),
+        atol=0.06,
+    )
+
+
+@pytest.mark.parametrize('shift', [(0, 0, 0), (0.02, 0.015, 0.01), (-0.015, 0.02, -0.01)])
+def test_nothing_changes_by_noise_or_a_small_error_of_registration(visit, shift):
+    before, after = visit([CHAIR, TABLE]), visit([CHAIR, TABLE], seed=1, shift=shift, noise=0.008)
+    assert find_change_regions(before, after) == ()
+
+
+def test_swapped_visits_turn_added_into_removed(visit):
+    few, more = visit([TABLE]), visit([TABLE, CHAIR], seed=1)
+    (added,), (removed,) = find_change_regions(few, more), find_change_regions(more, few)
+    assert added.came
+    assert not removed.came
+    np.testing.assert_array_equal(added.points, removed.points)
+
+
+def test_permuted_points_give_the_same_places(visit):
+    before, after = visit([CHAIR, TABLE]), visit([GONE_TO, TABLE], seed=1)
+    order = np.random.default_rng(3).permutation(len(after))
+    mixed = prepare_surfaces(
+        after.xyz[order], after.normals[order], after.rgb[order].astype(np.uint8)
+    )
+    for a, b in zip(find_change_regions(before, after), find_change_regions(before, mixed)):
+        assert a.came == b.came
+        shown = (after, mixed) if a.came else (before, before)
+        np.testing.assert_allclose(place(shown[0], a), place(shown[1], b), atol=0.03)
+
+
+def test_what_an_earlier_visit_did_not_see_has_not_come(visit):
+    """Half of the room was scanned at first: the thing in the other half is no change."""
+    whole = visit([CHAIR, TABLE])
+    near = whole.xyz[:, 0] < 1.5
+    half = prepare_surfaces(whole.xyz[near], whole.normals[near], whole.rgb[near].astype(np.uint8))
+    after = visit([CHAIR, TABLE], seed=1)
+    assert find_change_regions(half, after) == ()
+    assert find_change_regions(after, half) == ()
+
+
+def test_last_seen_fills_what_a_later_visit_did_not_see(visit):
+    first, second = visit([CHAIR, TABLE]), visit([TABLE], seed=1)
+    near = second.xyz[:, 0] > 1.2
+    later = prepare_surfaces(
+        second.xyz[near], second.normals[near], second.rgb[near].astype(np.uint8)
+    )
+    joined = last_seen([first, later])
+    np.testing.assert_array_equal(joined.xyz[joined.source == 1], later.xyz)
+    filled = joined.source == 0
+    np.testing.assert_array_equal(joined.xyz[filled], first.xyz[joined.row[filled]])
+    assert filled.any()
+    assert joined.xyz[filled, 0].max() < 1.25  # never where the later visit saw
+    regions = find_change_regions(joined, visit([TABLE], seed=2))
+    assert [r.came for r in regions] == [False]
+    np.testing.assert_allclose(place(joined, regions[0]), middle(CHAIR), atol=0.06)
+
+
+def test_color_shows_a_flat_thing_that_geometry_does_not(visit):
+    rng = np.random.default_rng(0)
+    wall = np.c_[rng.random(20000) * 3, np.zeros(20000), rng.random(20000) * 2.4]
+    normals = np.tile(np.float32([0, 1, 0]), (len(wall), 1))
+    gray = np.full((len(wall), 3), 180, dtype=np.uint8)
+    hung = gray.copy()
+    inside = (np.abs(wall[:, 0] - 1.2) < 0.4) & (np.abs(wall[:, 2] - 1.5) < 0.3)
+    hung[inside] = (40, 60, 120)
+    bare = prepare_surfaces(wall.astype(np.float32), normals, gray)
+    picture = prepare_surfaces(wall.astype(np.float32), normals, hung)
+    found = find_candidates(compare(picture, bare))
+    assert any(
+        abs(len(points) - (picture.rgb[:, 2] < 150).sum()) < 0.3 * len(points) for points in found
+    )
+
+
+def test_evidence_has_a_value_per_term(visit):
+    before, after = visit([TABLE]), visit([TABLE, CHAIR], seed=1)
+    now, then = compare(after, before), compare(before, after)
+    candidates = find_candidates(now)
+    evidence = RegionEvidence(now, then.distance, candidates)
+    for points in candidates:
+        values = evidence.measure(points)
+        assert values.shape == (len(TERMS),)
+        assert np.isfinite(values).all()
+
+
+@given(st.integers(0, 2**32 - 1))
+def test_trees_equal_a_walk_by_hand(seed):
+    """The vectorized walk gives what following each tree node by node gives."""
+    rng = np.random.default_rng(seed)
+    trees, depth, terms = 3, 3, 4
+    n_nodes = 2 ** (depth + 1) - 1
+    first_leaf = 2**depth - 1
+    term = rng.integers(0, terms, (trees, n_nodes)).astype(np.int16)
+    term[:, first_leaf:] = -1
+    node = np.arange(n_nodes)
+    model = BoostedTrees(
+        term,
+        rng.normal(size=(trees, n_nodes)),
+        np.tile(2 * node + 1, (trees, 1)).astype(np.int16),
+        np.tile(2 * node + 2, (trees, 1)).astype(np.int16),
+        rng.normal(size=(trees, n_nodes)),
+        float(rng.normal()),
+    )
+    rows = rng.normal(size=(5, terms))
+    for row, found in zip(rows, model.probability(rows)):
+        logit = model.base
+        for t in range(trees):
+            at = 0
+            while model.term[t, at] >= 0:
+                left = row[model.term[t, at]] <= model.limit[t, at]
+                at = int((model.left if left else model.right)[t, at])
+            logit += model.value[t, at]
+        assert found == pytest.approx(1 / (1 + np.exp(-logit)))
+
+
+def test_fitted_trees_are_for_these_terms():
+    assert fitted_quality().term.max() < len(TERMS)
+
+
+def test_choice_leaves_out_what_overlaps_a_better_region():
+    candidates = [np.arange(0, 10), np.arange(5, 15), np.arange(20, 30), np.arange(40, 50)]
+    assert choose(candidates, np.array([0.9, 0.8, 0.7, 0.4]), 60) == [0, 2]
+
+
+@given(st.floats(-np.pi, np.pi), st.floats(-0.6, 0.6), st.floats(-0.6, 0.6), st.integers(0, 1000))
+def test_any_upright_motion_binds_the_two_places(turn, x, y, seed):
+    """A thing of no symmetry that moves by any upright motion is one thing."""
+    rng = np.random.default_rng(seed)
+    seat = rng.random((500, 3)) * (0.45, 0.45, 0.05) + (0, 0, 0.4)
+    back = rng.random((400, 3)) * (0.45, 0.05, 0.5) + (0, 0.4, 0.45)
+    leg = rng.random((150, 3)) * (0.05, 0.05, 0.4)
+    thing = np.concatenate([seat, back, leg])
+    moved = transform(upright(turn, (x + 2.0, y, 0.0)), thing)
+    before = prepare_surfaces(thing.astype(np.float32))
+    after = prepare_surfaces(moved.astype(np.float32))
+    regions = [
+        ChangeRegion(False, np.arange(len(before)), 1.0),
+        ChangeRegion(True, np.arange(len(after)), 1.0),
+    ]
+    (pair,) = bind_motions(regions, before, after)
+    assert pair.overlap > 0.8
