@@ -81,7 +81,7 @@ def test_package_xml_declares_what_is_imported():
 
 def names_of(requirements):
     """Return the lower-case project names of requirement lines."""
-    return {re.split(r'[=<>\[]', r)[0].lower() for r in requirements}
+    return {re.split(r'[=<>\[;]', r)[0].strip().lower() for r in requirements}
 
 
 def test_requirements_are_pinned_and_complete(distribution):

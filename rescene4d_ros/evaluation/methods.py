@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Protocol
 
 import numpy as np
 from rescene4d_ros.evaluation.baselines import (
@@ -79,6 +80,14 @@ def stacked(observations: Observations) -> Linked:
     )
 
 
+class NamedSegmenter(Segmenter, Protocol):
+    """A segmenter that says what its classes are called."""
+
+    @property
+    def class_names(self) -> tuple[str, ...]:
+        """Return the name of each class."""
+
+
 def query_index(observations: Observations) -> Linked:
     """Use the number of the query as the id, each visit segmented alone."""
     singles = observations.singles()
@@ -110,7 +119,7 @@ def shown(segmentation: Segmentation, visit: int) -> np.ndarray:
 
 def remember(
     observations: Observations,
-    segmenter: Segmenter,
+    segmenter: NamedSegmenter,
     make_tracker: Callable[[SceneMemory, Segmenter], SceneTracker] = SceneTracker,
 ) -> PredictedSequence:
     """

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
-from rescene4d_ros.evaluation.methods import remember
+from rescene4d_ros.evaluation.methods import NamedSegmenter, remember
 from rescene4d_ros.evaluation.observations import Observations
 from rescene4d_ros.metrics.changes.change_scores import (
     ChangeCounts,
@@ -71,7 +71,7 @@ class StatedChanges:
         return self.count(confidences).confidences[:, 1].astype(bool)
 
 
-def collect(observations: Observations, segmenter: Segmenter) -> StatedChanges:
+def collect(observations: Observations, segmenter: NamedSegmenter) -> StatedChanges:
     """
     Process a sequence with a new memory that reports every candidate change.
 

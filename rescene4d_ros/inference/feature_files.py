@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import fields
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from rescene4d_ros.models.inputs import VisitInput
@@ -74,26 +74,16 @@ def decode_features(
     point_superpoint = tensors.pop('point_superpoint').numpy()
     tensors = {name: tensor.to(device) for name, tensor in tensors.items()}
     if 'visit.n_superpoints' in tensors:
-        visit = VisitInput(
-            **_group(tensors, 'visit')
-            | {
-                'n_superpoints': int(tensors['visit.n_superpoints']),
-                'point_superpoint': point_superpoint,
-            }
+        fields: dict[str, Any] = dict(_group(tensors, 'visit'))
+        fields['n_superpoints'] = int(tensors['visit.n_superpoints'])
+        visit = VisitInput(**fields | {'point_superpoint': point_superpoint})
+        begun = _group(tensors, 'begun')
+        skips, levels = (
+            tuple(begun[f'{name}.{n}'] for n in range(_count(begun, name)))
+            for name in ('skips', 'levels')
         )
-        return point_superpoint, VisitPyramid.of(
-            visit,
-            DecoderState(
-                *(
-                    tuple(
-                        tensors[f'begun.{name}.{n}']
-                        for n in range(_count(_group(tensors, 'begun'), name))
-                    )
-                    for name in ('skips', 'levels')
-                ),
-                tensors.get('begun.feats'),
-            ),
-        )
+        state = DecoderState(skips, levels, begun.get('feats'))
+        return point_superpoint, VisitPyramid.of(visit, state)
     finest = _group(tensors, 'finest')
     return point_superpoint, VisitFeatures(
         tuple(

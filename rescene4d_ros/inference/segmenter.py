@@ -239,11 +239,12 @@ class Segmenter:
                 self.config.sparse_backend,
             )
         )
-        data = files.read(key, kind)
+        data = files.read(str(key), kind)
         if data is not None:
             return _EncodedVisit(*decode_features(data, self._device))
         encoded = self._compute(scan)
-        files.write(key, kind, encode_features(encoded.point_superpoint, encoded.features), keep)
+        data = encode_features(encoded.point_superpoint, encoded.features)
+        files.write(str(key), kind, data, keep)
         return encoded
 
     def _compute(self, scan: Scan) -> _EncodedVisit:

@@ -59,7 +59,7 @@ def split_instances(
 
     """
     new_labels = [np.full(len(label), -1) for label in labels]
-    source = []
+    source: list[int] = []
     for instance in range(n_instances):
         parts = [
             part

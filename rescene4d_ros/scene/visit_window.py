@@ -242,11 +242,11 @@ class WindowOpener:
         while True:
             past = self._selector.select(visit, earlier, newest[0])
             loaded = {v: self._load_or_warn(keys[v.visit_id]) for v in past}
-            lost = [v for v, points in loaded.items() if points is None]
-            if not lost:
+            found = {v: points for v, points in loaded.items() if points is not None}
+            if len(found) == len(loaded):
                 break
-            earlier = [v for v in earlier if v not in lost]
-        self._loaded = {keys[v.visit_id]: points for v, points in loaded.items()}
+            earlier = [v for v in earlier if v not in loaded or v in found]
+        self._loaded = {keys[v.visit_id]: points for v, points in found.items()}
         self._loaded[keys[visit.visit_id]] = newest
         scans, clouds = zip(*self._loaded.values())
         segmentation = self._segmenter.segment(scans, list(self._loaded))

@@ -146,7 +146,8 @@ def build_tree(
     affinity = agreement(mean[pairs[:, 0]], mean[pairs[:, 1]]) * like
     queue = [(-v, a, b) for v, (a, b) in zip(affinity.tolist(), pairs.tolist())]
     heapq.heapify(queue)
-    children, heights = [], []
+    children: list[tuple[int, int]] = []
+    heights: list[float] = []
     while queue and -queue[0][0] >= LEAST_AFFINITY:
         value, a, b = heapq.heappop(queue)
         if touches[a] is None or touches[b] is None:
