@@ -105,7 +105,9 @@ class ResultPublisher:
             scan = self._memory.scan(visit_id)
         except (FileFormatError, StorageError) as error:
             self._stats.problem(f'points of visit {visit_id}', text_of(error))
-            self._node.get_logger().error(f'without points of visit {visit_id}: {error}')
+            self._node.get_logger().error(
+                f'without points of visit {visit_id}: {error}', throttle_duration_sec=10.0
+            )
             return None
         self._stats.solved(f'points of visit {visit_id}')
         return scan
