@@ -52,7 +52,7 @@ def fit(judged: Sequence[JudgedCandidates], trees: int) -> BoostedTrees:
     most = max(map(len, nodes))
 
     def stacked(field: str, dtype: type) -> np.ndarray:
-        out = np.zeros((len(nodes), most), dtype=dtype)
+        out: np.ndarray = np.zeros((len(nodes), most), dtype=dtype)
         for row, tree in zip(out, nodes):
             row[: len(tree)] = tree[field]
         return out

@@ -33,11 +33,11 @@ def is_running(pid):
         return False
 
 
-def wait_until(is_true, seconds=120):
+def wait_until(is_true, seconds=600):
     """Wait until something is so."""
     deadline = time.monotonic() + seconds
     while not is_true():
-        assert time.monotonic() < deadline, 'waited in vain'
+        assert time.monotonic() < deadline, 'expected the condition within the time'
         time.sleep(0.1)
 
 

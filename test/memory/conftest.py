@@ -80,7 +80,7 @@ class Server:
 
     def start(self) -> None:
         """Start it and wait until it answers."""
-        deadline = time.monotonic() + 60
+        deadline = time.monotonic() + 600
         while self._process is None or self._process.poll() is not None:
             # Killed just now it may have left processes that keep the next one out for a moment.
             assert time.monotonic() < deadline, self.log()

@@ -34,7 +34,7 @@ WORKER = int(os.environ.get('PYTEST_XDIST_WORKER', 'gw0').removeprefix('gw'))
 # Those of test processes that run at the same time are apart; those above 80 are the demo's.
 DOMAINS = range(1 + WORKER, 81, int(os.environ.get('PYTEST_XDIST_WORKER_COUNT', '1')))
 NEXT_DOMAIN = itertools.count(os.getpid())
-PATIENCE = 120.0  # s; nothing here is slow, but the machine may be busy
+PATIENCE = 600.0  # s; nothing here is slow, but the machine may be busy
 # Services that change nothing.
 QUESTIONS = (DescribeParameters, GetState, ObjectHistory, QueryChanges, QueryObjects)
 DAY_NS = 86_400 * 10**9
