@@ -1,7 +1,7 @@
 """
-Typed settings: one frozen dataclass per room, one source for ROS parameters, CLI flags and docs.
+Typed settings: one frozen dataclass per package, the source of ROS parameters, flags and docs.
 
-Knows nothing of ROS or argparse; those rooms read the field metadata written here.
+Independent of ROS and argparse, which read the field metadata written here.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ def param(
     Parameters
     ----------
     default : bool, int, float, str
-        Value where nothing else is given.
+        Default value.
     text : str
-        One sentence for people: what it does.
+        One sentence about the effect.
     unit : str
-        SI unit, empty where there is none.
+        SI unit; empty if there is none.
     ge, le : number, optional
         Smallest and largest allowed value, inclusive.
     one_of : tuple, optional
@@ -51,7 +51,7 @@ def param(
 
 @dataclasses.dataclass(frozen=True)
 class Setting:
-    """One setting as other rooms see it: name, type, default and the metadata of `param`."""
+    """One setting: name, type, default and the metadata of `param`."""
 
     name: str
     type: type
@@ -73,7 +73,7 @@ def settings(cls: type) -> Iterator[Setting]:
 
 def check(setting: Setting, value: Any, where: str) -> Any:
     """
-    Return `value` in the setting's type, or say what is wrong with it.
+    Return `value` in the type of the setting; raise an error if it is invalid.
 
     Raises
     ------

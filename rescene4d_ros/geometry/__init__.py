@@ -1,1 +1,1 @@
-"""Poses, boxes, grids, registration, visibility of point sets; knows nothing of files or ROS."""
+"""Poses, boxes, grids, registration, visibility of point sets."""

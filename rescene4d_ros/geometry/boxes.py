@@ -10,7 +10,7 @@ from rescene4d_ros.geometry.se3 import wrap
 from rescene4d_ros.structures import Box
 from scipy.spatial import ConvexHull, QhullError
 
-MIN_EXTENT = 0.01  # m; a picture has a thickness even where every point is on one plane
+MIN_EXTENT = 0.01  # m; minimum thickness, for objects whose points lie on one plane
 MAX_FIT_POINTS = 2000
 
 
@@ -18,8 +18,8 @@ def fit_box(xyz: np.ndarray, trim: float = 0.005) -> Box:
     """
     Fit the upright box with the smallest footprint to the points of one object.
 
-    One wrong mask point far away must not blow the box up, so the outermost share of the points
-    is ignored along every axis.
+    Single wrong mask points must not enlarge the box, so the outermost share of the points is
+    ignored along every axis.
 
     Parameters
     ----------
@@ -57,7 +57,7 @@ def fit_box(xyz: np.ndarray, trim: float = 0.005) -> Box:
     yaw, middle, extent = best
     if extent[0] < extent[1]:
         yaw, extent = yaw + np.pi / 2, extent[::-1]
-    yaw = wrap(2 * yaw) / 2  # a box looks the same after half a turn
+    yaw = wrap(2 * yaw) / 2  # a box is symmetric under half a turn
     size = np.maximum([*extent, high[2] - low[2]], MIN_EXTENT)
     center = (float(middle[0]), float(middle[1]), float((low[2] + high[2]) / 2))
     return Box(center, (float(size[0]), float(size[1]), float(size[2])), float(yaw))
@@ -105,7 +105,7 @@ def bounds(box: Box) -> tuple[np.ndarray, np.ndarray]:
 
 
 def contains(box: Box, xyz: np.ndarray, margin: float = 0.0) -> np.ndarray:
-    """Return, per point (N, 3), whether it lies in the box grown by `margin` metres."""
+    """Return, per point (N, 3), whether it lies in the box enlarged by `margin` meters."""
     c, s = np.cos(box.yaw), np.sin(box.yaw)
     rel = np.asarray(xyz, dtype=np.float64) - box.center
     own = np.c_[c * rel[:, 0] + s * rel[:, 1], -s * rel[:, 0] + c * rel[:, 1], rel[:, 2]]
@@ -125,7 +125,7 @@ def iou(a: Box, b: Box) -> float:
 
 
 def most_iou(one: Sequence[Box], other: Sequence[Box]) -> np.ndarray:
-    """Return what the IoU of each two boxes (N) is at most, by their axis-aligned bounds."""
+    """Return an upper bound of the IoU of each two boxes (N), by their axis-aligned bounds."""
     (low, high), (other_low, other_high) = bounds_of(one), bounds_of(other)
     both = np.maximum(np.minimum(high, other_high) - np.maximum(low, other_low), 0).prod(1)
     volume, other_volume = (
@@ -137,7 +137,7 @@ def most_iou(one: Sequence[Box], other: Sequence[Box]) -> np.ndarray:
 
 def _clip(subject: np.ndarray, window: np.ndarray) -> np.ndarray:
     """Cut a polygon by a convex counter-clockwise one (Sutherland and Hodgman, 1974)."""
-    polygon, around = subject.tolist(), window.tolist()  # so few that arrays take longer
+    polygon, around = subject.tolist(), window.tolist()  # for few points arrays are slower
     for (x, y), (next_x, next_y) in zip(around, around[1:] + around[:1]):
         side = [(next_x - x) * (v - y) - (next_y - y) * (u - x) for u, v in polygon]
         kept = []

@@ -1,4 +1,4 @@
-"""Two views of one object laid on each other: which points belong together, and how well."""
+"""Registration of two views of one object: point correspondences and quality of fit."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from rescene4d_ros.geometry.se3 import solve_upright, transform, transform_back
 from rescene4d_ros.geometry.tolerances import SAME_SURFACE
 from scipy.spatial import cKDTree
 
-GATES = (0.30, 0.15, 0.08, 0.05)  # m; a pair farther apart is no pair, first widely, then closely
-LIKE_SPREAD = 0.02  # m; how far points of one surface lie apart in two views
-LIKE_WEIGHT = 15.0  # log likelihood ratio per share of points that lie so near
-TEXTURE_RADIUS = 0.03  # m; points this near show the same spot
-TEXTURE_POINTS = 1600  # asked for their texture, at most
-TEXTURE_MIN = 20  # fewer common spots tell nothing
-TEXTURE_ALONE = 8.0  # spots that say as much as one would alone: neighbors agree
+GATES = (0.30, 0.15, 0.08, 0.05)  # m; largest distance of correspondences, coarse to fine
+LIKE_SPREAD = 0.02  # m; distance of points of one surface in two views
+LIKE_WEIGHT = 15.0  # log likelihood ratio per share of points within this distance
+TEXTURE_RADIUS = 0.03  # m; points within this distance show the same spot
+TEXTURE_POINTS = 1600  # largest number of points compared by texture
+TEXTURE_MIN = 20  # with fewer common spots texture is ignored
+TEXTURE_ALONE = 8.0  # number of correlated neighboring spots with the evidence of one
 TEXTURE_MOST = 8.0  # largest log likelihood ratio of texture
 
 
 @dataclass(frozen=True)
 class Registration:
     """
-    Hold how one point set was laid on another.
+    Result of registering one point set to another.
 
     Attributes
     ----------
@@ -36,10 +36,10 @@ class Registration:
     overlap : float
         Share of points, mean of both sets, with a partner within `SAME_SURFACE`; 0..1.
     fit : float
-        Smooth form of `overlap` by which a motion is compared with standing still; 0..1.
+        Smooth form of `overlap` for comparing a motion with no motion; 0..1.
     support : float
-        Log likelihood beside other motions of the same sets: how closely
-        surfaces lie on each other, and whether their texture agrees.
+        Log likelihood relative to other motions of the same sets, by distance of surfaces and
+        agreement of texture.
 
     """
 
@@ -51,7 +51,7 @@ class Registration:
 
 
 class Pair:
-    """Two point sets: all points in search trees, some of each to ask with; their texture."""
+    """Two point sets: search trees over all points, samples for queries, texture."""
 
     def __init__(
         self,
@@ -70,7 +70,7 @@ class Pair:
             self._spots = before[shown], textures[0][shown], textures[1]
 
     def thinner(self, limit: int) -> Pair:
-        """Return the same sets, asked with fewer points."""
+        """Return the same sets with fewer query points."""
         pair = copy(self)
         pair.before = self.before[evenly(len(self.before), limit)]
         pair.after = self.after[evenly(len(self.after), limit)]
@@ -80,7 +80,7 @@ class Pair:
         """
         Return both directions' distances (inf beyond the gate) and nearest indices.
 
-        Of motions (H, 4, 4) all at once: ndarrays (H, N), (H, N), (H, M), (H, M).
+        For motions (H, 4, 4) at once: ndarrays (H, N), (H, N), (H, M), (H, M).
 
         """
         found: list[np.ndarray] = []
@@ -93,12 +93,12 @@ class Pair:
         return found
 
     def scores(self, motions: np.ndarray) -> list[Registration]:
-        """Say how well each motion (H, 4, 4) lays the first set on the second."""
+        """Score how well each motion (H, 4, 4) aligns the first set with the second."""
         forth, _, back, _ = self.partners(motions, SAME_SURFACE)
         return [_score(*found) for found in zip(motions, forth, back)]
 
     def texture_supports(self, motions: np.ndarray) -> list[float]:
-        """Return how much likelier the texture is of the same spots than of others; 0 or more."""
+        """Return the log likelihood ratio of equal spots by texture; 0 or more."""
         if self._spots is None:
             return [0.0] * len(motions)
         spots, before, after = self._spots
@@ -169,7 +169,7 @@ def _score(motion: np.ndarray, forth: np.ndarray, back: np.ndarray) -> Registrat
 def _texture_support(
     before: np.ndarray, after: np.ndarray, distance: np.ndarray, at: np.ndarray
 ) -> float:
-    """Return the log likelihood ratio of textures, of spots and their nearest points."""
+    """Return the log likelihood ratio of the textures of spots and their nearest points."""
     close = np.flatnonzero(np.isfinite(distance))
     close = close[np.isfinite(after[at[close]])]
     one, other = before[close], after[at[close]]
@@ -177,6 +177,6 @@ def _texture_support(
     if len(close) < TEXTURE_MIN or power <= 0:
         return 0.0
     agreement = np.clip((one * other).sum() / np.sqrt(power), 0, 0.99)
-    # Of two normal variables with this correlation, beside two that have none.
+    # Ratio of two correlated normal variables to two independent ones.
     ratio = -np.log1p(-(agreement**2)) / 2 * len(close) / TEXTURE_ALONE
     return float(min(ratio, TEXTURE_MOST))

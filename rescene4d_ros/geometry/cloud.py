@@ -1,4 +1,4 @@
-"""One visit's points, and how far its sensor could see from each of its positions."""
+"""Points of one visit, and the range of view from each sensor position."""
 
 from __future__ import annotations
 
@@ -9,25 +9,25 @@ from rescene4d_ros.geometry.neighbors import evenly, thin
 from scipy.spatial import cKDTree
 
 RAY_POSITIONS = 24  # sensor positions used, spread over the path
-RAY_SPACING = 0.04  # m; spacing of the surfaces that may stand between sensor and object
-RAY_REACH = 1.5  # m; how far around an object revealed surfaces are looked for
-RAY_POINTS = 4000  # surface points looked at per object
+RAY_SPACING = 0.04  # m; spacing of surfaces that may occlude an object
+RAY_REACH = 1.5  # m; range around an object for revealed surfaces
+RAY_POINTS = 4000  # number of surface points per object
 PAST_OF_REACH = 0.5  # share of the positions that could see a point, and of all positions:
-PAST_OF_ALL = 0.35  # where this many look past it, nothing was there
+PAST_OF_ALL = 0.35  # if this many look past it, the place was empty
 RAY_BIN = np.pi / 120  # rad; angular bin around one sensor position
-RAY_CLEARANCE = 0.12  # m; a surface this far behind an object's points is hidden by them
-PASSED = 0.10  # m; a surface this far behind a point was seen past it
-RAY_RANGE = 4.5  # m; farther points are seldom scanned, and prove nothing
+RAY_CLEARANCE = 0.12  # m; a surface this far behind an object's points is occluded by them
+PASSED = 0.10  # m; a surface this far behind a point was observed past it
+RAY_RANGE = 4.5  # m; farther points are rarely scanned and give no evidence
 
 
 class Cloud:
     """
-    One visit's points, prepared for many questions about places.
+    Points of one visit, prepared for many queries about places.
 
     Attributes
     ----------
     index : ndarray (N,), int64
-        Which points of the visit are kept: it is thinned.
+        Indices of the kept points: the cloud is thinned.
     xyz : ndarray (N, 3), float32, m, in map
         These points.
     tree : cKDTree
@@ -46,7 +46,7 @@ class Cloud:
 
     @cached_property
     def _depth_maps(self) -> list[DepthMap]:
-        """Return what each of some sensor positions can see; made when first asked for."""
+        """Return the depth maps of sampled sensor positions; computed at first use."""
         if self._sensor_path is None or len(self._sensor_path) == 0:
             return []
         last = len(self._sensor_path) - 1
@@ -62,11 +62,11 @@ class Cloud:
 
     def revealed(self, xyz: np.ndarray) -> float:
         """
-        Return the share of an object's points in front of surfaces that it would have hidden.
+        Return the share of an object's points in front of surfaces that it would occlude.
 
-        Where the sensor looked at each position is not known, only where it was. So a surface
-        tells only if every position that could see it would have had to look through the
-        object: then it was seen, and the object was not there.
+        The direction of the sensor at each position is unknown. A surface is evidence only if
+        every position that could observe it would have had to look through the object: then it was
+        observed, and the object was not there.
 
         """
         if not self._depth_maps or len(xyz) == 0:
@@ -87,10 +87,10 @@ class Cloud:
 
     def seen_through(self, xyz: np.ndarray) -> np.ndarray:
         """
-        Say of each point whether the visit looked past it: nothing was there.
+        Return for each point whether the visit looked past it, so that nothing was there.
 
-        Which way the sensor looked at a position is not known. Where many positions see only
-        what lies behind a point, some of them did look that way, and would have measured it.
+        The direction of the sensor at a position is unknown. If many positions observe only what
+        lies behind a point, some of them looked in that direction and would have measured it.
 
         Parameters
         ----------
@@ -115,7 +115,7 @@ class Cloud:
 
 
 class DepthMap:
-    """Hold how far one sensor position sees in each direction, by the points that it measured."""
+    """Depth in each direction from one sensor position, by the measured points."""
 
     def __init__(self, position: np.ndarray, xyz: np.ndarray):
         self._position = np.asarray(position, dtype=np.float64)
@@ -137,15 +137,15 @@ class DepthMap:
         self, surface: np.ndarray, occluder: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """
-        Look at surface points, past an object that may be in the way.
+        Test the visibility of surface points with an object that may occlude them.
 
         Returns
         -------
         sees : ndarray (N,), bool
-            The scene leaves the surface point visible from here; generous, since a bin is wide.
+            The surface point is visible from here; tolerant, because bins are wide.
         surface_bin : ndarray (N,), int
         hidden : ndarray (N,), bool
-            The object would be in front of it.
+            The object would occlude it.
         object_bin : ndarray (M,), int
 
         """
@@ -161,7 +161,7 @@ class DepthMap:
 
     def passes(self, xyz: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """
-        Say past which points this position looks, and which it could see at all.
+        Return past which points this position looks, and which are in its reach.
 
         Parameters
         ----------
@@ -170,9 +170,9 @@ class DepthMap:
         Returns
         -------
         past : ndarray (N,), bool
-            All that shows in the point's direction, neighboring bins included, lies behind it.
+            All measured points in its direction, neighboring bins included, lie behind it.
         in_reach : ndarray (N,), bool
-            Something shows in its direction, at or before or behind it.
+            There is a measured point in its direction, at any depth.
 
         """
         key, distance = self._bins(xyz)

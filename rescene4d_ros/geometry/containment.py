@@ -1,4 +1,4 @@
-"""Whether views of upright objects can be views of parts of others, found quickly."""
+"""Containment: whether a view can be a partial view of another upright object."""
 
 from __future__ import annotations
 
@@ -8,28 +8,28 @@ import numpy as np
 from rescene4d_ros.geometry.surface import AllPairs, questions, Surface
 from rescene4d_ros.geometry.tolerances import FITTED_SURFACE, PART_SLACK
 
-WIDE = (0.30, 0.20, 0.12)  # m; a pair farther apart is no pair, then narrower;
-CLOSE = (0.08, 0.06)  # m; from here on with all points of the whole
+WIDE = (0.30, 0.20, 0.12)  # m; largest distance of correspondences, decreasing
+CLOSE = (0.08, 0.06)  # m; below this distance all points of the whole are used
 TURNS = 12  # starting turns
-REFINED = 3  # of them, the best, are refined
+REFINED = 3  # number of best ones that are refined
 
 
 def fit_into(
     parts: Sequence[Surface], wholes: Sequence[Surface], enough: float = 1.0
 ) -> np.ndarray:
     """
-    Lay views on wholes by the best upright motion, and say how much of each finds surface.
+    Fit views to wholes by the best upright motion, and return the share of each on surface.
 
-    Asks one way only: that a whole has more to show says nothing against the view. All motions
-    of all pairs are improved together, which is what makes it quick; for how exactly an object
-    moved, see `registration.register`.
+    Compares in one direction only, because a whole may have surface that the view lacks. All
+    motions of all pairs are refined together, for speed; for the accurate motion of an object see
+    `registration.register`.
 
     Parameters
     ----------
     parts, wholes : sequence of P Surfaces
-        Part p is laid on whole p.
+        Part p is fitted to whole p.
     enough : float
-        A motion that gives this share ends the search of its pair.
+        A motion with this share ends the search of its pair.
 
     Returns
     -------
@@ -49,8 +49,9 @@ def _fit(parts: Sequence[Surface], wholes: Sequence[Surface], enough: float) -> 
     """
     Fit parts of at least 3 points.
 
-    Motions are K per pair: `yaw` (P, K) about the whole's middle, then `shift` (3, P, K). Points
-    are (3, P, K, N) from that middle, so that turns are about the object and not about the map.
+    Motions are K per pair: `yaw` (P, K) about the center of the whole, then `shift` (3, P, K).
+    Points (3, P, K, N) are relative to that center, so that rotations are about the object and not
+    about the map origin.
 
     """
     asked = np.stack([part.sample for part in parts], axis=1)[:, :, None]
@@ -63,7 +64,7 @@ def _fit(parts: Sequence[Surface], wholes: Sequence[Surface], enough: float) -> 
         yaw, shift = _step(asked, target, off < gate, yaw, shift)
     best_first = np.argsort(np.minimum(off, WIDE[-1]).mean(2), axis=1, kind='stable')
     share, todo = np.zeros(len(parts)), np.arange(len(parts))
-    for chosen in (best_first[:, :1], best_first[:, 1:]):  # the best alone is often enough
+    for chosen in (best_first[:, :1], best_first[:, 1:]):  # the best one often suffices
         motion = todo[:, None], chosen[todo]
         share[todo] = np.maximum(
             share[todo],
@@ -82,9 +83,9 @@ def _fit(parts: Sequence[Surface], wholes: Sequence[Surface], enough: float) -> 
 
 def _rise(parts: Sequence[Surface], wholes: Sequence[Surface]) -> np.ndarray:
     """
-    Return how far the middle of each part is above that of its whole, (P,), float32.
+    Return the height of each part's center above that of its whole, (P,), float32.
 
-    Where it is, or with both standing on one level if it would stick out below or above.
+    The actual height, or that of aligned bottoms if the part would extend beyond the whole.
 
     """
     (low, high), (floor, top) = (
@@ -96,7 +97,7 @@ def _rise(parts: Sequence[Surface], wholes: Sequence[Surface]) -> np.ndarray:
 
 
 def _starting_turns(asked: np.ndarray, sketches: Sequence[AllPairs]) -> np.ndarray:
-    """Return the turns (P, K) after which points (3, P, 1, N) lie nearest to their sketches."""
+    """Return the rotations (P, K) that bring points (3, P, 1, N) closest to their sketches."""
     yaw = np.arange(TURNS, dtype=np.float32) * np.float32(2 * np.pi / TURNS)
     each = len(sketches), TURNS
     turned = _moved(asked, np.broadcast_to(yaw, each), np.zeros((3, *each), dtype=np.float32))
@@ -109,7 +110,7 @@ def _starting_turns(asked: np.ndarray, sketches: Sequence[AllPairs]) -> np.ndarr
 def _polish(
     asked: np.ndarray, yaw: np.ndarray, shift: np.ndarray, wholes: Sequence[AllPairs]
 ) -> np.ndarray:
-    """Improve motions by all points of the wholes; return the share (P,) of the best."""
+    """Refine motions with all points of the wholes; return the share (P,) of the best."""
     for gate in CLOSE:
         target, off = _partners(_moved(asked, yaw, shift), wholes)
         yaw, shift = _step(asked, target, off < gate, yaw, shift)
@@ -129,7 +130,7 @@ def _moved(asked: np.ndarray, yaw: np.ndarray, shift: np.ndarray) -> np.ndarray:
 
 
 def _partners(moved: np.ndarray, surfaces: Sequence[AllPairs]) -> tuple[np.ndarray, np.ndarray]:
-    """Return the nearest points (3, P, K, N) on the surfaces, and how far they are, in m."""
+    """Return the nearest points (3, P, K, N) on the surfaces, and their distances, m."""
     target = np.empty_like(moved)
     asking = questions(moved.reshape(3, len(surfaces), -1))
     for p, (surface, asked) in enumerate(zip(surfaces, asking)):
@@ -142,9 +143,9 @@ def _step(
     asked: np.ndarray, target: np.ndarray, use: np.ndarray, yaw: np.ndarray, shift: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
     """
-    Solve all motions (turn about z, shift) for the partners in use; least squares, closed form.
+    Solve all motions (rotation about z, shift) by least squares, closed form.
 
-    Those with fewer than 3 partners stay as they are.
+    Motions with fewer than 3 correspondences are unchanged.
 
     """
     n = use.sum(-1, dtype=np.float32)

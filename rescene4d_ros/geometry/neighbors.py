@@ -1,4 +1,4 @@
-"""Thinning of point sets and the share of one set that lies on another."""
+"""Thinning of point sets, and the share of one set on another."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def thin(xyz: np.ndarray, spacing: float, limit: int | None = None) -> np.ndarra
     spacing : float, m
         Edge of a cube.
     limit : int, optional
-        Most points to choose; of more some are left out evenly.
+        Largest number of points; evenly reduced.
 
     Returns
     -------
@@ -39,7 +39,7 @@ def thin(xyz: np.ndarray, spacing: float, limit: int | None = None) -> np.ndarra
 
 
 def evenly(n: int, limit: int) -> np.ndarray:
-    """Choose at most `limit` of `n` positions, evenly spread, always the same ones."""
+    """Choose at most `limit` of `n` indices, evenly spread and deterministic."""
     if n <= limit:
         return np.arange(n)
     chosen = (np.arange(limit) * ((n - 1) / max(limit - 1, 1))).astype(np.int64)
@@ -48,7 +48,7 @@ def evenly(n: int, limit: int) -> np.ndarray:
 
 
 def quick_tree(xyz: np.ndarray) -> cKDTree:
-    """Return a search tree that is built quickly rather than searched quickly."""
+    """Return a search tree that is fast to build rather than to search."""
     return cKDTree(xyz, leafsize=32, compact_nodes=False, balanced_tree=False)
 
 
@@ -82,7 +82,7 @@ def mutual_shares(
         Over all their points.
     radius : float, m
     limit : int
-        Most points that are asked of each set, evenly chosen.
+        Largest number of query points of each set, evenly chosen.
 
     """
     return (

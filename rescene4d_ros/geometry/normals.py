@@ -1,11 +1,11 @@
-"""Surface normals of a cloud that came without them."""
+"""Estimation of surface normals."""
 
 from __future__ import annotations
 
 import numpy as np
 from scipy.spatial import cKDTree
 
-# Eye height above the lowest points: where a scanner stands if its path is unknown.
+# m; assumed sensor height above the lowest points if the path is unknown
 EYE_HEIGHT = 1.5
 
 
@@ -13,7 +13,7 @@ def estimate_normals(
     xyz: np.ndarray, *, k: int = 16, sensor_path: np.ndarray | None = None
 ) -> np.ndarray:
     """
-    Fit a plane to the k nearest points of each point, and turn its normal to the sensor.
+    Fit a plane to the k nearest points of each point, with its normal towards the sensor.
 
     Parameters
     ----------
@@ -21,13 +21,13 @@ def estimate_normals(
     k : int
         Points per plane, the point itself included.
     sensor_path : ndarray (P, 3), float, m, in map, optional
-        Where the sensor was. Without it normals point to eye height in the middle of the cloud:
-        right for walls, floor and tops, a guess for the sides of furniture.
+        Sensor positions. Without them normals point to eye height in the center of the cloud:
+        correct for walls, floor and tops, uncertain for sides of furniture.
 
     Returns
     -------
     ndarray (N, 3), float32
-        Unit normals; +z where fewer than three points make no plane.
+        Unit normals; +z for fewer than three points.
 
     """
     if len(xyz) < 3:
@@ -39,7 +39,7 @@ def estimate_normals(
 
 def plane_normals(xyz: np.ndarray, neighbors: np.ndarray) -> np.ndarray:
     """
-    Return the direction of least spread of each row of neighbors.
+    Return the direction of least variance of each row of neighbors.
 
     Parameters
     ----------
@@ -62,7 +62,7 @@ def orient_normals(
     normals: np.ndarray, xyz: np.ndarray, sensor_path: np.ndarray | None
 ) -> np.ndarray:
     """
-    Turn each normal to the nearest place of the sensor.
+    Orient each normal towards the nearest sensor position.
 
     Parameters
     ----------
@@ -70,7 +70,7 @@ def orient_normals(
         Unit normals of either sign.
     xyz : ndarray (N, 3), float, m, in map
     sensor_path : ndarray (P, 3), float, m, in map, or None
-        None: eye height in the middle of the cloud.
+        None: eye height in the center of the cloud.
 
     Returns
     -------

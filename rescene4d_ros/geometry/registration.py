@@ -9,10 +9,10 @@ from rescene4d_ros.geometry.closest_points import GATES, Pair, Registration
 from rescene4d_ros.geometry.se3 import turn_about, wrap, yaw_of
 from rescene4d_ros.geometry.tolerances import SAME_SURFACE
 
-SAME_TURN = 0.25  # rad; of turns that differ less, the better one is taken
-RIVALS = 4  # motions that are laid exactly, and compared
-RIVAL_LOSS = 2.5  # log likelihood ratio; what fits so much worse is no rival
-TURNED = (np.pi / 2, np.pi, -np.pi / 2)  # rad; after these many objects look much the same
+SAME_TURN = 0.25  # rad; of rotations that differ less, the better one is used
+RIVALS = 4  # number of refined motions
+RIVAL_LOSS = 2.5  # log likelihood ratio; motions with a worse fit are rejected
+TURNED = (np.pi / 2, np.pi, -np.pi / 2)  # rad; symmetry rotations of many objects
 
 
 def register(
@@ -28,17 +28,17 @@ def register(
     """
     Find the upright rigid motion of an object between two visits.
 
-    Many starting turns are tried, because partial views of furniture have many local optima.
-    Boxes and tables look alike from two or four sides; then the texture of their surfaces decides,
-    if there is one. A round table fits equally well at any turn: of the hypotheses that are
-    about as likely as the best, one that turns least is taken.
+    Many initial rotations are used, because partial views of furniture have many local optima.
+    Boxes and tables have two or four symmetric poses; then the texture of their surfaces decides,
+    if available. A round table fits equally well at any rotation: of the hypotheses that are about
+    as likely as the best, the one with the least rotation is used.
 
     Parameters
     ----------
     before, after : ndarray (N, 3), (M, 3), float32, m, in map
         Points of the object at the two visits, thinned evenly.
     textures : pair of ndarray (N,), (M,), float, optional
-        Lightness of each point relative to the surface around it; NaN where not known.
+        Lightness of each point relative to the surface around it; NaN if unknown.
     starts : int
         Number of starting turns; standing still is tried in addition.
     tie : float
@@ -73,7 +73,7 @@ def register(
 
 
 def _rivals(rough: Pair, starts: int) -> np.ndarray:
-    """Return distinct motions (H, 4, 4) that may be the best, best first, not laid exactly yet."""
+    """Return distinct candidate motions (H, 4, 4), best first, before refinement."""
     first = _starts(rough.before_tree.data, rough.after_tree.data, starts)
     reach = rough.reach(first, GATES[0])
     promising = first[[0, 1, *(2 + np.argsort(reach[2:], kind='stable')[:4])]]
@@ -90,13 +90,13 @@ def _rivals(rough: Pair, starts: int) -> np.ndarray:
     turns = np.asarray(yaw_of(motions))
     distinct = _distinct(motions, turns)
     near = [k for k in distinct if found[k].support >= found[0].support - RIVAL_LOSS]
-    # Turning not at all is kept in the race, for the sake of round objects.
+    # No rotation is always a candidate, for round objects.
     still = [k for k in near[RIVALS:] if abs(turns[k]) < SAME_TURN]
     return motions[[*near[:RIVALS], *still]]
 
 
 def standing_still(before: np.ndarray, after: np.ndarray, fine: int = 800) -> Registration:
-    """Score the hypothesis that the object did not move, as `register` scores its own."""
+    """Score the hypothesis of no motion, as `register` scores motions."""
     before = np.asarray(before, dtype=np.float64)
     after = np.asarray(after, dtype=np.float64)
     if min(len(before), len(after)) < 3:
@@ -105,16 +105,18 @@ def standing_still(before: np.ndarray, after: np.ndarray, fine: int = 800) -> Re
 
 
 def _starts(before: np.ndarray, after: np.ndarray, count: int) -> np.ndarray:
-    """Return starting motions: none, a shift, and turns about the middle, bottoms level."""
+    """Return initial motions: none, a shift, and rotations about the center, bottoms aligned."""
     middle = [(points.min(0) + points.max(0)) / 2 for points in (before, after)]
     for side, points in zip(middle, (before, after)):
-        side[2] = points[:, 2].min()  # furniture stands: bottoms correspond, tops may hide
+        side[2] = points[
+            :, 2
+        ].min()  # furniture stands on a floor: bottoms correspond, tops may be occluded
     turns = np.array([2 * np.pi * k / count for k in range(count)])
     return np.concatenate([np.eye(4)[None], turn_about(middle[0], turns, middle[1])])
 
 
 def _distinct(motions: np.ndarray, turns: np.ndarray) -> list[int]:
-    """Return which motions (H, 4, 4), best first, did not come to the place of a better one."""
+    """Return which motions (H, 4, 4), best first, differ from all better ones."""
     kept: list[int] = []
     turn_off = np.abs(wrap(turns[:, None] - turns))
     shift_off = np.abs(motions[:, None, :3, 3] - motions[:, :3, 3]).max(2)

@@ -1,4 +1,4 @@
-"""Rigid motions of upright objects: a turn about z and a shift, as 4 x 4 matrices."""
+"""Rigid motions of upright objects: a rotation about z and a shift, as 4 x 4 matrices."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from numpy.typing import ArrayLike
 
 def upright(yaw: float | np.ndarray, shift: ArrayLike) -> np.ndarray:
     """
-    Build the rigid motions that turn by `yaw` about z, then shift.
+    Build the rigid motions that rotate by `yaw` about z, then shift.
 
     Parameters
     ----------
@@ -32,7 +32,7 @@ def upright(yaw: float | np.ndarray, shift: ArrayLike) -> np.ndarray:
 
 
 def turn_about(middle: np.ndarray, yaw: float | np.ndarray, to: np.ndarray) -> np.ndarray:
-    """Return the motions (..., 4, 4) that turn about an upright axis and take `middle` to `to`."""
+    """Return the motions (..., 4, 4) that rotate about the vertical and map `middle` to `to`."""
     motion = upright(yaw, np.zeros(3))
     motion[..., :3, 3] = to - np.matmul(motion[..., :3, :3], middle[..., None])[..., 0]
     return motion
@@ -66,28 +66,28 @@ def wrap(angle: float | np.ndarray) -> float | np.ndarray:
 
 
 def yaw_of(motion: np.ndarray) -> float | np.ndarray:
-    """Return the turns about z of upright motions (..., 4, 4), rad in [-pi, pi)."""
+    """Return the rotations about z of upright motions (..., 4, 4), rad in [-pi, pi)."""
     return wrap(np.arctan2(motion[..., 1, 0], motion[..., 0, 0]))
 
 
 def size_of(motion: np.ndarray, center: ArrayLike) -> tuple[float, float]:
     """
-    Measure a motion where the object is.
+    Return distance and angle of a motion at the object.
 
-    The shift column alone would grow with the distance from the map's origin as soon as the
-    object turns; what a person calls "moved by" is how far its middle went.
+    The translation column grows with the distance from the map origin if the object rotates, so
+    the distance is that of its center.
 
     Parameters
     ----------
     motion : ndarray (4, 4)
     center : sequence of 3 float, m, in map
-        Middle of the object before the motion.
+        Center of the object before the motion.
 
     Returns
     -------
     distance : float, m
     angle : float, rad
-        Absolute turn, in [0, pi].
+        Absolute rotation, in [0, pi].
 
     """
     center = np.asarray(center, dtype=np.float64)
@@ -97,12 +97,12 @@ def size_of(motion: np.ndarray, center: ArrayLike) -> tuple[float, float]:
 
 def solve_upright(pairs: Sequence[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
     """
-    Solve for the turns about z and the shifts that best lay paired points on each other.
+    Solve for the rotations about z and the shifts that best align paired points.
 
     Parameters
     ----------
     pairs : sequence of H pairs of ndarray (N_h, 3), m
-        Source and target; row i of one belongs to row i of the other.
+        Source and target; row i of one corresponds to row i of the other.
 
     Returns
     -------

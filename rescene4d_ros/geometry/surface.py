@@ -1,4 +1,4 @@
-"""The points of one object, prepared for searches as far as these are made."""
+"""Points of one object, with lazily computed search structures."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ import numpy as np
 from rescene4d_ros.geometry.neighbors import evenly, quick_tree
 from scipy.spatial import cKDTree
 
-SAMPLE = 64  # points that stand for an object that is laid on another
-SKETCH = 256  # points that stand for the other while they are far apart
-PRODUCT = 250_000  # multiplications by which BLAS does not yet wake other threads
+SAMPLE = 64  # sample size of an object that is fitted to another
+SKETCH = 256  # sample size of the other object while they are far apart
+PRODUCT = 250_000  # products of this size do not start other BLAS threads
 
 
 class AllPairs:
     """
-    Some points, of which the nearest ones are found by comparing all.
+    Nearest neighbors by comparing all points.
 
-    For a few hundred questions that takes less time than to build a search tree.
+    For a few hundred queries this is faster than building a search tree.
 
     Parameters
     ----------
     points : ndarray (3, M), float32, m
-        A point per column, the origin in their midst: their squares are rounded, 1 m from it
+        One point per column, with the origin near their center: squares are rounded, 1 m from it
         to about 1e-6 m2.
 
     Attributes
@@ -41,13 +41,13 @@ class AllPairs:
         return self._squared(asked).argmin(1)
 
     def distance(self, asked: np.ndarray) -> np.ndarray:
-        """Return how far the nearest points are, (N,), float32, m; asked as above."""
+        """Return the distances of the nearest points, (N,), float32, m; see `nearest`."""
         squared = self._squared(asked)
-        nearest = squared[np.arange(len(squared)), squared.argmin(1)]  # quicker than min
+        nearest = squared[np.arange(len(squared)), squared.argmin(1)]  # faster than min
         return np.sqrt(np.maximum(nearest, 0))
 
     def _squared(self, asked: np.ndarray) -> np.ndarray:
-        """Return all squared distances (N, M), a few millionths around 0 by rounding."""
+        """Return all squared distances (N, M), with rounding errors of about 1e-6."""
         height = max(PRODUCT // (5 * self.points.shape[1]), 1)
         squared = np.empty((len(asked), self.points.shape[1]), dtype=np.float32)
         for row in range(0, len(asked), height):
@@ -57,17 +57,17 @@ class AllPairs:
 
 def questions(points: np.ndarray) -> np.ndarray:
     """
-    Prepare points to be asked for.
+    Prepare query points.
 
     Parameters
     ----------
     points : ndarray (3, ..., N), float32, m
-        Of the origin of the `AllPairs` that is asked.
+        Relative to the origin of the `AllPairs`.
 
     Returns
     -------
     ndarray (..., N, 5), float32
-        With which a product gives squared distances.
+        Factors of the squared distances.
 
     """
     asked = np.empty((*points.shape[1:], 5), dtype=np.float32)
@@ -78,7 +78,7 @@ def questions(points: np.ndarray) -> np.ndarray:
 
 
 def answers(points: np.ndarray) -> np.ndarray:
-    """Prepare points (3, M) to be found: `questions` times these (5, M) are squared distances."""
+    """Prepare target points (3, M): `questions` times these (5, M) are squared distances."""
     terms = np.empty((5, points.shape[1]), dtype=np.float32)
     np.multiply(points, -2, out=terms[:3])
     terms[3] = 1
@@ -107,7 +107,7 @@ class Surface:
 
     @cached_property
     def columns(self) -> np.ndarray:
-        """Return the points as columns (3, N), float32: ranges are found far quicker so."""
+        """Return the points as columns (3, N), float32, for fast range tests."""
         return np.ascontiguousarray(self.xyz.T, dtype=np.float32)
 
     @cached_property
@@ -120,30 +120,30 @@ class Surface:
 
     @cached_property
     def middle(self) -> np.ndarray:
-        """Return the middle (3,) of the range of the points, float32."""
+        """Return the center (3,) of the range of the points, float32."""
         return self.limits.mean(0)
 
     @cached_property
     def sample(self) -> np.ndarray:
-        """Return `SAMPLE` points (3, N), float32, from the middle; of fewer some twice."""
+        """Return `SAMPLE` points (3, N), float32, from the center; repeated if there are fewer."""
         chosen = np.resize(evenly(len(self.xyz), SAMPLE), SAMPLE)
         return self.columns[:, chosen] - self.middle[:, None]
 
     @cached_property
     def sketch(self) -> AllPairs:
-        """Return at most `SKETCH` of the points, from the middle."""
+        """Return at most `SKETCH` of the points, relative to the center."""
         return AllPairs(self.columns[:, evenly(len(self.xyz), SKETCH)] - self.middle[:, None])
 
     @cached_property
     def whole(self) -> AllPairs:
-        """Return all points, from the middle."""
+        """Return all points, relative to the center."""
         return AllPairs(self.columns - self.middle[:, None])
 
     def share_of(self, xyz: np.ndarray, radius: float) -> float:
         """
-        Return the share of some points (N, 3), float32, that lie within `radius` m; 0 of none.
+        Return the share of points (N, 3), float32, within `radius` m; 0 without points.
 
-        What `share_near` returns, to a rounding error of micrometres.
+        As `share_near`, with a rounding error of micrometers.
 
         """
         if len(xyz) == 0:
@@ -157,20 +157,20 @@ def shares_near(
     """
     Return the share of each point set that lies near its surface.
 
-    What `Surface.share_of` returns for each. A room has hundreds of such questions of some
-    hundred points, for which to prepare them one by one takes longer than to answer them.
+    As `Surface.share_of` for each. A room has hundreds of such queries of some hundred points, for
+    which separate preparation takes longer than the computation.
 
     Parameters
     ----------
     asked : sequence of P ndarrays (N_p, 3), float32, m, in map
     surfaces : sequence of P Surfaces
-        Points p are asked for on surface p.
+        Points p are compared with surface p.
     radius : float, m
 
     Returns
     -------
     ndarray (P,), float64
-        0 of no points.
+        0 without points.
 
     """
     if not asked:

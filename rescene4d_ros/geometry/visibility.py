@@ -1,9 +1,9 @@
 """
-Evidence of absence: whether the place of a remembered object was looked at and was empty.
+Evidence of absence: whether the place of an object was observed and empty.
 
-Not to see an object is no proof that it is gone. It is gone only where something else was seen
-that it would have hidden: the floor or table top below it, the wall behind it, or whatever lies
-at the end of a ray through it.
+A missing observation is no evidence of absence. An object is absent only if something was observed
+that it would have occluded: the floor or table top below it, the wall behind it, or a surface at
+the end of a ray through it.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ from rescene4d_ros.geometry.neighbors import near
 from rescene4d_ros.geometry.tolerances import SAME_SURFACE
 from rescene4d_ros.structures import Box
 
-CELL = 0.05  # m; edge of the columns by which a footprint is judged
-THIN = 0.15  # m; what is flatter than this hangs on a wall and is judged from the front
-BEHIND = 0.12  # m; how far behind a flat object its wall may lie
-CLEARLY_BELOW = 0.08  # m; what is seen this far below a point is another surface
+CELL = 0.05  # m; edge of the columns of a footprint
+THIN = 0.15  # m; flatter objects hang on a wall and are tested from the front
+BEHIND = 0.12  # m; largest distance of the wall behind a flat object
+CLEARLY_BELOW = 0.08  # m; points this far below belong to another surface
 
 
 class Place(Enum):
-    """Say what a visit showed at the place where an object used to be."""
+    """Result of a visit at the former place of an object."""
 
     OCCUPIED = 'occupied'
     SEEN_EMPTY = 'seen empty'
@@ -35,17 +35,17 @@ class Place(Enum):
 @dataclass(frozen=True)
 class PlaceEvidence:
     """
-    Hold what a visit showed at one remembered place.
+    Place evidence of a visit for one object.
 
     Attributes
     ----------
     place : Place
     occupied : float
-        Share of the object's points that the new cloud shows again, 0..1.
+        Share of the object's points that the new cloud has again, 0..1.
     observed : float
-        Share of the place that was looked at and shows something else, 0..1.
+        Share of the place that was observed with something else, 0..1.
     covered : ndarray (M,), bool
-        Which of the object's points the new cloud shows again.
+        Which of the object's points the new cloud has again.
 
     """
 
@@ -56,7 +56,7 @@ class PlaceEvidence:
 
 
 def is_flat(box: Box) -> bool:
-    """Return whether a box is that of something flat and upright: a picture, a door, a window."""
+    """Return whether a box is flat and upright, as that of a picture, door or window."""
     return min(box.size[:2]) < THIN < max(box.size[:2]) and box.size[2] > THIN
 
 
@@ -69,30 +69,30 @@ def look_at(
     observed_at: float = 0.35,
 ) -> PlaceEvidence:
     """
-    Judge what a visit shows at the place where an object was last known.
+    Compute the place evidence of a visit at the last known place of an object.
 
     Parameters
     ----------
     cloud : Cloud
         The new visit.
     xyz : ndarray (M, 3), float32, m, in map
-        The remembered points of the object.
+        Points of the object in the memory.
     box : Box
         Where it was.
     occupied_at : float
-        Share of its points that must show again for OCCUPIED.
+        Minimum share of its points for OCCUPIED.
     observed_at : float
-        Share of its place that must have been looked at for SEEN_EMPTY.
+        Minimum observed share of its place for SEEN_EMPTY.
 
     Returns
     -------
     PlaceEvidence
-        UNSEEN wherever neither is reached: a doubt is never turned into "gone".
+        UNSEEN if neither is reached: doubt is never reported as absence.
 
     """
     covered = near(cloud.tree, xyz, SAME_SURFACE)
     standing = xyz[:, 2] > xyz[:, 2].min() + SAME_SURFACE if len(xyz) else covered
-    # The lowest points lie on the floor, which shows whether or not the object stands on it.
+    # The lowest points lie on the floor, which is observed with or without the object.
     telling = standing if standing.mean() > 0.3 else np.ones(len(xyz), dtype=bool)
     occupied = float(covered[telling].mean())
     if is_flat(box):
@@ -112,16 +112,16 @@ def look_at(
 
 def looked_past(cloud: Cloud, xyz: np.ndarray) -> float:
     """
-    Return the share of points that a visit does not show, though it shows something below them.
+    Return the share of points that a visit lacks although it has points below them.
 
-    A sensor above furniture height that sees the seat would see the backrest over it, too: what
-    is missing there has left. Parts that are merely on the unscanned side do not count.
+    A sensor above furniture height that observes the seat would also observe the backrest above
+    it, so a missing backrest has left. Parts on the unscanned side are not counted.
 
     Parameters
     ----------
     cloud : Cloud
     xyz : ndarray (M, 3), float32, m, in map
-        Points where an object was, or will be.
+        Points of an object at its earlier or later place.
 
     """
     missing = xyz[~near(cloud.tree, xyz, SAME_SURFACE)]
@@ -138,7 +138,7 @@ def looked_past(cloud: Cloud, xyz: np.ndarray) -> float:
 
 
 def _observed_from_above(cloud: Cloud, xyz: np.ndarray) -> float:
-    """Return the share of the footprint's columns that show something, from its support up."""
+    """Return the share of the footprint's columns with points, from its support up."""
     low, high = xyz.min(0) - SAME_SURFACE, xyz.max(0)
     columns = _cells(xyz[:, :2])
     seen = np.unique(_cells(cloud.within(low, high)[:, :2]))
@@ -146,7 +146,7 @@ def _observed_from_above(cloud: Cloud, xyz: np.ndarray) -> float:
 
 
 def _observed_from_front(cloud: Cloud, box: Box) -> float:
-    """Return the share of a flat object's front that shows something at or behind it."""
+    """Return the share of a flat object's front with points at or behind it."""
     long_side = int(box.size[1] > box.size[0])
     turn = box.yaw + long_side * np.pi / 2
     along, across = (np.cos(turn), np.sin(turn)), (-np.sin(turn), np.cos(turn))
@@ -161,6 +161,6 @@ def _observed_from_front(cloud: Cloud, box: Box) -> float:
 
 
 def _cells(flat: np.ndarray) -> np.ndarray:
-    """Return one integer per point (N, 2): the square it falls in."""
+    """Return one integer per point (N, 2): its square."""
     cell = np.floor(np.asarray(flat, dtype=np.float64) / CELL).astype(np.int64)
     return cell[:, 0] * (1 << 32) + cell[:, 1]

@@ -1,4 +1,4 @@
-"""Points to the cells of an absolute grid: the same place is the same cell at every visit."""
+"""Voxelization on an absolute grid: a place has the same cell at every visit."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def voxelize(xyz: np.ndarray, voxel_size: float) -> tuple[np.ndarray, np.ndarray
     Raises
     ------
     ScanError
-        The points lie too far apart for the grid to be numbered.
+        The extent of the points is too large for the grid.
 
     """
     if len(xyz) == 0:
