@@ -8,6 +8,7 @@ import struct
 import laspy
 import numpy as np
 from rescene4d_ros.data.readers.columns import MAX_POINTS
+from rescene4d_ros.data.readers.formats.laz_chunks import check_chunks, RECORD, USER
 from rescene4d_ros.errors import FileFormatError
 
 COLORS = ('red', 'green', 'blue')
@@ -32,11 +33,24 @@ def read_las(path: Path) -> dict[str, np.ndarray]:
 
     """
     try:
-        _check_records(path)
-        with laspy.open(path, read_evlrs=False) as file, np.errstate(all='ignore'):
-            _check_points(file.header, path.stat().st_size)
-            parts = list(file.chunk_iterator(CHUNK)) if file.header.point_count else []
-            columns = _columns(parts, file.header)
+        laszip = _check_records(path)
+        backend = laspy.LazBackend.Lazrs
+        with (
+            laspy.open(path, read_evlrs=False, laz_backend=backend) as file,
+            np.errstate(all='ignore'),
+        ):
+            header = file.header
+            _check_points(header, path.stat().st_size)
+            if header.are_points_compressed and header.point_count:
+                check_chunks(
+                    path,
+                    laszip,
+                    header.offset_to_point_data,
+                    header.point_count,
+                    header.point_format.size,
+                )
+            parts = list(file.chunk_iterator(CHUNK)) if header.point_count else []
+            columns = _columns(parts, header)
     except FileNotFoundError:
         raise
     except (KeyboardInterrupt, SystemExit, FileFormatError):
@@ -49,8 +63,12 @@ def read_las(path: Path) -> dict[str, np.ndarray]:
     return columns
 
 
-def _check_records(path: Path) -> None:
-    """Check what the header says of the records before the points; laspy trusts their number."""
+def _check_records(path: Path) -> bytes:
+    """
+    Check what the header says of the records before the points; laspy trusts their number.
+
+    Returns the data of the record that LASzip writes, empty where there is none.
+    """
     size = path.stat().st_size
     with open(path, 'rb') as file:
         head = file.read(SMALLEST_HEADER)
@@ -59,13 +77,17 @@ def _check_records(path: Path) -> None:
         header_size, points, count = struct.unpack_from('<HII', head, 94)
         if not SMALLEST_HEADER <= header_size <= points <= size:
             raise ValueError(f'header of {header_size} bytes, points at {points} of {size} bytes')
-        at = header_size
+        at, laszip = header_size, b''
         for _ in range(count):
-            file.seek(at + 20)
-            length = file.read(2)
-            at += RECORD_HEADER + int.from_bytes(length, 'little')
-            if at > points:
+            file.seek(at)
+            record = file.read(RECORD_HEADER).ljust(RECORD_HEADER)
+            number, length = struct.unpack_from('<HH', record, 18)
+            if at + RECORD_HEADER + length > points:
                 raise ValueError(f'{count} records before the points, which do not fit')
+            if number == RECORD and record[2:].startswith(USER):
+                laszip = file.read(length)
+            at += RECORD_HEADER + length
+    return laszip
 
 
 def _check_points(header: laspy.LasHeader, size: int) -> None:
@@ -93,8 +115,25 @@ def _columns(parts: list, header: laspy.LasHeader) -> dict[str, np.ndarray]:
         return {axis: np.zeros(0) for axis in 'xyz'}
     names = set(header.point_format.dimension_names)
     columns = {axis: np.concatenate([np.asarray(p[axis]) for p in parts]) for axis in 'xyz'}
+    _check_bounds(columns, header)
     if names.issuperset(COLORS):
         colors = {c: np.concatenate([np.asarray(p[c]) for p in parts]) for c in COLORS}
         if any(c.any() for c in colors.values()):  # all zero: the format has a place, no color
             columns |= colors
     return columns
+
+
+def _check_bounds(columns: dict[str, np.ndarray], header: laspy.LasHeader) -> None:
+    """Compare with the bounds in the header: points have no checksum."""
+    low, high = np.asarray(header.mins), np.asarray(header.maxs)
+    if not (np.isfinite([low, high]).all() and (high > low).any()):
+        return  # a writer that left them out
+    slack = 0.01 * (high - low) + 2 * np.asarray(header.scales) + 0.001
+    for k, axis in enumerate('xyz'):
+        column = columns[axis]
+        outside = (column < low[k] - slack[k]) | (column > high[k] + slack[k])
+        if outside.any():
+            raise ValueError(
+                f'{int(outside.sum())} points outside of the bounds {low[k]:g} to {high[k]:g} of '
+                f'{axis} in the header'
+            )
