@@ -9,7 +9,7 @@ import sys
 from typing import Any
 
 from rescene4d_ros.config import make, settings
-from rescene4d_ros.data.datasets.prepare import prepare
+from rescene4d_ros.data.datasets.prepare import left_out, prepare
 from rescene4d_ros.data.datasets.rio.config import RioConfig
 from rescene4d_ros.data.datasets.rio.sequences import rio_jobs
 from rescene4d_ros.data.datasets.scannet import scannet_jobs, ScanNetConfig
@@ -63,7 +63,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Convert what is missing; 1 if a part failed."""
+    """Convert what is missing; 1 if a part failed or was left out."""
     cls: type[Any] = CONFIGS[options.source]
     config = make(cls, {s.name: getattr(options, s.name) for s in settings(cls)})
     if options.source == '3rscan':
@@ -89,8 +89,13 @@ def run(options: argparse.Namespace) -> int:
         print(f'not prepared: {text}', file=sys.stderr)
     if len(failures) > MOST_TOLD:
         print(f'not prepared: {len(failures) - MOST_TOLD} more', file=sys.stderr)
+    lost = left_out(jobs, options.out)
+    for text in list(lost.values())[:MOST_TOLD]:
+        print(f'left out: {text}', file=sys.stderr)
+    if len(lost) > MOST_TOLD:
+        print(f'left out: {len(lost) - MOST_TOLD} scans more', file=sys.stderr)
     print(
         f'{len(jobs) - len(failures)} of {len(jobs)} prepared in {options.out}; '
         'stamps are artificial, because the data set has no times'
     )
-    return 1 if failures else 0
+    return 1 if failures or lost else 0

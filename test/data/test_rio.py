@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 import pytest
 from rescene4d_ros.cli.main import main
-from rescene4d_ros.data.datasets.prepare import prepare
+from rescene4d_ros.data.datasets.prepare import left_out, prepare
 from rescene4d_ros.data.datasets.rio.config import RioConfig
 from rescene4d_ros.data.datasets.rio.folder import aligned, read_folder
 from rescene4d_ros.data.datasets.rio.metadata import read_metadata
@@ -435,6 +435,26 @@ def test_files_that_do_not_fit_each_other_are_refused(tmp_path):
         read_folder(tmp_path, info)
 
 
+def test_a_damaged_rescan_is_left_out(root, tmp_path):
+    """The sequence of the others is made; without a reference there is none."""
+    data = tmp_path / 'data'
+    data.mkdir()
+    for path in root.iterdir():
+        (data / path.name).symlink_to(path)
+    (data / 're2').unlink()
+    config = RioConfig(visits=0, windows='single')
+    jobs = rio_jobs(data, config, ('train',))
+    assert prepare(jobs, tmp_path / 'out', {'source': '3rscan'}) == {}
+    (file,) = (tmp_path / 'out' / 'train').glob('*.npz')
+    assert file.stem == 'scene0000_00-scene0000_01'
+    lost = left_out(jobs, tmp_path / 'out')
+    assert list(lost) == ['scene0000_02']
+    assert 're2' in lost['scene0000_02']
+    (data / 'ref').unlink()
+    failures = prepare(jobs, tmp_path / 'other', {'source': '3rscan'})
+    assert 'scene0000_00 (ref)' in failures['scene0000']
+
+
 def test_the_command_resumes_and_names_what_it_could_not_read(root, tmp_path):
     data = tmp_path / 'data'
     data.mkdir()
@@ -454,7 +474,7 @@ def test_the_command_resumes_and_names_what_it_could_not_read(root, tmp_path):
     assert 'mesh.refined.v2.obj' in first.stderr
     assert 'the data set has no times' in first.stdout
     assert len(list((out / 'test').glob('*.npz'))) == 2
-    assert not list((out / 'train').glob('*.npz'))
+    assert len(list((out / 'train').glob('*.npz'))) == 1  # of the two scans that are whole
     times = {p: p.stat().st_mtime_ns for p in (out / 'test').glob('*.npz')}
     (data / 're2').symlink_to(root / 're2')
     assert main(command) == 0

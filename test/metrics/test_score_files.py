@@ -52,6 +52,16 @@ def test_least_files(tmp_path):
     assert prediction.object_ids.tolist() == [1, 2]
 
 
+def test_nothing_found(tmp_path):
+    """NumPy makes an empty list an array of floats."""
+    np.savez(tmp_path / 'b.npz', mask_points=[], mask_starts=[0], class_id=[], score=[])
+    prediction = read_prediction_file(tmp_path / 'b.npz', truth_of(tmp_path))
+    assert len(prediction.scores) == len(prediction.points) == 0
+    assert prediction.classes.dtype == np.int64
+    with pytest.raises(FileFormatError, match='integers'):
+        prediction_of(tmp_path, mask_points=PREDICTION['mask_points'].astype(float))
+
+
 @pytest.mark.parametrize('dtype', [np.uint8, np.int16, np.uint32, np.uint64])
 def test_any_integers(tmp_path, dtype):
     """Small and unsigned integers are read as what they say."""

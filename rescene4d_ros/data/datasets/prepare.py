@@ -102,6 +102,16 @@ def prepare(
     return failures
 
 
+def left_out(jobs: Sequence[Job], out: Path) -> dict[str, str]:
+    """Return the scans that finished jobs left out, by name, with the reason."""
+    found: dict[str, str] = {}
+    for job in jobs:
+        path = _record_path(job, out)
+        if path.exists():
+            found |= json.loads(path.read_text()).get('left_out', {})
+    return found
+
+
 def _claim(out: Path, settings: Mapping[str, Any]) -> None:
     """Write the settings, or compare with those written before."""
     path = out / 'settings.json'
@@ -132,6 +142,8 @@ def _is_done(job: Job, out: Path) -> bool:
         return False
     try:
         record = json.loads(path.read_text())
+        if record.get('left_out'):
+            return False  # the scan may be mended by now
         return all((out / job.split / s['file']).exists() for s in record['sequences'])
     except (ValueError, KeyError):
         return False

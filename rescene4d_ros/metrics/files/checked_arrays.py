@@ -69,6 +69,8 @@ class CheckedArrays(Mapping[str, np.ndarray]):
             f'only {", ".join(sorted(self)) or "nothing"}',
         )
         array = self[name]
+        if array.size == 0 and array.dtype.kind in 'fiu':
+            kinds += 'f'  # NumPy makes an empty list an array of floats
         fits = array.ndim == len(shape) and all(n in (None, m) for n, m in zip(shape, array.shape))
         expected = '(' + ', '.join('any' if n is None else str(n) for n in shape) + ')'
         self.check(

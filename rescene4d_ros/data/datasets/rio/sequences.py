@@ -22,6 +22,7 @@ from rescene4d_ros.data.datasets.rio.config import RioConfig
 from rescene4d_ros.data.datasets.rio.folder import aligned, read_folder
 from rescene4d_ros.data.datasets.rio.metadata import read_metadata, RioScan, RioScene, SPLITS
 from rescene4d_ros.data.datasets.rio.windows import windows
+from rescene4d_ros.errors import FileFormatError
 from rescene4d_ros.structures import ChangeKind
 
 # The published loader scales these colors to 0..1, and those of ScanNet to 0..255.
@@ -87,17 +88,29 @@ def prepare_scene(
     Raises
     ------
     FileFormatError
-        Names the scan whose files are missing or damaged.
+        The reference scan is missing or damaged, or too few others are whole. Damaged rescans are
+        left out, and the record says why.
 
     """
     labels = scene.split != 'test'
-    scans, centers = {}, {}
+    scans, centers, left_out = {}, {}, {}
     for number in sorted({0}.union(*choices)):
         info = scene.scans[number]
-        read = read_folder(root, info, labels=labels, official=official)
-        scans[number] = aligned(read.scan, info, official=official)
+        try:
+            read = read_folder(root, info, labels=labels, official=official)
+            scans[number] = aligned(read.scan, info, official=official)
+        except FileFormatError as error:
+            if number == 0:
+                raise  # all others are aligned to it
+            left_out[info.name] = str(error)
+            continue
         if number == 0:
             centers = read.centers
+    choices = _without(choices, frozenset(scans), whole=len(scene.scans))
+    if not choices:
+        raise FileFormatError(
+            f'{scene.name}: expected scans for a sequence, got too few; {"; ".join(left_out.values())}'
+        )
     written = [_write(folder, scene, numbers, scans, centers, official) for numbers in choices]
     used = sorted(set().union(*choices))
     return {
@@ -105,7 +118,25 @@ def prepare_scene(
         'reference': scene.scans[0].scan_id,
         'sequences': written,
         'colors': [color_moments(scans[n]) for n in used],
+        'left_out': left_out,
     }
+
+
+def _without(
+    choices: Sequence[tuple[int, ...]], there: frozenset[int], whole: int
+) -> list[tuple[int, ...]]:
+    """
+    Return the sequences that can be made of the scans that are there.
+
+    A sequence of all scans of a scene goes on without a damaged one; one of a number that was
+    asked for is left out.
+    """
+    kept = [
+        (tuple(n for n in numbers if n in there), min(2, len(numbers)))
+        for numbers in choices
+        if len(numbers) == whole or there.issuperset(numbers)
+    ]
+    return list(dict.fromkeys(numbers for numbers, least in kept if len(numbers) >= least))
 
 
 def _write(
