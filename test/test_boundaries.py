@@ -96,7 +96,7 @@ WITHOUT_TORCH = (
     'processes',
 )
 WITHOUT_DISK = ('structures', 'geometry', 'tracking', 'scene', 'losses', 'errors')
-DISK = ('sqlalchemy', 'os', 'shutil', 'tempfile', 'sqlite3', 'pathlib', 'io')
+DISK = ('sqlalchemy', 'os', 'shutil', 'tempfile', 'sqlite3', 'pathlib')
 
 
 def imports_of(path):
