@@ -19,6 +19,7 @@ import os
 from pathlib import Path
 import sys
 import time
+from typing import Any
 
 from lifecycle_msgs.msg import Transition
 import numpy as np
@@ -177,7 +178,7 @@ class Soak:
         lives = [mb for mb in self.rss if mb]
         third = max(1, len(lives) // 3)
         growth = float(np.median(lives[-third:]) / np.median(lives[:third]))
-        result = {
+        result: dict[str, Any] = {
             'clouds': self.counts,
             'events': self.events,
             'requests': self.robot.counts,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 import threading
 import time
+from typing import Any
 
 from lifecycle_msgs.srv import ChangeState
 import numpy as np
@@ -133,7 +134,7 @@ class Robot:
                     good = answer.accepted if kind is Reprocess else answer.success
                     self.counts['answered' if good else 'refused'] += 1
 
-    def _request(self, rng: np.random.Generator, kind: type):
+    def _request(self, rng: np.random.Generator, kind: Any) -> Any:
         number = int(rng.integers(0, 12))
         if kind is QueryObjects:
             return kind.Request(object_id=number if rng.random() < 0.5 else 0)
