@@ -109,7 +109,8 @@ def prepare_scene(
     choices = _without(choices, frozenset(scans), whole=len(scene.scans))
     if not choices:
         raise FileFormatError(
-            f'{scene.name}: expected scans for a sequence, got too few; {"; ".join(left_out.values())}'
+            f'{scene.name}: expected scans for a sequence, got too few; '
+            f'{"; ".join(left_out.values())}'
         )
     written = [_write(folder, scene, numbers, scans, centers, official) for numbers in choices]
     used = sorted(set().union(*choices))
