@@ -39,6 +39,13 @@ class NodeConfig:
         ge=0.0,
         le=86400.0,
     )
+    plausibility: str = param(
+        'refuse',
+        'What happens to a cloud that is implausible, such as one in millimetres or of another '
+        'place: refused, stored with a warning, moved onto the memory where a rigid motion does '
+        'it, or not checked',
+        one_of=('refuse', 'warn', 'register', 'off'),
+    )
     snapshots_reliability: str = param(
         'reliable',
         'QoS of the snapshots; best_effort for sensor drivers, whose clouds may be lost',

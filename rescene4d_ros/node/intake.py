@@ -18,7 +18,7 @@ from rescene4d_ros.errors import (
 )
 from rescene4d_ros.node.config import NodeConfig
 from rescene4d_ros.node.stats import NodeStats, text_of
-from rescene4d_ros.structures import Scan, VisitInfo, VisitStatus
+from rescene4d_ros.structures import Scan, Severity, VisitInfo, VisitStatus
 from sensor_msgs.msg import PointCloud2
 
 TF_RETRY = 0.05  # s; between two looks for a transform
@@ -48,9 +48,9 @@ class Intake:
     ----------
     decode : callable(PointCloud2) -> Scan
         Checks a message; raises RescenError.
-    to_map : callable(Scan, bool) -> Scan
-        Brings a scan to the map frame without waiting, at the last try or before; raises
-        FrameUnavailableError.
+    prepare : callable(Scan, bool) -> Scan
+        Brings a scan to the map frame without waiting, at the last try or before, and checks it;
+        raises RescenError, FrameUnavailableError where waiting may help.
     store : callable(Scan) -> VisitInfo
         Makes a visit durable; raises RescenError.
     stored : callable()
@@ -64,14 +64,14 @@ class Intake:
     def __init__(
         self,
         decode: Callable[[PointCloud2], Scan],
-        to_map: Callable[[Scan, bool], Scan],
+        prepare: Callable[[Scan, bool], Scan],
         store: Callable[[Scan], VisitInfo],
         stored: Callable[[], None],
         settings: NodeConfig,
         stats: NodeStats,
         log,
     ):
-        self._decode, self._to_map, self._store, self._stored = decode, to_map, store, stored
+        self._decode, self._prepare, self._store, self._stored = decode, prepare, store, stored
         self._settings, self._stats, self._log = settings, stats, log
         self._held: deque[HeldCloud] = deque()
         self._changed = Condition()
@@ -154,7 +154,9 @@ class Intake:
             if cloud.scan is None:
                 cloud.scan, cloud.message = self._decode(cloud.message), None
             waited = time.monotonic() - cloud.arrived >= self._settings.tf_timeout
-            visit = self._store(self._to_map(cloud.scan, is_last or waited))
+            scan = self._prepare(cloud.scan, is_last or waited)
+            warnings = tuple(str(f) for f in scan.findings if f.severity != Severity.INFO)
+            visit = self._store(scan)
         except (FrameUnavailableError, StorageError) as error:
             is_disk = isinstance(error, StorageError)
             patience = self._settings.disk_timeout if is_disk else self._settings.tf_timeout
@@ -167,7 +169,7 @@ class Intake:
                 return
             self._refused(error)
         except VisitOrderError as error:  # stored all the same
-            self._stats.count('stored', refusal=str(error))
+            self._stats.count('stored', refusal=str(error), warnings=warnings)
             self._log.warning(str(error))
             self._stored()
         except Exception as error:
@@ -176,7 +178,9 @@ class Intake:
             self._refused(error)
         else:
             self._stats.solved('storing')
-            self._stats.count('stored', refusal='')
+            self._stats.count('stored', refusal='', warnings=warnings)
+            for warning in warnings:
+                self._log.warning(f'visit {visit.visit_id}: {warning}')
             self._log.info(f'visit {visit.visit_id} stored ({visit.n_points} points)')
             self._stored()
         with self._changed:

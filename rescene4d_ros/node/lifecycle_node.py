@@ -24,7 +24,9 @@ from rescene4d_ros.node.results import ResultPublisher
 from rescene4d_ros.node.services import MemoryServices
 from rescene4d_ros.node.stats import NodeStats, text_of
 from rescene4d_ros.node.tf import FrameLookup
+from rescene4d_ros.plausibility.check import check_scan, checked_scan
 from rescene4d_ros.scene import SceneTracker
+from rescene4d_ros.scene.remembered_surface import RememberedSurface
 from rescene4d_ros.structures import Scan
 from sensor_msgs.msg import PointCloud2
 
@@ -123,6 +125,7 @@ class Rescene4DNode(LifecycleNode):
                 settings.motion,
                 settings.changes,
             )
+            self._surface = RememberedSurface(self._memory)
             self._frames = FrameLookup(self, settings.node)
             held.callback(self._frames.close)
             self._results = ResultPublisher(
@@ -166,7 +169,7 @@ class Rescene4DNode(LifecycleNode):
             running.callback(self._stop_processing)
             intake = Intake(
                 self._decode,
-                self._frames.to_map,
+                self._prepare,
                 self._memory.add_visit,
                 self._processing.wake,
                 node,
@@ -250,6 +253,22 @@ class Rescene4DNode(LifecycleNode):
                 'the parameter max_future'
             )
         return scan
+
+    def _prepare(self, scan: Scan, is_last_try: bool) -> Scan:
+        """Return a scan in the map frame, checked against what is remembered there."""
+        scan, mode = self._frames.to_map(scan, is_last_try), self._settings.node.plausibility
+        if mode == 'off':
+            return scan
+        found = check_scan(scan, self._surface.reference(scan))
+        register = mode == 'register' and found.reference_T_scan is not None
+        accepted = frozenset({'registration'} if register else ())
+        refusals = () if mode == 'warn' else found.refusals(accepted)
+        if refusals:
+            raise ScanError(
+                f'{scan.name}: {" / ".join(map(str, refusals))}; set the parameter plausibility '
+                'to warn to take such clouds'
+            )
+        return checked_scan(scan, found, register)
 
     def _show_correction(self) -> None:
         self._results.publish_remembered()
