@@ -25,8 +25,8 @@ from lifecycle_msgs.msg import Transition
 import numpy as np
 from rescene4d_ros.node.process import prepare
 from rescene4d_ros.structures import VisitStatus
-from soak_watch import Ledger, PATIENCE, Robot  # type: ignore[import-not-found]
-from soak_world import Disk, make_room, make_weights, message_of, NodeProcess, spoil  # type: ignore[import-not-found]
+from soak_watch import Ledger, PATIENCE, Robot
+from soak_world import Disk, make_room, make_weights, message_of, NodeProcess, spoil
 
 START_NS = 1_700_000_000 * 10**9
 STEP_NS = 600 * 10**9
