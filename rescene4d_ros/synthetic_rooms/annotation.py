@@ -13,6 +13,9 @@ from rescene4d_ros.synthetic_rooms.truth import VisitRecord
 
 # People label pieces of a mesh, not points.
 PIECE_M = 0.045
+# Small things are left out more often than large ones.
+SMALL_M, SMALL_FACTOR = 0.25, 4.0
+LARGE_M, LARGE_FACTOR = 0.8, 0.5
 # Kinds of which several pieces are one thing; all else that is put down by itself is its own.
 ONE_THING = ('pile', 'papers', 'book row', 'single books', 'shoes', 'clothes heap')
 
@@ -22,11 +25,12 @@ def draw_left_out(
 ) -> frozenset[int]:
     """Draw the instances that nobody annotates, at any visit; fixtures are not among them."""
     every = {k: p for placed in visits for k, p in placed.items()}
-    chosen = rng.random(len(every)) < share
+    ids = sorted(every)
+    size = np.array([max(every[k].model.size) for k in ids])
+    chance = share * np.select([size < SMALL_M, size > LARGE_M], [SMALL_FACTOR, LARGE_FACTOR], 1)
+    chosen = rng.random(len(ids)) < chance
     return frozenset(
-        k
-        for k, is_chosen in zip(sorted(every), chosen)
-        if is_chosen and every[k].model.liveliness > 0
+        k for k, c in zip(ids, chosen) if c and every[k].model.liveliness > 0
     )
 
 

@@ -44,7 +44,7 @@ NICHE = 4
 SCANNER = 5
 ANNOTATION = 6
 # A room full of things is no larger than one with so much less.
-CROWDED = 0.3
+CROWDED = 0.55
 # A bathroom holds fewer things than a living room.
 BATH_SHARE = 0.65
 

@@ -30,6 +30,8 @@ class Camera:
     saturation : float
     level : float
         Mean brightness that automatic exposure aims at, 0..1.
+    grain : float
+        Deviation of the noise of single points, 0..1.
 
     """
 
@@ -39,6 +41,7 @@ class Camera:
     contrast: float
     saturation: float
     level: float
+    grain: float
 
 
 def draw_room_light(room: Room, pixels: int, rng: np.random.Generator) -> Lights:
@@ -51,7 +54,7 @@ def draw_room_light(room: Room, pixels: int, rng: np.random.Generator) -> Lights
         spots = (2 * rng.random((pixels, 3), np.float32) - 1) * LAMP_RADIUS_M
         lamps.append(Lamp(place, spots, rng.uniform(0.3, 1.0)))
     # Warm lamps take blue away, shade adds some.
-    warmth = rng.normal(0.12, 0.16)
+    warmth = rng.normal(0.1, 0.15)
     tint = np.round(np.exp(warmth * np.array([0.8, 0.0, -1.3]) + rng.normal(0, 0.03, 3)), 12)
     return Lights(
         rng.uniform(0.2, 0.6),
@@ -65,12 +68,13 @@ def draw_room_light(room: Room, pixels: int, rng: np.random.Generator) -> Lights
 def draw_camera(views: int, rng: np.random.Generator) -> Camera:
     """Draw the camera of one visit."""
     return Camera(
-        np.round(np.exp(rng.normal(0, rng.uniform(0.02, 0.15), views)), 12),
+        np.round(np.exp(rng.normal(0, rng.uniform(0.02, 0.25), views)), 12),
         rng.uniform(0.0, 0.35),
-        rng.uniform(0.15, 0.75),
-        rng.uniform(0.9, 1.35),
-        rng.uniform(0.6, 1.25),
-        rng.uniform(0.17, 0.52),
+        rng.uniform(0.0, 0.7),
+        rng.uniform(0.9, 2.0),
+        rng.uniform(0.3, 1.15),
+        rng.uniform(0.17, 0.56),
+        rng.uniform(0.0, 0.04),
     )
 
 
@@ -90,7 +94,9 @@ def gain_of(
     return camera.exposure[view] * (1 - camera.vignette * (across**2 + down**2) / 2)
 
 
-def finished(rgb: np.ndarray, xyz: np.ndarray, camera: Camera) -> np.ndarray:
+def finished(
+    rgb: np.ndarray, xyz: np.ndarray, camera: Camera, rng: np.random.Generator
+) -> np.ndarray:
     """
     Blur colors over neighboring points, as fusion does, and apply the camera's tones.
 
@@ -99,6 +105,7 @@ def finished(rgb: np.ndarray, xyz: np.ndarray, camera: Camera) -> np.ndarray:
     rgb : ndarray (N, 3), uint8
     xyz : ndarray (N, 3), m
     camera : Camera
+    rng : Generator
 
     Returns
     -------
@@ -108,6 +115,7 @@ def finished(rgb: np.ndarray, xyz: np.ndarray, camera: Camera) -> np.ndarray:
     near = cKDTree(xyz).query(xyz, min(NEIGHBORS, len(xyz)))[1].reshape(len(xyz), -1)
     mean = rgb[near].astype(np.float64).mean(axis=1)
     color = (rgb + camera.blur * (mean - rgb)) / 255
+    color += camera.grain * rng.standard_normal(color.shape)
     gray = color.mean(axis=1, keepdims=True)
     color = np.clip(gray + camera.saturation * (color - gray), 0, 1)
     color = np.clip(0.5 + camera.contrast * (color - 0.5), 0, 1)

@@ -10,7 +10,6 @@ from rescene4d_ros.synthetic_rooms.scanner.depth_camera import face_normals, Sur
 from rescene4d_ros.synthetic_rooms.scanner.raster import depth_images
 from rescene4d_ros.synthetic_rooms.scanner.rigid_points import turned
 
-WAVE_PIXELS = 9
 # Neighbors on one surface differ less than this share of their depth.
 SAME_SURFACE = 0.06
 
@@ -204,8 +203,8 @@ def _noisy(
     sensor: Sensor = setup.sensor
     grown = depth**sensor.power if sensor.power != 1 else depth
     noise = setup.grain * rng.standard_normal(depth.shape, np.float32)
-    waves = rng.standard_normal(_coarse(depth.shape, WAVE_PIXELS), np.float32)
-    noise += setup.waves * _smooth(waves, depth.shape, WAVE_PIXELS)
+    waves = rng.standard_normal(_coarse(depth.shape, setup.wave_pixels), np.float32)
+    noise += setup.waves * _smooth(waves, depth.shape, setup.wave_pixels)
     noise *= np.round(grown, 6) / np.maximum(cosine, 0.4)
     measured = depth + noise
     if sensor.step:

@@ -11,7 +11,7 @@ from rescene4d_ros.synthetic_rooms.scanner.camera import free_places, walk
 from rescene4d_ros.synthetic_rooms.scanner.rigid_points import settled
 
 # Share of scans that show one part of a room only.
-PARTIAL = 0.15
+PARTIAL = 0.2
 # Rotation (rad) that goes with a metre of wrong position.
 TURN_PER_M = 0.6
 
@@ -52,15 +52,18 @@ def hand_held_poses(
         free = free[far] if far.sum() > 3 else free
     if focus is not None:
         away = np.hypot(*(free - focus).T)
-        near = (away > 0.7) & (away < 2.4)
+        near = (away > 0.6) & (away < 1.9)
         free = free[near] if near.sum() > 3 else free
     path = walk(free, views, rng)
     start = rng.uniform(0, 2 * np.pi)
+    # Some people look down at things, others along the walls.
+    down, spread = rng.uniform(-46, -6), rng.uniform(8, 28)
     poses = []
     for k, at in enumerate(path):
         # Golden-angle steps cover all directions evenly.
         yaw = start + k * 2.39996 + rng.normal(0, 0.15)
-        turn, pitch = rng.normal(0, 0.35), np.deg2rad(rng.uniform(-48, 6))
+        turn = rng.normal(0, 0.25)
+        pitch = np.deg2rad(np.clip(down + rng.uniform(-spread, spread), -70, 24))
         if focus is not None:
             yaw = np.arctan2(*(focus - at)[::-1]) + turn
         height = 1.42 + 0.25 * np.sin(0.7 * k + start) + rng.normal(0, 0.05)

@@ -74,17 +74,17 @@ SENSORS = (
         (240, 180),
         (58, 45),
         (0.45, 3.6),
-        (0.0010, 0.0022),
-        (0.0008, 0.003),
+        (0.0003, 0.0022),
+        (0.0002, 0.003),
         2.0,
         0.0025,
         0.3,
         0.25,
         1.0,
-        (0.003, 0.012),
+        (0.0007, 0.012),
         (44, 60),
         (0.010, 0.018),
-        (0.018, 0.032),
+        (0.018, 0.050),
     ),
     Sensor(
         'structured light, far',
@@ -92,17 +92,17 @@ SENSORS = (
         (256, 192),
         (62, 48.6),
         (0.6, 4.2),
-        (0.0013, 0.0025),
-        (0.001, 0.0034),
+        (0.0003, 0.0025),
+        (0.0002, 0.0034),
         2.0,
         0.003,
         0.35,
         0.3,
         1.1,
-        (0.004, 0.012),
+        (0.0007, 0.012),
         (42, 56),
         (0.011, 0.018),
-        (0.020, 0.034),
+        (0.018, 0.050),
     ),
     Sensor(
         'phone lidar',
@@ -120,7 +120,7 @@ SENSORS = (
         (0.004, 0.016),
         (40, 56),
         (0.014, 0.024),
-        (0.026, 0.040),
+        (0.024, 0.050),
     ),
     Sensor(
         'tablet lidar',
@@ -138,7 +138,7 @@ SENSORS = (
         (0.005, 0.016),
         (42, 58),
         (0.014, 0.022),
-        (0.027, 0.040),
+        (0.025, 0.050),
     ),
     Sensor(
         'stereo',
@@ -156,7 +156,7 @@ SENSORS = (
         (0.003, 0.012),
         (50, 70),
         (0.012, 0.020),
-        (0.022, 0.036),
+        (0.020, 0.050),
     ),
     Sensor(
         'wide stereo',
@@ -174,7 +174,7 @@ SENSORS = (
         (0.003, 0.013),
         (46, 64),
         (0.012, 0.020),
-        (0.024, 0.036),
+        (0.022, 0.050),
     ),
     Sensor(
         'time of flight',
@@ -192,15 +192,20 @@ SENSORS = (
         (0.003, 0.010),
         (38, 52),
         (0.0, 0.0),
-        (0.020, 0.034),
+        (0.018, 0.050),
     ),
 )
 
 
 # Of a visit; people thin what they hand on.
-MOST_POINTS = (60_000, 130_000)
+MOST_POINTS = (35_000, 130_000)
+# Lengths of the waves of depth errors.
+WAVE_PIXELS = (4, 6, 9, 14)
+# Share of scanners that fuse in coarse voxels.
+COARSE = 0.35
 # A part of a room is scanned from nearer and kept finer than a whole room.
 CLOSER = 0.55
+PART_REACH_M = 1.9
 
 
 @dataclass(frozen=True)
@@ -215,6 +220,10 @@ class Setup:
     views : int
     most_points : int
         The cloud is thinned further where it would have more.
+    is_coarse : bool
+        Fused in voxels as large as the spacing, all of whose points are kept.
+    wave_pixels : int
+        Length of the waves of depth errors.
 
     """
 
@@ -226,11 +235,21 @@ class Setup:
     spacing: float
     views: int
     most_points: int
+    is_coarse: bool
+    wave_pixels: int
 
     @property
     def closer(self) -> Setup:
         """Return the setup with which the same scanner takes a part of a room."""
-        return replace(self, spacing=CLOSER * self.spacing, voxel=CLOSER * self.voxel)
+        near, far = self.sensor.reach
+        sensor = replace(self.sensor, reach=(near, min(far, PART_REACH_M)))
+        return replace(
+            self,
+            sensor=sensor,
+            spacing=CLOSER * self.spacing,
+            voxel=CLOSER * self.voxel,
+            drift=CLOSER * self.drift,
+        )
 
     @property
     def image_plane(self) -> tuple[np.ndarray, np.ndarray]:
@@ -264,4 +283,6 @@ def draw_setup(split: str, rng: np.random.Generator) -> Setup:
         between(sensor.spacing),
         int(rng.integers(sensor.views[0], sensor.views[1] + 1)),
         int(rng.integers(*MOST_POINTS)),
+        bool(rng.random() < COARSE),
+        int(rng.choice(WAVE_PIXELS)),
     )

@@ -102,7 +102,7 @@ def capture(
         for _ in range(2):
             lights = exposed(lights, camera, colored(trial, lights))
         rgb = colored(slice(None), lights)
-        rgb = finished(rgb, fused.xyz, camera)
+        rgb = finished(rgb, fused.xyz, camera, rng)
     stray = ((moved(fused.xyz, _inverse(map_T_room)) - true) ** 2).sum(axis=1) > STRAY_M**2
     instance = np.where(stray, 0, surface.instance[face]).astype(np.int32)
     semantic = np.where(stray, UNLABELED, surface.semantic[face]).astype(np.int32)
@@ -127,6 +127,8 @@ def _fused(
 ) -> FusedSurface:
     """Return the cloud in the map frame."""
     poses = np.stack([map_T_room @ pose for pose in believed])
+    if setup.voxel and setup.is_coarse:
+        return fuse_depth(images.depth, poses, images.x, images.y, setup.spacing)
     if setup.voxel:
         dense = fuse_depth(images.depth, poses, images.x, images.y, setup.voxel)
     else:

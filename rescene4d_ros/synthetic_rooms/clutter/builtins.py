@@ -50,6 +50,20 @@ def tall_unit(rng: np.random.Generator) -> Model:
     return build('tall unit', 'cabinet', parts, 'wall', front=0.4, liveliness=0.0)
 
 
+def closet(rng: np.random.Generator) -> Model:
+    """Make a wide built-in wardrobe with sliding or folding fronts."""
+    width, depth, height = rng.uniform(1.2, 3.2), rng.uniform(0.45, 0.68), rng.uniform(2.0, 2.38)
+    body = look.wood(rng)
+    face = look.ceramic(rng) if rng.random() < 0.4 else look.wood(rng)
+    parts = [box((width, depth - 0.06, height), (0, -0.03, height / 2), body)]
+    count = max(2, round(width / rng.uniform(0.5, 1.0)))
+    for k in range(count):
+        x = -width / 2 + width / count * (k + 0.5)
+        y = depth / 2 - (0.015 if k % 2 else 0.045)
+        parts.append(box((width / count, 0.025, height - 0.06), (x, y, height / 2), face))
+    return build('closet', 'cabinet', parts, 'wall', front=0.3, liveliness=0.0)
+
+
 def wall_unit(rng: np.random.Generator) -> Model:
     """Make a hanging cupboard of a row."""
     width, depth, height = rng.uniform(0.4, 0.9), rng.uniform(0.3, 0.38), rng.uniform(0.45, 0.85)
@@ -160,6 +174,7 @@ def bar_stool(rng: np.random.Generator) -> Model:
 BUILTINS = {
     'base unit': base_unit,
     'tall unit': tall_unit,
+    'closet': closet,
     'wall unit': wall_unit,
     'open shelf': open_shelf,
     'wall shelf': wall_shelf,

@@ -20,7 +20,12 @@ SUPPORT = 0.7
 SOFT = ('pillow', 'blanket', 'towel', 'clothes heap', 'handbag', 'toy')
 HIGHEST_REST_M = 2.2
 TRIES = 12
-NEXT_TO = 0.55
+PARENTS = 8
+NEXT_TO = 0.75
+# Things are pushed along what they stand against until they meet the next one, mostly.
+PUSHED = 0.7
+PUSH_STEP_M = 0.03
+MOST_STEPS = 25
 
 
 class ContactPlan(Floorplan):
@@ -29,6 +34,9 @@ class ContactPlan(Floorplan):
     def blockers(self, candidate: Placed, ignore: frozenset[int] = frozenset()) -> list[int]:
         """Return the instances that `candidate` would be in."""
         ignore = ignore | {candidate.parent, candidate.instance_id}
+        if candidate.model.class_name == 'curtain':
+            # It hangs before the sill.
+            ignore |= {p.instance_id for p in self.placed.values() if p.model.name == 'window'}
         low, high = candidate.z, candidate.z + candidate.model.size[2]
         reach = candidate.model.reach
         near = [
@@ -82,7 +90,7 @@ class ContactFurnisher(Furnisher):
         if way is None:
             yield from super()._near(model, near, kind)
             return
-        for parent in self._parents(makers)[:5]:
+        for parent in self._parents(makers)[:PARENTS]:
             yield from way(model, parent, kind)
 
     def _parents(self, makers: str) -> list[Placed]:
@@ -114,6 +122,7 @@ class ContactFurnisher(Furnisher):
             yield from self._near(model, 'against any', kind)
             yield from self._along_wall(model, kind)
         yield from self._on_floor(model, kind)
+        yield from self._along_wall(model, kind)
 
     def _along_wall(self, model: Model, kind: str) -> Iterator[Placed]:
         """Let a thing stand or lean anywhere at a wall."""
@@ -205,16 +214,39 @@ class ContactFurnisher(Furnisher):
             else:
                 x = self.rng.uniform(-0.5, 0.5) * parent.model.size[0]
                 y = parent.model.size[1] / 2 + d / 2 + gap
-            yield Placed(
+            placed = Placed(
                 0, model, *parent.to_room((x, y)), model.mount, float(parent.yaw + turn), kind
             )
+            yield self._pushed(placed, parent, along_y=way < 2)
+
+    def _pushed(self, placed: Placed, parent: Placed, along_y: bool) -> Placed:
+        """Return a thing pushed along a side of `parent` as far as there is room."""
+        if self.rng.random() >= PUSHED or not self.plan.fits(placed):
+            return placed
+        angle = parent.yaw + np.pi / 2 * along_y
+        sign = self.rng.choice([-1, 1])
+        dx, dy = (sign * PUSH_STEP_M * f(angle) for f in (np.cos, np.sin))
+        for _ in range(MOST_STEPS):
+            further = replace(placed, x=float(placed.x + dx), y=float(placed.y + dy))
+            if not self.plan.fits(further):
+                break
+            placed = further
+        return placed
+
+    def _before_window(self, model: Model, kind: str) -> Iterator[Placed]:
+        """Hang a curtain close to its window."""
+        for placed in super()._before_window(model, kind):
+            off = self.rng.uniform(0.04, 0.1)
+            x = placed.x + off * np.sin(placed.yaw)
+            y = placed.y - off * np.cos(placed.yaw)
+            yield replace(placed, x=float(x), y=float(y))
 
     def _around(self, model: Model, parent: Placed, kind: str) -> Iterator[Placed]:
         """Push chairs under their table, most of them."""
         for x, y, facing in self._seats(parent, model):
             tuck = (
-                self.rng.uniform(0.12, 0.34)
-                if self.rng.random() < 0.65
+                self.rng.uniform(0.18, 0.4)
+                if self.rng.random() < 0.75
                 else self.rng.uniform(-0.25, 0.1)
             )
             out = np.array([np.cos(facing), np.sin(facing)])

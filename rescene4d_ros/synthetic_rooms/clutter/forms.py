@@ -342,3 +342,28 @@ def screen(design, rng, size) -> list[Part]:
         for s in (-1, 1):
             parts.append(box((0.03, d, low + 0.02), (s * w * 0.36, 0, (low + 0.02) / 2), foot))
     return parts
+
+
+def rug(design, rng, size) -> list[Part]:
+    """Make a rug or mat."""
+    w, d, h = size
+    surface = look.fabric(design) if design.random() < 0.6 else look.printed(design)
+    return [box((w, d, h), (0, 0, h / 2), look.worn(surface, rng))]
+
+
+def rack(design, rng, size) -> list[Part]:
+    """Make a frame on which clothes hang: a rail with coats, or a drying rack."""
+    w, d, h = size
+    metal = look.metal(design)
+    parts = [tube([(-w / 2, 0, h), (w / 2, 0, h)], 0.014, metal, sides=6)]
+    for s in (-1, 1):
+        parts.append(tube([(s * w / 2, 0, 0.02), (s * w / 2, 0, h)], 0.014, metal, sides=6))
+        foot = [(s * w / 2, -d / 2, 0.02), (s * w / 2, d / 2, 0.02)]
+        parts.append(tube(foot, 0.014, metal, sides=6))
+    x = -w / 2 + 0.08
+    while x < w / 2 - 0.08:
+        coat = hanging(design, rng, (d * rng.uniform(0.7, 1), 0.09, h * rng.uniform(0.4, 0.75)))
+        tall = max(float(p.vertices[:, 2].max()) for p in coat)
+        parts += [p.moved((x, 0, h - tall), np.pi / 2 + rng.normal(0, 0.1)) for p in coat]
+        x += rng.uniform(0.06, 0.2)
+    return parts

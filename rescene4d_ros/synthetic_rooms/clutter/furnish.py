@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from rescene4d_ros.synthetic_rooms.clutter.builtins import BUILTINS, worktop
 from rescene4d_ros.synthetic_rooms.clutter.contact import ContactFurnisher, ContactPlan
 from rescene4d_ros.synthetic_rooms.clutter.props import draw_prop, PROPS
-from rescene4d_ros.synthetic_rooms.clutter.recipes import ARRIVALS, EVERYWHERE, FURNITURE, HABITS
+from rescene4d_ros.synthetic_rooms.clutter.recipes import ARRIVALS, EVERYWHERE, FURNITURE, HABITS, LARGE
 from rescene4d_ros.synthetic_rooms.config import RoomsConfig
-from rescene4d_ros.synthetic_rooms.furniture import CATALOG, Draw, Model, openings
+from rescene4d_ros.synthetic_rooms.furniture import Draw, Model, openings
 from rescene4d_ros.synthetic_rooms.furniture.split import until_in_split
 from rescene4d_ros.synthetic_rooms.layout.floorplan import Placed
 from rescene4d_ros.synthetic_rooms.layout.room_shell import Room
 
 # Tries without a free place, per thing asked for, after which a room is full.
-FAILURES_PER_THING = 6
+FAILURES_PER_THING = 3
+# With more things a home is one large room of two kinds.
+OPEN_PLAN = 42
+HOMELY = ('living', 'bedroom', 'kitchen', 'office')
 
 
 def draw_of_everything(split: str, furniture: Draw) -> Draw:
@@ -69,7 +74,20 @@ def furnish_in_contact(
         wall = room.walls[hole.wall]
         at = wall.start + wall.along * hole.middle - wall.inward * room.thick / 2
         work.add(Placed(0, hole.model, *at, hole.sill, wall.facing, hole.model.class_name))
-    for step in FURNITURE[room.kind]:
+    kinds = [room.kind]
+    if target > OPEN_PLAN and room.kind in HOMELY:
+        kinds.append(HOMELY[int(rng.integers(len(HOMELY)))])
+    for kind in dict.fromkeys(kinds):
+        _set_up(work, kind, config, draw)
+    _lay_worktops(work)
+    _leave_things_about(work, kinds, target, draw)
+    return work.plan, work.next_id
+
+
+def _set_up(work: ContactFurnisher, kind: str, config: RoomsConfig, draw: Draw) -> None:
+    """Put the large furniture of one kind of room."""
+    rng = work.rng
+    for step in FURNITURE[kind]:
         count = int(rng.integers(step.low, step.high + 1))
         model = None
         # What stands in a row or at one table is of one design, mostly.
@@ -83,29 +101,29 @@ def furnish_in_contact(
             if model.place in ('slot', 'tub') and not step.near:
                 continue
             work.add(work.place(model, step.near, step.makers))
-    _lay_worktops(work)
-    _leave_things_about(work, target, draw)
-    return work.plan, work.next_id
 
 
-def _leave_things_about(work: ContactFurnisher, target: int, draw: Draw) -> None:
-    habits = (*HABITS[work.plan.room.kind], *EVERYWHERE)
-    weight = np.array([h[0] for h in habits], float)
+def _leave_things_about(
+    work: ContactFurnisher, kinds: Sequence[str], target: int, draw: Draw
+) -> None:
+    """Fill a room up: with large things to a share that differs from room to room."""
+    habits = (*(h for kind in kinds for h in HABITS[kind]), *EVERYWHERE)
+    share = work.rng.uniform(0.0, 1.0)
     failures = 0
     while len(work.plan.placed) < target and failures < FAILURES_PER_THING * target:
-        _, makers, near = habits[int(work.rng.choice(len(habits), p=weight / weight.sum()))]
-        makers = '|'.join(m for m in makers.split('|') if _is_known(m))
+        some = LARGE if work.rng.random() < share else habits
+        weight = np.array([h[0] for h in some], float)
+        _, makers, near = some[int(work.rng.choice(len(some), p=weight / weight.sum()))]
+        if makers == 'whole curtain':
+            failures += not _hang_whole_curtain(work)
+            continue
         model = draw(makers, work.rng)
         found = work.add(work.place(model, near, makers))
         failures += found is None
 
 
-def _is_known(kind: str) -> bool:
-    return kind in PROPS or kind in BUILTINS or kind in CATALOG
-
-
-def _hang_whole_curtain(work: ContactFurnisher) -> None:
-    """Cover a whole wall with a curtain."""
+def _hang_whole_curtain(work: ContactFurnisher) -> bool:
+    """Cover a whole wall with a curtain; return whether one is free."""
     room, rng = work.plan.room, work.rng
     for k in rng.permutation(len(room.walls)):
         wall = room.walls[k]
@@ -118,7 +136,8 @@ def _hang_whole_curtain(work: ContactFurnisher) -> None:
         place = Placed(0, made, *at, 0.03, wall.facing, 'curtain')
         if work.plan.fits(place):
             work.add(place)
-            return
+            return True
+    return False
 
 
 def _whole_curtain(work: ContactFurnisher, width: float, height: float) -> Model:
@@ -168,5 +187,7 @@ def _lay_worktop(work: ContactFurnisher, row: list[Placed]) -> None:
     z = max(u.z + u.model.size[2] for u in row)
     at = row[0].to_room(((low + high) / 2, 0.0))
     place = Placed(0, model, *at, z, row[0].yaw, 'worktop', row[0].instance_id)
-    if work.plan.fits(place, frozenset(u.instance_id for u in row)):
+    # The sill of a window may reach over it.
+    windows = {p.instance_id for p in work.plan.placed.values() if p.model.name == 'window'}
+    if work.plan.fits(place, frozenset(windows | {u.instance_id for u in row})):
         work.add(place)

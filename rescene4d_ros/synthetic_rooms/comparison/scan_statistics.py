@@ -14,7 +14,7 @@ CONTRAST_RADIUS_M = 0.05
 CONTACT_M = 0.06
 # Of vertical: less is up; of horizontal: less is upright. All else is oblique.
 UP_DEG = 25.0
-UPRIGHT_DEG = 10.0
+UPRIGHT_DEG = 7.0
 FEWEST_POINTS = 10
 
 
@@ -52,7 +52,7 @@ STATISTICS = (
     Statistic('normals_up', 'share of normals less than 25 degrees off vertical'),
     Statistic(
         'normals_oblique',
-        'share more than 25 degrees off vertical and more than 10 off horizontal',
+        'share more than 25 degrees off vertical and more than 7 off horizontal',
     ),
     *(Statistic(f'{c}_mean', f'{c}, mean of 0..255') for c in ('red', 'green', 'blue')),
     *(Statistic(f'{c}_std', f'{c}, standard deviation') for c in ('red', 'green', 'blue')),
