@@ -29,9 +29,7 @@ def draw_left_out(
     size = np.array([max(every[k].model.size) for k in ids])
     chance = share * np.select([size < SMALL_M, size > LARGE_M], [SMALL_FACTOR, LARGE_FACTOR], 1)
     chosen = rng.random(len(ids)) < chance
-    return frozenset(
-        k for k, c in zip(ids, chosen) if c and every[k].model.liveliness > 0
-    )
+    return frozenset(k for k, c in zip(ids, chosen) if c and every[k].model.liveliness > 0)
 
 
 def as_annotated(

@@ -9,7 +9,7 @@ import numpy as np
 from rescene4d_ros.structures import Scan, ScanSequence, SequenceTruth, UNLABELED
 from rescene4d_ros.synthetic_rooms.annotation import as_annotated, draw_left_out, notes_of
 from rescene4d_ros.synthetic_rooms.capture.path import draw_focus
-from rescene4d_ros.synthetic_rooms.capture.sensors import draw_setup
+from rescene4d_ros.synthetic_rooms.capture.sensors import CLOSER, draw_setup
 from rescene4d_ros.synthetic_rooms.capture.visit import capture
 from rescene4d_ros.synthetic_rooms.clutter.furnish import (
     draw_of_everything,
@@ -21,7 +21,9 @@ from rescene4d_ros.synthetic_rooms.evolution import evolve, reshape
 from rescene4d_ros.synthetic_rooms.furniture import Draw, draw_of
 from rescene4d_ros.synthetic_rooms.layout.arrangement import furnish
 from rescene4d_ros.synthetic_rooms.layout.floorplan import Placed
+from rescene4d_ros.synthetic_rooms.layout.painted_doors import with_wall_colored_doors
 from rescene4d_ros.synthetic_rooms.layout.room_shell import make_room, Room
+from rescene4d_ros.synthetic_rooms.layout.wall_details import with_wall_details
 from rescene4d_ros.synthetic_rooms.scanner.camera import camera_poses
 from rescene4d_ros.synthetic_rooms.scanner.depth_camera import (
     covered,
@@ -43,6 +45,8 @@ SHAPES = 3
 NICHE = 4
 SCANNER = 5
 ANNOTATION = 6
+WALLS = 7
+MOST_MORE_DOORS = 3
 # A room full of things is no larger than one with so much less.
 CROWDED = 0.55
 # A bathroom holds fewer things than a living room.
@@ -109,10 +113,18 @@ def make_life(seed: int, config: RoomsConfig, draw: Draw | None = None) -> Life:
     niche = np.random.default_rng([seed, NICHE])
     full = config.layout == 'contact'
     crowd = round(target * CROWDED) if full else target
+    more_doors = int(layout.integers(0, MOST_MORE_DOORS + 1)) if full else 0
     room = make_room(
-        kind, crowd, layout, config.split, niche if niche.random() < config.p_niche else None
+        kind,
+        crowd,
+        layout,
+        config.split,
+        niche if niche.random() < config.p_niche else None,
+        more_doors,
     )
     if full:
+        walls = np.random.default_rng([seed, WALLS])
+        room = with_wall_details(with_wall_colored_doors(room, walls), walls)
         draw = draw_of_everything(config.split, draw)
         plan, next_id = furnish_in_contact(room, target, config, layout, draw)
         visits = evolve(room, plan, next_id, config, life, draw, furnisher)
@@ -137,7 +149,7 @@ def scan_life(life: Life, seed: int, config: RoomsConfig) -> tuple[ScanSequence,
     if config.scanner != 'plain':
         chance = np.random.default_rng([seed, SCANNER])
         setup, focus = draw_setup(config.split, chance), draw_focus(life.room, chance)
-        setup = setup if focus is None else setup.closer
+        setup = setup if focus is None else setup.closer(float(chance.uniform(*CLOSER)))
     for t, (placed, stamp_ns) in enumerate(zip(life.visits, life.stamps_ns)):
         rng = np.random.default_rng([seed, 10 + t])
         hide = rng.random() < config.p_hidden_zone or t + 1 == config.hidden_visit

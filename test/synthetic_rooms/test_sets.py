@@ -58,7 +58,9 @@ def in_header(change):
 
 def test_sets_are_as_large_and_long_as_promised():
     """Two visits to learn from and be measured on; five and twelve, crowded, for identity."""
-    assert list(SETS) == ['rooms-train', 'rooms-val', 'rooms-test', 'rooms-long', 'rooms-hard']
+    assert list(SETS)[:5] == ['rooms-train', 'rooms-val', 'rooms-test', 'rooms-long', 'rooms-hard']
+    assert [len(SETS[f'lifelike-{k}']) for k in ('val', 'test', 'long')] == [60, 120, 24]
+    assert len(SETS['lifelike-train']) == 100_000
     assert len(SETS['rooms-test']) >= 100
     assert len(SETS['rooms-long']) >= 30
     for name in ('rooms-train', 'rooms-val', 'rooms-test'):

@@ -8,11 +8,18 @@ import time
 
 import numpy as np
 from rescene4d_ros.cli.jobs import work_through
+from rescene4d_ros.cli.rooms.comparison_picture import draw_comparison
 from rescene4d_ros.config import make
 from rescene4d_ros.data.sequences.sequence_file import read_sequence
 from rescene4d_ros.data.sequences.stored_bytes import stored_bytes
 from rescene4d_ros.errors import FileFormatError
 from rescene4d_ros.synthetic_rooms import make_sequence, RoomsConfig
+from rescene4d_ros.synthetic_rooms.comparison import (
+    comparison_table,
+    read_real_scans,
+    scan_statistics,
+    spans_of,
+)
 from rescene4d_ros.synthetic_rooms.statistics import (
     statistics_of,
     statistics_table,
@@ -40,7 +47,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(options: argparse.Namespace) -> int:
-    """Write `statistics.md` and `sequence_01.jpg` .. of the chosen ones."""
+    """Write `statistics.md`, `comparison.md`, `comparison.jpg` and `sequence_01.jpg` ..."""
     paths = sorted(options.folder.glob('*.npz'))
     if not paths:
         raise FileFormatError(
@@ -54,10 +61,15 @@ def run(options: argparse.Namespace) -> int:
     }
     seconds = _seconds_per_visit(options.time) if options.time else None
     table = statistics_table(
-        [rows[path] for path in paths], list(map(stored_bytes, paths)), seconds
+        [rows[path][0] for path in paths], list(map(stored_bytes, paths)), seconds
     )
     (options.out / 'statistics.md').write_text(table)
     print(table, end='')
+    spans = spans_of([v for path in paths for v in rows[path][1]], read_real_scans())
+    compared = comparison_table(spans)
+    (options.out / 'comparison.md').write_text(compared)
+    print(f'\n{compared}', end='')
+    draw_comparison(spans, options.out / f'comparison.{options.format}')
     chosen = np.random.default_rng(options.seed).permutation(len(paths))[: options.pictures]
     jobs = [
         (paths[k], options.out / f'sequence_{n:02d}.{options.format}')
@@ -68,9 +80,16 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def measure(path: Path, seed: tuple[int, int]) -> list[VisitStatistics]:
-    """Return the statistics of one file."""
-    return statistics_of(*read_sequence(path), np.random.default_rng(seed))
+def measure(
+    path: Path, seed: tuple[int, int]
+) -> tuple[list[VisitStatistics], list[dict[str, float]]]:
+    """Return the statistics of one file, and those that are compared with real scans."""
+    sequence, truth = read_sequence(path)
+    own = statistics_of(sequence, truth, np.random.default_rng(seed))
+    rng = np.random.default_rng(seed)
+    return own, [
+        scan_statistics(scan, visit, rng) for scan, visit in zip(sequence.scans, truth.visits)
+    ]
 
 
 def draw_file(path: Path, picture: Path) -> None:

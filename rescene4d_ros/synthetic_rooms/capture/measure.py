@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from rescene4d_ros.synthetic_rooms.capture.mirrors import reflect
 from rescene4d_ros.synthetic_rooms.capture.sensors import Sensor, Setup
 from rescene4d_ros.synthetic_rooms.scanner.depth_camera import face_normals, Surface
 from rescene4d_ros.synthetic_rooms.scanner.raster import depth_images
@@ -30,6 +31,8 @@ class DepthScan:
     face : ndarray (P, H, W), int64
         That the pixel looks at; -1 where nothing is.
     uv : ndarray (P, H, W, 2), float64
+    ghost : ndarray (P, H, W), bool
+        Seen in a mirror: nothing is there.
     x, y : ndarray, float64
         Of the columns and rows at a depth of 1.
 
@@ -40,6 +43,7 @@ class DepthScan:
     true: np.ndarray
     face: np.ndarray
     uv: np.ndarray
+    ghost: np.ndarray
     x: np.ndarray
     y: np.ndarray
 
@@ -83,9 +87,12 @@ def measure(
     x, y = setup.image_plane
     sensor = setup.sensor
     seen = depth_images(surface.vertices[surface.faces], poses, x, y)
+    ghost = reflect(surface, seen, poses, x, y, rng)
     true = seen.depth
     depth = np.where((true > sensor.reach[0]) & (true < sensor.reach[1]), true, 0.0)
     depth = depth.astype(np.float32)
+    if sensor.row_step > 1:
+        depth[:, np.arange(depth.shape[1]) % sensor.row_step > 0] = 0.0
     cosine = _cosine(surface, seen.face, poses, x, y)
     depth[_lost(surface, seen.face, depth, cosine, sensor.holes, rng)] = 0.0
     if hidden is not None:
@@ -93,7 +100,7 @@ def measure(
     depth = _fattened(depth, sensor.fattening)
     depth = _flying(depth, sensor.flying, rng)
     depth = _noisy(depth, cosine, setup, rng)
-    return DepthScan(poses, depth.astype(np.float64), true, seen.face, seen.uv, x, y)
+    return DepthScan(poses, depth.astype(np.float64), true, seen.face, seen.uv, ghost, x, y)
 
 
 def _cosine(surface, face, poses, x, y) -> np.ndarray:
@@ -201,7 +208,7 @@ def _noisy(
 ) -> np.ndarray:
     """Add noise of single pixels and waves that neighbors share, then quantize."""
     sensor: Sensor = setup.sensor
-    grown = depth**sensor.power if sensor.power != 1 else depth
+    grown = depth**sensor.power
     noise = setup.grain * rng.standard_normal(depth.shape, np.float32)
     waves = rng.standard_normal(_coarse(depth.shape, setup.wave_pixels), np.float32)
     noise += setup.waves * _smooth(waves, depth.shape, setup.wave_pixels)

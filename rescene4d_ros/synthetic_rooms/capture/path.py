@@ -12,6 +12,8 @@ from rescene4d_ros.synthetic_rooms.scanner.rigid_points import settled
 
 # Share of scans that show one part of a room only.
 PARTIAL = 0.2
+# Views that make a full turn.
+TURNS = 4
 # Rotation (rad) that goes with a metre of wrong position.
 TURN_PER_M = 0.6
 
@@ -24,6 +26,7 @@ def hand_held_poses(
     avoid: np.ndarray | None = None,
     avoid_radius: float = 0.0,
     focus: np.ndarray | None = None,
+    is_level: bool = False,
 ) -> np.ndarray:
     """
     Carry a scanner along things and walls, now high, now low.
@@ -39,6 +42,8 @@ def hand_held_poses(
         Middle of a zone that the walk leaves out, with `avoid_radius` (m).
     focus : ndarray (2,), m, optional
         Look at what is within about a metre of it only; see `draw_focus`.
+    is_level : bool
+        Stand still for four views at a time, level, one to each side.
 
     Returns
     -------
@@ -57,7 +62,7 @@ def hand_held_poses(
     path = walk(free, views, rng)
     start = rng.uniform(0, 2 * np.pi)
     # Some people look down at things, others along the walls.
-    down, spread = rng.uniform(-46, -6), rng.uniform(8, 28)
+    down, spread = rng.uniform(-54, -6), rng.uniform(8, 28)
     poses = []
     for k, at in enumerate(path):
         # Golden-angle steps cover all directions evenly.
@@ -66,7 +71,13 @@ def hand_held_poses(
         pitch = np.deg2rad(np.clip(down + rng.uniform(-spread, spread), -70, 24))
         if focus is not None:
             yaw = np.arctan2(*(focus - at)[::-1]) + turn
-        height = 1.42 + 0.25 * np.sin(0.7 * k + start) + rng.normal(0, 0.05)
+        stop = k // TURNS * TURNS
+        if is_level:
+            at, yaw = path[stop], start + k * 2 * np.pi / TURNS
+            pitch, turn = 0.0, 0.0
+        height = (
+            1.42 + 0.25 * np.sin(0.7 * (stop if is_level else k) + start) + rng.normal(0, 0.05)
+        )
         pose = np.eye(4)
         pose[:3, :3] = _looking(yaw, pitch, rng.normal(0, 0.04))
         pose[:3, 3] = (*at, np.clip(height, 1.0, 1.85))

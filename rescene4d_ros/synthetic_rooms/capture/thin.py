@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 from rescene4d_ros.synthetic_rooms.capture.tsdf import FusedSurface
+from scipy.spatial import cKDTree
 
+# A point is kept that has so many others within so many spacings.
+COMPANY, ALONE = 4, 3.0
 THINNINGS = ('mean', 'vertex', 'decimated')
 
 
@@ -12,6 +15,13 @@ def spacing_for(surface: FusedSurface, spacing: float, most: int) -> float:
     """Return `spacing` (m), or a wider one that leaves at most about `most` points."""
     count = len(np.unique(_cells(surface.xyz, spacing, np.zeros(3))))
     return float(spacing * max(1.0, np.round(np.sqrt(count / most), 6)))
+
+
+def without_strays(surface: FusedSurface, spacing: float) -> FusedSurface:
+    """Return a surface without points that hang in the air, as cleaned meshes are."""
+    near = cKDTree(surface.xyz).query(surface.xyz, min(COMPANY + 1, len(surface.xyz)))[0]
+    keep = near.reshape(len(near), -1)[:, -1] < ALONE * spacing
+    return FusedSurface(surface.xyz[keep], surface.normals[keep], surface.sample[keep])
 
 
 def _cells(xyz: np.ndarray, side: float, phase: np.ndarray) -> np.ndarray:

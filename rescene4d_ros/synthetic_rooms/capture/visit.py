@@ -16,7 +16,12 @@ from rescene4d_ros.synthetic_rooms.capture.color import (
 from rescene4d_ros.synthetic_rooms.capture.measure import DepthScan, measure
 from rescene4d_ros.synthetic_rooms.capture.path import hand_held_poses, tracked
 from rescene4d_ros.synthetic_rooms.capture.sensors import Setup
-from rescene4d_ros.synthetic_rooms.capture.thin import spacing_for, thinned, THINNINGS
+from rescene4d_ros.synthetic_rooms.capture.thin import (
+    spacing_for,
+    thinned,
+    THINNINGS,
+    without_strays,
+)
 from rescene4d_ros.synthetic_rooms.capture.tsdf import fuse_depth, FusedSurface
 from rescene4d_ros.synthetic_rooms.layout.floorplan import Placed
 from rescene4d_ros.synthetic_rooms.layout.room_shell import Room
@@ -73,7 +78,16 @@ def capture(
 
     """
     surface = surface_of(room, placed.values())
-    poses = hand_held_poses(room, placed.values(), setup.views, rng, hidden, hidden_radius, focus)
+    poses = hand_held_poses(
+        room,
+        placed.values(),
+        setup.views,
+        rng,
+        hidden,
+        hidden_radius,
+        focus,
+        setup.sensor.is_level,
+    )
     if hidden is not None and (np.hypot(*(poses[:, :2, 3] - hidden).T) < hidden_radius).any():
         hidden = None  # the room is too small to be walked around the zone
     images = measure(surface, poses, setup, rng, hidden, hidden_radius)
@@ -104,6 +118,7 @@ def capture(
         rgb = colored(slice(None), lights)
         rgb = finished(rgb, fused.xyz, camera, rng)
     stray = ((moved(fused.xyz, _inverse(map_T_room)) - true) ** 2).sum(axis=1) > STRAY_M**2
+    stray |= images.ghost[view, row, column]
     instance = np.where(stray, 0, surface.instance[face]).astype(np.int32)
     semantic = np.where(stray, UNLABELED, surface.semantic[face]).astype(np.int32)
     made = Scan(
@@ -128,13 +143,15 @@ def _fused(
     """Return the cloud in the map frame."""
     poses = np.stack([map_T_room @ pose for pose in believed])
     if setup.voxel and setup.is_coarse:
-        return fuse_depth(images.depth, poses, images.x, images.y, setup.spacing)
+        dense = fuse_depth(images.depth, poses, images.x, images.y, setup.spacing)
+        return without_strays(dense, setup.spacing)
     if setup.voxel:
         dense = fuse_depth(images.depth, poses, images.x, images.y, setup.voxel)
     else:
         dense = _unfused(images, surface, poses)
     spacing = spacing_for(dense, setup.spacing, setup.most_points)
-    return thinned(dense, spacing, THINNINGS[int(rng.integers(len(THINNINGS)))], rng)
+    thin = thinned(dense, spacing, THINNINGS[int(rng.integers(len(THINNINGS)))], rng)
+    return without_strays(thin, spacing) if setup.voxel else thin
 
 
 def _unfused(images: DepthScan, surface: Surface, poses: np.ndarray) -> FusedSurface:

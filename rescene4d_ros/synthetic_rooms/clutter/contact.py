@@ -12,16 +12,20 @@ from rescene4d_ros.synthetic_rooms.layout.arrangement import Furnisher
 from rescene4d_ros.synthetic_rooms.layout.floorplan import Floorplan, footprint, overlap, Placed
 
 # Boxes may overlap by so much: soft things and what reaches over rims do.
-GIVE_M = 0.012
+GIVE_M = 0.018
 # Share of the free floor before furniture that is kept in a full room.
 FRONT_SHARE = 0.45
 # Of what stands on something, so much of its floor must be supported.
 SUPPORT = 0.7
 SOFT = ('pillow', 'blanket', 'towel', 'clothes heap', 'handbag', 'toy')
 HIGHEST_REST_M = 2.2
+# What hangs lower reaches the floor.
+LOW_M = 0.16
 TRIES = 12
 PARENTS = 8
-NEXT_TO = 0.75
+# Mostly what carries nothing yet gets the next thing.
+BARE_FIRST = 0.6
+NEXT_TO = 0.85
 # Things are pushed along what they stand against until they meet the next one, mostly.
 PUSHED = 0.7
 PUSH_STEP_M = 0.03
@@ -60,6 +64,11 @@ class ContactPlan(Floorplan):
                 touched |= overlap(own, self._footprints(near, FRONT_SHARE))
         return [p.instance_id for p, hit in zip(near, touched) if hit]
 
+    def _inside(self, candidate: Placed) -> bool:
+        parent = self.placed.get(candidate.parent)
+        # A sill is in the wall.
+        return (parent is not None and parent.model.name == 'window') or super()._inside(candidate)
+
 
 class ContactFurnisher(Furnisher):
     """
@@ -90,7 +99,11 @@ class ContactFurnisher(Furnisher):
         if way is None:
             yield from super()._near(model, near, kind)
             return
-        for parent in self._parents(makers)[:PARENTS]:
+        parents = self._parents(makers)
+        if relation in ('on', 'in') and self.rng.random() < BARE_FIRST:
+            carriers = {p.parent for p in self.plan.placed.values()}
+            parents.sort(key=lambda p: p.instance_id in carriers)
+        for parent in parents[:PARENTS]:
             yield from way(model, parent, kind)
 
     def _parents(self, makers: str) -> list[Placed]:
@@ -141,6 +154,8 @@ class ContactFurnisher(Furnisher):
 
     def _rest_on(self, model: Model, parent: Placed, kind: str) -> Iterator[Placed]:
         """Stand or lie on another thing, beside what is there already."""
+        if parent.model.name == 'window':
+            yield from self._on_sill(model, parent, kind)
         if parent.model.place in ('opening', 'hang') and not parent.model.tops:
             return
         relief = self._relief(parent.model)
@@ -162,6 +177,19 @@ class ContactFurnisher(Furnisher):
             at = parent.to_room((x, y))
             yaw = float(parent.yaw + turn)
             yield Placed(0, model, *at, parent.z + z, yaw, kind, parent.instance_id)
+
+    def _on_sill(self, model: Model, window: Placed, kind: str) -> Iterator[Placed]:
+        """Stand on the sill of a window, before its pane."""
+        w, d, h = model.size
+        spare = window.model.size[0] / 2 - w / 2 - 0.06
+        deep = self.plan.room.thick / 2 + 0.06
+        if spare <= 0 or d > deep + 0.05 or h > 0.6 * window.model.size[2]:
+            return
+        for _ in range(3):
+            x, y = self.rng.uniform(-spare, spare), deep - d / 2 + 0.02
+            at = window.to_room((x, y))
+            z = window.z + 0.002
+            yield Placed(0, model, *at, z, window.yaw, kind, window.instance_id)
 
     def _next_to(self, siblings, parent, w: float, d: float) -> tuple[float, float]:
         """Return a place (m, in the frame of `parent`) that touches one of its things."""
@@ -201,7 +229,7 @@ class ContactFurnisher(Furnisher):
 
     def _against(self, model: Model, parent: Placed, kind: str) -> Iterator[Placed]:
         """Stand on the floor touching a side of another thing."""
-        if parent.z > 0.1 or parent.model.size[2] < 0.12:
+        if parent.z > LOW_M or parent.model.size[2] < LOW_M:
             return
         for _ in range(3):
             way = int(self.rng.integers(3))  # left, right or front
@@ -245,7 +273,7 @@ class ContactFurnisher(Furnisher):
         """Push chairs under their table, most of them."""
         for x, y, facing in self._seats(parent, model):
             tuck = (
-                self.rng.uniform(0.18, 0.4)
+                self.rng.uniform(0.22, 0.44)
                 if self.rng.random() < 0.75
                 else self.rng.uniform(-0.25, 0.1)
             )

@@ -367,3 +367,19 @@ def rack(design, rng, size) -> list[Part]:
         parts += [p.moved((x, 0, h - tall), np.pi / 2 + rng.normal(0, 0.1)) for p in coat]
         x += rng.uniform(0.06, 0.2)
     return parts
+
+
+def mirror(design, rng, size) -> list[Part]:
+    """Make a wall mirror with a frame."""
+    w, d, h = size
+    frame, f = look.wood(design), design.uniform(0.02, 0.05)
+    silver = look.Material((0.6, 0.62, 0.62), (0.5, 0.52, 0.52), is_mirror=True)
+    corners = np.array(
+        [[[-w / 2, d / 2, 0], [w / 2, d / 2, 0]], [[-w / 2, d / 2, h], [w / 2, d / 2, h]]]
+    )
+    parts = [sheet(corners, silver), box((w, d * 0.8, h), (0, 0, h / 2), frame)]
+    for s in (-1, 1):
+        parts.append(box((f, d * 1.5, h), (s * (w - f) / 2, 0, h / 2), frame))
+    for z in (f / 2, h - f / 2):
+        parts.append(box((w, d * 1.5, f), (0, 0, z), frame))
+    return parts

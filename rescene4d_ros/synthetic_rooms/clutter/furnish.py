@@ -7,8 +7,15 @@ from collections.abc import Sequence
 import numpy as np
 from rescene4d_ros.synthetic_rooms.clutter.builtins import BUILTINS, worktop
 from rescene4d_ros.synthetic_rooms.clutter.contact import ContactFurnisher, ContactPlan
+from rescene4d_ros.synthetic_rooms.clutter.gather import draw_together
 from rescene4d_ros.synthetic_rooms.clutter.props import draw_prop, PROPS
-from rescene4d_ros.synthetic_rooms.clutter.recipes import ARRIVALS, EVERYWHERE, FURNITURE, HABITS, LARGE
+from rescene4d_ros.synthetic_rooms.clutter.recipes import (
+    ARRIVALS,
+    EVERYWHERE,
+    FURNITURE,
+    HABITS,
+    LARGE,
+)
 from rescene4d_ros.synthetic_rooms.config import RoomsConfig
 from rescene4d_ros.synthetic_rooms.furniture import Draw, Model, openings
 from rescene4d_ros.synthetic_rooms.furniture.split import until_in_split
@@ -19,6 +26,7 @@ from rescene4d_ros.synthetic_rooms.layout.room_shell import Room
 FAILURES_PER_THING = 3
 # With more things a home is one large room of two kinds.
 OPEN_PLAN = 42
+FEW, FEW_SHARE, MANY_SHARE = 28, (0.5, 1.0), (0.0, 0.8)
 HOMELY = ('living', 'bedroom', 'kitchen', 'office')
 
 
@@ -76,12 +84,21 @@ def furnish_in_contact(
         work.add(Placed(0, hole.model, *at, hole.sill, wall.facing, hole.model.class_name))
     kinds = [room.kind]
     if target > OPEN_PLAN and room.kind in HOMELY:
-        kinds.append(HOMELY[int(rng.integers(len(HOMELY)))])
+        kinds.append(_other_half(room.kind, config.split, rng))
     for kind in dict.fromkeys(kinds):
         _set_up(work, kind, config, draw)
+    draw_together(work)
     _lay_worktops(work)
     _leave_things_about(work, kinds, target, draw)
+    draw_together(work)
     return work.plan, work.next_id
+
+
+def _other_half(kind: str, split: str, rng: np.random.Generator) -> str:
+    """Return what shares a large room with a kind; test has other pairs than training."""
+    for_test = {'living': 'office', 'office': 'living', 'bedroom': 'kitchen', 'kitchen': 'bedroom'}
+    others = [k for k in HOMELY if split == 'any' or (for_test[kind] == k) == (split == 'test')]
+    return others[int(rng.integers(len(others)))]
 
 
 def _set_up(work: ContactFurnisher, kind: str, config: RoomsConfig, draw: Draw) -> None:
@@ -108,7 +125,8 @@ def _leave_things_about(
 ) -> None:
     """Fill a room up: with large things to a share that differs from room to room."""
     habits = (*(h for kind in kinds for h in HABITS[kind]), *EVERYWHERE)
-    share = work.rng.uniform(0.0, 1.0)
+    # Rooms with few things hold large ones.
+    share = work.rng.uniform(*(FEW_SHARE if target < FEW else MANY_SHARE))
     failures = 0
     while len(work.plan.placed) < target and failures < FAILURES_PER_THING * target:
         some = LARGE if work.rng.random() < share else habits

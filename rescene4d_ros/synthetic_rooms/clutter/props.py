@@ -83,6 +83,7 @@ PROPS: dict[str, Prop] = {
     'notice board': Prop(
         forms.panel, (0.6, 0.015, 0.45), (1.9, 0.04, 1.25), 'hang', 0.05, (0.8, 1.2)
     ),
+    'mirror': Prop(forms.mirror, (0.4, 0.02, 0.5), (1.1, 0.03, 1.7), 'hang', 0.05, (0.3, 1.0)),
     'wall device': Prop(forms.boxy, (0.1, 0.04, 0.1), (0.5, 0.16, 0.5), 'hang', 0.0, (0.9, 2.0)),
     'hung garment': Prop(
         forms.hanging, (0.36, 0.14, 0.6), (0.6, 0.3, 1.15), 'hang', 2.0, (0.6, 0.95)

@@ -51,8 +51,7 @@ STATISTICS = (
     Statistic('roughness_p90', 'deviation of 16 neighbors from their plane (rms), 90 %', 'm'),
     Statistic('normals_up', 'share of normals less than 25 degrees off vertical'),
     Statistic(
-        'normals_oblique',
-        'share more than 25 degrees off vertical and more than 7 off horizontal',
+        'normals_oblique', 'share more than 25 degrees off vertical and more than 7 off horizontal'
     ),
     *(Statistic(f'{c}_mean', f'{c}, mean of 0..255') for c in ('red', 'green', 'blue')),
     *(Statistic(f'{c}_std', f'{c}, standard deviation') for c in ('red', 'green', 'blue')),

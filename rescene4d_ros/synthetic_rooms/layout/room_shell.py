@@ -137,6 +137,7 @@ def make_room(
     rng: np.random.Generator,
     split: str = 'any',
     niche: np.random.Generator | None = None,
+    more_doors: int = 0,
 ) -> Room:
     """
     Make an empty room.
@@ -152,6 +153,8 @@ def make_room(
         Whose shapes doors and windows have, see `furniture.split`.
     niche : Generator, optional
         Decides about a niche; without one there is none.
+    more_doors : int
+        Than the usual one or two, where walls have room for them.
 
     """
     area = rng.uniform(*AREAS[kind]) * max(1.0, crowd / 24)
@@ -169,7 +172,7 @@ def make_room(
     for start, end in zip(outline, np.roll(outline, -1, axis=0)):
         along = (end - start) / np.linalg.norm(end - start)
         walls.append(Wall(start, end, np.array([-along[1], along[0]])))
-    holes = _cut(walls, height, thick, kind, rng, split)
+    holes = _cut(walls, height, thick, kind, rng, split, more_doors)
     structure = _floor(shape, rng)
     paint, accent, skirting = look.paint(rng), look.paint(rng), look.wood(rng)
     special = rng.integers(len(walls)) if rng.random() < 0.3 else -1
@@ -191,6 +194,7 @@ def _cut(
     kind: str,
     rng: np.random.Generator,
     split: str,
+    more_doors: int,
 ) -> list[Opening]:
     """Choose where doors and windows are."""
     holes: list[Opening] = []
@@ -213,7 +217,7 @@ def _cut(
     def sized(draw_size) -> tuple[float, float]:
         return until_in_split(split, draw_size, lambda size: size)
 
-    for _ in range(1 + int(rng.random() < 0.2)):
+    for _ in range(1 + more_doors + int(rng.random() < 0.2)):
         wide, tall = sized(lambda: (rng.uniform(0.8, 1.0), rng.uniform(1.98, 2.1)))
         cut(openings.door, wide, tall, 0.0)
     wanted = rng.integers(0, 2) if kind == 'bath' else rng.integers(1, 4)

@@ -49,12 +49,15 @@ class RoomSet:
     text : str
         One sentence for people: what it is for.
     batches : tuple of Batch
+    recorded : int
+        Only the first so many have checksums; 0 = all.
 
     """
 
     name: str
     text: str
     batches: tuple[Batch, ...]
+    recorded: int = 0
 
     def __len__(self) -> int:
         """Return the number of sequences."""
@@ -81,6 +84,11 @@ def _batches(first_seed: int, split: str, *parts: tuple[int, str, dict]) -> tupl
     return tuple(batches)
 
 
+def _lifelike(first_seed: int, count: int, split: str, values: dict) -> tuple[Batch, ...]:
+    config = make(RoomsConfig, {**PRESETS['lifelike'], 'visits': 2, 'split': split, **values})
+    return (Batch(first_seed, count, config),)
+
+
 # As far off as the registration of a careful, and of a careless, mapping run.
 _HARD = {
     'visits': 2,
@@ -98,6 +106,10 @@ _HARD = {
 _LONG = {'p_remove': 0.12, 'p_return': 0.4, 'p_swap': 0.3, 'p_twin': 1.0, 'p_hidden_zone': 0.3}
 # A hall: more views for its area, and time to find the last free places.
 _CROWD = {**_LONG, 'min_objects': 115, 'max_objects': 150, 'max_failures': 200, 'views': 64}
+
+# Of the open set, so many are recorded.
+_RECORDED = 12
+_LIFELIKE_LONG = {'visits': 5, 'p_remove': 0.12, 'p_return': 0.4, 'p_swap': 0.3, 'p_twin': 1.0}
 
 SETS: dict[str, RoomSet] = {
     s.name: s
@@ -149,6 +161,28 @@ SETS: dict[str, RoomSet] = {
                 (15, 'busy', {**_HARD, 'room_type': 'living'}),
                 (15, 'busy', {**_HARD, 'room_type': 'kitchen'}),
             ),
+        ),
+        RoomSet(
+            'lifelike-train',
+            'to learn from, as many as wanted: full rooms of things in contact, as scanners give '
+            'them; the first are recorded',
+            _lifelike(6_000_000, 100_000, 'train', {}),
+            recorded=_RECORDED,
+        ),
+        RoomSet(
+            'lifelike-val',
+            'to choose by: unseen designs, the scanners of training',
+            _lifelike(7_000_000, 60, 'val', {}),
+        ),
+        RoomSet(
+            'lifelike-test',
+            'to be measured on: unseen designs, scanners and pairs of rooms',
+            _lifelike(8_000_000, 120, 'test', {}),
+        ),
+        RoomSet(
+            'lifelike-long',
+            'identity over five visits of full rooms',
+            _lifelike(9_000_000, 24, 'test', _LIFELIKE_LONG),
         ),
     )
 }

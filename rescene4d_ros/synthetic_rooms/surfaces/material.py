@@ -38,6 +38,8 @@ class Material:
         Cells of the pattern per metre.
     dropout : float
         Share of depth returns that are lost (gloss, glass).
+    is_mirror : bool
+        Scanners that know of mirrors see the room in it.
 
     """
 
@@ -46,6 +48,7 @@ class Material:
     pattern: Pattern = Pattern.PLAIN
     scale: float = 10.0
     dropout: float = 0.0
+    is_mirror: bool = False
 
 
 def _hsv(h: float, s: float, v: float) -> tuple[float, float, float]:
