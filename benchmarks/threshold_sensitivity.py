@@ -22,7 +22,8 @@ from rescene4d_ros.evaluation import TrueMasks
 from rescene4d_ros.geometry import tolerances
 from rescene4d_ros.memory.store import SceneMemory
 from rescene4d_ros.scene import SceneTracker
-from rescene4d_ros.structures import ScanSequence, SequenceTruth
+from rescene4d_ros.structures import ScanSequence
+from rescene4d_ros.structures.truth import SequenceTruth
 from rescene4d_ros.tracking import thresholds
 from tqdm import tqdm
 

@@ -18,10 +18,15 @@ import time
 
 from rescene4d_ros.errors import ConfigError
 from rescene4d_ros.evaluation import ComparisonConfig, loaded, TrueMasks
-from rescene4d_ros.evaluation.confidence_fit import fit_model, write_change_weights
+from rescene4d_ros.evaluation.fitting.confidence_fit import fit_model, write_change_weights
+from rescene4d_ros.evaluation.fitting.stated_changes import (
+    collect,
+    count_crosswise,
+    judged,
+    StatedChanges,
+)
 from rescene4d_ros.evaluation.observations import Observations
 from rescene4d_ros.evaluation.runs import read_case
-from rescene4d_ros.evaluation.stated_changes import collect, count_crosswise, judged, StatedChanges
 from rescene4d_ros.inference.config import InferenceConfig
 from rescene4d_ros.metrics.changes.calibration import calibration_error
 from rescene4d_ros.metrics.changes.change_scores import ChangeCounts, f_score

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 from rescene4d_ros.evaluation.config import ComparisonConfig
-from rescene4d_ros.evaluation.region_fit import judge_candidates, JudgedCandidates
+from rescene4d_ros.evaluation.fitting.region_fit import judge_candidates, JudgedCandidates
 from rescene4d_ros.evaluation.runs import read_case
 from rescene4d_ros.metrics.changes.place_events import PLACE_IOU
 from rescene4d_ros.processes import each_result

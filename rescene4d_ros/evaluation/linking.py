@@ -12,7 +12,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from rescene4d_ros.geometry.voxels import voxelize
+from rescene4d_ros.geometry.point_sets import voxelize
 from rescene4d_ros.metrics.sequences import PredictedChange, PredictedSequence
 from rescene4d_ros.structures import Segmentation
 from scipy.optimize import linear_sum_assignment

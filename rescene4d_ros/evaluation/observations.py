@@ -13,7 +13,8 @@ from rescene4d_ros.evaluation.config import ComparisonConfig
 from rescene4d_ros.evaluation.linking import visit_masks, VisitMasks
 from rescene4d_ros.inference.segmenter import Segmenter
 from rescene4d_ros.metrics.sequences import TrueSequence
-from rescene4d_ros.structures import Scan, ScanSequence, Segmentation, SequenceTruth
+from rescene4d_ros.structures import Scan, ScanSequence, Segmentation
+from rescene4d_ros.structures.truth import SequenceTruth
 
 
 @dataclass(frozen=True)

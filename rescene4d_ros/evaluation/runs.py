@@ -24,13 +24,8 @@ from rescene4d_ros.metrics.config import ScoreRules
 from rescene4d_ros.metrics.sequences import true_sequence
 from rescene4d_ros.metrics.summary import reduce_sequence, ReducedSequence
 from rescene4d_ros.processes import each_result
-from rescene4d_ros.structures import (
-    INSTANCE_CLASSES,
-    Scan,
-    ScanSequence,
-    SequenceTruth,
-    VisitTruth,
-)
+from rescene4d_ros.structures import INSTANCE_CLASSES, Scan, ScanSequence
+from rescene4d_ros.structures.truth import SequenceTruth, VisitTruth
 
 SAMPLED = 0.9  # share of kept points
 Progress = Callable[[int, str], None]

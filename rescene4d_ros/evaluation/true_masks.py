@@ -5,14 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from rescene4d_ros.structures import (
-    INSTANCE_CLASSES,
-    Scan,
-    ScanSequence,
-    Segmentation,
-    SequenceTruth,
-    UNLABELED,
-)
+from rescene4d_ros.structures import INSTANCE_CLASSES, Scan, ScanSequence, Segmentation, UNLABELED
+from rescene4d_ros.structures.truth import SequenceTruth
 
 
 class TrueMasks:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from rescene4d_ros.geometry.neighbors import evenly
+from rescene4d_ros.geometry.point_sets import evenly
 from rescene4d_ros.geometry.se3 import wrap
 from rescene4d_ros.structures import Box
 from scipy.spatial import ConvexHull, QhullError

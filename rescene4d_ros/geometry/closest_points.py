@@ -7,9 +7,8 @@ from copy import copy
 from dataclasses import dataclass
 
 import numpy as np
-from rescene4d_ros.geometry.neighbors import evenly
+from rescene4d_ros.geometry.point_sets import evenly, SAME_SURFACE
 from rescene4d_ros.geometry.se3 import solve_upright, transform, transform_back
-from rescene4d_ros.geometry.tolerances import SAME_SURFACE
 from scipy.spatial import cKDTree
 
 GATES = (0.30, 0.15, 0.08, 0.05)  # m; largest distance of correspondences, coarse to fine

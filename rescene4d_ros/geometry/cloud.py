@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import cached_property
 
 import numpy as np
-from rescene4d_ros.geometry.neighbors import evenly, thin
+from rescene4d_ros.geometry.point_sets import evenly, thin
 from scipy.spatial import cKDTree
 
 RAY_POSITIONS = 24  # sensor positions used, spread over the path

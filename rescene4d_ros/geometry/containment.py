@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from rescene4d_ros.geometry.point_sets import FITTED_SURFACE, PART_SLACK
 from rescene4d_ros.geometry.surface import AllPairs, questions, Surface
-from rescene4d_ros.geometry.tolerances import FITTED_SURFACE, PART_SLACK
 
 WIDE = (0.30, 0.20, 0.12)  # m; largest distance of correspondences, decreasing
 CLOSE = (0.08, 0.06)  # m; below this distance all points of the whole are used

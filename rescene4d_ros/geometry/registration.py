@@ -6,8 +6,8 @@ from dataclasses import replace
 
 import numpy as np
 from rescene4d_ros.geometry.closest_points import GATES, Pair, Registration
+from rescene4d_ros.geometry.point_sets import SAME_SURFACE
 from rescene4d_ros.geometry.se3 import turn_about, wrap, yaw_of
-from rescene4d_ros.geometry.tolerances import SAME_SURFACE
 
 SAME_TURN = 0.25  # rad; of rotations that differ less, the better one is used
 RIVALS = 4  # number of refined motions

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from functools import cached_property
 
 import numpy as np
-from rescene4d_ros.geometry.neighbors import evenly, quick_tree
+from rescene4d_ros.geometry.point_sets import evenly, quick_tree
 from scipy.spatial import cKDTree
 
 SAMPLE = 64  # sample size of an object that is fitted to another

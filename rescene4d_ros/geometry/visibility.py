@@ -14,8 +14,7 @@ from enum import Enum
 import numpy as np
 from rescene4d_ros.geometry.boxes import bounds
 from rescene4d_ros.geometry.cloud import Cloud
-from rescene4d_ros.geometry.neighbors import near
-from rescene4d_ros.geometry.tolerances import SAME_SURFACE
+from rescene4d_ros.geometry.point_sets import near, SAME_SURFACE
 from rescene4d_ros.structures import Box
 
 CELL = 0.05  # m; edge of the columns of a footprint

@@ -6,12 +6,14 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
+from importlib import import_module
 import logging
 import os
+from pathlib import Path
 
 import numpy as np
 from rescene4d_ros.errors import ConfigError
-from rescene4d_ros.geometry.normals import estimate_normals
+from rescene4d_ros.geometry.point_sets import estimate_normals
 from rescene4d_ros.inference.config import InferenceConfig
 from rescene4d_ros.inference.feature_files import (
     decode_features,
@@ -20,8 +22,6 @@ from rescene4d_ros.inference.feature_files import (
     FORMAT,
 )
 from rescene4d_ros.inference.postprocess import segment_as_published, segment_queries
-from rescene4d_ros.inference.selection.quality import find_quality, QualityModel
-from rescene4d_ros.inference.selection.tree_selection import segment_by_tree
 from rescene4d_ros.inference.weights import (
     default_weights,
     load_weights,
@@ -38,6 +38,8 @@ import torch
 logger = logging.getLogger(__name__)
 
 
+# Makes instances of the queries of T visits.
+Select = Callable[[Prediction, Sequence[Scan], InferenceConfig], Segmentation]
 # Given the name of a stage (one of `STAGES`), what is entered around it.
 Watch = Callable[[str], AbstractContextManager]
 STAGES = ('normals', 'superpoints', 'voxelize', 'encode', 'share_time', 'decode', 'masks')
@@ -80,10 +82,10 @@ class Segmenter:
         config: InferenceConfig,
         name: str = '',
         watch: Watch = _unwatched,
-        quality: QualityModel | None = None,
+        select: Select | None = None,
     ):
         self.config = config
-        self._quality = quality
+        self._select = select or _selection(config.selection, '', name)
         self._watch = watch
         self.class_names = info.class_names
         self.weights_hash = name
@@ -123,8 +125,7 @@ class Segmenter:
         if config.queries and model.config.compat != 'official':
             model.decoder.config = replace(model.decoder.config, n_queries=config.queries)
         name = weights_hash(path)
-        quality = find_quality(path, name) if config.selection == 'tree' else None
-        return cls(model, info, config, name, watch, quality)
+        return cls(model, info, config, name, watch, _selection(config.selection, path, name))
 
     def keep_features(self, files: FeatureFiles | None) -> None:
         """
@@ -178,11 +179,7 @@ class Segmenter:
         """
         prediction = self.predict(scans, keys)
         with self._watch('masks'):
-            if self.config.selection == 'tree':
-                return segment_by_tree(prediction, scans, self.config, self._quality)
-            if self.config.selection == 'published':
-                return segment_as_published(prediction, self.config)
-            return segment_queries(prediction, scans, self.config)
+            return self._select(prediction, scans, self.config)
 
     def predict(self, scans: Sequence[Scan], keys: Sequence[Hashable] | None = None) -> Prediction:
         """Return the raw queries of T visits; parameters as of `segment`."""
@@ -270,6 +267,17 @@ class Segmenter:
             superpoint=superpoint,
             features=np.zeros((0, config.hidden_dim), np.float32),
         )
+
+
+def _selection(name: str, weights: str | Path, fitted_to: str) -> Select:
+    """Return what makes instances of queries; the merge tree is loaded only if it is chosen."""
+    if name == 'tree':
+        module = import_module('rescene4d_ros.inference.selection.tree_selection')
+        select: Select = module.tree_selection(weights, fitted_to)
+        return select
+    if name == 'published':
+        return lambda prediction, scans, config: segment_as_published(prediction, config)
+    return segment_queries
 
 
 def _device(wanted: str) -> torch.device:

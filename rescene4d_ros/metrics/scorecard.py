@@ -8,14 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from rescene4d_ros.metrics.identity.visit_matching import match_visit
-from rescene4d_ros.structures import (
-    Change,
-    ChangeKind,
-    ObjectState,
-    SceneObject,
-    SequenceTruth,
-    VisitTruth,
-)
+from rescene4d_ros.structures import Change, ChangeKind, ObjectState, SceneObject
+from rescene4d_ros.structures.truth import SequenceTruth, VisitTruth
 
 
 @dataclass(frozen=True)

@@ -6,16 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from rescene4d_ros.structures import (
-    Change,
-    ChangeKind,
-    FLOOR,
-    INSTANCE_CLASSES,
-    ObjectState,
-    SequenceTruth,
-    TrueObject,
-    WALL,
-)
+from rescene4d_ros.structures import Change, ChangeKind, FLOOR, INSTANCE_CLASSES, ObjectState, WALL
+from rescene4d_ros.structures.truth import SequenceTruth, TrueObject
 
 
 @dataclass(frozen=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from rescene4d_ros.geometry.voxels import voxelize
+from rescene4d_ros.geometry.point_sets import voxelize
 from rescene4d_ros.models.config import ModelConfig, POINT_TRANSFORMERS
 from rescene4d_ros.structures import Scan
 import torch

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rescene4d_ros.errors import ConfigError
-from rescene4d_ros.models.backbones import point_transformer, unet
-from rescene4d_ros.models.backbones.serialization_order import TieBreak, visit_ranks
+from rescene4d_ros.models.backbones import make_backbone
 from rescene4d_ros.models.config import effective, ModelConfig
 from rescene4d_ros.models.decoder import QueryDecoder
 from rescene4d_ros.models.inputs import N_CHANNELS, VisitInput
@@ -18,8 +17,7 @@ from rescene4d_ros.models.outputs import (
     VisitFeatures,
     VisitPyramid,
 )
-from rescene4d_ros.sparse.convolutions import avg_pool
-from rescene4d_ros.sparse.torchsparse_backend import choose_backend
+from rescene4d_ros.sparse.convolutions import avg_pool, choose_backend
 from rescene4d_ros.sparse.voxels import JoinedVoxels, Voxels
 import torch
 from torch import nn, Tensor
@@ -43,7 +41,10 @@ class ReScene4D(nn.Module):
     def __init__(self, config: ModelConfig):
         super().__init__()
         self.config = config = effective(config)
-        self.backbone = _make_backbone(config)
+        _check_channels(config)
+        self.backbone = make_backbone(
+            config.backbone, config.in_channels, config.temporal_serialization
+        )
         channels = self.backbone.out_channels
         self.mask_features = nn.Linear(channels[-1], config.hidden_dim)
         self.decoder = QueryDecoder(config, channels[:-1])
@@ -111,14 +112,16 @@ class ReScene4D(nn.Module):
         if not len(voxels):
             return [self._no_features(v) for v in inputs]
         begun = DecoderState.join([p.begun for p in pyramids if len(p.voxels)])
-        feats = sharing.decode(begun, voxels, self._ties(inputs, voxels))
+        ties = None
+        if self.config.compat != 'official':  # published: voxels of one cell in any order
+            xyz, rows = (torch.cat(parts) for parts in zip(*((v.xyz, v.feats) for v in inputs)))
+            ties = sharing.tie_break(voxels, voxels.sort(xyz), voxels.sort(rows), len(inputs))
+        feats = sharing.decode(begun, voxels, ties)
         return self._features(inputs, voxels, feats)
 
-    def _sharing_backbone(self) -> point_transformer.PointTransformer | None:
+    def _sharing_backbone(self) -> nn.Module | None:
         """Return the backbone where its decoder looks at all visits of a sequence."""
-        if isinstance(self.backbone, point_transformer.PointTransformer):
-            return self.backbone if self.backbone.shares_time else None
-        return None
+        return self.backbone if self.backbone.shares_time else None
 
     def choose_backend(self, wanted: str, device_type: str) -> str:
         """Choose the backend of convolutions; return why it is not the requested one, or ''."""
@@ -139,16 +142,6 @@ class ReScene4D(nn.Module):
         if len(visits) == 1:
             return [VisitPyramid(visits[0], voxels, begun)]
         return list(map(VisitPyramid.of, visits, begun.split(voxels, len(visits))))
-
-    def _ties(self, visits: Sequence[VisitInput], voxels: Voxels) -> TieBreak | None:
-        """Return the tie break of voxels of one cell; None as published."""
-        if self.config.compat == 'official':
-            return None
-        feats = voxels.sort(torch.cat([v.feats for v in visits]))
-        return TieBreak(
-            voxels.sort(torch.cat([v.xyz for v in visits])),
-            visit_ranks(voxels, feats, len(visits)),
-        )
 
     def _features(
         self, visits: Sequence[VisitInput], voxels: Voxels, feats: list[Tensor]
@@ -239,18 +232,11 @@ class ReScene4D(nn.Module):
         return VisitFeatures(levels, visit.feats.new_zeros(0, dim), visit.xyz, self._finest(visit))
 
 
-def _make_backbone(config: ModelConfig) -> unet.SparseUNet | point_transformer.PointTransformer:
-    """Return the backbone that the configuration names."""
+def _check_channels(config: ModelConfig) -> None:
+    """Refuse a number of input channels that the features do not have."""
     wanted = N_CHANNELS[config.features]
     if config.in_channels != wanted:
         raise ConfigError(
             f'ModelConfig.in_channels: expected {wanted} for features '
             f'{config.features!r}, got {config.in_channels}; set both to fit'
         )
-    if config.backbone in unet.PRESETS:
-        return unet.SparseUNet(config.in_channels, unet.PRESETS[config.backbone])
-    return point_transformer.PointTransformer(
-        config.in_channels,
-        point_transformer.PRESETS[config.backbone],
-        config.temporal_serialization,
-    )

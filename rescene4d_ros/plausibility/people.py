@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from rescene4d_ros.geometry.neighbors import thin
+from rescene4d_ros.geometry.point_sets import thin
 from rescene4d_ros.plausibility.groups import label_groups
 from rescene4d_ros.structures import Finding, Severity
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from rescene4d_ros.geometry.neighbors import thin
+from rescene4d_ros.geometry.point_sets import thin
 from rescene4d_ros.plausibility.people import floor_height
 from scipy.spatial import cKDTree
 

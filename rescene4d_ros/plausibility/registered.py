@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from rescene4d_ros.geometry.neighbors import evenly, near, thin
+from rescene4d_ros.geometry.point_sets import evenly, near, thin
 from rescene4d_ros.geometry.se3 import size_of, transform, upright
 from rescene4d_ros.plausibility.alignment import polish, search
 from rescene4d_ros.plausibility.config import PlausibilityConfig

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from rescene4d_ros.geometry.neighbors import evenly, quick_tree
+from rescene4d_ros.geometry.point_sets import evenly, quick_tree
 from rescene4d_ros.plausibility.config import PlausibilityConfig
 from rescene4d_ros.structures import Finding, Scan, Severity
 

@@ -6,15 +6,58 @@ Parameter names and shapes of the layers are MinkowskiEngine's.
 
 from __future__ import annotations
 
+from importlib import import_module
 import math
+from types import ModuleType
 
-from rescene4d_ros.sparse import torchsparse_backend
 from rescene4d_ros.sparse.gather_conv import convolve, gradients
 from rescene4d_ros.sparse.kernel_map import KernelMap
-from rescene4d_ros.sparse.voxels import TORCHSPARSE, Voxels
+from rescene4d_ros.sparse.voxels import NATIVE, TORCHSPARSE, Voxels
 import torch
 from torch import nn
 import torch.nn.functional as F
+
+AUTO = 'auto'
+
+
+def choose_backend(wanted: str, device_type: str) -> tuple[str, str]:
+    """
+    Return the backend to use, and the reason if it is not the requested one.
+
+    Parameters
+    ----------
+    wanted : str
+        'native', 'torchsparse', or 'auto': torchsparse where it can run.
+    device_type : str
+        'cpu' or 'cuda', where the features are.
+
+    Returns
+    -------
+    backend : str
+        'native' or 'torchsparse'.
+    reason : str
+        Empty if it is the requested backend.
+
+    """
+    if wanted == NATIVE:
+        return NATIVE, ''
+    if device_type != 'cuda':
+        reason = (
+            f'sparse backend: expected a CUDA device for torchsparse, got {device_type}; '
+            'using the native backend'
+        )
+    else:
+        try:
+            _torchsparse_backend().torchsparse()
+            return TORCHSPARSE, ''
+        except ImportError as error:
+            reason = f'{error}; using the native backend'
+    return NATIVE, '' if wanted == AUTO else reason
+
+
+def _torchsparse_backend() -> ModuleType:
+    """Load the backend of torchsparse; only who chooses it needs it."""
+    return import_module('rescene4d_ros.sparse.torchsparse_backend')
 
 
 class _Convolve(torch.autograd.Function):
@@ -89,7 +132,7 @@ def _autocast(feats: torch.Tensor, weight: torch.Tensor) -> tuple[torch.Tensor, 
 
 def _is_for_torchsparse(weight: torch.Tensor, voxels: Voxels) -> bool:
     """Return whether torchsparse is chosen for these voxels and supports this kernel."""
-    return voxels.backend == TORCHSPARSE and torchsparse_backend.can_convolve(weight, voxels)
+    return voxels.backend == TORCHSPARSE and _torchsparse_backend().can_convolve(weight, voxels)
 
 
 def subm_conv(feats: torch.Tensor, weight: torch.Tensor, voxels: Voxels) -> torch.Tensor:
@@ -110,7 +153,7 @@ def subm_conv(feats: torch.Tensor, weight: torch.Tensor, voxels: Voxels) -> torc
 
     """
     if _is_for_torchsparse(weight, voxels):
-        return torchsparse_backend.subm_conv(*_autocast(feats, weight), voxels)
+        return _torchsparse_backend().subm_conv(*_autocast(feats, weight), voxels)
     kmap = voxels.subm_map(round(len(weight) ** (1 / 3)))
     return _convolve(feats, weight, kmap, lambda: kmap, mirror=True)
 
@@ -133,7 +176,7 @@ def down_conv(feats: torch.Tensor, weight: torch.Tensor, voxels: Voxels) -> torc
 
     """
     if _is_for_torchsparse(weight, voxels):
-        return torchsparse_backend.down_conv(*_autocast(feats, weight), voxels)
+        return _torchsparse_backend().down_conv(*_autocast(feats, weight), voxels)
     return _convolve(feats, weight, voxels.down_map(), voxels.up_map, mirror=False)
 
 
@@ -155,7 +198,7 @@ def up_conv(coarse_feats: torch.Tensor, weight: torch.Tensor, fine_voxels: Voxel
 
     """
     if _is_for_torchsparse(weight, fine_voxels):
-        return torchsparse_backend.up_conv(*_autocast(coarse_feats, weight), fine_voxels)
+        return _torchsparse_backend().up_conv(*_autocast(coarse_feats, weight), fine_voxels)
     return _convolve(
         coarse_feats, weight, fine_voxels.up_map(), fine_voxels.down_map, mirror=False
     )

@@ -9,11 +9,10 @@ from types import ModuleType
 from typing import Any
 from weakref import WeakKeyDictionary
 
-from rescene4d_ros.sparse.voxels import linear_keys, NATIVE, TORCHSPARSE, Voxels
+from rescene4d_ros.sparse.voxels import linear_keys, Voxels
 import torch
 from torch import Tensor
 
-AUTO = 'auto'
 REMEDY = 'install it from its repository (github.com/mit-han-lab/torchsparse), or choose native'
 
 
@@ -42,41 +41,6 @@ def torchsparse() -> ModuleType:
             f'sparse backend: expected torchsparse 2.1, got version {version}; {REMEDY}'
         )
     return module
-
-
-def choose_backend(wanted: str, device_type: str) -> tuple[str, str]:
-    """
-    Return the backend to use, and the reason if it is not the requested one.
-
-    Parameters
-    ----------
-    wanted : str
-        'native', 'torchsparse', or 'auto': torchsparse where it can run.
-    device_type : str
-        'cpu' or 'cuda', where the features are.
-
-    Returns
-    -------
-    backend : str
-        'native' or 'torchsparse'.
-    reason : str
-        Empty if it is the requested backend.
-
-    """
-    if wanted == NATIVE:
-        return NATIVE, ''
-    if device_type != 'cuda':
-        reason = (
-            f'sparse backend: expected a CUDA device for torchsparse, got {device_type}; '
-            'using the native backend'
-        )
-    else:
-        try:
-            torchsparse()
-            return TORCHSPARSE, ''
-        except ImportError as error:
-            reason = f'{error}; using the native backend'
-    return NATIVE, '' if wanted == AUTO else reason
 
 
 # Coordinates begin and end at multiples of it: a voxel at an odd end would lose its parent. 2^4:

@@ -24,7 +24,6 @@ from rescene4d_ros.structures.segmentation import (
     UNLABELED,
     WALL,
 )
-from rescene4d_ros.structures.truth import SequenceTruth, TrueObject, VisitTruth
 
 __all__ = [
     'Box',
@@ -43,13 +42,10 @@ __all__ = [
     'SceneUpdate',
     'Segmentation',
     'SEMANTIC_CLASSES',
-    'SequenceTruth',
     'Severity',
-    'TrueObject',
     'UNLABELED',
     'VisitChanges',
     'VisitInfo',
     'VisitStatus',
-    'VisitTruth',
     'WALL',
 ]

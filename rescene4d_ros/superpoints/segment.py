@@ -7,8 +7,7 @@ from dataclasses import dataclass
 import numba
 import numpy as np
 from rescene4d_ros.config import param
-from rescene4d_ros.geometry.normals import orient_normals, plane_normals
-from rescene4d_ros.geometry.voxels import voxelize
+from rescene4d_ros.geometry.point_sets import orient_normals, plane_normals, voxelize
 from scipy.spatial import cKDTree
 
 

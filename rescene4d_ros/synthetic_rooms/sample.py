@@ -7,7 +7,8 @@ from itertools import count
 
 import numpy as np
 from rescene4d_ros.config import make
-from rescene4d_ros.structures import ChangeKind, ObjectState, ScanSequence, SequenceTruth
+from rescene4d_ros.structures import ChangeKind, ObjectState, ScanSequence
+from rescene4d_ros.structures.truth import SequenceTruth
 from rescene4d_ros.synthetic_rooms.config import RoomsConfig
 from rescene4d_ros.synthetic_rooms.sequence import Life, make_life, scan_life
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from rescene4d_ros.structures import Scan, ScanSequence, SequenceTruth, UNLABELED
+from rescene4d_ros.structures import Scan, ScanSequence, UNLABELED
+from rescene4d_ros.structures.truth import SequenceTruth
 from rescene4d_ros.synthetic_rooms.annotation import as_annotated, draw_left_out, notes_of
 from rescene4d_ros.synthetic_rooms.capture.path import draw_focus
 from rescene4d_ros.synthetic_rooms.capture.sensors import CLOSER, draw_setup

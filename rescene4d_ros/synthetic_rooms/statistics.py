@@ -8,16 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from rescene4d_ros.data.sequences.stored_bytes import StoredBytes
-from rescene4d_ros.structures import (
-    ChangeKind,
-    FLOOR,
-    ObjectState,
-    Scan,
-    ScanSequence,
-    SequenceTruth,
-    VisitTruth,
-    WALL,
-)
+from rescene4d_ros.structures import ChangeKind, FLOOR, ObjectState, Scan, ScanSequence, WALL
+from rescene4d_ros.structures.truth import SequenceTruth, VisitTruth
 from scipy.spatial import cKDTree
 
 # Enough for a median to two digits.

@@ -7,14 +7,8 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from rescene4d_ros.structures import (
-    Box,
-    ChangeKind,
-    ObjectState,
-    SequenceTruth,
-    TrueObject,
-    VisitTruth,
-)
+from rescene4d_ros.structures import Box, ChangeKind, ObjectState
+from rescene4d_ros.structures.truth import SequenceTruth, TrueObject, VisitTruth
 from rescene4d_ros.synthetic_rooms.config import RoomsConfig
 from rescene4d_ros.synthetic_rooms.furniture import Piece
 from rescene4d_ros.synthetic_rooms.layout.floorplan import Placed, stays

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 from rescene4d_ros.geometry.boxes import fit_box
-from rescene4d_ros.geometry.neighbors import share_near, thin
+from rescene4d_ros.geometry.point_sets import share_near, thin
 from rescene4d_ros.structures import Change, ChangeKind, VisitInfo
 from rescene4d_ros.tracking.records import LinkedObservation, ObjectRecord
 from rescene4d_ros.tracking.thresholds import (

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 from rescene4d_ros.geometry.boxes import bounds
-from rescene4d_ros.geometry.neighbors import near
+from rescene4d_ros.geometry.point_sets import near
 from rescene4d_ros.geometry.visibility import Place, PlaceEvidence
 from rescene4d_ros.structures import Scan
 from rescene4d_ros.tracking.association.appearance import mean_color

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 from rescene4d_ros.geometry.boxes import fit_box
-from rescene4d_ros.geometry.neighbors import thin
+from rescene4d_ros.geometry.point_sets import thin
 from rescene4d_ros.structures import Scan, Segmentation
 from rescene4d_ros.tracking.association.appearance import describe_color, mean_color
 from rescene4d_ros.tracking.records import Observation

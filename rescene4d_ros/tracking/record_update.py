@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 from rescene4d_ros.geometry.boxes import fit_box
 from rescene4d_ros.geometry.cloud import Cloud
-from rescene4d_ros.geometry.neighbors import evenly, near, share_near, thin
+from rescene4d_ros.geometry.point_sets import evenly, near, share_near, thin
 from rescene4d_ros.geometry.se3 import size_of, transform
 from rescene4d_ros.structures import Change, ChangeKind, ObjectState
 from rescene4d_ros.tracking.duplicate_objects import join_merged

@@ -1,7 +1,7 @@
 """
 Distances and shares that several steps of tracking have in common.
 
-Distances that geometry needs, too, are in `geometry.tolerances`. Source of each: set by hand; none
+Distances that geometry needs, too, are in `geometry.point_sets`. Source of each: set by hand; none
 is fitted.
 
 Sensitivity, by `benchmarks/threshold_sensitivity.py` on the first 10 sequences of rooms-val with
@@ -17,7 +17,7 @@ that differ, with the constant a fifth smaller and a quarter larger.
 | POINT_SPACING | 0, 3 | 1, 3 |
 """
 
-from rescene4d_ros.geometry.tolerances import SAME_SURFACE
+from rescene4d_ros.geometry.point_sets import SAME_SURFACE
 
 __all__ = [
     'BOX_SLACK',

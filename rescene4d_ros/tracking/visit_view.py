@@ -6,8 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
-from rescene4d_ros.geometry.neighbors import near
-from rescene4d_ros.geometry.normals import estimate_normals
+from rescene4d_ros.geometry.point_sets import estimate_normals, near
 from rescene4d_ros.geometry.visibility import Cloud, is_flat, look_at, Place, PlaceEvidence
 from rescene4d_ros.structures import Box, Scan, VisitInfo
 from rescene4d_ros.tracking.association.appearance import (

@@ -15,8 +15,8 @@ from rescene4d_ros.structures import (
     Scan,
     SceneObject,
 )
+from rescene4d_ros.structures.colors import color_of, colors_of, over_room, unit_rgb
 from rescene4d_ros.view.clouds import date_of
-from rescene4d_ros.view.colors import color_of, colors_of, over_room, unit_rgb
 from rescene4d_ros.view.cutaway import cutaway
 from rescene4d_ros.view.outlines import corners_of, draw_outline, MARKS, UNSEEN
 from rescene4d_ros.view.splat import BACKGROUND, splat, View, view_of, wall_azimuth

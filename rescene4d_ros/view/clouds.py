@@ -7,16 +7,9 @@ from datetime import datetime, UTC
 from pathlib import Path
 
 import numpy as np
-from rescene4d_ros.structures import (
-    ChangeKind,
-    ObjectState,
-    Scan,
-    ScanSequence,
-    SEMANTIC_CLASSES,
-    SequenceTruth,
-    VisitTruth,
-)
-from rescene4d_ros.view.colors import class_colors, colors_of, over_room, unit_rgb
+from rescene4d_ros.structures import ChangeKind, ObjectState, Scan, ScanSequence, SEMANTIC_CLASSES
+from rescene4d_ros.structures.colors import class_colors, colors_of, over_room, unit_rgb
+from rescene4d_ros.structures.truth import SequenceTruth, VisitTruth
 from rescene4d_ros.view.cutaway import cutaway
 from rescene4d_ros.view.outlines import draw_outline, MARKS, UNSEEN
 from rescene4d_ros.view.splat import BACKGROUND, splat, View, view_of, wall_azimuth

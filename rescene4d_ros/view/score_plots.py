@@ -10,7 +10,7 @@ import numpy as np
 from rescene4d_ros.metrics.changes.calibration import CalibrationBin
 from rescene4d_ros.metrics.changes.change_scores import SCORED_KINDS
 from rescene4d_ros.metrics.identity.identity_scores import IssuedIds
-from rescene4d_ros.view.colors import color_of
+from rescene4d_ros.structures.colors import color_of
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

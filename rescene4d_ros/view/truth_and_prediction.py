@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from rescene4d_ros.structures import Scan
-from rescene4d_ros.view.colors import colors_of, over_room, unit_rgb
+from rescene4d_ros.structures.colors import colors_of, over_room, unit_rgb
 from rescene4d_ros.view.splat import BACKGROUND, splat, view_of, wall_azimuth
 
 TITLES = ('truth', 'prediction')

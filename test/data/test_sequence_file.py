@@ -10,16 +10,8 @@ import pytest
 from rescene4d_ros.data.sequences.octahedral import decode_normals, encode_normals
 from rescene4d_ros.data.sequences.sequence_file import as_stored, read_sequence, write_sequence
 from rescene4d_ros.errors import FileFormatError
-from rescene4d_ros.structures import (
-    Box,
-    ChangeKind,
-    ObjectState,
-    Scan,
-    ScanSequence,
-    SequenceTruth,
-    TrueObject,
-    VisitTruth,
-)
+from rescene4d_ros.structures import Box, ChangeKind, ObjectState, Scan, ScanSequence
+from rescene4d_ros.structures.truth import SequenceTruth, TrueObject, VisitTruth
 
 
 def make_sequence(n=2000, ids=300):

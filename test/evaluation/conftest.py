@@ -12,16 +12,8 @@ from rescene4d_ros.inference.weights import save_weights, WeightsInfo
 from rescene4d_ros.metrics.sequences import true_sequence
 from rescene4d_ros.models.config import ModelConfig
 from rescene4d_ros.models.segmenter import ReScene4D
-from rescene4d_ros.structures import (
-    Box,
-    ChangeKind,
-    INSTANCE_CLASSES,
-    ObjectState,
-    ScanSequence,
-    SequenceTruth,
-    TrueObject,
-    VisitTruth,
-)
+from rescene4d_ros.structures import Box, ChangeKind, INSTANCE_CLASSES, ObjectState, ScanSequence
+from rescene4d_ros.structures.truth import SequenceTruth, TrueObject, VisitTruth
 import torch
 
 DAY = 86_400 * 10**9

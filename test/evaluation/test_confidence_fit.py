@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from rescene4d_ros.errors import ConfigError
 from rescene4d_ros.evaluation import TrueMasks
-from rescene4d_ros.evaluation.confidence_fit import fit_logistic, fit_model
-from rescene4d_ros.evaluation.stated_changes import collect, count_crosswise, judged
+from rescene4d_ros.evaluation.fitting.confidence_fit import fit_logistic, fit_model
+from rescene4d_ros.evaluation.fitting.stated_changes import collect, count_crosswise, judged
 from rescene4d_ros.metrics.changes.calibration import calibration_error
 from rescene4d_ros.structures import ChangeKind
 from rescene4d_ros.tracking.changes.change_confidence import ChangeEvidence, ConfidenceModel, TERMS

@@ -26,7 +26,8 @@ from rescene4d_ros.inference.weights import save_weights, weights_hash, WeightsI
 from rescene4d_ros.metrics import ScoreRules
 from rescene4d_ros.models.config import ModelConfig
 from rescene4d_ros.models.segmenter import ReScene4D
-from rescene4d_ros.structures import ScanSequence, SequenceTruth
+from rescene4d_ros.structures import ScanSequence
+from rescene4d_ros.structures.truth import SequenceTruth
 from rescene4d_ros.synthetic_rooms.sets import SETS
 
 KEYS = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from rescene4d_ros.geometry.containment import fit_into
-from rescene4d_ros.geometry.neighbors import quick_tree, share_near
+from rescene4d_ros.geometry.point_sets import quick_tree, share_near
 from rescene4d_ros.geometry.se3 import transform, upright
 from rescene4d_ros.geometry.surface import Surface
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from rescene4d_ros.geometry.cloud import Cloud, DepthMap, PASSED
-from rescene4d_ros.geometry.neighbors import largest_patch
+from rescene4d_ros.geometry.point_sets import largest_patch
 
 GRID = np.arange(0, 4, 0.025)
 Y, Z = (a.ravel() for a in np.meshgrid(GRID, GRID / 1.6))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from rescene4d_ros.geometry.normals import estimate_normals
+from rescene4d_ros.geometry.point_sets import estimate_normals
 
 
 def test_tilted_plane_points_to_the_sensor():

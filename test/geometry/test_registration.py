@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from rescene4d_ros.geometry.neighbors import evenly, near, share_near, thin
+from rescene4d_ros.geometry.point_sets import evenly, near, share_near, thin
 from rescene4d_ros.geometry.registration import register, standing_still
 from rescene4d_ros.geometry.se3 import (
     invert,

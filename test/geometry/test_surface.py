@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from rescene4d_ros.geometry.neighbors import share_near
+from rescene4d_ros.geometry.point_sets import share_near
 from rescene4d_ros.geometry.surface import AllPairs, questions, shares_near, Surface
 
 

@@ -8,7 +8,7 @@ from hypothesis.extra.numpy import arrays
 import numpy as np
 import pytest
 from rescene4d_ros.errors import ScanError
-from rescene4d_ros.geometry.voxels import voxelize
+from rescene4d_ros.geometry.point_sets import voxelize
 
 
 @settings(max_examples=60)

@@ -10,7 +10,7 @@ import time
 import numpy as np
 import pytest
 from rescene4d_ros.errors import MemoryFormatError
-from rescene4d_ros.geometry.neighbors import thin
+from rescene4d_ros.geometry.point_sets import thin
 from rescene4d_ros.memory.editing import corrections
 from rescene4d_ros.memory.maintenance import retention
 from rescene4d_ros.memory.maintenance.integrity import find_faults

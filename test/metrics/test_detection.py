@@ -7,7 +7,8 @@ import pytest
 from rescene4d_ros.metrics.config import ScoreRules
 from rescene4d_ros.metrics.segmentation.detection import DETECTION_RATES, detection_scores
 from rescene4d_ros.metrics.sequences import true_sequence
-from rescene4d_ros.structures import FLOOR, SequenceTruth, UNLABELED, VisitTruth, WALL
+from rescene4d_ros.structures import FLOOR, UNLABELED, WALL
+from rescene4d_ros.structures.truth import SequenceTruth, VisitTruth
 
 RULES = ScoreRules(min_region=5)
 # Per visit: a thing of 10 points, one of 10, one of 4, wall of 10, points without a label.

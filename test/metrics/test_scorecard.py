@@ -8,16 +8,8 @@ from hypothesis import strategies as st
 import numpy as np
 import pytest
 from rescene4d_ros.metrics import match_visit, score_visits
-from rescene4d_ros.structures import (
-    Box,
-    Change,
-    ChangeKind,
-    ObjectState,
-    SceneObject,
-    SequenceTruth,
-    TrueObject,
-    VisitTruth,
-)
+from rescene4d_ros.structures import Box, Change, ChangeKind, ObjectState, SceneObject
+from rescene4d_ros.structures.truth import SequenceTruth, TrueObject, VisitTruth
 
 BOX = Box((0.0, 0.0, 0.5), (1.0, 1.0, 1.0))
 PRESENT, ABSENT, UNKNOWN = ObjectState.PRESENT, ObjectState.ABSENT, ObjectState.UNKNOWN

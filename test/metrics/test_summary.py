@@ -23,17 +23,8 @@ from rescene4d_ros.metrics.sequences import (
     true_sequence,
 )
 from rescene4d_ros.metrics.summary import identity_by_split, judge_all, reduce_sequence, summarize
-from rescene4d_ros.structures import (
-    Box,
-    ChangeKind,
-    ObjectState,
-    Scan,
-    ScanSequence,
-    SequenceTruth,
-    TrueObject,
-    VisitTruth,
-    WALL,
-)
+from rescene4d_ros.structures import Box, ChangeKind, ObjectState, Scan, ScanSequence, WALL
+from rescene4d_ros.structures.truth import SequenceTruth, TrueObject, VisitTruth
 
 KEYS = (
     't_map t_map50 t_map25 map map50 map25 t_mrec t_mrec_by_change id_switch_rate '

@@ -7,12 +7,8 @@ from types import ModuleType, SimpleNamespace
 
 import pytest
 from rescene4d_ros.sparse import convolutions, torchsparse_backend
-from rescene4d_ros.sparse.torchsparse_backend import (
-    ALIGNMENT,
-    choose_backend,
-    EVEN_KERNEL_ORDER,
-    padded_range,
-)
+from rescene4d_ros.sparse.convolutions import choose_backend
+from rescene4d_ros.sparse.torchsparse_backend import ALIGNMENT, EVEN_KERNEL_ORDER, padded_range
 from rescene4d_ros.sparse.voxels import Voxels
 import torch
 from torch.nn import functional

@@ -7,17 +7,8 @@ import pytest
 from rescene4d_ros.cli.main import main
 from rescene4d_ros.data.sequences.sequence_file import write_sequence
 from rescene4d_ros.data.sequences.stored_bytes import StoredBytes
-from rescene4d_ros.structures import (
-    Box,
-    ChangeKind,
-    FLOOR,
-    ObjectState,
-    Scan,
-    ScanSequence,
-    SequenceTruth,
-    TrueObject,
-    VisitTruth,
-)
+from rescene4d_ros.structures import Box, ChangeKind, FLOOR, ObjectState, Scan, ScanSequence
+from rescene4d_ros.structures.truth import SequenceTruth, TrueObject, VisitTruth
 from rescene4d_ros.synthetic_rooms.statistics import statistics_of, statistics_table
 
 SPACING, NOISE = 0.02, 0.003

@@ -6,7 +6,7 @@ from importlib import resources
 
 import pytest
 from rescene4d_ros.errors import ConfigError
-from rescene4d_ros.evaluation.confidence_fit import write_change_weights
+from rescene4d_ros.evaluation.fitting.confidence_fit import write_change_weights
 from rescene4d_ros.structures import ChangeKind
 from rescene4d_ros.tracking.changes.change_confidence import ConfidenceModel
 from rescene4d_ros.tracking.fitted import FILE_NAME, parse_weights, shipped_weights

@@ -6,7 +6,8 @@ import socket
 
 import numpy as np
 import pytest
-from rescene4d_ros.structures import FLOOR, Scan, ScanSequence, SequenceTruth, VisitTruth
+from rescene4d_ros.structures import FLOOR, Scan, ScanSequence
+from rescene4d_ros.structures.truth import SequenceTruth, VisitTruth
 from rescene4d_ros.training import Recipe
 from rescene4d_ros.training.samples.prepared_sequences import prepare, save_prepared
 import torch

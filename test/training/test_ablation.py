@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 from rescene4d_ros.data.sequences.sequence_file import write_sequence
-from rescene4d_ros.structures import Box, ObjectState, SequenceTruth, TrueObject
+from rescene4d_ros.structures import Box, ObjectState
+from rescene4d_ros.structures.truth import SequenceTruth, TrueObject
 
 SCRIPT = Path(__file__).parents[2] / 'benchmarks' / 'ablation.py'
 

@@ -2,7 +2,8 @@
 
 import numpy as np
 from rescene4d_ros.inference.selection.features import FEATURES
-from rescene4d_ros.structures import UNLABELED, VisitTruth
+from rescene4d_ros.structures import UNLABELED
+from rescene4d_ros.structures.truth import VisitTruth
 from rescene4d_ros.training.mask_quality.candidate_examples import CandidateExamples, true_overlap
 from rescene4d_ros.training.mask_quality.fit import calibration_error, fit_quality
 

@@ -14,15 +14,13 @@ from rescene4d_ros.structures import (
     Scan,
     ScanSequence,
     SceneObject,
-    SequenceTruth,
-    TrueObject,
     VisitInfo,
     VisitStatus,
-    VisitTruth,
 )
+from rescene4d_ros.structures.colors import class_colors, color_of, colors_of
+from rescene4d_ros.structures.truth import SequenceTruth, TrueObject, VisitTruth
 from rescene4d_ros.view.before_after import draw_before_after
 from rescene4d_ros.view.clouds import sequence_picture
-from rescene4d_ros.view.colors import class_colors, color_of, colors_of
 from rescene4d_ros.view.cutaway import cutaway
 from rescene4d_ros.view.splat import BACKGROUND, splat, view_of
 

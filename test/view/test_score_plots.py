@@ -5,7 +5,7 @@ from PIL import Image
 import pytest
 from rescene4d_ros.metrics.changes.calibration import calibration_bins
 from rescene4d_ros.metrics.identity.identity_scores import IssuedIds
-from rescene4d_ros.view.colors import color_of
+from rescene4d_ros.structures.colors import color_of
 from rescene4d_ros.view.score_plots import (
     draw_calibration,
     draw_change_confusion,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from rescene4d_ros.view.colors import color_of
+from rescene4d_ros.structures.colors import color_of
 from rescene4d_ros.view.truth_and_prediction import truth_and_prediction
 
 

@@ -13,7 +13,8 @@ from rescene4d_ros.evaluation.true_masks import TrueMasks
 from rescene4d_ros.memory.database.database_url import FILE_NAME
 from rescene4d_ros.memory.store import SceneMemory
 from rescene4d_ros.scene import SceneTracker
-from rescene4d_ros.structures import Scan, ScanSequence, Segmentation, SequenceTruth
+from rescene4d_ros.structures import Scan, ScanSequence, Segmentation
+from rescene4d_ros.structures.truth import SequenceTruth
 from rescene4d_ros.tracking.association.association import associate
 from rescene4d_ros.tracking.observations import observe
 from rescene4d_ros.tracking.settings import TrackingSettings

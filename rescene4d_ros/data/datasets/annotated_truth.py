@@ -9,16 +9,8 @@ import numpy as np
 from rescene4d_ros.data.datasets.annotations import AnnotatedScan
 from rescene4d_ros.geometry.boxes import fit_box
 from rescene4d_ros.geometry.se3 import invert, transform
-from rescene4d_ros.structures import (
-    Box,
-    ChangeKind,
-    INSTANCE_CLASSES,
-    ObjectState,
-    SequenceTruth,
-    TrueObject,
-    UNLABELED,
-    VisitTruth,
-)
+from rescene4d_ros.structures import Box, ChangeKind, INSTANCE_CLASSES, ObjectState, UNLABELED
+from rescene4d_ros.structures.truth import SequenceTruth, TrueObject, VisitTruth
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,8 @@ from rescene4d_ros.data.datasets.annotations import AnnotatedScan
 from rescene4d_ros.data.sequences.sequence_file import write_sequence
 from rescene4d_ros.errors import ConfigError, RescenError, StorageError
 from rescene4d_ros.processes import each_result
-from rescene4d_ros.structures import Scan, ScanSequence, SequenceTruth
+from rescene4d_ros.structures import Scan, ScanSequence
+from rescene4d_ros.structures.truth import SequenceTruth
 
 READER = 1  # increase it when files of older readers must be replaced
 FIRST_VISIT_NS = 946_684_800 * 10**9  # 2000-01-01: before any of these scans

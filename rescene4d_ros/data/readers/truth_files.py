@@ -12,16 +12,8 @@ from pathlib import Path
 
 import numpy as np
 from rescene4d_ros.errors import FileFormatError
-from rescene4d_ros.structures import (
-    Box,
-    ChangeKind,
-    ObjectState,
-    ScanSequence,
-    SEMANTIC_CLASSES,
-    SequenceTruth,
-    TrueObject,
-    VisitTruth,
-)
+from rescene4d_ros.structures import Box, ChangeKind, ObjectState, ScanSequence, SEMANTIC_CLASSES
+from rescene4d_ros.structures.truth import SequenceTruth, TrueObject, VisitTruth
 
 FORMAT = 'rescene4d-truth'
 VERSION = 1

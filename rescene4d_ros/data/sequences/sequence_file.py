@@ -38,16 +38,8 @@ import numpy as np
 from rescene4d_ros.atomic_write import atomic_write
 from rescene4d_ros.data.sequences.octahedral import decode_normals, encode_normals
 from rescene4d_ros.errors import FileFormatError
-from rescene4d_ros.structures import (
-    Box,
-    ChangeKind,
-    ObjectState,
-    Scan,
-    ScanSequence,
-    SequenceTruth,
-    TrueObject,
-    VisitTruth,
-)
+from rescene4d_ros.structures import Box, ChangeKind, ObjectState, Scan, ScanSequence
+from rescene4d_ros.structures.truth import SequenceTruth, TrueObject, VisitTruth
 
 FORMAT = 'rescene4d-sequence'
 VERSION = 1

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
+from pathlib import Path
 
 import numpy as np
 from rescene4d_ros.inference.config import InferenceConfig
@@ -21,7 +23,7 @@ from rescene4d_ros.inference.selection.choice import (
 )
 from rescene4d_ros.inference.selection.features import candidate_features
 from rescene4d_ros.inference.selection.merge_tree import agreement
-from rescene4d_ros.inference.selection.quality import QualityModel
+from rescene4d_ros.inference.selection.quality import find_quality, QualityModel
 from rescene4d_ros.inference.selection.regions import make_regions, Regions
 from rescene4d_ros.inference.split_instances import split_instances
 from rescene4d_ros.structures import Prediction, Scan, Segmentation
@@ -29,6 +31,22 @@ from rescene4d_ros.structures import Prediction, Scan, Segmentation
 LEAST_LEFT = 0.8  # share of its points that a chosen candidate has to itself, greedy choice only
 # One object in two visits is worth more than one in each where the same queries claim both.
 SPANS, LEAST_AGREEMENT = 0.2, 0.25
+
+
+def tree_selection(
+    weights: str | Path, fitted_to: str
+) -> Callable[[Prediction, Sequence[Scan], InferenceConfig], Segmentation]:
+    """
+    Return the choice on the merge tree, with the quality model beside a weights file.
+
+    Parameters
+    ----------
+    weights : str or Path
+    fitted_to : str
+        Hash of the weights file, see `find_quality`.
+
+    """
+    return partial(segment_by_tree, quality=find_quality(weights, fitted_to))
 
 
 def segment_by_tree(

@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from rescene4d_ros.geometry.neighbors import quick_tree, share_near
-from rescene4d_ros.geometry.tolerances import SAME_SURFACE
+from rescene4d_ros.geometry.point_sets import quick_tree, SAME_SURFACE, share_near
 from rescene4d_ros.memory.database.schema import JournalAction
 from rescene4d_ros.memory.editing.rebuild import rename_ids
 from rescene4d_ros.memory.store import SceneMemory

@@ -14,7 +14,7 @@ from dataclasses import replace
 
 import numpy as np
 from rescene4d_ros.errors import ConfigError, MemoryFormatError
-from rescene4d_ros.geometry.neighbors import thin
+from rescene4d_ros.geometry.point_sets import thin
 from rescene4d_ros.memory.database import schema, tables
 from rescene4d_ros.memory.database.schema import JournalAction
 from rescene4d_ros.memory.store import SceneMemory

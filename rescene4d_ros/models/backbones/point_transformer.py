@@ -19,6 +19,7 @@ from rescene4d_ros.models.backbones.serialization_order import (
     level_patterns,
     order_of,
     TieBreak,
+    visit_ranks,
 )
 from rescene4d_ros.models.outputs import DecoderState
 from rescene4d_ros.sparse.voxels import Voxels
@@ -252,6 +253,23 @@ class PointTransformer(nn.Module):
             feats = None
         return DecoderState((), tuple(levels))
 
+    def tie_break(self, voxels: Voxels, xyz: Tensor, feats: Tensor, n_visits: int) -> TieBreak:
+        """
+        Return the order of voxels of one cell that does not depend on the order of visits.
+
+        Parameters
+        ----------
+        voxels : Voxels
+            Of the visits of one sequence, finest level.
+        xyz : Tensor (V, 3), float32, m
+            Mean position of the points in each voxel.
+        feats : Tensor (V, C), float32
+            Input of the network.
+        n_visits : int
+
+        """
+        return TieBreak(xyz, visit_ranks(voxels, feats, n_visits))
+
     def _serialization(self, level: int) -> str:
         """Return the serialization of the decoder at one level, 0 the finest."""
         return 'off' if self.serialization == 'late' and level else self.serialization
@@ -275,3 +293,8 @@ def _grids(
         voxels, ties = voxels.down(), None if ties is None else ties.down(voxels)
         grids.append((voxels, ties))
     return grids
+
+
+def make(in_channels: int, name: str, temporal_serialization: str) -> PointTransformer:
+    """Make the backbone of a preset."""
+    return PointTransformer(in_channels, PRESETS[name], temporal_serialization)

@@ -120,6 +120,8 @@ class SparseUNet(nn.Module):
 
     """
 
+    shares_time = False  # no kernel spans time
+
     def __init__(self, in_channels: int, preset: UNetPreset):
         super().__init__()
         encoder, decoder = preset.planes[:4], preset.planes[4:]
@@ -168,3 +170,8 @@ class SparseUNet(nn.Module):
             out = stage(torch.cat([up(out, fine), skip], dim=1), fine)
             levels.append(out)
         return levels
+
+
+def make(in_channels: int, name: str, temporal_serialization: str) -> SparseUNet:
+    """Make the backbone of a preset; there is no time to share."""
+    return SparseUNet(in_channels, PRESETS[name])

@@ -9,7 +9,7 @@ import numpy as np
 from rescene4d_ros.errors import RescenError
 from rescene4d_ros.node.messages.conversions import box_to_msg
 from rescene4d_ros.structures import ObjectState, Scan, SceneObject
-from rescene4d_ros.view.colors import color_of
+from rescene4d_ros.structures.colors import color_of
 from std_msgs.msg import ColorRGBA, Header
 from visualization_msgs.msg import Marker, MarkerArray
 

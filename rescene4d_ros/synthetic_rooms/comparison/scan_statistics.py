@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from rescene4d_ros.structures import FLOOR, Scan, UNLABELED, VisitTruth, WALL
+from rescene4d_ros.structures import FLOOR, Scan, UNLABELED, WALL
+from rescene4d_ros.structures.truth import VisitTruth
 from scipy.spatial import cKDTree
 
 SAMPLES = 2500

@@ -17,7 +17,8 @@ import json
 
 import numpy as np
 from rescene4d_ros.data.sequences.octahedral import encode_normals
-from rescene4d_ros.structures import ScanSequence, SequenceTruth, TrueObject
+from rescene4d_ros.structures import ScanSequence
+from rescene4d_ros.structures.truth import SequenceTruth, TrueObject
 
 _MM = 0.001
 _BYTES = 16

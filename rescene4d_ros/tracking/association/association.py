@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from rescene4d_ros.geometry.neighbors import near
+from rescene4d_ros.geometry.point_sets import near
 from rescene4d_ros.geometry.visibility import PlaceEvidence
 from rescene4d_ros.tracking.association.ambiguity import find_alternatives, loss_of_others
 from rescene4d_ros.tracking.association.pair_evidence import (

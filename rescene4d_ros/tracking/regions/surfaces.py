@@ -7,8 +7,7 @@ from functools import cached_property
 
 import numpy as np
 from rescene4d_ros.geometry.cloud import DepthMap
-from rescene4d_ros.geometry.neighbors import thin
-from rescene4d_ros.geometry.normals import estimate_normals
+from rescene4d_ros.geometry.point_sets import estimate_normals, thin
 from scipy.spatial import cKDTree
 
 SPACING = 0.03  # m; grid that thins a visit: finer finds no smaller things, and costs more

@@ -14,7 +14,8 @@ from rescene4d_ros.inference.segmenter import Segmenter
 from rescene4d_ros.inference.selection.candidates import evidence_of, make_candidates
 from rescene4d_ros.inference.selection.features import candidate_features
 from rescene4d_ros.inference.selection.regions import make_regions
-from rescene4d_ros.structures import UNLABELED, VisitTruth
+from rescene4d_ros.structures import UNLABELED
+from rescene4d_ros.structures.truth import VisitTruth
 
 LEAST_POINTS = 30  # candidates below are left out; no choice would take them
 

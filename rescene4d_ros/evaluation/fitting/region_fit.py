@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from rescene4d_ros.geometry.neighbors import thin
+from rescene4d_ros.geometry.point_sets import thin
 from rescene4d_ros.metrics.changes.observable_changes import observable_changes
 from rescene4d_ros.metrics.changes.place_events import CAME, LEFT, PLACE_IOU
 from rescene4d_ros.metrics.sequences import states_of, TrueSequence
