@@ -370,7 +370,7 @@ def test_set_by_its_name(data, weights, tmp_path, capsys):
     shutil.copy(data / 'a.npz', first)
     other = find_data('rooms-test', tmp_path / 'sets', 1, 0, 1)
     assert other.is_as_recorded is False
-    assert '1 differ' in other.told
+    assert '1 differ' in other.message
     with pytest.raises(ConfigError, match='3 visits in rooms-test'):
         find_data('rooms-test', tmp_path / 'sets', None, 3, 1)
     with pytest.raises(FileFormatError, match='rooms-test, rooms-long'):
@@ -448,6 +448,6 @@ def test_single_scans_have_scores_too(command, data, tmp_path):
 
 def test_evaluation_is_documented():
     """Every method has its row, every setting of the comparison is named."""
-    text = (Path(__file__).resolve().parents[2] / 'docs' / 'evaluation.md').read_text()
+    text = (Path(__file__).resolve().parents[2] / 'docs' / 'guide' / 'evaluation.md').read_text()
     for name in METHODS:
         assert f'`{name}`' in text, name

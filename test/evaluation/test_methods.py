@@ -231,7 +231,7 @@ def test_every_method_runs_on_a_network(case, places, seen, segmenter, n_visits)
         assert max(claims.values(), default=1) == 1
         assert len(set(prediction.points.tolist())) == len(prediction.points), 'masks overlap'
         if name != 'memory':  # it takes nothing that is as unsure as this network
-            assert len(prediction) > 0
+            assert len(prediction) > 0, name
 
 
 COSTS = {  # s of three visits: 10 for the features of each, 1 to segment each
