@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from threading import Condition, Thread
+import math
+from threading import Condition, Thread, TIMEOUT_MAX
 import time
 
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
@@ -74,6 +75,7 @@ class Intake:
         self._decode, self._prepare, self._store, self._stored = decode, prepare, store, stored
         self._settings, self._stats, self._log = settings, stats, log
         self._held: deque[HeldCloud] = deque()
+        self._disk_retry = 0.0  # s, monotonic; the disk is left alone until then
         self._changed = Condition()
         self._stopping = False
         self._thread = Thread(target=self._run, name='intake', daemon=True)
@@ -127,73 +129,71 @@ class Intake:
     def _run(self) -> None:
         while True:
             with self._changed:
-                self._changed.wait_for(lambda: self._stopping or self._due(), self._until_next())
-                clouds, is_last = (
-                    list(self._held) if self._stopping else self._due(),
-                    self._stopping,
+                self._changed.wait_for(
+                    lambda: self._stopping or self._seconds_left() <= 0.0, self._seconds_left()
                 )
+                is_last, clouds = self._stopping, []
+                if is_last or self._seconds_left() <= 0.0:
+                    clouds = list(self._held)  # all, so that they are stored in their order
             for cloud in clouds:
-                if is_last or cloud.next_try <= time.monotonic():
-                    self._try(cloud, is_last)
+                if not self._is_done(cloud, is_last):
+                    continue
+                with self._changed:
+                    if cloud in self._held:  # else dropped meanwhile
+                        self._held.remove(cloud)
             self._stats.update(held=len(self._held))
             if is_last:
                 return
 
-    def _due(self) -> list[HeldCloud]:
+    def _seconds_left(self) -> float:
+        """Return the time to the next try, s; without end where nothing is held."""
+        next_try = min((cloud.next_try for cloud in self._held), default=math.inf)
+        return min(next_try - time.monotonic(), TIMEOUT_MAX)
+
+    def _is_done(self, cloud: HeldCloud, is_last: bool) -> bool:
+        """Store a cloud or refuse it; False where it is to be tried again."""
         now = time.monotonic()
-        return [cloud for cloud in self._held if cloud.next_try <= now]
-
-    def _until_next(self) -> float | None:
-        if not self._held:
-            return None
-        return max(0.0, min(cloud.next_try for cloud in self._held) - time.monotonic())
-
-    def _try(self, cloud: HeldCloud, is_last: bool) -> None:
-        """Store a cloud, hold it for later, or refuse it."""
         try:
-            if cloud.scan is None:
-                cloud.scan, cloud.message = self._decode(cloud.message), None
-            waited = time.monotonic() - cloud.arrived >= self._settings.tf_timeout
-            scan = self._prepare(cloud.scan, is_last or waited)
-            warnings = tuple(str(f) for f in scan.findings if f.severity != Severity.INFO)
-            visit = self._store(scan)
-        except (FrameUnavailableError, StorageError) as error:
-            is_disk = isinstance(error, StorageError)
-            patience = self._settings.disk_timeout if is_disk else self._settings.tf_timeout
-            now = time.monotonic()
-            if not is_last and now - cloud.arrived < patience:
-                if is_disk:
-                    self._wait_for_disk(error, now + DISK_RETRY)
-                else:
-                    cloud.next_try = now + TF_RETRY
-                return
+            if now < self._disk_retry and not is_last:
+                cloud.next_try = self._disk_retry
+                return False
+            self._store_visit(cloud, is_last or now - cloud.arrived >= self._settings.tf_timeout)
+            return True
+        except FrameUnavailableError as error:
+            if not is_last and now - cloud.arrived < self._settings.tf_timeout:
+                cloud.next_try = now + TF_RETRY
+                return False
             self._refused(error)
-        except VisitOrderError as error:  # stored all the same
-            self._stats.count('stored', refusal=str(error), warnings=warnings)
-            self._log.warning(str(error))
-            self._stored()
+        except StorageError as error:
+            if not is_last and now - cloud.arrived < self._settings.disk_timeout:
+                self._disk_retry = cloud.next_try = now + DISK_RETRY
+                self._stats.problem('storing', f'{error}; trying again')
+                self._log.warning(str(error), throttle_duration_sec=10.0)
+                return False
+            self._refused(error)
         except Exception as error:
             if isinstance(error, MemoryDamagedError):
                 self._stats.problem('storing', str(error))
             self._refused(error)
-        else:
-            self._stats.solved('storing')
-            self._stats.count('stored', refusal='', warnings=warnings)
-            for warning in warnings:
-                self._log.warning(f'visit {visit.visit_id}: {warning}')
-            self._log.info(f'visit {visit.visit_id} stored ({visit.n_points} points)')
-            self._stored()
-        with self._changed:
-            if cloud in self._held:  # else dropped meanwhile
-                self._held.remove(cloud)
+        return True
 
-    def _wait_for_disk(self, error: StorageError, next_try: float) -> None:
-        """Hold everything: the disk would refuse the other clouds too."""
-        with self._changed:
-            for cloud in self._held:
-                cloud.next_try = next_try
-        self._stats.problem('storing', f'{error}; trying again')
-        self._log.warning(str(error), throttle_duration_sec=10.0)
+    def _store_visit(self, cloud: HeldCloud, is_last_try: bool) -> None:
+        if cloud.scan is None:
+            cloud.scan, cloud.message = self._decode(cloud.message), None
+        scan = self._prepare(cloud.scan, is_last_try)
+        warnings = tuple(str(f) for f in scan.findings if f.severity != Severity.INFO)
+        refusal = ''
+        try:
+            visit = self._store(scan)
+            self._log.info(f'visit {visit.visit_id} stored ({visit.n_points} points)')
+        except VisitOrderError as error:  # stored all the same
+            refusal = str(error)
+            self._log.warning(refusal)
+        for warning in warnings:
+            self._log.warning(f'{scan.name}: {warning}')
+        self._stats.solved('storing')
+        self._stats.count('stored', refusal=refusal, warnings=warnings)
+        self._stored()
 
     def _refused(self, error: Exception) -> None:
         self._stats.count('refused', refusal=text_of(error))

@@ -311,3 +311,13 @@ def client(new_client):
     """Return a client in this process."""
     prepare()
     return new_client()
+
+
+@pytest.fixture
+def running(client, start_node, visits, cloud_message):
+    """Return a node that has processed one visit, its objects and its diagnostics."""
+    node = start_node(autostart='true')
+    objects, diagnostics = client.listen(interfaces.OBJECTS), client.listen_to_diagnostics()
+    client.publish(cloud_message(visits[0]))
+    client.wait(lambda: objects and objects[-1].revision == 1)
+    return node, objects, diagnostics
