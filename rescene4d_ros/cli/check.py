@@ -8,12 +8,11 @@ from pathlib import Path
 import sys
 
 import numpy as np
-from rescene4d_ros.cli.checked_visits import add_input_arguments, print_notes
+from rescene4d_ros.cli.checked_visits import add_input_arguments, config_of, print_notes
 from rescene4d_ros.cli.inputs import find_visits, Origin
 from rescene4d_ros.errors import RescenError
 from rescene4d_ros.memory.store import SceneMemory
 from rescene4d_ros.plausibility.check import check_scan, checked_scan, Plausibility
-from rescene4d_ros.plausibility.config import PlausibilityConfig
 from rescene4d_ros.plausibility.reference import Reference
 from rescene4d_ros.scene.remembered_surface import RememberedSurface, VISITS
 from rescene4d_ros.structures import Scan
@@ -47,7 +46,7 @@ def _check(
         options.inputs, topic=options.topic, map_frame=options.map_frame, bursts=options.bursts
     )
     print_notes(inputs)
-    config = PlausibilityConfig(drop_people=not options.keep_people)
+    config = config_of(options)
     documents, refused = [], inputs.refused_count
     for read in inputs.visits():
         try:

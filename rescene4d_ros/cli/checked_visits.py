@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
 from pathlib import Path
 import sys
 
@@ -11,10 +10,8 @@ import numpy as np
 from rescene4d_ros.cli.bag_inputs import BURSTS
 from rescene4d_ros.cli.inputs import Inputs, Origin, Reader
 from rescene4d_ros.data.readers.cloud_files import SUFFIXES
-from rescene4d_ros.errors import ScanError
-from rescene4d_ros.plausibility.check import check_scan, checked_scan
 from rescene4d_ros.plausibility.config import PlausibilityConfig
-from rescene4d_ros.plausibility.reference import Reference
+from rescene4d_ros.scene.visit_check import VisitCheck
 from rescene4d_ros.structures import Scan
 
 ACCEPTED = ('unit', 'registration')  # findings that refuse a scan unless a person accepts them
@@ -68,11 +65,13 @@ def print_notes(inputs: Inputs) -> None:
         print(f'refused: {line}', file=sys.stderr)
 
 
+def config_of(options: argparse.Namespace) -> PlausibilityConfig:
+    """Return the settings of the check that the flags give."""
+    return PlausibilityConfig(drop_people=not options.keep_people)
+
+
 def checked_visit(
-    read: Reader,
-    origin: Origin | None,
-    reference_of: Callable[[Scan], Reference | None],
-    options: argparse.Namespace,
+    read: Reader, origin: Origin | None, check: VisitCheck
 ) -> tuple[Scan, np.ndarray]:
     """
     Read a visit and check it.
@@ -83,10 +82,7 @@ def checked_visit(
         Of `find_visits`.
     origin : tuple of 3 float, m, or None
         Of the map, None before its first visit.
-    reference_of : callable
-        Gives what is remembered of the place of a scan.
-    options : Namespace
-        With the flags of `add_input_arguments`.
+    check : VisitCheck
 
     Returns
     -------
@@ -98,21 +94,11 @@ def checked_visit(
     Raises
     ------
     ScanError
-        The input is none, or a finding refuses it that is not accepted.
+        The input is none, or a finding refuses it.
 
     """
     scan, kept = read(origin)
-    config = PlausibilityConfig(drop_people=not options.keep_people)
-    found = check_scan(scan, reference_of(scan), config)
-    accepted = frozenset(options.accept)
-    if options.register and found.reference_T_scan is not None:
-        accepted |= {'registration'}
-    refusals = found.refusals(accepted)
-    if refusals:
-        codes = ' '.join(dict.fromkeys(f.code for f in refusals))
-        raise ScanError(
-            f'{scan.name}: {" / ".join(map(str, refusals))}; --accept {codes} takes it as it is'
-        )
+    scan, stays = check.checked(scan)
     kept = kept.copy()
-    kept[kept] = found.kept
-    return checked_scan(scan, found, options.register), kept
+    kept[kept] = stays
+    return scan, kept

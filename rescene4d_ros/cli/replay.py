@@ -9,7 +9,12 @@ import sys
 
 import numpy as np
 from rescene4d_ros import config
-from rescene4d_ros.cli.checked_visits import add_input_arguments, checked_visit, print_notes
+from rescene4d_ros.cli.checked_visits import (
+    add_input_arguments,
+    checked_visit,
+    config_of,
+    print_notes,
+)
 from rescene4d_ros.cli.inputs import find_visits
 from rescene4d_ros.errors import RescenError
 from rescene4d_ros.inference.config import InferenceConfig
@@ -17,7 +22,7 @@ from rescene4d_ros.inference.segmenter import Segmenter
 from rescene4d_ros.memory.export import changes_document, objects_document
 from rescene4d_ros.memory.store import SceneMemory
 from rescene4d_ros.scene import SceneTracker, TrackerConfig
-from rescene4d_ros.scene.remembered_surface import RememberedSurface
+from rescene4d_ros.scene.visit_check import VisitCheck
 from rescene4d_ros.structures import SceneUpdate
 from tqdm import tqdm
 
@@ -89,7 +94,7 @@ def run(options: argparse.Namespace) -> int:
             bursts=options.bursts,
         )
         print_notes(inputs)
-        surface = RememberedSurface(memory)
+        check = VisitCheck(memory, config_of(options), options.accept, options.register)
         refused = 0
         for read in tqdm(
             inputs.visits(),
@@ -99,7 +104,7 @@ def run(options: argparse.Namespace) -> int:
             disable=inputs.count < 2,
         ):
             try:
-                scan, kept = checked_visit(read, memory.origin, surface.reference, options)
+                scan, kept = checked_visit(read, memory.origin, check)
                 update = tracker.add_visit(scan)
             except RescenError as error:
                 refused += 1

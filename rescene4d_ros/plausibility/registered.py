@@ -17,6 +17,7 @@ ON = 0.08  # m; nearer points lie on the reference
 NEAR = 0.5  # m; farther ones are of another place
 ASKED = 4000  # points
 LEAST = 300  # points of walls and furniture that can tell
+WIDE = 2.0  # m both ways; of one thing alone, its own motion cannot be told from the cloud's
 FLOOR = 0.1  # m about its height
 SURE = 0.8  # share of walls and furniture on the reference above which no other place is tried
 SMALLEST_TURN = np.deg2rad(2)
@@ -74,7 +75,7 @@ def check_registered(
     even = xyz[thin(xyz, SPACING)]
     floor = floor_height(even)
     upper, lower = upper_part(even, floor), even[np.abs(even[:, 2] - floor) < FLOOR]
-    if min(len(upper), len(reference.upper)) < LEAST:
+    if min(len(upper), len(reference.upper)) < LEAST or np.ptp(upper[:, :2], axis=0).min() < WIDE:
         return [], None
     upper, lower = upper[evenly(len(upper), ASKED)], lower[evenly(len(lower), ASKED // 4)]
     fit, lift = measure_fit(upper, reference), reference.floor - floor
@@ -119,7 +120,7 @@ def _misplaced(
 ) -> Finding:
     elsewhere = fit.overlap < config.overlap_expected
     remedy = (
-        'register the scan to the map, or take this motion by --register (registration.refine)'
+        'register the scan to the map, or take this motion by --register (plausibility: register)'
     )
     if elsewhere:
         remedy += '; where it shows another room that looks alike, leave it'

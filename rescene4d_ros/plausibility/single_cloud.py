@@ -95,7 +95,8 @@ def _unit(measures: Measures, config: PlausibilityConfig) -> Finding | None:
             measured,
             f'metres: rooms of up to {config.largest_extent:g} m, or points less than '
             f'{config.largest_spacing:g} m apart',
-            f'these look like {likely}: divide the coordinates by {scale:.0f}',
+            f'these look like {likely}: divide the coordinates by {scale:.0f}; --accept unit '
+            'takes them as they are',
         )
     if extent < config.smallest_extent:
         return Finding(
