@@ -30,7 +30,7 @@ class PlausibilityConfig:
     )
     dense_enough: float = param(
         0.06,
-        'Median distance of nearest points up to which objects are told apart',
+        'Median distance of nearest points up to which objects can be separated',
         unit='m',
         ge=0.005,
         le=1,

@@ -230,7 +230,8 @@ def test_every_method_runs_on_a_network(case, places, seen, segmenter, n_visits)
         claims = Counter(zip(prediction.object_ids[mask].tolist(), prediction.points.tolist()))
         assert max(claims.values(), default=1) == 1
         assert len(set(prediction.points.tolist())) == len(prediction.points), 'masks overlap'
-        if name != 'memory':  # it takes nothing that is as unsure as this network
+        # The memory ignores instances of so low a score; regions of change have no masks.
+        if name not in ('memory', 'change_regions'):
             assert len(prediction) > 0, name
 
 
