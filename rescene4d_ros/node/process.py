@@ -12,6 +12,7 @@ from threading import Thread
 import rclpy
 from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
+from rclpy.parameter import Parameter
 from rclpy.qos import QoSProfile
 from rclpy.signals import SignalHandlerOptions
 import rescene4d_ros
@@ -161,6 +162,7 @@ class RequestThread:
             use_global_arguments=False,
             enable_rosout=False,
             start_parameter_services=False,
+            parameter_overrides=[Parameter('start_type_description_service', value=False)],
         )
         for (kind, name), callback in callbacks.items():
             self._node.create_service(
