@@ -102,7 +102,7 @@ PRESETS: dict[str, dict[str, float]] = {
         'scanner': 'any',
         'p_left_out': 0.08,
         'ragged': 0.5,
-        'min_objects': 18,
+        'min_objects': 25,
         'max_objects': 95,
         'p_move': 0.16,
         'p_remove': 0.1,

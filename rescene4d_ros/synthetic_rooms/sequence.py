@@ -47,9 +47,11 @@ NICHE = 4
 SCANNER = 5
 ANNOTATION = 6
 WALLS = 7
-MOST_MORE_DOORS = 3
+MOST_MORE_DOORS = 2
+# Some rooms are large, whatever is in them.
+ROOMY, P_ROOMY = 48, 0.18
 # A room full of things is no larger than one with so much less.
-CROWDED = 0.55
+CROWDED = 0.45
 # A bathroom holds fewer things than a living room.
 BATH_SHARE = 0.65
 
@@ -113,7 +115,9 @@ def make_life(seed: int, config: RoomsConfig, draw: Draw | None = None) -> Life:
         target = max(low, round(target * BATH_SHARE))
     niche = np.random.default_rng([seed, NICHE])
     full = config.layout == 'contact'
-    crowd = round(target * CROWDED) if full else target
+    crowd = target
+    if full:
+        crowd = ROOMY if layout.random() < P_ROOMY else round(target * CROWDED)
     more_doors = int(layout.integers(0, MOST_MORE_DOORS + 1)) if full else 0
     room = make_room(
         kind,

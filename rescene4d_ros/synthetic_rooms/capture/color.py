@@ -68,11 +68,11 @@ def draw_room_light(room: Room, pixels: int, rng: np.random.Generator) -> Lights
 def draw_camera(views: int, rng: np.random.Generator) -> Camera:
     """Draw the camera of one visit."""
     return Camera(
-        np.round(np.exp(rng.normal(0, rng.uniform(0.02, 0.2), views)), 12),
+        np.round(np.exp(rng.normal(0, rng.uniform(0.02, 0.23), views)), 12),
         rng.uniform(0.0, 0.35),
         rng.uniform(0.1, 0.8),
-        rng.uniform(0.8, 1.7),
-        rng.uniform(0.2, 0.95),
+        rng.uniform(0.8, 1.9),
+        rng.uniform(0.2, 1.1),
         rng.uniform(0.17, 0.56),
         rng.uniform(0.0, 0.03),
     )

@@ -11,7 +11,7 @@ from rescene4d_ros.synthetic_rooms.scanner.camera import free_places, walk
 from rescene4d_ros.synthetic_rooms.scanner.rigid_points import settled
 
 # Share of scans that show one part of a room only.
-PARTIAL = 0.2
+PARTIAL = 0.27
 # Views that make a full turn.
 TURNS = 4
 # Rotation (rad) that goes with a metre of wrong position.
@@ -62,13 +62,13 @@ def hand_held_poses(
     path = walk(free, views, rng)
     start = rng.uniform(0, 2 * np.pi)
     # Some people look down at things, others along the walls.
-    down, spread = rng.uniform(-54, -6), rng.uniform(8, 28)
+    down, spread = rng.uniform(-58, 6), rng.uniform(8, 28)
     poses = []
     for k, at in enumerate(path):
         # Golden-angle steps cover all directions evenly.
         yaw = start + k * 2.39996 + rng.normal(0, 0.15)
         turn = rng.normal(0, 0.25)
-        pitch = np.deg2rad(np.clip(down + rng.uniform(-spread, spread), -70, 24))
+        pitch = np.deg2rad(np.clip(down + rng.uniform(-spread, spread), -72, 34))
         if focus is not None:
             yaw = np.arctan2(*(focus - at)[::-1]) + turn
         stop = k // TURNS * TURNS

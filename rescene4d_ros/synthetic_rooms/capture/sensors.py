@@ -117,13 +117,13 @@ def _sensor(row: dict[str, str]) -> Sensor:
 # Of a visit; people thin what they hand on.
 MOST_POINTS = (50_000, 150_000)
 # All errors of a careful scan are smaller.
-CARE = (0.22, 1.25)
+CARE = (0.14, 1.8)
 # Lengths of the waves of depth errors.
-WAVE_PIXELS = (4, 6, 9, 14)
+WAVE_PIXELS = (3, 4, 6, 10)
 # Share of scanners that fuse in coarse voxels.
 COARSE = 0.36
 # A part of a room is scanned from nearer and kept finer than a whole room.
-CLOSER = (0.4, 0.75)
+CLOSER = (0.32, 0.72)
 PART_REACH_M = 1.9
 FINEST_M = 0.013
 

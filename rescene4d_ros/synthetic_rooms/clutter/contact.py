@@ -13,6 +13,9 @@ from rescene4d_ros.synthetic_rooms.layout.floorplan import Floorplan, footprint,
 
 # Boxes may overlap by so much: soft things and what reaches over rims do.
 GIVE_M = 0.018
+# Of what can be moved: bags, chairs and plants do not fill their boxes.
+MOVABLE_GIVE_M = 0.035
+MOVABLE = 0.4
 # Share of the free floor before furniture that is kept in a full room.
 FRONT_SHARE = 0.45
 # Of what stands on something, so much of its floor must be supported.
@@ -53,7 +56,8 @@ class ContactPlan(Floorplan):
         ]
         if not near:
             return []
-        own = footprint(candidate, -min(GIVE_M, 0.3 * min(candidate.model.size[:2])))
+        give = MOVABLE_GIVE_M if candidate.model.liveliness >= MOVABLE else GIVE_M
+        own = footprint(candidate, -min(give, 0.25 * min(candidate.model.size[:2])))
         touched = overlap(own, self._footprints(near, 0.0))
         if candidate.z < 0.1 and candidate.model.place in ('wall', 'floor'):
             if candidate.model.front:

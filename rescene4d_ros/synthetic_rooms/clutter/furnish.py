@@ -11,6 +11,7 @@ from rescene4d_ros.synthetic_rooms.clutter.gather import draw_together
 from rescene4d_ros.synthetic_rooms.clutter.props import draw_prop, PROPS
 from rescene4d_ros.synthetic_rooms.clutter.recipes import (
     ARRIVALS,
+    BUILT_IN,
     EVERYWHERE,
     FURNITURE,
     HABITS,
@@ -26,7 +27,9 @@ from rescene4d_ros.synthetic_rooms.layout.room_shell import Room
 FAILURES_PER_THING = 3
 # With more things a home is one large room of two kinds.
 OPEN_PLAN = 42
-FEW, FEW_SHARE, MANY_SHARE = 28, (0.5, 1.0), (0.0, 0.8)
+FEW, FEW_SHARE, MANY_SHARE = 36, (0.5, 1.0), (0.0, 0.95)
+# Share of rooms whose walls are full of built-in furniture.
+FITTED = 0.36
 HOMELY = ('living', 'bedroom', 'kitchen', 'office')
 
 
@@ -127,9 +130,10 @@ def _leave_things_about(
     habits = (*(h for kind in kinds for h in HABITS[kind]), *EVERYWHERE)
     # Rooms with few things hold large ones.
     share = work.rng.uniform(*(FEW_SHARE if target < FEW else MANY_SHARE))
+    large = BUILT_IN if work.rng.random() < FITTED else LARGE
     failures = 0
     while len(work.plan.placed) < target and failures < FAILURES_PER_THING * target:
-        some = LARGE if work.rng.random() < share else habits
+        some = large if work.rng.random() < share else habits
         weight = np.array([h[0] for h in some], float)
         _, makers, near = some[int(work.rng.choice(len(some), p=weight / weight.sum()))]
         if makers == 'whole curtain':

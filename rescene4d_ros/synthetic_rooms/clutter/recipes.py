@@ -121,7 +121,7 @@ EVERYWHERE = (
     (1, 'hung garment|hung towel', ''),
     (2, 'hung garment|hung towel|handbag', 'row hung garment|hung towel'),
     (1, 'framed picture', 'on sideboard|chest|desk|wall shelf|washing machine'),
-    (7, 'bottle|jar|vase|small plant|pile|papers|table lamp|toy|tray|package', 'on any'),
+    (9, 'bottle|jar|vase|small plant|pile|papers|table lamp|toy|tray|package', 'on any'),
     (3, 'small box|large box|pile|clothes heap|crate|pillow', 'on any'),
     (3, 'book row|single books|small box|vase|jar|toy|speaker', f'in {SHELVES}|wall shelf'),
     (1, 'heater|pouf', 'against any'),
@@ -146,6 +146,15 @@ LARGE = (
     (3, 'curtain', ''),
     (1, 'notice board|whiteboard|framed picture|radiator', ''),
     (3, 'blanket|pillow', f'on bed|bunk bed|{SOFAS}'),
+)
+# What fills rooms of built-in furniture.
+BUILT_IN = (
+    (5, 'closet|tall unit|wardrobe|tall unit', f'row {TALL}'),
+    (2, 'closet|tall unit', ''),
+    (1, 'whole curtain', ''),
+    (3, 'curtain', ''),
+    (1, 'leaning board|standing lamp|clothes rack', 'against any'),
+    (1, 'rug', f'under {TABLES}|coffee table|bed|{SOFAS}|desk'),
 )
 HABITS: dict[str, tuple[tuple[float, str, str], ...]] = {
     'living': (
