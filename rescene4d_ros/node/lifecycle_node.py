@@ -150,7 +150,7 @@ class Rescene4DNode(LifecycleNode):
         )
         now = self._stats.now()
         return (
-            f': weights {self._segmenter.weights_hash} on {settings.inference.device}, memory '
+            f': weights {self._segmenter.weights_hash} on {self._segmenter.device_name}, memory '
             f'{self._memory.path} with {now.objects} objects of {now.visits} visits, revision '
             f'{now.revision}'
         )

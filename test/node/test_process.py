@@ -1,0 +1,51 @@
+"""The main loop outlives callbacks that raise."""
+
+import subprocess
+import sys
+
+SCRIPT = """
+import rclpy
+from rescene4d_ros.node.process import spin
+
+errors = []
+
+def make():
+    node = rclpy.create_node('raising')
+    node.create_timer(0.01, lambda: 1 / 0)
+    return node
+
+def on_error(node, error):
+    errors.append(type(error).__name__)
+    if len(errors) == 3:
+        rclpy.shutdown()
+
+code = spin(make, [], on_error if {survives} else None)
+print(code, errors)
+"""
+
+
+def run(survives):
+    """Return the outcome of the script in a process of its own: it takes over the signals."""
+    return subprocess.run(
+        [sys.executable, '-c', SCRIPT.format(survives=survives)],
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+
+
+def test_callback_that_raises_is_told_and_the_node_goes_on():
+    """Three times in a row."""
+    done = run(True)
+    assert done.returncode == 0, done.stderr
+    assert (
+        done.stdout.split('\n')[-2]
+        == "0 ['ZeroDivisionError', 'ZeroDivisionError', 'ZeroDivisionError']"
+    )
+
+
+def test_without_a_handler_the_process_ends():
+    """The recorder's disk may be full: it must say so."""
+    done = run(False)
+    assert done.returncode != 0
+    assert 'ZeroDivisionError' in done.stderr
