@@ -25,6 +25,7 @@ LIBRARIES = [
     'laspy',
     'lazrs',
     'lz4',
+    'alembic>=1.12',
     'matplotlib',
     'numba',
     'numpy',

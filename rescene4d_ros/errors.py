@@ -30,7 +30,7 @@ class MemoryFormatError(RescenError):
 
 
 class MemoryDamagedError(MemoryFormatError):
-    """The database of a scene memory cannot be read any more; the memory needs a backup."""
+    """A scene memory is not as it was stored; it needs a repair or a backup."""
 
 
 class MemoryLockedError(RescenError):

@@ -8,11 +8,13 @@ from counters that only grow. Killing the process at any moment loses nothing of
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Self
 
 import numpy as np
 from rescene4d_ros.errors import (
+    ConfigError,
     DuplicateVisitError,
     MemoryFormatError,
     ScanError,
@@ -25,7 +27,7 @@ from rescene4d_ros.memory.database.memory_database import MemoryDatabase
 from rescene4d_ros.memory.database.metadata import Expected, Metadata
 from rescene4d_ros.memory.database.schema import JournalAction
 from rescene4d_ros.memory.database.tables import StoredObservation
-from rescene4d_ros.memory.visit_files import VisitFiles
+from rescene4d_ros.memory.visit_files import POINTS, VisitFiles
 from rescene4d_ros.structures import (
     Change,
     Finding,
@@ -37,7 +39,8 @@ from rescene4d_ros.structures import (
 )
 from rescene4d_ros.tracking.records import ObjectRecord, VisitFacts
 
-POINTS = 'visits'
+MAX_NAME = 200  # characters of a name of a visit, map, frame, class or object
+MAX_REASON = 2000  # characters of a reason why a visit failed
 
 
 class SceneMemory:
@@ -119,6 +122,8 @@ class SceneMemory:
                 'choose a folder that may be written'
             ) from error
         classes = None if class_names is None else tuple(class_names)
+        for name in (map_id, frame_id, *(classes or ())):
+            check_name(name or '', 'a map, frame or class')
         expected = Expected(map_id, frame_id, classes, weights_hash)
         memory = cls(path, MemoryDatabase.open(path, url, expected, create))
         try:
@@ -226,6 +231,7 @@ class SceneMemory:
                     f'visit {scan.name!r}: expected a new stamp, but {scan.stamp_ns} is stored as '
                     f'visit {twin.visit_id} {twin.name!r}; {remedy}'
                 )
+            scan = replace(scan, name=_printable(scan.name, MAX_NAME))
             visit = visit_transactions.insert_visit(self.database, scan, self.files.write(scan))
         if visit.status == VisitStatus.LATE:
             raise VisitOrderError(
@@ -282,6 +288,7 @@ class SceneMemory:
     def fail(self, visit_id: int, reason: str) -> None:
         """Mark a visit as not processable, with the reason; its points stay stored."""
         with self.mutex:
+            reason = _printable(reason, MAX_REASON)
             visit_transactions.mark_failed(self.database, visit_id, reason)
 
     def visits(self, *statuses: VisitStatus) -> tuple[VisitInfo, ...]:
@@ -369,8 +376,17 @@ class SceneMemory:
         }
 
     def stray_files(self) -> set[str]:
-        """Return the names of point files that belong to no stored visit."""
-        return self.files.names() - set(self.keys().values())
+        """
+        Return the names of point files that belong to no stored visit.
+
+        Raises
+        ------
+        FileFormatError
+            A visit names no file of this package, so that one of these may be its own.
+
+        """
+        named = {self.files.path_of(name).name for name in self.keys().values()}
+        return self.files.names() - named
 
     def _read(self, query: Callable, *arguments):
         """Return what a function reads from one state of the database."""
@@ -386,3 +402,26 @@ class SceneMemory:
                 'see `rescene4d memory show`'
             )
         return row
+
+
+def check_name(name: str, of: str) -> None:
+    """
+    Refuse a name that no database, log and message can hold.
+
+    Raises
+    ------
+    ConfigError
+        It is too long, or has control characters.
+
+    """
+    if len(name) > MAX_NAME or not name.isprintable():
+        raise ConfigError(
+            f'expected a name of {of} of at most {MAX_NAME} printable characters, got '
+            f'{len(name)} characters ({name[:40]!r}); choose a shorter one'
+        )
+
+
+def _printable(text: str, length: int) -> str:
+    """Return a text as databases, logs and messages can hold it."""
+    cut = text if len(text) <= length else text[: length - 3] + '...'
+    return ''.join(c if c.isprintable() else ' ' for c in cut)

@@ -7,6 +7,7 @@ import hashlib
 import io
 import json
 from pathlib import Path
+import re
 import zipfile
 
 import numpy as np
@@ -16,6 +17,8 @@ from rescene4d_ros.memory.derived_cache import DerivedFiles
 from rescene4d_ros.structures import Finding, Scan
 
 FORMAT = 1
+POINTS = 'visits'  # folder of these files in that of a memory
+NAME = re.compile(r'[0-9a-f]{40}\.npz')
 ARRAYS = ('xyz', 'rgb', 'normals', 'sensor_path')
 
 
@@ -66,6 +69,11 @@ class VisitFiles:
         )
         data = buffer.getvalue()
         file_name = f'{_digest(data)}.npz'
+        self._store(file_name, data)
+        return file_name
+
+    def _store(self, file_name: str, data: bytes) -> None:
+        """Write the bytes of a file durably."""
         try:
             with atomic_write(self._directory / file_name, durable=True) as file:
                 file.write(data)
@@ -75,7 +83,6 @@ class VisitFiles:
                 f'({error.strerror}); free or remount the disk and send the visit again; '
                 'visits stored before are untouched'
             ) from error
-        return file_name
 
     def read(self, file_name: str) -> Scan:
         """
@@ -84,30 +91,12 @@ class VisitFiles:
         Raises
         ------
         FileFormatError
-            Missing, truncated, altered, or of a newer format.
+            Missing, truncated, altered, of a newer format, or not a name of this package.
         StorageError
             The whole folder is away.
 
         """
-        path = self._directory / file_name
-        try:
-            data = path.read_bytes()
-        except OSError as error:
-            if not self._directory.is_dir():  # unmounted: the visit itself is not lost
-                raise StorageError(
-                    f'{self._directory}: expected the folder of the visits, found none; mount or '
-                    'restore it, then try again'
-                ) from error
-            raise FileFormatError(
-                f'{path}: expected a stored visit, but it cannot be read '
-                f'({error.strerror}); restore the file from a backup'
-            ) from error
-        if _digest(data) != path.stem:
-            raise FileFormatError(
-                f'{path}: expected content with hash {path.stem[:12]}..., got '
-                f'{_digest(data)[:12]}... ({len(data)} bytes); the file is truncated or altered, '
-                'restore it from a backup'
-            )
+        path, data = self.path_of(file_name), self.read_bytes(file_name)
         try:
             with np.load(io.BytesIO(data), allow_pickle=False) as fields:
                 if int(fields['format']) > FORMAT:
@@ -129,9 +118,50 @@ class VisitFiles:
                 f'{error}; restore the file from a backup'
             ) from error
 
+    def read_bytes(self, file_name: str) -> bytes:
+        """Read the bytes of a file, and compare them with its name; raise as `read`."""
+        path = self.path_of(file_name)
+        try:
+            data = path.read_bytes()
+        except OSError as error:
+            if not self._directory.is_dir():  # unmounted: the visit itself is not lost
+                raise StorageError(
+                    f'{self._directory}: expected the folder of the visits, found none; mount or '
+                    'restore it, then try again'
+                ) from error
+            raise FileFormatError(
+                f'{path}: expected a stored visit, but it cannot be read '
+                f'({error.strerror}); restore the file from a backup'
+            ) from error
+        if _digest(data) != path.stem:
+            raise FileFormatError(
+                f'{path}: expected content with hash {path.stem[:12]}..., got '
+                f'{_digest(data)[:12]}... ({len(data)} bytes); the file is truncated or altered, '
+                'restore it from a backup'
+            )
+        return data
+
+    def copy(self, source: VisitFiles, file_name: str) -> None:
+        """
+        Take over a file of another memory, if it is whole.
+
+        Raises
+        ------
+        FileFormatError
+            It is missing or altered there.
+        StorageError
+            The disk refused.
+
+        """
+        self._store(file_name, source.read_bytes(file_name))
+
     def names(self) -> set[str]:
         """Return the names of all stored files."""
-        return {path.name for path in self._directory.glob('*.npz')}
+        return {path.name for path in self._directory.glob('*.npz') if NAME.fullmatch(path.name)}
+
+    def has(self, file_name: str) -> bool:
+        """Return whether there is a file of this name; says nothing of its content."""
+        return bool(NAME.fullmatch(file_name)) and (self._directory / file_name).is_file()
 
     def remove(self, file_name: str) -> None:
         """
@@ -139,17 +169,20 @@ class VisitFiles:
 
         Raises
         ------
+        FileFormatError
+            Not a name of this package: another program wrote it into the database.
         StorageError
             The disk refused.
 
         """
+        path = self.path_of(file_name)
         try:
             self.derived.remove(file_name)
-            (self._directory / file_name).unlink(missing_ok=True)
+            path.unlink(missing_ok=True)
             flush_folder(self._directory)
         except OSError as error:
             raise StorageError(
-                f'{self._directory / file_name}: cannot remove it '
+                f'{path}: cannot remove it '
                 f'({error.strerror}); check the rights of the folder, then delete '
                 'again'
             ) from error
@@ -178,6 +211,16 @@ class VisitFiles:
                 f'{self._directory}: cannot prepare the folder of the visits '
                 f'({error.strerror}); free the disk or check its rights'
             ) from error
+
+    def path_of(self, file_name: str) -> Path:
+        """Return where a file is; a name from a database must not lead out of the folder."""
+        if not NAME.fullmatch(file_name):
+            raise FileFormatError(
+                f'{self._directory}: expected the name of a points file (40 hex digits and '
+                f'.npz), got {file_name[:80]!r}; the database was altered by another program, '
+                'restore a backup'
+            )
+        return self._directory / file_name
 
 
 def _digest(data: bytes) -> str:

@@ -9,25 +9,19 @@ from rescene4d_ros.memory.database.memory_database import MemoryDatabase
 from rescene4d_ros.memory.database.schema import JournalAction
 from rescene4d_ros.structures import Scan, VisitInfo, VisitStatus
 from rescene4d_ros.tracking.records import VisitFacts
-from sqlalchemy import Connection, func, select, update
+from sqlalchemy import Connection
 
 
-def find_duplicate(connection: Connection, scan: Scan):
-    """Return the row of the visit that has the stamp of a scan; None where there is none."""
-    return connection.execute(
-        select(schema.visits).where(schema.visits.c.stamp_ns == int(scan.stamp_ns))
-    ).first()
+def find_duplicate(connection: Connection, scan: Scan) -> VisitInfo | None:
+    """Return the visit that has the stamp of a scan; None where there is none."""
+    return next((v for v in tables.visits(connection) if v.stamp_ns == scan.stamp_ns), None)
 
 
 def insert_visit(database: MemoryDatabase, scan: Scan, file_name: str) -> VisitInfo:
     """Store a visit whose points are in a file; LATE where a processed one is newer."""
     with database.writing() as connection:
-        newest = connection.execute(
-            select(func.max(schema.visits.c.stamp_ns)).where(
-                schema.visits.c.status == VisitStatus.DONE
-            )
-        ).scalar()
-        late = newest is not None and scan.stamp_ns < newest
+        done = tables.visits(connection, VisitStatus.DONE)
+        late = bool(done) and scan.stamp_ns < done[-1].stamp_ns
         visit = VisitInfo(
             database.metadata.next_visit_id,
             int(scan.stamp_ns),
@@ -116,11 +110,7 @@ def mark_failed(database: MemoryDatabase, visit_id: int, reason: str) -> None:
 
 
 def _set_failed(connection: Connection, visit_id: int, reason: str) -> None:
-    connection.execute(
-        update(schema.visits)
-        .where(schema.visits.c.visit_id == visit_id)
-        .values(status=VisitStatus.FAILED, reason=reason)
-    )
+    tables.change_visit(connection, visit_id, status=VisitStatus.FAILED, reason=reason)
 
 
 def _next_object_id(database: MemoryDatabase, history: Sequence[VisitFacts]) -> int:

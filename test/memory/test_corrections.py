@@ -7,6 +7,7 @@ import pytest
 from rescene4d_ros.errors import MemoryFormatError
 from rescene4d_ros.memory import queries
 from rescene4d_ros.memory.database import schema
+from rescene4d_ros.memory.database.stored_rows import as_stored
 from rescene4d_ros.memory.editing import corrections
 from rescene4d_ros.memory.editing.reapply_splits import standing_splits
 from rescene4d_ros.memory.editing.rebuild import rebuild_records
@@ -32,7 +33,7 @@ def dump(memory) -> dict[str, list]:
     """Return every row that undo must bring back."""
     with memory.database.reading() as connection:
         return {
-            name: sorted(map(repr, connection.execute(select(schema.as_stored(table)))))
+            name: sorted(map(repr, connection.execute(select(as_stored(table)))))
             for name, table in schema.tables.tables.items()
             if name not in NOT_UNDONE
         }

@@ -30,7 +30,8 @@ def old(tmp_path, url, version):
     """
     Return a folder as an earlier version left it: two visits, four objects, two moves.
 
-    In that of version 2 object 1 has a name, and 4 was merged into 3 by hand.
+    In those of versions 2 and 3 object 1 has a name, and 4 was merged into 3 by hand; in that of
+    version 3 object 2 was split at visit 2, too, and object 1 is locked.
     """
     written = Path(__file__).parent / f'schema_{version}'
     folder = tmp_path / 'memory'
@@ -100,7 +101,21 @@ def test_corrections_of_an_old_memory_stand_and_can_be_undone(old, open_memory):
     assert memory.names() == {}
 
 
-@pytest.mark.parametrize('version', [1, 2])
+@pytest.mark.parametrize('version', [3])
+def test_every_correction_of_an_old_memory_can_be_undone(old, open_memory):
+    memory = open_memory(old)
+    assert (memory.metadata.revision, memory.metadata.next_object_id) == (6, 6)
+    assert sorted(memory.records) == [1, 2, 3, 5]
+    assert (memory.names(), memory.locked()) == ({1: 'reading chair'}, {1})
+    assert find_faults(memory) == ()
+    undone = [undo(memory) for _ in range(4)]
+    assert undone == ['object locked', 'object split', 'objects merged', 'object renamed']
+    assert sorted(memory.records) == [1, 2, 3, 4]
+    assert (memory.names(), memory.locked(), memory.aliases()) == ({}, frozenset(), {})
+    assert find_faults(memory) == ()
+
+
+@pytest.mark.parametrize('version', [1, 2, 3])
 def test_migrated_tables_are_those_of_a_new_memory(old, open_memory, new_url, tmp_path):
     open_memory(old).close()
     open_memory(tmp_path / 'new', url=new_url()).close()
@@ -138,7 +153,7 @@ def test_migration_that_fails_leaves_the_old_memory(old, open_memory, url):
     assert sorted(open_memory(old).records) == [1, 2, 3, 4]
 
 
-@pytest.mark.parametrize('version', [1, 2])
+@pytest.mark.parametrize('version', [1, 2, 3])
 def test_reader_does_not_migrate_and_says_what_to_do(old):
     with pytest.raises(MemoryFormatError, match='rescene4d memory upgrade'):
         SceneMemory.inspect(old)

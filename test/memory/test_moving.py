@@ -15,12 +15,13 @@ from rescene4d_ros.cli.main import main
 from rescene4d_ros.errors import MemoryFormatError, MemoryLockedError, StorageError
 from rescene4d_ros.memory.database import schema
 from rescene4d_ros.memory.database.database_url import LEFT, LOCATION
+from rescene4d_ros.memory.database.stored_rows import as_stored, change_rows
 from rescene4d_ros.memory.editing import corrections
 from rescene4d_ros.memory.editing.undo import undo
 from rescene4d_ros.memory.maintenance.integrity import find_faults
 from rescene4d_ros.memory.maintenance.relocate import move
 from rescene4d_ros.memory.store import SceneMemory
-from sqlalchemy import select, update
+from sqlalchemy import select
 
 FORK = get_context('fork')
 ROUTES = [
@@ -75,7 +76,7 @@ def dump(path) -> dict[str, list]:
     """Return every row of a memory."""
     with SceneMemory.inspect(path) as memory, memory.database.reading() as connection:
         return {
-            name: sorted(map(repr, connection.execute(select(schema.as_stored(table)))))
+            name: sorted(map(repr, connection.execute(select(as_stored(table)))))
             for name, table in schema.tables.tables.items()
         }
 
@@ -161,11 +162,9 @@ def test_copy_of_a_killed_move_is_old_once_the_memory_went_on(fill, url_of, end)
         move(path, url)
     draft_of(path / LEFT).rmdir()
     with SceneMemory.edit(path) as memory, memory.database.writing() as connection:
-        connection.execute(
-            update(schema.objects)
-            .where(schema.objects.c.object_id == 3)
-            .values(score=np.nextafter(0.5, 1))
-        )  # the smallest difference there is
+        # The smallest difference there is.
+        is_third = schema.objects.c.object_id == 3
+        change_rows(connection, schema.objects, is_third, score=float(np.nextafter(0.5, 1)))
     before = dump(path)
     with pytest.raises(MemoryFormatError, match='without a memory'):
         move(path, url)
@@ -205,9 +204,8 @@ def test_old_url_makes_no_empty_memory_after_a_move(fill, url_of, tmp_path):
     with pytest.raises(MemoryFormatError, match='rescene4d memory move'):
         SceneMemory.open(path, 'hall', 'map', ('chair', 'table'), url=old)
     (tmp_path / 'new.sqlite3').rename(tmp_path / 'away')
-    with pytest.raises(MemoryFormatError, match='restore that database'):
+    with pytest.raises(MemoryFormatError, match='restore the database from a backup'):
         SceneMemory.open(path, 'hall', 'map', ('chair', 'table'))
-    (tmp_path / 'new.sqlite3').unlink()
     (tmp_path / 'away').rename(tmp_path / 'new.sqlite3')
     move(path, 'sqlite')
     with pytest.raises(MemoryFormatError, match='leave the URL out'):

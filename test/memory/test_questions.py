@@ -195,7 +195,7 @@ def test_command_corrects_and_deletes(story, capsys, monkeypatch):
     assert 'points went' in ask(capsys, 'thin', path, '--before', 4, '--spacing', 0.4)
     ask(capsys, 'delete-visit', path, 1)
     assert '1 visits are deleted' in ask(capsys, 'delete-before', path, '--before', '1970-01-04')
-    assert 'schema 3' in ask(capsys, 'upgrade', path)
+    assert 'schema 4' in ask(capsys, 'upgrade', path)
     assert main(['memory', 'thin', str(path), '--before', 'soon']) == 2
     assert 'expected a moment' in capsys.readouterr().err
     assert 'all is well' in ask(capsys, 'check', path)

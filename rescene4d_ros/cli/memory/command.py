@@ -15,8 +15,10 @@ from rescene4d_ros.cli.memory.query_actions import (
     time_of,
 )
 from rescene4d_ros.memory.export import changes_document, objects_document
-from rescene4d_ros.memory.maintenance.integrity import find_faults
+from rescene4d_ros.memory.maintenance.backup import back_up, restore
+from rescene4d_ros.memory.maintenance.integrity import check
 from rescene4d_ros.memory.maintenance.relocate import move
+from rescene4d_ros.memory.maintenance.repair import repair
 from rescene4d_ros.memory.store import SceneMemory
 from rescene4d_ros.structures import Change, MemorySnapshot
 from rich.console import Console
@@ -51,6 +53,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar='URL',
         help='PostgreSQL database or SQLite file as for --url; sqlite = the file in the folder',
     )
+    for name, text, folder, help_text in (
+        ('backup', 'copy a memory, also while a node writes to it', '--out', 'new folder'),
+        ('restore', 'make a memory of a backup', '--from', 'folder of the backup'),
+        ('repair', 'rebuild what is damaged from points and journal; drop stray files', None, ''),
+    ):
+        action = actions.add_parser(name, help=text, description=text)
+        add_memory(action)
+        if folder is not None:
+            action.add_argument(
+                folder, dest='other', type=Path, required=True, metavar='DIR', help=help_text
+            )
     query_actions.add_arguments(actions)
     edit_actions.add_arguments(actions)
 
@@ -68,6 +81,8 @@ def run(options: argparse.Namespace) -> int:
             )
         print(f'{options.memory}: the memory is at {where}')
         return 0
+    if options.action in MAINTENANCE:
+        return MAINTENANCE[options.action](options)
     if 'change' in options:
         with SceneMemory.edit(options.memory, options.url) as memory:
             print(options.change(memory, options))
@@ -77,8 +92,6 @@ def run(options: argparse.Namespace) -> int:
             options.ask(memory, options, Console())
         return 0
     with SceneMemory.inspect(options.memory, options.url) as memory:
-        if options.action == 'check':
-            return _check(memory)
         snapshot, changes = memory.snapshot(), memory.changes()
     if options.action == 'show':
         _show(snapshot, changes, Console())
@@ -87,17 +100,39 @@ def run(options: argparse.Namespace) -> int:
     return 0
 
 
-def _check(memory: SceneMemory) -> int:
+def _check(options: argparse.Namespace) -> int:
     """Print what is wrong."""
-    faults = find_faults(memory)
+    faults, content = check(options.memory, options.url)
     for fault in faults:
         print(fault)
-    visits, objects = len(memory.visits()), len(memory.records)
-    print(
-        f'{memory.path}: {visits} visits, {objects} objects, revision '
-        f'{memory.metadata.revision}: ' + (f'{len(faults)} faults' if faults else 'all is well')
-    )
+    result = f'{len(faults)} faults' if faults else 'all is well'
+    print(f'{options.memory}: ' + (f'{content}: ' if content else '') + result)
     return 1 if faults else 0
+
+
+def _repair(options: argparse.Namespace) -> int:
+    """Print what was done, and what is wrong nevertheless."""
+    for line in repair(options.memory, options.url):
+        print(line)
+    return _check(options)
+
+
+def _back_up(options: argparse.Namespace) -> int:
+    """Print what is wrong with the memory that was copied."""
+    faults = back_up(options.memory, options.other, options.url)
+    for fault in faults:
+        print(fault)
+    print(f'{options.other}: copy of {options.memory}')
+    return 1 if faults else 0
+
+
+def _restore(options: argparse.Namespace) -> int:
+    """Restore and check."""
+    restore(options.other, options.memory, options.url)
+    return _check(options)
+
+
+MAINTENANCE = {'check': _check, 'repair': _repair, 'backup': _back_up, 'restore': _restore}
 
 
 def _export(snapshot: MemorySnapshot, changes: tuple[Change, ...], out: Path) -> None:

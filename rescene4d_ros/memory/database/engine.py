@@ -4,7 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+import os
 from pathlib import Path
+import shutil
+import sqlite3
+from tempfile import TemporaryDirectory
 
 from rescene4d_ros.errors import ConfigError, MemoryDamagedError, StorageError
 from sqlalchemy import create_engine, Engine, event, URL
@@ -12,12 +16,26 @@ from sqlalchemy.exc import DatabaseError, OperationalError
 
 BUSY_TIMEOUT_S = 30.0
 # PostgreSQL: a read-only transaction or server, and no right to do what was asked.
+DAMAGED = (
+    'malformed',
+    'not a database',
+    'no such',
+    'decode',
+    'unsupported file format',
+    'corrupt',
+)
 REFUSALS = ('25006', '42501')
 
 
-def make_engine(url: URL) -> Engine:
+def make_engine(url: URL, read_only: bool = False) -> Engine:
     """
     Make the engine of a memory's database; connects to nothing yet.
+
+    Parameters
+    ----------
+    url : URL
+    read_only : bool
+        Whether nothing is to be written; an SQLite file may then be on a read-only disk.
 
     Raises
     ------
@@ -26,7 +44,7 @@ def make_engine(url: URL) -> Engine:
 
     """
     if url.get_backend_name() == 'sqlite':
-        return _sqlite(url)
+        return _sqlite_read_only(url) if read_only and not _is_writable(url) else _sqlite(url)
     try:
         # A reader must see one state in all of its questions, and outlive a restart of the server.
         engine = create_engine(url, isolation_level='REPEATABLE READ', pool_pre_ping=True)
@@ -63,12 +81,44 @@ def _sqlite(url: URL) -> Engine:
         ):  # what people had deleted must not stay
             connection.execute(f'PRAGMA {pragma}')
 
-    @event.listens_for(engine, 'begin')
-    def _begin(connection):
-        if connection.get_execution_options().get('isolation_level') != 'AUTOCOMMIT':
-            connection.exec_driver_sql('BEGIN')
-
+    event.listen(engine, 'begin', _begin)
     return engine
+
+
+def _is_writable(url: URL) -> bool:
+    """Return whether SQLite can make its log beside the database."""
+    file = Path(url.database)
+    return os.access(file, os.W_OK) and os.access(file.parent, os.W_OK)
+
+
+def _sqlite_read_only(url: URL) -> Engine:
+    """Return an engine for a file in a folder that may not be written."""
+    file = Path(url.database)
+    log, index = (file.with_name(file.name + end) for end in ('-wal', '-shm'))
+    how, copy = '?mode=ro', None
+    if not log.is_file() or not log.stat().st_size:
+        how += '&immutable=1'  # nobody writes: a writer has a log
+    elif not index.is_file():
+        copy = TemporaryDirectory(prefix='rescene4d_')  # what is in the log counts, too
+        for part in (file, log):
+            shutil.copyfile(part, Path(copy.name) / part.name)
+        file, how = Path(copy.name) / file.name, ''
+    engine = create_engine(
+        url, creator=lambda: sqlite3.connect(file.as_uri() + how, uri=True, timeout=BUSY_TIMEOUT_S)
+    )
+
+    @event.listens_for(engine, 'connect')
+    def _set_up(connection, _, keep=copy):  # the copy lives as long as the engine
+        connection.isolation_level = None
+
+    event.listen(engine, 'begin', _begin)
+    return engine
+
+
+def _begin(connection) -> None:
+    """Begin a transaction where SQLAlchemy says so, for questions, too."""
+    if connection.get_execution_options().get('isolation_level') != 'AUTOCOMMIT':
+        connection.exec_driver_sql('BEGIN')
 
 
 @contextmanager
@@ -78,6 +128,11 @@ def translated(path: Path) -> Iterator[None]:
         yield
     except DatabaseError as error:
         said = ' '.join(str(error.orig).split())
+        if any(word in said for word in DAMAGED) and sqlstate(error) is None:
+            raise MemoryDamagedError(
+                f'{path}: expected a database that is whole, SQLite says: {said}; restore a '
+                'backup, or `rescene4d memory repair`'
+            ) from error
         if isinstance(error, OperationalError) or sqlstate(error) in REFUSALS:
             raise StorageError(
                 f'{path}: the database refused ({said}); free or remount the disk, check the '
@@ -88,7 +143,7 @@ def translated(path: Path) -> Iterator[None]:
             raise
         raise MemoryDamagedError(
             f'{path}: expected a database of this package, got: {said};'
-            ' restore the memory from a backup'
+            ' restore a backup, or `rescene4d memory repair`'
         ) from error
 
 

@@ -6,19 +6,9 @@ from collections.abc import Collection
 from dataclasses import dataclass
 
 from rescene4d_ros.memory.database import schema, tables
+from rescene4d_ros.memory.database.stored_rows import read_rows
 from rescene4d_ros.structures import Box, Change, ChangeKind, ObjectState
-from sqlalchemy import (
-    and_,
-    BigInteger,
-    bindparam,
-    Column,
-    Connection,
-    func,
-    Integer,
-    ScalarSelect,
-    select,
-    Table,
-)
+from sqlalchemy import BigInteger, bindparam, Connection, Integer, Select, select, Table
 
 IDS = range(1, 2**31)  # what a column of ids holds
 NANOSECONDS = 2**63 - 1  # what one of times holds, in either direction
@@ -84,30 +74,22 @@ def current_id(connection: Connection, object_id: int) -> int | None:
     """Return the id to use for one that may be an alias; None where no object has it."""
     if object_id not in IDS:
         return None
-    alias = schema.aliases
-    while (
-        older := connection.execute(
-            select(alias.c.object_id).where(alias.c.alias_id == object_id)
-        ).scalar()
-    ) is not None:
-        object_id = older
-    return connection.execute(
-        select(schema.objects.c.object_id).where(schema.objects.c.object_id == object_id)
-    ).scalar()
+    aliases, objects = schema.aliases, schema.objects
+    while older := read_rows(
+        connection, aliases, select(aliases).where(aliases.c.alias_id == object_id)
+    ):
+        object_id = older[0].object_id
+    found = read_rows(connection, objects, select(objects).where(objects.c.object_id == object_id))
+    return found[0].object_id if found else None
 
 
 def ids_of(connection: Connection, object_ids: Collection[int]) -> dict[int, int]:
     """Return every id that some objects have had: that id to the one to use."""
     found = {object_id: object_id for object_id in object_ids}
-    new = dict(found)
+    new, aliases = dict(found), schema.aliases
     while new:
-        alias = schema.aliases.c
-        new = {
-            row.alias_id: found[row.object_id]
-            for row in connection.execute(
-                select(alias.alias_id, alias.object_id).where(alias.object_id.in_(new))
-            )
-        }
+        query = select(aliases).where(aliases.c.object_id.in_(new))
+        new = {row.alias_id: found[row.object_id] for row in read_rows(connection, aliases, query)}
         found |= new
     return found
 
@@ -116,24 +98,21 @@ def class_names(
     connection: Connection, names: tuple[str, ...], object_ids: Collection[int] | None = None
 ) -> dict[int, str]:
     """Return the most probable class of some objects or all, by rising id."""
-    table = schema.objects.c
-    query = select(table.object_id, table.class_probs).order_by(table.object_id)
+    table = schema.objects
+    query = select(table).order_by(table.c.object_id)
     if object_ids is not None:
-        query = query.where(table.object_id.in_(object_ids))
+        query = query.where(table.c.object_id.in_(object_ids))
     return {
-        row.object_id: names[int(row.class_probs.argmax())] for row in connection.execute(query)
+        row.object_id: names[int(row.class_probs.argmax())]
+        for row in read_rows(connection, table, query)
     }
 
 
 def given_names(connection: Connection, object_ids: Collection[int]) -> dict[int, str]:
     """Return the names that people gave to some objects."""
-    table = schema.notes.c
+    query = select(schema.notes).where(schema.notes.c.object_id.in_(object_ids))
     return {
-        row.object_id: row.name
-        for row in connection.execute(
-            select(table.object_id, table.name).where(table.object_id.in_(object_ids))
-        )
-        if row.name
+        row.object_id: row.name for row in read_rows(connection, schema.notes, query) if row.name
     }
 
 
@@ -152,28 +131,24 @@ def known_of(
         Not those that no visit had seen by then.
 
     """
-    ids = ids_of(connection, object_ids)
-    parts: dict[int, list] = {}
-    for known_as, now in ids.items():
-        row = connection.execute(
-            _KNOWN, {'known_as': known_as, 'until': within_columns(until_ns)}
-        ).one()
-        if row.seen_ns is not None:
-            parts.setdefault(now, []).append((known_as, row))
+    until_ns = within_columns(until_ns)
+    statements: dict[int, list[_Statement]] = {}
+    for known_as, now in ids_of(connection, object_ids).items():
+        statement = _statement_of(connection, known_as, until_ns)
+        if statement is not None:
+            statements.setdefault(now, []).append(statement)
     found = {}
-    for now, stated in parts.items():
+    for now, stated in statements.items():
         latest = max(
-            stated,
-            key=lambda part: (part[1].state_ns, part[1].state == ObjectState.PRESENT, -part[0]),
-        )[1]
-        shown = max(stated, key=lambda part: (part[1].seen_ns, -part[0]))[1]
-        turns = [row.turned_ns for _, row in stated if row.turned_ns is not None]
+            stated, key=lambda s: (s.state_ns, s.state == ObjectState.PRESENT, -s.known_as)
+        )
+        shown = max(stated, key=lambda s: (s.seen_ns, -s.known_as))
         found[now] = LastKnown(
             latest.state,
             shown.box,
-            min(row.first_ns for _, row in stated),
+            min(s.first_ns for s in stated),
             shown.seen_ns,
-            max(turns, default=None),
+            max((s.turned_ns for s in stated if s.turned_ns is not None), default=None),
         )
     return found
 
@@ -181,67 +156,42 @@ def known_of(
 def events_of(connection: Connection, object_id: int) -> tuple[Event, ...]:
     """Read what each visit says of an object; oldest first, aliases before the id to use."""
     ids = ids_of(connection, [object_id])
-    visits, states, seen = schema.visits.c, schema.states.c, schema.observations.c
     changes: dict[tuple[int, int], list[Change]] = {}
-    stamps = {}
-    for row in connection.execute(
-        select(schema.changes, visits.stamp_ns)
-        .join(schema.visits, visits.visit_id == schema.changes.c.visit_id)
-        .where(schema.changes.c.object_id.in_(ids))
-        .order_by(schema.changes.c.change_id)
-    ):
-        key = row.visit_id, row.object_id
-        changes.setdefault(key, []).append(tables.change_of(row))
-        stamps[key] = row.stamp_ns
-    events = []
-    for row in connection.execute(
-        select(
-            visits.visit_id,
-            visits.stamp_ns,
-            states.object_id,
-            states.state,
-            seen.box,
-            seen.link_reason,
+    query = select(schema.changes).where(schema.changes.c.object_id.in_(ids))
+    for row in read_rows(connection, schema.changes, query.order_by(schema.changes.c.change_id)):
+        changes.setdefault((row.visit_id, row.object_id), []).append(tables.change_of(row))
+    states, seen = (_of_objects(connection, t, ids) for t in (schema.states, schema.observations))
+    keys = {*states, *changes}
+    stamps = _stamps(connection, {visit_id for visit_id, _ in keys})
+    return tuple(
+        Event(
+            visit_id,
+            stamps[visit_id],
+            known_as,
+            states[visit_id, known_as].state
+            if (visit_id, known_as) in states
+            else ObjectState.UNKNOWN,
+            seen[visit_id, known_as].box if (visit_id, known_as) in seen else None,
+            seen[visit_id, known_as].link_reason if (visit_id, known_as) in seen else '',
+            tuple(changes.get((visit_id, known_as), ())),
         )
-        .join(schema.states, states.visit_id == visits.visit_id)
-        .outerjoin(
-            schema.observations,
-            and_(seen.visit_id == states.visit_id, seen.object_id == states.object_id),
-        )
-        .where(states.object_id.in_(ids))
-        # So the visits lead the search, and no row of another object is read.
-        .order_by(visits.stamp_ns)
-    ):
-        stated = tuple(changes.pop((row.visit_id, row.object_id), ()))
-        events.append(
-            Event(
-                row.visit_id,
-                row.stamp_ns,
-                row.object_id,
-                row.state,
-                row.box,
-                row.link_reason or '',
-                stated,
-            )
-        )
-    events += [
-        Event(key[0], stamps[key], key[1], ObjectState.UNKNOWN, None, '', tuple(stated))
-        for key, stated in changes.items()
-    ]
-    return tuple(sorted(events, key=lambda event: (event.stamp_ns, -event.object_id)))
+        for visit_id, known_as in sorted(keys, key=lambda key: (stamps[key[0]], -key[1]))
+    )
 
 
 def changes_between(connection: Connection, after_ns: int, until_ns: int) -> tuple[Change, ...]:
     """Read the changes that visits after a time showed, up to another; by time, then object."""
     changes, stamp_ns = schema.changes.c, schema.visits.c.stamp_ns
     after_ns, until_ns = (within_columns(moment) for moment in (after_ns, until_ns))
-    found = connection.execute(
+    query = (
         select(schema.changes)
         .join(schema.visits, schema.visits.c.visit_id == changes.visit_id)
         .where(stamp_ns > after_ns, stamp_ns <= until_ns)
         .order_by(stamp_ns, changes.object_id, changes.kind, changes.change_id)
     )
-    return tuple(tables.change_of(row) for row in found)
+    rows = read_rows(connection, schema.changes, query)
+    _stamps(connection, {row.visit_id for row in rows})  # read to be sure of their order
+    return tuple(tables.change_of(row) for row in rows)
 
 
 def within_columns(moment_ns: int) -> int:
@@ -249,39 +199,76 @@ def within_columns(moment_ns: int) -> int:
     return max(-NANOSECONDS, min(moment_ns, NANOSECONDS))
 
 
-def _stated(value: Column, table: Table, of_oldest: bool = False) -> ScalarSelect:
-    """Return what the newest (or oldest) visit up to `until` says of the object `known_as`."""
-    visits = schema.visits.c
-    order = visits.stamp_ns.asc() if of_oldest else visits.stamp_ns.desc()
+@dataclass(frozen=True)
+class _Statement:
+    """Hold what visits up to a time say of one id; times in ns since the Unix epoch."""
+
+    known_as: int
+    state: ObjectState
+    state_ns: int
+    box: Box
+    seen_ns: int
+    first_ns: int
+    turned_ns: int | None
+
+
+def _statement_of(connection: Connection, known_as: int, until_ns: int) -> _Statement | None:
+    """Read what visits up to a time say of an id; None where none showed it."""
+    parameters = {'known_as': known_as, 'until': until_ns}
+    state = read_rows(connection, schema.states, _NEWEST_STATE.params(parameters))
+    shown = read_rows(connection, schema.observations, _NEWEST_SEEN.params(parameters))
+    first = read_rows(connection, schema.observations, _OLDEST_SEEN.params(parameters))
+    if not shown:
+        return None
+    changes = schema.changes
+    query = select(changes).where(changes.c.object_id == known_as)
+    turns = [r.visit_id for r in read_rows(connection, changes, query) if r.kind in TURNS]
+    stamps = _stamps(connection, {*turns, *(rows[0].visit_id for rows in (state, shown, first))})
+    return _Statement(
+        known_as,
+        state[0].state,
+        stamps[state[0].visit_id],
+        shown[0].box,
+        stamps[shown[0].visit_id],
+        stamps[first[0].visit_id],
+        max((stamps[i] for i in turns if stamps[i] <= until_ns), default=None),
+    )
+
+
+def _stamps(connection: Connection, visit_ids: Collection[int]) -> dict[int, int]:
+    """Read the stamps of some visits."""
+    query = select(schema.visits).where(schema.visits.c.visit_id.in_(visit_ids))
+    return {row.visit_id: row.stamp_ns for row in read_rows(connection, schema.visits, query)}
+
+
+def _of_objects(connection: Connection, table: Table, ids: Collection[int]) -> dict:
+    """Read the rows of a table with some object ids, by (visit id, object id)."""
+    query = (
+        select(table)
+        .join(schema.visits, schema.visits.c.visit_id == table.c.visit_id)
+        .where(table.c.object_id.in_(ids))
+        # So the visits lead the search, and no row of another object is read.
+        .order_by(schema.visits.c.stamp_ns)
+    )
+    return {(row.visit_id, row.object_id): row for row in read_rows(connection, table, query)}
+
+
+def _first(table: Table, newest: bool) -> Select:
+    """Return the query for what the newest or oldest visit up to `until` says of `known_as`."""
+    stamp_ns = schema.visits.c.stamp_ns
     return (
-        select(value)
+        select(table)
         .select_from(schema.visits)
-        .join(table, table.c.visit_id == visits.visit_id)
+        .join(table, table.c.visit_id == schema.visits.c.visit_id)
         .where(
             table.c.object_id == bindparam('known_as', type_=Integer),
-            visits.stamp_ns <= bindparam('until', type_=BigInteger),
+            stamp_ns <= bindparam('until', type_=BigInteger),
         )
-        .order_by(order)
+        .order_by(stamp_ns.desc() if newest else stamp_ns.asc())
         .limit(1)
-        .scalar_subquery()
     )
 
 
-_STAMP = schema.visits.c.stamp_ns
-_KNOWN = select(
-    _stated(schema.states.c.state, schema.states).label('state'),
-    _stated(_STAMP, schema.states).label('state_ns'),
-    _stated(schema.observations.c.box, schema.observations).label('box'),
-    _stated(_STAMP, schema.observations).label('seen_ns'),
-    _stated(_STAMP, schema.observations, of_oldest=True).label('first_ns'),
-    select(func.max(_STAMP))
-    .select_from(schema.changes)
-    .join(schema.visits, schema.visits.c.visit_id == schema.changes.c.visit_id)
-    .where(
-        schema.changes.c.object_id == bindparam('known_as', type_=Integer),
-        schema.changes.c.kind.in_(TURNS),
-        _STAMP <= bindparam('until', type_=BigInteger),
-    )
-    .scalar_subquery()
-    .label('turned_ns'),
-)
+_NEWEST_STATE = _first(schema.states, newest=True)
+_NEWEST_SEEN = _first(schema.observations, newest=True)
+_OLDEST_SEEN = _first(schema.observations, newest=False)

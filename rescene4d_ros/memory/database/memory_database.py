@@ -9,7 +9,7 @@ from pathlib import Path
 from threading import RLock
 from typing import Self
 
-from rescene4d_ros.errors import MemoryFormatError, StorageError
+from rescene4d_ros.errors import MemoryDamagedError, MemoryFormatError, StorageError
 from rescene4d_ros.memory.database import metadata, migrations, schema, tables
 from rescene4d_ros.memory.database.database_url import (
     check_remembered,
@@ -24,6 +24,7 @@ from rescene4d_ros.memory.database.engine import make_engine, translated
 from rescene4d_ros.memory.database.metadata import Metadata
 from rescene4d_ros.memory.database.schema import JournalAction
 from rescene4d_ros.memory.database.write_lock import WriteLock
+from rescene4d_ros.memory.visit_files import POINTS, VisitFiles
 from rescene4d_ros.structures import ObjectState
 from rescene4d_ros.tracking.records import ObjectRecord
 from sqlalchemy import Connection, Engine, text, URL
@@ -80,11 +81,16 @@ class MemoryDatabase:
         """
         where = locate(path, url)
         check_remembered(path, where)
+        stored = metadata.read_stored(path)
+        if _is_missing(where):
+            _refuse_to_create(path, where, create)
         engine = make_engine(where)
         lock = WriteLock(path, engine)
         try:
             with translated(path), lock.transaction() as connection:
-                if not metadata.exists(connection):
+                if metadata.exists(connection):
+                    _check_structure(path, connection)
+                else:
                     _refuse_to_create(path, where, create)
                     schema.tables.create_all(connection)
                     metadata.create(connection, expected)
@@ -93,34 +99,52 @@ class MemoryDatabase:
                 if expected.weights_hash is not None:
                     metadata.store(connection, {'weights_hash': expected.weights_hash})
             remember_location(path, where)
-            return cls(path, engine, lock)
+            database = cls(path, engine, lock)
+            database.confirm(stored)
+            return database
         except BaseException:
             lock.release()
             raise
 
     @classmethod
-    def inspect(cls, path: Path, url: str | None) -> Self:
+    def inspect(cls, path: Path, url: str | None, verify: bool = True) -> Self:
         """
         Open the database of a memory for reading, also while a writer works on it.
+
+        Parameters
+        ----------
+        path : path
+            Folder of the memory; may be on a read-only disk.
+        url : str or None
+            Where the database is, as for `locate`.
+        verify : bool
+            Whether to refuse a database that is damaged.
 
         Raises
         ------
         MemoryFormatError
-            There is no memory, or its schema is not this package's.
+            There is no memory, its schema is not this package's, or it is damaged.
 
         """
         missing = MemoryFormatError(
             f'{path}: expected a scene memory (a folder with {FILE_NAME} '
             f'or {LOCATION}), found none; check the path'
         )
-        where = locate(path, url)
-        if where.get_backend_name() == 'sqlite' and not Path(where.database).is_file():
+        where, stored = locate(path, url), metadata.read_stored(path)
+        if _is_missing(where):
+            _refuse_lost(path, where)
             raise missing
-        engine = make_engine(where)
+        engine = make_engine(where, read_only=True)
         with translated(path), engine.connect() as connection:
             if not metadata.exists(connection):
+                _refuse_lost(path, where)
                 raise missing
-        return cls(path, engine, None)
+            if verify:
+                _check_structure(path, connection)
+        database = cls(path, engine, None)
+        if verify:
+            database.confirm(stored)
+        return database
 
     def close(self) -> None:
         """Let the next writer in; the database must not be used any more."""
@@ -170,7 +194,9 @@ class MemoryDatabase:
             connection.info.pop('metadata', None)
             yield connection
             stored = connection.info.pop('metadata', self._metadata)
+            entry = tables.newest_entry(connection)
         self._metadata = stored
+        metadata.note_stored(self.path, stored, entry)
 
     @contextmanager
     def correcting(self, action: JournalAction, detail: dict) -> Iterator[tuple[Connection, int]]:
@@ -191,11 +217,7 @@ class MemoryDatabase:
         self, connection: Connection, visit_id: int | None, action: JournalAction, detail: dict
     ) -> int:
         """Append to the journal; return the number of the entry."""
-        return connection.execute(
-            schema.journal.insert().values(
-                revision=self._metadata.revision, visit_id=visit_id, action=action, detail=detail
-            )
-        ).inserted_primary_key[0]
+        return tables.add_entry(connection, self._metadata.revision, visit_id, action, detail)
 
     def advance(self, connection: Connection, **values) -> None:
         """Store metadata; they count in this process once the transaction is through."""
@@ -218,6 +240,22 @@ class MemoryDatabase:
                 self._past = tables.histories(connection)
                 self._records = tables.records(connection)
 
+    def confirm(self, stored: Mapping) -> None:
+        """
+        Compare the database with what the folder says it once held; a writer notes it anew.
+
+        Raises
+        ------
+        MemoryFormatError
+            Transactions are lost.
+
+        """
+        with self.reading() as connection:
+            entry = tables.newest_entry(connection)
+        metadata.check_stored(self.path, stored, self._metadata, entry)
+        if self._lock is not None:
+            metadata.note_stored(self.path, self._metadata, entry)
+
     def checkpoint(self) -> None:
         """Make the database overwrite what was deleted, in its tables and, on SQLite, its log."""
         with translated(self.path), self._engine.connect() as connection:
@@ -229,11 +267,8 @@ class MemoryDatabase:
 
     def faults(self) -> tuple[str, ...]:
         """Return what the database itself finds wrong; empty where all is well."""
-        if self._engine.dialect.name != 'sqlite':
-            return ()
         with self.reading() as connection:
-            found = [row[0] for row in connection.execute(text('PRAGMA integrity_check'))]
-        return tuple(f'database: {line}' for line in found if line != 'ok')
+            return _structure_faults(connection)
 
     def _regain(self) -> None:
         """
@@ -253,12 +288,43 @@ class MemoryDatabase:
             )
 
 
+def _is_missing(where: URL) -> bool:
+    """Return whether a database is a file that is not there."""
+    return where.get_backend_name() == 'sqlite' and not Path(where.database).is_file()
+
+
 def _refuse_to_create(path: Path, where: URL, create: bool) -> None:
     """Raise where a database without tables is not one for a new memory."""
+    _refuse_lost(path, where)
     if not create:
         raise MemoryFormatError(f'{path}: expected a scene memory, found none; check the path')
-    if is_remembered(path):
-        raise MemoryFormatError(
-            f'{path}: expected the memory that {LOCATION} names, found none at {public(where)}; '
-            'restore that database from a backup, or use another folder for a new memory'
+
+
+def _refuse_lost(path: Path, where: URL) -> None:
+    """Raise where a folder shows that it had a database: ids begun anew would be given twice."""
+    points = len(VisitFiles(path / POINTS).names())
+    if not (points or is_remembered(path) or metadata.read_stored(path)):
+        return
+    raise MemoryDamagedError(
+        f'{path}: expected the database of this memory at {public(where)}, found none, but '
+        f'{points} files of points; restore the database from a backup, `rescene4d memory repair` '
+        'to rebuild it from the points, or use another folder for a new memory'
+    )
+
+
+def _structure_faults(connection: Connection) -> tuple[str, ...]:
+    """Return where tables and indexes of SQLite disagree; a server checks its own pages."""
+    if connection.dialect.name != 'sqlite':
+        return ()
+    found = connection.execute(text('PRAGMA integrity_check')).scalars()
+    return tuple(f'database: {line}' for line in found if line != 'ok')
+
+
+def _check_structure(path: Path, connection: Connection) -> None:
+    """Raise where the database is damaged in a way that hides rows."""
+    faults = _structure_faults(connection)
+    if faults:
+        raise MemoryDamagedError(
+            f'{path}: expected a database that is whole, found {len(faults)} faults '
+            f'({faults[0]}); restore a backup, or `rescene4d memory repair`'
         )

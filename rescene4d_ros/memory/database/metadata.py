@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+import hashlib
+import json
 import logging
+from pathlib import Path
 
-from rescene4d_ros.errors import MemoryFormatError
+from rescene4d_ros.atomic_write import atomic_write
+from rescene4d_ros.errors import MemoryDamagedError, MemoryFormatError
 from rescene4d_ros.memory.database import schema
-from sqlalchemy import Connection, inspect, select, update
+from rescene4d_ros.memory.database.stored_rows import change_rows, read_rows
+from sqlalchemy import Connection, inspect, select
 
 log = logging.getLogger(__name__)
+
+STORED = 'stored.json'  # in the folder of a memory: how far its database had come
 
 
 @dataclass(frozen=True)
@@ -117,14 +124,17 @@ def load(connection: Connection, where: str) -> Metadata:
             f'{where}: expected a memory of schema {schema.VERSION}, got {found}; open it once for'
             ' writing to migrate it: `rescene4d memory upgrade`'
         )
-    values = {row.key: row.value for row in connection.execute(select(schema.meta))}
+    values = {
+        row.key: row.value for row in read_rows(connection, schema.meta, select(schema.meta))
+    }
     if values.get('origin') is not None:
         values['origin'] = tuple(values['origin'])
     try:
         return Metadata(**{**values, 'class_names': tuple(values['class_names'])})
     except (KeyError, TypeError) as error:
-        raise MemoryFormatError(
-            f'{where}: the table meta is not complete ({error}); restore the memory from a backup'
+        raise MemoryDamagedError(
+            f'{where}: the table meta is not complete ({error}); restore a backup, or '
+            '`rescene4d memory repair`'
         ) from error
 
 
@@ -141,9 +151,82 @@ def create(connection: Connection, of: Expected) -> None:
 def store(connection: Connection, values: Mapping[str, object]) -> None:
     """Overwrite some values; a memory of before has no row of those that came since."""
     for key, value in values.items():
-        row = update(schema.meta).where(schema.meta.c.key == key).values(value=value)
-        if not connection.execute(row).rowcount:
+        if not change_rows(connection, schema.meta, schema.meta.c.key == key, value=value):
             connection.execute(schema.meta.insert().values(key=key, value=value))
+
+
+def note_stored(folder: Path, found: Metadata, entry: int) -> None:
+    """
+    Write into the folder how far the database has come, for `check_stored`.
+
+    Parameters
+    ----------
+    folder : path
+        Of the memory.
+    found : Metadata
+        After a transaction.
+    entry : int
+        Number of the newest entry of the journal.
+
+    """
+    text = json.dumps({**asdict(found), 'entry': entry}, sort_keys=True)
+    digest = hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+    try:
+        with atomic_write(folder / STORED) as file:
+            file.write(f'{text}\n{digest}\n'.encode())
+    except OSError as error:  # the transaction is stored; a later one writes it again
+        log.warning('%s: not written (%s)', folder / STORED, error.strerror)
+
+
+def read_stored(folder: Path) -> dict:
+    """Return what `note_stored` wrote; empty where it is missing or damaged."""
+    try:
+        text, digest = (folder / STORED).read_text().splitlines()
+    except (OSError, ValueError):
+        return {}
+    if hashlib.blake2b(text.encode(), digest_size=8).hexdigest() != digest:
+        return {}
+    return json.loads(text)
+
+
+def check_stored(folder: Path, stored: Mapping, found: Metadata, entry: int) -> None:
+    """
+    Refuse a database that holds less than it once confirmed to hold.
+
+    Parameters
+    ----------
+    folder : path
+        Of the memory.
+    stored : mapping
+        Of `read_stored`, read before the database.
+    found : Metadata
+    entry : int
+        Number of the newest entry of the journal.
+
+    Raises
+    ------
+    MemoryDamagedError
+        The database lost transactions, or is another memory's.
+
+    """
+    if not stored:
+        return
+    if stored['map_id'] != found.map_id:
+        raise MemoryDamagedError(
+            f'{folder}: expected the database of map {stored["map_id"]!r}, found that of '
+            f'{found.map_id!r}; it belongs to another folder'
+        )
+    present = {**asdict(found), 'entry': entry}
+    keys = ('revision', 'entry', 'next_visit_id', 'next_object_id')
+    behind = [
+        f'{key} {stored[key]}, found {present[key]}' for key in keys if present[key] < stored[key]
+    ]
+    if behind:
+        raise MemoryDamagedError(
+            f'{folder}: expected {"; ".join(behind)}: what was stored last is lost from the '
+            'database (an older copy is in its place, or its log was damaged or deleted); restore '
+            'a backup, or `rescene4d memory repair` to go on from what is left'
+        )
 
 
 def check(found: Metadata, where: str, expected: Expected) -> None:
@@ -183,3 +266,8 @@ def check(found: Metadata, where: str, expected: Expected) -> None:
             found.weights_hash,
             weights,
         )
+
+
+def forget_stored(folder: Path) -> None:
+    """Let the database count as it is from now on; harmless when repeated."""
+    (folder / STORED).unlink(missing_ok=True)

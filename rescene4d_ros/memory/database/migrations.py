@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import logging
+from pathlib import Path
 
 from rescene4d_ros.memory.database import metadata, schema
-from sqlalchemy import Connection, text
+from rescene4d_ros.memory.database.stored_rows import as_stored, CHECKSUM, checksum, decoded
+from sqlalchemy import Connection, select, update
 
 log = logging.getLogger(__name__)
+
+REVISIONS = Path(__file__).with_name('revisions')
 
 
 def migrate(connection: Connection, where: str) -> None:
@@ -17,31 +21,27 @@ def migrate(connection: Connection, where: str) -> None:
     Raises
     ------
     MemoryFormatError
-        The tables are newer than this package.
+        The tables are newer than this package, or a row is damaged.
 
     """
     version = metadata.version(connection, where)
-    for old in range(version, schema.VERSION):
-        STEPS[old](connection)
-        metadata.store(connection, {'schema': old + 1})
-        log.warning('%s: migrated from schema %d to %d', where, old, old + 1)
+    if version == schema.VERSION:
+        return
+    # Costs a third of a second to import, and is needed once in the life of a memory.
+    from alembic.operations import Operations
+    from alembic.runtime.migration import MigrationContext
+    from alembic.script import ScriptDirectory
 
-
-def _from_1(connection: Connection) -> None:
-    """Add look-alikes to links, aliases, notes of people, and what undoing needs."""
-    for table in ('objects', 'observations'):
-        connection.execute(
-            text(f"ALTER TABLE {table} ADD COLUMN alternatives TEXT NOT NULL DEFAULT '[]'")
-        )
-    for table in ('aliases', 'notes', 'undo'):
-        schema.tables.tables[table].create(connection)
-
-
-def _from_2(connection: Connection) -> None:
-    """Add the indexes by which questions find changes and aliases."""
-    for table in (schema.changes, schema.aliases):
-        for index in table.indexes:
-            index.create(connection, checkfirst=True)  # a step before may have made it
-
-
-STEPS = {1: _from_1, 2: _from_2}
+    scripts = ScriptDirectory(str(REVISIONS.parent), version_locations=[str(REVISIONS)])
+    steps = [step for step in scripts.walk_revisions() if int(step.revision) > version]
+    with Operations.context(MigrationContext.configure(connection)):
+        for step in reversed(steps):
+            step.module.upgrade()
+    for table in schema.tables.sorted_tables:
+        plain = as_stored(table)
+        for row in connection.execute(select(plain)).all():
+            value = checksum(table.columns, decoded(table, row._mapping))
+            keys = (key == row._mapping[key.name] for key in plain.primary_key)
+            connection.execute(update(plain).where(*keys).values({CHECKSUM: value}))
+    metadata.store(connection, {'schema': schema.VERSION})
+    log.warning('%s: migrated from schema %d to %d', where, version, schema.VERSION)

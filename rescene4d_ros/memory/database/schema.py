@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from rescene4d_ros.memory.database.column_types import (
+from rescene4d_ros.memory.database.stored_rows import (
     BOX,
+    checked,
     code,
-    Encoded,
     FLAG,
     floats,
     IDS,
@@ -30,7 +30,7 @@ from sqlalchemy import (
     Text,
 )
 
-VERSION = 3  # raise with every change of a table, and write the migration from the one before
+VERSION = 4  # raise with every change of a table, and write the migration from the one before
 
 
 class JournalAction(StrEnum):
@@ -51,6 +51,7 @@ class JournalAction(StrEnum):
     VISIT_EXCLUDED = 'visit excluded'
     VISIT_INCLUDED = 'visit included'
     OBJECT_DELETED = 'object deleted'
+    MEMORY_REPAIRED = 'memory repaired'
 
 
 tables = MetaData()
@@ -58,84 +59,96 @@ tables = MetaData()
 # One value per key, as JSON: schema, map_id, frame_id, class_names, weights_hash, revision,
 # next_visit_id, next_object_id, origin.
 meta = Table(
-    'meta', tables, Column('key', Text, primary_key=True), Column('value', JSON, nullable=False)
+    'meta',
+    tables,
+    *checked(Column('key', Text, primary_key=True), Column('value', JSON, nullable=False)),
 )
 
 visits = Table(
     'visits',
     tables,
-    Column('visit_id', Integer, primary_key=True, autoincrement=False),
-    Column('stamp_ns', BigInteger, nullable=False, unique=True),
-    Column('status', code(VisitStatus), nullable=False),
-    Column('name', Text, nullable=False),
-    Column('file', Text, nullable=False),
-    Column('n_points', Integer, nullable=False),
-    Column('reason', Text, nullable=False, default=''),
-    Column('weights_hash', Text),
+    *checked(
+        Column('visit_id', Integer, primary_key=True, autoincrement=False),
+        Column('stamp_ns', BigInteger, nullable=False, unique=True),
+        Column('status', code(VisitStatus), nullable=False),
+        Column('name', Text, nullable=False),
+        Column('file', Text, nullable=False),
+        Column('n_points', Integer, nullable=False),
+        Column('reason', Text, nullable=False, default=''),
+        Column('weights_hash', Text),
+    ),
 )
 
 # What is known of each object now: a fold over observations, states and changes.
 objects = Table(
     'objects',
     tables,
-    Column('object_id', Integer, primary_key=True, autoincrement=False),
-    Column('state', code(ObjectState), nullable=False),
-    Column('is_gone', FLAG, nullable=False),
-    Column('score', Float, nullable=False),
-    Column('box', BOX, nullable=False),
-    Column('first_seen_ns', BigInteger, nullable=False),
-    Column('last_seen_ns', BigInteger, nullable=False),
-    Column('last_confirmed_absent_ns', BigInteger),
-    Column('n_observations', Integer, nullable=False),
-    Column('moved_m', Float, nullable=False),
-    Column('link_reason', Text, nullable=False),
-    Column('class_probs', floats(), nullable=False),
-    Column('feature', floats(), nullable=False),
-    Column('color', floats(), nullable=False),
-    Column('xyz', floats(-1, 3), nullable=False),
-    # Ids of look-alikes that it could as well be, as JSON; since version 2.
-    Column('alternatives', IDS, nullable=False, server_default='[]'),
+    *checked(
+        Column('object_id', Integer, primary_key=True, autoincrement=False),
+        Column('state', code(ObjectState), nullable=False),
+        Column('is_gone', FLAG, nullable=False),
+        Column('score', Float, nullable=False),
+        Column('box', BOX, nullable=False),
+        Column('first_seen_ns', BigInteger, nullable=False),
+        Column('last_seen_ns', BigInteger, nullable=False),
+        Column('last_confirmed_absent_ns', BigInteger),
+        Column('n_observations', Integer, nullable=False),
+        Column('moved_m', Float, nullable=False),
+        Column('link_reason', Text, nullable=False),
+        Column('class_probs', floats(), nullable=False),
+        Column('feature', floats(), nullable=False),
+        Column('color', floats(), nullable=False),
+        Column('xyz', floats(-1, 3), nullable=False),
+        # Ids of look-alikes that it could as well be, as JSON; since version 2.
+        Column('alternatives', IDS, nullable=False, default=(), server_default='[]'),
+    ),
 )
 
 observations = Table(
     'observations',
     tables,
-    Column('visit_id', Integer, ForeignKey('visits.visit_id'), primary_key=True),
-    Column('object_id', Integer, primary_key=True, autoincrement=False),
-    Column('n_points', Integer, nullable=False),
-    Column('score', Float, nullable=False),
-    Column('box', BOX, nullable=False),
-    Column('link_reason', Text, nullable=False),
-    Column('class_probs', floats(), nullable=False),
-    Column('feature', floats(), nullable=False),
-    Column('color', floats(), nullable=False),
-    Column('alternatives', IDS, nullable=False, server_default='[]'),
+    *checked(
+        Column('visit_id', Integer, ForeignKey('visits.visit_id'), primary_key=True),
+        Column('object_id', Integer, primary_key=True, autoincrement=False),
+        Column('n_points', Integer, nullable=False),
+        Column('score', Float, nullable=False),
+        Column('box', BOX, nullable=False),
+        Column('link_reason', Text, nullable=False),
+        Column('class_probs', floats(), nullable=False),
+        Column('feature', floats(), nullable=False),
+        Column('color', floats(), nullable=False),
+        Column('alternatives', IDS, nullable=False, default=(), server_default='[]'),
+    ),
 )
 
 states = Table(
     'states',
     tables,
-    Column('visit_id', Integer, ForeignKey('visits.visit_id'), primary_key=True),
-    Column('object_id', Integer, primary_key=True, autoincrement=False),
-    Column('state', code(ObjectState), nullable=False),
+    *checked(
+        Column('visit_id', Integer, ForeignKey('visits.visit_id'), primary_key=True),
+        Column('object_id', Integer, primary_key=True, autoincrement=False),
+        Column('state', code(ObjectState), nullable=False),
+    ),
 )
 
 changes = Table(
     'changes',
     tables,
-    Column('change_id', Integer, primary_key=True),
-    Column('revision', Integer, nullable=False),
-    Column('visit_id', Integer, ForeignKey('visits.visit_id'), nullable=False),
-    Column('kind', code(ChangeKind), nullable=False),
-    Column('object_id', Integer, nullable=False),
-    Column('other_id', Integer, nullable=False),
-    Column('class_name', Text, nullable=False),
-    Column('confidence', Float, nullable=False),
-    Column('before', BOX),
-    Column('after', BOX),
-    Column('after_t_before', MATRIX),
-    Column('evidence_before_ns', BigInteger),
-    Column('evidence_after_ns', BigInteger, nullable=False),
+    *checked(
+        Column('change_id', Integer, primary_key=True, autoincrement=False),
+        Column('revision', Integer, nullable=False),
+        Column('visit_id', Integer, ForeignKey('visits.visit_id'), nullable=False),
+        Column('kind', code(ChangeKind), nullable=False),
+        Column('object_id', Integer, nullable=False),
+        Column('other_id', Integer, nullable=False),
+        Column('class_name', Text, nullable=False),
+        Column('confidence', Float, nullable=False),
+        Column('before', BOX),
+        Column('after', BOX),
+        Column('after_t_before', MATRIX),
+        Column('evidence_before_ns', BigInteger),
+        Column('evidence_after_ns', BigInteger, nullable=False),
+    ),
     Index('changes_by_revision', 'revision'),
     # Since version 3: questions read only the rows that they are about.
     Index('changes_by_visit', 'visit_id'),
@@ -146,28 +159,34 @@ changes = Table(
 labels = Table(
     'labels',
     tables,
-    Column('visit_id', Integer, ForeignKey('visits.visit_id'), primary_key=True),
-    Column('object_ids', LABELS, nullable=False),
+    *checked(
+        Column('visit_id', Integer, ForeignKey('visits.visit_id'), primary_key=True),
+        Column('object_ids', LABELS, nullable=False),
+    ),
 )
 
 # Append-only: what was done to the memory, for people and for undo.
 journal = Table(
     'journal',
     tables,
-    Column('entry_id', Integer, primary_key=True),
-    Column('revision', Integer, nullable=False),
-    Column('visit_id', Integer),
-    Column('action', word(JournalAction), nullable=False),
-    Column('detail', JSON, nullable=False),
+    *checked(
+        Column('entry_id', Integer, primary_key=True, autoincrement=False),
+        Column('revision', Integer, nullable=False),
+        Column('visit_id', Integer),
+        Column('action', word(JournalAction), nullable=False),
+        Column('detail', JSON, nullable=False),
+    ),
 )
 
 # An id that proved to be another's, for ever: object_id is older. Since version 2.
 aliases = Table(
     'aliases',
     tables,
-    Column('alias_id', Integer, primary_key=True, autoincrement=False),
-    Column('object_id', Integer, nullable=False),
-    Column('visit_id', Integer, nullable=False),
+    *checked(
+        Column('alias_id', Integer, primary_key=True, autoincrement=False),
+        Column('object_id', Integer, nullable=False),
+        Column('visit_id', Integer, nullable=False),
+    ),
     Index('aliases_by_object', 'object_id'),
 )  # since version 3
 
@@ -175,26 +194,25 @@ aliases = Table(
 notes = Table(
     'notes',
     tables,
-    Column('object_id', Integer, primary_key=True, autoincrement=False),
-    Column('name', Text, nullable=False, server_default=''),
-    Column('is_locked', FLAG, nullable=False, server_default='0'),
+    *checked(
+        Column('object_id', Integer, primary_key=True, autoincrement=False),
+        Column('name', Text, nullable=False, default='', server_default=''),
+        Column('is_locked', FLAG, nullable=False, default=False, server_default='0'),
+    ),
 )
 
 # The rows of some objects before a correction, packed. Since version 2.
 undo = Table(
     'undo',
     tables,
-    Column(
-        'entry_id', Integer, ForeignKey('journal.entry_id'), primary_key=True, autoincrement=False
+    *checked(
+        Column(
+            'entry_id',
+            Integer,
+            ForeignKey('journal.entry_id'),
+            primary_key=True,
+            autoincrement=False,
+        ),
+        Column('before', LargeBinary, nullable=False),
     ),
-    Column('before', LargeBinary, nullable=False),
 )
-
-
-def as_stored(table: Table) -> Table:
-    """Return a table with the values that the database holds, neither encoded nor decoded."""
-    plain = table.to_metadata(MetaData())
-    for column in plain.columns:
-        if isinstance(column.type, Encoded):
-            column.type = column.type.impl
-    return plain

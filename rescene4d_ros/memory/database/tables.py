@@ -6,7 +6,18 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
+from rescene4d_ros.errors import MemoryDamagedError
 from rescene4d_ros.memory.database import metadata, schema
+from rescene4d_ros.memory.database.schema import JournalAction
+from rescene4d_ros.memory.database.stored_rows import (
+    as_stored,
+    change_rows,
+    CHECKSUM,
+    decoded,
+    is_intact,
+    name_of,
+    read_rows,
+)
 from rescene4d_ros.structures import (
     Box,
     Change,
@@ -17,7 +28,7 @@ from rescene4d_ros.structures import (
     VisitStatus,
 )
 from rescene4d_ros.tracking.records import ObjectRecord, VisitFacts
-from sqlalchemy import bindparam, Connection, select, update
+from sqlalchemy import bindparam, Connection, func, select
 
 RECORD = tuple(field.name for field in fields(ObjectRecord))
 
@@ -84,17 +95,22 @@ def insert_facts(
     connection.execute(
         schema.labels.insert().values(visit_id=visit_id, object_ids=facts.object_ids)
     )
-    connection.execute(
-        update(schema.visits)
-        .where(schema.visits.c.visit_id == visit_id)
-        .values(status=VisitStatus.DONE, reason='', weights_hash=weights_hash)
+    change_visit(
+        connection, visit_id, status=VisitStatus.DONE, reason='', weights_hash=weights_hash
     )
+
+
+def change_visit(connection: Connection, visit_id: int, **values) -> None:
+    """Store other values of a visit."""
+    change_rows(connection, schema.visits, schema.visits.c.visit_id == visit_id, **values)
 
 
 def insert_changes(connection: Connection, changes: Sequence[Change], revision: int) -> None:
     """Insert changes under the revision that stores them."""
+    newest = connection.execute(select(func.max(schema.changes.c.change_id))).scalar() or 0
     rows = [
         {
+            'change_id': newest + number,
             'revision': revision,
             'visit_id': change.visit_id,
             'kind': change.kind,
@@ -108,7 +124,7 @@ def insert_changes(connection: Connection, changes: Sequence[Change], revision: 
             'evidence_before_ns': change.evidence_before_ns,
             'evidence_after_ns': change.evidence_after_ns,
         }
-        for change in changes
+        for number, change in enumerate(changes, 1)
     ]
     if rows:
         connection.execute(schema.changes.insert(), rows)
@@ -149,7 +165,9 @@ def aliases(connection: Connection) -> dict[int, int]:
     """Read the aliases: alias id to the id that it proved to be."""
     return {
         row.alias_id: row.object_id
-        for row in connection.execute(select(schema.aliases).order_by(schema.aliases.c.alias_id))
+        for row in read_rows(
+            connection, schema.aliases, select(schema.aliases).order_by(schema.aliases.c.alias_id)
+        )
     }
 
 
@@ -179,48 +197,46 @@ def drop_records(connection: Connection, object_ids: Iterable[int]) -> None:
 
 def records(connection: Connection) -> dict[int, ObjectRecord]:
     """Read all objects, by rising id."""
-    found = connection.execute(select(schema.objects).order_by(schema.objects.c.object_id))
-    return {row.object_id: ObjectRecord(**row._mapping) for row in found}
+    query = select(schema.objects).order_by(schema.objects.c.object_id)
+    return {
+        row.object_id: ObjectRecord(*(row._mapping[name] for name in RECORD))
+        for row in read_rows(connection, schema.objects, query)
+    }
 
 
 def visits(connection: Connection, *statuses: VisitStatus) -> tuple[VisitInfo, ...]:
     """Read the visits in stamp order, of some statuses or all."""
     query = select(schema.visits).order_by(schema.visits.c.stamp_ns)
-    if statuses:
-        query = query.where(schema.visits.c.status.in_(statuses))
     return tuple(
         VisitInfo(row.visit_id, row.stamp_ns, row.status, row.name, row.n_points)
-        for row in connection.execute(query)
+        for row in read_rows(connection, schema.visits, query)
+        # Not in the query: an altered status must not hide a visit.
+        if not statuses or row.status in statuses
     )
 
 
 def visit_row(connection: Connection, visit_id: int):
     """Read the row of a visit; None where there is none."""
     query = select(schema.visits).where(schema.visits.c.visit_id == visit_id)
-    return connection.execute(query).first()
+    return next(iter(read_rows(connection, schema.visits, query)), None)
 
 
 def visit_files(connection: Connection) -> dict[int, str]:
     """Read the name of the points file of every visit."""
-    columns = schema.visits.c
-    found = connection.execute(select(columns.visit_id, columns.file))
+    found = read_rows(connection, schema.visits, select(schema.visits))
     return {row.visit_id: row.file for row in found}
 
 
 def labels(connection: Connection, visit_id: int) -> np.ndarray | None:
     """Read the object of every point (N,) int64 of a visit; None where it is not processed."""
-    return connection.execute(
-        select(schema.labels.c.object_ids).where(schema.labels.c.visit_id == visit_id)
-    ).scalar()
+    query = select(schema.labels).where(schema.labels.c.visit_id == visit_id)
+    return next((r.object_ids for r in read_rows(connection, schema.labels, query)), None)
 
 
 def put_labels(connection: Connection, visit_id: int, object_ids: np.ndarray) -> None:
     """Store other labels of a processed visit."""
-    connection.execute(
-        update(schema.labels)
-        .where(schema.labels.c.visit_id == visit_id)
-        .values(object_ids=object_ids)
-    )
+    where = schema.labels.c.visit_id == visit_id
+    change_rows(connection, schema.labels, where, object_ids=object_ids)
 
 
 def histories(connection: Connection) -> dict[int, tuple[tuple[int, ObjectState], ...]]:
@@ -231,19 +247,19 @@ def histories(connection: Connection) -> dict[int, tuple[tuple[int, ObjectState]
         .order_by(schema.states.c.object_id, schema.visits.c.stamp_ns)
     )
     states: dict[int, list[tuple[int, ObjectState]]] = {}
-    for row in connection.execute(query):
+    for row in read_rows(connection, schema.states, query):
         states.setdefault(row.object_id, []).append((row.visit_id, row.state))
     return {object_id: tuple(past) for object_id, past in states.items()}
 
 
 def changes(connection: Connection, since_revision: int = 0) -> tuple[Change, ...]:
     """Read the changes stored after a revision, in the order they were found."""
-    found = connection.execute(
+    query = (
         select(schema.changes)
         .where(schema.changes.c.revision > since_revision)
         .order_by(schema.changes.c.change_id)
     )
-    return tuple(change_of(row) for row in found)
+    return tuple(change_of(row) for row in read_rows(connection, schema.changes, query))
 
 
 def observations(
@@ -270,29 +286,71 @@ def observations(
             row.class_probs,
             row.feature,
         )
-        for row in connection.execute(query)
+        for row in read_rows(connection, schema.observations, query)
     )
 
 
 def names(connection: Connection) -> dict[int, str]:
     """Read the names that people gave to objects."""
-    return {
-        row.object_id: row.name for row in connection.execute(select(schema.notes)) if row.name
-    }
+    found = read_rows(connection, schema.notes, select(schema.notes))
+    return {row.object_id: row.name for row in found if row.name}
 
 
 def locked(connection: Connection) -> frozenset[int]:
     """Read the ids that people have locked."""
-    found = connection.execute(select(schema.notes))
+    found = read_rows(connection, schema.notes, select(schema.notes))
     return frozenset(row.object_id for row in found if row.is_locked)
 
 
-def journal(connection: Connection, *actions: schema.JournalAction) -> tuple[dict, ...]:
+def add_entry(
+    connection: Connection,
+    revision: int,
+    visit_id: int | None,
+    action: JournalAction,
+    detail: dict,
+) -> int:
+    """Append to the journal; return the number of the entry."""
+    entry = newest_entry(connection) + 1
+    connection.execute(
+        schema.journal.insert().values(
+            entry_id=entry, revision=revision, visit_id=visit_id, action=action, detail=detail
+        )
+    )
+    return entry
+
+
+def newest_entry(connection: Connection) -> int:
+    """Read the number of the newest entry of the journal; 0 where there is none."""
+    return connection.execute(select(func.max(schema.journal.c.entry_id))).scalar() or 0
+
+
+def journal(connection: Connection, *actions: JournalAction) -> tuple[dict, ...]:
     """Read what was done to the memory, oldest first; all or some kinds of actions."""
     query = select(schema.journal).order_by(schema.journal.c.entry_id)
-    if actions:
-        query = query.where(schema.journal.c.action.in_(actions))
-    return tuple(dict(row._mapping) for row in connection.execute(query))
+    return tuple(
+        {name: value for name, value in row._mapping.items() if name != CHECKSUM}
+        for row in read_rows(connection, schema.journal, query)
+        if not actions or row.action in actions
+    )
+
+
+def altered_rows(connection: Connection) -> tuple[str, ...]:
+    """Return which rows are not as they were stored, for people."""
+    found = []
+    for table in schema.tables.sorted_tables:
+        stored = as_stored(table)
+        for row in connection.execute(select(stored)).all():
+            try:
+                intact = is_intact(table, decoded(table, row._mapping))
+            except MemoryDamagedError:
+                intact = False
+            if not intact:
+                name = name_of(table, row._mapping)
+                found.append(
+                    f'table {table.name}, row {name}: not as it was stored; restore a backup, '
+                    'or `rescene4d memory repair`'
+                )
+    return tuple(found)
 
 
 def snapshot(connection: Connection, where: str) -> MemorySnapshot:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager, ExitStack
-import fcntl
 import hashlib
 import os
 from pathlib import Path
 import socket
 
-from rescene4d_ros.errors import MemoryLockedError, StorageError
+from rescene4d_ros.errors import MemoryLockedError
 from rescene4d_ros.memory.database.engine import sqlstate, translated
+from rescene4d_ros.memory.database.file_lock import FileLock
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DatabaseError, OperationalError
 
@@ -54,16 +54,19 @@ class WriteLock:
     def __init__(self, path: Path, engine: Engine, has_folder: bool = False):
         self._engine = engine
         self._server: ServerLock | None = None
+        self._files: list[FileLock] = []
         with ExitStack() as held:
             if not has_folder:
-                held.callback(FileLock(path / FILE_NAME).release)
+                self._files.append(FileLock(path / FILE_NAME, locks_folder=True))
+                held.callback(self._files[-1].release)
             if engine.dialect.name == 'postgresql':
                 self._server = ServerLock(engine, path)
                 held.callback(self._server.release)
             else:
                 file = Path(engine.url.database)
                 if file.resolve().parent != path.resolve():
-                    held.callback(FileLock(file.with_name(file.name + '.lock')).release)
+                    self._files.append(FileLock(file.with_name(file.name + '.lock')))
+                    held.callback(self._files[-1].release)
             self._held = held.pop_all()
 
     def transaction(self) -> AbstractContextManager[Connection]:
@@ -71,7 +74,17 @@ class WriteLock:
         return self._engine.begin() if self._server is None else self._server.transaction()
 
     def is_held(self) -> bool:
-        """Return whether nobody else can have written; a restarted server forgets its writers."""
+        """
+        Return whether nobody else can have written; a restarted server forgets its writers.
+
+        Raises
+        ------
+        MemoryLockedError, StorageError
+            A lock file was deleted, and cannot be made again.
+
+        """
+        for file in self._files:
+            file.renew()
         return self._server is None or self._server.is_held()
 
     def regain(self) -> None:
@@ -90,58 +103,6 @@ class WriteLock:
     def release(self) -> None:
         """Let the next writer in; harmless when repeated."""
         self._held.close()
-
-
-class FileLock:
-    """
-    Hold the right to write what a lock file stands for.
-
-    The lock belongs to the open file, not to the file's existence: after a SIGKILL or a power cut
-    nothing has to be cleaned up. The number inside is for people only.
-
-    Raises
-    ------
-    MemoryLockedError
-        Another process, or another part of this one, holds it.
-    StorageError
-        The lock file cannot be made, or the file system knows no locks.
-
-    """
-
-    def __init__(self, path: Path):
-        try:
-            self._file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
-        except OSError as error:
-            raise StorageError(
-                f'{path}: cannot open the lock file ({error.strerror}); '
-                'check that the folder exists and may be written'
-            ) from error
-        try:
-            fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError as error:
-            holder = os.pread(self._file, 32, 0).decode(errors='replace').strip() or 'unknown'
-            os.close(self._file)
-            raise MemoryLockedError(
-                f'{path.parent}: expected to be the only writer, but process {holder} has this '
-                'memory open; stop that process or use another memory folder'
-            ) from error
-        except OSError as error:
-            os.close(self._file)
-            raise StorageError(
-                f'{path}: cannot lock the file ({error.strerror}); use a folder on '
-                'a file system with locks'
-            ) from error
-        try:
-            os.ftruncate(self._file, 0)
-            os.pwrite(self._file, f'{os.getpid()}\n'.encode(), 0)
-        except OSError:
-            pass  # a full disk must not keep a person from opening the memory
-
-    def release(self) -> None:
-        """Let the next writer in; harmless when repeated."""
-        if self._file is not None:
-            os.close(self._file)
-            self._file = None
 
 
 class ServerLock:

@@ -8,12 +8,13 @@ from dataclasses import replace
 from rescene4d_ros.errors import MemoryFormatError
 from rescene4d_ros.memory.database import schema, tables
 from rescene4d_ros.memory.database.schema import JournalAction
+from rescene4d_ros.memory.database.stored_rows import change_rows
 from rescene4d_ros.memory.editing.reapply_splits import first_one
-from rescene4d_ros.memory.editing.rebuild import rebuild_records
+from rescene4d_ros.memory.editing.rebuild import rebuild_records, scan_or_boxes
 from rescene4d_ros.memory.editing.undo import join, keep_notes, keep_rows
-from rescene4d_ros.memory.store import SceneMemory
+from rescene4d_ros.memory.store import check_name, SceneMemory
 from rescene4d_ros.structures import ObjectState, VisitStatus
-from sqlalchemy import Connection, update
+from sqlalchemy import Connection
 
 
 def rename(memory: SceneMemory, object_id: int, name: str) -> None:
@@ -24,10 +25,13 @@ def rename(memory: SceneMemory, object_id: int, name: str) -> None:
 
     Raises
     ------
+    ConfigError
+        The name is too long, or has control characters.
     MemoryFormatError
         There is no such object.
 
     """
+    check_name(name, 'an object')
     object_id = memory.known_id(object_id)
     action = JournalAction.OBJECT_RENAMED
     with memory.database.correcting(action, {'object': object_id}) as (connection, entry):
@@ -125,7 +129,7 @@ def split(memory: SceneMemory, object_id: int, from_visit: int) -> int:
         left, states = first_one(
             before,
             [visit.stamp_ns for visit in done if visit.stamp_ns >= since[0].stamp_ns],
-            memory.scan(first).xyz[memory.labels(first) == object_id],
+            scan_or_boxes(memory, first).xyz[memory.labels(first) == object_id],
         )
         later = later[-len(states) :]
         detail = {'object': object_id, 'visit': from_visit, 'new': new_id}
@@ -151,10 +155,7 @@ def split(memory: SceneMemory, object_id: int, from_visit: int) -> int:
 
 def _annotate(connection: Connection, object_id: int, **values) -> None:
     """Store values in the notes of an object."""
-    changed = connection.execute(
-        update(schema.notes).where(schema.notes.c.object_id == object_id).values(**values)
-    ).rowcount
-    if not changed:
+    if not change_rows(connection, schema.notes, schema.notes.c.object_id == object_id, **values):
         connection.execute(schema.notes.insert().values(object_id=object_id, **values))
 
 
@@ -174,11 +175,8 @@ def _hand_over(
     """Give what some visits say of one id to another, and say how the first one was there."""
     for visit_id, state in visits.items():
         for table in (schema.observations, schema.states, schema.changes):
-            connection.execute(
-                update(table)
-                .where(table.c.visit_id == visit_id, table.c.object_id == object_id)
-                .values(object_id=new_id)
-            )
+            of_one = table.c.visit_id == visit_id, table.c.object_id == object_id
+            change_rows(connection, table, *of_one, object_id=new_id)
         connection.execute(
             schema.states.insert().values(visit_id=visit_id, object_id=object_id, state=state)
         )

@@ -9,7 +9,6 @@ from rescene4d_ros.memory.editing.rebuild import rebuild_records
 from rescene4d_ros.memory.store import SceneMemory
 from rescene4d_ros.structures import VisitInfo, VisitStatus
 from rescene4d_ros.tracking.duplicate_objects import resolve_records
-from sqlalchemy import update
 
 
 def exclude_visit(memory: SceneMemory, visit_id: int) -> int | None:
@@ -97,6 +96,4 @@ def _find(memory: SceneMemory, visit_id: int) -> VisitInfo:
 
 
 def _set_status(connection, visit_id: int, status: VisitStatus) -> None:
-    connection.execute(
-        update(schema.visits).where(schema.visits.c.visit_id == visit_id).values(status=status)
-    )
+    tables.change_visit(connection, visit_id, status=status)

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
+import logging
 
 import numpy as np
+from rescene4d_ros.errors import FileFormatError
 from rescene4d_ros.geometry.cloud import Cloud
 from rescene4d_ros.memory.database.tables import StoredObservation
 from rescene4d_ros.memory.store import SceneMemory
-from rescene4d_ros.structures import Change, ChangeKind, ObjectState, VisitInfo
+from rescene4d_ros.structures import Change, ChangeKind, ObjectState, Scan, VisitInfo
 from rescene4d_ros.tracking.association.appearance import mean_color
 from rescene4d_ros.tracking.duplicate_objects import join_merged
 from rescene4d_ros.tracking.observations import make_observation
 from rescene4d_ros.tracking.record_update import update_records
 from rescene4d_ros.tracking.records import LinkedObservation, ObjectRecord, VisitFacts
 from scipy.optimize import linear_sum_assignment
+
+log = logging.getLogger(__name__)
 
 
 def rebuild_records(
@@ -49,7 +53,7 @@ def rebuild_records(
     for stored in memory.observations():
         shown.setdefault(stored.visit_id, []).append(stored)
     for visit in visits:
-        scan, labels = memory.scan(visit.visit_id), memory.labels(visit.visit_id)
+        scan, labels = scan_or_boxes(memory, visit.visit_id), memory.labels(visit.visit_id)
         linked = {}
         for stored in shown.get(visit.visit_id, ()):
             observation = make_observation(
@@ -83,6 +87,35 @@ def rebuild_records(
         )
         records = join_merged(records, by_hand)
     return records
+
+
+def scan_or_boxes(memory: SceneMemory, visit_id: int) -> Scan:
+    """
+    Read the points of a visit; where its file is lost or damaged, points on its objects' boxes.
+
+    So what is known of objects can be corrected without the file: boxes, labels, classes and
+    features are in the database. Points of no object are in the middle of the first box.
+    """
+    try:
+        return memory.scan(visit_id)
+    except FileFormatError as error:
+        log.warning('%s; the boxes of its objects stand for its points', error)
+    visit = next(v for v in memory.visits() if v.visit_id == visit_id)
+    labels, shown = memory.labels(visit_id), memory.observations(visit_id)
+    rng = np.random.default_rng(visit_id)
+    xyz = np.zeros((len(labels), 3))
+    if shown:
+        xyz += shown[0].box.center
+    for stored in shown:
+        points = np.flatnonzero(labels == stored.object_id)
+        on_cube = rng.uniform(-0.5, 0.5, (len(points), 3))
+        side = rng.integers(0, 3, len(points))
+        on_cube[np.arange(len(points)), side] = rng.choice([-0.5, 0.5], len(points))
+        map_T_box = stored.box.map_T_box
+        xyz[points] = on_cube * stored.box.size @ map_T_box[:3, :3].T + map_T_box[:3, 3]
+    return Scan(
+        xyz.astype(np.float32), visit.stamp_ns, frame_id=memory.metadata.frame_id, name=visit.name
+    )
 
 
 def carry_ids(

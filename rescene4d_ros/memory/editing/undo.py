@@ -10,6 +10,7 @@ import zlib
 from rescene4d_ros.errors import MemoryFormatError
 from rescene4d_ros.memory.database import schema, tables
 from rescene4d_ros.memory.database.schema import JournalAction
+from rescene4d_ros.memory.database.stored_rows import as_stored, CHECKSUM, decoded, read_rows
 from rescene4d_ros.memory.editing.rebuild import rebuild_records
 from rescene4d_ros.memory.store import SceneMemory
 from rescene4d_ros.structures import ChangeKind, ObjectState, VisitStatus
@@ -24,6 +25,7 @@ FINAL = (
     JournalAction.VISIT_EXCLUDED,
     JournalAction.OBJECT_DELETED,
     JournalAction.POINTS_THINNED,
+    JournalAction.MEMORY_REPAIRED,
 )
 # Every table that speaks of objects, and the column by which.
 BY_OBJECT = (
@@ -171,15 +173,18 @@ def _is_note(connection: Connection, entry: int) -> bool:
 def _restore(connection: Connection, entry: int) -> None:
     """Put the rows of a journal entry back in the place of what is there now, and drop them."""
     image = [
-        (schema.as_stored(schema.tables.tables[name]), column, value, found)
+        (schema.tables.tables[name], column, value, found)
         for name, column, value, found in _image(connection, entry)
     ]
     # All deletions first: a row may bear another object's id now.
     for table, column, value, _ in image:
         connection.execute(table.delete().where(table.c[column] == value))
     for table, _, _, found in image:
-        if found:
-            connection.execute(table.insert(), found)
+        if found:  # rows of older versions have no checksum, so it is computed anew
+            rows = [
+                decoded(table, {k: v for k, v in row.items() if k != CHECKSUM}) for row in found
+            ]
+            connection.execute(table.insert(), rows)
     _drop(connection, entry)
 
 
@@ -196,15 +201,14 @@ def _store(connection: Connection, entry: int, image: list) -> None:
 
 def _image(connection: Connection, entry: int) -> list:
     """Return (table, column, value, rows) of a journal entry."""
-    packed = connection.execute(
-        select(schema.undo.c.before).where(schema.undo.c.entry_id == entry)
-    ).scalar()
+    query = select(schema.undo).where(schema.undo.c.entry_id == entry)
+    packed = read_rows(connection, schema.undo, query)[0].before
     return json.loads(zlib.decompress(packed), object_hook=_as_bytes)
 
 
 def _rows(connection: Connection, name: str, column: str, value: int) -> list[dict]:
     """Return the rows of a table with one value, as the database holds them."""
-    table = schema.as_stored(schema.tables.tables[name])
+    table = as_stored(schema.tables.tables[name])
     found = connection.execute(select(table).where(table.c[column] == value))
     return [dict(row._mapping) for row in found]
 

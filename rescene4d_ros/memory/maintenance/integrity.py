@@ -2,10 +2,36 @@
 
 from __future__ import annotations
 
-from rescene4d_ros.errors import RescenError
+from pathlib import Path
+
+from rescene4d_ros.errors import FileFormatError, RescenError
+from rescene4d_ros.memory.database import tables
 from rescene4d_ros.memory.database.database_url import LEFT
 from rescene4d_ros.memory.store import SceneMemory
 from rescene4d_ros.structures import VisitStatus
+
+
+def check(path: Path | str, url: str | None = None) -> tuple[tuple[str, ...], str]:
+    """
+    Check a memory that may be damaged in any way, without changing it.
+
+    Returns
+    -------
+    tuple of str
+        What is wrong, for people; empty where all is well.
+    str
+        How much there is, for people; empty where it cannot be told.
+
+    """
+    faults: tuple[str, ...] = ()
+    try:
+        with SceneMemory.inspect(path, url) as memory:
+            faults = find_faults(memory)
+            n_visits, n_objects = len(memory.visits()), len(memory.records)
+            revision = memory.metadata.revision
+        return faults, f'{n_visits} visits, {n_objects} objects, revision {revision}'
+    except RescenError as error:
+        return faults or (str(error),), ''
 
 
 def find_faults(memory: SceneMemory) -> tuple[str, ...]:
@@ -19,6 +45,10 @@ def find_faults(memory: SceneMemory) -> tuple[str, ...]:
 
     """
     faults = [*memory.database.faults()]
+    with memory.database.reading() as connection:
+        altered = tables.altered_rows(connection)
+    if altered:  # nothing can be read from these tables
+        return (*faults, *altered)
     metadata, snapshot = memory.metadata, memory.snapshot()
     known = {item.object_id for item in snapshot.objects}
     aliases = dict(snapshot.aliases)
@@ -52,9 +82,14 @@ def find_faults(memory: SceneMemory) -> tuple[str, ...]:
             f'{LEFT}: a move to another database was killed; `rescene4d memory move` '
             'there once more deletes what it left'
         )
-    for name in sorted(memory.stray_files()):
+    try:
+        strays = memory.stray_files()
+    except FileFormatError:
+        strays = set()  # said of the visit above
+    for name in sorted(strays):
         faults.append(
-            f'{name}: a file of no stored visit; its process was killed between file '
-            'and database, the sender was never told it is stored'
+            f'{name}: a file of no stored visit; its process was killed between file and '
+            'database, and the sender was never told it is stored; `rescene4d memory repair` '
+            'removes it'
         )
     return tuple(faults)

@@ -25,15 +25,14 @@ from rescene4d_ros.memory.database.database_url import (
 )
 from rescene4d_ros.memory.database.engine import make_engine, translated
 from rescene4d_ros.memory.database.memory_database import MemoryDatabase
+from rescene4d_ros.memory.database.stored_rows import as_stored
 from rescene4d_ros.memory.database.write_lock import WriteLock
 from rescene4d_ros.memory.maintenance.integrity import find_faults
 from rescene4d_ros.memory.store import SceneMemory
-from sqlalchemy import Connection, func, inspect, select, text, URL
+from sqlalchemy import Connection, inspect, select, URL
 
 HOME = 'sqlite'  # stands for the SQLite file inside the folder
 ROWS_AT_ONCE = 100  # of a table; those of `objects` have up to 72 kB
-# Numbers that the database gives rows itself: SQLite goes on from the largest, PostgreSQL asks.
-COUNTED = ((schema.changes, 'change_id'), (schema.journal, 'entry_id'))
 
 Contents = Mapping[str, tuple[int, str]]
 
@@ -110,7 +109,7 @@ def _copy(memory: SceneMemory, where: URL, progress: Callable[[int, int], None] 
         ):
             contents = _contents(source)
             if not _holds_copy(target, contents, where):
-                _write(source, target, sum(rows for rows, _ in contents.values()), progress)
+                copy_rows(source, target, sum(rows for rows, _ in contents.values()), progress)
                 if _contents(target) != contents:
                     raise MemoryFormatError(
                         f'{memory.path}: expected the same rows in {public(where)} as here, read '
@@ -130,31 +129,23 @@ def _copy(memory: SceneMemory, where: URL, progress: Callable[[int, int], None] 
             lock.release()
 
 
-def _write(
+def copy_rows(
     source: Connection,
     target: Connection,
-    n_rows: int,
-    progress: Callable[[int, int], None] | None,
+    n_rows: int = 0,
+    progress: Callable[[int, int], None] | None = None,
 ) -> None:
     """Make the tables and fill them, those first that others refer to."""
     schema.tables.create_all(target)
     done = 0
     for table in schema.tables.sorted_tables:
-        stored = schema.as_stored(table)
+        stored = as_stored(table)
         found = source.execute(select(stored), execution_options={'yield_per': ROWS_AT_ONCE})
         for rows in found.mappings().partitions():
             target.execute(stored.insert(), [dict(row) for row in rows])
             done += len(rows)
             if progress is not None:
                 progress(done, n_rows)
-    if target.dialect.name == 'postgresql':
-        for table, column in COUNTED:
-            largest = target.execute(select(func.max(table.c[column]))).scalar()
-            if largest is not None:
-                target.execute(
-                    text('SELECT setval(pg_get_serial_sequence(:name, :of), :value)'),
-                    {'name': table.name, 'of': column, 'value': largest},
-                )
 
 
 def _contents(connection: Connection) -> Contents:
@@ -163,7 +154,7 @@ def _contents(connection: Connection) -> Contents:
     for table in schema.tables.sorted_tables:
         rows = total = 0
         for row in connection.execute(
-            select(schema.as_stored(table)), execution_options={'yield_per': ROWS_AT_ONCE}
+            select(as_stored(table)), execution_options={'yield_per': ROWS_AT_ONCE}
         ):
             digest = hashlib.blake2b(repr(tuple(row)).encode(), digest_size=32).digest()
             rows, total = rows + 1, (total + int.from_bytes(digest)) % 2**256

@@ -17,13 +17,15 @@ from rescene4d_ros.errors import ConfigError, MemoryFormatError
 from rescene4d_ros.geometry.point_sets import thin
 from rescene4d_ros.memory.database import schema, tables
 from rescene4d_ros.memory.database.schema import JournalAction
+from rescene4d_ros.memory.database.stored_rows import change_rows, read_rows
+from rescene4d_ros.memory.editing.rebuild import scan_or_boxes
 from rescene4d_ros.memory.store import SceneMemory
 from rescene4d_ros.structures import ObjectState, VisitInfo, VisitStatus
 from rescene4d_ros.tracking.association.appearance import mean_color
 from rescene4d_ros.tracking.duplicate_objects import resolve
 from rescene4d_ros.tracking.observations import make_observation
 from rescene4d_ros.tracking.records import ObjectRecord
-from sqlalchemy import or_, select, update
+from sqlalchemy import or_, select
 
 
 def thin_visits(memory: SceneMemory, before_ns: int, spacing: float) -> int:
@@ -59,7 +61,7 @@ def thin_visits(memory: SceneMemory, before_ns: int, spacing: float) -> int:
     with memory.mutex:
         keep = {}
         for visit in memory.visits(VisitStatus.DONE):
-            if visit.stamp_ns < before_ns:
+            if visit.stamp_ns < before_ns and memory.files.has(memory.key(visit.visit_id)):
                 kept = thin(memory.scan(visit.visit_id).xyz, spacing)
                 if len(kept) < visit.n_points:
                     keep[visit.visit_id] = kept
@@ -166,17 +168,15 @@ def _rewritten(
     old, new = [], {}
     for visit_id, kept in keep.items():
         old.append(memory.key(visit_id))
-        new[visit_id] = (
-            memory.files.write(memory.scan(visit_id).take(kept)),
-            memory.labels(visit_id)[kept],
-        )
+        labels = memory.labels(visit_id)
+        if memory.files.has(old[-1]):
+            file_name = memory.files.write(memory.scan(visit_id).take(kept))
+            new[visit_id] = file_name, labels[kept]
+        else:  # its points are lost; what the labels say of them goes nevertheless
+            new[visit_id] = old[-1], np.where(np.isin(np.arange(len(labels)), kept), labels, 0)
     with memory.database.correcting(action, detail) as (connection, _):
         for visit_id, (name, labels) in new.items():
-            connection.execute(
-                update(schema.visits)
-                .where(schema.visits.c.visit_id == visit_id)
-                .values(file=name, n_points=len(labels))
-            )
+            tables.change_visit(connection, visit_id, file=name, n_points=len(labels))
             tables.put_labels(connection, visit_id, labels)
         connection.execute(schema.undo.delete())
         yield connection
@@ -215,14 +215,11 @@ def _delete_rows(connection, ids: set[int]) -> None:
         connection.execute(table.delete().where(or_(*(table.c[k].in_(ids) for k in columns))))
     # Others that it could have been mistaken for must not name it any more.
     for table in (schema.objects, schema.observations):
-        keys = list(table.primary_key)
-        for row in connection.execute(select(table).where(table.c.alternatives != ())).all():
-            others = [i for i in row.alternatives if i not in ids]
-            connection.execute(
-                update(table)
-                .where(*(key == getattr(row, key.name) for key in keys))
-                .values(alternatives=others)
-            )
+        for row in read_rows(connection, table, select(table)):
+            others = tuple(i for i in row.alternatives if i not in ids)
+            if others != row.alternatives:
+                keys = (key == row._mapping[key.name] for key in table.primary_key)
+                change_rows(connection, table, *keys, alternatives=others)
 
 
 def _from_latest(
@@ -233,7 +230,8 @@ def _from_latest(
 ) -> ObjectRecord:
     """Return a record as the latest visit that is left shows it, the points included."""
     latest = left[-1]
-    scan, labels = memory.scan(latest.visit_id), memory.labels(latest.visit_id)
+    scan = scan_or_boxes(memory, latest.visit_id)
+    labels = memory.labels(latest.visit_id)
     seen = make_observation(
         scan,
         np.flatnonzero(labels == latest.object_id),
