@@ -146,7 +146,7 @@ def stage(text: str) -> None:
 @contextmanager
 def process(module: str, out: Path, *arguments: str) -> Iterator[subprocess.Popen]:
     """Run a module of `node/` until the end of the context, with output in a log file."""
-    with open(out / f'{module}.log', 'a') as log:
+    with open(out / f'{module.rpartition(".")[2]}.log', 'a') as log:
         running = subprocess.Popen(
             [sys.executable, '-m', f'rescene4d_ros.node.{module}', *arguments],
             stdout=log,
