@@ -54,7 +54,7 @@ def main() -> None:
     parser.add_argument('--held-out', type=Path, action='append', help='folder to measure on')
     parser.add_argument('--limit', type=int, help='only the first N files of each folder')
     parser.add_argument('--weights', default='', help='default: those of the package')
-    parser.add_argument('--epochs', type=int, default=25)
+    parser.add_argument('--epochs', type=int, default=15)
     parser.add_argument('--seed', type=int, default=0)
     parser.add_argument('--jobs', type=int, default=1, help='processes')
     parser.add_argument('--out', type=Path, help='default: beside the weights')

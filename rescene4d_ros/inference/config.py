@@ -52,7 +52,7 @@ class InferenceConfig:
         one_of=('exact', 'greedy'),
     )
     least_quality: float = param(
-        0.35,
+        0.25,
         'With selection: tree, least expected quality of an instance',
         ge=0.0,
         le=1.0,

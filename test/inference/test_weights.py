@@ -5,7 +5,14 @@ from pathlib import Path
 
 import pytest
 from rescene4d_ros.errors import WeightsError
-from rescene4d_ros.inference.weights import load_weights, save_weights, weights_hash, WeightsInfo
+from rescene4d_ros.inference.selection.quality import find_quality, quality_file
+from rescene4d_ros.inference.weights import (
+    default_weights,
+    load_weights,
+    save_weights,
+    weights_hash,
+    WeightsInfo,
+)
 from rescene4d_ros.superpoints import SuperpointConfig
 from safetensors.torch import load_file, save_file
 import torch
@@ -107,3 +114,10 @@ def test_tensors_that_do_not_fit_are_named(weights):
         r'mask_features.bias (5,) instead of (32,)',
     ):
         assert part in str(error.value)
+
+
+def test_shipped_quality_is_fitted_to_the_shipped_weights(caplog):
+    path = default_weights()
+    assert find_quality(path, weights_hash(path)) is not None
+    assert not caplog.records
+    assert quality_file(path).stat().st_size < 200_000
