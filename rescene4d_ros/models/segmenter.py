@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from rescene4d_ros.errors import ConfigError
 from rescene4d_ros.models.backbones import make_backbone
@@ -37,6 +38,8 @@ class ReScene4D(nn.Module):
     3D Scenes", 2026.
 
     """
+
+    backbone: Any  # of one of the modules of backbones/, loaded by name
 
     def __init__(self, config: ModelConfig):
         super().__init__()
@@ -119,8 +122,8 @@ class ReScene4D(nn.Module):
         feats = sharing.decode(begun, voxels, ties)
         return self._features(inputs, voxels, feats)
 
-    def _sharing_backbone(self) -> nn.Module | None:
-        """Return the backbone where its decoder looks at all visits of a sequence."""
+    def _sharing_backbone(self) -> Any:
+        """Return the backbone where its decoder looks at all visits of a sequence, else None."""
         return self.backbone if self.backbone.shares_time else None
 
     def choose_backend(self, wanted: str, device_type: str) -> str:
