@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 from rescene4d_ros.memory.database import schema, tables
+from rescene4d_ros.memory.database.discoveries import insert_discovered
 from rescene4d_ros.memory.database.memory_database import MemoryDatabase
 from rescene4d_ros.memory.database.schema import JournalAction
 from rescene4d_ros.structures import Scan, VisitInfo, VisitStatus
@@ -52,6 +53,7 @@ def commit_facts(database: MemoryDatabase, facts: VisitFacts) -> int:
     revision = database.metadata.revision + 1
     with database.writing() as connection:
         tables.insert_facts(connection, facts, revision, database.metadata.weights_hash)
+        insert_discovered(connection, facts)
         changed = [r for i, r in facts.records.items() if known.get(i) is not r]
         tables.put_records(connection, changed)
         tables.drop_records(connection, set(known) - set(facts.records))
@@ -63,6 +65,9 @@ def commit_facts(database: MemoryDatabase, facts: VisitFacts) -> int:
         database.note(connection, visit_id, JournalAction.VISIT_PROCESSED, detail)
         next_id = _next_object_id(database, [facts])
         database.advance(connection, revision=revision, next_object_id=next_id)
+    if facts.discovered:
+        database.reload()  # the past has more than this visit
+        return revision
     past = dict(database.past)
     for object_id, state in facts.states.items():
         past[object_id] = (*past.get(object_id, ()), (visit_id, state))
@@ -86,6 +91,7 @@ def rewrite_facts(
             _set_failed(connection, visit_id, reason)
         for facts in history:
             tables.insert_facts(connection, facts, revision, weights_hash)
+            insert_discovered(connection, facts)
             tables.add_aliases(connection, facts.changes)
         dropped = sorted(set(database.records) - set(records))
         connection.execute(schema.objects.delete())

@@ -30,6 +30,7 @@ from rescene4d_ros.structures import (
     VisitStatus,
 )
 from rescene4d_ros.tracking.changes.change_confidence import Confidence
+from rescene4d_ros.tracking.discovery import with_discovered
 from rescene4d_ros.tracking.duplicate_objects import resolve_labels, resolve_records
 from rescene4d_ros.tracking.interpret import interpret_visit
 from rescene4d_ros.tracking.records import VisitFacts
@@ -83,6 +84,7 @@ class SceneTracker:
             changes or shipped.changes,
             shipped.weights,
             confidence or shipped.confidence,
+            config.use_regions,
         )
 
     def add_visit(self, scan: Scan) -> SceneUpdate:
@@ -266,7 +268,12 @@ class SceneTracker:
                 history.append(facts)
                 scan = window.scans[-1]
                 records, labels[visit.visit_id] = dict(facts.records), facts.object_ids
-                next_id = max([next_id, *(i + 1 for i in records)])
+                for other in window.visits[:-1]:
+                    labels[other.visit_id] = with_discovered(
+                        labels[other.visit_id], facts.discovered.get(other.stamp_ns, {})
+                    )
+                given = (*records, *(change.object_id for change in facts.changes))
+                next_id = max([next_id, *(i + 1 for i in given)])
             if progress is not None:
                 progress(number, len(again))
         history = carry_ids(

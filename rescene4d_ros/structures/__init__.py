@@ -14,10 +14,12 @@ from rescene4d_ros.structures.objects import (
     VisitInfo,
     VisitStatus,
 )
-from rescene4d_ros.structures.scan import Scan, ScanSequence
+from rescene4d_ros.structures.scan import GivenInstances, Scan, ScanSequence
 from rescene4d_ros.structures.segmentation import (
     FLOOR,
     INSTANCE_CLASSES,
+    MaskSource,
+    OTHER_OBJECT,
     Prediction,
     Segmentation,
     SEMANTIC_CLASSES,
@@ -31,9 +33,12 @@ __all__ = [
     'ChangeKind',
     'Finding',
     'FLOOR',
+    'GivenInstances',
     'INSTANCE_CLASSES',
+    'MaskSource',
     'MemorySnapshot',
     'ObjectState',
+    'OTHER_OBJECT',
     'Prediction',
     'ReprocessResult',
     'Scan',

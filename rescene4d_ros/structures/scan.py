@@ -10,6 +10,35 @@ from rescene4d_ros.structures.finding import Finding
 
 
 @dataclass(frozen=True)
+class GivenInstances:
+    """
+    Hold instances that a cloud brings with it.
+
+    Attributes
+    ----------
+    instance : ndarray (N,), int64
+        Instance of each point within its visit; 0 and below = none.
+    class_id : ndarray (N,), int32, optional
+        Index in the class list; others are of unknown class.
+    score : ndarray (N,), float32, 0..1, optional
+        Confidence.
+
+    """
+
+    instance: np.ndarray
+    class_id: np.ndarray | None = None
+    score: np.ndarray | None = None
+
+    def take(self, index: np.ndarray) -> GivenInstances:
+        """Return those of the points that `index` (mask or indices) selects."""
+        return GivenInstances(
+            self.instance[index],
+            None if self.class_id is None else self.class_id[index],
+            None if self.score is None else self.score[index],
+        )
+
+
+@dataclass(frozen=True)
 class Scan:
     """
     The registered points of one visit.
@@ -35,6 +64,8 @@ class Scan:
         that large ones keep their precision: source = xyz + origin. One per map.
     findings : tuple of Finding
         What reading and checking the cloud found.
+    given : GivenInstances, optional
+        Instances that came with the cloud, for `inference.source: given`.
 
     """
 
@@ -47,6 +78,7 @@ class Scan:
     name: str = ''
     origin: tuple[float, float, float] = (0.0, 0.0, 0.0)
     findings: tuple[Finding, ...] = ()
+    given: GivenInstances | None = None
 
     def __post_init__(self) -> None:
         """Refuse shapes and dtypes that would cause silent errors later."""
@@ -67,6 +99,12 @@ class Scan:
                     f'scan {self.name!r}: {field} must be {shape} {dtype.__name__}, '
                     f'got {value.shape} {value.dtype}'
                 )
+        for field in ('instance', 'class_id', 'score') if self.given is not None else ():
+            value = getattr(self.given, field)
+            if value is not None and value.shape != (n,):
+                raise ScanError(
+                    f'scan {self.name!r}: given.{field} must be {(n,)}, got {value.shape}'
+                )
 
     def __len__(self) -> int:
         """Return the number of points N."""
@@ -78,7 +116,13 @@ class Scan:
         def pick(a: np.ndarray | None) -> np.ndarray | None:
             return None if a is None else a[index]
 
-        return replace(self, xyz=self.xyz[index], rgb=pick(self.rgb), normals=pick(self.normals))
+        return replace(
+            self,
+            xyz=self.xyz[index],
+            rgb=pick(self.rgb),
+            normals=pick(self.normals),
+            given=None if self.given is None else self.given.take(index),
+        )
 
 
 @dataclass(frozen=True)

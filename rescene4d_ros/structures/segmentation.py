@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import Enum
 
 import numpy as np
 
@@ -30,6 +31,15 @@ SEMANTIC_CLASSES = (*INSTANCE_CLASSES, 'wall', 'floor')
 WALL = SEMANTIC_CLASSES.index('wall')
 FLOOR = SEMANTIC_CLASSES.index('floor')
 UNLABELED = -1
+OTHER_OBJECT = INSTANCE_CLASSES.index('otherfurniture')
+
+
+class MaskSource(Enum):
+    """What an instance was found by."""
+
+    NETWORK = 'network'
+    CHANGE = 'change'  # it came, left or moved between visits
+    GIVEN = 'given'  # by another program or a person, with the cloud
 
 
 @dataclass(frozen=True)
@@ -78,6 +88,8 @@ class Segmentation:
         Mask probability of the point's instance; 0 where none.
     queries : ndarray (I,), int64, optional
         Query of each instance; separated parts of one query share it. None = not made of queries.
+    sources : tuple of I MaskSource, optional
+        What found each instance; None = the network found all.
 
     """
 
@@ -87,6 +99,11 @@ class Segmentation:
     features: np.ndarray
     point_scores: tuple[np.ndarray, ...]
     queries: np.ndarray | None = None
+    sources: tuple[MaskSource, ...] | None = None
+
+    def source_of(self, instance: int) -> MaskSource:
+        """Return what found an instance."""
+        return MaskSource.NETWORK if self.sources is None else self.sources[instance]
 
     def __len__(self) -> int:
         """Return the number of instances I."""

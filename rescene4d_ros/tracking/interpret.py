@@ -6,14 +6,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
-from rescene4d_ros.structures import Scan, Segmentation
+from rescene4d_ros.structures import MaskSource, Scan, Segmentation
 from rescene4d_ros.tracking.association.association import associate, Association
 from rescene4d_ros.tracking.changes.change_detection import detect_changes
+from rescene4d_ros.tracking.discovery import Discovered, find_left, follow_back, left_places
 from rescene4d_ros.tracking.duplicate_objects import find_merges, join_merged, merge_events
+from rescene4d_ros.tracking.fusion import fuse, Fused
 from rescene4d_ros.tracking.missed_detections import recover_missed
 from rescene4d_ros.tracking.observations import join_observations, observe
 from rescene4d_ros.tracking.record_update import update_records
 from rescene4d_ros.tracking.records import LinkedObservation, Observation, VisitFacts
+from rescene4d_ros.tracking.regions.changed_things import find_changed_things
 from rescene4d_ros.tracking.settings import TrackingSettings
 from rescene4d_ros.tracking.visit_view import VisitContext
 
@@ -39,13 +42,17 @@ def interpret_visit(
     VisitFacts
 
     """
-    visit, scan, records = context.visit, context.view.scan, context.records
+    visit, scan = context.visit, context.view.scan
+
+    # 0. Fuse masks with what came, left or moved, and follow discoveries back.
+    fused, context, discovered = _with_regions(segmentation, context, settings)
+    records = context.records
 
     # 1. Observe: the instances of the newest visit, with their votes for remembered objects.
-    observations = observe(scan, segmentation, context.earlier_labels())
+    observations = observe(scan, fused.segmentation, context.earlier_labels(), fused.came)
 
     # 2. Associate: one assignment of observations to objects; what fits nothing is born.
-    places = context.view.places_of(records)
+    places = left_places(context.view.places_of(records), context.left)
     association = associate(
         observations, records, places, settings, was_observed=context.was_observed
     )
@@ -66,7 +73,21 @@ def interpret_visit(
 
     # 6. Update the records with what was seen.
     after = update_records(records, visit.stamp_ns, context.view.cloud, linked, states, changes)
-    return VisitFacts(visit, linked, states, changes, _labels(len(scan), linked), after)
+    labels = _labels(len(scan), linked)
+    return VisitFacts(visit, linked, states, changes, labels, after, discovered)
+
+
+def _with_regions(
+    segmentation: Segmentation, context: VisitContext, settings: TrackingSettings
+) -> tuple[Fused, VisitContext, Discovered]:
+    """Return instances and context with what geometry alone shows of changes, if it is asked."""
+    if not settings.use_regions or not context.earlier:
+        return Fused(segmentation), context, {}
+    scans = [*(view.scan for view in context.earlier[::-1]), context.view.scan]
+    things = find_changed_things(scans)
+    fused = fuse(segmentation, things, context.earlier_labels())
+    context, found = follow_back(context, fused, settings.birth_score)
+    return fused, replace(context, left=find_left(context, things)), found
 
 
 def _link(
@@ -92,14 +113,26 @@ def _link(
 
     linked = {
         link.object_id: LinkedObservation(
-            whole(number), link.reason, link.confidence, link.alternatives
+            whole(number),
+            _with_source(link.reason, observations[number]),
+            link.confidence,
+            link.alternatives,
         )
         for number, link in sorted(association.links.items(), key=lambda item: item[1].object_id)
     }
     born = [k for k in association.births if observations[k].score >= birth_score]
     for object_id, number in enumerate(born, next_id):
-        linked[object_id] = LinkedObservation(whole(number), NEW)
+        linked[object_id] = LinkedObservation(
+            whole(number), _with_source(NEW, observations[number])
+        )
     return linked
+
+
+def _with_source(reason: str, seen: Observation) -> str:
+    """Return why an observation got its id, with what found it unless the network did."""
+    if seen.source is MaskSource.NETWORK:
+        return reason
+    return f'{reason}; found by: {seen.source.value}'
 
 
 def _rename(

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 from rescene4d_ros.geometry.boxes import fit_box
 from rescene4d_ros.geometry.point_sets import thin
-from rescene4d_ros.structures import Scan, Segmentation
+from rescene4d_ros.structures import MaskSource, Scan, Segmentation
 from rescene4d_ros.tracking.association.appearance import describe_color, mean_color
 from rescene4d_ros.tracking.records import Observation
 from rescene4d_ros.tracking.thresholds import MAX_POINTS, MIN_POINTS, POINT_SPACING
 
 
 def observe(
-    scan: Scan, segmentation: Segmentation, old_ids: Sequence[np.ndarray]
+    scan: Scan,
+    segmentation: Segmentation,
+    old_ids: Sequence[np.ndarray],
+    came: Mapping[int, float] | None = None,
 ) -> list[Observation]:
     """
     Collect the instances that the newest visit shows.
@@ -27,6 +31,8 @@ def observe(
         Of T visits; one instance is one query in all of them.
     old_ids : sequence of T - 1 ndarrays (N_t,), int64
         Persistent ids of the points of the earlier stages.
+    came : mapping of instance to float, optional
+        How likely geometry alone shows that an instance came, 0..1.
 
     Returns
     -------
@@ -37,22 +43,22 @@ def observe(
     newest = len(old_ids)
     votes = _votes(segmentation.labels[:newest], old_ids)
     light = mean_color(scan)
-    found = []
+    came, found = came or {}, []
     for instance, points in _members(segmentation.labels[newest]):
         score = float(segmentation.scores[instance])
         if len(points) < MIN_POINTS:
             continue
-        found.append(
-            make_observation(
-                scan,
-                points,
-                segmentation.class_probs[instance],
-                score,
-                segmentation.features[instance],
-                votes.get(instance, {}),
-                light,
-            )
+        seen = make_observation(
+            scan,
+            points,
+            segmentation.class_probs[instance],
+            score,
+            segmentation.features[instance],
+            votes.get(instance, {}),
+            light,
+            segmentation.source_of(instance),
         )
+        found.append(replace(seen, came=came[instance]) if instance in came else seen)
     return found
 
 
@@ -64,6 +70,7 @@ def make_observation(
     feature: np.ndarray,
     votes: dict[int, float],
     light: np.ndarray | None,
+    source: MaskSource = MaskSource.NETWORK,
 ) -> Observation:
     """Describe the object that some points of a scan show; `light` is the scan's mean color."""
     xyz = scan.xyz[points]
@@ -82,6 +89,7 @@ def make_observation(
         feature / norm if norm > 0 else feature,
         color,
         votes,
+        source,
     )
 
 
@@ -90,7 +98,7 @@ def join_observations(
 ) -> Observation:
     """Describe an object with the fragments that belong to it."""
     points = np.sort(np.concatenate([whole.points, *(f.points for f in fragments)]))
-    return make_observation(
+    joined = make_observation(
         scan,
         points,
         whole.class_probs,
@@ -98,7 +106,9 @@ def join_observations(
         whole.feature,
         dict(whole.votes),
         mean_color(scan),
+        whole.source,
     )
+    return replace(joined, came=whole.came)
 
 
 def _members(labels: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:

@@ -63,7 +63,7 @@ def update_records(
     for object_id in sorted(set(records) | set(linked)):
         record, link = records.get(object_id), linked.get(object_id)
         if record is None:
-            after[object_id] = _born(object_id, stamp_ns, linked[object_id])
+            after[object_id] = born(object_id, stamp_ns, linked[object_id])
         elif link is None:
             absent = states[object_id] == ObjectState.ABSENT
             after[object_id] = replace(
@@ -90,7 +90,7 @@ def update_records(
     return after
 
 
-def _born(object_id: int, stamp_ns: int, link: LinkedObservation) -> ObjectRecord:
+def born(object_id: int, stamp_ns: int, link: LinkedObservation) -> ObjectRecord:
     """Return the record of an object at its first sight."""
     seen = link.observation
     return ObjectRecord(

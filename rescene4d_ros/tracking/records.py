@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
 from rescene4d_ros.geometry.surface import Surface
-from rescene4d_ros.structures import Box, Change, ObjectState, SceneObject, VisitInfo
+from rescene4d_ros.structures import Box, Change, MaskSource, ObjectState, SceneObject, VisitInfo
 
 
 @dataclass(frozen=True)
@@ -31,6 +31,10 @@ class Observation:
         See `appearance.describe_color`; empty without color.
     votes : mapping of object id to float
         How much of the object's old points the same query covers, 0..1.
+    source : MaskSource
+        What found the points.
+    came : float
+        How likely geometry alone shows that it came here since the earlier visits, 0..1.
 
     """
 
@@ -42,6 +46,8 @@ class Observation:
     feature: np.ndarray
     color: np.ndarray
     votes: Mapping[int, float]
+    source: MaskSource = MaskSource.NETWORK
+    came: float = 0.0
 
     @property
     def class_id(self) -> int:
@@ -174,6 +180,9 @@ class VisitFacts:
         Persistent id per point of the scan; 0 = none.
     records : mapping of object id to ObjectRecord
         All objects after the visit.
+    discovered : mapping of stamp to mapping of object id to LinkedObservation
+        What earlier visits show of objects that only this visit made known, by the stamp of the
+        earlier visit, ns since the Unix epoch; their points there belonged to no object.
 
     """
 
@@ -183,3 +192,4 @@ class VisitFacts:
     changes: tuple[Change, ...]
     object_ids: np.ndarray
     records: Mapping[int, ObjectRecord]
+    discovered: Mapping[int, Mapping[int, LinkedObservation]] = field(default_factory=dict)

@@ -22,6 +22,11 @@ class TrackerConfig:
         ge=0,
         le=1,
     )
+    use_regions: bool = param(
+        False,
+        'Also observe what came, left or moved between visits by geometry alone, and separate '
+        'it from larger instances.',
+    )
 
 
 @dataclass(frozen=True)
@@ -136,6 +141,8 @@ class TrackingSettings:
         Fitted; default are those of the package.
     confidence : callable(ChangeEvidence) -> float
         Probability of a change; default is the fitted model of the package.
+    use_regions : bool
+        Whether change regions are fused with the instances.
 
     """
 
@@ -145,3 +152,4 @@ class TrackingSettings:
     changes: ChangeConfig = ChangeConfig()
     weights: AssociationWeights = field(default_factory=lambda: shipped_weights().association)
     confidence: Confidence = field(default_factory=lambda: shipped_weights().changes)
+    use_regions: bool = False

@@ -178,6 +178,8 @@ class VisitContext:
         The first id that was never given.
     locked : frozenset of int
         Ids that people have locked; they are neither merged nor split.
+    left : mapping of object id to float
+        How likely geometry alone shows that an object left its place, 0..1.
 
     """
 
@@ -188,6 +190,7 @@ class VisitContext:
     records: Mapping[int, ObjectRecord] = field(default_factory=dict)
     next_id: int = 1
     locked: frozenset[int] = frozenset()
+    left: Mapping[int, float] = field(default_factory=dict)
 
     def was_observed(self, observation: Observation) -> bool:
         """Return whether an earlier visit saw the place of an observation, empty or not."""

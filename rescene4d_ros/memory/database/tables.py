@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -27,7 +27,7 @@ from rescene4d_ros.structures import (
     VisitInfo,
     VisitStatus,
 )
-from rescene4d_ros.tracking.records import ObjectRecord, VisitFacts
+from rescene4d_ros.tracking.records import LinkedObservation, ObjectRecord, VisitFacts
 from sqlalchemy import bindparam, Connection, func, select
 
 RECORD = tuple(field.name for field in fields(ObjectRecord))
@@ -69,7 +69,27 @@ def insert_facts(
 ) -> None:
     """Insert what one visit brought and mark the visit DONE."""
     visit_id = facts.visit.visit_id
-    observations = [
+    insert_observations(connection, visit_id, facts.linked)
+    states = [
+        {'visit_id': visit_id, 'object_id': object_id, 'state': state}
+        for object_id, state in facts.states.items()
+    ]
+    if states:
+        connection.execute(schema.states.insert(), states)
+    insert_changes(connection, facts.changes, revision)
+    connection.execute(
+        schema.labels.insert().values(visit_id=visit_id, object_ids=facts.object_ids)
+    )
+    change_visit(
+        connection, visit_id, status=VisitStatus.DONE, reason='', weights_hash=weights_hash
+    )
+
+
+def insert_observations(
+    connection: Connection, visit_id: int, linked: Mapping[int, LinkedObservation]
+) -> None:
+    """Insert what one visit shows of some objects, by their ids."""
+    rows = [
         {
             'visit_id': visit_id,
             'object_id': object_id,
@@ -82,22 +102,10 @@ def insert_facts(
             'color': link.observation.color,
             'alternatives': link.alternatives,
         }
-        for object_id, link in facts.linked.items()
+        for object_id, link in linked.items()
     ]
-    states = [
-        {'visit_id': visit_id, 'object_id': object_id, 'state': state}
-        for object_id, state in facts.states.items()
-    ]
-    for table, rows in ((schema.observations, observations), (schema.states, states)):
-        if rows:
-            connection.execute(table.insert(), rows)
-    insert_changes(connection, facts.changes, revision)
-    connection.execute(
-        schema.labels.insert().values(visit_id=visit_id, object_ids=facts.object_ids)
-    )
-    change_visit(
-        connection, visit_id, status=VisitStatus.DONE, reason='', weights_hash=weights_hash
-    )
+    if rows:
+        connection.execute(schema.observations.insert(), rows)
 
 
 def change_visit(connection: Connection, visit_id: int, **values) -> None:

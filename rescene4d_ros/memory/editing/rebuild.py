@@ -13,6 +13,7 @@ from rescene4d_ros.memory.database.tables import StoredObservation
 from rescene4d_ros.memory.store import SceneMemory
 from rescene4d_ros.structures import Change, ChangeKind, ObjectState, Scan, VisitInfo
 from rescene4d_ros.tracking.association.appearance import mean_color
+from rescene4d_ros.tracking.discovery import with_discovered
 from rescene4d_ros.tracking.duplicate_objects import join_merged
 from rescene4d_ros.tracking.observations import make_observation
 from rescene4d_ros.tracking.record_update import update_records
@@ -155,11 +156,14 @@ def carry_ids(
     free = sorted(old_ids - set(history[-1].records))
     shared = np.zeros((len(alive), len(free)))
     row, column = {i: k for k, i in enumerate(alive)}, {i: k for k, i in enumerate(free)}
+    discovered: dict[int, dict[int, LinkedObservation]] = {}
     for facts in history:
+        for stamp_ns, linked in facts.discovered.items():
+            discovered.setdefault(stamp_ns, {}).update(linked)
+    for facts in history:
+        new_labels = with_discovered(facts.object_ids, discovered.get(facts.visit.stamp_ns, {}))
         pairs, counts = np.unique(
-            np.stack([facts.object_ids, old_labels[facts.visit.visit_id]]),
-            axis=1,
-            return_counts=True,
+            np.stack([new_labels, old_labels[facts.visit.visit_id]]), axis=1, return_counts=True
         )
         for new, old, count in zip(*pairs.tolist(), counts):
             if new in row and old in column:
@@ -195,6 +199,7 @@ def rename_ids(facts: VisitFacts, names: Mapping[int, int]) -> VisitFacts:
         i: replace(link, alternatives=others(link.alternatives))
         for i, link in keys(facts.linked).items()
     }
+    discovered = {stamp: keys(links) for stamp, links in facts.discovered.items()}
     changes = tuple(
         sorted(
             (
@@ -215,4 +220,5 @@ def rename_ids(facts: VisitFacts, names: Mapping[int, int]) -> VisitFacts:
         records=records,
         changes=changes,
         object_ids=labels,
+        discovered=discovered,
     )

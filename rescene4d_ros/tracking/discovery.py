@@ -1,0 +1,131 @@
+"""Objects that only a change made known, followed back to an earlier visit that shows them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+from rescene4d_ros.geometry.visibility import Place, PlaceEvidence
+from rescene4d_ros.structures import MaskSource, OTHER_OBJECT, Segmentation
+from rescene4d_ros.tracking.association.appearance import mean_color
+from rescene4d_ros.tracking.fusion import Discovery, Fused
+from rescene4d_ros.tracking.observations import make_observation
+from rescene4d_ros.tracking.record_update import born
+from rescene4d_ros.tracking.records import LinkedObservation
+from rescene4d_ros.tracking.regions.changed_things import ChangedThing
+from rescene4d_ros.tracking.visit_view import VisitContext, VisitView
+
+MOST = 0.5  # share of an object's points in a region that left, from which the object left
+REASON = 'found in this visit because it had changed at a later one'
+Discovered = dict[int, dict[int, LinkedObservation]]
+
+
+def follow_back(
+    context: VisitContext, fused: Fused, birth_score: float
+) -> tuple[VisitContext, Discovered]:
+    """
+    Make objects of what earlier visits show of things discovered by their change.
+
+    Parameters
+    ----------
+    context : VisitContext
+    fused : Fused
+        The instances of the window, and what was discovered.
+    birth_score : float
+        Less sure ones are no objects.
+
+    Returns
+    -------
+    VisitContext
+        As if the earlier visits had shown them: with their records and labels.
+    dict of stamp to dict of object id to LinkedObservation
+        What the earlier visits show of them, by the stamp of the visit, ns.
+
+    """
+    earlier, records = list(context.earlier[::-1]), dict(context.records)
+    next_id = context.next_id
+    discovered: Discovered = {}
+    for one in fused.discoveries:
+        if one.quality < birth_score:
+            continue
+        view = earlier[one.visit]
+        labels = np.zeros(len(view.scan), np.int64) if view.labels is None else view.labels
+        link = _as_seen(view, fused.segmentation, one)
+        labels = with_discovered(labels, {next_id: link})
+        earlier[one.visit] = VisitView(view.scan, labels, view.cloud)
+        records[next_id] = born(next_id, view.scan.stamp_ns, link)
+        discovered.setdefault(view.scan.stamp_ns, {})[next_id] = link
+        next_id += 1
+    context = replace(context, records=records, earlier=tuple(earlier[::-1]), next_id=next_id)
+    return context, discovered
+
+
+def find_left(context: VisitContext, things: Sequence[ChangedThing]) -> dict[int, float]:
+    """
+    Return how likely each object left its place, by the regions that hold most of its points.
+
+    Parameters
+    ----------
+    context : VisitContext
+        With what was discovered.
+    things : sequence of ChangedThing
+        Of the same visits.
+
+    """
+    left: dict[int, float] = {}
+    for t, view in enumerate(context.earlier[::-1]):
+        if view.labels is None:
+            continue
+        size = np.bincount(view.labels)
+        for thing in things:
+            inside = np.bincount(view.labels[thing.parts[t]], minlength=len(size))
+            for object_id in np.flatnonzero(inside >= MOST * np.maximum(size, 1)).tolist():
+                if object_id:
+                    left[object_id] = max(left.get(object_id, 0.0), thing.quality)
+    return left
+
+
+def left_places(
+    places: Mapping[int, PlaceEvidence], left: Mapping[int, float]
+) -> dict[int, PlaceEvidence]:
+    """Return the evidence at each place, with those that regions show to be left as empty."""
+    return {
+        i: replace(at, place=Place.SEEN_EMPTY, observed=max(at.observed, left[i]))
+        if i in left and at.place is Place.UNSEEN
+        else at
+        for i, at in places.items()
+    }
+
+
+def with_discovered(labels: np.ndarray, linked: Mapping[int, LinkedObservation]) -> np.ndarray:
+    """Return the ids (N,) of a visit's points with those of discovered objects where none is."""
+    if not linked:
+        return labels
+    labels = labels.copy()
+    for object_id, link in linked.items():
+        points = link.observation.points
+        labels[points[labels[points] == 0]] = object_id
+    return labels
+
+
+def _as_seen(view: VisitView, segmentation: Segmentation, one: Discovery) -> LinkedObservation:
+    """Return what an earlier visit shows of a thing; of one that moved, the instance says more."""
+    n_classes, n_features = segmentation.class_probs.shape[1], segmentation.features.shape[1]
+    probs = np.zeros(n_classes, np.float32)
+    probs[min(OTHER_OBJECT, n_classes - 1)] = 1.0
+    feature = np.zeros(n_features, np.float32)
+    if one.instance is not None:
+        probs = segmentation.class_probs[one.instance]
+        feature = segmentation.features[one.instance]
+    observation = make_observation(
+        view.scan,
+        one.points,
+        probs,
+        one.quality,
+        feature,
+        {},
+        mean_color(view.scan),
+        MaskSource.CHANGE,
+    )
+    return LinkedObservation(observation, REASON)
