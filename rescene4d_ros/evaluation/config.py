@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from rescene4d_ros.config import param
 from rescene4d_ros.errors import ConfigError
+from rescene4d_ros.tracking.settings import TrackerConfig
 
 
 @dataclass(frozen=True)
@@ -38,6 +39,13 @@ class ComparisonConfig:
     )
     colors: bool = param(
         True, 'Use the colors of the points; false = as a laser scanner without color'
+    )
+    sensor_path: bool = param(
+        True,
+        'Use the positions of the sensor; false = as clouds and messages that do not carry them',
+    )
+    use_regions: bool = param(
+        TrackerConfig().use_regions, 'tracker.use_regions of the methods with a memory'
     )
 
     def __post_init__(self):

@@ -25,7 +25,7 @@ from rescene4d_ros.memory.store import SceneMemory
 from rescene4d_ros.metrics.config import ScoreRules
 from rescene4d_ros.metrics.identity.visit_matching import match_visit
 from rescene4d_ros.metrics.sequences import predicted_sequence, PredictedSequence
-from rescene4d_ros.scene import SceneTracker, Segmenter
+from rescene4d_ros.scene import SceneTracker, Segmenter, TrackerConfig
 from rescene4d_ros.structures import Segmentation
 
 Method = Callable[[Observations], PredictedSequence]
@@ -120,7 +120,7 @@ def shown(segmentation: Segmentation, visit: int) -> np.ndarray:
 def remember(
     observations: Observations,
     segmenter: NamedSegmenter,
-    make_tracker: Callable[[SceneMemory, Segmenter], SceneTracker] = SceneTracker,
+    make_tracker: Callable[[SceneMemory, Segmenter], SceneTracker] | None = None,
 ) -> PredictedSequence:
     """
     Process the visits with a new memory, as the node does.
@@ -134,19 +134,29 @@ def remember(
             Path(folder) / 'memory', 'comparison', scans[0].frame_id, segmenter.class_names
         ) as memory,
     ):
-        tracker = make_tracker(memory, segmenter)
+        if make_tracker is None:
+            config = TrackerConfig(use_regions=observations.config.use_regions)
+            tracker = SceneTracker(memory, segmenter, config)
+        else:
+            tracker = make_tracker(memory, segmenter)
         updates = [tracker.add_visit(scan) for scan in scans]
         objects, changes = memory.snapshot().objects, memory.changes()
-    labels = [u.object_ids for u in updates]
-    flat, ids = np.concatenate(labels), np.array([o.object_id for o in objects], dtype=np.int64)
+        # What later visits made known of earlier ones is only in the memory.
+        labels = [
+            np.where(u.object_ids > 0, u.object_ids, memory.labels(u.visit.visit_id))
+            for u in updates
+        ]
+    flat = np.concatenate([u.object_ids for u in updates])
+    ids = np.array([o.object_id for o in objects], dtype=np.int64)
     top = int(max(flat.max(initial=0), ids.max(initial=0)))
-    count = np.bincount(flat, minlength=top + 1)
-    total = np.bincount(flat, np.concatenate([u.scores for u in updates]), minlength=top + 1)
+    count = np.bincount(flat, minlength=top + 1)[ids]
+    total = np.bincount(flat, np.concatenate([u.scores for u in updates]), minlength=top + 1)[ids]
+    last = np.array([o.score for o in objects])
     return predicted_sequence(
         labels,
         ids,
         [o.class_id for o in objects],
-        (total / np.maximum(count, 1))[ids],
+        np.where(count > 0, total / np.maximum(count, 1), last),
         changes,
         [u.visit.visit_id for u in updates],
     )

@@ -183,6 +183,8 @@ def read_case(path: Path, config: ComparisonConfig) -> Case:
         )
     if not config.colors:
         scans = tuple(replace(scan, rgb=None) for scan in scans)
+    if not config.sensor_path:
+        scans = tuple(replace(scan, sensor_path=None) for scan in scans)
     truth = SequenceTruth(true_visits)
     return Case(
         ScanSequence(scans, path.stem), truth, true_sequence(truth, path.stem, room_of(path))

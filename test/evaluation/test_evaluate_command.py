@@ -334,6 +334,21 @@ def test_colors_can_be_left_out(data, tmp_path):
     np.testing.assert_array_equal(whole.sequence.scans[1].xyz, gray.sequence.scans[1].xyz)
 
 
+def test_sensor_positions_can_be_left_out(case, places, tmp_path):
+    """--no-sensor-path: the same points, as a cloud that does not say where the sensor was."""
+    made = case(places, places)
+    path = np.ones((3, 3), np.float32)
+    scans = tuple(replace(scan, sensor_path=path) for scan in made.sequence.scans)
+    write_sequence(tmp_path / 'a.npz', replace(made.sequence, scans=scans), made.truth)
+    known, unknown = (
+        read_case(tmp_path / 'a.npz', ComparisonConfig(sensor_path=given)).sequence.scans
+        for given in (True, False)
+    )
+    assert all(len(scan.sensor_path) == 3 for scan in known)
+    assert all(scan.sensor_path is None for scan in unknown)
+    np.testing.assert_array_equal(known[1].xyz, unknown[1].xyz)
+
+
 def test_set_by_its_name(data, weights, tmp_path, capsys):
     """A fixed set: made where it is missing, found where it is, compared with its record."""
     seed, _ = next(SETS['rooms-test'].sequences())
