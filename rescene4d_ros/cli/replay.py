@@ -18,10 +18,10 @@ from rescene4d_ros.cli.checked_visits import (
 from rescene4d_ros.cli.inputs import find_visits
 from rescene4d_ros.errors import RescenError
 from rescene4d_ros.inference.config import InferenceConfig
-from rescene4d_ros.inference.segmenter import Segmenter
 from rescene4d_ros.memory.export import changes_document, objects_document
 from rescene4d_ros.memory.store import SceneMemory
 from rescene4d_ros.scene import SceneTracker, TrackerConfig
+from rescene4d_ros.scene.mask_source import load_masks, tracker_for
 from rescene4d_ros.scene.visit_check import VisitCheck
 from rescene4d_ros.structures import SceneUpdate
 from tqdm import tqdm
@@ -60,6 +60,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--map-id', default='map', help='name of the map in which the clouds are registered'
     )
+    parser.add_argument(
+        '--source',
+        choices=('network', 'given', 'none'),
+        default='network',
+        help='where instances come from: the network, the field `instance` of each cloud, or '
+        'none: objects are found by geometry alone where they come, leave or move',
+    )
     parser.add_argument('--weights', default='', help='weights file; default: the shipped one')
     parser.add_argument('--threads', type=int, default=2, help='threads of the network')
 
@@ -67,11 +74,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Process every visit; 1 if a visit was refused."""
     options.out.mkdir(parents=True, exist_ok=True)
-    segmenter = Segmenter.load(
-        config.make(
-            InferenceConfig, {'weights': options.weights, 'torch_threads': options.threads}
-        )
+    inference = config.make(
+        InferenceConfig,
+        {'source': options.source, 'weights': options.weights, 'torch_threads': options.threads},
     )
+    segmenter = load_masks(inference)
     with SceneMemory.open(
         options.memory,
         map_id=options.map_id,
@@ -81,7 +88,7 @@ def run(options: argparse.Namespace) -> int:
         url=options.memory_url,
     ) as memory:
         segmenter.keep_features(memory.files.derived)
-        tracker = SceneTracker(memory, segmenter, TrackerConfig())
+        tracker = SceneTracker(memory, segmenter, tracker_for(TrackerConfig(), options.source))
         while (update := tracker.process_next()) is not None:
             print(f'finished the visit left unfinished before: {describe(update)}')
         newest = max((v.stamp_ns for v in memory.snapshot().visits), default=0)

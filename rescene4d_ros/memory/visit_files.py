@@ -8,17 +8,19 @@ import io
 import json
 from pathlib import Path
 import re
+from typing import Any
 import zipfile
 
 import numpy as np
 from rescene4d_ros.atomic_write import atomic_write, DRAFT, flush_folder
 from rescene4d_ros.errors import FileFormatError, StorageError
 from rescene4d_ros.memory.derived_cache import DerivedFiles
-from rescene4d_ros.structures import Finding, Scan
+from rescene4d_ros.structures import Finding, GivenInstances, Scan
 
 FORMAT = 1
 POINTS = 'visits'  # folder of these files in that of a memory
 NAME = re.compile(r'[0-9a-f]{40}\.npz')
+GIVEN = ('instance', 'class_id', 'score')
 ARRAYS = ('xyz', 'rgb', 'normals', 'sensor_path')
 
 
@@ -235,14 +237,21 @@ def _beside(scan: Scan) -> dict[str, np.ndarray]:
         beside['origin'] = np.array(scan.origin, np.float64)
     if scan.findings:
         beside['findings'] = np.str_(json.dumps([found.as_dict() for found in scan.findings]))
+    if scan.given is not None:
+        for part in GIVEN:
+            if (values := getattr(scan.given, part)) is not None:
+                beside[f'given_{part}'] = values
     return beside
 
 
-def _from_beside(fields: Mapping[str, np.ndarray]) -> dict[str, tuple]:
-    beside: dict[str, tuple] = {}
+def _from_beside(fields: Mapping[str, np.ndarray]) -> dict[str, Any]:
+    beside: dict[str, Any] = {}
     if 'origin' in fields:
         beside['origin'] = tuple(float(v) for v in fields['origin'])
     if 'findings' in fields:
         found = json.loads(str(fields['findings']))
         beside['findings'] = tuple(Finding.from_dict(values) for values in found)
+    if 'given_instance' in fields:
+        parts = (fields[f'given_{p}'] if f'given_{p}' in fields else None for p in GIVEN)
+        beside['given'] = GivenInstances(*parts)
     return beside

@@ -79,7 +79,8 @@ class DiagnosticsPublisher:
             'memory': memory_entry(counts, self.memory),
             'node': node_entry(counts, self.state, has_clock),
         }
-        weights = f'weights {self.memory.weights_hash}' if self.memory else ''
+        loaded = self.memory.weights_hash if self.memory else ''
+        weights = f'weights {loaded}' if loaded else ''
         self._publisher.publish(message_of(entries, stamp.to_msg(), name, weights))
 
 

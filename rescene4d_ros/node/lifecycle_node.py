@@ -13,7 +13,6 @@ from rclpy.lifecycle import LifecycleNode, TransitionCallbackReturn
 from rclpy.parameter import Parameter
 from rescene4d_ros.data.readers.point_cloud2 import scan_from_cloud
 from rescene4d_ros.errors import RescenError, ScanError
-from rescene4d_ros.inference.segmenter import Segmenter
 from rescene4d_ros.memory.store import SceneMemory
 from rescene4d_ros.node import parameters
 from rescene4d_ros.node.diagnostics import DiagnosticsPublisher, ReportedMemory
@@ -26,6 +25,7 @@ from rescene4d_ros.node.stats import NodeStats, text_of
 from rescene4d_ros.node.tf import FrameLookup
 from rescene4d_ros.plausibility.check import check_scan, checked_scan
 from rescene4d_ros.scene import SceneTracker
+from rescene4d_ros.scene.mask_source import load_masks, tracker_for
 from rescene4d_ros.scene.remembered_surface import RememberedSurface
 from rescene4d_ros.structures import Scan
 from sensor_msgs.msg import PointCloud2
@@ -105,7 +105,7 @@ class Rescene4DNode(LifecycleNode):
         settings = parameters.read(self)
         self._stats = self._diagnostics.stats = NodeStats()
         with ExitStack() as held:
-            self._segmenter = Segmenter.load(settings.inference)
+            self._segmenter = load_masks(settings.inference)
             self._memory = held.enter_context(
                 SceneMemory.open(
                     Path(settings.memory.path).expanduser(),
@@ -120,7 +120,7 @@ class Rescene4DNode(LifecycleNode):
             self._tracker = SceneTracker(
                 self._memory,
                 self._segmenter,
-                settings.tracker,
+                tracker_for(settings.tracker, settings.inference.source),
                 settings.association,
                 settings.motion,
                 settings.changes,
@@ -146,11 +146,17 @@ class Rescene4DNode(LifecycleNode):
             self._held = held.pop_all()
         self._diagnostics.settings = settings.node
         self._diagnostics.memory = ReportedMemory(
-            self._memory.path, settings.memory.map_id, self._segmenter.weights_hash
+            self._memory.path, settings.memory.map_id, self._segmenter.weights_hash or ''
         )
         now = self._stats.now()
+        weights = self._segmenter.weights_hash
+        masks = (
+            f'weights {weights} on {self._segmenter.device_name}'
+            if weights
+            else f'source of instances: {settings.inference.source}'
+        )
         return (
-            f': weights {self._segmenter.weights_hash} on {self._segmenter.device_name}, memory '
+            f': {masks}, memory '
             f'{self._memory.path} with {now.objects} objects of {now.visits} visits, revision '
             f'{now.revision}'
         )

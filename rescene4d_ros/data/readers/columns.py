@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 from rescene4d_ros.data.readers.colors import colors_of
+from rescene4d_ros.data.readers.given_instances import given_of
 from rescene4d_ros.errors import ScanError
 from rescene4d_ros.geometry.se3 import transform
 from rescene4d_ros.structures import Finding, Scan, Severity
@@ -106,6 +107,7 @@ def scan_of_columns(
         name,
         tuple(float(v) for v in shift),
         (*findings, *_dropped(kept), *told, *more),
+        given_of(columns, kept, name),
     )
     return scan, kept
 

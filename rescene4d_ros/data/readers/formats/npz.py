@@ -9,7 +9,9 @@ import numpy as np
 from rescene4d_ros.data.readers.columns import MAX_POINTS
 from rescene4d_ros.errors import FileFormatError, ScanError
 
-ARRAYS = ('xyz', 'rgb', 'normals', 'path')
+MATRICES = ('xyz', 'rgb', 'normals', 'path')
+GIVEN = ('instance', 'instance_id', 'class', 'class_id', 'score')
+ARRAYS = (*MATRICES, *GIVEN)
 ENCRYPTED = 1  # bit of a zip entry's flags
 
 
@@ -20,7 +22,7 @@ def read_npz(path: Path) -> tuple[dict[str, np.ndarray], np.ndarray | None]:
     Returns
     -------
     columns : dict of str to ndarray
-        x, y, z; rgb (M, 3) and nx, ny, nz where the file has them.
+        x, y, z; rgb (M, 3), nx, ny, nz, and instances (M,) where the file has them.
     path : ndarray (P, 3), float64, m, or None
         Where the sensor was.
 
@@ -39,7 +41,7 @@ def read_npz(path: Path) -> tuple[dict[str, np.ndarray], np.ndarray | None]:
             'name the coordinates xyz'
         )
     count = len(arrays['xyz']) if arrays['xyz'].ndim else 0
-    for key in ARRAYS:
+    for key in MATRICES:
         array = arrays.get(key)
         rows = count if key != 'path' else None
         good = array is None or (
@@ -59,6 +61,15 @@ def read_npz(path: Path) -> tuple[dict[str, np.ndarray], np.ndarray | None]:
         columns['rgb'] = arrays['rgb']
     if 'normals' in arrays:
         columns |= {f'n{a}': arrays['normals'][:, k] for k, a in enumerate('xyz')}
+    for key in GIVEN:
+        array = arrays.get(key)
+        if array is not None:
+            if array.shape != (count,):
+                raise ScanError(
+                    f'{path.name}: expected {key} of shape ({count},), got {array.shape}; write '
+                    'one number per point'
+                )
+            columns[key] = array
     where = arrays.get('path')
     if where is None or not len(where):
         return columns, None
