@@ -119,11 +119,11 @@ def _misplaced(
     fit: Fit, then: Fit, distance: float, angle: float, config: PlausibilityConfig
 ) -> Finding:
     elsewhere = fit.overlap < config.overlap_expected
-    remedy = (
-        'register the scan to the map, or take this motion by --register (plausibility: register)'
-    )
+    remedy = 'register the scan to the map; --register (plausibility: register) takes this motion'
     if elsewhere:
         remedy += '; where it shows another room that looks alike, leave it'
+    else:
+        remedy += ', --accept registration (plausibility: warn) the scan as it is'
     return Finding(
         'registration',
         Severity.WARNING if elsewhere else Severity.REFUSED,
