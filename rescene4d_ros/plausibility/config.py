@@ -23,7 +23,7 @@ class PlausibilityConfig:
         le=1e5,
     )
     largest_spacing: float = param(
-        0.5, 'Median distance of nearest points that metres have at most', unit='m', ge=0.01, le=10
+        0.5, 'Median distance of nearest points that meters have at most', unit='m', ge=0.01, le=10
     )
     smallest_extent: float = param(
         0.3, 'Smaller clouds are no room; they may be in another unit', unit='m', ge=0.0, le=10

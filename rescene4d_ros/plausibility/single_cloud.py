@@ -12,7 +12,7 @@ from rescene4d_ros.structures import Finding, Scan, Severity
 ASKED = 1000  # points whose neighbors are looked for
 NEIGHBORS = 16  # within the disk that this many fill; the nearest may be the same point twice
 OUTER = 0.01  # share of points left out at each end of an extent
-UNITS = {'millimetres': 1000.0, 'centimetres': 100.0}  # times a metre
+UNITS = {'millimeters': 1000.0, 'centimeters': 100.0}  # times a meter
 USUAL_EXTENT = 6.0  # m
 LARGEST_PLACE = 200.0  # m
 ROOM_HEIGHT = (1.8, 3.4)  # m
@@ -93,7 +93,7 @@ def _unit(measures: Measures, config: PlausibilityConfig) -> Finding | None:
             'unit',
             Severity.REFUSED,
             measured,
-            f'metres: rooms of up to {config.largest_extent:g} m, or points less than '
+            f'meters: rooms of up to {config.largest_extent:g} m, or points less than '
             f'{config.largest_spacing:g} m apart',
             f'these look like {likely}: divide the coordinates by {scale:.0f}; --accept unit '
             'takes them as they are',
@@ -104,7 +104,7 @@ def _unit(measures: Measures, config: PlausibilityConfig) -> Finding | None:
             Severity.WARNING,
             measured,
             f'rooms of {config.smallest_extent:g} m and more',
-            'scale the coordinates to metres, or record more of the room',
+            'scale the coordinates to meters, or record more of the room',
         )
     return None
 

@@ -23,7 +23,7 @@ def test_a_room_is_as_expected(room):
     assert found.reference_T_scan is None
 
 
-@pytest.mark.parametrize(('scale', 'unit'), [(1000, 'millimetres'), (100, 'centimetres')])
+@pytest.mark.parametrize(('scale', 'unit'), [(1000, 'millimeters'), (100, 'centimeters')])
 def test_other_units_are_refused(room, scale, unit):
     """With the unit that it looks like."""
     found = check_scan(scan_of(room * scale))
@@ -40,12 +40,12 @@ def test_duplicated_points_hide_no_unit(room):
 
 
 def test_tiny_clouds_are_told(room):
-    """Kilometres, or a model of unit size."""
+    """Kilometers, or a model of unit size."""
     assert codes(check_scan(scan_of(room / 1000))) == [('unit', Severity.WARNING)]
 
 
 def test_few_points_of_a_room_are_told_not_refused():
-    """64 points in 5 m are sparse, but in metres."""
+    """64 points in 5 m are sparse, but in meters."""
     xyz = np.random.default_rng(0).uniform(-2, 3, (64, 3))
     found = check_scan(scan_of(xyz))
     assert codes(found) == [('density', Severity.WARNING)]

@@ -25,9 +25,9 @@ def read_cloud(
     Parameters
     ----------
     path : Path
-        Of one of `SUFFIXES`, with x, y, z in metres and optional colors and normals; .npz with
-        `xyz` (N, 3) in metres and optional `rgb` (N, 3), `normals` (N, 3) and `path` (P, 3), the
-        positions of the sensor in metres.
+        Of one of `SUFFIXES`, with x, y, z in meters and optional colors and normals; .npz with
+        `xyz` (N, 3) in meters and optional `rgb` (N, 3), `normals` (N, 3) and `path` (P, 3), the
+        positions of the sensor in meters.
     stamp_ns : int, ns since the Unix epoch
     name : str
         For messages to people; default: the file's name.

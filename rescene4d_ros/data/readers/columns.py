@@ -136,27 +136,27 @@ def _coordinates(columns: Mapping[str, np.ndarray], name: str) -> np.ndarray:
     axes = [columns[axis] for axis in 'xyz']
     if any(axis.dtype.kind != 'f' or axis.ndim != 1 for axis in axes):
         raise ScanError(
-            f'{name}: expected x, y, z as one float32 or float64 each, in metres, got: {got}; '
-            'whole numbers hold millimetres or worse: scale them to metres'
+            f'{name}: expected x, y, z as one float32 or float64 each, in meters, got: {got}; '
+            'whole numbers hold millimeters or worse: scale them to meters'
         )
     double = any(axis.dtype.itemsize > 4 for axis in axes)
     return np.stack(axes, axis=1).astype(np.float64 if double else np.float32)
 
 
 def _check_magnitudes(xyz: np.ndarray, name: str) -> None:
-    """Refuse coordinates that no scan in metres has."""
+    """Refuse coordinates that no scan in meters has."""
     size = np.abs(xyz)
     most = size.max()
     if most > FARTHEST:
         raise ScanError(
-            f'{name}: expected coordinates in metres, got {int((size > FARTHEST).any(1).sum())} '
+            f'{name}: expected coordinates in meters, got {int((size > FARTHEST).any(1).sum())} '
             f'points of up to {most:.3g}; the byte order or type in the header is wrong, or '
             'outliers were not removed: export the cloud again'
         )
     tiny = ((size > 0) & (size < TINIEST)).mean()
     if tiny > MISREAD:
         raise ScanError(
-            f'{name}: expected coordinates in metres, got {tiny:.0%} below {TINIEST:g}; the byte '
+            f'{name}: expected coordinates in meters, got {tiny:.0%} below {TINIEST:g}; the byte '
             'order or type in the header is wrong: export the cloud again'
         )
 

@@ -87,7 +87,7 @@ def test_origin_of_the_map_is_used_for_later_visits(cloud):
 
 
 def test_coordinates_that_are_coarse_already_are_refused(cloud):
-    """Steps of half a metre; text has the digits and is read."""
+    """Steps of half a meter; text has the digits and is read."""
     with pytest.raises(ScanError, match=r'float32 coordinates of 5334002 m, .* steps of 0.5 m'):
         scan_of(columns((cloud.xyz + UTM).astype('f4')))
     scan = scan_of(columns((cloud.xyz + (100000, 0, 0)).astype('f4')))
@@ -112,7 +112,7 @@ def test_coordinates_of_no_scan_are_refused(cloud, value):
 
 
 def test_bytes_read_as_tiny_numbers_are_refused(cloud):
-    """Whole numbers of metres in the other byte order are below 1e-30."""
+    """Whole numbers of meters in the other byte order are below 1e-30."""
     xyz = np.rint(cloud.xyz).astype('>f4').view('<f4')
     with pytest.raises(ScanError, match='below 1e-30; the byte order'):
         scan_of(columns(xyz))

@@ -149,9 +149,9 @@ def test_headers_that_are_none(cloud, pcd_bytes, read, old, new):
 
 
 def test_whole_numbers_are_refused(cloud, pcd_bytes, read):
-    """Millimetres as int32 are no metres."""
+    """Millimeters as int32 are no meters."""
     rows = np.rec.fromarrays((cloud.xyz * 1000).astype('i4').T, names='x,y,z')
-    with pytest.raises(ScanError, match='int32.* scale them to metres'):
+    with pytest.raises(ScanError, match='int32.* scale them to meters'):
         read(pcd_bytes(rows), '.pcd')
 
 

@@ -9,7 +9,7 @@ from rescene4d_ros.data.readers.formats.ply_header import Element
 
 def list_rows(
     data: np.ndarray, at: int, element: Element, sizes: np.ndarray, order: str, cut: Exception
-) -> tuple[np.ndarray, int]:
+) -> tuple[np.ndarray, np.ndarray, int]:
     """
     Find the rows of an element with lists.
 
@@ -30,6 +30,8 @@ def list_rows(
     -------
     starts : ndarray (rows, P), int64
         Where each property's value, or its list's first, starts.
+    counts : ndarray (rows, P), int64
+        How many values each has: 1 where it is no list.
     end : int
         Where the rows end.
 
@@ -43,17 +45,18 @@ def list_rows(
         raise cut
     signed = np.array([t is not None and t.kind == 'i' for t in lengths])
     starts = np.zeros((element.count, len(sizes)), np.int64)
+    counts = np.ones_like(starts)
     if order:
-        end = _binary(data, at, starts, sizes, length_sizes, signed, order == '>')
+        end = _binary(data, at, starts, counts, sizes, length_sizes, signed, order == '>')
     else:
-        end = _text(data, at, starts, length_sizes)
+        end = _text(data, at, starts, counts, length_sizes)
     if end < 0:
         raise cut
-    return starts, int(end)
+    return starts, counts, int(end)
 
 
 @numba.njit(cache=True)
-def _binary(data, at, starts, sizes, length_sizes, signed, big):
+def _binary(data, at, starts, counts, sizes, length_sizes, signed, big):
     for row in range(starts.shape[0]):
         for p in range(starts.shape[1]):
             count = 1
@@ -68,6 +71,7 @@ def _binary(data, at, starts, sizes, length_sizes, signed, big):
                 if signed[p] and count >> (8 * width - 1):
                     return -1
                 at += width
+                counts[row, p] = count
             starts[row, p] = at
             at += count * sizes[p]
             if at > len(data):
@@ -76,7 +80,7 @@ def _binary(data, at, starts, sizes, length_sizes, signed, big):
 
 
 @numba.njit(cache=True)
-def _text(values, at, starts, length_sizes):
+def _text(values, at, starts, counts, length_sizes):
     for row in range(starts.shape[0]):
         for p in range(starts.shape[1]):
             count = 1.0
@@ -87,6 +91,7 @@ def _text(values, at, starts, length_sizes):
                 if not (count >= 0 and count <= len(values) and count == np.floor(count)):
                     return -1
                 at += 1
+                counts[row, p] = np.int64(count)
             starts[row, p] = at
             at += np.int64(count)
             if at > len(values):

@@ -63,7 +63,7 @@ def read_pcd(path: Path) -> tuple[dict[str, np.ndarray], bool]:
     wanted = header.points * sum(t.itemsize * n for _, t, n in header.fields)
     if header.kind == 'binary':
         body, rest = body[:wanted], body[wanted:]
-    if len(body) != wanted or rest.strip(b'\r\n\t \0'):
+    if len(body) != wanted or rest not in (b'', b'\n', b'\r\n'):
         raise FileFormatError(
             f'{path}: expected {wanted} bytes for {header.points} points as its header says, got '
             f'{len(body) + len(rest)}; the file is truncated or its header does not fit, copy it '

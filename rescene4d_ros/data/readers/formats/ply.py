@@ -16,6 +16,7 @@ from rescene4d_ros.data.readers.formats.text_values import (
 from rescene4d_ros.errors import FileFormatError
 
 POINTS = ('vertex', 'vertices', 'point', 'points')
+CORNERS = ('vertex_index', 'vertex_indices')  # lists of a face
 
 
 def read_ply(path: Path) -> tuple[dict[str, np.ndarray], bool]:
@@ -51,10 +52,10 @@ def read_ply(path: Path) -> tuple[dict[str, np.ndarray], bool]:
 def _binary(data: bytes, header: PlyHeader, points: Element, where: str) -> dict[str, np.ndarray]:
     at, columns = header.start, {}
     for element in header.elements:
-        found, at = _binary_rows(data, at, element, header.order, where)
+        found, at = _binary_rows(data, at, element, header.order, points.count, where)
         if element is points:
             columns = found
-    left = data[at:].strip(b'\r\n\t \0')
+    left = data[at:].removesuffix(b'\n').removesuffix(b'\r')
     if left:
         raise FileFormatError(
             f'{where}: expected {at} bytes as its header says, got {len(data)}; the header does '
@@ -64,14 +65,24 @@ def _binary(data: bytes, header: PlyHeader, points: Element, where: str) -> dict
 
 
 def _binary_rows(
-    data: bytes, at: int, element: Element, order: str, where: str
+    data: bytes, at: int, element: Element, order: str, points: int, where: str
 ) -> tuple[dict[str, np.ndarray], int]:
     """Return the columns of an element's rows, and where they end."""
     if element.has_lists:
         sizes = np.array([p.dtype.itemsize for p in element.properties], np.int64)
-        starts, end = list_rows(
-            np.frombuffer(data, np.uint8), at, element, sizes, order, _cut(data, element, where)
+        flat = np.frombuffer(data, np.uint8)
+        starts, counts, end = list_rows(
+            flat, at, element, sizes, order, _cut(data, element, where)
         )
+        for k, p in enumerate(element.properties):
+            if p.name in CORNERS:
+                first = np.repeat(starts[:, k], counts[:, k]) + p.dtype.itemsize * _within(
+                    counts[:, k]
+                )
+                taken = flat[first[:, None] + np.arange(p.dtype.itemsize)]
+                _check_corners(
+                    taken.view(order + p.dtype.str[1:])[:, 0], counts[:, k], points, where
+                )
         return _gathered(data, starts, element, order), end
     dtype = np.dtype(
         [(f'f{k}', order + p.dtype.str[1:]) for k, p in enumerate(element.properties)]
@@ -111,9 +122,13 @@ def _text(data: bytes, header: PlyHeader, points: Element, where: str) -> dict[s
     for element in header.elements:
         if element.has_lists:
             sizes = np.ones(len(element.properties), np.int64)
-            starts, end = list_rows(
+            starts, counts, end = list_rows(
                 text.values, at, element, sizes, '', _cut(data, element, where)
             )
+            for k, p in enumerate(element.properties):
+                if p.name in CORNERS:
+                    first = np.repeat(starts[:, k], counts[:, k]) + _within(counts[:, k])
+                    _check_corners(text.values[first], counts[:, k], points.count, where)
         else:
             per_row = len(element.properties)
             if element.count * per_row > len(text.values) - at:
@@ -144,3 +159,18 @@ def _text_columns(
             dtype = np.dtype(np.float64) if wide else p.dtype
             columns[p.name] = check_range(values[starts[:, k]], dtype, p.name, where)
     return columns
+
+
+def _within(counts: np.ndarray) -> np.ndarray:
+    """Return 0, 1, ... for each list of some lengths (rows,), one after the other."""
+    ends = np.cumsum(counts)
+    return np.arange(ends[-1] if len(ends) else 0) - np.repeat(ends - counts, counts)
+
+
+def _check_corners(corners: np.ndarray, counts: np.ndarray, points: int, where: str) -> None:
+    """Check that faces lie on the points: otherwise bytes are missing before them."""
+    if (counts < 1).any() or not ((corners >= 0) & (corners < points)).all():
+        raise FileFormatError(
+            f'{where}: expected faces on points 0 to {points - 1}, got others; the file is '
+            'damaged or its header does not fit: copy or export it again'
+        )
