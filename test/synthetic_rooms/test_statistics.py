@@ -95,5 +95,11 @@ def test_command_writes_statistics_and_pictures(made, tmp_path, capsys):
         write_sequence(folder / f'{name}.npz', *made)
     assert main(command) == 0
     assert '| sequences | 2 of 2 visits |' in (out / 'statistics.md').read_text()
-    assert sorted(p.name for p in out.iterdir()) == ['sequence_01.jpg', 'statistics.md']
+    assert {p.name for p in out.iterdir()} == {
+        'comparison.jpg',
+        'comparison.md',
+        'sequence_01.jpg',
+        'statistics.md',
+    }
+    assert 'statistics of the set hold' in (out / 'comparison.md').read_text()
     assert (out / 'sequence_01.jpg').read_bytes().startswith(b'\xff\xd8')
