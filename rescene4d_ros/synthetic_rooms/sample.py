@@ -10,7 +10,8 @@ from rescene4d_ros.config import make
 from rescene4d_ros.structures import ChangeKind, ObjectState, ScanSequence
 from rescene4d_ros.structures.truth import SequenceTruth
 from rescene4d_ros.synthetic_rooms.config import RoomsConfig
-from rescene4d_ros.synthetic_rooms.sequence import Life, make_life, scan_life
+from rescene4d_ros.synthetic_rooms.life import Life, make_life
+from rescene4d_ros.synthetic_rooms.sequence import scan_life
 
 SAMPLE = {
     'visits': 4,

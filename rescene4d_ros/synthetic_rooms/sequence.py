@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,19 +11,11 @@ from rescene4d_ros.synthetic_rooms.annotation import as_annotated, draw_left_out
 from rescene4d_ros.synthetic_rooms.capture.path import draw_focus
 from rescene4d_ros.synthetic_rooms.capture.sensors import CLOSER, draw_setup
 from rescene4d_ros.synthetic_rooms.capture.visit import capture
-from rescene4d_ros.synthetic_rooms.clutter.furnish import (
-    draw_of_everything,
-    furnish_in_contact,
-    furnisher,
-)
-from rescene4d_ros.synthetic_rooms.config import ROOM_SHARES, ROOM_TYPES, RoomsConfig
-from rescene4d_ros.synthetic_rooms.evolution import evolve, reshape
-from rescene4d_ros.synthetic_rooms.furniture import Draw, draw_of
-from rescene4d_ros.synthetic_rooms.layout.arrangement import furnish
+from rescene4d_ros.synthetic_rooms.config import RoomsConfig
+from rescene4d_ros.synthetic_rooms.furniture import Draw
 from rescene4d_ros.synthetic_rooms.layout.floorplan import Placed
-from rescene4d_ros.synthetic_rooms.layout.painted_doors import with_wall_colored_doors
-from rescene4d_ros.synthetic_rooms.layout.room_shell import make_room, Room
-from rescene4d_ros.synthetic_rooms.layout.wall_details import with_wall_details
+from rescene4d_ros.synthetic_rooms.layout.room_shell import Room
+from rescene4d_ros.synthetic_rooms.life import Life, make_life
 from rescene4d_ros.synthetic_rooms.scanner.camera import camera_poses
 from rescene4d_ros.synthetic_rooms.scanner.depth_camera import (
     covered,
@@ -39,42 +30,8 @@ from rescene4d_ros.synthetic_rooms.scanner.rigid_points import moved, settled, t
 from rescene4d_ros.synthetic_rooms.surfaces.pattern import albedo
 from rescene4d_ros.synthetic_rooms.truth import VisitRecord, write_truth
 
-FIRST_VISIT_NS = 1_735_689_600 * 10**9
-DAY_NS = 86_400 * 10**9
-# Shapes have a stream of their own, so that everything else is the same without them.
-SHAPES = 3
-NICHE = 4
 SCANNER = 5
 ANNOTATION = 6
-WALLS = 7
-MOST_MORE_DOORS = 2
-# Some rooms are large, whatever is in them.
-ROOMY, P_ROOMY = 48, 0.18
-# A room full of things is no larger than one with so much less.
-CROWDED = 0.45
-# A bathroom holds fewer things than a living room.
-BATH_SHARE = 0.65
-
-
-@dataclass(frozen=True)
-class Life:
-    """
-    Hold a room and what happens in it, before it is scanned.
-
-    Attributes
-    ----------
-    room : Room
-    visits : tuple of T dicts
-        What is in the room, by instance id.
-    map_T_room : ndarray (4, 4), float64
-    stamps_ns : tuple of T int, ns since the Unix epoch
-
-    """
-
-    room: Room
-    visits: tuple[dict[int, Placed], ...]
-    map_T_room: np.ndarray
-    stamps_ns: tuple[int, ...]
 
 
 def make_sequence(
@@ -100,50 +57,6 @@ def make_sequence(
 
     """
     return scan_life(make_life(seed, config, draw), seed, config)
-
-
-def make_life(seed: int, config: RoomsConfig, draw: Draw | None = None) -> Life:
-    """Furnish a room and let it change, which is quick; see `make_sequence`."""
-    draw = draw_of(config.split) if draw is None else draw
-    layout, life, frame = (np.random.default_rng([seed, k]) for k in range(3))
-    kind = config.room_type
-    if kind == 'any':
-        kind = str(layout.choice(ROOM_TYPES, p=ROOM_SHARES))
-    low = min(config.min_objects, config.max_objects)
-    target = int(layout.integers(low, config.max_objects + 1))
-    if kind == 'bath':
-        target = max(low, round(target * BATH_SHARE))
-    niche = np.random.default_rng([seed, NICHE])
-    full = config.layout == 'contact'
-    crowd = target
-    if full:
-        crowd = ROOMY if layout.random() < P_ROOMY else round(target * CROWDED)
-    more_doors = int(layout.integers(0, MOST_MORE_DOORS + 1)) if full else 0
-    room = make_room(
-        kind,
-        crowd,
-        layout,
-        config.split,
-        niche if niche.random() < config.p_niche else None,
-        more_doors,
-    )
-    if full:
-        walls = np.random.default_rng([seed, WALLS])
-        room = with_wall_details(with_wall_colored_doors(room, walls), walls)
-        draw = draw_of_everything(config.split, draw)
-        plan, next_id = furnish_in_contact(room, target, config, layout, draw)
-        visits = evolve(room, plan, next_id, config, life, draw, furnisher)
-    else:
-        plan, next_id = furnish(room, target, config, layout, draw)
-        visits = evolve(room, plan, next_id, config, life, draw)
-    if config.p_deform:
-        visits = reshape(room, visits, config, np.random.default_rng([seed, SHAPES]))
-    map_T_room = _map_frame(frame)
-    stamps = [FIRST_VISIT_NS + int(frame.integers(0, 300 * DAY_NS))]
-    longest = max(config.days_min, config.days_max)
-    for _ in visits[1:]:
-        stamps.append(stamps[-1] + int(frame.uniform(config.days_min, longest) * DAY_NS))
-    return Life(room, tuple(visits), map_T_room, tuple(stamps))
 
 
 def scan_life(life: Life, seed: int, config: RoomsConfig) -> tuple[ScanSequence, SequenceTruth]:
@@ -196,15 +109,6 @@ def left_out_of(life: Life, seed: int, config: RoomsConfig) -> frozenset[int]:
 def notes_of_life(life: Life, seed: int, config: RoomsConfig) -> dict[str, Any]:
     """Return what is known of a made room beyond its scans and truth; see `annotation`."""
     return {'annotation': notes_of(life.visits, left_out_of(life, seed, config))}
-
-
-def _map_frame(rng: np.random.Generator) -> np.ndarray:
-    """Return map_T_room: any heading, some metres off, the floor not quite at zero."""
-    yaw = rng.uniform(-np.pi, np.pi)
-    pose = np.eye(4)
-    pose[:2, :2] = [[np.cos(yaw), -np.sin(yaw)], [np.sin(yaw), np.cos(yaw)]]
-    pose[:3, 3] = (*rng.uniform(-4, 4, 2), rng.normal(0, 0.15))
-    return settled(pose)
 
 
 def _visit(

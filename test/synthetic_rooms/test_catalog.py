@@ -19,7 +19,7 @@ from rescene4d_ros.synthetic_rooms.catalog.shape import load_shape, simplified
 from rescene4d_ros.synthetic_rooms.config import RoomsConfig
 from rescene4d_ros.synthetic_rooms.furniture import draw as make
 from rescene4d_ros.synthetic_rooms.furniture.openings import door as parametric_door
-from rescene4d_ros.synthetic_rooms.sequence import make_life
+from rescene4d_ros.synthetic_rooms.life import make_life
 
 CORNERS = np.array([[x, y, z] for x in (0, 1) for y in (0, 1) for z in (0, 1)], float)
 QUADS = ((0, 1, 3, 2), (4, 6, 7, 5), (0, 4, 5, 1), (2, 3, 7, 6), (0, 2, 6, 4), (1, 5, 7, 3))

@@ -13,7 +13,7 @@ from rescene4d_ros.synthetic_rooms.layout.arrangement import Furnisher
 from rescene4d_ros.synthetic_rooms.layout.corners import reflex_corners
 from rescene4d_ros.synthetic_rooms.layout.floorplan import Floorplan, footprint, overlap
 from rescene4d_ros.synthetic_rooms.layout.room_shell import make_room
-from rescene4d_ros.synthetic_rooms.sequence import make_life
+from rescene4d_ros.synthetic_rooms.life import make_life
 
 rectangles = st.tuples(
     st.floats(-1, 1),

@@ -15,7 +15,7 @@ from rescene4d_ros.errors import ConfigError, FileFormatError
 from rescene4d_ros.synthetic_rooms import make_sequence, RoomsConfig
 from rescene4d_ros.synthetic_rooms.furniture import CATALOG, draw, draw_of, SPLITS
 from rescene4d_ros.synthetic_rooms.furniture.split import belongs
-from rescene4d_ros.synthetic_rooms.sequence import make_life
+from rescene4d_ros.synthetic_rooms.life import make_life
 from rescene4d_ros.synthetic_rooms.sets import compare, digest_of, read_record, SETS, write_record
 
 QUICK = {

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 
 import numpy as np
 from rescene4d_ros.synthetic_rooms.clutter.builtins import BUILTINS, worktop
-from rescene4d_ros.synthetic_rooms.clutter.contact import ContactFurnisher, ContactPlan
+from rescene4d_ros.synthetic_rooms.clutter.contact import ContactFurnisher
+from rescene4d_ros.synthetic_rooms.clutter.contact_plan import ContactPlan
 from rescene4d_ros.synthetic_rooms.clutter.gather import draw_together
 from rescene4d_ros.synthetic_rooms.clutter.props import draw_prop, PROPS
 from rescene4d_ros.synthetic_rooms.clutter.recipes import (

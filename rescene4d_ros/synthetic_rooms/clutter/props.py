@@ -7,8 +7,8 @@ import zlib
 
 import numpy as np
 from rescene4d_ros.synthetic_rooms.catalog.item import split_of
-from rescene4d_ros.synthetic_rooms.clutter import forms
-from rescene4d_ros.synthetic_rooms.clutter.forms import Form
+from rescene4d_ros.synthetic_rooms.clutter import hard_forms, soft_forms
+from rescene4d_ros.synthetic_rooms.clutter.soft_forms import Form
 from rescene4d_ros.synthetic_rooms.furniture.model import build, Model
 
 # Designs of each kind; every one is of one split.
@@ -44,59 +44,65 @@ class Prop:
 
 
 PROPS: dict[str, Prop] = {
-    'bottle': Prop(forms.turned, (0.06, 0.06, 0.16), (0.11, 0.11, 0.36)),
-    'jar': Prop(forms.turned, (0.08, 0.08, 0.1), (0.16, 0.16, 0.22)),
-    'vase': Prop(forms.turned, (0.1, 0.1, 0.18), (0.22, 0.22, 0.45)),
-    'bowl': Prop(forms.turned, (0.16, 0.16, 0.06), (0.34, 0.34, 0.15)),
-    'pan': Prop(forms.turned, (0.18, 0.18, 0.1), (0.32, 0.32, 0.22)),
-    'bucket': Prop(forms.turned, (0.24, 0.24, 0.22), (0.36, 0.36, 0.4), 'floor'),
-    'waste bin': Prop(forms.turned, (0.2, 0.2, 0.25), (0.38, 0.38, 0.65), 'floor', 1.3),
-    'appliance': Prop(forms.boxy, (0.18, 0.16, 0.18), (0.42, 0.36, 0.4), 'top', 0.6),
-    'speaker': Prop(forms.boxy, (0.12, 0.12, 0.18), (0.28, 0.3, 0.5), 'top', 0.5),
-    'computer': Prop(forms.boxy, (0.17, 0.36, 0.36), (0.24, 0.5, 0.5), 'floor', 0.4),
-    'printing machine': Prop(forms.boxy, (0.36, 0.32, 0.16), (0.52, 0.44, 0.36), 'top', 0.4),
-    'washing machine': Prop(forms.boxy, (0.56, 0.52, 0.82), (0.62, 0.62, 0.88), 'wall', 0.03),
-    'package': Prop(forms.boxy, (0.1, 0.06, 0.12), (0.28, 0.18, 0.34)),
-    'heater': Prop(forms.boxy, (0.3, 0.12, 0.4), (0.7, 0.24, 0.62), 'floor', 0.7),
-    'small box': Prop(forms.carton, (0.2, 0.16, 0.12), (0.46, 0.36, 0.34)),
-    'large box': Prop(forms.carton, (0.36, 0.3, 0.26), (0.8, 0.6, 0.62), 'floor', 2.0),
-    'crate': Prop(forms.carton, (0.34, 0.26, 0.16), (0.56, 0.4, 0.34), 'floor', 1.8),
-    'backpack': Prop(forms.soft, (0.28, 0.18, 0.36), (0.42, 0.3, 0.56), 'floor', 2.0),
-    'handbag': Prop(forms.soft, (0.22, 0.1, 0.18), (0.42, 0.2, 0.36), 'top', 2.0),
-    'sack': Prop(forms.soft, (0.3, 0.28, 0.3), (0.55, 0.5, 0.6), 'floor', 2.0),
-    'clothes heap': Prop(forms.soft, (0.3, 0.25, 0.1), (0.65, 0.5, 0.3), 'top', 2.0),
-    'pouf': Prop(forms.soft, (0.4, 0.4, 0.3), (0.7, 0.7, 0.5), 'floor', 1.2),
-    'toy': Prop(forms.figure, (0.14, 0.12, 0.16), (0.38, 0.32, 0.45), 'top', 2.0),
-    'pillow': Prop(forms.pillow, (0.4, 0.36, 0.12), (0.8, 0.55, 0.24), 'top', 1.5),
-    'blanket': Prop(forms.cloth, (0.8, 0.7, 0.1), (1.7, 1.5, 0.3), 'top', 1.5),
-    'towel': Prop(forms.cloth, (0.3, 0.25, 0.04), (0.6, 0.45, 0.12), 'top', 2.0),
-    'pile': Prop(forms.stack, (0.18, 0.14, 0.05), (0.36, 0.3, 0.34)),
-    'papers': Prop(forms.stack, (0.21, 0.26, 0.02), (0.34, 0.38, 0.14)),
-    'book row': Prop(forms.row, (0.18, 0.14, 0.2), (0.75, 0.26, 0.32), 'top', 0.6),
-    'single books': Prop(forms.row, (0.08, 0.14, 0.18), (0.2, 0.24, 0.3), 'top', 1.2),
-    'desk lamp': Prop(forms.pole, (0.14, 0.2, 0.32), (0.3, 0.36, 0.62), 'top', 0.8),
-    'standing lamp': Prop(forms.pole, (0.28, 0.28, 1.2), (0.5, 0.5, 1.85), 'floor', 0.7),
-    'stand': Prop(forms.pole, (0.3, 0.3, 0.8), (0.5, 0.5, 1.5), 'floor', 1.2),
+    'bottle': Prop(hard_forms.turned, (0.06, 0.06, 0.16), (0.11, 0.11, 0.36)),
+    'jar': Prop(hard_forms.turned, (0.08, 0.08, 0.1), (0.16, 0.16, 0.22)),
+    'vase': Prop(hard_forms.turned, (0.1, 0.1, 0.18), (0.22, 0.22, 0.45)),
+    'bowl': Prop(hard_forms.turned, (0.16, 0.16, 0.06), (0.34, 0.34, 0.15)),
+    'pan': Prop(hard_forms.turned, (0.18, 0.18, 0.1), (0.32, 0.32, 0.22)),
+    'bucket': Prop(hard_forms.turned, (0.24, 0.24, 0.22), (0.36, 0.36, 0.4), 'floor'),
+    'waste bin': Prop(hard_forms.turned, (0.2, 0.2, 0.25), (0.38, 0.38, 0.65), 'floor', 1.3),
+    'appliance': Prop(hard_forms.boxy, (0.18, 0.16, 0.18), (0.42, 0.36, 0.4), 'top', 0.6),
+    'speaker': Prop(hard_forms.boxy, (0.12, 0.12, 0.18), (0.28, 0.3, 0.5), 'top', 0.5),
+    'computer': Prop(hard_forms.boxy, (0.17, 0.36, 0.36), (0.24, 0.5, 0.5), 'floor', 0.4),
+    'printing machine': Prop(hard_forms.boxy, (0.36, 0.32, 0.16), (0.52, 0.44, 0.36), 'top', 0.4),
+    'washing machine': Prop(hard_forms.boxy, (0.56, 0.52, 0.82), (0.62, 0.62, 0.88), 'wall', 0.03),
+    'package': Prop(hard_forms.boxy, (0.1, 0.06, 0.12), (0.28, 0.18, 0.34)),
+    'heater': Prop(hard_forms.boxy, (0.3, 0.12, 0.4), (0.7, 0.24, 0.62), 'floor', 0.7),
+    'small box': Prop(hard_forms.carton, (0.2, 0.16, 0.12), (0.46, 0.36, 0.34)),
+    'large box': Prop(hard_forms.carton, (0.36, 0.3, 0.26), (0.8, 0.6, 0.62), 'floor', 2.0),
+    'crate': Prop(hard_forms.carton, (0.34, 0.26, 0.16), (0.56, 0.4, 0.34), 'floor', 1.8),
+    'backpack': Prop(soft_forms.soft, (0.28, 0.18, 0.36), (0.42, 0.3, 0.56), 'floor', 2.0),
+    'handbag': Prop(soft_forms.soft, (0.22, 0.1, 0.18), (0.42, 0.2, 0.36), 'top', 2.0),
+    'sack': Prop(soft_forms.soft, (0.3, 0.28, 0.3), (0.55, 0.5, 0.6), 'floor', 2.0),
+    'clothes heap': Prop(soft_forms.soft, (0.3, 0.25, 0.1), (0.65, 0.5, 0.3), 'top', 2.0),
+    'pouf': Prop(soft_forms.soft, (0.4, 0.4, 0.3), (0.7, 0.7, 0.5), 'floor', 1.2),
+    'toy': Prop(soft_forms.figure, (0.14, 0.12, 0.16), (0.38, 0.32, 0.45), 'top', 2.0),
+    'pillow': Prop(soft_forms.pillow, (0.4, 0.36, 0.12), (0.8, 0.55, 0.24), 'top', 1.5),
+    'blanket': Prop(soft_forms.cloth, (0.8, 0.7, 0.1), (1.7, 1.5, 0.3), 'top', 1.5),
+    'towel': Prop(soft_forms.cloth, (0.3, 0.25, 0.04), (0.6, 0.45, 0.12), 'top', 2.0),
+    'pile': Prop(hard_forms.stack, (0.18, 0.14, 0.05), (0.36, 0.3, 0.34)),
+    'papers': Prop(hard_forms.stack, (0.21, 0.26, 0.02), (0.34, 0.38, 0.14)),
+    'book row': Prop(hard_forms.row, (0.18, 0.14, 0.2), (0.75, 0.26, 0.32), 'top', 0.6),
+    'single books': Prop(hard_forms.row, (0.08, 0.14, 0.18), (0.2, 0.24, 0.3), 'top', 1.2),
+    'desk lamp': Prop(hard_forms.pole, (0.14, 0.2, 0.32), (0.3, 0.36, 0.62), 'top', 0.8),
+    'standing lamp': Prop(hard_forms.pole, (0.28, 0.28, 1.2), (0.5, 0.5, 1.85), 'floor', 0.7),
+    'stand': Prop(hard_forms.pole, (0.3, 0.3, 0.8), (0.5, 0.5, 1.5), 'floor', 1.2),
     'framed picture': Prop(
-        forms.panel, (0.2, 0.015, 0.2), (1.3, 0.04, 1.0), 'hang', 0.2, (0.95, 1.7), 'picture'
+        hard_forms.panel, (0.2, 0.015, 0.2), (1.3, 0.04, 1.0), 'hang', 0.2, (0.95, 1.7), 'picture'
     ),
     'notice board': Prop(
-        forms.panel, (0.6, 0.015, 0.45), (1.9, 0.04, 1.25), 'hang', 0.05, (0.8, 1.2)
+        hard_forms.panel, (0.6, 0.015, 0.45), (1.9, 0.04, 1.25), 'hang', 0.05, (0.8, 1.2)
     ),
-    'mirror': Prop(forms.mirror, (0.4, 0.02, 0.5), (1.1, 0.03, 1.7), 'hang', 0.05, (0.3, 1.0)),
-    'wall device': Prop(forms.boxy, (0.1, 0.04, 0.1), (0.5, 0.16, 0.5), 'hang', 0.0, (0.9, 2.0)),
+    'mirror': Prop(
+        hard_forms.mirror, (0.4, 0.02, 0.5), (1.1, 0.03, 1.7), 'hang', 0.05, (0.3, 1.0)
+    ),
+    'wall device': Prop(
+        hard_forms.boxy, (0.1, 0.04, 0.1), (0.5, 0.16, 0.5), 'hang', 0.0, (0.9, 2.0)
+    ),
     'hung garment': Prop(
-        forms.hanging, (0.36, 0.14, 0.6), (0.6, 0.3, 1.15), 'hang', 2.0, (0.6, 0.95)
+        soft_forms.hanging, (0.36, 0.14, 0.6), (0.6, 0.3, 1.15), 'hang', 2.0, (0.6, 0.95)
     ),
-    'hung towel': Prop(forms.hanging, (0.3, 0.06, 0.4), (0.6, 0.12, 0.8), 'hang', 1.5, (0.6, 1.1)),
-    'leaning board': Prop(forms.leaning, (0.4, 0.02, 0.5), (1.2, 0.04, 1.9), 'wall', 1.2),
-    'rug': Prop(forms.rug, (0.9, 0.6, 0.008), (2.4, 1.7, 0.011), 'floor', 0.4),
-    'clothes rack': Prop(forms.rack, (0.8, 0.4, 1.1), (1.5, 0.55, 1.75), 'floor', 0.6),
-    'shoes': Prop(forms.shoes, (0.22, 0.26, 0.1), (0.3, 0.34, 0.24), 'floor', 2.0),
-    'keyboard': Prop(forms.flat, (0.36, 0.13, 0.02), (0.48, 0.18, 0.04), 'top', 1.5),
-    'tray': Prop(forms.flat, (0.22, 0.16, 0.02), (0.48, 0.36, 0.06), 'top', 1.5),
-    'display': Prop(forms.screen, (0.45, 0.16, 0.34), (0.8, 0.24, 0.52), 'top', 0.4),
-    'big screen': Prop(forms.screen, (0.8, 0.2, 0.5), (1.5, 0.3, 0.92), 'top', 0.1),
+    'hung towel': Prop(
+        soft_forms.hanging, (0.3, 0.06, 0.4), (0.6, 0.12, 0.8), 'hang', 1.5, (0.6, 1.1)
+    ),
+    'leaning board': Prop(hard_forms.leaning, (0.4, 0.02, 0.5), (1.2, 0.04, 1.9), 'wall', 1.2),
+    'rug': Prop(soft_forms.rug, (0.9, 0.6, 0.008), (2.4, 1.7, 0.011), 'floor', 0.4),
+    'clothes rack': Prop(soft_forms.rack, (0.8, 0.4, 1.1), (1.5, 0.55, 1.75), 'floor', 0.6),
+    'shoes': Prop(soft_forms.shoes, (0.22, 0.26, 0.1), (0.3, 0.34, 0.24), 'floor', 2.0),
+    'keyboard': Prop(hard_forms.flat, (0.36, 0.13, 0.02), (0.48, 0.18, 0.04), 'top', 1.5),
+    'tray': Prop(hard_forms.flat, (0.22, 0.16, 0.02), (0.48, 0.36, 0.06), 'top', 1.5),
+    'display': Prop(hard_forms.screen, (0.45, 0.16, 0.34), (0.8, 0.24, 0.52), 'top', 0.4),
+    'big screen': Prop(hard_forms.screen, (0.8, 0.2, 0.5), (1.5, 0.3, 0.92), 'top', 0.1),
 }
 
 
@@ -123,7 +129,7 @@ def draw_prop(kind: str, rng: np.random.Generator, split: str = 'any') -> Model:
     number = pool[int(rng.integers(len(pool)))]
     design = np.random.default_rng([zlib.crc32(kind.encode()), number])
     shape = design.uniform(prop.low, prop.high)
-    if prop.form is forms.turned:
+    if prop.form is hard_forms.turned:
         shape[1] = shape[0]
     own = np.random.default_rng(rng.integers(1 << 62))
     parts = prop.form(design, own, tuple(shape * own.uniform(0.94, 1.06)))
