@@ -82,8 +82,8 @@ class TransformTree:
         root_T_source, other = self._to_root(source.lstrip('/'), stamp_ns)
         if root != other:
             raise FrameUnavailableError(
-                f'expected transforms from {source!r} to {target!r} in the bag, got such to '
-                f'{other!r} and {root!r}; record /tf and /tf_static with the clouds'
+                f'expected transforms from {source!r} to {target!r} in the bag, found none that '
+                'lead there; record /tf and /tf_static with the clouds'
             )
         return invert(root_T_target) @ root_T_source
 
