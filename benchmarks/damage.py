@@ -95,7 +95,7 @@ def ask(path: Path) -> dict[str, str | RescenError]:
         memory = SceneMemory.inspect(path)
     except RescenError as error:
         return dict.fromkeys(QUESTIONS, error)
-    answers = {}
+    answers: dict[str, str | RescenError] = {}
     with memory:
         for name, question in QUESTIONS.items():
             try:

@@ -12,7 +12,8 @@ from rescene4d_ros.memory.database import schema
 from rescene4d_ros.memory.database.database_url import locate, remember_location
 from rescene4d_ros.memory.database.engine import make_engine
 from rescene4d_ros.memory.editing.undo import undo
-from rescene4d_ros.memory.maintenance.integrity import find_faults
+from rescene4d_ros.memory.maintenance.integrity import check, find_faults
+from rescene4d_ros.memory.maintenance.repair import repair
 from rescene4d_ros.memory.queries import history_of
 from rescene4d_ros.memory.store import SceneMemory
 from sqlalchemy import inspect, MetaData, select, text
@@ -99,6 +100,15 @@ def test_corrections_of_an_old_memory_stand_and_can_be_undone(old, open_memory):
     assert sorted(memory.records) == [1, 2, 3, 4]
     assert undo(memory) == 'object renamed'
     assert memory.names() == {}
+
+
+@pytest.mark.parametrize('version', [1, 2, 3])
+def test_old_memory_is_not_repaired_but_upgraded_first(old):
+    with pytest.raises(MemoryFormatError, match='rescene4d memory upgrade'):
+        repair(old)
+    SceneMemory.edit(old).close()
+    assert repair(old) == ()
+    assert check(old)[0] == ()
 
 
 @pytest.mark.parametrize('version', [3])

@@ -18,7 +18,9 @@ from rescene4d_ros.errors import (
     MemoryLockedError,
     RescenError,
 )
-from rescene4d_ros.memory.database import schema, tables
+from rescene4d_ros.memory.database import metadata, schema, tables
+from rescene4d_ros.memory.database.database_url import locate
+from rescene4d_ros.memory.database.engine import make_engine
 from rescene4d_ros.memory.database.memory_database import MemoryDatabase
 from rescene4d_ros.memory.database.stored_rows import as_stored
 from rescene4d_ros.memory.editing import corrections
@@ -143,6 +145,33 @@ def test_whole_memory_is_not_touched_by_repair(filled):
     assert repair(filled) == ()
     with SceneMemory.inspect(filled) as memory:
         assert repr((memory.snapshot(), memory.journal())) == before
+
+
+@pytest.mark.parametrize('new_url', ['postgresql'], indirect=True)
+def test_tables_that_a_server_lost_are_rebuilt(filled, open_memory, url):
+    engine = make_engine(locate(filled, url))
+    with engine.begin() as connection:
+        for name in ('undo', 'objects', 'states'):
+            schema.tables.tables[name].drop(connection)
+    engine.dispose()
+    done = repair(filled, url)
+    assert 'table states is missing' in done
+    with open_memory() as memory:
+        assert [visit.name for visit in memory.visits()] == ['day 1', 'day 2', 'day 3']
+        assert memory.metadata.next_object_id == 7
+    assert check(filled)[0] == ()
+
+
+def test_newer_memory_and_other_folders_are_left_alone(filled, tmp_path):
+    with SceneMemory.edit(filled) as memory, memory.database.writing() as connection:
+        metadata.store(connection, {'schema': 99})
+    with pytest.raises(MemoryFormatError, match='update rescene4d_ros'):
+        repair(filled)
+    (tmp_path / 'other').mkdir()
+    for path in (tmp_path / 'other', tmp_path / 'nothing'):
+        with pytest.raises(MemoryFormatError, match='check the path'):
+            repair(path)
+    assert list((tmp_path / 'other').iterdir()) == []
 
 
 def test_stray_file_of_a_kill_is_removed_by_repair(filled, make_scan):

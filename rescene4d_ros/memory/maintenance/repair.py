@@ -67,19 +67,21 @@ def repair(path: Path | str, url: str | None = None) -> tuple[str, ...]:
 
     """
     path = Path(path)
-    if not path.is_dir():
+    where = locate(path, url)
+    is_file = where.get_backend_name() == 'sqlite'
+    has_database = not is_file or Path(where.database).is_file()
+    if not (has_database or VisitFiles(path / POINTS).names() or metadata.read_stored(path)):
         raise MemoryFormatError(
             f'{path}: expected the folder of a memory, found none; check the path'
         )
-    where = locate(path, url)
     engine = make_engine(where)
     with _locked(path, engine) as lock:
-        is_file = where.get_backend_name() == 'sqlite'
         if is_file:
             found = salvage_file(Path(where.database))
         else:
             with translated(path), lock.transaction() as connection:
                 found = salvage_server(connection)
+        _refuse_other_schema(path, found)
         done, rows = _consistent(path, found)
         if done:
             with translated(path):
@@ -102,6 +104,18 @@ def _locked(path: Path, engine: Engine) -> Iterator[WriteLock]:
     finally:
         engine.dispose()
         lock.release()
+
+
+def _refuse_other_schema(path: Path, found: Salvage) -> None:
+    """Raise where rows are those of another version, whose checksums are other ones."""
+    versions = {row['value'] for row in found.rows['meta'] if row['key'] == 'schema'}
+    versions |= {metadata.read_stored(path).get('schema', schema.VERSION)} - {None}
+    if found.is_older or versions - {schema.VERSION}:
+        raise MemoryFormatError(
+            f'{path}: expected a memory of schema {schema.VERSION}, found '
+            f'{"an older one" if found.is_older else max(versions)}; `rescene4d memory upgrade` '
+            'an older one first, update rescene4d_ros for a newer one'
+        )
 
 
 def _consistent(path: Path, found: Salvage) -> tuple[list[str], dict[str, Rows]]:

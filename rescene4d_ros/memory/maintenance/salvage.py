@@ -12,8 +12,8 @@ from typing import Any
 
 from rescene4d_ros.errors import RescenError
 from rescene4d_ros.memory.database import schema
-from rescene4d_ros.memory.database.stored_rows import as_stored, decoded, is_intact
-from sqlalchemy import Connection, select, Table
+from rescene4d_ros.memory.database.stored_rows import as_stored, CHECKSUM, decoded, is_intact
+from sqlalchemy import Connection, inspect, select, Table
 
 FILES = ('', '-wal')  # of an SQLite database; -shm is made anew
 
@@ -31,6 +31,8 @@ class Salvage:
         Damaged rows as the database holds them; any value may be wrong.
     notes : list of str
         What could not be read at all, for people.
+    is_older : bool
+        Whether the tables are of a schema without checksums.
 
     """
 
@@ -41,6 +43,7 @@ class Salvage:
         default_factory=lambda: {name: [] for name in schema.tables.tables}
     )
     notes: list[str] = field(default_factory=list)
+    is_older: bool = False
     _keys: set[tuple] = field(default_factory=set)
 
     def take(self, table: Table, row: dict[str, Any]) -> None:
@@ -77,6 +80,7 @@ def salvage_file(database: Path) -> Salvage:
             found.notes += [f'{database.name}: {line}' for line in faults if line != 'ok']
         except sqlite3.Error as error:
             found.notes.append(f'{database.name}: {error}')
+        found.is_older = _is_older(connection)
         for table in schema.tables.sorted_tables:
             for row in _rows_of_file(connection, table, found):
                 found.take(table, row)
@@ -87,10 +91,29 @@ def salvage_file(database: Path) -> Salvage:
 def salvage_server(connection: Connection) -> Salvage:
     """Read the tables of a server, which answers for its pages; rows may have been altered."""
     found = Salvage()
+    tables = inspect(connection)
+    present = {name for name in found.rows if tables.has_table(name)}
+    if 'meta' in present:
+        columns = {column['name'] for column in tables.get_columns('meta')}
+        found.is_older = CHECKSUM not in columns
+    if found.is_older:
+        return found
     for table in schema.tables.sorted_tables:
+        if table.name not in present:
+            found.notes.append(f'table {table.name} is missing')
+            continue
         for row in connection.execute(select(as_stored(table))).all():
             found.take(table, dict(row._mapping))
     return found
+
+
+def _is_older(connection: sqlite3.Connection) -> bool:
+    """Return whether the table `meta` is there and has no checksums."""
+    try:
+        columns = [row[1] for row in connection.execute('PRAGMA table_info(meta)')]
+    except sqlite3.Error:
+        return False
+    return bool(columns) and CHECKSUM not in columns
 
 
 def _rows_of_file(
