@@ -9,22 +9,19 @@ from pathlib import Path
 from threading import RLock
 from typing import Self
 
-from rescene4d_ros.errors import MemoryDamagedError, MemoryFormatError, StorageError
-from rescene4d_ros.memory.database import metadata, migrations, schema, tables
+from rescene4d_ros.errors import MemoryFormatError, StorageError
+from rescene4d_ros.memory.database import damage_checks, metadata, schema, tables
 from rescene4d_ros.memory.database.database_url import (
     check_remembered,
     FILE_NAME,
-    is_remembered,
     locate,
     LOCATION,
-    public,
     remember_location,
 )
 from rescene4d_ros.memory.database.engine import make_engine, translated
 from rescene4d_ros.memory.database.metadata import Metadata
 from rescene4d_ros.memory.database.schema import JournalAction
 from rescene4d_ros.memory.database.write_lock import WriteLock
-from rescene4d_ros.memory.visit_files import POINTS, VisitFiles
 from rescene4d_ros.structures import ObjectState
 from rescene4d_ros.tracking.records import ObjectRecord
 from sqlalchemy import Connection, Engine, text, URL
@@ -81,20 +78,20 @@ class MemoryDatabase:
         """
         where = locate(path, url)
         check_remembered(path, where)
-        stored = metadata.read_stored(path)
-        if _is_missing(where):
-            _refuse_to_create(path, where, create)
+        stored = damage_checks.read_stored(path)
+        if damage_checks.is_missing(where):
+            damage_checks.refuse_to_create(path, where, create)
         engine = make_engine(where)
         lock = WriteLock(path, engine)
         try:
             with translated(path), lock.transaction() as connection:
                 if metadata.exists(connection):
-                    _check_structure(path, connection)
+                    damage_checks.check_structure(path, connection)
                 else:
-                    _refuse_to_create(path, where, create)
+                    damage_checks.refuse_to_create(path, where, create)
                     schema.tables.create_all(connection)
                     metadata.create(connection, expected)
-                migrations.migrate(connection, str(path))
+                metadata.migrate(connection, str(path))
                 metadata.check(metadata.load(connection, str(path)), str(path), expected)
                 if expected.weights_hash is not None:
                     metadata.store(connection, {'weights_hash': expected.weights_hash})
@@ -130,17 +127,17 @@ class MemoryDatabase:
             f'{path}: expected a scene memory (a folder with {FILE_NAME} '
             f'or {LOCATION}), found none; check the path'
         )
-        where, stored = locate(path, url), metadata.read_stored(path)
-        if _is_missing(where):
-            _refuse_lost(path, where)
+        where, stored = locate(path, url), damage_checks.read_stored(path)
+        if damage_checks.is_missing(where):
+            damage_checks.refuse_lost(path, where)
             raise missing
         engine = make_engine(where, read_only=True)
         with translated(path), engine.connect() as connection:
             if not metadata.exists(connection):
-                _refuse_lost(path, where)
+                damage_checks.refuse_lost(path, where)
                 raise missing
             if verify:
-                _check_structure(path, connection)
+                damage_checks.check_structure(path, connection)
         database = cls(path, engine, None)
         if verify:
             database.confirm(stored)
@@ -196,7 +193,7 @@ class MemoryDatabase:
             stored = connection.info.pop('metadata', self._metadata)
             entry = tables.newest_entry(connection)
         self._metadata = stored
-        metadata.note_stored(self.path, stored, entry)
+        damage_checks.note_stored(self.path, stored, entry)
 
     @contextmanager
     def correcting(self, action: JournalAction, detail: dict) -> Iterator[tuple[Connection, int]]:
@@ -252,9 +249,9 @@ class MemoryDatabase:
         """
         with self.reading() as connection:
             entry = tables.newest_entry(connection)
-        metadata.check_stored(self.path, stored, self._metadata, entry)
+        damage_checks.check_stored(self.path, stored, self._metadata, entry)
         if self._lock is not None:
-            metadata.note_stored(self.path, self._metadata, entry)
+            damage_checks.note_stored(self.path, self._metadata, entry)
 
     def checkpoint(self) -> None:
         """Make the database overwrite what was deleted, in its tables and, on SQLite, its log."""
@@ -268,7 +265,7 @@ class MemoryDatabase:
     def faults(self) -> tuple[str, ...]:
         """Return what the database itself finds wrong; empty where all is well."""
         with self.reading() as connection:
-            return _structure_faults(connection)
+            return damage_checks.structure_faults(connection)
 
     def _regain(self) -> None:
         """
@@ -286,45 +283,3 @@ class MemoryDatabase:
                 f'{self.path}: expected revision {known.revision} as before the connection was '
                 f'lost, found {self._metadata.revision}; nothing was stored now, do it again'
             )
-
-
-def _is_missing(where: URL) -> bool:
-    """Return whether a database is a file that is not there."""
-    return where.get_backend_name() == 'sqlite' and not Path(where.database).is_file()
-
-
-def _refuse_to_create(path: Path, where: URL, create: bool) -> None:
-    """Raise where a database without tables is not one for a new memory."""
-    _refuse_lost(path, where)
-    if not create:
-        raise MemoryFormatError(f'{path}: expected a scene memory, found none; check the path')
-
-
-def _refuse_lost(path: Path, where: URL) -> None:
-    """Raise where a folder shows that it had a database: ids begun anew would be given twice."""
-    points = len(VisitFiles(path / POINTS).names())
-    if not (points or is_remembered(path) or metadata.read_stored(path)):
-        return
-    raise MemoryDamagedError(
-        f'{path}: expected the database of this memory at {public(where)}, found none, but '
-        f'{points} files of points; restore the database from a backup, `rescene4d memory repair` '
-        'to rebuild it from the points, or use another folder for a new memory'
-    )
-
-
-def _structure_faults(connection: Connection) -> tuple[str, ...]:
-    """Return where tables and indexes of SQLite disagree; a server checks its own pages."""
-    if connection.dialect.name != 'sqlite':
-        return ()
-    found = connection.execute(text('PRAGMA integrity_check')).scalars()
-    return tuple(f'database: {line}' for line in found if line != 'ok')
-
-
-def _check_structure(path: Path, connection: Connection) -> None:
-    """Raise where the database is damaged in a way that hides rows."""
-    faults = _structure_faults(connection)
-    if faults:
-        raise MemoryDamagedError(
-            f'{path}: expected a database that is whole, found {len(faults)} faults '
-            f'({faults[0]}); restore a backup, or `rescene4d memory repair`'
-        )

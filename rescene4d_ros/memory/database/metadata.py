@@ -1,23 +1,27 @@
-"""What a memory says of itself, and whether it is the one that was asked for."""
+"""What a memory says of itself, its version, and whether it is the one that was asked for."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-import hashlib
-import json
+from dataclasses import dataclass
 import logging
 from pathlib import Path
 
-from rescene4d_ros.atomic_write import atomic_write
 from rescene4d_ros.errors import MemoryDamagedError, MemoryFormatError
 from rescene4d_ros.memory.database import schema
-from rescene4d_ros.memory.database.stored_rows import change_rows, read_rows
-from sqlalchemy import Connection, inspect, select
+from rescene4d_ros.memory.database.stored_rows import (
+    as_stored,
+    change_rows,
+    CHECKSUM,
+    checksum,
+    decoded,
+    read_rows,
+)
+from sqlalchemy import Connection, inspect, select, update
 
 log = logging.getLogger(__name__)
 
-STORED = 'stored.json'  # in the folder of a memory: how far its database had come
+REVISIONS = Path(__file__).with_name('revisions')
 
 
 @dataclass(frozen=True)
@@ -138,6 +142,39 @@ def load(connection: Connection, where: str) -> Metadata:
         ) from error
 
 
+def migrate(connection: Connection, where: str) -> None:
+    """
+    Bring the tables of an older version to the present one; nothing to do for the present one.
+
+    Raises
+    ------
+    MemoryFormatError
+        The tables are newer than this package, or a row is damaged.
+
+    """
+    found = version(connection, where)
+    if found == schema.VERSION:
+        return
+    # Costs a third of a second to import, and is needed once in the life of a memory.
+    from alembic.operations import Operations
+    from alembic.runtime.migration import MigrationContext
+    from alembic.script import ScriptDirectory
+
+    scripts = ScriptDirectory(str(REVISIONS.parent), version_locations=[str(REVISIONS)])
+    steps = [step for step in scripts.walk_revisions() if int(step.revision) > found]
+    with Operations.context(MigrationContext.configure(connection)):
+        for step in reversed(steps):
+            step.module.upgrade()
+    for table in schema.tables.sorted_tables:
+        plain = as_stored(table)
+        for row in connection.execute(select(plain)).all():
+            value = checksum(table.columns, decoded(table, row._mapping))
+            keys = (key == row._mapping[key.name] for key in plain.primary_key)
+            connection.execute(update(plain).where(*keys).values({CHECKSUM: value}))
+    store(connection, {'schema': schema.VERSION})
+    log.warning('%s: migrated from schema %d to %d', where, found, schema.VERSION)
+
+
 def create(connection: Connection, of: Expected) -> None:
     """Write the metadata of a new memory; the key `schema` last, for it makes it exist."""
     new = Metadata(schema.VERSION, of.map_id, of.frame_id, of.class_names, of.weights_hash)
@@ -153,80 +190,6 @@ def store(connection: Connection, values: Mapping[str, object]) -> None:
     for key, value in values.items():
         if not change_rows(connection, schema.meta, schema.meta.c.key == key, value=value):
             connection.execute(schema.meta.insert().values(key=key, value=value))
-
-
-def note_stored(folder: Path, found: Metadata, entry: int) -> None:
-    """
-    Write into the folder how far the database has come, for `check_stored`.
-
-    Parameters
-    ----------
-    folder : path
-        Of the memory.
-    found : Metadata
-        After a transaction.
-    entry : int
-        Number of the newest entry of the journal.
-
-    """
-    text = json.dumps({**asdict(found), 'entry': entry}, sort_keys=True)
-    digest = hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
-    try:
-        with atomic_write(folder / STORED) as file:
-            file.write(f'{text}\n{digest}\n'.encode())
-    except OSError as error:  # the transaction is stored; a later one writes it again
-        log.warning('%s: not written (%s)', folder / STORED, error.strerror)
-
-
-def read_stored(folder: Path) -> dict:
-    """Return what `note_stored` wrote; empty where it is missing or damaged."""
-    try:
-        text, digest = (folder / STORED).read_text().splitlines()
-    except (OSError, ValueError):
-        return {}
-    if hashlib.blake2b(text.encode(), digest_size=8).hexdigest() != digest:
-        return {}
-    return json.loads(text)
-
-
-def check_stored(folder: Path, stored: Mapping, found: Metadata, entry: int) -> None:
-    """
-    Refuse a database that holds less than it once confirmed to hold.
-
-    Parameters
-    ----------
-    folder : path
-        Of the memory.
-    stored : mapping
-        Of `read_stored`, read before the database.
-    found : Metadata
-    entry : int
-        Number of the newest entry of the journal.
-
-    Raises
-    ------
-    MemoryDamagedError
-        The database lost transactions, or is another memory's.
-
-    """
-    if not stored:
-        return
-    if stored['map_id'] != found.map_id:
-        raise MemoryDamagedError(
-            f'{folder}: expected the database of map {stored["map_id"]!r}, found that of '
-            f'{found.map_id!r}; it belongs to another folder'
-        )
-    present = {**asdict(found), 'entry': entry}
-    keys = ('revision', 'entry', 'next_visit_id', 'next_object_id')
-    behind = [
-        f'{key} {stored[key]}, found {present[key]}' for key in keys if present[key] < stored[key]
-    ]
-    if behind:
-        raise MemoryDamagedError(
-            f'{folder}: expected {"; ".join(behind)}: what was stored last is lost from the '
-            'database (an older copy is in its place, or its log was damaged or deleted); restore '
-            'a backup, or `rescene4d memory repair` to go on from what is left'
-        )
 
 
 def check(found: Metadata, where: str, expected: Expected) -> None:
@@ -266,8 +229,3 @@ def check(found: Metadata, where: str, expected: Expected) -> None:
             found.weights_hash,
             weights,
         )
-
-
-def forget_stored(folder: Path) -> None:
-    """Let the database count as it is from now on; harmless when repeated."""
-    (folder / STORED).unlink(missing_ok=True)

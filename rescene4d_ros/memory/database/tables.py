@@ -6,18 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
-from rescene4d_ros.errors import MemoryDamagedError
 from rescene4d_ros.memory.database import metadata, schema
 from rescene4d_ros.memory.database.schema import JournalAction
-from rescene4d_ros.memory.database.stored_rows import (
-    as_stored,
-    change_rows,
-    CHECKSUM,
-    decoded,
-    is_intact,
-    name_of,
-    read_rows,
-)
+from rescene4d_ros.memory.database.stored_rows import change_rows, CHECKSUM, read_rows
 from rescene4d_ros.structures import (
     Box,
     Change,
@@ -340,25 +331,6 @@ def journal(connection: Connection, *actions: JournalAction) -> tuple[dict, ...]
         for row in read_rows(connection, schema.journal, query)
         if not actions or row.action in actions
     )
-
-
-def altered_rows(connection: Connection) -> tuple[str, ...]:
-    """Return which rows are not as they were stored, for people."""
-    found = []
-    for table in schema.tables.sorted_tables:
-        stored = as_stored(table)
-        for row in connection.execute(select(stored)).all():
-            try:
-                intact = is_intact(table, decoded(table, row._mapping))
-            except MemoryDamagedError:
-                intact = False
-            if not intact:
-                name = name_of(table, row._mapping)
-                found.append(
-                    f'table {table.name}, row {name}: not as it was stored; restore a backup, '
-                    'or `rescene4d memory repair`'
-                )
-    return tuple(found)
 
 
 def snapshot(connection: Connection, where: str) -> MemorySnapshot:

@@ -10,7 +10,7 @@ import sqlite3
 
 from rescene4d_ros.atomic_write import flush_folder
 from rescene4d_ros.errors import MemoryFormatError, RescenError, StorageError
-from rescene4d_ros.memory.database import metadata, tables
+from rescene4d_ros.memory.database import damage_checks, metadata, tables
 from rescene4d_ros.memory.database.database_url import inside
 from rescene4d_ros.memory.database.engine import make_engine, translated
 from rescene4d_ros.memory.maintenance.integrity import find_faults
@@ -142,7 +142,7 @@ def _copy_database(memory: SceneMemory, folder: Path) -> None:
     engine = make_engine(target)
     with translated(folder), engine.connect() as connection:
         found = metadata.load(connection, str(folder))
-        metadata.note_stored(folder, found, tables.newest_entry(connection))
+        damage_checks.note_stored(folder, found, tables.newest_entry(connection))
     engine.dispose()
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from rescene4d_ros.errors import FileFormatError, RescenError
-from rescene4d_ros.memory.database import tables
+from rescene4d_ros.errors import FileFormatError, MemoryDamagedError, RescenError
+from rescene4d_ros.memory.database import schema
 from rescene4d_ros.memory.database.database_url import LEFT
+from rescene4d_ros.memory.database.stored_rows import as_stored, decoded, is_intact, name_of
 from rescene4d_ros.memory.store import SceneMemory
 from rescene4d_ros.structures import VisitStatus
+from sqlalchemy import Connection, select
 
 
 def check(path: Path | str, url: str | None = None) -> tuple[tuple[str, ...], str]:
@@ -46,7 +48,7 @@ def find_faults(memory: SceneMemory) -> tuple[str, ...]:
     """
     faults = [*memory.database.faults()]
     with memory.database.reading() as connection:
-        altered = tables.altered_rows(connection)
+        altered = _altered_rows(connection)
     if altered:  # nothing can be read from these tables
         return (*faults, *altered)
     metadata, snapshot = memory.metadata, memory.snapshot()
@@ -93,3 +95,22 @@ def find_faults(memory: SceneMemory) -> tuple[str, ...]:
             'removes it'
         )
     return tuple(faults)
+
+
+def _altered_rows(connection: Connection) -> tuple[str, ...]:
+    """Return which rows are not as they were stored, for people."""
+    found = []
+    for table in schema.tables.sorted_tables:
+        stored = as_stored(table)
+        for row in connection.execute(select(stored)).all():
+            try:
+                intact = is_intact(table, decoded(table, row._mapping))
+            except MemoryDamagedError:
+                intact = False
+            if not intact:
+                name = name_of(table, row._mapping)
+                found.append(
+                    f'table {table.name}, row {name}: not as it was stored; restore a backup, '
+                    'or `rescene4d memory repair`'
+                )
+    return tuple(found)
