@@ -13,6 +13,8 @@ TALLEST = 2.1  # m
 HEIGHT = (1.35, 2.05)  # m
 WIDTH = (0.28, 0.95)  # m across, from above, wider and narrower side
 SHOULDERS, HEAD = (0.62, 0.82), (0.90, 1.0)  # shares of the height
+TRUNK = (0.3, 0.5, 0.6, 0.7)  # shares of the height where slices of a tenth begin
+TRUNK_WIDTH = (0.18, 0.10)  # m; lamps have poles there, and what is of a wall is flat
 HEAD_WIDTH = (0.12, 0.40)  # m
 SHOULDER_WIDTH = (0.28, 0.80)  # m
 NARROWER = 0.75  # width of the head, in widths of the shoulders
@@ -80,6 +82,10 @@ def _is_person(xyz: np.ndarray, floor: float) -> bool:
     if not (across[0] <= WIDTH[1] and across[1] >= WIDTH[0] * 0.5):
         return False
     share = (xyz[:, 2] - floor) / height
+    for low in TRUNK:
+        part = xyz[(share >= low) & (share < low + 0.1)]
+        if len(part) < 4 or not all(w >= least for w, least in zip(_widths(part), TRUNK_WIDTH)):
+            return False
     shoulders = xyz[(share >= SHOULDERS[0]) & (share <= SHOULDERS[1])]
     head = xyz[(share >= HEAD[0]) & (share <= HEAD[1])]
     if min(len(shoulders), len(head)) < 4:

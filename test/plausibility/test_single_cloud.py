@@ -110,17 +110,23 @@ def test_a_standing_person_is_dropped(room, place):
 
 
 @pytest.mark.parametrize(
-    ('corner', 'size'),
+    'parts',
     [
-        ((2.2, 1.2, 0), (0.6, 0.4, 1.75)),  # a locker
-        ((2.2, 1.2, 0), (0.05, 0.05, 1.6)),  # a lamp's pole
-        ((2.2, 1.2, 0), (0.45, 0.45, 0.9)),  # a stool
-        ((1.9, 1.3, 0), (1.2, 0.05, 1.6)),  # a screen
+        [((2.2, 1.2, 0), (0.6, 0.4, 1.75))],  # a locker
+        [((2.2, 1.2, 0), (0.05, 0.05, 1.6))],  # a pole
+        [((2.2, 1.2, 0), (0.45, 0.45, 0.9))],  # a stool
+        [((1.9, 1.3, 0), (1.2, 0.05, 1.6))],  # a screen
+        [  # a lamp: foot, pole, shade, and the shade's top
+            ((2.2, 1.2, 0), (0.5, 0.5, 0.1)),
+            ((2.43, 1.43, 0), (0.04, 0.04, 1.2)),
+            ((2.2, 1.2, 1.1), (0.5, 0.5, 0.25)),
+            ((2.3, 1.3, 1.35), (0.3, 0.3, 0.2)),
+        ],
     ],
 )
-def test_furniture_as_high_as_people_stays(corner, size):
-    """It has no shoulders and head."""
-    xyz = make_room(furniture=(*FURNITURE, (corner, size)))
+def test_furniture_as_high_as_people_stays(parts):
+    """It has no shoulders and head, or no trunk."""
+    xyz = make_room(furniture=(*FURNITURE, *parts))
     people, places = find_people(xyz.astype(np.float32))
     assert not people.any()
     assert len(places) == 0
