@@ -73,7 +73,7 @@ def draw_camera(views: int, rng: np.random.Generator) -> Camera:
         rng.uniform(0.1, 0.8),
         rng.uniform(0.8, 1.9),
         rng.uniform(0.2, 1.1),
-        rng.uniform(0.17, 0.56),
+        rng.uniform(0.18, 0.62),
         rng.uniform(0.0, 0.03),
     )
 

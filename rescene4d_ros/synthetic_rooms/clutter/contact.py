@@ -24,6 +24,7 @@ BARE_FIRST = 0.6
 NEXT_TO = 0.85
 # Things are pushed along what they stand against until they meet the next one, mostly.
 PUSHED = 0.7
+PUSHED_IN = 0.75
 PUSH_STEP_M = 0.03
 MOST_STEPS = 25
 
@@ -32,8 +33,8 @@ class ContactFurnisher(Furnisher):
     """
     Put models on, in, under and against others; see `Furnisher`.
 
-    Places 'on X', 'in X', 'under X', 'against X' and 'row X' are found here; X are kinds, or
-    'any'.
+    Places 'on X', 'in X', 'under X', 'against X' and 'row X' are found here; X are kinds, 'any',
+    or '#' and an instance id.
     """
 
     def __init__(self, plan, config, rng, next_id: int = 1):
@@ -68,6 +69,8 @@ class ContactFurnisher(Furnisher):
         if makers == 'any':
             found = [p for p in self.plan.placed.values() if p.model.place != 'opening']
             return [found[i] for i in self.rng.permutation(len(found))]
+        if makers.startswith('#'):
+            return [self.plan.placed[int(makers[1:])]]
         return super()._parents(makers)
 
     def _relief(self, model: Model) -> Relief:
@@ -230,11 +233,10 @@ class ContactFurnisher(Furnisher):
     def _around(self, model: Model, parent: Placed, kind: str) -> Iterator[Placed]:
         """Push chairs under their table, most of them."""
         for x, y, facing in self._seats(parent, model):
-            tuck = (
-                self.rng.uniform(0.22, 0.44)
-                if self.rng.random() < 0.75
-                else self.rng.uniform(-0.25, 0.1)
-            )
+            # Pushed in, the back of a chair is at the edge of the table.
+            pushed = self.rng.random() < PUSHED_IN
+            tuck = model.size[1] - 0.1 if pushed else 0.0
+            tuck += self.rng.uniform(0.0, 0.07) if pushed else self.rng.uniform(-0.25, 0.2)
             out = np.array([np.cos(facing), np.sin(facing)])
             at = np.array([x, y]) + out * (model.size[1] / 2 - tuck)
             yaw = parent.yaw + facing + np.pi / 2 + self.rng.normal(0, 0.12)

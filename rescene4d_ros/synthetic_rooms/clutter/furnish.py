@@ -13,6 +13,7 @@ from rescene4d_ros.synthetic_rooms.clutter.props import draw_prop, PROPS
 from rescene4d_ros.synthetic_rooms.clutter.recipes import (
     ARRIVALS,
     BUILT_IN,
+    DRESSED,
     EVERYWHERE,
     FURNITURE,
     HABITS,
@@ -31,6 +32,9 @@ OPEN_PLAN = 42
 FEW, FEW_SHARE, MANY_SHARE = 36, (0.5, 1.0), (0.0, 0.95)
 # Share of rooms whose walls are full of built-in furniture.
 FITTED = 0.36
+# So much of a room is furnished before things are put on what stands there.
+UNDRESSED = 0.62
+ON_IN = ('on', 'in')
 HOMELY = ('living', 'bedroom', 'kitchen', 'office')
 
 
@@ -93,8 +97,9 @@ def furnish_in_contact(
         _set_up(work, kind, config, draw)
     draw_together(work)
     _lay_worktops(work)
-    _leave_things_about(work, kinds, target, draw)
+    _leave_things_about(work, kinds, round(UNDRESSED * target), draw)
     draw_together(work)
+    _dress(work, target, draw)
     return work.plan, work.next_id
 
 
@@ -143,6 +148,24 @@ def _leave_things_about(
         model = draw(makers, work.rng)
         found = work.add(work.place(model, near, makers))
         failures += found is None
+
+
+def _dress(work: ContactFurnisher, target: int, draw: Draw) -> None:
+    """Put things on what carries none or few, until the room has `target` things."""
+    placed = list(work.plan.placed.values())
+    for i in work.rng.permutation(len(placed)):
+        model = placed[i].model
+        for names, makers, low, high in DRESSED:
+            if model.name not in names and model.class_name not in names:
+                continue
+            for _ in range(int(work.rng.integers(low, high + 1))):
+                if len(work.plan.placed) >= target:
+                    return
+                put = draw(makers, work.rng)
+                ways = (
+                    work.place(put, f'{way} #{placed[i].instance_id}', makers) for way in ON_IN
+                )
+                work.add(next(filter(None, ways), None))
 
 
 def _hang_whole_curtain(work: ContactFurnisher) -> bool:

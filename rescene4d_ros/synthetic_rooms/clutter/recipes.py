@@ -211,6 +211,16 @@ HABITS: dict[str, tuple[tuple[float, str, str], ...]] = {
         (1, 'shell chair|office chair|round table', ''),
     ),
 }
+# What nearly every large thing carries: classes or names, kinds, least and most.
+DRESSED = (
+    (('table', 'desk', 'counter'), 'papers|pile|bottle|bowl|tray|laptop|vase|small box', 1, 4),
+    (('bed', 'sofa'), 'pillow|blanket|pillow|clothes heap', 2, 4),
+    (('chair',), 'clothes heap|handbag|pillow|backpack|towel', 0, 1),
+    (('cabinet', 'bookshelf', 'refrigerator'), 'large box|small box|pile|crate|vase', 1, 3),
+    (('window',), 'small plant|bottle|vase|jar|toy|single books|small box', 1, 3),
+    (('radiator', 'bench', 'washing machine'), 'towel|clothes heap|small box|pile', 1, 2),
+    (('large box', 'crate', 'pouf', 'suitcase'), 'small box|clothes heap|pile|toy', 0, 2),
+)
 # What arrives between visits.
 ARRIVALS = (
     'large box|small box|crate|backpack|handbag|sack|shoes|bottle|vase|pile|papers|toy|pillow|'
