@@ -27,7 +27,7 @@ class Plausibility:
     kept : ndarray (N,), bool
         Points of the scan that are neither stray nor of people.
     reference_T_scan : ndarray (4, 4) or None
-        Motion that would lay the scan on the memory, where it does not lie there.
+        Motion that would lay the scan on the memory, where it is refused for not being there.
 
     """
 

@@ -21,6 +21,7 @@ WIDE = 2.0  # m both ways; of one thing alone, its own motion cannot be told fro
 FLOOR = 0.1  # m about its height
 SURE = 0.8  # share of walls and furniture on the reference above which no other place is tried
 SMALLEST_TURN = np.deg2rad(2)
+CERTAIN = 0.85  # share on the reference that overrules a place that may be right too
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,7 @@ def check_registered(
     -------
     findings : list of Finding
     reference_T_scan : ndarray (4, 4) or None
-        Motion that would lay the cloud on the reference, where it does not lie there.
+        Motion that would lay the cloud on the reference, where it is refused for not being there.
 
     """
     even = xyz[thin(xyz, SPACING)]
@@ -97,7 +98,14 @@ def check_registered(
     )
     if not explains:
         return _not_explained(fit, config), None
-    return [_misplaced(fit, then, distance, angle, config)], best
+    may_be_right = (
+        fit.share >= config.fit_expected
+        and abs(lift) <= config.smallest_motion
+        and then.overlap * then.share < CERTAIN
+    )
+    elsewhere = fit.overlap < config.overlap_expected
+    told = _misplaced(fit, then, distance, angle, elsewhere or may_be_right)
+    return [told], best if told.severity == Severity.REFUSED else None
 
 
 def _total(upper: np.ndarray, lower: np.ndarray, reference: Reference) -> float:
@@ -115,18 +123,18 @@ def _measured(fit: Fit) -> str:
     )
 
 
-def _misplaced(
-    fit: Fit, then: Fit, distance: float, angle: float, config: PlausibilityConfig
-) -> Finding:
-    elsewhere = fit.overlap < config.overlap_expected
-    remedy = 'register the scan to the map; --register (plausibility: register) takes this motion'
-    if elsewhere:
-        remedy += '; where it shows another room that looks alike, leave it'
+def _misplaced(fit: Fit, then: Fit, distance: float, angle: float, is_doubtful: bool) -> Finding:
+    remedy = 'register the scan to the map'
+    if is_doubtful:
+        remedy += ', unless it shows another room that looks alike, or a part of the same'
     else:
-        remedy += ', --accept registration (plausibility: warn) the scan as it is'
+        remedy += (
+            '; --register (plausibility: register) takes this motion, --accept registration '
+            '(plausibility: warn) the scan as it is'
+        )
     return Finding(
         'registration',
-        Severity.WARNING if elsewhere else Severity.REFUSED,
+        Severity.WARNING if is_doubtful else Severity.REFUSED,
         _measured(fit),
         f'a cloud in the map frame: moved by {distance:.2f} m and turned by '
         f'{np.rad2deg(angle):.1f} degrees it would be {then.overlap:.0%} and {then.share:.0%}',

@@ -5,6 +5,8 @@ import json
 import numpy as np
 import pytest
 from rescene4d_ros.cli.main import main
+from rescene4d_ros.memory.database import schema
+from rescene4d_ros.memory.database.stored_rows import change_rows
 from rescene4d_ros.memory.store import SceneMemory
 from rescene4d_ros.structures import Scan, VisitStatus
 
@@ -72,12 +74,9 @@ def test_against_a_memory_that_is_left_as_it_was(files, tmp_path, capsys):
     away = files(away=room(1)[:, [1, 0, 2]] * (1, -1, 1) + (0.5, 4, 0))
     # A visit that is not processed is no reference yet.
     assert main(['check', *away, '--memory', str(folder)]) == 0
-    from rescene4d_ros.memory.database import schema
-    from sqlalchemy import update
-
     with SceneMemory.open(folder, 'map', 'map', ('chair',)) as memory:
         with memory.database.writing() as connection:
-            connection.execute(update(schema.visits).values(status=VisitStatus.DONE))
+            change_rows(connection, schema.visits, status=VisitStatus.DONE)
     assert main(['check', *away, '--memory', str(folder)]) == 1
     assert 'registration' in capsys.readouterr().out
     assert set(before) <= {p for p in folder.rglob('*') if p.is_file()}
