@@ -87,6 +87,10 @@ class Robot:
             time.sleep(0.05)
         self._publisher.publish(message)
 
+    def is_ready(self) -> bool:
+        """Return whether the node listens."""
+        return self._publisher.get_subscription_count() > 0
+
     def transition(self, number: int) -> bool:
         """Ask for a transition; False when it was refused or had no answer."""
         request = ChangeState.Request()

@@ -12,7 +12,9 @@ class NodeConfig:
     """Hold the settings of frames, transport, intake and display."""
 
     autostart: bool = param(
-        False, 'Configure and activate at start, without waiting for a lifecycle manager'
+        False,
+        'Configure and activate at start, without waiting for a lifecycle manager; tried again '
+        'every 10 s until it succeeds once',
     )
     map_frame: str = param('map', 'Frame of the memory')
     tf_timeout: float = param(
@@ -94,6 +96,11 @@ class MemoryConfig:
 
     path: str = param(
         '~/.ros/rescene4d_memory', 'Folder of the scene memory; created if missing, else continued'
+    )
+    create: bool = param(
+        True,
+        'Create a memory if there is none; false where the folder is on a disk that may not be '
+        'mounted, so that no second memory is begun',
     )
     url: str = param(
         '',

@@ -96,6 +96,7 @@ def scans_entry(counts: Counts) -> tuple[Verdict, dict]:
         'stored': counts.stored,
         'refused': counts.refused,
         'dropped': counts.dropped,
+        'lost by DDS': counts.lost,
         'held': counts.held,
     }
 

@@ -9,8 +9,11 @@ from pathlib import Path
 import time
 import traceback
 
+from rclpy.clock import Clock, ClockType
+from rclpy.event_handler import SubscriptionEventCallbacks
 from rclpy.lifecycle import LifecycleNode, TransitionCallbackReturn
 from rclpy.parameter import Parameter
+from rclpy.timer import Timer
 from rescene4d_ros.data.readers.point_cloud2 import scan_from_cloud
 from rescene4d_ros.errors import RescenError, ScanError
 from rescene4d_ros.memory.store import SceneMemory
@@ -30,6 +33,7 @@ from rescene4d_ros.scene.remembered_surface import RememberedSurface
 from rescene4d_ros.structures import Scan
 from sensor_msgs.msg import PointCloud2
 
+AUTOSTART_RETRY = 10.0  # s
 SUCCESS = TransitionCallbackReturn.SUCCESS
 FAILURE = TransitionCallbackReturn.FAILURE
 ERROR = TransitionCallbackReturn.ERROR
@@ -90,6 +94,7 @@ class Rescene4DNode(LifecycleNode):
         self._stats = NodeStats()
         self._diagnostics = DiagnosticsPublisher(self, self._stats)
         self._processing: Processing | None = None
+        self._again: Timer | None = None  # of the autostart
         self._held = ExitStack()  # what configuring made, released in reverse order
         self._running = ExitStack()  # what activating made
 
@@ -114,6 +119,7 @@ class Rescene4DNode(LifecycleNode):
                     class_names=self._segmenter.class_names,
                     weights_hash=self._segmenter.weights_hash,
                     url=settings.memory.url,
+                    create=settings.memory.create,
                 )
             )
             self._segmenter.keep_features(self._memory.files.derived)
@@ -190,6 +196,9 @@ class Rescene4DNode(LifecycleNode):
                 intake.receive,
                 topic.qos(node.snapshots_reliability, node.snapshots_depth),
                 callback_group=WhileNotFull(intake) if node.intake_when_full == 'wait' else None,
+                event_callbacks=SubscriptionEventCallbacks(
+                    message_lost=lambda info: self._stats.count('lost', info.total_count_change)
+                ),
             )
             running.callback(self.destroy_subscription, subscription)
             self._running = running.pop_all()
@@ -228,9 +237,14 @@ class Rescene4DNode(LifecycleNode):
         super().destroy_node()
 
     def autostart(self) -> None:
-        """Configure and activate, as far as that succeeds; the log says what hindered it."""
-        if self.trigger_configure() == SUCCESS:
-            self.trigger_activate()
+        """Configure and activate, later again where that is refused; the log says why it is."""
+        is_configured = self._settings is not None or self.trigger_configure() == SUCCESS
+        if is_configured and (self._processing or self.trigger_activate() == SUCCESS):
+            if self._again is not None:
+                self.destroy_timer(self._again)
+        elif self._again is None:
+            clock = Clock(clock_type=ClockType.STEADY_TIME)
+            self._again = self.create_timer(AUTOSTART_RETRY, self.autostart, clock=clock)
 
     def _release(self) -> None:
         self._running.close()

@@ -23,8 +23,9 @@ class Counts:
 
     Attributes
     ----------
-    received, stored, refused, dropped : int
-        Clouds that came, visits stored, clouds refused, clouds dropped because too many waited.
+    received, stored, refused, dropped, lost : int
+        Clouds that came, visits stored, clouds refused, clouds dropped because too many waited,
+        clouds that DDS lost before they were taken.
     held : int
         Clouds that wait in memory, for a transform or for the disk.
     refusal : str
@@ -50,6 +51,7 @@ class Counts:
     stored: int = 0
     refused: int = 0
     dropped: int = 0
+    lost: int = 0
     held: int = 0
     refusal: str = ''
     warnings: tuple[str, ...] = ()
@@ -87,11 +89,11 @@ class NodeStats:
         with self._lock:
             self._counts = replace(self._counts, **values)
 
-    def count(self, name: str, **values) -> None:
-        """Add one to a counter, and replace values."""
+    def count(self, name: str, by: int = 1, **values) -> None:
+        """Add to a counter, and replace values."""
         with self._lock:
             self._counts = replace(
-                self._counts, **{name: getattr(self._counts, name) + 1}, **values
+                self._counts, **{name: getattr(self._counts, name) + by}, **values
             )
 
     def problem(self, doing: str, text: str) -> None:

@@ -66,6 +66,23 @@ def test_folder_away_and_back(client, processes, running, visits, cloud_message,
     assert processes.stop(node) == 0
 
 
+def test_start_without_the_folder(client, processes, running, start_node, tmp_path):
+    """No second memory is begun where that is forbidden; the node starts once it is back."""
+    node, objects, _ = running
+    assert processes.stop(node) == 0
+    folder, away = tmp_path / 'memory', tmp_path / 'away'
+    folder.rename(away)
+    diagnostics = client.listen_to_diagnostics()
+    node = start_node(autostart='true', memory__create='false')
+    client.wait(lambda: 'expected a scene memory' in diagnostics.entry('node')[1])
+    assert client.state() == 'unconfigured'
+    assert not folder.exists()
+    away.rename(folder)
+    client.wait(lambda: client.state() == 'active')
+    client.wait(lambda: objects[-1].revision == 1)
+    assert processes.stop(node) == 0
+
+
 def test_damaged_database(client, processes, running, visits, cloud_message, tmp_path):
     """Every request is answered and every entry of the diagnostics goes on."""
     node, objects, diagnostics = running
@@ -230,4 +247,19 @@ def test_loopback_profile_listens_on_loopback_alone(client, processes, start_nod
                 bound.add(columns[1].split(':')[0])
     assert '0100007F' in bound
     assert bound <= {'0100007F', '0100FFEF'}  # 127.0.0.1, and the group joined there
+    assert processes.stop(node) == 0
+
+
+def test_back_pressure_over_dds(client, processes, start_node, visits, cloud_message):
+    """With `wait` clouds stay in DDS while too many visits wait; none is dropped in the node."""
+    node = start_node(
+        autostart='true', intake_when_full='wait', backlog_limit=1, snapshots_depth=10
+    )
+    objects, diagnostics = client.listen(interfaces.OBJECTS), client.listen_to_diagnostics()
+    client.wait(lambda: objects)
+    for scan in visits:
+        client.publish(cloud_message(scan))
+    client.wait(lambda: objects[-1].revision == len(visits))
+    client.wait(lambda: diagnostics.entry('scans')[2]['stored'] == str(len(visits)))
+    assert diagnostics.entry('scans')[2]['dropped'] == '0'
     assert processes.stop(node) == 0

@@ -2,6 +2,10 @@
 
 import subprocess
 import sys
+import threading
+
+from rescene4d_ros.node.process import RequestThread
+from rescene4d_ros.srv import QueryObjects
 
 SCRIPT = """
 import rclpy
@@ -49,3 +53,34 @@ def test_without_a_handler_the_process_ends():
     done = run(False)
     assert done.returncode != 0
     assert 'ZeroDivisionError' in done.stderr
+
+
+def test_long_request_holds_up_nothing_else(client):
+    """Timers of the main node run while a request is answered; one that raises is reported."""
+    released, errors, ticks = threading.Event(), [], []
+
+    def answer(request, response):
+        if request.class_name == 'raise':
+            raise ZeroDivisionError
+        assert released.wait(300)
+        response.success = True
+        return response
+
+    timer = client.node.create_timer(0.01, lambda: ticks.append(1))
+    requests = RequestThread(client.node, {(QueryObjects, '~/slow'): answer}, errors.append)
+    try:
+        future = client.send(QueryObjects, '/client/slow', QueryObjects.Request())
+        before = len(ticks)
+        client.wait(lambda: len(ticks) >= before + 20)
+        assert not future.done()
+        released.set()
+        client.wait(future.done)
+        assert future.result().success
+        client.send(QueryObjects, '/client/slow', QueryObjects.Request(class_name='raise'))
+        client.wait(lambda: errors)
+        assert [type(error) for error in errors] == [ZeroDivisionError]
+        assert client.call(QueryObjects, '/client/slow', QueryObjects.Request()).success
+    finally:
+        released.set()
+        requests.close()
+        client.node.destroy_timer(timer)

@@ -106,3 +106,25 @@ def test_cloud_is_transformed_at_its_stamp(node):
     scan = Scan(np.zeros((1, 3), np.float32), 100 * 10**9, frame_id='camera')
     np.testing.assert_allclose(lookup.to_map(scan).xyz, [[1, 0, 0]])
     lookup.close()
+
+
+def test_path_of_the_sensor_is_taken_from_tf(node):
+    """Oldest place first; before its last try a cloud waits for the place at its stamp."""
+    pytest.importorskip('tf2_ros')
+    from geometry_msgs.msg import TransformStamped
+
+    lookup = tf.FrameLookup(node, NodeConfig(sensor_frame='camera', sensor_path_duration=2.0))
+    for second in (98, 100):
+        found = TransformStamped(child_frame_id='camera')
+        found.header.frame_id = 'map'
+        found.header.stamp.sec = second
+        found.transform.translation.x = float(second)
+        found.transform.rotation.w = 1.0
+        lookup._buffer.set_transform(found, 'test')
+    scan = Scan(np.zeros((1, 3), np.float32), 100 * 10**9, frame_id='map')
+    np.testing.assert_allclose(lookup.to_map(scan).sensor_path[:, 0], [98, 98.5, 99, 99.5, 100])
+    scan = Scan(scan.xyz, 101 * 10**9, frame_id='map')
+    with pytest.raises(FrameUnavailableError, match='camera'):
+        lookup.to_map(scan, is_last_try=False)
+    np.testing.assert_allclose(lookup.to_map(scan).sensor_path[:, 0], [99, 99.5, 100])
+    lookup.close()
