@@ -11,7 +11,7 @@ from rescene4d_ros.inference.selection.candidates import Candidates, Evidence
 from rescene4d_ros.inference.selection.merge_tree import agreement, color_likeness
 from rescene4d_ros.inference.selection.regions import Regions
 
-LEAST_LIKENESS = 0.15  # of two masks of different visits that become one object
+LEAST_LIKENESS = 0.5  # of two masks of different visits that become one object
 
 
 def choose_greedily(

@@ -224,7 +224,8 @@ def _instances(
     return Segmentation(
         labels=tuple(label.astype(np.int32) for label in labels),
         class_probs=objects[source].astype(np.float32),
-        scores=(worth * objects.max(axis=1, initial=0))[source].astype(np.float32),
+        # The root: as large as the scores of queries, for which the memory's bounds were chosen.
+        scores=(np.sqrt(worth) * objects.max(axis=1, initial=0))[source].astype(np.float32),
         features=prediction.features[best[source]],
         point_scores=tuple(
             np.where(label < 0, 0, score).astype(np.float32) for label, score in zip(labels, sure)
