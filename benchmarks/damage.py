@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import argparse
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
 import hashlib
 import json
@@ -216,20 +216,18 @@ def _compare(before: dict, after: dict, also: tuple[str, ...] = ()) -> tuple[str
     return ('refused', '') if errors else ('equal', '')
 
 
-def run(n_trials: int, seed: int, folder: Path) -> list[Outcome]:
-    """Run trials, on a closed and on a killed memory by turns."""
+def run(n_trials: int, seed: int, folder: Path) -> Iterator[Outcome]:
+    """Run trials, on a closed and on a killed memory by turns; yield what each gave."""
     memories = make_memories(folder)
     before = {name: ask(path) for name, path in memories.items()}
     if before['closed'] != before['killed'] or any(
         isinstance(v, RescenError) for v in before['closed'].values()
     ):
         raise SystemExit(f'expected equal answers of whole memories, got {before}')
-    outcomes = []
     for number in range(n_trials):
         name = ('closed', 'killed')[number % 2]
         rng = np.random.default_rng([seed, number])
-        outcomes.append(trial(memories[name], before[name], folder, rng))
-    return outcomes
+        yield trial(memories[name], before[name], folder, rng)
 
 
 def main() -> None:
@@ -239,10 +237,12 @@ def main() -> None:
     parser.add_argument('--seed', type=int, default=0)
     parser.add_argument('--verbose', action='store_true', help='print every trial')
     options = parser.parse_args()
+    outcomes = []
     with tempfile.TemporaryDirectory() as folder:
-        outcomes = run(options.trials, options.seed, Path(folder))
-    if options.verbose:
-        print('\n'.join(f'{o.what}: {o.answers}, {o.repaired}: {o.detail}' for o in outcomes))
+        for o in run(options.trials, options.seed, Path(folder)):
+            outcomes.append(o)
+            if options.verbose:
+                print(f'{o.what}: {o.answers}, {o.repaired}: {o.detail}', flush=True)
     for field in ('answers', 'repaired'):
         for value, count in Counter(getattr(o, field) for o in outcomes).most_common():
             print(f'{field} {value}: {count}')
