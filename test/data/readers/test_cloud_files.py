@@ -138,3 +138,15 @@ def test_other_formats_are_refused(tmp_path):
     (tmp_path / 'a.obj').write_text('v 0 0 0')
     with pytest.raises(FileFormatError, match='expected .ply, .pcd, .npz'):
         read_cloud(tmp_path / 'a.obj', 1)
+
+
+def test_an_array_of_another_name_is_no_array(tmp_path, points):
+    """A damaged name in a .npz file would drop the colors without a word."""
+    path = tmp_path / 'room.npz'
+    np.savez(path, xyz=points[0], rgb=points[1])
+    data = path.read_bytes()
+    last = data.rindex(b'rgb.npy')
+    for name in (b'rgb.npx', b'rgc.npy'):
+        path.write_bytes(data[:last] + name + data[last + 7 :])
+        with pytest.raises(FileFormatError, match='damaged'):
+            read_cloud(path, 1)

@@ -193,6 +193,17 @@ def test_damaged_database_is_read_as_far_as_it_goes(cloud, tmp_path):
     assert sum(not isinstance(m, Damage) for m in found) >= 15
 
 
+def test_names_that_are_no_text(cloud, tmp_path):
+    """In the tables of a damaged database; the topic is not found, and the error says so."""
+    folder = write(tmp_path / 'bag', cloud, tmp_path, 2)
+    (file,) = folder.glob('*.db3')
+    data = file.read_bytes()
+    assert data.count(CLOUD.encode()) > 0
+    file.write_bytes(data.replace(CLOUD.encode(), CLOUD.encode()[:-1] + b'\xc2'))
+    with pytest.raises(FileFormatError, match='got: none'):
+        list(snapshots(folder))
+
+
 def test_metadata_cannot_name_files_elsewhere(cloud, tmp_path):
     """Names are taken inside of the folder; damaged metadata are told and done without."""
     write_snapshots(tmp_path / 'secret', scans(1, cloud))

@@ -39,7 +39,9 @@ def _connect(path: Path) -> sqlite3.Connection:
     # A recording that was killed may have its last messages in a write-ahead log beside it.
     beside = path.with_name(path.name + '-wal').exists()
     options = 'mode=ro' if beside else 'mode=ro&immutable=1'
-    return sqlite3.connect(f'file:{quote(str(path))}?{options}', uri=True)
+    database = sqlite3.connect(f'file:{quote(str(path))}?{options}', uri=True)
+    database.text_factory = lambda text: text.decode('utf-8', 'replace')
+    return database
 
 
 def _rows(

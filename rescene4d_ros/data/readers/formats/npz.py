@@ -87,6 +87,9 @@ def _arrays(path: Path) -> dict[str, np.ndarray]:
                 key = entry.filename.removesuffix('.npy')
                 if key in arrays:
                     raise ValueError(f'{key} twice')
+                if key == entry.filename:
+                    raise ValueError(f'{key} is no array')
+                file.open(entry).close()  # compares the two places that name it
                 arrays[key] = _array(file, entry) if key in ARRAYS else None
     except FileNotFoundError:
         raise
