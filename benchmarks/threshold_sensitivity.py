@@ -19,7 +19,7 @@ import tempfile
 import numpy as np
 from rescene4d_ros.data.sequences.sequence_file import read_sequence
 from rescene4d_ros.evaluation import TrueMasks
-from rescene4d_ros.geometry import tolerances
+from rescene4d_ros.geometry import point_sets
 from rescene4d_ros.memory.store import SceneMemory
 from rescene4d_ros.scene import SceneTracker
 from rescene4d_ros.structures import ScanSequence
@@ -86,7 +86,7 @@ def main() -> None:
     n_ids = sum(len(ids) for outcome in usual for ids in outcome[0][1:])
     print(f'{n_ids} observations of later visits, {sum(len(o[1]) for o in usual)} changes')
     for name in tqdm(NAMES):
-        value = getattr(tolerances, name, None) or getattr(thresholds, name)
+        value = getattr(point_sets, name, None) or getattr(thresholds, name)
         for factor in FACTORS.get(name, USUAL_FACTORS):
             set_everywhere(name, value * factor)
             ids, changes = differences(usual, [track(*sequence) for sequence in sequences])

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
-from rescene4d_ros.geometry.visibility import Place, PlaceEvidence
+from rescene4d_ros.geometry.place_evidence import Place, PlaceEvidence
 from rescene4d_ros.structures import MaskSource, OTHER_OBJECT, Segmentation
 from rescene4d_ros.tracking.association.appearance import mean_color
 from rescene4d_ros.tracking.fusion import Discovery, Fused

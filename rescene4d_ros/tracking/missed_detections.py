@@ -6,8 +6,8 @@ from collections.abc import Mapping
 
 import numpy as np
 from rescene4d_ros.geometry.boxes import bounds
+from rescene4d_ros.geometry.place_evidence import Place, PlaceEvidence
 from rescene4d_ros.geometry.point_sets import near
-from rescene4d_ros.geometry.visibility import Place, PlaceEvidence
 from rescene4d_ros.structures import Scan
 from rescene4d_ros.tracking.association.appearance import mean_color
 from rescene4d_ros.tracking.observations import make_observation

@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+from rescene4d_ros.geometry.place_evidence import Cloud, is_flat, look_at, Place, PlaceEvidence
 from rescene4d_ros.geometry.point_sets import estimate_normals, near
-from rescene4d_ros.geometry.visibility import Cloud, is_flat, look_at, Place, PlaceEvidence
 from rescene4d_ros.structures import Box, Scan, VisitInfo
 from rescene4d_ros.tracking.association.appearance import (
     color_evidence,

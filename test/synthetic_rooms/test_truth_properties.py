@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from rescene4d_ros.config import make
 from rescene4d_ros.geometry.cloud import Cloud
-from rescene4d_ros.geometry.visibility import is_flat, look_at, Place
+from rescene4d_ros.geometry.place_evidence import is_flat, look_at, Place
 from rescene4d_ros.structures import ChangeKind, INSTANCE_CLASSES, ObjectState
 from rescene4d_ros.synthetic_rooms import make_sequence, PRESETS, RoomsConfig
 from scipy.spatial import cKDTree

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from rescene4d_ros.geometry.visibility import Place
+from rescene4d_ros.geometry.place_evidence import Place
 from rescene4d_ros.structures import ChangeKind, ObjectState, Scan, VisitInfo, VisitStatus
 from rescene4d_ros.tracking.changes.change_detection import detect_changes
 from rescene4d_ros.tracking.observations import make_observation

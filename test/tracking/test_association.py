@@ -8,7 +8,7 @@ from itertools import permutations
 import numpy as np
 import pytest
 from rescene4d_ros.geometry.boxes import fit_box
-from rescene4d_ros.geometry.visibility import Place, PlaceEvidence
+from rescene4d_ros.geometry.place_evidence import Place, PlaceEvidence
 from rescene4d_ros.structures import ObjectState
 from rescene4d_ros.tracking.association.ambiguity import find_alternatives, loss_of_others
 from rescene4d_ros.tracking.association.association import associate

@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 from rescene4d_ros.geometry.cloud import Cloud
-from rescene4d_ros.geometry.visibility import Place, PlaceEvidence
+from rescene4d_ros.geometry.place_evidence import Place, PlaceEvidence
 from rescene4d_ros.structures import ChangeKind, ObjectState, Scan
 from rescene4d_ros.tracking.changes.change_confidence import (
     ChangeEvidence,

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from rescene4d_ros.geometry.boxes import fit_box, iou
+from rescene4d_ros.geometry.place_evidence import Place, PlaceEvidence
 from rescene4d_ros.geometry.point_sets import evenly, share_near
-from rescene4d_ros.geometry.visibility import Place, PlaceEvidence
 from rescene4d_ros.structures import ObjectState
 from rescene4d_ros.tracking.association.place_overlap import (
     NUDGED,

@@ -13,8 +13,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from rescene4d_ros.geometry.place_evidence import PlaceEvidence
 from rescene4d_ros.geometry.point_sets import near
-from rescene4d_ros.geometry.visibility import PlaceEvidence
 from rescene4d_ros.tracking.association.ambiguity import find_alternatives, loss_of_others
 from rescene4d_ros.tracking.association.pair_evidence import (
     class_agreement,

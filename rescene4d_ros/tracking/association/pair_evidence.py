@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from rescene4d_ros.geometry.containment import fit_into
-from rescene4d_ros.geometry.visibility import Place, PlaceEvidence
+from rescene4d_ros.geometry.place_evidence import Place, PlaceEvidence
 from rescene4d_ros.tracking.association.appearance import color_evidence
 from rescene4d_ros.tracking.association.place_overlap import overlap_of_places
 from rescene4d_ros.tracking.records import ObjectRecord, Observation

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from rescene4d_ros.geometry.visibility import Place, PlaceEvidence
+from rescene4d_ros.geometry.place_evidence import Place, PlaceEvidence
 from rescene4d_ros.tracking.association.pair_evidence import Evidence
 from rescene4d_ros.tracking.fitted import AssociationWeights
 from rescene4d_ros.tracking.records import ObjectRecord

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 
 import numpy as np
 from rescene4d_ros.geometry.boxes import bounds_of, iou, most_iou
+from rescene4d_ros.geometry.place_evidence import PlaceEvidence
 from rescene4d_ros.geometry.point_sets import evenly
 from rescene4d_ros.geometry.surface import shares_near, Surface
-from rescene4d_ros.geometry.visibility import PlaceEvidence
 from rescene4d_ros.tracking.records import ObjectRecord, Observation
 from rescene4d_ros.tracking.thresholds import COVERED, SAME_SURFACE
 

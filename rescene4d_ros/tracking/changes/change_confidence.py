@@ -14,8 +14,8 @@ from dataclasses import dataclass
 import math
 
 import numpy as np
+from rescene4d_ros.geometry.place_evidence import is_flat, PlaceEvidence
 from rescene4d_ros.geometry.point_sets import mutual_shares
-from rescene4d_ros.geometry.visibility import is_flat, PlaceEvidence
 from rescene4d_ros.structures import ChangeKind
 from rescene4d_ros.tracking.records import ObjectRecord, Observation
 from rescene4d_ros.tracking.thresholds import SAME_SURFACE

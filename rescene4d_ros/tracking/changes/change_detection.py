@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
-from rescene4d_ros.geometry.visibility import Place, PlaceEvidence
+from rescene4d_ros.geometry.place_evidence import Place, PlaceEvidence
 from rescene4d_ros.structures import Change, ChangeKind, ObjectState
 from rescene4d_ros.tracking.changes.change_confidence import (
     Confidence,

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from rescene4d_ros.geometry.boxes import fit_box
 from rescene4d_ros.geometry.cloud import Cloud
-from rescene4d_ros.geometry.visibility import look_at, looked_past, Place
+from rescene4d_ros.geometry.place_evidence import look_at, looked_past, Place
 
 STEP = 0.025
 
