@@ -164,6 +164,7 @@ class Soak:
 
     def _finish(self) -> dict:
         """Send again what is not stored, wait until all is processed, and judge."""
+        self.robot.is_up.clear()  # no corrections, which a reprocess waits for
         for _ in range(3):
             for stamp in sorted(set(self.sent) - set(self.ledger.look())):
                 self._send_until_stored(stamp, message_of(make_room(self.rng, stamp)))

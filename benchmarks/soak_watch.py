@@ -82,7 +82,7 @@ class Robot:
 
     def publish(self, message) -> None:
         """Publish a cloud as soon as somebody listens."""
-        end = time.monotonic() + PATIENCE
+        end = time.monotonic() + 10.0
         while not self._publisher.get_subscription_count() and time.monotonic() < end:
             time.sleep(0.05)
         self._publisher.publish(message)

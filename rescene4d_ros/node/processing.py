@@ -6,13 +6,14 @@ from collections.abc import Callable
 from threading import Condition, Thread
 import time
 
-from rescene4d_ros.errors import StorageError
+from rescene4d_ros.errors import CorrectedMeanwhileError, StorageError
 from rescene4d_ros.memory.store import SceneMemory
 from rescene4d_ros.node.results import ResultPublisher
 from rescene4d_ros.node.stats import NodeStats, text_of
 from rescene4d_ros.scene import SceneTracker
 from rescene4d_ros.structures import SceneUpdate, VisitChanges, VisitStatus
 
+PASSING = (StorageError, CorrectedMeanwhileError)  # errors that go away by themselves
 RETRY = 5.0  # s; after an error that is not the visit's
 
 
@@ -111,8 +112,8 @@ class Processing:
             except Exception as error:
                 self._stats.problem('processing', text_of(error))
                 self._log.error(f'processing: {text_of(error)}', throttle_duration_sec=30.0)
-                # The disk may be back then; anything else waits until something happens.
-                pause = RETRY if isinstance(error, StorageError) else None
+                # The disk may be back then, and nobody correct; else until something happens.
+                pause = RETRY if isinstance(error, PASSING) else None
 
     def _work(self) -> None:
         """Process what waits, then what is asked for anew."""
@@ -129,7 +130,7 @@ class Processing:
         if requested:
             try:
                 self._reprocess(self._earliest(requested))
-            except StorageError:
+            except PASSING:
                 with self._changed:
                     self._requested |= requested - late
                 raise
