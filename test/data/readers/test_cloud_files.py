@@ -150,3 +150,13 @@ def test_an_array_of_another_name_is_no_array(tmp_path, points):
         path.write_bytes(data[:last] + name + data[last + 7 :])
         with pytest.raises(FileFormatError, match='damaged'):
             read_cloud(path, 1)
+
+
+@pytest.mark.parametrize(('dtype', 'top'), [('f4', 1), ('f8', 1), ('f8', 255), ('u2', 65535)])
+def test_arrays_of_colors_in_every_range(tmp_path, points, dtype, top):
+    """Floats from 0 to 1 are no black cloud."""
+    rgb = (points[1] * (top / 255)).astype(dtype)
+    np.savez(tmp_path / 'a.npz', xyz=points[0], rgb=rgb, path=points[0][:5])
+    scan, _ = read_cloud(tmp_path / 'a.npz', 1)
+    np.testing.assert_array_equal(scan.rgb, points[1])
+    np.testing.assert_array_equal(scan.sensor_path, points[0][:5])
