@@ -9,7 +9,7 @@ import numpy as np
 from rescene4d_ros.geometry.place_evidence import Place, PlaceEvidence
 from rescene4d_ros.structures import MaskSource, OTHER_OBJECT, Segmentation
 from rescene4d_ros.tracking.association.appearance import mean_color
-from rescene4d_ros.tracking.fusion import Discovery, Fused
+from rescene4d_ros.tracking.fusion import Discovery, Fused, OUTLINE
 from rescene4d_ros.tracking.observations import make_observation
 from rescene4d_ros.tracking.record_update import born
 from rescene4d_ros.tracking.records import LinkedObservation
@@ -21,9 +21,7 @@ REASON = 'found in this visit because it had changed at a later one'
 Discovered = dict[int, dict[int, LinkedObservation]]
 
 
-def follow_back(
-    context: VisitContext, fused: Fused, birth_score: float
-) -> tuple[VisitContext, Discovered]:
+def follow_back(context: VisitContext, fused: Fused) -> tuple[VisitContext, Discovered]:
     """
     Make objects of what earlier visits show of things discovered by their change.
 
@@ -32,8 +30,6 @@ def follow_back(
     context : VisitContext
     fused : Fused
         The instances of the window, and what was discovered.
-    birth_score : float
-        Less sure ones are no objects.
 
     Returns
     -------
@@ -47,8 +43,6 @@ def follow_back(
     next_id = context.next_id
     discovered: Discovered = {}
     for one in fused.discoveries:
-        if one.quality < birth_score:
-            continue
         view = earlier[one.visit]
         labels = np.zeros(len(view.scan), np.int64) if view.labels is None else view.labels
         link = _as_seen(view, fused.segmentation, one)
@@ -122,7 +116,7 @@ def _as_seen(view: VisitView, segmentation: Segmentation, one: Discovery) -> Lin
         view.scan,
         one.points,
         probs,
-        one.quality,
+        OUTLINE * one.quality,
         feature,
         {},
         mean_color(view.scan),

@@ -15,6 +15,7 @@ COVERED = 0.5  # share of a region in masks, from which they already say what is
 INSIDE = 0.8  # share of a region in one mask, from which it may be a part that is split off
 LESS = 0.5  # share of the mask, up to which it is
 TOUCHED = 0.1  # share of what left in the same instance, from which the whole instance changed
+OUTLINE = 0.5  # score of an instance over the quality of its region, whose outline is coarse
 UNCLAIMED = 0.7  # share of a region that belonged to no object, from which it is a new one
 
 
@@ -69,9 +70,9 @@ def fuse(
     Add to the instances of a window what came, left or moved.
 
     In the newest visit a region that agrees with a mask is one instance with it, with the
-    outline of the surer one; one inside a larger mask, which did not change itself, is split
-    off; one without mask is an instance of class otherfurniture. Masks without evidence of
-    change stay.
+    outline of the surer one; one inside a larger mask, which did not change itself and is less
+    sure, is split off; one without mask is an instance of class otherfurniture. Masks without
+    evidence of change stay.
 
     Parameters
     ----------
@@ -136,7 +137,7 @@ class _Fusion:
                 self._mark(part, mask, thing.quality)
             return mask
         larger = shared[mask] >= INSIDE * len(part) and shared[mask] <= LESS * size
-        if larger and not self._has_changed(mask):
+        if larger and thing.quality > self._score(mask) and not self._has_changed(mask):
             return self._born(part, thing.quality)
         free = part[inside < 0]
         if len(free) >= max((1 - COVERED) * len(part), MIN_POINTS):
@@ -187,8 +188,8 @@ class _Fusion:
 
     def _born(self, points: np.ndarray, quality: float) -> int:
         instance = len(self._found) + len(self._new)
-        self._new.append(quality)
-        self._mark(points, instance, quality)
+        self._new.append(OUTLINE * quality)
+        self._mark(points, instance, OUTLINE * quality)
         return instance
 
     def _mark(self, points: np.ndarray, instance: int, quality: float) -> None:

@@ -86,7 +86,7 @@ def _with_regions(
     scans = [*(view.scan for view in context.earlier[::-1]), context.view.scan]
     things = find_changed_things(scans)
     fused = fuse(segmentation, things, context.earlier_labels())
-    context, found = follow_back(context, fused, settings.birth_score)
+    context, found = follow_back(context, fused)
     return fused, replace(context, left=find_left(context, things)), found
 
 
@@ -100,7 +100,8 @@ def _link(
     """
     Give linked and new observations their ids, and join the fragments of split masks.
 
-    For a new object there is only its score; for a known one there is also its past.
+    For a new object there is only its score, or that it changed; for a known one there is also
+    its past.
 
     """
     fragments: dict[int, list[Observation]] = {}
@@ -120,7 +121,11 @@ def _link(
         )
         for number, link in sorted(association.links.items(), key=lambda item: item[1].object_id)
     }
-    born = [k for k in association.births if observations[k].score >= birth_score]
+    born = [
+        k
+        for k in association.births
+        if observations[k].score >= birth_score or observations[k].source is MaskSource.CHANGE
+    ]
     for object_id, number in enumerate(born, next_id):
         linked[object_id] = LinkedObservation(
             whole(number), _with_source(NEW, observations[number])

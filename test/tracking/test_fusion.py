@@ -52,19 +52,24 @@ def test_the_surer_outline_of_one_thing_wins(score, wins):
 
 def test_a_thing_on_a_larger_one_is_split_off():
     """The larger one stays where it was, so what came is another."""
-    found = segmentation([(100, 500)], [(100, 560)], [0.9])
+    found = segmentation([(100, 500)], [(100, 560)], [0.7])
     fused = fuse(found, [thing(now=range(480, 560))], NO_IDS)
     assert points_of(fused, 0).tolist() == list(range(100, 480))
     assert points_of(fused, 1).tolist() == list(range(480, 560))
     assert fused.segmentation.source_of(1) is MaskSource.CHANGE
     assert fused.segmentation.class_probs[1].argmax() == OTHER_OBJECT
-    assert fused.segmentation.scores[1] == pytest.approx(0.8)
+    assert fused.segmentation.scores[1] == pytest.approx(0.4)
     assert found.labels[1][500] == 0, 'what was given is not altered'
+
+
+def test_a_surer_mask_is_not_split():
+    found = segmentation([(100, 500)], [(100, 560)], [0.9])
+    assert len(fuse(found, [thing(now=range(480, 560))], NO_IDS).segmentation) == 1
 
 
 def test_the_end_of_a_thing_that_was_shifted_is_no_other_thing():
     """Where part of the same instance left, the whole of it moved."""
-    found = segmentation([(100, 500)], [(180, 580)], [0.9])
+    found = segmentation([(100, 500)], [(180, 580)], [0.7])
     ends = [thing(now=range(500, 580)), thing(before=range(100, 180))]
     fused = fuse(found, ends, NO_IDS)
     assert len(fused.segmentation) == 1
