@@ -29,7 +29,9 @@ from rescene4d_ros.synthetic_rooms.layout.room_shell import Room
 FAILURES_PER_THING = 3
 # With more things a home is one large room of two kinds.
 OPEN_PLAN = 42
-FEW, FEW_SHARE, MANY_SHARE = 36, (0.5, 1.0), (0.0, 0.95)
+LARGE_SHARE = (0.0, 0.95)
+# Share of rooms that hold large furniture and next to nothing else.
+P_BARE = 0.22
 # Share of rooms whose walls are full of built-in furniture.
 FITTED = 0.36
 # So much of a room is furnished before things are put on what stands there.
@@ -97,9 +99,12 @@ def furnish_in_contact(
         _set_up(work, kind, config, draw)
     draw_together(work)
     _lay_worktops(work)
-    _leave_things_about(work, kinds, round(UNDRESSED * target), draw)
+    is_bare = rng.random() < P_BARE
+    most = target if is_bare else round(UNDRESSED * target)
+    _leave_things_about(work, kinds, most, is_bare, draw)
     draw_together(work)
-    _dress(work, target, draw)
+    if not is_bare:
+        _dress(work, target, draw)
     return work.plan, work.next_id
 
 
@@ -130,13 +135,12 @@ def _set_up(work: ContactFurnisher, kind: str, config: RoomsConfig, draw: Draw) 
 
 
 def _leave_things_about(
-    work: ContactFurnisher, kinds: Sequence[str], target: int, draw: Draw
+    work: ContactFurnisher, kinds: Sequence[str], target: int, is_bare: bool, draw: Draw
 ) -> None:
     """Fill a room up: with large things to a share that differs from room to room."""
     habits = (*(h for kind in kinds for h in HABITS[kind]), *EVERYWHERE)
-    # Rooms with few things hold large ones.
-    share = work.rng.uniform(*(FEW_SHARE if target < FEW else MANY_SHARE))
-    large = BUILT_IN if work.rng.random() < FITTED else LARGE
+    share = 1.0 if is_bare else work.rng.uniform(*LARGE_SHARE)
+    large = BUILT_IN if is_bare or work.rng.random() < FITTED else LARGE
     failures = 0
     while len(work.plan.placed) < target and failures < FAILURES_PER_THING * target:
         some = large if work.rng.random() < share else habits
