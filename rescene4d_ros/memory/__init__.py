@@ -1,1 +1,1 @@
-"""What was seen, which object is which, and what changed, on disk; knows neither torch nor ROS."""
+"""Visits, objects, identities and changes of one map on disk; imports neither torch nor ROS."""

@@ -1,1 +1,1 @@
-"""The database of a memory: schema, rows, transactions, locks; knows no reasoning."""
+"""The database of a memory: schema, rows, transactions and locks."""

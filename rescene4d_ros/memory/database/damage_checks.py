@@ -34,7 +34,7 @@ def refuse_to_create(path: Path, where: URL, create: bool) -> None:
 
 
 def refuse_lost(path: Path, where: URL) -> None:
-    """Raise where a folder shows that it had a database: ids begun anew would be given twice."""
+    """Raise where a folder shows that it had a database: a new one would give ids twice."""
     points = len(VisitFiles(path / POINTS).names())
     if not (points or is_remembered(path) or read_stored(path)):
         return

@@ -29,7 +29,7 @@ def locate(folder: Path, url: str | None) -> URL:
     Raises
     ------
     ConfigError
-        No URL, or of a database that one writer at a time cannot be told from two.
+        Not a URL, or a database for which one writer at a time cannot be ensured.
     MemoryFormatError
         The folder holds a database of its own, or says that it is elsewhere.
 
@@ -59,7 +59,7 @@ def parse(url: str) -> URL:
     Raises
     ------
     ConfigError
-        No URL, or of a database that one writer at a time cannot be told from two.
+        Not a URL, or a database for which one writer at a time cannot be ensured.
 
     """
     try:

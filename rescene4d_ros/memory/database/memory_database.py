@@ -200,7 +200,7 @@ class MemoryDatabase:
         """
         Give a journalled transaction that raises the revision, and the number of its entry.
 
-        Records are read anew afterwards: any row may have changed.
+        Records are read again afterwards: any row may have changed.
 
         """
         with self.mutex:
@@ -230,7 +230,7 @@ class MemoryDatabase:
         self._records, self._past = dict(records), dict(past)
 
     def reload(self, with_objects: bool = True) -> None:
-        """Read anew what this process keeps of the database, all in one state."""
+        """Read again what this process keeps of the database, all in one state."""
         with self.reading() as connection:
             self._metadata = metadata.load(connection, str(self.path))
             if with_objects:
@@ -239,7 +239,7 @@ class MemoryDatabase:
 
     def confirm(self, stored: Mapping) -> None:
         """
-        Compare the database with what the folder says it once held; a writer notes it anew.
+        Compare the database with what the folder says it once held; a writer updates that.
 
         Raises
         ------

@@ -135,7 +135,7 @@ class ServerLock:
     def is_held(self) -> bool:
         """Ask the server whether it still knows this writer."""
         if self._connection.closed or self._connection.invalidated:
-            return False  # asked now, it would connect anew, without the lock
+            return False  # a query would connect again, without the lock
         try:
             with self._connection.begin():
                 self._connection.execute(text('SELECT 1'))

@@ -1,1 +1,1 @@
-"""Corrections by people, and what they undo or rebuild in a memory."""
+"""Corrections by people, undo, and records rebuilt from stored visits."""

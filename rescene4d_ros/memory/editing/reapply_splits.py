@@ -1,4 +1,4 @@
-"""Splits that people made, made again in visits that were processed anew."""
+"""Splits by people, repeated in visits that were processed again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Corrections taken back: by the rows of before, or later by what can still be told apart."""
+"""Undo of corrections: by the rows of before, or later by what can still be separated."""
 
 from __future__ import annotations
 
@@ -55,7 +55,7 @@ def undo(memory: SceneMemory) -> str:
     Raises
     ------
     MemoryFormatError
-        There is none, or it is a merge or split and visits have been worked out anew since.
+        There is none, or it is a merge or split and visits have been processed again since.
 
     """
     with memory.mutex:
@@ -180,7 +180,7 @@ def _restore(connection: Connection, entry: int) -> None:
     for table, column, value, _ in image:
         connection.execute(table.delete().where(table.c[column] == value))
     for table, _, _, found in image:
-        if found:  # rows of older versions have no checksum, so it is computed anew
+        if found:  # rows of older versions have no checksum, so it is computed
             rows = [
                 decoded(table, {k: v for k, v in row.items() if k != CHECKSUM}) for row in found
             ]

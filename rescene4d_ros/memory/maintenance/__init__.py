@@ -1,1 +1,1 @@
-"""Upkeep of a stored memory: retention, integrity, relocation to another database."""
+"""Retention, integrity, repair, backup, and relocation to another database."""

@@ -22,7 +22,7 @@ def check(path: Path | str, url: str | None = None) -> tuple[tuple[str, ...], st
     tuple of str
         What is wrong, for people; empty where all is well.
     str
-        How much there is, for people; empty where it cannot be told.
+        Number of visits and objects and revision, for people; empty if they cannot be read.
 
     """
     faults: tuple[str, ...] = ()

@@ -49,7 +49,7 @@ def move(
     All tables are written in one transaction of the new database, read back from there and
     compared, row by row; the memory is checked there as `rescene4d memory check` does. Then the
     folder names the new database, and the tables or the file of the old one are deleted. Nobody
-    may have the memory open; programs that ask it must be started anew.
+    may have the memory open; restart programs that read it.
 
     Parameters
     ----------

@@ -106,7 +106,7 @@ def delete_visit(memory: SceneMemory, visit_id: int) -> None:
     """
     Delete a visit: its points and all that it alone showed.
 
-    Objects that no other visit shows go with it. Of the others, what is remembered is taken anew
+    Objects that no other visit shows go with it. The records of the others are taken
     from the latest visit that is left.
 
     Raises
@@ -130,7 +130,7 @@ def delete_visit(memory: SceneMemory, visit_id: int) -> None:
                 left.setdefault(now, []).append(stored)
         lost = {i for i in shown if i not in left}
         _refuse_locked(memory, lost)
-        anew = [
+        records = [
             _from_latest(
                 memory,
                 memory.records[i],
@@ -144,7 +144,7 @@ def delete_visit(memory: SceneMemory, visit_id: int) -> None:
         with _rewritten(memory, {}, JournalAction.VISIT_DELETED, detail) as connection:
             for i in lost:
                 _delete_rows(connection, _all_ids(memory, i))
-            tables.put_records(connection, anew)
+            tables.put_records(connection, records)
             tables.erase_facts(connection, [visit_id])
             connection.execute(schema.visits.delete().where(schema.visits.c.visit_id == visit_id))
         memory.files.remove(file_name)

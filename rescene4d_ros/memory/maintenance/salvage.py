@@ -15,7 +15,7 @@ from rescene4d_ros.memory.database import schema
 from rescene4d_ros.memory.database.stored_rows import as_stored, CHECKSUM, decoded, is_intact
 from sqlalchemy import Connection, inspect, select, Table
 
-FILES = ('', '-wal')  # of an SQLite database; -shm is made anew
+FILES = ('', '-wal')  # of an SQLite database; -shm is not needed
 
 
 @dataclass
