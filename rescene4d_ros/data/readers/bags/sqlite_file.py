@@ -12,6 +12,9 @@ from rescene4d_ros.data.readers.bags.compression import unpack_message
 from rescene4d_ros.data.readers.bags.messages import Damage, Recorded, ros2_type, Topic
 from rescene4d_ros.errors import FileFormatError
 
+# The texts of SQLite's own errors may hold bytes of the file that are no text.
+FAILURES = (sqlite3.Error, ValueError, OverflowError)
+
 
 def read_sqlite(path: Path, types: frozenset[str]) -> Iterator[Recorded | Damage]:
     """Read the messages of some types in the order of recording; as `read_mcap`."""
@@ -28,7 +31,7 @@ def read_sqlite(path: Path, types: frozenset[str]) -> Iterator[Recorded | Damage
             for number, topic, time_ns in rows:
                 yield _message(database, number, topics[topic], time_ns, path.name)
             yield from damage
-    except sqlite3.Error as error:
+    except FAILURES as error:
         raise FileFormatError(
             f'{path}: expected an SQLite file of rosbag2, got another or a damaged one ({error}); '
             'copy it again, or try `sqlite3 FILE .recover`'
@@ -59,7 +62,7 @@ def _rows(
                 rows.append(row)
             else:
                 damage.append(Damage(f'{name}: expected a time for each message, got {row[2]!r}'))
-    except sqlite3.Error as error:
+    except FAILURES as error:
         damage.append(
             Damage(
                 f'{name}: expected a whole table of messages, got {error}; the {len(rows)} before '
@@ -77,5 +80,5 @@ def _message(
         if not isinstance(data, bytes):
             raise ValueError(f'{type(data).__name__} in the place of bytes')
         return Recorded(topic, time_ns, unpack_message(data))
-    except (sqlite3.Error, ValueError, TypeError) as error:
+    except (*FAILURES, TypeError) as error:
         return Damage(f'{name}: expected a whole message of {topic.name}, got {error}')
