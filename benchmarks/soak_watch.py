@@ -61,7 +61,9 @@ class Robot:
         topic = interfaces.SNAPSHOTS
         self._publisher = self.node.create_publisher(topic.type, topic.name, topic.qos())
         self._state = self.node.create_client(ChangeState, '/rescene4d/change_state')
-        self.counts = {'asked': 0, 'answered': 0, 'refused': 0, 'unanswered': 0}
+        self.counts = dict.fromkeys(
+            ('asked', 'answered', 'refused', 'unanswered', 'not offered'), 0
+        )
         self._lock = threading.Lock()
         self.epoch = 0  # counts kills and cleanups, which no answer survives
         self.is_up = threading.Event()
@@ -128,8 +130,10 @@ class Robot:
             answer = self._answer(clients[kind], request, PATIENCE)
             if answer is None:  # a killed service is in the network for a while
                 answer = self._answer(clients[kind], request, PATIENCE)
-            if answer is None and epoch != self.epoch:
-                continue  # killed or cleaned up meanwhile
+            if answer is None and (epoch != self.epoch or not clients[kind].service_is_ready()):
+                with self._lock:
+                    self.counts['not offered'] += 1  # killed, cleaned up or not configured
+                continue
             with self._lock:
                 self.counts['asked'] += 1
                 if answer is None:
