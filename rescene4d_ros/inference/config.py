@@ -11,13 +11,6 @@ from rescene4d_ros.config import param
 class InferenceConfig:
     """Settings of the segmenter on this machine."""
 
-    source: str = param(
-        'network',
-        'Where instances come from: network = the segmenter; given = the field instance of each '
-        'cloud, with class and score where it has them; none = objects are found by geometry '
-        'alone where they come, leave or move',
-        one_of=('network', 'given', 'none'),
-    )
     weights: str = param('', 'Weights file; empty = the one shipped with the package')
     device: str = param(
         'auto', 'Device of the network; auto = CUDA if available', one_of=('auto', 'cpu', 'cuda')
@@ -100,4 +93,11 @@ class InferenceConfig:
         ge=0.0,
         le=10.0,
         live=True,
+    )
+    source: str = param(
+        'network',
+        'Where instances come from: network = the segmenter; given = the field instance of each '
+        'cloud, with class and score where it has them; none = objects are found by geometry '
+        'alone where they come, leave or move',
+        one_of=('network', 'given', 'none'),
     )

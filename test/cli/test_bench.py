@@ -104,7 +104,7 @@ from dataclasses import replace
 import os
 import signal
 
-from rescene4d_ros.sparse.library_interface import Native
+from rescene4d_ros.cli.bench.library_interface import Native
 
 class Broken(Native):
     def convolution(self, module, level):

@@ -127,6 +127,7 @@ def full_object():
         'same place',
         1.5,
         (8, 2**64 - 1),
+        'red sofa',
     )
 
 
@@ -185,6 +186,7 @@ def test_every_message_field_is_filled(full, to_msg, kind):
                 'link_reason': '',
                 'moved_m': 0.0,
                 'alternatives': (),
+                'name': 'blue sofa',
             },
         ),
         (
