@@ -169,7 +169,7 @@ def _within(counts: np.ndarray) -> np.ndarray:
 
 def _check_corners(corners: np.ndarray, counts: np.ndarray, points: int, where: str) -> None:
     """Check that faces lie on the points: otherwise bytes are missing before them."""
-    if (counts < 1).any() or not ((corners >= 0) & (corners < points)).all():
+    if (counts < 3).any() or not ((corners >= 0) & (corners < points)).all():
         raise FileFormatError(
             f'{where}: expected faces on points 0 to {points - 1}, got others; the file is '
             'damaged or its header does not fit: copy or export it again'
