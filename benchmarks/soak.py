@@ -150,7 +150,7 @@ class Soak:
 
     def _away(self) -> None:
         self.events['folder away'] += 1
-        while not self.ledger.look() or not self.robot.is_ready():
+        while not self.robot.is_ready():
             time.sleep(0.1)  # a node that starts without the folder is another case
         with self.disk.away(self.memory):
             self._send_while('good')
