@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 import os
 from pathlib import Path
@@ -123,9 +124,27 @@ class Server:
         return (self._folder / 'log').read_text()
 
     def kill(self) -> None:
-        """End it as a power cut would: SIGKILL to the server, whose children follow."""
+        """
+        End it as a power cut would: SIGKILL to the server and to its children.
+
+        A child that sleeps may outlive the server for long and keep the next one out.
+        """
+        children = [pid for pid in self._working_in(self._data) if pid != self._process.pid]
         self._process.kill()
         self._process.wait()
+        for pid in children:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGKILL)
+
+    @staticmethod
+    def _working_in(folder: Path) -> list[int]:
+        """Return the processes whose working directory is a folder: those of one server."""
+        found = []
+        for process in Path('/proc').iterdir():
+            with suppress(OSError):  # it has ended, or is another user's
+                if process.name.isdigit() and (process / 'cwd').readlink() == folder:
+                    found.append(int(process.name))
+        return found
 
     def files(self) -> list[Path]:
         """Return the files of its tables, indexes and catalogs."""
