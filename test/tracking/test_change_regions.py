@@ -5,6 +5,7 @@ from hypothesis import strategies as st
 import numpy as np
 import pytest
 from rescene4d_ros.geometry.se3 import transform, upright
+from rescene4d_ros.tracking.regions.alignment import aligned
 from rescene4d_ros.tracking.regions.candidates import compare, find_candidates
 from rescene4d_ros.tracking.regions.change_regions import ChangeRegion, choose, find_change_regions
 from rescene4d_ros.tracking.regions.evidence import RegionEvidence, TERMS
@@ -86,8 +87,9 @@ def test_permuted_points_give_the_same_places(visit):
     mixed = prepare_surfaces(
         after.xyz[order], after.normals[order], after.rgb[order].astype(np.uint8)
     )
-    for a, b in zip(find_change_regions(before, after), find_change_regions(before, mixed)):
-        assert a.came == b.came
+    found = [sorted(find_change_regions(before, v), key=lambda r: r.came) for v in (after, mixed)]
+    assert [r.came for r in found[0]] == [r.came for r in found[1]] == [False, True]
+    for a, b in zip(*found):
         shown = (after, mixed) if a.came else (before, before)
         np.testing.assert_allclose(place(shown[0], a), place(shown[1], b), atol=0.03)
 
@@ -202,3 +204,39 @@ def test_any_upright_motion_binds_the_two_places(turn, x, y, seed):
     ]
     (pair,) = bind_motions(regions, before, after)
     assert pair.overlap > 0.8
+
+
+@given(
+    st.floats(-0.02, 0.02), st.floats(-0.03, 0.03), st.floats(-0.03, 0.03), st.floats(-0.03, 0.03)
+)
+def test_alignment_takes_a_small_error_of_registration_out(turn, x, y, z):
+    """Walls, floor and a thing that is gone: what is left of the error is millimeters."""
+    rng = np.random.default_rng(0)
+    side = rng.random((9000, 2)) * 3
+    none = np.zeros(3000)
+    room = np.concatenate(
+        [
+            np.c_[side[:3000], none],
+            np.c_[side[3000:6000, 0], none, side[3000:6000, 1]],
+            np.c_[none, side[6000:]],
+        ]
+    )
+    normals = np.repeat(np.float32([[0, 0, 1], [0, 1, 0], [1, 0, 0]]), 3000, axis=0)
+    gone = rng.random((1500, 3)) * 0.5 + (1, 1, 0)
+    other = prepare_surfaces(
+        np.concatenate([room, gone]).astype(np.float32),
+        np.concatenate([normals, np.tile(np.float32([0, 0, 1]), (1500, 1))]),
+    )
+    error = upright(turn, (x, y, z))
+    off = prepare_surfaces(transform(error, room).astype(np.float32), normals)
+    laid = aligned(off, other)
+    walls = [
+        np.abs(laid.xyz[laid.normals[:, k] > 0.9, k]).max() for k in range(3)
+    ]  # each lies in a plane through the origin
+    assert max(walls) < 0.004
+
+
+def test_alignment_leaves_what_is_far_off(visit):
+    """A visit of another place is no visit with a small error."""
+    here, there = visit([CHAIR]), visit([CHAIR], shift=(0.6, 0.0, 0.4))
+    assert aligned(there, here) is there

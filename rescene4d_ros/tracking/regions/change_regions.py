@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+from rescene4d_ros.tracking.regions.alignment import aligned
 from rescene4d_ros.tracking.regions.candidates import compare, Compared, find_candidates
 from rescene4d_ros.tracking.regions.evidence import RegionEvidence
 from rescene4d_ros.tracking.regions.region_quality import BoostedTrees, fitted_quality
@@ -59,6 +60,7 @@ def find_change_regions(
     if len(before) == 0 or len(after) == 0:
         return ()
     quality = quality or fitted_quality()
+    after = aligned(after, before)
     now, then = compare(after, before), compare(before, after)
     regions: list[ChangeRegion] = []
     for came, pair, other in ((True, now, then), (False, then, now)):
