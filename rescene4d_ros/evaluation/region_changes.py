@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
-from rescene4d_ros.metrics.sequences import PredictedChange, PredictedSequence
+from rescene4d_ros.metrics.sequences import predicted_sequence, PredictedChange, PredictedSequence
 from rescene4d_ros.structures import ChangeKind, INSTANCE_CLASSES, Scan
 from rescene4d_ros.tracking.regions.change_regions import ChangeRegion, find_change_regions
 from rescene4d_ros.tracking.regions.motion_pairs import bind_motions
@@ -99,17 +100,8 @@ def _prediction(
         own[visit.tree.query(scan.xyz)[1]] if len(visit) else np.zeros(len(scan), np.int64)
         for scan, visit, own in zip(scans, visits, ids)
     ]
-    flat = np.concatenate(labels)
-    order = np.argsort(flat, kind='stable')
-    names = np.array(sorted(quality), dtype=np.int64)
-    first = np.searchsorted(flat[order], names)
-    last = np.searchsorted(flat[order], names, side='right')
-    points = [order[a:b] for a, b in zip(first, last)]
-    return PredictedSequence(
-        np.concatenate([np.zeros(0, np.int64), *points]),
-        np.r_[0, np.cumsum(last - first)].astype(np.int64),
-        np.full(len(names), OTHER),
-        np.array([quality[int(i)] for i in names]),
-        names,
-        tuple(changes),
+    names = sorted(quality)
+    found = predicted_sequence(
+        labels, names, [OTHER] * len(names), [quality[name] for name in names]
     )
+    return replace(found, changes=tuple(changes))

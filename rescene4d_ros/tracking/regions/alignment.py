@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 from rescene4d_ros.geometry.point_sets import thin
 from rescene4d_ros.tracking.regions.surfaces import VisitSurfaces
+from scipy.spatial.transform import Rotation
 
 SAMPLED = 0.10  # m; spacing of the points that are laid on the other visit
 GATES = (0.15, 0.10, 0.08, 0.06, 0.06, 0.05)  # m; farther points are no partners, per round
@@ -50,7 +51,7 @@ def aligned(surfaces: VisitSurfaces, other: VisitSurfaces) -> VisitSurfaces:
         rows = np.c_[np.cross(arm, normal), normal]  # (K, 6)
         system = (rows * weight[:, None]).T @ rows + 1e-6 * len(found) * np.eye(6)
         step = -np.linalg.solve(system, (rows * weight[:, None]).T @ offset)
-        rotation, shift = _turn(step[:3]) @ rotation, shift + step[3:]
+        rotation, shift = Rotation.from_rotvec(step[:3]).as_matrix() @ rotation, shift + step[3:]
     turn = float(np.arccos(np.clip((np.trace(rotation) - 1) / 2, -1, 1)))
     if np.linalg.norm(shift) > MOST_SHIFT or turn > MOST_TURN:
         return surfaces
@@ -69,13 +70,3 @@ def _residual(points: np.ndarray, other: VisitSurfaces) -> float:
     near = nearest[found]
     offset = ((points[found] - other.xyz[near]) * other.normals[near]).sum(1)
     return float(np.minimum(np.abs(offset), GATES[-1]).mean()) if len(offset) else np.inf
-
-
-def _turn(axis: np.ndarray) -> np.ndarray:
-    """Return the rotation about an axis by its length, rad (3, 3)."""
-    angle = float(np.linalg.norm(axis))
-    if angle < 1e-12:
-        return np.eye(3)
-    x, y, z = axis / angle
-    cross = np.array([[0, -z, y], [z, 0, -x], [-y, x, 0]])
-    return np.eye(3) + np.sin(angle) * cross + (1 - np.cos(angle)) * cross @ cross
