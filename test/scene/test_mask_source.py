@@ -192,7 +192,12 @@ def test_without_network_nothing_loads_torch(visit, tmp_path):
         np.savez(tmp_path / f'{day}.npz', xyz=scan.xyz, rgb=scan.rgb, normals=scan.normals)
     script = (
         'import sys\n'
-        'sys.modules["torch"] = None\n'  # an import of it raises
+        'class WithoutTorch:\n'
+        '    @staticmethod\n'
+        '    def find_spec(name, path=None, target=None):\n'
+        '        if name.partition(".")[0] == "torch":\n'
+        '            raise ModuleNotFoundError(f"No module named {name!r}", name=name)\n'
+        'sys.meta_path.insert(0, WithoutTorch)\n'  # as where it is not installed
         'from rescene4d_ros.cli.main import main\n'
         'sys.exit(main(sys.argv[1:]))\n'
     )
