@@ -27,7 +27,7 @@ class InferenceConfig:
     queries: int = param(
         300,
         'Number of queries, the largest number of objects per pass; 0 = as in training, which '
-        'weights with compat: official always use',
+        'weights with compat: official or mask3d always use',
         ge=0,
         le=1000,
     )

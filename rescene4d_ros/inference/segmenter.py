@@ -28,6 +28,7 @@ from rescene4d_ros.inference.weights import (
     weights_hash,
     WeightsInfo,
 )
+from rescene4d_ros.models.config import PUBLISHED
 from rescene4d_ros.models.inputs import make_visit_input
 from rescene4d_ros.models.outputs import VisitFeatures, VisitPyramid
 from rescene4d_ros.models.segmenter import ReScene4D
@@ -122,7 +123,7 @@ class Segmenter:
         path = config.weights or default_weights()
         model, info = load_weights(path)
         # Queries start where the cloud says, nothing of them is learned one by one.
-        if config.queries and model.config.compat != 'official':
+        if config.queries and model.config.compat not in PUBLISHED:
             model.decoder.config = replace(model.decoder.config, n_queries=config.queries)
         name = weights_hash(path)
         return cls(model, info, config, name, watch, _selection(config.selection, path, name))

@@ -8,6 +8,7 @@ from rescene4d_ros.config import param
 
 UNETS = ('tiny', 'small', '34c')
 POINT_TRANSFORMERS = ('ptv3-tiny', 'sonata', 'concerto', 'concerto-large')
+PUBLISHED = ('official', 'mask3d')  # values of `compat` that follow published code
 
 
 @dataclass(frozen=True)
@@ -80,8 +81,9 @@ class ModelConfig:
     )
     compat: str = param(
         'corrected',
-        'official: as in the published code, defects included; see docs/design/segmenter.md',
-        one_of=('corrected', 'official'),
+        'official: as in the published code of ReScene4D, defects included; mask3d: as in that of '
+        'Mask3D; see docs/design/segmenter.md',
+        one_of=('corrected', *PUBLISHED),
     )
     train_tokens: int = param(
         3200,
@@ -95,13 +97,16 @@ def effective(config: ModelConfig) -> ModelConfig:
     """
     Return the configuration with all switches as `compat` requires.
 
-    `official` sets those that have a published value, and also selects visits on their own grids,
-    seeds of `official_seed_sampling`, bounds of the Fourier encoding per level, and patches of
-    merged orders cut at the sizes of visits.
+    `official` and `mask3d` set those that have a published value, and also select seeds at voxels
+    and bounds of the Fourier encoding per level. `official` also selects visits on their own
+    grids, the misread seeds of `published_seeds`, and patches of merged orders cut at the sizes
+    of visits. Mask3D knows one visit, so the pooling of masks over visits is as given.
     """
-    if config.compat != 'official':
+    if config.compat not in PUBLISHED:
         return config
-    pooling = 'off' if config.temporal_mask_pooling == 'off' else 'mean'
+    pooling = config.temporal_mask_pooling
+    if config.compat == 'official' and pooling != 'off':
+        pooling = 'mean'
     return replace(
         config,
         query_content='zeros',

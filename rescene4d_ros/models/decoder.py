@@ -6,12 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import cast
 
-from rescene4d_ros.models.config import ModelConfig
-from rescene4d_ros.models.decoder_parts import (
-    DecoderLayer,
-    farthest_points,
-    official_seed_sampling,
-)
+from rescene4d_ros.models.config import ModelConfig, PUBLISHED
+from rescene4d_ros.models.decoder_parts import DecoderLayer, farthest_points, published_seeds
 from rescene4d_ros.models.outputs import QueryOutput, VisitFeatures
 from rescene4d_ros.models.space_time import (
     bounds,
@@ -131,7 +127,7 @@ class QueryDecoder(nn.Module):
             for level in range(len(visits[0].levels))
         ]
         finest = None
-        if self.config.compat == 'official':
+        if self.config.compat in PUBLISHED:
             finest = space_time([v.published_voxels.xyz for v in visits], times)
         low, high = bounds(points[-1] if finest is None else finest)
         tokens = [
@@ -152,7 +148,7 @@ class QueryDecoder(nn.Module):
             seeds = self._seeds(places, superpoint_logits)
             starts = places[seeds]
         else:
-            voxels, seeds = official_seed_sampling(visits, times, self.config.n_queries)
+            voxels, seeds = published_seeds(visits, times, self.config)
             starts = finest[voxels]
         position = self.query_position(self.encoding(starts, low, high))
         queries = self._content(mask_features[seeds])

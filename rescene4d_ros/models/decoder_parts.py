@@ -213,22 +213,25 @@ def farthest_points(points: Tensor, n: int) -> Tensor:
 
 
 @torch.no_grad()
-def official_seed_sampling(
-    visits: Sequence[VisitFeatures], times: Sequence[float], n: int
+def published_seeds(
+    visits: Sequence[VisitFeatures], times: Sequence[float], config: ModelConfig
 ) -> tuple[Tensor, Tensor]:
     """
-    Sample voxels as the published call of a three-dimensional sampler does on (x, y, z, t).
+    Sample the voxels that seed the queries as the published code does.
 
-    The sampler reads three numbers per point from an array of four, that is mixed coordinates of
-    the first three quarters of the voxels. It also never samples a point within 0.03 of the
-    origin, except as the first.
+    The published sampler is three-dimensional. Mask3D gives it the cells of its one visit; here
+    those of all visits, with time as a fourth dimension. ReScene4D gives it (x, y, z, t), of which
+    it reads three numbers per point from an array of four, that is mixed coordinates of the first
+    three quarters of the voxels. It never samples a point within 0.03 of the origin, except as
+    the first.
 
     Parameters
     ----------
     visits : sequence of T VisitFeatures
         With `finest`; at least one voxel in all.
     times : sequence of T float
-    n : int
+    config : ModelConfig
+        Of a published `compat`.
 
     Returns
     -------
@@ -245,11 +248,15 @@ def official_seed_sampling(
             for f, t in zip(finest, times, strict=True)
         ]
     )
-    seen = coords.flatten()[: 3 * len(coords)].view(-1, 3)
-    usable = seen.square().sum(1) > 1e-3
+    if config.compat == 'mask3d':
+        cells_per_time = config.seed_time_scale / config.voxel_size
+        seen = coords * coords.new_tensor([1, 1, 1, cells_per_time])
+    else:
+        seen = coords.flatten()[: 3 * len(coords)].view(-1, 3)
+    usable = seen[:, :3].square().sum(1) > 1e-3
     usable[0] = True
     rows = usable.nonzero()[:, 0]
-    voxels = rows[farthest_points(seen[rows], n)]
+    voxels = rows[farthest_points(seen[rows], config.n_queries)]
     starts = torch.tensor([0] + [len(v.superpoint_features) for v in visits]).cumsum(0).tolist()
     superpoint = torch.cat([f.superpoint + start for f, start in zip(finest, starts)])
     return voxels, superpoint[voxels]

@@ -130,7 +130,7 @@ class VisitFeatures:
         if self.finest is None:
             raise ValueError(
                 'visit features: expected the finest voxels, got none; only a model of '
-                'compat: official keeps them'
+                'compat: official or mask3d keeps them'
             )
         return self.finest
 

@@ -7,7 +7,7 @@ from typing import Any
 
 from rescene4d_ros.errors import ConfigError
 from rescene4d_ros.models.backbones import make_backbone
-from rescene4d_ros.models.config import effective, ModelConfig
+from rescene4d_ros.models.config import effective, ModelConfig, PUBLISHED
 from rescene4d_ros.models.decoder import QueryDecoder
 from rescene4d_ros.models.inputs import N_CHANNELS, VisitInput
 from rescene4d_ros.models.outputs import (
@@ -170,7 +170,7 @@ class ReScene4D(nn.Module):
 
     def _finest(self, visit: VisitInput) -> FinestVoxels | None:
         """Return the input of the published seed sampling if it is used."""
-        if self.config.compat != 'official':
+        if self.config.compat not in PUBLISHED:
             return None
         return FinestVoxels(visit.coords, visit.xyz, visit.superpoint)
 

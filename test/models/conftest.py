@@ -45,3 +45,58 @@ def make_ptv3_shapes(preset, in_channels=9, decoder=False):
 def ptv3_shapes():
     """Return the function that lists a Point Transformer's tensors; see `make_ptv3_shapes`."""
     return make_ptv3_shapes
+
+
+def make_me_shapes(preset):
+    """Return the tensors of a Res16UNet of MinkowskiEngine, name to shape, as documented."""
+    shapes = {}
+
+    def conv(name, *shape):
+        shapes[f'{name}.kernel'] = shape
+
+    def norm(name, c):
+        shapes.update(
+            {
+                f'{name}.bn.{part}': (c,)
+                for part in ('weight', 'bias', 'running_mean', 'running_var')
+            }
+        )
+        shapes[f'{name}.bn.num_batches_tracked'] = ()
+
+    def block(name, ci, co, depth):
+        for i in range(depth):
+            c = ci if i == 0 else co
+            conv(f'{name}.{i}.conv1', 27, c, co)
+            norm(f'{name}.{i}.norm1', co)
+            conv(f'{name}.{i}.conv2', 27, co, co)
+            norm(f'{name}.{i}.norm2', co)
+            if c != co:
+                conv(f'{name}.{i}.downsample.0', c, co)
+                norm(f'{name}.{i}.downsample.1', co)
+
+    planes, depths = preset.planes, preset.blocks
+    conv('conv0p1s1', preset.stem_kernel**3, 3, preset.stem)
+    norm('bn0', preset.stem)
+    inside = (preset.stem, *planes[:3])
+    for k, (name, ci) in enumerate(
+        zip(('conv1p1s2', 'conv2p2s2', 'conv3p4s2', 'conv4p8s2'), inside)
+    ):
+        conv(name, 8, ci, ci)
+        norm(f'bn{k + 1}', ci)
+        block(f'block{k + 1}', ci, planes[k], depths[k])
+    below = planes[3]
+    for k, (name, skip) in enumerate(
+        zip(('convtr4p16s2', 'convtr5p8s2', 'convtr6p4s2', 'convtr7p2s2'), reversed(inside))
+    ):
+        co = planes[4 + k]
+        conv(name, 8, below, co)
+        norm(f'bntr{k + 4}', co)
+        block(f'block{k + 5}', co + skip, co, depths[4 + k])
+        below = co
+    return shapes
+
+
+@pytest.fixture(scope='session')
+def me_shapes():
+    """Return the function that lists a U-Net's tensors; see `make_me_shapes`."""
+    return make_me_shapes

@@ -16,7 +16,7 @@ from rescene4d_ros.models.backbones.unet import PRESETS, SparseUNet
 from rescene4d_ros.models.checkpoints import convert, load_pretrained
 from rescene4d_ros.models.checkpoints.point_transformer import published_preset
 from rescene4d_ros.models.checkpoints.reading import Checkpoint
-from rescene4d_ros.models.decoder_parts import official_seed_sampling
+from rescene4d_ros.models.decoder_parts import published_seeds
 from rescene4d_ros.models.inputs import make_visit_input
 from rescene4d_ros.structures import INSTANCE_CLASSES
 import torch
@@ -29,55 +29,6 @@ MEAN = torch.tensor([0.47793125906962, 0.4303257521323044, 0.3749598901421883])
 STD = torch.tensor([0.2834475483823543, 0.27566157565723015, 0.27018971370874995])
 UNET_SIZES, PTV3_SIZES = (16, 16, 16, 16, 16), (48, 32, 32, 16, 16)  # coarsest first
 SMALL_SETTINGS = {'n_heads': HEADS, 'n_queries': 12, 'voxel_size': 0.15}
-
-
-def me_shapes(preset):
-    """Return the tensors of a Res16UNet of MinkowskiEngine, name to shape, as documented."""
-    shapes = {}
-
-    def conv(name, *shape):
-        shapes[f'{name}.kernel'] = shape
-
-    def norm(name, c):
-        shapes.update(
-            {
-                f'{name}.bn.{part}': (c,)
-                for part in ('weight', 'bias', 'running_mean', 'running_var')
-            }
-        )
-        shapes[f'{name}.bn.num_batches_tracked'] = ()
-
-    def block(name, ci, co, depth):
-        for i in range(depth):
-            c = ci if i == 0 else co
-            conv(f'{name}.{i}.conv1', 27, c, co)
-            norm(f'{name}.{i}.norm1', co)
-            conv(f'{name}.{i}.conv2', 27, co, co)
-            norm(f'{name}.{i}.norm2', co)
-            if c != co:
-                conv(f'{name}.{i}.downsample.0', c, co)
-                norm(f'{name}.{i}.downsample.1', co)
-
-    planes, depths = preset.planes, preset.blocks
-    conv('conv0p1s1', preset.stem_kernel**3, 3, preset.stem)
-    norm('bn0', preset.stem)
-    inside = (preset.stem, *planes[:3])
-    for k, (name, ci) in enumerate(
-        zip(('conv1p1s2', 'conv2p2s2', 'conv3p4s2', 'conv4p8s2'), inside)
-    ):
-        conv(name, 8, ci, ci)
-        norm(f'bn{k + 1}', ci)
-        block(f'block{k + 1}', ci, planes[k], depths[k])
-    below = planes[3]
-    for k, (name, skip) in enumerate(
-        zip(('convtr4p16s2', 'convtr5p8s2', 'convtr6p4s2', 'convtr7p2s2'), reversed(inside))
-    ):
-        co = planes[4 + k]
-        conv(name, 8, below, co)
-        norm(f'bntr{k + 4}', co)
-        block(f'block{k + 5}', co + skip, co, depths[4 + k])
-        below = co
-    return shapes
 
 
 class PublishedAttention(nn.Module):
@@ -229,17 +180,23 @@ def under(prefix, tensors):
     return {prefix + name: tensor for name, tensor in tensors.items()}
 
 
-def me_checkpoint(preset='tiny', sizes=UNET_SIZES):
-    """Return the tensors of a ReScene4D checkpoint with a U-Net."""
-    return {
-        **under('model.backbone.', random_tensors(me_shapes(PRESETS[preset]))),
-        **under('model.', published_decoder(sizes).state_dict()),
-        'criterion.empty_weight': torch.ones(19),
-        'criterion.change_weights': torch.ones(6),
-    }
+@pytest.fixture
+def me_checkpoint(me_shapes):
+    """Return a function that makes the tensors of a ReScene4D checkpoint with a U-Net."""
+
+    def make():
+        return {
+            **under('model.backbone.', random_tensors(me_shapes(PRESETS['tiny']))),
+            **under('model.', published_decoder(UNET_SIZES).state_dict()),
+            'criterion.empty_weight': torch.ones(19),
+            'criterion.change_weights': torch.ones(6),
+        }
+
+    return make
 
 
-def mask3d_checkpoint():
+@pytest.fixture
+def mask3d_checkpoint(me_checkpoint):
     """Return the same as Mask3D names and shapes it."""
     state = {k: v for k, v in me_checkpoint().items() if not k.startswith('criterion.change')}
     state['model.mask_features_head.kernel'] = state.pop('model.mask_features_head.weight').T
@@ -251,7 +208,7 @@ def mask3d_checkpoint():
     }
 
 
-def test_full_unet_has_the_published_tensors():
+def test_full_unet_has_the_published_tensors(me_shapes):
     """The names, shapes and number of weights of Mask3D's Res16UNet34C."""
     shapes = me_shapes(PRESETS['34c'])
     assert shapes['conv0p1s1.kernel'] == (125, 3, 32)
@@ -364,7 +321,7 @@ def visits(boxes_room):
     return make
 
 
-def test_unet_of_a_checkpoint_computes_what_is_published(save, visits):
+def test_unet_of_a_checkpoint_computes_what_is_published(save, visits, me_checkpoint):
     """Features of all five levels, from colors in 0..255 on, equal dense convolutions."""
     state = me_checkpoint()
     converted = convert(save(state), {'backbone': 'tiny', **SMALL_SETTINGS})
@@ -390,7 +347,7 @@ def test_unet_of_a_checkpoint_computes_what_is_published(save, visits):
 
 @pytest.mark.parametrize('family', ['rescene4d-unet', 'rescene4d-ptv3'])
 def test_query_decoder_of_a_checkpoint_computes_what_is_published(
-    save, visits, ptv3_shapes, family
+    save, visits, ptv3_shapes, family, me_checkpoint
 ):
     """All prediction sets of two visits equal those of the decoder written as published."""
     if family == 'rescene4d-unet':
@@ -446,7 +403,7 @@ def test_query_decoder_of_a_checkpoint_computes_what_is_published(
             order = coarse
         starts = np.cumsum([0, inputs[0].n_superpoints])
         segment_of = torch.cat([v.superpoint + int(s) for v, s in zip(inputs, starts)])
-        seeds, _ = official_seed_sampling(features, (0, 1), 12)
+        seeds, _ = published_seeds(features, (0, 1), model.config)
         classes, masks = twin(
             levels,
             torch.cat([v.superpoint_features for v in features]),
@@ -459,9 +416,9 @@ def test_query_decoder_of_a_checkpoint_computes_what_is_published(
     torch.testing.assert_close(output.mask_logits, masks, rtol=1e-3, atol=2e-4)
 
 
-def test_mask3d_gives_the_same_network_blind_to_time(save):
+def test_mask3d_gives_the_same_network_blind_to_time(save, me_checkpoint, mask3d_checkpoint):
     """Other names and shapes of the same tensors; frequencies of time are zero."""
-    ours = convert(save(mask3d_checkpoint()), {'backbone': 'tiny', **SMALL_SETTINGS})
+    ours = convert(save(mask3d_checkpoint), {'backbone': 'tiny', **SMALL_SETTINGS})
     assert ours.family == 'mask3d'
     assert set(ours.coverage.left_out) == {
         'criterion.empty_weight',
@@ -549,14 +506,14 @@ def test_full_size_is_told_by_the_tensors(ptv3_shapes, preset):
         ),
     ],
 )
-def test_tensors_that_do_not_fit_are_refused(save, change, told):
+def test_tensors_that_do_not_fit_are_refused(save, change, told, me_checkpoint):
     state = me_checkpoint()
     change(state)
     with pytest.raises(WeightsError, match=told):
         convert(save(state), {'backbone': 'tiny', **SMALL_SETTINGS})
 
 
-def test_named_tensors_may_differ(save):
+def test_named_tensors_may_differ(save, me_checkpoint):
     state = me_checkpoint()
     state['model.level_embed.weight'] = torch.zeros(4, 32)
     del state['model.decoder_norm.bias']
@@ -570,7 +527,7 @@ def test_named_tensors_may_differ(save):
     assert 'model.decoder_norm.bias' in converted.coverage.as_initialized
 
 
-def test_backbone_of_the_other_kind_is_refused(save):
+def test_backbone_of_the_other_kind_is_refused(save, me_checkpoint):
     with pytest.raises(ConfigError, match='expected one of tiny, small, 34c'):
         convert(save(me_checkpoint()), {'backbone': 'sonata'})
 
@@ -585,7 +542,7 @@ class Command:
         return (os.system, (self.command,)) if self.command else (Command, (), {'a': [1, 2]})
 
 
-def test_settings_of_unknown_classes_do_not_hinder_and_do_not_run(save, tmp_path):
+def test_settings_of_unknown_classes_do_not_hinder_and_do_not_run(save, tmp_path, me_checkpoint):
     path = save(me_checkpoint(), hyper_parameters={'config': Command(), 'kind': Command})
     assert convert(path, {'backbone': 'tiny', **SMALL_SETTINGS}).family == 'rescene4d-unet'
     trap = tmp_path / 'ran'
@@ -598,7 +555,7 @@ def test_settings_of_unknown_classes_do_not_hinder_and_do_not_run(save, tmp_path
     assert not trap.exists()
 
 
-def test_command_writes_weights_that_load(save, tmp_path):
+def test_command_writes_weights_that_load(save, tmp_path, me_checkpoint):
     """A real process: the file it writes gives the same network, and it tells the coverage."""
     path, out = save(me_checkpoint()), tmp_path / 'new' / 'converted.safetensors'
     settings = {'backbone': 'tiny', **SMALL_SETTINGS}
@@ -623,7 +580,7 @@ def test_command_writes_weights_that_load(save, tmp_path):
         assert torch.equal(tensor, model.state_dict()[name]), name
 
 
-def test_command_refuses_with_a_reason(save, tmp_path, capsys):
+def test_command_refuses_with_a_reason(save, tmp_path, capsys, me_checkpoint):
     path, out = str(save(me_checkpoint())), tmp_path / 'none.safetensors'
     for settings, told in (
         ('backbone=sonata', 'expected one of tiny, small, 34c'),

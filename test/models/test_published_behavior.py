@@ -7,7 +7,7 @@ import pytest
 from rescene4d_ros.losses import Criterion, LossConfig, Targets
 from rescene4d_ros.models.backbones.serialization_order import merged_order, TieBreak
 from rescene4d_ros.models.config import ModelConfig
-from rescene4d_ros.models.decoder_parts import official_seed_sampling
+from rescene4d_ros.models.decoder_parts import published_seeds
 from rescene4d_ros.models.inputs import make_visit_input
 from rescene4d_ros.models.segmenter import ReScene4D
 from rescene4d_ros.sparse.voxels import Voxels
@@ -67,7 +67,7 @@ def test_seeds_are_what_the_misread_sampler_finds(scans):
     visits = inputs(scans, CONFIG)
     with torch.no_grad():
         features = model.encode(visits)
-    voxels, superpoints = official_seed_sampling(features, (0, 1), 20)
+    voxels, superpoints = published_seeds(features, (0, 1), replace(CONFIG, n_queries=20))
     buffer = np.concatenate(
         [
             np.column_stack([v.coords, np.full(len(v.coords), t)]).ravel()

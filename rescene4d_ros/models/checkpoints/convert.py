@@ -144,10 +144,10 @@ def _published_settings(checkpoint: Checkpoint, family: str) -> dict[str, Any]:
         return {
             name: settings[name] for name in ('voxel_size', 'backbone', 'features', 'in_channels')
         }
-    # Mask3D samples its seeds correctly, and knows one visit only.
-    settings |= {'temporal_mask_pooling': 'off'} | (
-        {'compat': 'corrected'} if family == 'mask3d' else {'compat': 'official'}
-    )
+    settings |= {
+        'temporal_mask_pooling': 'off',
+        'compat': 'mask3d' if family == 'mask3d' else 'official',
+    }
     state = checkpoint.state
     classes = _sized(checkpoint, f'{PREFIX}class_embed_head.weight')
     inner = _sized(checkpoint, f'{PREFIX}ffn_attention.0.0.linear1.weight')

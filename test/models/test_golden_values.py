@@ -1,0 +1,138 @@
+"""Published networks: their outputs, computed once from the published code, and ours."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from rescene4d_ros.models.backbones.unet import PRESETS
+from rescene4d_ros.models.checkpoints import convert
+from rescene4d_ros.models.decoder_parts import published_seeds
+from rescene4d_ros.models.inputs import IN_CHANNELS, VisitInput
+import torch
+
+torch.set_num_threads(1)
+GOLDEN = Path(__file__).parent / 'golden'
+ENOUGH = 1e-5  # relative L2 error
+DIM, INNER, HEADS, QUERIES, CLASSES = 32, 48, 4, 12, 19
+SIZES = (16, 16, 16, 16, 16)  # channels of the levels of the tiny U-Net, coarsest first
+
+
+def golden_state(shapes):
+    """Return the tensors that the published network had; the legacy generator never changes."""
+    rng, state = np.random.RandomState(17), {}
+    for name in sorted(shapes):
+        shape = shapes[name]
+        if name.endswith('num_batches_tracked'):
+            state[name] = torch.tensor(7)
+            continue
+        if name.endswith('running_var') or (len(shape) == 1 and name.endswith('weight')):
+            values = 0.5 + rng.random_sample(shape)
+        else:
+            fan = np.prod(shape[:2] if name.endswith('.kernel') else shape[1:])
+            values = rng.standard_normal(shape) * max(2.5 * fan, 16) ** -0.5
+            if name.endswith('gauss_B'):
+                values = rng.standard_normal(shape)
+        state[name] = torch.from_numpy(values.astype(np.float32))
+    return state
+
+
+def mask3d_shapes(me_shapes):
+    """Return the tensors of Mask3D, name to shape, as its code creates them."""
+    shapes = {f'backbone.{n}': s for n, s in me_shapes(PRESETS['tiny']).items()}
+    shapes |= {'backbone.final.kernel': (16, 20), 'backbone.final.bias': (1, 20)}
+    shapes |= {'mask_features_head.kernel': (16, DIM), 'mask_features_head.bias': (1, DIM)}
+    shapes['pos_enc.gauss_B'] = (3, DIM // 2)
+
+    def add(name, co, *others):
+        shapes.update({f'{name}.weight': (co, *others), f'{name}.bias': (co,)})
+
+    for k in (0, 2):
+        add(f'query_projection.layers.{k}', DIM, DIM, 1)
+        add(f'mask_embed_head.{k}', DIM, DIM)
+    add('class_embed_head', CLASSES, DIM)
+    add('decoder_norm', DIM)
+    for level, size in enumerate(SIZES[:4]):
+        for attention in (
+            f'cross_attention.0.{level}.multihead_attn',
+            f'self_attention.0.{level}.self_attn',
+        ):
+            shapes[f'{attention}.in_proj_weight'] = (3 * DIM, DIM)
+            shapes[f'{attention}.in_proj_bias'] = (3 * DIM,)
+            add(f'{attention}.out_proj', DIM, DIM)
+            add(f'{attention.rpartition(".")[0]}.norm', DIM)
+        add(f'ffn_attention.0.{level}.linear1', INNER, DIM)
+        add(f'ffn_attention.0.{level}.linear2', DIM, INNER)
+        add(f'ffn_attention.0.{level}.norm', DIM)
+        add(f'lin_squeeze.0.{level}', DIM, size)
+    return shapes
+
+
+def relative_error(ours, published):
+    """Return the relative L2 error of each prediction set."""
+    gap = (ours - published).flatten(1).norm(dim=1)
+    return (gap / published.flatten(1).norm(dim=1)).max().item()
+
+
+@pytest.fixture
+def mask3d(me_shapes, tmp_path):
+    """Return the golden values and the converted network that must have them."""
+    golden = np.load(GOLDEN / 'mask3d.npz')
+    state = {f'model.{n}': t for n, t in golden_state(mask3d_shapes(me_shapes)).items()}
+    path = tmp_path / 'mask3d.ckpt'
+    torch.save({'state_dict': state}, path)
+    settings = {'backbone': 'tiny', 'n_heads': HEADS, 'n_queries': QUERIES, 'voxel_size': 0.15}
+    return golden, convert(path, settings).model
+
+
+def golden_visit(golden):
+    """Return the network's input of the golden cloud."""
+    rgb = torch.from_numpy(golden['rgb']).float()
+    feats = torch.zeros(len(rgb), IN_CHANNELS)
+    feats[:, :3], feats[:, 3] = rgb / 127.5 - 1, 1
+    superpoint = golden['superpoint'].astype(np.int64)
+    return VisitInput(
+        coords=torch.from_numpy(golden['cells'].astype(np.int64)),
+        feats=feats,
+        xyz=torch.from_numpy(golden['xyz']),
+        superpoint=torch.from_numpy(superpoint),
+        n_superpoints=int(superpoint.max()) + 1,
+        point_superpoint=superpoint.astype(np.int32),
+    )
+
+
+def test_mask3d_computes_the_published_numbers(mask3d):
+    """Seeds, classes and masks of all 13 prediction sets, cells on both sides of zero."""
+    golden, model = mask3d
+    assert model.config.compat == 'mask3d'
+    visit = golden_visit(golden)
+    with torch.no_grad():
+        features = model.encode([visit])
+        output = model.decode(features)
+        voxels, _ = published_seeds(features, (0,), model.config)
+    assert torch.equal(visit.xyz[voxels], torch.from_numpy(golden['seeds']))
+    assert output.class_logits.shape == (13, QUERIES, CLASSES)
+    for ours, name in ((output.class_logits, 'class_logits'), (output.mask_logits, 'mask_logits')):
+        assert relative_error(ours, torch.from_numpy(golden[name])) <= ENOUGH, name
+
+
+def test_mask3d_does_not_depend_on_the_time_of_its_one_visit(mask3d):
+    golden, model = mask3d
+    visit = golden_visit(golden)
+    with torch.no_grad():
+        features = model.encode([visit])
+        now, later = (model.decode(features, times) for times in ((0.0,), (5.0,)))
+    torch.testing.assert_close(now.mask_logits, later.mask_logits, rtol=1e-5, atol=1e-6)
+
+
+def test_mask3d_shares_its_queries_over_visits(mask3d):
+    """A second visit that repeats the first gets the same masks, and seeds at no other places."""
+    golden, model = mask3d
+    visit = golden_visit(golden)
+    with torch.no_grad():
+        features = model.encode([visit, visit])
+        voxels, _ = published_seeds(features, (0, 1), model.config)
+        output = model.decode(features)
+    first, second = output.mask_logits[-1].split(visit.n_superpoints)
+    torch.testing.assert_close(first, second, rtol=1e-4, atol=1e-5)
+    places = voxels % len(visit.coords)
+    assert len(set(places.tolist())) == QUERIES
