@@ -22,11 +22,11 @@ from rescene4d_ros.errors import (
     VisitOrderError,
 )
 from rescene4d_ros.memory import visit_transactions
-from rescene4d_ros.memory.database import history_queries, tables
+from rescene4d_ros.memory.database import history_queries, row_access
 from rescene4d_ros.memory.database.memory_database import MemoryDatabase
-from rescene4d_ros.memory.database.metadata import Expected, Metadata
+from rescene4d_ros.memory.database.memory_metadata import Expected, Metadata
+from rescene4d_ros.memory.database.row_access import StoredObservation
 from rescene4d_ros.memory.database.schema import JournalAction
-from rescene4d_ros.memory.database.tables import StoredObservation
 from rescene4d_ros.memory.visit_files import POINTS, VisitFiles
 from rescene4d_ros.structures import (
     Change,
@@ -293,7 +293,7 @@ class SceneMemory:
 
     def visits(self, *statuses: VisitStatus) -> tuple[VisitInfo, ...]:
         """Return the stored visits in stamp order, of some statuses or all."""
-        return self._read(tables.visits, *statuses)
+        return self._read(row_access.visits, *statuses)
 
     def pending(self) -> tuple[VisitInfo, ...]:
         """Return the visits that wait for processing, in stamp order."""
@@ -309,11 +309,11 @@ class SceneMemory:
 
     def keys(self) -> dict[int, str]:
         """Return the key of every visit."""
-        return self._read(tables.visit_files)
+        return self._read(row_access.visit_files)
 
     def labels(self, visit_id: int) -> np.ndarray:
         """Return the id (N,) int64 of every point of a visit; 0 = none, or not processed."""
-        labels = self._read(tables.labels, visit_id)
+        labels = self._read(row_access.labels, visit_id)
         if labels is None:
             return np.zeros(self._visit_row(visit_id).n_points, dtype=np.int64)
         return labels
@@ -324,27 +324,27 @@ class SceneMemory:
 
     def snapshot(self) -> MemorySnapshot:
         """Return everything the memory says now, consistent in itself."""
-        return self._read(tables.snapshot, str(self.path))
+        return self._read(row_access.snapshot, str(self.path))
 
     def changes(self, since_revision: int = 0) -> tuple[Change, ...]:
         """Return the changes stored after a revision, in the order they were found."""
-        return self._read(tables.changes, since_revision)
+        return self._read(row_access.changes, since_revision)
 
     def observations(self, visit_id: int | None = None) -> tuple[StoredObservation, ...]:
         """Return what one visit or all showed of each object, by stamp, then object."""
-        return self._read(tables.observations, visit_id)
+        return self._read(row_access.observations, visit_id)
 
     def aliases(self) -> dict[int, int]:
         """Return which ids proved to be others: alias id to the one it stands for."""
-        return self._read(tables.aliases)
+        return self._read(row_access.aliases)
 
     def locked(self) -> frozenset[int]:
         """Return the ids that people have locked."""
-        return self._read(tables.locked)
+        return self._read(row_access.locked)
 
     def names(self) -> dict[int, str]:
         """Return the names that people gave to objects."""
-        return self._read(tables.names)
+        return self._read(row_access.names)
 
     def known_id(self, object_id: int) -> int:
         """
@@ -366,7 +366,7 @@ class SceneMemory:
 
     def journal(self, *actions: JournalAction) -> tuple[dict, ...]:
         """Return what was done to the memory, oldest first; all or some kinds of actions."""
-        return self._read(tables.journal, *actions)
+        return self._read(row_access.journal, *actions)
 
     def findings(self) -> dict[int, tuple[Finding, ...]]:
         """Return what was found of each visit's cloud before it was stored, by visit id."""
@@ -395,7 +395,7 @@ class SceneMemory:
 
     def _visit_row(self, visit_id: int):
         """Return the row of a visit, or say that there is none."""
-        row = self._read(tables.visit_row, visit_id)
+        row = self._read(row_access.visit_row, visit_id)
         if row is None:
             raise MemoryFormatError(
                 f'{self.path}: expected a visit {visit_id}, found none; '

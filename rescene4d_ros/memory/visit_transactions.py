@@ -4,24 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from rescene4d_ros.memory.database import schema, tables
-from rescene4d_ros.memory.database.discoveries import insert_discovered
+from rescene4d_ros.memory.database import row_access, schema
 from rescene4d_ros.memory.database.memory_database import MemoryDatabase
 from rescene4d_ros.memory.database.schema import JournalAction
-from rescene4d_ros.structures import Scan, VisitInfo, VisitStatus
-from rescene4d_ros.tracking.records import VisitFacts
+from rescene4d_ros.structures import ObjectState, Scan, VisitInfo, VisitStatus
+from rescene4d_ros.tracking.discovery import with_discovered
+from rescene4d_ros.tracking.records import LinkedObservation, VisitFacts
 from sqlalchemy import Connection
 
 
 def find_duplicate(connection: Connection, scan: Scan) -> VisitInfo | None:
     """Return the visit that has the stamp of a scan; None where there is none."""
-    return next((v for v in tables.visits(connection) if v.stamp_ns == scan.stamp_ns), None)
+    return next((v for v in row_access.visits(connection) if v.stamp_ns == scan.stamp_ns), None)
 
 
 def insert_visit(database: MemoryDatabase, scan: Scan, file_name: str) -> VisitInfo:
     """Store a visit whose points are in a file; LATE where a processed one is newer."""
     with database.writing() as connection:
-        done = tables.visits(connection, VisitStatus.DONE)
+        done = row_access.visits(connection, VisitStatus.DONE)
         late = bool(done) and scan.stamp_ns < done[-1].stamp_ns
         visit = VisitInfo(
             database.metadata.next_visit_id,
@@ -52,15 +52,15 @@ def commit_facts(database: MemoryDatabase, facts: VisitFacts) -> int:
     visit_id, known = facts.visit.visit_id, database.records
     revision = database.metadata.revision + 1
     with database.writing() as connection:
-        tables.insert_facts(connection, facts, revision, database.metadata.weights_hash)
+        insert_facts(connection, facts, revision, database.metadata.weights_hash)
         insert_discovered(connection, facts)
         changed = [r for i, r in facts.records.items() if known.get(i) is not r]
-        tables.put_records(connection, changed)
-        tables.drop_records(connection, set(known) - set(facts.records))
+        row_access.put_records(connection, changed)
+        row_access.drop_records(connection, set(known) - set(facts.records))
         detail = {
             'objects': len(facts.records),
             'changes': len(facts.changes),
-            'merged': tables.add_aliases(connection, facts.changes),
+            'merged': row_access.add_aliases(connection, facts.changes),
         }
         database.note(connection, visit_id, JournalAction.VISIT_PROCESSED, detail)
         next_id = _next_object_id(database, [facts])
@@ -86,16 +86,16 @@ def rewrite_facts(
     revision, weights_hash = database.metadata.revision + 1, database.metadata.weights_hash
     records = history[-1].records
     with database.writing() as connection:
-        tables.erase_facts(connection, [*(f.visit.visit_id for f in history), *failed])
+        erase_facts(connection, [*(f.visit.visit_id for f in history), *failed])
         for visit_id, reason in failed.items():
             _set_failed(connection, visit_id, reason)
         for facts in history:
-            tables.insert_facts(connection, facts, revision, weights_hash)
+            insert_facts(connection, facts, revision, weights_hash)
             insert_discovered(connection, facts)
-            tables.add_aliases(connection, facts.changes)
+            row_access.add_aliases(connection, facts.changes)
         dropped = sorted(set(database.records) - set(records))
         connection.execute(schema.objects.delete())
-        tables.put_records(connection, records.values())
+        row_access.put_records(connection, records.values())
         database.note(
             connection,
             history[0].visit.visit_id,
@@ -116,7 +116,7 @@ def mark_failed(database: MemoryDatabase, visit_id: int, reason: str) -> None:
 
 
 def _set_failed(connection: Connection, visit_id: int, reason: str) -> None:
-    tables.change_visit(connection, visit_id, status=VisitStatus.FAILED, reason=reason)
+    row_access.change_visit(connection, visit_id, status=VisitStatus.FAILED, reason=reason)
 
 
 def _next_object_id(database: MemoryDatabase, history: Sequence[VisitFacts]) -> int:
@@ -128,3 +128,81 @@ def _next_object_id(database: MemoryDatabase, history: Sequence[VisitFacts]) -> 
             *(c.object_id + 1 for facts in history for c in facts.changes),
         ]
     )
+
+
+def insert_discovered(connection: Connection, facts: VisitFacts) -> None:
+    """
+    Store what earlier visits show of the objects that one visit discovered.
+
+    Points that belong to an object already keep it. Visits between say nothing of the objects.
+    """
+    if not facts.discovered:
+        return
+    done = row_access.visits(connection, VisitStatus.DONE)
+    by_stamp = {visit.stamp_ns: visit.visit_id for visit in done}
+    for stamp_ns, linked in facts.discovered.items():
+        visit_id = by_stamp[stamp_ns]
+        labels = row_access.labels(connection, visit_id)
+        if labels is None:
+            raise LookupError(f'visit {visit_id} is DONE and has no labels')
+        row_access.put_labels(connection, visit_id, with_discovered(labels, linked))
+        insert_observations(connection, visit_id, linked)
+        between = [v.visit_id for v in done if stamp_ns < v.stamp_ns < facts.visit.stamp_ns]
+        states = {visit_id: ObjectState.PRESENT} | dict.fromkeys(between, ObjectState.NOT_OBSERVED)
+        rows = [
+            {'visit_id': visit, 'object_id': object_id, 'state': state}
+            for object_id in linked
+            for visit, state in states.items()
+        ]
+        connection.execute(schema.states.insert(), rows)
+
+
+def insert_facts(
+    connection: Connection, facts: VisitFacts, revision: int, weights_hash: str | None
+) -> None:
+    """Insert what one visit brought and mark the visit DONE."""
+    visit_id = facts.visit.visit_id
+    insert_observations(connection, visit_id, facts.linked)
+    states = [
+        {'visit_id': visit_id, 'object_id': object_id, 'state': state}
+        for object_id, state in facts.states.items()
+    ]
+    if states:
+        connection.execute(schema.states.insert(), states)
+    row_access.insert_changes(connection, facts.changes, revision)
+    connection.execute(
+        schema.labels.insert().values(visit_id=visit_id, object_ids=facts.object_ids)
+    )
+    row_access.change_visit(
+        connection, visit_id, status=VisitStatus.DONE, reason='', weights_hash=weights_hash
+    )
+
+
+def insert_observations(
+    connection: Connection, visit_id: int, linked: Mapping[int, LinkedObservation]
+) -> None:
+    """Insert what one visit shows of some objects, by their ids."""
+    rows = [
+        {
+            'visit_id': visit_id,
+            'object_id': object_id,
+            'n_points': len(link.observation.points),
+            'score': float(link.observation.score),
+            'box': link.observation.box,
+            'link_reason': link.reason,
+            'class_probs': link.observation.class_probs,
+            'feature': link.observation.feature,
+            'color': link.observation.color,
+            'alternatives': link.alternatives,
+        }
+        for object_id, link in linked.items()
+    ]
+    if rows:
+        connection.execute(schema.observations.insert(), rows)
+
+
+def erase_facts(connection: Connection, visit_ids: Sequence[int]) -> None:
+    """Take out what some visits brought; their points and journal stay."""
+    for table in (schema.observations, schema.states, schema.changes, schema.labels):
+        for visit_id in visit_ids:
+            connection.execute(table.delete().where(table.c.visit_id == visit_id))

@@ -16,7 +16,7 @@ from rescene4d_ros.errors import (
 )
 from rescene4d_ros.memory import queries
 from rescene4d_ros.memory.database import history_queries
-from rescene4d_ros.memory.editing import corrections, exclusion
+from rescene4d_ros.memory.editing import corrections
 from rescene4d_ros.memory.editing.undo import undo
 from rescene4d_ros.memory.store import SceneMemory
 from rescene4d_ros.node.messages import interfaces
@@ -224,13 +224,13 @@ class MemoryServices:
         return 0, f'undone: {undo(self._memory)}'
 
     def _exclude(self, request: CorrectObject.Request) -> tuple[int, str]:
-        since = exclusion.exclude_visit(self._memory, request.visit_id)
+        since = corrections.exclude_visit(self._memory, request.visit_id)
         if since is not None:
             self._reprocess(since)  # what later visits changed is judged without it
         return 0, f'visit {request.visit_id} is excluded'
 
     def _include(self, request: CorrectObject.Request) -> tuple[int, str]:
-        exclusion.include_visit(self._memory, request.visit_id)
+        corrections.include_visit(self._memory, request.visit_id)
         return 0, f'visit {request.visit_id} is included again'
 
     def _stamp(self, moment: msg.Moment, not_given: int | None) -> int | None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from rescene4d_ros.cli.main import main
 from rescene4d_ros.memory.database import schema
-from rescene4d_ros.memory.database.stored_rows import change_rows
+from rescene4d_ros.memory.database.row_encoding import change_rows
 from rescene4d_ros.memory.store import SceneMemory
 from rescene4d_ros.structures import Scan, VisitStatus
 

@@ -7,7 +7,7 @@ import pytest
 from rescene4d_ros.errors import MemoryFormatError
 from rescene4d_ros.memory import queries
 from rescene4d_ros.memory.database import schema
-from rescene4d_ros.memory.database.stored_rows import as_stored
+from rescene4d_ros.memory.database.row_encoding import as_stored
 from rescene4d_ros.memory.editing import corrections
 from rescene4d_ros.memory.editing.reapply_splits import standing_splits
 from rescene4d_ros.memory.editing.rebuild import rebuild_records

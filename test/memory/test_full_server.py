@@ -9,7 +9,7 @@ import tempfile
 
 import pytest
 from rescene4d_ros.errors import StorageError
-from rescene4d_ros.memory.database.database_url import LOCATION
+from rescene4d_ros.memory.database.manifest import LOCATION
 from rescene4d_ros.memory.maintenance.integrity import find_faults
 from rescene4d_ros.memory.maintenance.relocate import move
 

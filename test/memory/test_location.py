@@ -8,7 +8,7 @@ import sqlite3
 import pytest
 from rescene4d_ros.cli.main import main
 from rescene4d_ros.errors import ConfigError, MemoryFormatError, MemoryLockedError
-from rescene4d_ros.memory.database.database_url import locate
+from rescene4d_ros.memory.database.manifest import locate
 from rescene4d_ros.memory.store import SceneMemory
 
 

@@ -9,8 +9,8 @@ import sqlite3
 import pytest
 from rescene4d_ros.errors import MemoryFormatError, StorageError
 from rescene4d_ros.memory.database import schema
-from rescene4d_ros.memory.database.database_url import locate, remember_location
 from rescene4d_ros.memory.database.engine import make_engine
+from rescene4d_ros.memory.database.manifest import locate, remember_location
 from rescene4d_ros.memory.editing.undo import undo
 from rescene4d_ros.memory.maintenance.integrity import check, find_faults
 from rescene4d_ros.memory.maintenance.repair import repair

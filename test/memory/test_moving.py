@@ -14,8 +14,8 @@ from rescene4d_ros.atomic_write import DRAFT
 from rescene4d_ros.cli.main import main
 from rescene4d_ros.errors import MemoryFormatError, MemoryLockedError, StorageError
 from rescene4d_ros.memory.database import schema
-from rescene4d_ros.memory.database.database_url import LEFT, LOCATION
-from rescene4d_ros.memory.database.stored_rows import as_stored, change_rows
+from rescene4d_ros.memory.database.manifest import LEFT, LOCATION
+from rescene4d_ros.memory.database.row_encoding import as_stored, change_rows
 from rescene4d_ros.memory.editing import corrections
 from rescene4d_ros.memory.editing.undo import undo
 from rescene4d_ros.memory.maintenance.integrity import find_faults

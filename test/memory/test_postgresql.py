@@ -6,7 +6,7 @@ from multiprocessing import get_context
 
 import pytest
 from rescene4d_ros.errors import MemoryLockedError, StorageError
-from rescene4d_ros.memory.database.database_url import locate, LOCATION
+from rescene4d_ros.memory.database.manifest import locate, LOCATION
 from rescene4d_ros.memory.editing.corrections import rename
 from rescene4d_ros.memory.maintenance import retention
 from rescene4d_ros.memory.maintenance.integrity import find_faults

@@ -18,11 +18,11 @@ from rescene4d_ros.errors import (
     MemoryLockedError,
     RescenError,
 )
-from rescene4d_ros.memory.database import metadata, schema, tables
-from rescene4d_ros.memory.database.database_url import locate
+from rescene4d_ros.memory.database import memory_metadata, row_access, schema
 from rescene4d_ros.memory.database.engine import make_engine
+from rescene4d_ros.memory.database.manifest import locate
 from rescene4d_ros.memory.database.memory_database import MemoryDatabase
-from rescene4d_ros.memory.database.stored_rows import as_stored
+from rescene4d_ros.memory.database.row_encoding import as_stored
 from rescene4d_ros.memory.editing import corrections
 from rescene4d_ros.memory.editing.undo import undo
 from rescene4d_ros.memory.maintenance import retention
@@ -164,7 +164,7 @@ def test_tables_that_a_server_lost_are_rebuilt(filled, open_memory, url):
 
 def test_newer_memory_and_other_folders_are_left_alone(filled, tmp_path):
     with SceneMemory.edit(filled) as memory, memory.database.writing() as connection:
-        metadata.store(connection, {'schema': 99})
+        memory_metadata.store(connection, {'schema': 99})
     with pytest.raises(MemoryFormatError, match='update rescene4d_ros'):
         repair(filled)
     (tmp_path / 'other').mkdir()
@@ -247,7 +247,7 @@ def test_name_of_a_file_leads_nowhere_else(filled, tmp_path, name):
     victim = tmp_path / 'victim'
     victim.write_text('here')
     with SceneMemory.edit(filled) as memory, memory.database.writing() as connection:
-        tables.change_visit(connection, 2, file=name or str(victim))
+        row_access.change_visit(connection, 2, file=name or str(victim))
     with SceneMemory.edit(filled) as memory:
         with pytest.raises(FileFormatError, match='expected the name of a points file'):
             memory.scan(2)

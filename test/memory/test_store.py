@@ -15,7 +15,7 @@ from rescene4d_ros.errors import (
     StorageError,
     VisitOrderError,
 )
-from rescene4d_ros.memory.database import metadata
+from rescene4d_ros.memory.database import memory_metadata
 from rescene4d_ros.memory.maintenance.integrity import find_faults
 from rescene4d_ros.memory.store import SceneMemory
 from rescene4d_ros.structures import Scan, VisitStatus
@@ -144,7 +144,7 @@ def test_another_map_frame_or_class_list_is_refused(open_memory, how, said):
 
 def test_newer_schema_is_refused(open_memory, tmp_path):
     with open_memory() as memory, memory.database.writing() as connection:
-        metadata.store(connection, {'schema': 99})
+        memory_metadata.store(connection, {'schema': 99})
     with pytest.raises(MemoryFormatError, match='got 99; update'):
         open_memory()
     with pytest.raises(MemoryFormatError, match='got 99; update'):

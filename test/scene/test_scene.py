@@ -13,8 +13,14 @@ from rescene4d_ros.errors import (
     StorageError,
     VisitOrderError,
 )
-from rescene4d_ros.memory.editing.corrections import lock, merge, rename, split
-from rescene4d_ros.memory.editing.exclusion import exclude_visit, include_visit
+from rescene4d_ros.memory.editing.corrections import (
+    exclude_visit,
+    include_visit,
+    lock,
+    merge,
+    rename,
+    split,
+)
 from rescene4d_ros.memory.maintenance.integrity import find_faults
 from rescene4d_ros.memory.store import SceneMemory
 from rescene4d_ros.scene import SceneTracker, TrackerConfig

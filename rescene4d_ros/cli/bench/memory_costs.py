@@ -10,7 +10,7 @@ import shutil
 import numpy as np
 from rescene4d_ros.cli.bench.throughput import least
 from rescene4d_ros.evaluation.true_masks import TrueMasks
-from rescene4d_ros.memory.database.database_url import FILE_NAME
+from rescene4d_ros.memory.database.manifest import FILE_NAME
 from rescene4d_ros.memory.store import SceneMemory
 from rescene4d_ros.scene import SceneTracker
 from rescene4d_ros.structures import Scan, ScanSequence, Segmentation

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 
 from rescene4d_ros.cli.memory.query_actions import add_memory, MOMENT, stamp_of
-from rescene4d_ros.memory.editing import corrections, exclusion
+from rescene4d_ros.memory.editing import corrections
 from rescene4d_ros.memory.editing.undo import undo
 from rescene4d_ros.memory.maintenance import retention
 from rescene4d_ros.memory.store import SceneMemory
@@ -82,12 +82,12 @@ def add_arguments(actions) -> None:
 
 
 def _exclude_visit(memory: SceneMemory, options: argparse.Namespace) -> str:
-    exclusion.exclude_visit(memory, options.visit)
+    corrections.exclude_visit(memory, options.visit)
     return f'visit {options.visit} is excluded'
 
 
 def _include_visit(memory: SceneMemory, options: argparse.Namespace) -> str:
-    exclusion.include_visit(memory, options.visit)
+    corrections.include_visit(memory, options.visit)
     return f'visit {options.visit} is included again'
 
 

@@ -11,7 +11,7 @@ import sqlite3
 from tempfile import TemporaryDirectory
 
 from rescene4d_ros.errors import ConfigError, MemoryDamagedError, StorageError
-from sqlalchemy import create_engine, Engine, event, URL
+from sqlalchemy import Connection, create_engine, Engine, event, text, URL
 from sqlalchemy.exc import DatabaseError, OperationalError
 
 BUSY_TIMEOUT_S = 30.0
@@ -150,3 +150,26 @@ def translated(path: Path) -> Iterator[None]:
 def sqlstate(error: DatabaseError) -> str | None:
     """Return the code of PostgreSQL for an error; None where there is none."""
     return getattr(error.orig, 'sqlstate', None)
+
+
+def is_missing(where: URL) -> bool:
+    """Return whether a database is a file that is not there."""
+    return where.get_backend_name() == 'sqlite' and not Path(where.database).is_file()
+
+
+def structure_faults(connection: Connection) -> tuple[str, ...]:
+    """Return where tables and indexes of SQLite disagree; a server checks its own pages."""
+    if connection.dialect.name != 'sqlite':
+        return ()
+    found = connection.execute(text('PRAGMA integrity_check')).scalars()
+    return tuple(f'database: {line}' for line in found if line != 'ok')
+
+
+def check_structure(path: Path, connection: Connection) -> None:
+    """Raise where the database is damaged in a way that hides rows."""
+    faults = structure_faults(connection)
+    if faults:
+        raise MemoryDamagedError(
+            f'{path}: expected a database that is whole, found {len(faults)} faults '
+            f'({faults[0]}); restore a backup, or `rescene4d memory repair`'
+        )

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
-from rescene4d_ros.memory.database import schema, tables
-from rescene4d_ros.memory.database.stored_rows import read_rows
+from rescene4d_ros.memory.database import row_access, schema
+from rescene4d_ros.memory.database.row_encoding import read_rows
 from rescene4d_ros.structures import Box, Change, ChangeKind, ObjectState
 from sqlalchemy import BigInteger, bindparam, Connection, Integer, Select, select, Table
 
@@ -159,7 +159,7 @@ def events_of(connection: Connection, object_id: int) -> tuple[Event, ...]:
     changes: dict[tuple[int, int], list[Change]] = {}
     query = select(schema.changes).where(schema.changes.c.object_id.in_(ids))
     for row in read_rows(connection, schema.changes, query.order_by(schema.changes.c.change_id)):
-        changes.setdefault((row.visit_id, row.object_id), []).append(tables.change_of(row))
+        changes.setdefault((row.visit_id, row.object_id), []).append(row_access.change_of(row))
     states, seen = (_of_objects(connection, t, ids) for t in (schema.states, schema.observations))
     keys = {*states, *changes}
     stamps = _stamps(connection, {visit_id for visit_id, _ in keys})
@@ -191,7 +191,7 @@ def changes_between(connection: Connection, after_ns: int, until_ns: int) -> tup
     )
     rows = read_rows(connection, schema.changes, query)
     _stamps(connection, {row.visit_id for row in rows})  # read to be sure of their order
-    return tuple(tables.change_of(row) for row in rows)
+    return tuple(row_access.change_of(row) for row in rows)
 
 
 def within_columns(moment_ns: int) -> int:

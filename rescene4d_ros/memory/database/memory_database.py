@@ -10,16 +10,22 @@ from threading import RLock
 from typing import Self
 
 from rescene4d_ros.errors import MemoryFormatError, StorageError
-from rescene4d_ros.memory.database import damage_checks, metadata, schema, tables
-from rescene4d_ros.memory.database.database_url import (
+from rescene4d_ros.memory.database import manifest, memory_metadata, row_access, schema
+from rescene4d_ros.memory.database.engine import (
+    check_structure,
+    is_missing,
+    make_engine,
+    structure_faults,
+    translated,
+)
+from rescene4d_ros.memory.database.manifest import (
     check_remembered,
     FILE_NAME,
     locate,
     LOCATION,
     remember_location,
 )
-from rescene4d_ros.memory.database.engine import make_engine, translated
-from rescene4d_ros.memory.database.metadata import Metadata
+from rescene4d_ros.memory.database.memory_metadata import Metadata
 from rescene4d_ros.memory.database.schema import JournalAction
 from rescene4d_ros.memory.database.write_lock import WriteLock
 from rescene4d_ros.structures import ObjectState
@@ -54,7 +60,7 @@ class MemoryDatabase:
 
     @classmethod
     def open(
-        cls, path: Path, url: str | None, expected: metadata.Expected, create: bool = True
+        cls, path: Path, url: str | None, expected: memory_metadata.Expected, create: bool = True
     ) -> Self:
         """
         Open the database of a memory for writing; migrate it if it is old.
@@ -78,23 +84,25 @@ class MemoryDatabase:
         """
         where = locate(path, url)
         check_remembered(path, where)
-        stored = damage_checks.read_stored(path)
-        if damage_checks.is_missing(where):
-            damage_checks.refuse_to_create(path, where, create)
+        stored = manifest.read_stored(path)
+        if is_missing(where):
+            manifest.refuse_to_create(path, where, create)
         engine = make_engine(where)
         lock = WriteLock(path, engine)
         try:
             with translated(path), lock.transaction() as connection:
-                if metadata.exists(connection):
-                    damage_checks.check_structure(path, connection)
+                if memory_metadata.exists(connection):
+                    check_structure(path, connection)
                 else:
-                    damage_checks.refuse_to_create(path, where, create)
+                    manifest.refuse_to_create(path, where, create)
                     schema.tables.create_all(connection)
-                    metadata.create(connection, expected)
-                metadata.migrate(connection, str(path))
-                metadata.check(metadata.load(connection, str(path)), str(path), expected)
+                    memory_metadata.create(connection, expected)
+                memory_metadata.migrate(connection, str(path))
+                memory_metadata.check(
+                    memory_metadata.load(connection, str(path)), str(path), expected
+                )
                 if expected.weights_hash is not None:
-                    metadata.store(connection, {'weights_hash': expected.weights_hash})
+                    memory_metadata.store(connection, {'weights_hash': expected.weights_hash})
             remember_location(path, where)
             database = cls(path, engine, lock)
             database.confirm(stored)
@@ -127,17 +135,17 @@ class MemoryDatabase:
             f'{path}: expected a scene memory (a folder with {FILE_NAME} '
             f'or {LOCATION}), found none; check the path'
         )
-        where, stored = locate(path, url), damage_checks.read_stored(path)
-        if damage_checks.is_missing(where):
-            damage_checks.refuse_lost(path, where)
+        where, stored = locate(path, url), manifest.read_stored(path)
+        if is_missing(where):
+            manifest.refuse_lost(path, where)
             raise missing
         engine = make_engine(where, read_only=True)
         with translated(path), engine.connect() as connection:
-            if not metadata.exists(connection):
-                damage_checks.refuse_lost(path, where)
+            if not memory_metadata.exists(connection):
+                manifest.refuse_lost(path, where)
                 raise missing
             if verify:
-                damage_checks.check_structure(path, connection)
+                check_structure(path, connection)
         database = cls(path, engine, None)
         if verify:
             database.confirm(stored)
@@ -191,9 +199,9 @@ class MemoryDatabase:
             connection.info.pop('metadata', None)
             yield connection
             stored = connection.info.pop('metadata', self._metadata)
-            entry = tables.newest_entry(connection)
+            entry = row_access.newest_entry(connection)
         self._metadata = stored
-        damage_checks.note_stored(self.path, stored, entry)
+        manifest.note_stored(self.path, stored, entry)
 
     @contextmanager
     def correcting(self, action: JournalAction, detail: dict) -> Iterator[tuple[Connection, int]]:
@@ -214,11 +222,11 @@ class MemoryDatabase:
         self, connection: Connection, visit_id: int | None, action: JournalAction, detail: dict
     ) -> int:
         """Append to the journal; return the number of the entry."""
-        return tables.add_entry(connection, self._metadata.revision, visit_id, action, detail)
+        return row_access.add_entry(connection, self._metadata.revision, visit_id, action, detail)
 
     def advance(self, connection: Connection, **values) -> None:
         """Store metadata; they count in this process once the transaction is through."""
-        metadata.store(connection, values)
+        memory_metadata.store(connection, values)
         connection.info['metadata'] = replace(self._metadata, **values)
 
     def keep(
@@ -232,10 +240,10 @@ class MemoryDatabase:
     def reload(self, with_objects: bool = True) -> None:
         """Read again what this process keeps of the database, all in one state."""
         with self.reading() as connection:
-            self._metadata = metadata.load(connection, str(self.path))
+            self._metadata = memory_metadata.load(connection, str(self.path))
             if with_objects:
-                self._past = tables.histories(connection)
-                self._records = tables.records(connection)
+                self._past = row_access.histories(connection)
+                self._records = row_access.records(connection)
 
     def confirm(self, stored: Mapping) -> None:
         """
@@ -248,10 +256,10 @@ class MemoryDatabase:
 
         """
         with self.reading() as connection:
-            entry = tables.newest_entry(connection)
-        damage_checks.check_stored(self.path, stored, self._metadata, entry)
+            entry = row_access.newest_entry(connection)
+        manifest.check_stored(self.path, stored, self._metadata, entry)
         if self._lock is not None:
-            damage_checks.note_stored(self.path, self._metadata, entry)
+            manifest.note_stored(self.path, self._metadata, entry)
 
     def checkpoint(self) -> None:
         """Make the database overwrite what was deleted, in its tables and, on SQLite, its log."""
@@ -265,7 +273,7 @@ class MemoryDatabase:
     def faults(self) -> tuple[str, ...]:
         """Return what the database itself finds wrong; empty where all is well."""
         with self.reading() as connection:
-            return damage_checks.structure_faults(connection)
+            return structure_faults(connection)
 
     def _regain(self) -> None:
         """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from enum import StrEnum
 
-from rescene4d_ros.memory.database.stored_rows import (
+from rescene4d_ros.memory.database.row_encoding import (
     BOX,
     checked,
     code,

@@ -9,7 +9,7 @@ import logging
 import numpy as np
 from rescene4d_ros.errors import FileFormatError
 from rescene4d_ros.geometry.cloud import Cloud
-from rescene4d_ros.memory.database.tables import StoredObservation
+from rescene4d_ros.memory.database.row_access import StoredObservation
 from rescene4d_ros.memory.store import SceneMemory
 from rescene4d_ros.structures import Change, ChangeKind, ObjectState, Scan, VisitInfo
 from rescene4d_ros.tracking.association.appearance import mean_color

@@ -8,9 +8,9 @@ import json
 import zlib
 
 from rescene4d_ros.errors import MemoryFormatError
-from rescene4d_ros.memory.database import schema, tables
+from rescene4d_ros.memory.database import row_access, schema
+from rescene4d_ros.memory.database.row_encoding import as_stored, CHECKSUM, decoded, read_rows
 from rescene4d_ros.memory.database.schema import JournalAction
-from rescene4d_ros.memory.database.stored_rows import as_stored, CHECKSUM, decoded, read_rows
 from rescene4d_ros.memory.editing.rebuild import rebuild_records
 from rescene4d_ros.memory.store import SceneMemory
 from rescene4d_ros.structures import ChangeKind, ObjectState, VisitStatus
@@ -107,10 +107,10 @@ def join(memory: SceneMemory, connection: Connection, alias_id: int, object_id: 
     visit = memory.visits(VisitStatus.DONE)[-1]
     names = memory.metadata.class_names
     changes = merge_events(visit, memory.records, {alias_id: object_id}, names)
-    tables.put_records(connection, [join_merged(memory.records, changes)[object_id]])
-    tables.drop_records(connection, [alias_id])
-    tables.add_aliases(connection, changes)
-    tables.insert_changes(connection, changes, memory.metadata.revision + 1)
+    row_access.put_records(connection, [join_merged(memory.records, changes)[object_id]])
+    row_access.drop_records(connection, [alias_id])
+    row_access.add_aliases(connection, changes)
+    row_access.insert_changes(connection, changes, memory.metadata.revision + 1)
 
 
 def _undo_late(memory: SceneMemory, correction: Mapping, final: Sequence[Mapping]) -> str:
@@ -160,7 +160,7 @@ def _part(memory: SceneMemory, entry: int, alias_id: int, since: Sequence[int]) 
         )
         state = {'object_id': alias_id, 'state': ObjectState.NOT_OBSERVED}
         connection.execute(schema.states.insert(), [{'visit_id': i, **state} for i in since])
-        tables.put_records(connection, [records[object_id], records[alias_id]])
+        row_access.put_records(connection, [records[object_id], records[alias_id]])
         _drop(connection, entry)
     return object_id
 

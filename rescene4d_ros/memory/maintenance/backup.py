@@ -10,9 +10,9 @@ import sqlite3
 
 from rescene4d_ros.atomic_write import flush_folder
 from rescene4d_ros.errors import MemoryFormatError, RescenError, StorageError
-from rescene4d_ros.memory.database import damage_checks, metadata, tables
-from rescene4d_ros.memory.database.database_url import inside
+from rescene4d_ros.memory.database import manifest, memory_metadata, row_access
 from rescene4d_ros.memory.database.engine import make_engine, translated
+from rescene4d_ros.memory.database.manifest import inside
 from rescene4d_ros.memory.maintenance.integrity import find_faults
 from rescene4d_ros.memory.maintenance.relocate import copy_rows, move
 from rescene4d_ros.memory.store import SceneMemory
@@ -141,8 +141,8 @@ def _copy_database(memory: SceneMemory, folder: Path) -> None:
         engine.dispose()
     engine = make_engine(target)
     with translated(folder), engine.connect() as connection:
-        found = metadata.load(connection, str(folder))
-        damage_checks.note_stored(folder, found, tables.newest_entry(connection))
+        found = memory_metadata.load(connection, str(folder))
+        manifest.note_stored(folder, found, row_access.newest_entry(connection))
     engine.dispose()
 
 

@@ -14,8 +14,9 @@ from pathlib import Path
 
 from rescene4d_ros.atomic_write import atomic_write, flush_folder
 from rescene4d_ros.errors import MemoryFormatError, StorageError
-from rescene4d_ros.memory.database import metadata, schema
-from rescene4d_ros.memory.database.database_url import (
+from rescene4d_ros.memory.database import memory_metadata, schema
+from rescene4d_ros.memory.database.engine import make_engine, translated
+from rescene4d_ros.memory.database.manifest import (
     inside,
     is_same,
     LEFT,
@@ -23,9 +24,8 @@ from rescene4d_ros.memory.database.database_url import (
     public,
     remember_location,
 )
-from rescene4d_ros.memory.database.engine import make_engine, translated
 from rescene4d_ros.memory.database.memory_database import MemoryDatabase
-from rescene4d_ros.memory.database.stored_rows import as_stored
+from rescene4d_ros.memory.database.row_encoding import as_stored
 from rescene4d_ros.memory.database.write_lock import WriteLock
 from rescene4d_ros.memory.maintenance.integrity import find_faults
 from rescene4d_ros.memory.store import SceneMemory
@@ -169,8 +169,8 @@ def _holds_copy(connection: Connection, contents: Contents, where: URL) -> bool:
         return False
     if (
         present == set(schema.tables.tables)
-        and metadata.exists(connection)
-        and metadata.version(connection, public(where)) == schema.VERSION
+        and memory_metadata.exists(connection)
+        and memory_metadata.version(connection, public(where)) == schema.VERSION
         and _contents(connection) == contents
     ):
         return True
@@ -231,8 +231,8 @@ def _delete(memory: SceneMemory, where: URL, revision: int) -> None:
     try:
         lock = WriteLock(memory.path, engine, has_folder=True)
         with translated(memory.path), lock.transaction() as connection:
-            if metadata.exists(connection):
-                found = metadata.load(connection, public(where)).revision
+            if memory_metadata.exists(connection):
+                found = memory_metadata.load(connection, public(where)).revision
                 if found != revision:
                     raise MemoryFormatError(
                         f'{public(where)}: expected revision {revision} as it was when the memory '

@@ -17,9 +17,9 @@ from typing import Any
 
 import numpy as np
 from rescene4d_ros.errors import MemoryFormatError, RescenError, StorageError
-from rescene4d_ros.memory.database import damage_checks, schema, tables
-from rescene4d_ros.memory.database.database_url import locate
+from rescene4d_ros.memory.database import manifest, row_access, schema
 from rescene4d_ros.memory.database.engine import make_engine, translated
+from rescene4d_ros.memory.database.manifest import locate
 from rescene4d_ros.memory.database.schema import JournalAction
 from rescene4d_ros.memory.database.write_lock import WriteLock
 from rescene4d_ros.memory.editing.rebuild import rebuild_records
@@ -70,7 +70,7 @@ def repair(path: Path | str, url: str | None = None) -> tuple[str, ...]:
     where = locate(path, url)
     is_file = where.get_backend_name() == 'sqlite'
     has_database = not is_file or Path(where.database).is_file()
-    if not (has_database or VisitFiles(path / POINTS).names() or damage_checks.read_stored(path)):
+    if not (has_database or VisitFiles(path / POINTS).names() or manifest.read_stored(path)):
         raise MemoryFormatError(
             f'{path}: expected the folder of a memory, found none; check the path'
         )
@@ -90,7 +90,7 @@ def repair(path: Path | str, url: str | None = None) -> tuple[str, ...]:
                 else:
                     with lock.transaction() as connection:
                         _fill(connection, rows)
-            damage_checks.forget_stored(path)
+            manifest.forget_stored(path)
     with SceneMemory.edit(path, url) as memory:
         return (*done, *_finish(memory, done))
 
@@ -109,7 +109,7 @@ def _locked(path: Path, engine: Engine) -> Iterator[WriteLock]:
 def _refuse_other_schema(path: Path, found: Salvage) -> None:
     """Raise where rows are those of another version, whose checksums are other ones."""
     versions = {row['value'] for row in found.rows['meta'] if row['key'] == 'schema'}
-    versions |= {damage_checks.read_stored(path).get('schema', schema.VERSION)} - {None}
+    versions |= {manifest.read_stored(path).get('schema', schema.VERSION)} - {None}
     if found.is_older or versions - {schema.VERSION}:
         raise MemoryFormatError(
             f'{path}: expected a memory of schema {schema.VERSION}, found '
@@ -120,7 +120,7 @@ def _refuse_other_schema(path: Path, found: Salvage) -> None:
 
 def _consistent(path: Path, found: Salvage) -> tuple[list[str], dict[str, Rows]]:
     """Return what is done, and rows that agree with each other and with the files."""
-    stored, rows = damage_checks.read_stored(path), found.rows
+    stored, rows = manifest.read_stored(path), found.rows
     done = [*found.notes]
     for row in [row for row in rows['visits'] if not NAME.fullmatch(row['file'])]:
         found.lost['visits'].append(row)
@@ -152,9 +152,7 @@ def _restore_visits(path: Path, rows: dict[str, Rows]) -> list[str]:
     orphans = {i: n for i, n in orphans.items() if i not in known}
     numbers = Counter(orphans.values())
     given = {row['visit_id'] for name in ('visits', *FACTS) for row in rows[name]}
-    next_id = (
-        max(given | {damage_checks.read_stored(path).get('next_visit_id', 1) - 1}, default=0) + 1
-    )
+    next_id = max(given | {manifest.read_stored(path).get('next_visit_id', 1) - 1}, default=0) + 1
     done, scans = [], []
     for name in sorted(files.names() - used):
         try:
@@ -277,7 +275,7 @@ def _restore_metadata(path: Path, stored: dict, rows: dict[str, Rows], is_behind
     absent = {'map_id', 'frame_id', 'class_names'} - {k for k, v in values.items() if v}
     if absent:
         raise MemoryFormatError(
-            f'{path}: expected the database or {damage_checks.STORED} to tell '
+            f'{path}: expected the database or {manifest.STORED} to tell '
             f'{", ".join(sorted(absent))}, found neither '
             'whole; restore a backup, or replay the points into a new memory'
         )
@@ -353,8 +351,8 @@ def _finish(memory: SceneMemory, done: list[str]) -> list[str]:
     if done or more:
         action, detail = JournalAction.MEMORY_REPAIRED, {'done': [*done, *more]}
         with memory.database.correcting(action, detail) as (connection, _):
-            tables.put_records(connection, rebuilt.values())
-            tables.drop_records(connection, strangers)
+            row_access.put_records(connection, rebuilt.values())
+            row_access.drop_records(connection, strangers)
     return more
 
 

@@ -15,11 +15,12 @@ from dataclasses import replace
 import numpy as np
 from rescene4d_ros.errors import ConfigError, MemoryFormatError
 from rescene4d_ros.geometry.point_sets import thin
-from rescene4d_ros.memory.database import schema, tables
+from rescene4d_ros.memory.database import row_access, schema
+from rescene4d_ros.memory.database.row_encoding import change_rows, read_rows
 from rescene4d_ros.memory.database.schema import JournalAction
-from rescene4d_ros.memory.database.stored_rows import change_rows, read_rows
 from rescene4d_ros.memory.editing.rebuild import scan_or_boxes
 from rescene4d_ros.memory.store import SceneMemory
+from rescene4d_ros.memory.visit_transactions import erase_facts
 from rescene4d_ros.structures import ObjectState, VisitInfo, VisitStatus
 from rescene4d_ros.tracking.association.appearance import mean_color
 from rescene4d_ros.tracking.duplicate_objects import resolve
@@ -120,7 +121,7 @@ def delete_visit(memory: SceneMemory, visit_id: int) -> None:
     with memory.mutex:
         file_name = memory.key(visit_id)
         aliases = memory.aliases()
-        left: dict[int, list[tables.StoredObservation]] = {}
+        left: dict[int, list[row_access.StoredObservation]] = {}
         shown = set()
         for stored in memory.observations():
             now = resolve(stored.object_id, aliases)
@@ -144,8 +145,8 @@ def delete_visit(memory: SceneMemory, visit_id: int) -> None:
         with _rewritten(memory, {}, JournalAction.VISIT_DELETED, detail) as connection:
             for i in lost:
                 _delete_rows(connection, _all_ids(memory, i))
-            tables.put_records(connection, records)
-            tables.erase_facts(connection, [visit_id])
+            row_access.put_records(connection, records)
+            erase_facts(connection, [visit_id])
             connection.execute(schema.visits.delete().where(schema.visits.c.visit_id == visit_id))
         memory.files.remove(file_name)
 
@@ -176,8 +177,8 @@ def _rewritten(
             new[visit_id] = old[-1], np.where(np.isin(np.arange(len(labels)), kept), labels, 0)
     with memory.database.correcting(action, detail) as (connection, _):
         for visit_id, (name, labels) in new.items():
-            tables.change_visit(connection, visit_id, file=name, n_points=len(labels))
-            tables.put_labels(connection, visit_id, labels)
+            row_access.change_visit(connection, visit_id, file=name, n_points=len(labels))
+            row_access.put_labels(connection, visit_id, labels)
         connection.execute(schema.undo.delete())
         yield connection
     for name in set(old) - {name for name, _ in new.values()}:
@@ -225,7 +226,7 @@ def _delete_rows(connection, ids: set[int]) -> None:
 def _from_latest(
     memory: SceneMemory,
     record: ObjectRecord,
-    left: list[tables.StoredObservation],
+    left: list[row_access.StoredObservation],
     states: list[ObjectState],
 ) -> ObjectRecord:
     """Return a record as the latest visit that is left shows it, the points included."""

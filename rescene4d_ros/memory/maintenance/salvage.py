@@ -12,7 +12,7 @@ from typing import Any
 
 from rescene4d_ros.errors import RescenError
 from rescene4d_ros.memory.database import schema
-from rescene4d_ros.memory.database.stored_rows import as_stored, CHECKSUM, decoded, is_intact
+from rescene4d_ros.memory.database.row_encoding import as_stored, CHECKSUM, decoded, is_intact
 from sqlalchemy import Connection, inspect, select, Table
 
 FILES = ('', '-wal')  # of an SQLite database; -shm is not needed

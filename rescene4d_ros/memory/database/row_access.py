@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
-from rescene4d_ros.memory.database import metadata, schema
+from rescene4d_ros.memory.database import memory_metadata, schema
+from rescene4d_ros.memory.database.row_encoding import change_rows, CHECKSUM, read_rows
 from rescene4d_ros.memory.database.schema import JournalAction
-from rescene4d_ros.memory.database.stored_rows import change_rows, CHECKSUM, read_rows
 from rescene4d_ros.structures import (
     Box,
     Change,
@@ -18,7 +18,7 @@ from rescene4d_ros.structures import (
     VisitInfo,
     VisitStatus,
 )
-from rescene4d_ros.tracking.records import LinkedObservation, ObjectRecord, VisitFacts
+from rescene4d_ros.tracking.records import ObjectRecord
 from sqlalchemy import bindparam, Connection, func, select
 
 RECORD = tuple(field.name for field in fields(ObjectRecord))
@@ -53,50 +53,6 @@ class StoredObservation:
     alternatives: tuple[int, ...]
     class_probs: np.ndarray
     feature: np.ndarray
-
-
-def insert_facts(
-    connection: Connection, facts: VisitFacts, revision: int, weights_hash: str | None
-) -> None:
-    """Insert what one visit brought and mark the visit DONE."""
-    visit_id = facts.visit.visit_id
-    insert_observations(connection, visit_id, facts.linked)
-    states = [
-        {'visit_id': visit_id, 'object_id': object_id, 'state': state}
-        for object_id, state in facts.states.items()
-    ]
-    if states:
-        connection.execute(schema.states.insert(), states)
-    insert_changes(connection, facts.changes, revision)
-    connection.execute(
-        schema.labels.insert().values(visit_id=visit_id, object_ids=facts.object_ids)
-    )
-    change_visit(
-        connection, visit_id, status=VisitStatus.DONE, reason='', weights_hash=weights_hash
-    )
-
-
-def insert_observations(
-    connection: Connection, visit_id: int, linked: Mapping[int, LinkedObservation]
-) -> None:
-    """Insert what one visit shows of some objects, by their ids."""
-    rows = [
-        {
-            'visit_id': visit_id,
-            'object_id': object_id,
-            'n_points': len(link.observation.points),
-            'score': float(link.observation.score),
-            'box': link.observation.box,
-            'link_reason': link.reason,
-            'class_probs': link.observation.class_probs,
-            'feature': link.observation.feature,
-            'color': link.observation.color,
-            'alternatives': link.alternatives,
-        }
-        for object_id, link in linked.items()
-    ]
-    if rows:
-        connection.execute(schema.observations.insert(), rows)
 
 
 def change_visit(connection: Connection, visit_id: int, **values) -> None:
@@ -168,13 +124,6 @@ def aliases(connection: Connection) -> dict[int, int]:
             connection, schema.aliases, select(schema.aliases).order_by(schema.aliases.c.alias_id)
         )
     }
-
-
-def erase_facts(connection: Connection, visit_ids: Sequence[int]) -> None:
-    """Take out what some visits brought; their points and journal stay."""
-    for table in (schema.observations, schema.states, schema.changes, schema.labels):
-        for visit_id in visit_ids:
-            connection.execute(table.delete().where(table.c.visit_id == visit_id))
 
 
 def put_records(connection: Connection, records: Iterable[ObjectRecord]) -> None:
@@ -335,7 +284,7 @@ def journal(connection: Connection, *actions: JournalAction) -> tuple[dict, ...]
 
 def snapshot(connection: Connection, where: str) -> MemorySnapshot:
     """Read everything that a memory says, as one value."""
-    found, states = metadata.load(connection, where), histories(connection)
+    found, states = memory_metadata.load(connection, where), histories(connection)
     given = names(connection)
     return MemorySnapshot(
         found.map_id,

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rescene4d_ros.errors import MemoryDamagedError, MemoryFormatError
 from rescene4d_ros.memory.database import schema
-from rescene4d_ros.memory.database.stored_rows import (
+from rescene4d_ros.memory.database.row_encoding import (
     as_stored,
     change_rows,
     CHECKSUM,
