@@ -29,7 +29,7 @@ from rescene4d_ros.inference.weights import (
     WeightsInfo,
 )
 from rescene4d_ros.models.config import PUBLISHED
-from rescene4d_ros.models.inputs import make_visit_input
+from rescene4d_ros.models.inputs import make_visit_input, sequence_origin
 from rescene4d_ros.models.outputs import VisitFeatures, VisitPyramid
 from rescene4d_ros.models.segmenter import ReScene4D
 from rescene4d_ros.structures import Prediction, Scan, Segmentation
@@ -64,7 +64,8 @@ class Segmenter:
     Segment visits of one place jointly.
 
     Each visit is encoded alone, so its features can be kept and are the same whatever it is
-    segmented with. On the CPU the same input gives the same bits.
+    segmented with; under `compat: official` a Point Transformer's depend on the origin of the
+    sequence and are kept for that origin. On the CPU the same input gives the same bits.
 
     Attributes
     ----------
@@ -157,9 +158,10 @@ class Segmenter:
 
     def encode(self, scans: Sequence[Scan], keys: Sequence[Hashable]) -> None:
         """Compute the features of named visits ahead; `cache_visits` of them are kept."""
+        origin = sequence_origin(scans, self._model.config)
         with torch.no_grad():
             for scan, key in zip(scans, keys, strict=True):
-                self._encode(scan, key)
+                self._encode(scan, key, origin)
         if self._device.type == 'cuda':
             torch.cuda.synchronize(self._device)  # else the next call would seem to take longer
 
@@ -186,10 +188,11 @@ class Segmenter:
         """Return the raw queries of T visits; parameters as of `segment`."""
         if not scans:
             raise ValueError('segmenter: expected at least one visit, got none')
+        origin = sequence_origin(scans, self._model.config)
         # Not inference_mode: its tensors would later refuse training in the same process.
         with torch.no_grad():
             visits = [
-                self._encode(scan, key)
+                self._encode(scan, key, origin)
                 for scan, key in zip(scans, keys or [None] * len(scans), strict=True)
             ]
             superpoint = tuple(v.point_superpoint for v in visits)
@@ -210,14 +213,15 @@ class Segmenter:
                 objectness=tuple(o.cpu().numpy() for o in objectness.split(counts)),
             )
 
-    def _encode(self, scan: Scan, key: Hashable) -> _EncodedVisit:
+    def _encode(self, scan: Scan, key: Hashable, origin: np.ndarray | None) -> _EncodedVisit:
         """Return the visit's features, from the kept ones where possible."""
-        if key is not None and key in self._kept:
-            self._kept.move_to_end(key)
-            return self._kept[key]
-        encoded = self._from_file(scan, key)
+        kept_as = key if origin is None else (key, origin.tobytes())
+        if key is not None and kept_as in self._kept:
+            self._kept.move_to_end(kept_as)
+            return self._kept[kept_as]
+        encoded = self._from_file(scan, key) if origin is None else self._compute(scan, origin)
         if key is not None and self.config.cache_visits > 0:
-            self._kept[key] = encoded
+            self._kept[kept_as] = encoded
             while len(self._kept) > self.config.cache_visits:
                 self._kept.popitem(last=False)
         return encoded
@@ -245,7 +249,7 @@ class Segmenter:
         files.write(str(key), kind, data, keep)
         return encoded
 
-    def _compute(self, scan: Scan) -> _EncodedVisit:
+    def _compute(self, scan: Scan, origin: np.ndarray | None = None) -> _EncodedVisit:
         """Return the visit's features, from its points."""
         if scan.normals is None:
             with self._watch('normals'):
@@ -254,7 +258,8 @@ class Segmenter:
         with self._watch('superpoints'):
             superpoint = superpoints(scan.xyz, scan.normals, scan.rgb, self._superpoints)
         with self._watch('voxelize'):
-            visit = make_visit_input(scan, superpoint, self._model.config).to(self._device)
+            visit = make_visit_input(scan, superpoint, self._model.config, origin)
+            visit = visit.to(self._device)
         with self._watch('encode'):
             (features,) = self._model.encode([visit])
         return _EncodedVisit(visit.point_superpoint, features)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -25,7 +26,8 @@ class VisitInput:
     ----------
     coords : Tensor (V, 3), int64
         Unique cells of the absolute grid floor(xyz / voxel_size), the same for all visits;
-        under `compat: official` with PTv3 of a grid that begins with the visit.
+        under `compat: official` with PTv3 of a grid that begins with the visit, cut from the
+        sequence's origin.
     feats : Tensor (V, Cin), float32
         Mean of the point features in the cell and of the position in it, x y z in [-1, 1]; or, for
         Sonata and Concerto, of `sonata_features`.
@@ -58,7 +60,36 @@ class VisitInput:
         )
 
 
-def make_visit_input(scan: Scan, superpoint: np.ndarray, config: ModelConfig) -> VisitInput:
+def sequence_origin(scans: Sequence[Scan], config: ModelConfig) -> np.ndarray | None:
+    """
+    Return the point from which the published code cuts the voxels of a sequence.
+
+    Parameters
+    ----------
+    scans : sequence of T Scan
+        All visits of the sequence.
+    config : ModelConfig
+
+    Returns
+    -------
+    ndarray (3,), float64, m, in map, or None
+        Center of all points in x and y and their lowest z; None if the network's input of a visit
+        does not depend on the other visits, or without points.
+
+    """
+    if config.compat != 'official' or config.backbone not in POINT_TRANSFORMERS:
+        return None
+    xyz = [s.xyz for s in scans if len(s)]
+    if not xyz:
+        return None
+    low = np.min([points.min(0) for points in xyz], axis=0).astype(np.float64)
+    high = np.max([points.max(0) for points in xyz], axis=0).astype(np.float64)
+    return np.array([(low[0] + high[0]) / 2, (low[1] + high[1]) / 2, low[2]])
+
+
+def make_visit_input(
+    scan: Scan, superpoint: np.ndarray, config: ModelConfig, origin: np.ndarray | None = None
+) -> VisitInput:
     """
     Voxelize one visit on the absolute grid and assign voxels to superpoints.
 
@@ -72,20 +103,23 @@ def make_visit_input(scan: Scan, superpoint: np.ndarray, config: ModelConfig) ->
     superpoint : ndarray (N,), int
         Superpoint of each point; any integers.
     config : ModelConfig
+    origin : ndarray (3,), m, in map, optional
+        `sequence_origin` of the sequence; default: that of this visit alone.
 
     """
     xyz = scan.xyz.astype(np.float64)
     if len(xyz) == 0:
         return _empty_visit(N_CHANNELS[config.features])
-    coords, voxel, _ = voxelize(xyz, config.voxel_size)
+    origin = sequence_origin([scan], config) if origin is None else origin
+    coords, voxel, _ = voxelize(xyz if origin is None else xyz - origin, config.voxel_size)
     voxel_superpoint, point_superpoint = _share_voxels(voxel, np.asarray(superpoint), len(coords))
     mean_xyz = _mean_per_voxel(xyz, voxel, len(coords))
     if config.features == 'sonata':
-        feats = _mean_per_voxel(sonata_features(scan), voxel, len(coords))
+        feats = _mean_per_voxel(sonata_features(scan, origin), voxel, len(coords))
     else:
         inside = 2 * (mean_xyz / config.voxel_size - coords) - 1
         feats = np.hstack([_mean_per_voxel(point_features(scan), voxel, len(coords)), inside])
-    if config.compat == 'official' and config.backbone in POINT_TRANSFORMERS:
+    if origin is not None:
         coords = coords - coords.min(0)  # published: a separate grid per visit
     return VisitInput(
         coords=torch.from_numpy(coords.astype(np.int64)),
@@ -121,26 +155,34 @@ def point_features(scan: Scan) -> np.ndarray:
     return feats
 
 
-def sonata_features(scan: Scan) -> np.ndarray:
+def sonata_features(scan: Scan, origin: np.ndarray | None = None) -> np.ndarray:
     """
     Compute the point features of Sonata and Concerto.
 
-    Positions are relative to the center of the visit, not of the sequence as published, so that a
-    visit can be encoded alone.
+    Without `origin` positions are relative to the center of the visit, not of the sequence as
+    published, so that a visit can be encoded alone.
+
+    Parameters
+    ----------
+    scan : Scan
+        At least one point.
+    origin : ndarray (3,), m, in map, optional
+        See `sequence_origin`.
 
     Returns
     -------
     ndarray (N, 9), float64
-        Position relative to the center of the visit and to its lowest point, m; color in [0, 1];
-        normal. Missing values are zero.
+        Position relative to the center and to the lowest point of the visit, or to `origin`, m;
+        color in [0, 1]; normal. Missing values are zero.
 
     """
     xyz = scan.xyz.astype(np.float64)
-    low, high = xyz.min(0), xyz.max(0)
-    middle = np.array([(low[0] + high[0]) / 2, (low[1] + high[1]) / 2, low[2]])
+    if origin is None:
+        low, high = xyz.min(0), xyz.max(0)
+        origin = np.array([(low[0] + high[0]) / 2, (low[1] + high[1]) / 2, low[2]])
     rgb = np.zeros_like(xyz) if scan.rgb is None else scan.rgb / 255
     normals = np.zeros_like(xyz) if scan.normals is None else scan.normals
-    return np.hstack([xyz - middle, rgb, normals])
+    return np.hstack([xyz - origin, rgb, normals])
 
 
 def floor_height(xyz: np.ndarray, normals: np.ndarray | None = None) -> float:

@@ -16,7 +16,7 @@ import numpy as np
 from rescene4d_ros.inference.config import InferenceConfig
 from rescene4d_ros.inference.postprocess import duplicates
 from rescene4d_ros.models.config import ModelConfig
-from rescene4d_ros.models.inputs import make_visit_input, VisitInput
+from rescene4d_ros.models.inputs import make_visit_input, sequence_origin, VisitInput
 from rescene4d_ros.models.outputs import QueryOutput
 from rescene4d_ros.models.segmenter import ReScene4D
 from rescene4d_ros.structures import UNLABELED
@@ -75,7 +75,8 @@ def read_held_out(path: Path, max_visits: int, config: ModelConfig) -> HeldOut:
     with PreparedFile(path) as file:
         visits = [file.visit(t) for t in range(min(len(file), max_visits))]
         known = file.classes
-    inputs = tuple(make_visit_input(v.scan, v.superpoint, config) for v in visits)
+    origin = sequence_origin([v.scan for v in visits], config)
+    inputs = tuple(make_visit_input(v.scan, v.superpoint, config, origin) for v in visits)
     ids = np.unique(np.concatenate([np.unique(v.instance) for v in visits]))
     ids = np.array(
         [i for i in ids if i > 0 and 0 <= known.get(int(i), UNLABELED) < config.n_classes],

@@ -10,6 +10,7 @@ from rescene4d_ros.inference.segmenter import Segmenter
 from rescene4d_ros.inference.selection.features import FEATURES
 from rescene4d_ros.inference.selection.quality import quality_file, QualityModel, write_quality
 from rescene4d_ros.inference.weights import save_weights, weights_hash, WeightsInfo
+from rescene4d_ros.models.config import ModelConfig
 from rescene4d_ros.models.segmenter import ReScene4D
 from rescene4d_ros.structures import Scan
 
@@ -51,6 +52,28 @@ def test_as_many_queries_as_asked_for(config, model, scans, tmp_path, asked, com
         replace(config, weights=str(tmp_path / 'other.safetensors'), queries=asked)
     )
     assert len(segmenter.predict(scans).class_probs) == n_queries
+
+
+def test_published_voxels_depend_on_the_whole_sequence(config, scans, tmp_path):
+    """Features kept of a visit alone are not those of it in a larger window."""
+    published = ModelConfig(
+        backbone='ptv3-tiny',
+        features='sonata',
+        in_channels=9,
+        voxel_size=0.1,
+        n_classes=3,
+        hidden_dim=32,
+        n_heads=4,
+        n_queries=12,
+        compat='official',
+    )
+    path = tmp_path / 'published.safetensors'
+    save_weights(path, ReScene4D(published), WeightsInfo(('chair', 'table', 'box')))
+    segmenter = Segmenter.load(replace(config, weights=str(path), cache_visits=4))
+    part = scans[0].take(scans[0].xyz[:, 0] > 1.0)
+    segmenter.predict([part], keys=[1])
+    window = [part, scans[1]]
+    assert_equal(segmenter.predict(window, keys=[1, 2]), segmenter.predict(window))
 
 
 def test_kept_features_give_the_same_bits_as_fresh_ones(config, scans):

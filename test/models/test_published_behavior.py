@@ -8,7 +8,7 @@ from rescene4d_ros.losses import Criterion, LossConfig, Targets
 from rescene4d_ros.models.backbones.serialization_order import merged_order, TieBreak
 from rescene4d_ros.models.config import ModelConfig
 from rescene4d_ros.models.decoder_parts import published_seeds
-from rescene4d_ros.models.inputs import make_visit_input
+from rescene4d_ros.models.inputs import make_visit_input, sequence_origin
 from rescene4d_ros.models.segmenter import ReScene4D
 from rescene4d_ros.sparse.voxels import Voxels
 import torch
@@ -79,14 +79,39 @@ def test_seeds_are_what_the_misread_sampler_finds(scans):
     assert torch.equal(superpoints, owner[voxels])
 
 
-def test_each_visit_begins_its_own_grid_where_published(scans):
-    ours = inputs(scans, replace(CONFIG, compat='corrected'))
-    assert ours[0].coords.amin(0).tolist() != ours[1].coords.amin(0).tolist()
-    for visit, common in zip(inputs(scans, CONFIG), ours):
-        assert visit.coords.amin(0).tolist() == [0, 0, 0]
-        assert torch.equal(visit.coords, common.coords - common.coords.amin(0))
-    unet = inputs(scans, replace(CONFIG, backbone='tiny'))
-    assert torch.equal(unet[1].coords, ours[1].coords)
+def published_grid(scans, voxel_size):
+    """Return what the published preparation gives of each point: its cell and position."""
+    xyz = np.concatenate([s.xyz for s in scans]).astype(np.float64)
+    low, high = xyz.min(0), xyz.max(0)
+    shift = np.array([(low[0] + high[0]) / 2, (low[1] + high[1]) / 2, low[2]])
+    cells = [np.floor((s.xyz - shift) / voxel_size).astype(int) for s in scans]
+    return [(c - c.min(0), s.xyz - shift) for c, s in zip(cells, scans)]
+
+
+def test_voxels_of_visits_are_cut_as_published(scans):
+    """From the center of the sequence, each visit on a grid of its own; positions alike."""
+    config = replace(CONFIG, features='sonata', in_channels=9)
+    origin = sequence_origin(scans, config)
+    for scan, (cells, places) in zip(scans, published_grid(scans, config.voxel_size)):
+        visit = make_visit_input(scan, np.zeros(len(scan), int), config, origin)
+        expected, voxel = np.unique(cells, axis=0, return_inverse=True)
+        assert visit.coords.tolist() == expected.tolist()
+        one = places[voxel.ravel() == 7].mean(0)
+        np.testing.assert_allclose(visit.feats[7, :3], one, atol=1e-5)
+    assert sequence_origin(scans, replace(config, compat='corrected')) is None
+
+
+def test_a_visit_alone_is_a_sequence(scans):
+    one = make_visit_input(scans[1], np.zeros(len(scans[1]), int), CONFIG)
+    origin = sequence_origin(scans[1:], CONFIG)
+    two = make_visit_input(scans[1], np.zeros(len(scans[1]), int), CONFIG, origin)
+    assert torch.equal(one.coords, two.coords)
+    unet = replace(CONFIG, backbone='tiny')
+    common = make_visit_input(scans[1], np.zeros(len(scans[1]), int), unet)
+    assert (
+        common.coords.tolist()
+        == np.unique(np.floor(scans[1].xyz.astype(float) / 0.15), axis=0).tolist()
+    )
 
 
 def test_merged_orders_are_cut_at_the_sizes_of_the_visits():

@@ -16,7 +16,7 @@ from rescene4d_ros.data.sequences.augment import augment, AugmentConfig
 from rescene4d_ros.data.sequences.mixing import MixedSampler
 from rescene4d_ros.losses import IGNORED_CLASS, Targets
 from rescene4d_ros.models.config import ModelConfig
-from rescene4d_ros.models.inputs import make_visit_input, VisitInput
+from rescene4d_ros.models.inputs import make_visit_input, sequence_origin, VisitInput
 from rescene4d_ros.structures import UNLABELED
 from rescene4d_ros.training.config import TrainConfig
 from rescene4d_ros.training.samples.prepared_sequences import PreparedFile, PreparedVisit
@@ -170,8 +170,9 @@ class TrainingSamples(Dataset):
     ) -> Sample:
         """Augment the visits and convert them to input and targets."""
         scans, kept = augment(tuple(v.scan for v in visits), rng, self.variation)
+        origin = sequence_origin(scans, self.model)
         inputs = tuple(
-            make_visit_input(s, v.superpoint[k], self.model)
+            make_visit_input(s, v.superpoint[k], self.model, origin)
             for s, v, k in zip(scans, visits, kept)
         )
         instances = [v.instance[k] for v, k in zip(visits, kept)]
