@@ -31,6 +31,13 @@ class ModelConfig:
     voxel_size: float = param(
         0.08, 'Edge of a voxel of the common grid', unit='m', ge=0.005, le=0.5
     )
+    fine_level_channels: int = param(
+        0,
+        'Channels of an additional level of half the voxel size, for small things; 0 = none; '
+        'needs a U-Net',
+        ge=0,
+        le=256,
+    )
     n_classes: int = param(18, 'Object classes K, without "no object"', ge=1, le=1000)
     hidden_dim: int = param(128, 'Channels C of queries and mask features', ge=8, le=1024)
     n_heads: int = param(8, 'Attention heads; divides hidden_dim', ge=1, le=64)
@@ -109,6 +116,7 @@ def effective(config: ModelConfig) -> ModelConfig:
         pooling = 'mean'
     return replace(
         config,
+        fine_level_channels=0,
         query_content='zeros',
         mask_reach=0.0,
         seed_objectness=0.0,

@@ -7,8 +7,9 @@ from typing import Any
 
 from rescene4d_ros.errors import ConfigError
 from rescene4d_ros.models.backbones import make_backbone
-from rescene4d_ros.models.config import effective, ModelConfig, PUBLISHED
+from rescene4d_ros.models.config import effective, ModelConfig, PUBLISHED, UNETS
 from rescene4d_ros.models.decoder import QueryDecoder
+from rescene4d_ros.models.fine_level import FineLevel, mean_over, rows_of_superpoints
 from rescene4d_ros.models.inputs import N_CHANNELS, VisitInput
 from rescene4d_ros.models.outputs import (
     DecoderState,
@@ -44,13 +45,18 @@ class ReScene4D(nn.Module):
     def __init__(self, config: ModelConfig):
         super().__init__()
         self.config = config = effective(config)
-        _check_channels(config)
+        _check(config)
         self.backbone = make_backbone(
             config.backbone, config.in_channels, config.temporal_serialization
         )
         channels = self.backbone.out_channels
         self.mask_features = nn.Linear(channels[-1], config.hidden_dim)
         self.decoder = QueryDecoder(config, channels[:-1])
+        self.fine_level = None
+        if config.fine_level_channels:
+            self.fine_level = FineLevel(
+                config.in_channels, config.fine_level_channels, self.backbone, config.hidden_dim
+            )
         self._backend = 'native'
 
     def forward(
@@ -97,6 +103,9 @@ class ReScene4D(nn.Module):
         if sharing is not None:
             begun = sharing.begin(sharing.encode(feats, voxels), voxels)
             return self._pyramids(visits, voxels, begun)
+        if self.fine_level is not None:
+            levels, detail = self.fine_level(visits, feats, voxels, self.backbone)
+            return self._features(visits, voxels, levels, detail)
         return self._features(visits, voxels, self.backbone(feats, voxels))
 
     def share_time(self, visits: Sequence[VisitFeatures | VisitPyramid]) -> list[VisitFeatures]:
@@ -147,17 +156,36 @@ class ReScene4D(nn.Module):
         return list(map(VisitPyramid.of, visits, begun.split(voxels, len(visits))))
 
     def _features(
-        self, visits: Sequence[VisitInput], voxels: Voxels, feats: list[Tensor]
+        self,
+        visits: Sequence[VisitInput],
+        voxels: Voxels,
+        feats: list[Tensor],
+        detail: Tensor | None = None,
     ) -> list[VisitFeatures]:
-        """Return the decoder input of each visit; `feats` of all levels, coarsest first."""
+        """
+        Return the decoder input of each visit.
+
+        Parameters
+        ----------
+        visits : sequence of VisitInput
+        voxels : Voxels
+        feats : list of Tensor (V_l, Cl)
+            Of all levels, coarsest first.
+        detail : Tensor (S, C), optional
+            Added to the mask features of the superpoints.
+
+        """
         xyz = voxels.sort(torch.cat([v.xyz for v in visits]))
-        superpoint, means = self._superpoints(visits, voxels, torch.cat([feats[-1], xyz], dim=1))
+        superpoint = voxels.sort(rows_of_superpoints(visits, [v.superpoint for v in visits]))
+        counts = [v.n_superpoints for v in visits]
+        means = mean_over(superpoint, torch.cat([feats[-1], xyz], dim=1), sum(counts))
         superpoint_xyz = means[:, -3:]
         # The layer is linear, so the mean of the outputs is the output of the mean.
         with torch.autocast(xyz.device.type, enabled=False):
             superpoint_features = self.mask_features(means[:, :-3])
+        if detail is not None:
+            superpoint_features = superpoint_features + detail
         levels = self._levels(visits, voxels, feats, xyz, superpoint, superpoint_features.detach())
-        counts = [v.n_superpoints for v in visits]
         return [
             VisitFeatures(*parts)
             for parts in zip(
@@ -173,19 +201,6 @@ class ReScene4D(nn.Module):
         if self.config.compat not in PUBLISHED:
             return None
         return FinestVoxels(visit.coords, visit.xyz, visit.superpoint)
-
-    def _superpoints(
-        self, visits: Sequence[VisitInput], voxels: Voxels, rows: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        """Return each voxel's superpoint over all visits, and the means of their voxels' rows."""
-        counts = [v.n_superpoints for v in visits]
-        starts = torch.tensor([0, *counts]).cumsum(0).tolist()
-        superpoint = voxels.sort(
-            torch.cat([v.superpoint + start for v, start in zip(visits, starts)])
-        )
-        sums = rows.new_zeros(starts[-1], rows.shape[1]).index_add(0, superpoint, rows)
-        n_voxels = torch.bincount(superpoint, minlength=starts[-1])
-        return superpoint, sums / n_voxels[:, None]
 
     def _levels(
         self,
@@ -235,8 +250,13 @@ class ReScene4D(nn.Module):
         return VisitFeatures(levels, visit.feats.new_zeros(0, dim), visit.xyz, self._finest(visit))
 
 
-def _check_channels(config: ModelConfig) -> None:
-    """Refuse a number of input channels that the features do not have."""
+def _check(config: ModelConfig) -> None:
+    """Refuse input channels that the features do not have, and a fine level without U-Net."""
+    if config.fine_level_channels and config.backbone not in UNETS:
+        raise ConfigError(
+            f'ModelConfig.fine_level_channels: expected 0 for the backbone {config.backbone!r}, '
+            f'got {config.fine_level_channels}; the fine level needs one of {", ".join(UNETS)}'
+        )
     wanted = N_CHANNELS[config.features]
     if config.in_channels != wanted:
         raise ConfigError(

@@ -30,6 +30,13 @@ class TrainConfig:
     )
     p_single: float = param(0.15, 'Share of samples with one visit only', ge=0, le=1)
     lr: float = param(5e-4, 'Largest learning rate of AdamW', ge=0, le=1)
+    fine_level_rate: float = param(
+        1.0,
+        'Learning rate of the fine level in multiples of lr, as it may be new beside trained '
+        'weights',
+        ge=0,
+        le=100,
+    )
     warmup: float = param(0.1, 'Share of the steps in which the learning rate rises', ge=0, le=1)
     weight_decay: float = param(0.05, 'Decay of matrices and kernels', ge=0, le=1)
     grad_clip: float = param(1.0, 'Largest norm of the gradient', ge=0)

@@ -14,6 +14,7 @@ from torch import nn
 
 CLASS_HEADS = ('decoder.class_head.*', 'decoder.semantic_head.*')
 FREQUENCIES = 'decoder.encoding.frequencies'  # of x, y, z and time, one row each
+FINE_LEVEL = 'fine_level.'
 NAMED_PROBLEMS = 5
 
 
@@ -42,7 +43,8 @@ def take_weights(model: nn.Module, path: str | Path, allow: Sequence[str] = ()) 
     Load the tensors of a weights file into a model; it is changed only if all of them fit.
 
     Tensors that are untrained according to the file, such as those above a converted encoder, are
-    ignored. Heads for other classes than INSTANCE_CLASSES do not fit, whatever their shape.
+    ignored; a fine level that the file does not have is left as it is, without effect. Heads for
+    other classes than INSTANCE_CLASSES do not fit, whatever their shape.
 
     Parameters
     ----------
@@ -59,12 +61,15 @@ def take_weights(model: nn.Module, path: str | Path, allow: Sequence[str] = ()) 
         pattern allows it.
 
     """
-    _, info, tensors = read_weights(path)
+    config, info, tensors = read_weights(path)
     nothing_learned = set(info.training.get('as_initialized', ()))
     own = model.state_dict()
+    without_effect = set()
+    if not config.fine_level_channels:
+        without_effect = {name for name in own if name.startswith(FINE_LEVEL)}
     problems = {}
     for name in dict.fromkeys((*own, *tensors)):
-        if name in nothing_learned:
+        if name in nothing_learned or name in without_effect:
             continue
         if name not in tensors:
             problems[name] = 'is not in the file'

@@ -58,9 +58,7 @@ class Learner:
         rank, size = world()
         torch.manual_seed(config.seed * size + rank)
         self.criterion = Criterion(recipe.losses)
-        self.optimizer = torch.optim.AdamW(
-            parameter_groups(self.model, config.weight_decay), lr=config.lr
-        )
+        self.optimizer = torch.optim.AdamW(parameter_groups(self.model, config), lr=config.lr)
         self.skipped = 0
         self.skipped_in_a_row = 0
         self.memory = MemoryGuard(device, config.seed, config.max_out_of_memory)
@@ -94,7 +92,8 @@ class Learner:
         self._set_modes()
         buffers = {name: b.clone() for name, b in self.model.named_buffers()}
         for group in self.optimizer.param_groups:
-            group['lr'] = self.rate(step)
+            # Checkpoints of runs before there were rates have none.
+            group['lr'] = self.rate(step) * group.get('rate', 1.0)
         losses = self._gradients(batch, step, buffers)
         is_usable = bool(losses) and math.isfinite(losses['total'])
         n_usable = average_gradients(self.model, is_usable)

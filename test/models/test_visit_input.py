@@ -1,14 +1,11 @@
 """Voxels, their features and their superpoints against loops, and what must not change them."""
 
+from dataclasses import replace
+
 import numpy as np
 from rescene4d_ros.models.config import ModelConfig
-from rescene4d_ros.models.inputs import (
-    floor_height,
-    IN_CHANNELS,
-    make_visit_input,
-    POINT_CHANNELS,
-    point_features,
-)
+from rescene4d_ros.models.inputs import IN_CHANNELS, make_visit_input
+from rescene4d_ros.models.point_features import floor_height, POINT_CHANNELS, point_features
 from rescene4d_ros.structures import Scan
 import torch
 
@@ -119,3 +116,27 @@ def test_empty_visit_has_no_voxels():
     assert visit.coords.shape == (0, 3)
     assert visit.feats.shape == (0, IN_CHANNELS)
     assert visit.n_superpoints == 0
+
+
+def test_fine_voxels_lie_in_the_voxels_of_the_visit(boxes_room):
+    """Also at negative positions and on the borders of cells."""
+    scan, _ = boxes_room(BOXES, density=100)
+    rng = np.random.default_rng(0)
+    borders = rng.integers(-40, 40, (500, 3)) * 0.05
+    scan = Scan(np.vstack([scan.xyz - 3, borders]).astype(np.float32), 0)
+    config = replace(CONFIG, fine_level_channels=4)
+    visit = make_visit_input(scan, piece(scan), config)
+    cell_of = np.floor(scan.xyz.astype(np.float64) / 0.05).astype(np.int64)
+    assert {tuple(c) for c in visit.fine.coords.tolist()} == {tuple(c) for c in cell_of.tolist()}
+    assert torch.equal(torch.unique(visit.fine.coords >> 1, dim=0), visit.coords)
+    feats = point_features(scan)
+    for row in range(0, len(visit.fine.coords), 17):
+        inside = (cell_of == visit.fine.coords[row].numpy()).all(1)
+        np.testing.assert_allclose(
+            visit.fine.feats[row, :POINT_CHANNELS], feats[inside].mean(0), atol=1e-5
+        )
+        votes = np.bincount(visit.point_superpoint[inside])
+        assert visit.fine.superpoint[row] == votes.argmax()
+    plain = make_visit_input(scan, piece(scan), CONFIG)
+    assert plain.fine is None
+    assert torch.equal(plain.feats, visit.feats)

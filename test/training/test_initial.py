@@ -68,6 +68,15 @@ def test_what_does_not_fit_is_named_and_may_be_allowed(config, write):
     }
 
 
+def test_a_fine_level_is_added_to_weights_without_one(config, write):
+    path, tensors = write()
+    model = ReScene4D(replace(config, fine_level_channels=4))
+    found = take_weights(model, path)
+    assert set(found.taken) == set(tensors)
+    assert found.as_initialized
+    assert all(name.startswith('fine_level.') for name in found.as_initialized)
+
+
 @pytest.mark.parametrize('names', [INSTANCE_CLASSES[::-1], INSTANCE_CLASSES[:5]])
 def test_heads_for_other_classes_do_not_fit(config, write, names):
     path, tensors = write(names=names)

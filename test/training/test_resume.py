@@ -64,7 +64,11 @@ def one_thread():
 
 
 def test_killed_run_resumes_to_the_same_bits(tmp_path, toy_files, tiny_recipe, one_thread):
-    recipe = replace(tiny_recipe, train=replace(tiny_recipe.train, checkpoint_minutes=0.0))
+    recipe = replace(
+        tiny_recipe,
+        train=replace(tiny_recipe.train, checkpoint_minutes=0.0, fine_level_rate=3.0),
+        model=replace(tiny_recipe.model, fine_level_channels=4),
+    )
     straight = make_trainer(recipe, toy_files, tmp_path / 'straight')
     straight.fit()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 import subprocess
 import sys
@@ -112,8 +113,9 @@ def test_a_real_refusal_of_the_allocator_is_known():
 
 @pytest.fixture
 def sample(toy_files, tiny_recipe):
-    """Return a sample of two visits."""
-    samples = TrainingSamples(toy_files, tiny_recipe.train, tiny_recipe.model, tiny_recipe.augment)
+    """Return a sample of two visits, with fine voxels."""
+    model = replace(tiny_recipe.model, fine_level_channels=4)
+    samples = TrainingSamples(toy_files, tiny_recipe.train, model, tiny_recipe.augment)
     return next(s for s in map(samples.sample, range(20)) if len(s.visits) == 2)
 
 
@@ -152,6 +154,22 @@ def test_a_crop_keeps_whole_superpoints_around_one_place(sample, share):
         # Some superpoint is the middle: all that stay are nearer to it than all that go.
         distance = torch.cdist(places[kept], places)
         assert (distance[:, kept].max(1).values <= distance[:, outside].min(1).values + 1e-5).any()
+
+
+@pytest.mark.parametrize('share', [0.0, 0.5, 1.0])
+def test_a_crop_keeps_the_fine_voxels_of_its_voxels(sample, share):
+    left = crop(sample, share, np.random.default_rng(3))
+    for before, after in zip(sample.visits, left.visits, strict=True):
+        kept = {tuple(c) for c in after.coords.tolist()}
+        rows = [tuple(c) in kept for c in (before.fine.coords >> 1).tolist()]
+        inside = before.fine.coords[torch.tensor(rows)]
+        assert torch.equal(torch.unique(after.fine.coords, dim=0), torch.unique(inside, dim=0))
+        feats = {tuple(c): f for c, f in zip(before.fine.coords.tolist(), before.fine.feats)}
+        for cell, row, superpoint in zip(
+            after.fine.coords.tolist(), after.fine.feats, after.fine.superpoint
+        ):
+            assert torch.equal(feats[tuple(cell)], row)
+            assert 0 <= superpoint < after.n_superpoints
 
 
 def test_sequences_part_before_they_are_cut(sample):

@@ -65,7 +65,13 @@ def test_bf16_gives_about_the_same_gradients(toy_files, tiny_recipe, transformer
     recipe = tiny_recipe if backbone == 'tiny' else transformer_recipe
     recipe = replace(
         recipe,
-        model=replace(recipe.model, train_tokens=0, query_content='zeros', seed_objectness=0.0),
+        model=replace(
+            recipe.model,
+            train_tokens=0,
+            query_content='zeros',
+            seed_objectness=0.0,
+            fine_level_channels=4 if backbone == 'tiny' else 0,
+        ),
     )
     batch = samples_of(recipe, toy_files)[0]
     exact, expected = gradients_after_a_step(recipe, batch)
@@ -106,3 +112,17 @@ def test_several_data_sets_are_drawn_by_weight(toy_files, tiny_recipe):
     share = np.bincount(drawn, minlength=3) / len(drawn)
     np.testing.assert_allclose(share, [1 / 4, 3 / 8, 3 / 8], atol=0.04)
     assert drawn[7] == samples._draw_file(7)
+
+
+def test_the_fine_level_learns_at_its_own_rate(toy_files, tiny_recipe):
+    """The first steps of AdamW are as long as the learning rate."""
+    model = replace(tiny_recipe.model, fine_level_channels=4)
+    train = replace(tiny_recipe.train, weight_decay=0.0, fine_level_rate=5.0)
+    recipe = replace(tiny_recipe, model=model, train=train)
+    learner = Learner(recipe, CPU)
+    before = {k: v.clone() for k, v in learner.model.state_dict().items()}
+    learner.step(samples_of(recipe, toy_files)[0], 0)
+    after, lr = learner.model.state_dict(), learner.rate(0)
+    for name, rate in (('fine_level.to_masks.weight', 5), ('mask_features.weight', 1)):
+        moved = float((after[name] - before[name]).abs().max())
+        assert moved == pytest.approx(rate * lr, rel=0.01), name

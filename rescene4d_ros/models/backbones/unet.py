@@ -137,9 +137,10 @@ class SparseUNet(nn.Module):
             Stage(co + skip, co, n)
             for co, skip, n in zip(decoder, reversed(skips), preset.blocks[4:])
         )
+        self.stem_channels = preset.stem
         self.out_channels = (encoder[3], *decoder)
 
-    def forward(self, feats: Tensor, voxels: Voxels) -> list[Tensor]:
+    def forward(self, feats: Tensor, voxels: Voxels, detail: Tensor | None = None) -> list[Tensor]:
         """
         Compute the features of all five levels, coarsest first.
 
@@ -149,6 +150,8 @@ class SparseUNet(nn.Module):
             In the order of `voxels.coords`.
         voxels : Voxels
             Of any number of visits.
+        detail : Tensor (V, stem_channels), optional
+            Added to the features of the stem.
 
         Returns
         -------
@@ -157,6 +160,8 @@ class SparseUNet(nn.Module):
         """
         pyramid = [voxels]  # finest first
         out = self.stem(feats, voxels)
+        if detail is not None:
+            out = out + detail
         skips = []
         for down, stage in zip(self.downs, self.encoder):
             skips.append(out)
