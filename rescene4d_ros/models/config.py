@@ -33,7 +33,7 @@ class ModelConfig:
     )
     fine_level_channels: int = param(
         0,
-        'Channels of an additional level of half the voxel size, for small things; 0 = none; '
+        'Channels of an additional level of half the voxel size, for small objects; 0 = none; '
         'needs a U-Net',
         ge=0,
         le=256,

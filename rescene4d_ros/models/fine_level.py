@@ -1,4 +1,4 @@
-"""A level of half the voxel size around a U-Net, for things that are a few voxels large."""
+"""A level of half the voxel size around a U-Net, for objects of a few voxels."""
 
 from __future__ import annotations
 
