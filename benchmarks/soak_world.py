@@ -16,8 +16,7 @@ from rescene4d_ros.data.readers.point_cloud2 import cloud_array
 from rescene4d_ros.inference.weights import save_weights, WeightsInfo
 from rescene4d_ros.models.config import ModelConfig
 from rescene4d_ros.models.segmenter import ReScene4D
-from rescene4d_ros.node.messages.conversions import time_to_msg
-from rescene4d_ros.node.messages.point_cloud2 import create_cloud, fields_of
+from rescene4d_ros.node.messages.conversions import create_cloud, fields_of, time_to_msg
 from rescene4d_ros.structures import Scan
 from sensor_msgs.msg import PointCloud2
 from std_msgs.msg import Header

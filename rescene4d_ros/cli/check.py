@@ -13,8 +13,8 @@ from rescene4d_ros.cli.inputs import find_visits, Origin
 from rescene4d_ros.errors import RescenError
 from rescene4d_ros.memory.store import SceneMemory
 from rescene4d_ros.plausibility.check import check_scan, checked_scan, Plausibility
-from rescene4d_ros.plausibility.reference import Reference
-from rescene4d_ros.scene.remembered_surface import RememberedSurface, VISITS
+from rescene4d_ros.plausibility.registered import Reference
+from rescene4d_ros.scene.visit_window import RememberedSurface, VISITS
 from rescene4d_ros.structures import Scan
 
 

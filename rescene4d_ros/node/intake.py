@@ -17,8 +17,8 @@ from rescene4d_ros.errors import (
     StorageError,
     VisitOrderError,
 )
-from rescene4d_ros.node.config import NodeConfig
-from rescene4d_ros.node.stats import NodeStats, text_of
+from rescene4d_ros.node.diagnostics import NodeStats, text_of
+from rescene4d_ros.node.parameters import NodeConfig
 from rescene4d_ros.structures import Scan, Severity, VisitInfo, VisitStatus
 from sensor_msgs.msg import PointCloud2
 

@@ -18,18 +18,17 @@ from rescene4d_ros.data.readers.point_cloud2 import scan_from_cloud
 from rescene4d_ros.errors import RescenError, ScanError
 from rescene4d_ros.memory.store import SceneMemory
 from rescene4d_ros.node import parameters
-from rescene4d_ros.node.diagnostics import DiagnosticsPublisher, ReportedMemory
+from rescene4d_ros.node.diagnostics import DiagnosticsPublisher, NodeStats, ReportedMemory, text_of
 from rescene4d_ros.node.intake import Intake, WhileNotFull
 from rescene4d_ros.node.messages import interfaces
 from rescene4d_ros.node.processing import count_memory, Processing
 from rescene4d_ros.node.results import ResultPublisher
 from rescene4d_ros.node.services import MemoryServices
-from rescene4d_ros.node.stats import NodeStats, text_of
 from rescene4d_ros.node.tf import FrameLookup
 from rescene4d_ros.plausibility.check import check_scan, checked_scan
 from rescene4d_ros.scene import SceneTracker
 from rescene4d_ros.scene.mask_source import load_masks, tracker_for
-from rescene4d_ros.scene.remembered_surface import RememberedSurface
+from rescene4d_ros.scene.visit_window import RememberedSurface
 from rescene4d_ros.structures import Scan
 from sensor_msgs.msg import PointCloud2
 

@@ -8,8 +8,8 @@ import time
 
 from rescene4d_ros.errors import CorrectedMeanwhileError, StorageError
 from rescene4d_ros.memory.store import SceneMemory
+from rescene4d_ros.node.diagnostics import NodeStats, text_of
 from rescene4d_ros.node.results import ResultPublisher
-from rescene4d_ros.node.stats import NodeStats, text_of
 from rescene4d_ros.scene import SceneTracker
 from rescene4d_ros.structures import SceneUpdate, VisitChanges, VisitStatus
 

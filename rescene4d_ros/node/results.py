@@ -8,11 +8,15 @@ import numpy as np
 from rclpy.lifecycle import LifecycleNode
 from rescene4d_ros.errors import FileFormatError, StorageError
 from rescene4d_ros.memory.store import SceneMemory
+from rescene4d_ros.node.diagnostics import NodeStats, text_of
 from rescene4d_ros.node.messages import interfaces
-from rescene4d_ros.node.messages.conversions import changes_to_msg, newest_done, objects_to_msg
+from rescene4d_ros.node.messages.conversions import (
+    changes_to_msg,
+    newest_done,
+    objects_to_msg,
+    segmented_cloud,
+)
 from rescene4d_ros.node.messages.markers import scene_markers
-from rescene4d_ros.node.messages.point_cloud2 import segmented_cloud
-from rescene4d_ros.node.stats import NodeStats, text_of
 from rescene4d_ros.structures import MemorySnapshot, Scan, SceneUpdate, VisitChanges
 from rescene4d_ros.tracking.duplicate_objects import resolve_labels
 

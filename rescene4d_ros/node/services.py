@@ -19,6 +19,7 @@ from rescene4d_ros.memory.database import history_queries
 from rescene4d_ros.memory.editing import corrections
 from rescene4d_ros.memory.editing.undo import undo
 from rescene4d_ros.memory.store import SceneMemory
+from rescene4d_ros.node.diagnostics import NodeStats, text_of
 from rescene4d_ros.node.messages import interfaces
 from rescene4d_ros.node.messages.conversions import (
     change_to_msg,
@@ -28,7 +29,6 @@ from rescene4d_ros.node.messages.conversions import (
     time_from_msg,
 )
 from rescene4d_ros.node.process import RequestThread
-from rescene4d_ros.node.stats import NodeStats, text_of
 from rescene4d_ros.srv import CorrectObject, ObjectHistory, QueryChanges, QueryObjects, Reprocess
 
 BEGINNING_NS = -1  # before every visit

@@ -15,7 +15,7 @@ from rclpy.node import Node
 from rclpy.time import Time
 from rescene4d_ros.errors import FrameUnavailableError, ScanError
 from rescene4d_ros.geometry.se3 import transform
-from rescene4d_ros.node.config import NodeConfig
+from rescene4d_ros.node.parameters import NodeConfig
 from rescene4d_ros.structures import Scan
 
 try:

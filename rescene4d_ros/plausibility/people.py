@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from rescene4d_ros.geometry.point_sets import thin
-from rescene4d_ros.plausibility.groups import label_groups
+from rescene4d_ros.plausibility.stray_points import label_groups
 from rescene4d_ros.structures import Finding, Severity
 
 CELL = 0.08  # m; people who stand nearer to something are not told from it

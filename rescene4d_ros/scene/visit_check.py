@@ -7,7 +7,7 @@ from rescene4d_ros.errors import ScanError
 from rescene4d_ros.memory.store import SceneMemory
 from rescene4d_ros.plausibility.check import check_scan, checked_scan
 from rescene4d_ros.plausibility.config import PlausibilityConfig
-from rescene4d_ros.scene.remembered_surface import RememberedSurface
+from rescene4d_ros.scene.visit_window import RememberedSurface
 from rescene4d_ros.structures import Scan
 
 CODE = 'registration'

@@ -1,4 +1,4 @@
-"""The window of a visit: the earlier visits that saw the same space are segmented with it."""
+"""Earlier visits that saw the same space: the window of a visit, and what a scan must lie on."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ import numpy as np
 from rescene4d_ros.errors import FileFormatError
 from rescene4d_ros.geometry.cloud import Cloud
 from rescene4d_ros.memory.store import SceneMemory
-from rescene4d_ros.structures import Scan, Segmentation, VisitInfo
+from rescene4d_ros.plausibility.registered import Reference
+from rescene4d_ros.structures import Scan, Segmentation, VisitInfo, VisitStatus
 from rescene4d_ros.tracking.records import ObjectRecord
 from rescene4d_ros.tracking.visit_view import VisitContext, VisitView
 
@@ -21,6 +22,7 @@ CELL = 0.5  # m; edge of the cells by which the space of two visits is compared
 SAME = 0.2  # overlaps that differ by less are equal: the later visit then says more
 MIN_OVERLAP = 0.1  # share of the cells below which two visits show different places
 KIND = 'cells'  # of the files that keep them
+VISITS = 2  # that a scan is laid on; more say little more
 HALF = 1 << 20  # cells on either side of the map's origin
 
 
@@ -266,3 +268,44 @@ class WindowOpener:
             return self._loaded[key]
         scan = self._memory.files.read(key)
         return scan, Cloud(scan.xyz, scan.sensor_path)
+
+
+class RememberedSurface:
+    """
+    Give the points of earlier visits to check scans against.
+
+    Parameters
+    ----------
+    memory : SceneMemory
+    write : bool
+        Whether the memory is open for writing.
+
+    """
+
+    def __init__(self, memory: SceneMemory, write: bool = True):
+        self._memory = memory
+        self._selector = VisitSelector(memory, VISITS, write)
+        self._kept: tuple[tuple[str, ...], Reference] | None = None
+
+    def reference(self, scan: Scan) -> Reference | None:
+        """
+        Return the points of the visits that saw what a scan shows, or of the newest ones.
+
+        None where no visit is processed yet, or none can be read.
+        """
+        done = self._memory.visits(VisitStatus.DONE)
+        keys = self._memory.keys()
+        chosen = self._selector.select_for(scan, done) or done[-VISITS:]
+        names = tuple(keys[visit.visit_id] for visit in chosen)
+        if self._kept is not None and self._kept[0] == names:
+            return self._kept[1]
+        clouds = []
+        for name in names:
+            try:
+                clouds.append(self._memory.files.read(name).xyz)
+            except FileFormatError:
+                continue  # `memory check` tells of it
+        if not clouds:
+            return None
+        self._kept = names, Reference.of_points(*clouds)
+        return self._kept[1]

@@ -10,7 +10,7 @@ import pytest
 from rescene4d_ros.errors import ScanError
 from rescene4d_ros.msg import SceneChange
 from rescene4d_ros.msg import SceneObject as SceneObjectMessage
-from rescene4d_ros.node.messages import conversions, point_cloud2
+from rescene4d_ros.node.messages import conversions
 from rescene4d_ros.structures import (
     Box,
     Change,
@@ -295,7 +295,7 @@ def cloud(n=50, seed=0):
 def test_segmented_cloud_reads_back():
     """A reader that knows only the field table finds every point's values."""
     scan, ids, classes, scores = cloud()
-    message = point_cloud2.segmented_cloud(scan, ids, classes, scores)
+    message = conversions.segmented_cloud(scan, ids, classes, scores)
     assert (message.height, message.width) == (1, len(scan))
     assert message.header.frame_id == 'floor_1'
     assert (message.header.stamp.sec, message.header.stamp.nanosec) == (5, 7)
@@ -325,7 +325,7 @@ def test_segmented_cloud_refuses_ids_that_do_not_fit():
     scan, ids, classes, scores = cloud()
     ids[3] = 2**32
     with pytest.raises(ScanError, match=str(2**32)):
-        point_cloud2.segmented_cloud(scan, ids, classes, scores)
+        conversions.segmented_cloud(scan, ids, classes, scores)
 
 
 @given(st.integers(0, 2**31 * 10**9 - 1))

@@ -3,18 +3,19 @@
 import threading
 
 import pytest
-from rescene4d_ros.node.config import NodeConfig
 from rescene4d_ros.node.diagnostics import (
+    Counts,
     ERROR,
     inference_entry,
     memory_entry,
     node_entry,
+    NodeStats,
     OK,
     ReportedMemory,
     scans_entry,
     WARN,
 )
-from rescene4d_ros.node.stats import Counts, NodeStats
+from rescene4d_ros.node.parameters import NodeConfig
 from rescene4d_ros.structures import VisitStatus
 
 QUIET = dict.fromkeys(VisitStatus, 0)

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from rescene4d_ros.data.readers.point_cloud2 import scan_from_cloud
 from rescene4d_ros.errors import FrameUnavailableError, StorageError
-from rescene4d_ros.node.config import NodeConfig
+from rescene4d_ros.node.diagnostics import NodeStats
 from rescene4d_ros.node.intake import Intake, WhileNotFull
-from rescene4d_ros.node.stats import NodeStats
+from rescene4d_ros.node.parameters import NodeConfig
 from rescene4d_ros.structures import Scan, VisitInfo, VisitStatus
 
 PATIENCE = 60.0  # s

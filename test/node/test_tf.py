@@ -7,7 +7,7 @@ import pytest
 import rclpy
 from rescene4d_ros.errors import FrameUnavailableError, ScanError
 from rescene4d_ros.node import tf
-from rescene4d_ros.node.config import NodeConfig
+from rescene4d_ros.node.parameters import NodeConfig
 from rescene4d_ros.structures import Scan
 from scipy.spatial.transform import Rotation
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from rescene4d_ros.geometry.se3 import invert, transform, upright
 from rescene4d_ros.plausibility.check import check_scan, checked_scan
-from rescene4d_ros.plausibility.reference import Reference
+from rescene4d_ros.plausibility.registered import Reference
 from rescene4d_ros.structures import Scan, Severity
 
 from .conftest import make_room, scan_of
