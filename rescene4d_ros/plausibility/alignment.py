@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from rescene4d_ros.geometry.closest_points import Pair
+from rescene4d_ros.geometry.registration import Pair
 from rescene4d_ros.geometry.se3 import upright
 from scipy import fft
 

@@ -1,8 +1,7 @@
 """Frozen dataclasses that packages exchange; values without algorithms."""
 
-from rescene4d_ros.structures.box import Box
-from rescene4d_ros.structures.finding import Finding, Severity
 from rescene4d_ros.structures.objects import (
+    Box,
     Change,
     ChangeKind,
     MemorySnapshot,
@@ -14,7 +13,7 @@ from rescene4d_ros.structures.objects import (
     VisitInfo,
     VisitStatus,
 )
-from rescene4d_ros.structures.scan import GivenInstances, Scan, ScanSequence
+from rescene4d_ros.structures.scan import Finding, GivenInstances, Scan, ScanSequence, Severity
 from rescene4d_ros.structures.segmentation import (
     FLOOR,
     INSTANCE_CLASSES,

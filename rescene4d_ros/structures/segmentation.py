@@ -1,4 +1,4 @@
-"""Results of the segmenter for T visits."""
+"""The classes, and results of the segmenter for T visits."""
 
 from __future__ import annotations
 
@@ -32,6 +32,39 @@ WALL = SEMANTIC_CLASSES.index('wall')
 FLOOR = SEMANTIC_CLASSES.index('floor')
 UNLABELED = -1
 OTHER_OBJECT = INSTANCE_CLASSES.index('otherfurniture')
+
+# Ids of NYU40, the label space of ScanNet and 3RScan, for the classes of this package.
+NYU40 = {
+    1: 'wall',
+    2: 'floor',
+    3: 'cabinet',
+    4: 'bed',
+    5: 'chair',
+    6: 'sofa',
+    7: 'table',
+    8: 'door',
+    9: 'window',
+    10: 'bookshelf',
+    11: 'picture',
+    12: 'counter',
+    14: 'desk',
+    16: 'curtain',
+    24: 'refrigerator',
+    28: 'shower curtain',
+    33: 'toilet',
+    34: 'sink',
+    36: 'bathtub',
+    39: 'otherfurniture',
+}
+_CLASS_OF_NYU40 = np.full(256, UNLABELED, dtype=np.int32)
+for _id, _name in NYU40.items():
+    _CLASS_OF_NYU40[_id] = SEMANTIC_CLASSES.index(_name)
+
+
+def class_of_nyu40(ids: np.ndarray) -> np.ndarray:
+    """Return the index in SEMANTIC_CLASSES of NYU40 ids, int32; -1 for all other ids."""
+    ids = np.asarray(ids, dtype=np.int64)
+    return _CLASS_OF_NYU40[np.where((ids >= 0) & (ids < len(_CLASS_OF_NYU40)), ids, 0)]
 
 
 class MaskSource(Enum):

@@ -5,8 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from rescene4d_ros.structures.box import Box
-from rescene4d_ros.structures.objects import ChangeKind, ObjectState
+from rescene4d_ros.structures.objects import Box, ChangeKind, ObjectState
 
 
 @dataclass(frozen=True)

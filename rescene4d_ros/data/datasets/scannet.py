@@ -15,17 +15,12 @@ from typing import Any
 import numpy as np
 from rescene4d_ros.config import param
 from rescene4d_ros.data.datasets.annotated_truth import sequence_truth, VisitNotes
-from rescene4d_ros.data.datasets.annotations import (
-    AnnotatedScan,
-    class_of_nyu40,
-    dense,
-    paint_groups,
-    segment_ids,
-)
+from rescene4d_ros.data.datasets.annotations import AnnotatedScan, dense, paint_groups, segment_ids
 from rescene4d_ros.data.datasets.mesh_files import read_json, read_mesh
 from rescene4d_ros.data.datasets.prepare import color_moments, Job, write_annotated
 from rescene4d_ros.errors import FileFormatError
 from rescene4d_ros.structures import UNLABELED
+from rescene4d_ros.structures.segmentation import class_of_nyu40
 from rescene4d_ros.superpoints.mesh import mesh_superpoints
 
 SPLITS = {'train': 'train', 'validation': 'val', 'test': 'test'}

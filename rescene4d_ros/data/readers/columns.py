@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
-from rescene4d_ros.data.readers.colors import colors_of
-from rescene4d_ros.data.readers.given_instances import given_of
+from rescene4d_ros.data.readers.point_fields import colors_of, given_of
 from rescene4d_ros.errors import ScanError
 from rescene4d_ros.geometry.se3 import transform
 from rescene4d_ros.structures import Finding, Scan, Severity

@@ -7,10 +7,9 @@ from enum import Enum
 
 import numpy as np
 from rescene4d_ros.geometry.boxes import corners
-from rescene4d_ros.geometry.closest_points import Registration
 from rescene4d_ros.geometry.place_evidence import is_flat, looked_past
 from rescene4d_ros.geometry.point_sets import largest_patch, mutual_shares, near
-from rescene4d_ros.geometry.registration import register, standing_still
+from rescene4d_ros.geometry.registration import register, Registration, standing_still
 from rescene4d_ros.geometry.se3 import invert, size_of, transform
 from rescene4d_ros.structures import Box
 from rescene4d_ros.tracking.records import ObjectRecord, Observation

@@ -8,18 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rescene4d_ros.data.datasets.annotations import (
-    AnnotatedScan,
-    class_of_nyu40,
-    dense,
-    paint_groups,
-    segment_ids,
-)
+from rescene4d_ros.data.datasets.annotations import AnnotatedScan, dense, paint_groups, segment_ids
 from rescene4d_ros.data.datasets.mesh_files import Mesh, read_json, read_mesh
 from rescene4d_ros.data.datasets.rio.metadata import RioScan
 from rescene4d_ros.errors import FileFormatError
 from rescene4d_ros.geometry.se3 import transform
 from rescene4d_ros.structures import UNLABELED
+from rescene4d_ros.structures.segmentation import class_of_nyu40
 from rescene4d_ros.superpoints.mesh import mesh_superpoints
 from scipy.spatial import cKDTree
 
