@@ -31,10 +31,10 @@ from rescene4d_ros.inference.config import InferenceConfig
 from rescene4d_ros.metrics.changes.calibration import calibration_error
 from rescene4d_ros.metrics.changes.change_scores import ChangeCounts, f_score
 from rescene4d_ros.processes import each_result
-from rescene4d_ros.tracking import fitted
+from rescene4d_ros.tracking import settings
 from tqdm import tqdm
 
-FITTED = Path(fitted.__file__).with_name(fitted.FILE_NAME)
+FITTED = Path(settings.__file__).with_name(settings.FILE_NAME)
 THRESHOLDS = (0.0, 0.2, 0.3, 0.35, 0.4, 0.45, 0.5, 0.6)
 
 

@@ -19,13 +19,13 @@ from rescene4d_ros.evaluation.fitting.region_fit import judge_candidates, Judged
 from rescene4d_ros.evaluation.runs import read_case
 from rescene4d_ros.metrics.changes.place_events import PLACE_IOU
 from rescene4d_ros.processes import each_result
-from rescene4d_ros.tracking.regions import change_regions, region_quality
+from rescene4d_ros.tracking.regions import change_regions, region_evidence
 from rescene4d_ros.tracking.regions.change_regions import choose
-from rescene4d_ros.tracking.regions.region_quality import BoostedTrees
+from rescene4d_ros.tracking.regions.region_evidence import BoostedTrees
 from sklearn.ensemble import HistGradientBoostingClassifier
 from tqdm import tqdm
 
-FITTED = Path(region_quality.__file__).with_name(region_quality.MODEL)
+FITTED = Path(region_evidence.__file__).with_name(region_evidence.MODEL)
 SEED = 1
 
 

@@ -9,7 +9,7 @@ import numpy as np
 from rescene4d_ros.metrics.sequences import predicted_sequence, PredictedChange, PredictedSequence
 from rescene4d_ros.structures import ChangeKind, INSTANCE_CLASSES, Scan
 from rescene4d_ros.tracking.regions.change_regions import ChangeRegion, find_change_regions
-from rescene4d_ros.tracking.regions.motion_pairs import bind_motions
+from rescene4d_ros.tracking.regions.changed_things import bind_motions
 from rescene4d_ros.tracking.regions.surfaces import last_seen, prepare_surfaces, VisitSurfaces
 
 OTHER = INSTANCE_CLASSES.index('otherfurniture')

@@ -26,6 +26,10 @@ TEXTURE_POINTS = 1600  # largest number of points compared by texture
 TEXTURE_MIN = 20  # with fewer common spots texture is ignored
 TEXTURE_ALONE = 8.0  # number of correlated neighboring spots with the evidence of one
 TEXTURE_MOST = 8.0  # largest log likelihood ratio of texture
+SAME_TURN = 0.25  # rad; of rotations that differ less, the better one is used
+RIVALS = 4  # number of refined motions
+RIVAL_LOSS = 2.5  # log likelihood ratio; motions with a worse fit are rejected
+TURNED = (np.pi / 2, np.pi, -np.pi / 2)  # rad; symmetry rotations of many objects
 
 
 @dataclass(frozen=True)
@@ -186,12 +190,6 @@ def _texture_support(
     # Ratio of two correlated normal variables to two independent ones.
     ratio = -np.log1p(-(agreement**2)) / 2 * len(close) / TEXTURE_ALONE
     return float(min(ratio, TEXTURE_MOST))
-
-
-SAME_TURN = 0.25  # rad; of rotations that differ less, the better one is used
-RIVALS = 4  # number of refined motions
-RIVAL_LOSS = 2.5  # log likelihood ratio; motions with a worse fit are rejected
-TURNED = (np.pi / 2, np.pi, -np.pi / 2)  # rad; symmetry rotations of many objects
 
 
 def register(

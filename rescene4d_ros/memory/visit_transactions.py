@@ -8,8 +8,8 @@ from rescene4d_ros.memory.database import row_access, schema
 from rescene4d_ros.memory.database.memory_database import MemoryDatabase
 from rescene4d_ros.memory.database.schema import JournalAction
 from rescene4d_ros.structures import ObjectState, Scan, VisitInfo, VisitStatus
-from rescene4d_ros.tracking.discovery import with_discovered
 from rescene4d_ros.tracking.records import LinkedObservation, VisitFacts
+from rescene4d_ros.tracking.regions.discovery import with_discovered
 from sqlalchemy import Connection
 
 

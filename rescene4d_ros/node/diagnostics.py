@@ -19,6 +19,12 @@ from rescene4d_ros.node.parameters import NodeConfig
 from rescene4d_ros.structures import VisitStatus
 from std_msgs.msg import Header
 
+DISK_WARNING = 1 << 30  # bytes free
+PERIOD = 1.0  # s
+OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
+
+Verdict = tuple[bytes, str]  # level and message of an entry
+
 
 def text_of(error: Exception) -> str:
     """Return what happened, for people; of an unexpected error also its type."""
@@ -118,13 +124,6 @@ class NodeStats:
             with self._lock:
                 problems = {k: v for k, v in self._counts.problems.items() if k != doing}
                 self._counts = replace(self._counts, problems=MappingProxyType(problems))
-
-
-DISK_WARNING = 1 << 30  # bytes free
-PERIOD = 1.0  # s
-OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
-
-Verdict = tuple[bytes, str]  # level and message of an entry
 
 
 @dataclass(frozen=True)

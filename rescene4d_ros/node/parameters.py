@@ -21,6 +21,8 @@ from rescene4d_ros.inference.config import InferenceConfig
 from rescene4d_ros.scene import TrackerConfig
 from rescene4d_ros.tracking.settings import AssociationConfig, ChangeConfig, MotionConfig
 
+INT64_MAX = 2**63 - 1
+
 
 @dataclass(frozen=True)
 class NodeConfig:
@@ -137,7 +139,6 @@ SECTIONS = {
     'motion': MotionConfig,
     'changes': ChangeConfig,
 }
-INT64_MAX = 2**63 - 1
 
 
 @dataclasses.dataclass(frozen=True)

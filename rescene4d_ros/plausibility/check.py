@@ -7,10 +7,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 from rescene4d_ros.geometry.se3 import transform
 from rescene4d_ros.plausibility.config import PlausibilityConfig
-from rescene4d_ros.plausibility.people import find_people, told_of_people
+from rescene4d_ros.plausibility.foreign_points import (
+    find_people,
+    find_stray,
+    told_of_people,
+    told_of_stray,
+)
 from rescene4d_ros.plausibility.registered import check_registered, Reference
 from rescene4d_ros.plausibility.single_cloud import check_cloud, measure
-from rescene4d_ros.plausibility.stray_points import find_stray, told_of_stray
 from rescene4d_ros.structures import Finding, Scan, Severity
 
 

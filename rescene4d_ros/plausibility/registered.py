@@ -10,12 +10,21 @@ from rescene4d_ros.geometry.point_sets import evenly, near, thin
 from rescene4d_ros.geometry.se3 import size_of, transform, upright
 from rescene4d_ros.plausibility.alignment import polish, search
 from rescene4d_ros.plausibility.config import PlausibilityConfig
-from rescene4d_ros.plausibility.people import floor_height
+from rescene4d_ros.plausibility.foreign_points import floor_height
 from rescene4d_ros.structures import Finding, Severity
 from scipy.spatial import cKDTree
 
 SPACING = 0.05  # m
 UPPER = (0.25, 2.3)  # m above the floor: walls and furniture, no floor and no ceiling
+ON = 0.08  # m; nearer points lie on the reference
+NEAR = 0.5  # m; farther ones are of another place
+ASKED = 4000  # points
+LEAST = 300  # points of walls and furniture that can tell
+WIDE = 2.0  # m both ways; of one thing alone, its own motion cannot be told from the cloud's
+FLOOR = 0.1  # m about its height
+SURE = 0.8  # share of walls and furniture on the reference above which no other place is tried
+SMALLEST_TURN = np.deg2rad(2)
+CERTAIN = 0.85  # share on the reference that overrules a place that may be right too
 
 
 @dataclass(frozen=True)
@@ -63,17 +72,6 @@ def upper_part(xyz: np.ndarray, floor: float) -> np.ndarray:
     """Return the points (K, 3) of walls and furniture, which tell where a cloud lies."""
     above = xyz[:, 2] - floor
     return xyz[(above > UPPER[0]) & (above < UPPER[1])]
-
-
-ON = 0.08  # m; nearer points lie on the reference
-NEAR = 0.5  # m; farther ones are of another place
-ASKED = 4000  # points
-LEAST = 300  # points of walls and furniture that can tell
-WIDE = 2.0  # m both ways; of one thing alone, its own motion cannot be told from the cloud's
-FLOOR = 0.1  # m about its height
-SURE = 0.8  # share of walls and furniture on the reference above which no other place is tried
-SMALLEST_TURN = np.deg2rad(2)
-CERTAIN = 0.85  # share on the reference that overrules a place that may be right too
 
 
 @dataclass(frozen=True)

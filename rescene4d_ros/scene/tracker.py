@@ -29,11 +29,11 @@ from rescene4d_ros.structures import (
     VisitInfo,
     VisitStatus,
 )
-from rescene4d_ros.tracking.changes.change_confidence import Confidence
-from rescene4d_ros.tracking.discovery import with_discovered
+from rescene4d_ros.tracking.change_confidence import Confidence
 from rescene4d_ros.tracking.duplicate_objects import resolve_labels, resolve_records
 from rescene4d_ros.tracking.interpret import interpret_visit
 from rescene4d_ros.tracking.records import VisitFacts
+from rescene4d_ros.tracking.regions.discovery import with_discovered
 from rescene4d_ros.tracking.settings import (
     AssociationConfig,
     ChangeConfig,

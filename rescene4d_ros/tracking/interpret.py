@@ -8,15 +8,19 @@ from dataclasses import replace
 import numpy as np
 from rescene4d_ros.structures import MaskSource, Scan, Segmentation
 from rescene4d_ros.tracking.association.association import associate, Association
-from rescene4d_ros.tracking.changes.change_detection import detect_changes
-from rescene4d_ros.tracking.discovery import Discovered, find_left, follow_back, left_places
+from rescene4d_ros.tracking.change_detection import detect_changes
 from rescene4d_ros.tracking.duplicate_objects import find_merges, join_merged, merge_events
-from rescene4d_ros.tracking.fusion import fuse, Fused
-from rescene4d_ros.tracking.missed_detections import recover_missed
-from rescene4d_ros.tracking.observations import join_observations, observe
+from rescene4d_ros.tracking.observations import join_observations, observe, recover_missed
 from rescene4d_ros.tracking.record_update import update_records
 from rescene4d_ros.tracking.records import LinkedObservation, Observation, VisitFacts
 from rescene4d_ros.tracking.regions.changed_things import find_changed_things
+from rescene4d_ros.tracking.regions.discovery import (
+    Discovered,
+    find_left,
+    follow_back,
+    left_places,
+)
+from rescene4d_ros.tracking.regions.fusion import fuse, Fused
 from rescene4d_ros.tracking.settings import TrackingSettings
 from rescene4d_ros.tracking.visit_view import VisitContext
 

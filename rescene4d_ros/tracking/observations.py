@@ -6,12 +6,17 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
-from rescene4d_ros.geometry.boxes import fit_box
-from rescene4d_ros.geometry.point_sets import thin
+from rescene4d_ros.geometry.boxes import bounds, fit_box
+from rescene4d_ros.geometry.place_evidence import Place, PlaceEvidence
+from rescene4d_ros.geometry.point_sets import near, thin
 from rescene4d_ros.structures import MaskSource, Scan, Segmentation
 from rescene4d_ros.tracking.association.appearance import describe_color, mean_color
-from rescene4d_ros.tracking.records import Observation
-from rescene4d_ros.tracking.thresholds import MAX_POINTS, MIN_POINTS, POINT_SPACING
+from rescene4d_ros.tracking.records import LinkedObservation, ObjectRecord, Observation
+from rescene4d_ros.tracking.thresholds import MAX_POINTS, MIN_POINTS, POINT_SPACING, SAME_SURFACE
+
+# Of objects that the segmenter did not find.
+REASON = 'its surfaces are at its old place; the segmenter found nothing there'
+TRUST = 0.5  # share of the last score: the segmenter has not confirmed the class
 
 
 def observe(
@@ -137,3 +142,62 @@ def _votes(
             mine = votes.setdefault(int(i), {})
             mine[int(o)] = max(mine.get(int(o), 0.0), float(share))
     return votes
+
+
+def recover_missed(
+    scan: Scan,
+    records: Mapping[int, ObjectRecord],
+    places: Mapping[int, PlaceEvidence],
+    linked: Mapping[int, LinkedObservation],
+) -> dict[int, LinkedObservation]:
+    """
+    Find objects again by their old surfaces alone.
+
+    A segmenter misses objects now and then. Where the same surfaces, in the same color, are seen
+    at the old place and belong to nothing else, the object is still there.
+
+    Parameters
+    ----------
+    scan : Scan
+    records : mapping of object id to ObjectRecord
+        Before the visit.
+    places : mapping of object id to PlaceEvidence
+    linked : mapping of object id to LinkedObservation
+        What the segmenter found.
+
+    Returns
+    -------
+    dict of object id to LinkedObservation
+        Of at least `MIN_POINTS` points, without feature, with half the score.
+
+    """
+    free = np.ones(len(scan), dtype=bool)
+    for link in linked.values():
+        free[link.observation.points] = False
+    light, found = mean_color(scan), {}
+    for object_id, record in sorted(records.items()):
+        if object_id in linked or record.is_gone or places[object_id].place is not Place.OCCUPIED:
+            continue
+        low, high = bounds(record.box)
+        low[2] += SAME_SURFACE  # not the floor that it stands on
+        around = np.flatnonzero(
+            free
+            & (
+                (scan.xyz > low - SAME_SURFACE * np.array([1, 1, 0]))
+                & (scan.xyz < high + SAME_SURFACE)
+            ).all(1)
+        )
+        points = around[near(record.surface.tree, scan.xyz[around], SAME_SURFACE)]
+        if len(points) >= MIN_POINTS:
+            free[points] = False
+            observation = make_observation(
+                scan,
+                points,
+                record.class_probs,
+                TRUST * record.score,
+                np.zeros(0, dtype=np.float32),
+                {},
+                light,
+            )
+            found[object_id] = LinkedObservation(observation, REASON)
+    return found

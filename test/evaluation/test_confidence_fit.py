@@ -8,7 +8,7 @@ from rescene4d_ros.evaluation.fitting.confidence_fit import fit_logistic, fit_mo
 from rescene4d_ros.evaluation.fitting.stated_changes import collect, count_crosswise, judged
 from rescene4d_ros.metrics.changes.calibration import calibration_error
 from rescene4d_ros.structures import ChangeKind
-from rescene4d_ros.tracking.changes.change_confidence import ChangeEvidence, ConfidenceModel, TERMS
+from rescene4d_ros.tracking.change_confidence import ChangeEvidence, ConfidenceModel, TERMS
 from scipy.special import expit
 from sklearn.linear_model import LogisticRegression
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from rescene4d_ros.plausibility.check import check_scan, checked_scan
 from rescene4d_ros.plausibility.config import PlausibilityConfig
-from rescene4d_ros.plausibility.people import find_people, floor_height
+from rescene4d_ros.plausibility.foreign_points import find_people, floor_height
 from rescene4d_ros.structures import Finding, Scan, Severity
 
 from .conftest import FURNITURE, make_person, make_room, scan_of

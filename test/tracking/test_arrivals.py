@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from rescene4d_ros.geometry.place_evidence import Place
 from rescene4d_ros.structures import ChangeKind, ObjectState, Scan, VisitInfo, VisitStatus
-from rescene4d_ros.tracking.changes.change_detection import detect_changes
+from rescene4d_ros.tracking.change_detection import detect_changes
 from rescene4d_ros.tracking.observations import make_observation
 from rescene4d_ros.tracking.records import LinkedObservation
 from rescene4d_ros.tracking.settings import ChangeConfig, TrackingSettings

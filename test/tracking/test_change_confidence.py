@@ -9,7 +9,7 @@ import pytest
 from rescene4d_ros.geometry.cloud import Cloud
 from rescene4d_ros.geometry.place_evidence import Place, PlaceEvidence
 from rescene4d_ros.structures import ChangeKind, ObjectState, Scan
-from rescene4d_ros.tracking.changes.change_confidence import (
+from rescene4d_ros.tracking.change_confidence import (
     ChangeEvidence,
     ConfidenceModel,
     evidence_of_arrival,
@@ -17,10 +17,10 @@ from rescene4d_ros.tracking.changes.change_confidence import (
     evidence_of_removal,
     TERMS,
 )
-from rescene4d_ros.tracking.fitted import shipped_weights
 from rescene4d_ros.tracking.observations import make_observation
 from rescene4d_ros.tracking.record_update import update_records
 from rescene4d_ros.tracking.records import LinkedObservation
+from rescene4d_ros.tracking.settings import shipped_weights
 
 DAY = 86_400 * 10**9
 FULL = {

@@ -5,12 +5,20 @@ from hypothesis import strategies as st
 import numpy as np
 import pytest
 from rescene4d_ros.geometry.se3 import transform, upright
-from rescene4d_ros.tracking.regions.alignment import aligned
 from rescene4d_ros.tracking.regions.candidates import compare, find_candidates
-from rescene4d_ros.tracking.regions.change_regions import ChangeRegion, choose, find_change_regions
-from rescene4d_ros.tracking.regions.evidence import RegionEvidence, TERMS
-from rescene4d_ros.tracking.regions.motion_pairs import bind_motions
-from rescene4d_ros.tracking.regions.region_quality import BoostedTrees, fitted_quality
+from rescene4d_ros.tracking.regions.change_regions import (
+    aligned,
+    ChangeRegion,
+    choose,
+    find_change_regions,
+)
+from rescene4d_ros.tracking.regions.changed_things import bind_motions
+from rescene4d_ros.tracking.regions.region_evidence import (
+    BoostedTrees,
+    fitted_quality,
+    RegionEvidence,
+    TERMS,
+)
 from rescene4d_ros.tracking.regions.surfaces import last_seen, prepare_surfaces
 
 CHAIR = ((0.6, 0.6, 0.0), (0.45, 0.45, 0.8), (150, 60, 40))

@@ -8,8 +8,8 @@ import pytest
 from rescene4d_ros.errors import ConfigError
 from rescene4d_ros.evaluation.fitting.confidence_fit import write_change_weights
 from rescene4d_ros.structures import ChangeKind
-from rescene4d_ros.tracking.changes.change_confidence import ConfidenceModel
-from rescene4d_ros.tracking.fitted import FILE_NAME, parse_weights, shipped_weights
+from rescene4d_ros.tracking.change_confidence import ConfidenceModel
+from rescene4d_ros.tracking.settings import FILE_NAME, parse_weights, shipped_weights
 
 TEXT = resources.files('rescene4d_ros.tracking').joinpath(FILE_NAME).read_text()
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 from rescene4d_ros.structures import MaskSource, OTHER_OBJECT, Segmentation
-from rescene4d_ros.tracking.fusion import fuse
 from rescene4d_ros.tracking.regions.changed_things import ChangedThing
+from rescene4d_ros.tracking.regions.fusion import fuse
 
 N = 1000  # points of a visit
 NOTHING = np.zeros(0, dtype=np.int64)

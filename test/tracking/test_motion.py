@@ -7,7 +7,7 @@ import pytest
 from rescene4d_ros.geometry.boxes import fit_box
 from rescene4d_ros.geometry.se3 import transform, upright
 from rescene4d_ros.structures import ObjectState, Scan
-from rescene4d_ros.tracking.changes.motion import estimate_motion, MotionKind
+from rescene4d_ros.tracking.motion import estimate_motion, MotionKind
 from rescene4d_ros.tracking.records import ObjectRecord, Observation
 from rescene4d_ros.tracking.settings import MotionConfig
 from rescene4d_ros.tracking.visit_view import VisitView

@@ -13,6 +13,17 @@ INSTANCE = ('instance', 'instance_id', 'objectid')  # the last one is 3RScan's
 CLASS = ('class', 'class_id')
 NYU40 = 'nyu40'  # class ids of 3RScan
 LARGEST = 2**53  # whole numbers up to here are exact in float64
+# Names of red, green and blue, the usual ones first.
+SEPARATE = (
+    ('red', 'green', 'blue'),
+    ('r', 'g', 'b'),
+    ('diffuse_red', 'diffuse_green', 'diffuse_blue'),
+    ('color_red', 'color_green', 'color_blue'),
+    ('colorred', 'colorgreen', 'colorblue'),
+)
+PACKED = ('rgb', 'rgba')
+TOGETHER = ('rgb', 'color', 'colors', 'rgba')  # three or four values in one field
+ROUNDING = 1e-3  # how far a float may lie outside of its range
 
 
 def given_of(
@@ -74,19 +85,6 @@ def _whole(values: np.ndarray, field: str, name: str) -> np.ndarray:
             f'shape {values.shape}; write int32, 0 where there is no instance'
         )
     return values.astype(np.int64)
-
-
-# Names of red, green and blue, the usual ones first.
-SEPARATE = (
-    ('red', 'green', 'blue'),
-    ('r', 'g', 'b'),
-    ('diffuse_red', 'diffuse_green', 'diffuse_blue'),
-    ('color_red', 'color_green', 'color_blue'),
-    ('colorred', 'colorgreen', 'colorblue'),
-)
-PACKED = ('rgb', 'rgba')
-TOGETHER = ('rgb', 'color', 'colors', 'rgba')  # three or four values in one field
-ROUNDING = 1e-3  # how far a float may lie outside of its range
 
 
 def colors_of(

@@ -7,19 +7,14 @@ from pathlib import Path
 
 import numpy as np
 from rescene4d_ros.errors import ConfigError
-from rescene4d_ros.tracking.changes.change_confidence import (
-    BIAS,
-    ChangeEvidence,
-    ConfidenceModel,
-    TERMS,
-)
-from rescene4d_ros.tracking.fitted import parse_weights
+from rescene4d_ros.tracking.change_confidence import BIAS, ChangeEvidence, ConfidenceModel, TERMS
+from rescene4d_ros.tracking.settings import parse_weights
 from scipy.optimize import minimize
 from scipy.special import expit
 import yaml
 
 HEADER = (
-    '# Read by rescene4d_ros/tracking/fitted.py; `changes` is written by '
+    '# Read by rescene4d_ros/tracking/settings.py; `changes` is written by '
     'scripts/fit_confidence.py.\n'
 )
 RIDGE = 4.0  # ridge penalty of terms of unit deviation; chosen by cross-validation

@@ -11,7 +11,7 @@ from rescene4d_ros.metrics.changes.place_events import CAME, LEFT, PLACE_IOU
 from rescene4d_ros.metrics.sequences import states_of, TrueSequence
 from rescene4d_ros.structures import ScanSequence
 from rescene4d_ros.tracking.regions.candidates import compare, Compared, find_candidates
-from rescene4d_ros.tracking.regions.evidence import RegionEvidence
+from rescene4d_ros.tracking.regions.region_evidence import RegionEvidence
 from rescene4d_ros.tracking.regions.surfaces import prepare_surfaces, SPACING
 
 

@@ -25,9 +25,8 @@ from rescene4d_ros.metrics.sequences import (
     TrueSequence,
 )
 from rescene4d_ros.scene import SceneTracker, Segmenter
-from rescene4d_ros.tracking.changes.change_confidence import ChangeEvidence, Confidence
-from rescene4d_ros.tracking.fitted import shipped_weights
-from rescene4d_ros.tracking.settings import ChangeConfig
+from rescene4d_ros.tracking.change_confidence import ChangeEvidence, Confidence
+from rescene4d_ros.tracking.settings import ChangeConfig, shipped_weights
 
 
 @dataclass(frozen=True)

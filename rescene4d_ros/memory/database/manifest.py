@@ -16,10 +16,13 @@ from rescene4d_ros.memory.visit_files import POINTS, VisitFiles
 from sqlalchemy import make_url, URL
 from sqlalchemy.exc import ArgumentError
 
+log = logging.getLogger(__name__)
+
 FILE_NAME = 'memory.sqlite3'
-LOCATION = 'database.url'
+LOCATION = 'database.url'  # where the database is, unless in the folder
 LEFT = 'database.left'  # names the database that a move leaves, until that is deleted
 DRIVERS = {'postgresql': 'postgresql+psycopg', 'postgres': 'postgresql+psycopg'}
+STORED = 'stored.json'  # how far the database had come
 
 
 def locate(folder: Path, url: str | None) -> URL:
@@ -161,11 +164,6 @@ def remember_location(folder: Path, url: URL) -> None:
             f'{file}: cannot write where the database is ({error.strerror}); free '
             'the disk or check the rights of the folder'
         ) from error
-
-
-log = logging.getLogger(__name__)
-
-STORED = 'stored.json'  # in the folder of a memory: how far its database had come
 
 
 def refuse_to_create(path: Path, where: URL, create: bool) -> None:

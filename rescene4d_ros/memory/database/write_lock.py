@@ -15,6 +15,19 @@ from rescene4d_ros.memory.database.engine import sqlstate, translated
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DatabaseError, OperationalError
 
+FILE_NAME = 'writer.lock'
+PATIENCE_S = 2.0  # a server takes a moment to notice that a client was killed
+LOCK_NOT_AVAILABLE = '55P03'
+# After these a server drops a client whose machine has gone without a word.
+KEEPALIVE = {'tcp_keepalives_idle': 30, 'tcp_keepalives_interval': 10, 'tcp_keepalives_count': 3}
+SET = text('SELECT set_config(:name, :value, :once)')
+HOLDER = text("""
+    SELECT activity.application_name FROM pg_locks AS held
+    JOIN pg_stat_activity AS activity USING (pid)
+    WHERE held.locktype = 'advisory' AND held.granted AND held.objsubid = 1
+    AND held.database = (SELECT oid FROM pg_database WHERE datname = current_database())
+    AND (held.classid::bigint << 32) | held.objid::bigint = :key""")
+
 
 class FileLock:
     """
@@ -125,20 +138,6 @@ class FileLock:
             f'{self._path.parent}: expected to be the only writer, but {holder} has this '
             'memory open; stop that process or use another memory folder'
         )
-
-
-FILE_NAME = 'writer.lock'
-PATIENCE_S = 2.0  # a server takes a moment to notice that a client was killed
-LOCK_NOT_AVAILABLE = '55P03'
-# After these a server drops a client whose machine has gone without a word.
-KEEPALIVE = {'tcp_keepalives_idle': 30, 'tcp_keepalives_interval': 10, 'tcp_keepalives_count': 3}
-SET = text('SELECT set_config(:name, :value, :once)')
-HOLDER = text("""
-    SELECT activity.application_name FROM pg_locks AS held
-    JOIN pg_stat_activity AS activity USING (pid)
-    WHERE held.locktype = 'advisory' AND held.granted AND held.objsubid = 1
-    AND held.database = (SELECT oid FROM pg_database WHERE datname = current_database())
-    AND (held.classid::bigint << 32) | held.objid::bigint = :key""")
 
 
 class WriteLock:

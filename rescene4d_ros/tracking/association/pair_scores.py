@@ -7,9 +7,8 @@ from collections.abc import Sequence
 import numpy as np
 from rescene4d_ros.geometry.place_evidence import Place, PlaceEvidence
 from rescene4d_ros.tracking.association.pair_evidence import Evidence
-from rescene4d_ros.tracking.fitted import AssociationWeights
 from rescene4d_ros.tracking.records import ObjectRecord
-from rescene4d_ros.tracking.settings import AssociationConfig
+from rescene4d_ros.tracking.settings import AssociationConfig, AssociationWeights
 
 FORBIDDEN = -1e3  # score of a pair that cannot be
 USUAL_OBJECTS = 15  # in view in the rooms that the weights are fitted to

@@ -7,13 +7,13 @@ from dataclasses import replace
 
 from rescene4d_ros.geometry.place_evidence import Place, PlaceEvidence
 from rescene4d_ros.structures import Change, ChangeKind, ObjectState
-from rescene4d_ros.tracking.changes.change_confidence import (
+from rescene4d_ros.tracking.change_confidence import (
     Confidence,
     evidence_of_arrival,
     evidence_of_difference,
     evidence_of_removal,
 )
-from rescene4d_ros.tracking.changes.motion import estimate_motion, MotionKind
+from rescene4d_ros.tracking.motion import estimate_motion, MotionKind
 from rescene4d_ros.tracking.records import LinkedObservation, ObjectRecord, Observation
 from rescene4d_ros.tracking.settings import TrackingSettings
 from rescene4d_ros.tracking.visit_view import VisitContext

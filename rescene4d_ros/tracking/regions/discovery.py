@@ -9,11 +9,11 @@ import numpy as np
 from rescene4d_ros.geometry.place_evidence import Place, PlaceEvidence
 from rescene4d_ros.structures import MaskSource, OTHER_OBJECT, Segmentation
 from rescene4d_ros.tracking.association.appearance import mean_color
-from rescene4d_ros.tracking.fusion import Discovery, Fused, OUTLINE
 from rescene4d_ros.tracking.observations import make_observation
 from rescene4d_ros.tracking.record_update import born
 from rescene4d_ros.tracking.records import LinkedObservation
 from rescene4d_ros.tracking.regions.changed_things import ChangedThing
+from rescene4d_ros.tracking.regions.fusion import Discovery, Fused, OUTLINE
 from rescene4d_ros.tracking.visit_view import VisitContext, VisitView
 
 MOST = 0.5  # share of an object's points in a region that left, from which the object left

@@ -1,12 +1,15 @@
-"""Standing people: a free group of points as high as a person, with shoulders and a head."""
+"""Points that are not of the room: stray ones, and people who stand in it."""
 
 from __future__ import annotations
 
 import numpy as np
 from rescene4d_ros.geometry.point_sets import thin
-from rescene4d_ros.plausibility.stray_points import label_groups
+from rescene4d_ros.plausibility.config import PlausibilityConfig
+from rescene4d_ros.plausibility.single_cloud import Measures
 from rescene4d_ros.structures import Finding, Severity
+from scipy import ndimage
 
+# People.
 CELL = 0.08  # m; people who stand nearer to something are not told from it
 CLEAR = 0.12  # m above the floor that is left out, so that the floor joins nothing
 TALLEST = 2.1  # m
@@ -20,6 +23,16 @@ SHOULDER_WIDTH = (0.28, 0.80)  # m
 NARROWER = 0.75  # width of the head, in widths of the shoulders
 LEAST_POINTS = 60
 EVEN = 0.05  # m; points are thinned to this before widths are measured
+
+# Groups.
+MAX_CELLS = 40_000_000  # of a grid; larger clouds get larger cells
+TOUCHING = np.ones((3, 3, 3), dtype=bool)
+
+# Stray points.
+SPARSE = 6.0  # median distances between neighbors; a gap is wider
+REACH = 2.0  # extents of the cloud; what is farther off is stray whatever its shape
+MANY = 0.05  # share of stray points that is told as a warning
+FEWEST = 3  # points of a group that is not stray in a small cloud
 
 
 def floor_height(xyz: np.ndarray) -> float:
@@ -118,5 +131,88 @@ def told_of_people(places: np.ndarray, dropped: bool) -> list[Finding]:
             f'{len(places)} shaped like a standing person, at {where} m',
             'a room without people',
             'their points are dropped' if dropped else 'they may become objects that move',
+        )
+    ]
+
+
+def label_groups(xyz: np.ndarray, cell: float) -> tuple[np.ndarray, int]:
+    """
+    Give each group of points that empty cells part a number.
+
+    Parameters
+    ----------
+    xyz : ndarray (N, 3), m
+    cell : float, m
+        Cells that touch, also at corners, are one group.
+
+    Returns
+    -------
+    ndarray (N,), int64
+        Group of each point, from 0.
+    int
+        Number of groups.
+
+    """
+    if len(xyz) == 0:
+        return np.zeros(0, np.int64), 0
+    low = xyz.min(0).astype(np.float64)
+    while True:
+        cells = np.floor((xyz - low) / cell).astype(np.int64)
+        shape = cells.max(0) + 1
+        if np.prod(shape.astype(np.float64)) <= MAX_CELLS:
+            break
+        cell *= 2
+    grid = np.zeros(tuple(shape), dtype=bool)
+    grid[tuple(cells.T)] = True
+    labels, count = ndimage.label(grid, TOUCHING)
+    return labels[tuple(cells.T)].astype(np.int64) - 1, count
+
+
+def find_stray(xyz: np.ndarray, measures: Measures, config: PlausibilityConfig) -> np.ndarray:
+    """
+    Find stray points.
+
+    Parameters
+    ----------
+    xyz : ndarray (N, 3), float32, m
+    measures : Measures
+    config : PlausibilityConfig
+
+    Returns
+    -------
+    ndarray (N,), bool
+
+    """
+    reach = REACH * measures.extent.max() + 10 * config.stray_gap
+    far = ((xyz < measures.low - reach) | (xyz > measures.high + reach)).any(axis=1)
+    near = np.flatnonzero(~far)
+    cell = max(config.stray_gap, SPARSE * measures.spacing)
+    groups, count = label_groups(xyz[near], cell)
+    sizes = np.bincount(groups, minlength=count)
+    few = sizes < max(config.stray_share * len(xyz), FEWEST)
+    few[sizes.argmax()] = False
+    stray = far.copy()
+    stray[near] = few[groups]
+    return stray
+
+
+def told_of_stray(
+    xyz: np.ndarray, stray: np.ndarray, measures: Measures, dropped: bool
+) -> list[Finding]:
+    """Say how many points are stray, and how far off."""
+    count = int(stray.sum())
+    if not count:
+        return []
+    outside = np.maximum(measures.low - xyz[stray], xyz[stray] - measures.high).max()
+    many = count > MANY * len(xyz)
+    return [
+        Finding(
+            'stray_points',
+            Severity.WARNING if many else Severity.INFO,
+            f'{count} of {len(xyz)} points ({count / len(xyz):.2%}) up to {max(outside, 0):.3g} m '
+            'outside of the cloud',
+            'points that hang together',
+            ('they are dropped' if dropped else 'they are kept as asked for')
+            + ('; check windows, mirrors and the range of the sensor' if many else ''),
         )
     ]

@@ -1,1 +1,0 @@
-"""What changed between visits: states, motions, and the confidence of each change."""
