@@ -18,7 +18,7 @@ from rescene4d_ros.synthetic_rooms.layout.floorplan import Placed
 from rescene4d_ros.synthetic_rooms.layout.painted_doors import with_wall_colored_doors
 from rescene4d_ros.synthetic_rooms.layout.room_shell import make_room, Room
 from rescene4d_ros.synthetic_rooms.layout.wall_details import with_wall_details
-from rescene4d_ros.synthetic_rooms.scanner.rigid_points import settled
+from rescene4d_ros.synthetic_rooms.rendering.rigid_points import settled
 
 FIRST_VISIT_NS = 1_735_689_600 * 10**9
 DAY_NS = 86_400 * 10**9

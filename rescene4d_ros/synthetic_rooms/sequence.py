@@ -8,25 +8,25 @@ import numpy as np
 from rescene4d_ros.structures import Scan, ScanSequence, UNLABELED
 from rescene4d_ros.structures.truth import SequenceTruth
 from rescene4d_ros.synthetic_rooms.annotation import as_annotated, draw_left_out, notes_of
-from rescene4d_ros.synthetic_rooms.capture.path import draw_focus
-from rescene4d_ros.synthetic_rooms.capture.sensors import CLOSER, draw_setup
-from rescene4d_ros.synthetic_rooms.capture.visit import capture
 from rescene4d_ros.synthetic_rooms.config import RoomsConfig
 from rescene4d_ros.synthetic_rooms.furniture import Draw
+from rescene4d_ros.synthetic_rooms.handheld_scanning.path import draw_focus
+from rescene4d_ros.synthetic_rooms.handheld_scanning.sensors import CLOSER, draw_setup
+from rescene4d_ros.synthetic_rooms.handheld_scanning.visit import capture
 from rescene4d_ros.synthetic_rooms.layout.floorplan import Placed
 from rescene4d_ros.synthetic_rooms.layout.room_shell import Room
 from rescene4d_ros.synthetic_rooms.life import Life, make_life
-from rescene4d_ros.synthetic_rooms.scanner.camera import camera_poses
-from rescene4d_ros.synthetic_rooms.scanner.depth_camera import (
+from rescene4d_ros.synthetic_rooms.rendering.camera import camera_poses
+from rescene4d_ros.synthetic_rooms.rendering.depth_camera import (
     covered,
     local_places,
     scan,
     surface_of,
 )
-from rescene4d_ros.synthetic_rooms.scanner.fusion import fuse
-from rescene4d_ros.synthetic_rooms.scanner.light import draw_lights, shade
-from rescene4d_ros.synthetic_rooms.scanner.occlusion import Occlusion
-from rescene4d_ros.synthetic_rooms.scanner.rigid_points import moved, settled, turned
+from rescene4d_ros.synthetic_rooms.rendering.fusion import fuse
+from rescene4d_ros.synthetic_rooms.rendering.light import draw_lights, shade
+from rescene4d_ros.synthetic_rooms.rendering.occlusion import Occlusion
+from rescene4d_ros.synthetic_rooms.rendering.rigid_points import moved, settled, turned
 from rescene4d_ros.synthetic_rooms.surfaces.pattern import albedo
 from rescene4d_ros.synthetic_rooms.truth import VisitRecord, write_truth
 

@@ -12,7 +12,7 @@ from rescene4d_ros.structures.truth import SequenceTruth, TrueObject, VisitTruth
 from rescene4d_ros.synthetic_rooms.config import RoomsConfig
 from rescene4d_ros.synthetic_rooms.furniture import Piece
 from rescene4d_ros.synthetic_rooms.layout.floorplan import Placed, stays
-from rescene4d_ros.synthetic_rooms.scanner.rigid_points import moved, on_grid, settled
+from rescene4d_ros.synthetic_rooms.rendering.rigid_points import moved, on_grid, settled
 
 SHARE_CELL_M = 0.05
 COVERED_SHARE = 0.4

@@ -16,7 +16,7 @@ from rescene4d_ros.training.distributed import any_process, world
 from rescene4d_ros.training.init_weights import take_weights, Taken
 from rescene4d_ros.training.recipe import Recipe
 from rescene4d_ros.training.run_folder import RunFolder
-from rescene4d_ros.training.samples.samples import Sample, TrainingSamples
+from rescene4d_ros.training.samples.augmented_samples import Sample, TrainingSamples
 from rescene4d_ros.training.step import Learner
 from rescene4d_ros.training.validation import HeldOut, read_held_out, validate
 from rescene4d_ros.training.validation_examples import Example, make_example

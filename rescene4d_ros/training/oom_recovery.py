@@ -11,7 +11,7 @@ from rescene4d_ros.errors import RescenError
 from rescene4d_ros.losses import Targets
 from rescene4d_ros.models.inputs import FineVoxels, VisitInput
 from rescene4d_ros.sparse.voxels import Voxels
-from rescene4d_ros.training.samples.samples import Sample
+from rescene4d_ros.training.samples.augmented_samples import Sample
 import torch
 from torch.nn import functional
 

@@ -15,7 +15,7 @@ from rescene4d_ros.training.distributed import average_gradients, share_weights,
 from rescene4d_ros.training.oom_recovery import MemoryGuard
 from rescene4d_ros.training.parameter_groups import frozen_parts, parameter_groups
 from rescene4d_ros.training.recipe import Recipe
-from rescene4d_ros.training.samples.samples import Sample
+from rescene4d_ros.training.samples.augmented_samples import Sample
 from rescene4d_ros.training.schedule import average_of, one_cycle
 import torch
 from torch import nn, Tensor

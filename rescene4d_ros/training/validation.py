@@ -20,8 +20,8 @@ from rescene4d_ros.models.inputs import make_visit_input, sequence_origin, Visit
 from rescene4d_ros.models.outputs import QueryOutput
 from rescene4d_ros.models.segmenter import ReScene4D
 from rescene4d_ros.structures import UNLABELED
+from rescene4d_ros.training.samples.augmented_samples import instance_counts
 from rescene4d_ros.training.samples.prepared_sequences import PreparedFile
-from rescene4d_ros.training.samples.samples import instance_counts
 import torch
 
 MIN_POINTS = 25  # instances with fewer points in a visit are ignored there

@@ -18,7 +18,7 @@ from rescene4d_ros.models.outputs import DecoderState
 from rescene4d_ros.models.segmenter import ReScene4D
 from rescene4d_ros.sparse.voxels import Voxels
 from rescene4d_ros.structures import Scan
-from rescene4d_ros.training.samples.samples import instance_counts
+from rescene4d_ros.training.samples.augmented_samples import instance_counts
 from rescene4d_ros.training.validation import HeldOut, validate
 import torch
 from torch.nn import functional

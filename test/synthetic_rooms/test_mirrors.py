@@ -1,9 +1,9 @@
 """Mirrors: depth behind the glass is that of the room before it."""
 
 import numpy as np
-from rescene4d_ros.synthetic_rooms.capture.mirrors import OWN_RETURN, reflect
-from rescene4d_ros.synthetic_rooms.scanner.depth_camera import Surface
-from rescene4d_ros.synthetic_rooms.scanner.raster import depth_images
+from rescene4d_ros.synthetic_rooms.handheld_scanning.mirrors import OWN_RETURN, reflect
+from rescene4d_ros.synthetic_rooms.rendering.depth_camera import Surface
+from rescene4d_ros.synthetic_rooms.rendering.raster import depth_images
 from rescene4d_ros.synthetic_rooms.surfaces.material import Material
 from rescene4d_ros.synthetic_rooms.surfaces.mesh import box, sheet
 

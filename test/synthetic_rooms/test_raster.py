@@ -9,13 +9,13 @@ from rescene4d_ros.structures import WALL
 from rescene4d_ros.synthetic_rooms import RoomsConfig
 from rescene4d_ros.synthetic_rooms.layout.room_shell import make_room, Room
 from rescene4d_ros.synthetic_rooms.life import make_life
-from rescene4d_ros.synthetic_rooms.scanner.camera import camera_poses, image_plane
-from rescene4d_ros.synthetic_rooms.scanner.depth_camera import scan, surface_of
-from rescene4d_ros.synthetic_rooms.scanner.fusion import fuse
-from rescene4d_ros.synthetic_rooms.scanner.light import draw_lights, shade
-from rescene4d_ros.synthetic_rooms.scanner.occlusion import Occlusion
-from rescene4d_ros.synthetic_rooms.scanner.raster import depth_images, NEAR_M
-from rescene4d_ros.synthetic_rooms.scanner.rigid_points import on_grid
+from rescene4d_ros.synthetic_rooms.rendering.camera import camera_poses, image_plane
+from rescene4d_ros.synthetic_rooms.rendering.depth_camera import scan, surface_of
+from rescene4d_ros.synthetic_rooms.rendering.fusion import fuse
+from rescene4d_ros.synthetic_rooms.rendering.light import draw_lights, shade
+from rescene4d_ros.synthetic_rooms.rendering.occlusion import Occlusion
+from rescene4d_ros.synthetic_rooms.rendering.raster import depth_images, NEAR_M
+from rescene4d_ros.synthetic_rooms.rendering.rigid_points import on_grid
 from rescene4d_ros.synthetic_rooms.surfaces.material import Material
 from rescene4d_ros.synthetic_rooms.surfaces.mesh import box
 

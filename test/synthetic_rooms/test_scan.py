@@ -6,9 +6,9 @@ from rescene4d_ros.config import make
 from rescene4d_ros.structures import WALL
 from rescene4d_ros.synthetic_rooms import RoomsConfig
 from rescene4d_ros.synthetic_rooms.layout.room_shell import make_room, Room
-from rescene4d_ros.synthetic_rooms.scanner.camera import camera_poses, image_plane, project
-from rescene4d_ros.synthetic_rooms.scanner.depth_camera import covered, scan, surface_of
-from rescene4d_ros.synthetic_rooms.scanner.fusion import fuse
+from rescene4d_ros.synthetic_rooms.rendering.camera import camera_poses, image_plane, project
+from rescene4d_ros.synthetic_rooms.rendering.depth_camera import covered, scan, surface_of
+from rescene4d_ros.synthetic_rooms.rendering.fusion import fuse
 from rescene4d_ros.synthetic_rooms.surfaces import material as look
 from rescene4d_ros.synthetic_rooms.surfaces.mesh import box
 

@@ -15,9 +15,9 @@ from rescene4d_ros.synthetic_rooms.layout.clearance import Clearance
 from rescene4d_ros.synthetic_rooms.layout.floorplan import Placed
 from rescene4d_ros.synthetic_rooms.layout.room_shell import make_room
 from rescene4d_ros.synthetic_rooms.life import make_life
+from rescene4d_ros.synthetic_rooms.rendering.camera import camera_poses
+from rescene4d_ros.synthetic_rooms.rendering.depth_camera import surface_of
 from rescene4d_ros.synthetic_rooms.sample import SAMPLE
-from rescene4d_ros.synthetic_rooms.scanner.camera import camera_poses
-from rescene4d_ros.synthetic_rooms.scanner.depth_camera import surface_of
 from rescene4d_ros.synthetic_rooms.sequence import scan_life
 
 ROOT = Path(__file__).resolve().parents[2]

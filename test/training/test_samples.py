@@ -9,8 +9,12 @@ from rescene4d_ros.losses import IGNORED_CLASS
 from rescene4d_ros.models.config import ModelConfig
 from rescene4d_ros.models.inputs import make_visit_input
 from rescene4d_ros.structures import WALL
+from rescene4d_ros.training.samples.augmented_samples import (
+    instance_counts,
+    make_targets,
+    TrainingSamples,
+)
 from rescene4d_ros.training.samples.prepared_sequences import load_prepared
-from rescene4d_ros.training.samples.samples import instance_counts, make_targets, TrainingSamples
 import torch
 from torch.utils.data import DataLoader
 

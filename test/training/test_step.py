@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from rescene4d_ros.data.sequences.mixing import MixedSampler
 from rescene4d_ros.errors import ConfigError
-from rescene4d_ros.training.samples.samples import TrainingSamples
+from rescene4d_ros.training.samples.augmented_samples import TrainingSamples
 from rescene4d_ros.training.step import Learner
 import torch
 

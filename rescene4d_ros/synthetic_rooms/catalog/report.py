@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rescene4d_ros.synthetic_rooms.catalog.catalog import Catalog, SPLITS
+from rescene4d_ros.synthetic_rooms.catalog.model_catalog import Catalog, SPLITS
 
 
 def summary(catalog: Catalog) -> str:

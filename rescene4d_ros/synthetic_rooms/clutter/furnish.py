@@ -8,9 +8,7 @@ import numpy as np
 from rescene4d_ros.synthetic_rooms.clutter.builtins import BUILTINS, worktop
 from rescene4d_ros.synthetic_rooms.clutter.contact import ContactFurnisher
 from rescene4d_ros.synthetic_rooms.clutter.contact_plan import ContactPlan
-from rescene4d_ros.synthetic_rooms.clutter.gather import draw_together
-from rescene4d_ros.synthetic_rooms.clutter.props import draw_prop, PROPS
-from rescene4d_ros.synthetic_rooms.clutter.recipes import (
+from rescene4d_ros.synthetic_rooms.clutter.crowded_recipes import (
     ARRIVALS,
     BUILT_IN,
     DRESSED,
@@ -19,6 +17,8 @@ from rescene4d_ros.synthetic_rooms.clutter.recipes import (
     HABITS,
     LARGE,
 )
+from rescene4d_ros.synthetic_rooms.clutter.gather import draw_together
+from rescene4d_ros.synthetic_rooms.clutter.props import draw_prop, PROPS
 from rescene4d_ros.synthetic_rooms.config import RoomsConfig
 from rescene4d_ros.synthetic_rooms.furniture import Draw, Model, openings
 from rescene4d_ros.synthetic_rooms.furniture.split import until_in_split

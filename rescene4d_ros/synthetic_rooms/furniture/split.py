@@ -7,7 +7,7 @@ from typing import TypeVar
 
 import numpy as np
 from rescene4d_ros.errors import ConfigError
-from rescene4d_ros.synthetic_rooms.furniture.catalog import draw
+from rescene4d_ros.synthetic_rooms.furniture.makers import draw
 from rescene4d_ros.synthetic_rooms.furniture.model import Draw, Model
 
 T = TypeVar('T')

@@ -10,7 +10,7 @@ from rescene4d_ros.synthetic_rooms.config import RoomsConfig
 from rescene4d_ros.synthetic_rooms.furniture import Draw, Model, openings
 from rescene4d_ros.synthetic_rooms.furniture.split import until_in_split
 from rescene4d_ros.synthetic_rooms.layout.floorplan import Floorplan, Placed
-from rescene4d_ros.synthetic_rooms.layout.recipes import EXTRAS, RECIPES
+from rescene4d_ros.synthetic_rooms.layout.room_recipes import EXTRAS, RECIPES
 from rescene4d_ros.synthetic_rooms.layout.room_shell import Room
 
 TRIES = 40

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from rescene4d_ros.synthetic_rooms.capture.tsdf import FusedSurface
+from rescene4d_ros.synthetic_rooms.handheld_scanning.tsdf import FusedSurface
 from scipy.spatial import cKDTree
 
 # A point is kept that has so many others within so many spacings.

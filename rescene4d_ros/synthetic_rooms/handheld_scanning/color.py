@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from rescene4d_ros.synthetic_rooms.layout.room_shell import Room
-from rescene4d_ros.synthetic_rooms.scanner.light import Lamp, LAMP_RADIUS_M, Lights
+from rescene4d_ros.synthetic_rooms.rendering.light import Lamp, LAMP_RADIUS_M, Lights
 from scipy.spatial import cKDTree
 
 NEIGHBORS = 6

@@ -3,11 +3,15 @@
 import numpy as np
 import pytest
 from rescene4d_ros.errors import FileFormatError
-from rescene4d_ros.synthetic_rooms.capture.path import tracked
-from rescene4d_ros.synthetic_rooms.capture.sensors import draw_setup, read_sensors
-from rescene4d_ros.synthetic_rooms.capture.thin import spacing_for, thinned, without_strays
-from rescene4d_ros.synthetic_rooms.capture.tsdf import fuse_depth, FusedSurface
-from rescene4d_ros.synthetic_rooms.scanner.raster import depth_images
+from rescene4d_ros.synthetic_rooms.handheld_scanning.path import tracked
+from rescene4d_ros.synthetic_rooms.handheld_scanning.sensors import draw_setup, read_sensors
+from rescene4d_ros.synthetic_rooms.handheld_scanning.thin import (
+    spacing_for,
+    thinned,
+    without_strays,
+)
+from rescene4d_ros.synthetic_rooms.handheld_scanning.tsdf import fuse_depth, FusedSurface
+from rescene4d_ros.synthetic_rooms.rendering.raster import depth_images
 from rescene4d_ros.synthetic_rooms.surfaces.material import Material
 from rescene4d_ros.synthetic_rooms.surfaces.mesh import lathe
 

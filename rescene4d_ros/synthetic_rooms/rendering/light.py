@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from rescene4d_ros.synthetic_rooms.layout.room_shell import Room
-from rescene4d_ros.synthetic_rooms.scanner.occlusion import Occlusion
+from rescene4d_ros.synthetic_rooms.rendering.occlusion import Occlusion
 
 LAMP_RADIUS_M = 0.2
 # Shadow rays start so far from their surface, and end so far before the lamp.

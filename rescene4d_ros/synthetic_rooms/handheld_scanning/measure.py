@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from rescene4d_ros.synthetic_rooms.capture.mirrors import reflect
-from rescene4d_ros.synthetic_rooms.capture.sensors import Sensor, Setup
-from rescene4d_ros.synthetic_rooms.scanner.depth_camera import face_normals, Surface
-from rescene4d_ros.synthetic_rooms.scanner.raster import depth_images
-from rescene4d_ros.synthetic_rooms.scanner.rigid_points import turned
+from rescene4d_ros.synthetic_rooms.handheld_scanning.mirrors import reflect
+from rescene4d_ros.synthetic_rooms.handheld_scanning.sensors import Sensor, Setup
+from rescene4d_ros.synthetic_rooms.rendering.depth_camera import face_normals, Surface
+from rescene4d_ros.synthetic_rooms.rendering.raster import depth_images
+from rescene4d_ros.synthetic_rooms.rendering.rigid_points import turned
 
 # Neighbors on one surface differ less than this share of their depth.
 SAME_SURFACE = 0.06

@@ -10,7 +10,7 @@ import sys
 import numpy as np
 import pytest
 from rescene4d_ros.training.oom_recovery import crop, is_out_of_memory, smaller_parts
-from rescene4d_ros.training.samples.samples import TrainingSamples
+from rescene4d_ros.training.samples.augmented_samples import TrainingSamples
 import torch
 
 # Limits the address space of this process, so that large allocations fail for real.
@@ -23,7 +23,7 @@ from rescene4d_ros.errors import RescenError
 from rescene4d_ros.losses import Targets
 from rescene4d_ros.models.inputs import VisitInput
 from rescene4d_ros.training import Recipe
-from rescene4d_ros.training.samples.samples import Sample
+from rescene4d_ros.training.samples.augmented_samples import Sample
 from rescene4d_ros.training.step import Learner
 
 torch.set_num_threads(1)

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from rescene4d_ros.synthetic_rooms.scanner.depth_camera import Surface
-from rescene4d_ros.synthetic_rooms.scanner.raster import depth_images, DepthImages
+from rescene4d_ros.synthetic_rooms.rendering.depth_camera import Surface
+from rescene4d_ros.synthetic_rooms.rendering.raster import depth_images, DepthImages
 
 # Share of the glass that returns its own depth: dust, decor, grazing light.
 OWN_RETURN = 0.3

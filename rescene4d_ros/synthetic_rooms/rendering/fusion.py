@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from rescene4d_ros.synthetic_rooms.scanner.depth_camera import Hits
-from rescene4d_ros.synthetic_rooms.scanner.rigid_points import moved, turned
+from rescene4d_ros.synthetic_rooms.rendering.depth_camera import Hits
+from rescene4d_ros.synthetic_rooms.rendering.rigid_points import moved, turned
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,9 @@ from rescene4d_ros.synthetic_rooms.config import RoomsConfig
 from rescene4d_ros.synthetic_rooms.furniture import Piece
 from rescene4d_ros.synthetic_rooms.layout.floorplan import Placed
 from rescene4d_ros.synthetic_rooms.layout.room_shell import Room
-from rescene4d_ros.synthetic_rooms.scanner.camera import image_plane, project
-from rescene4d_ros.synthetic_rooms.scanner.raster import depth_images
-from rescene4d_ros.synthetic_rooms.scanner.rigid_points import on_grid
+from rescene4d_ros.synthetic_rooms.rendering.camera import image_plane, project
+from rescene4d_ros.synthetic_rooms.rendering.raster import depth_images
+from rescene4d_ros.synthetic_rooms.rendering.rigid_points import on_grid
 from rescene4d_ros.synthetic_rooms.surfaces.material import Material
 
 RANGE_MIN = 0.35

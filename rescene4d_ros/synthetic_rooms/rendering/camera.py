@@ -8,7 +8,7 @@ import numpy as np
 from rescene4d_ros.synthetic_rooms.config import RoomsConfig
 from rescene4d_ros.synthetic_rooms.layout.floorplan import footprint, Placed
 from rescene4d_ros.synthetic_rooms.layout.room_shell import Room
-from rescene4d_ros.synthetic_rooms.scanner.rigid_points import settled, turned
+from rescene4d_ros.synthetic_rooms.rendering.rigid_points import settled, turned
 
 FIELD_OF_VIEW = (np.deg2rad(72), np.deg2rad(56))
 

@@ -1,4 +1,4 @@
-"""The shelf of catalog models: which there are, in which split, and one drawn by kind."""
+"""The catalog of furniture models: which there are, in which split, and one drawn by kind."""
 
 from __future__ import annotations
 
@@ -13,8 +13,8 @@ from rescene4d_ros.synthetic_rooms.catalog.kinds import EXCLUDED
 from rescene4d_ros.synthetic_rooms.catalog.prepare import prepare
 from rescene4d_ros.synthetic_rooms.catalog.reviewed_table import reviewed
 from rescene4d_ros.synthetic_rooms.catalog.sh3f import Entry, read_library
-from rescene4d_ros.synthetic_rooms.furniture.catalog import CATALOG as MAKERS
-from rescene4d_ros.synthetic_rooms.furniture.catalog import draw as make_parametric
+from rescene4d_ros.synthetic_rooms.furniture.makers import CATALOG as MAKERS
+from rescene4d_ros.synthetic_rooms.furniture.makers import draw as make_parametric
 from rescene4d_ros.synthetic_rooms.furniture.model import Draw, Model
 from rescene4d_ros.synthetic_rooms.furniture.split import SPLITS
 

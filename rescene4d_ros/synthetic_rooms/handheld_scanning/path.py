@@ -7,8 +7,8 @@ from collections.abc import Iterable
 import numpy as np
 from rescene4d_ros.synthetic_rooms.layout.floorplan import Placed
 from rescene4d_ros.synthetic_rooms.layout.room_shell import Room
-from rescene4d_ros.synthetic_rooms.scanner.camera import free_places, walk
-from rescene4d_ros.synthetic_rooms.scanner.rigid_points import settled
+from rescene4d_ros.synthetic_rooms.rendering.camera import free_places, walk
+from rescene4d_ros.synthetic_rooms.rendering.rigid_points import settled
 
 # Share of scans that show one part of a room only.
 PARTIAL = 0.27

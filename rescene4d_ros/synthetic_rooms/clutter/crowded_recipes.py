@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from rescene4d_ros.synthetic_rooms.layout.recipes import CHAIRS, SOFAS, Step, TABLES
+from rescene4d_ros.synthetic_rooms.layout.room_recipes import CHAIRS, SOFAS, Step, TABLES
 
 SHELVES = 'open shelf|bookshelf|open rack'
 WORK = 'base unit|counter|worktop|bar counter'

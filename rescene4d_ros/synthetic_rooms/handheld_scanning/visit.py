@@ -6,34 +6,34 @@ from collections.abc import Mapping
 
 import numpy as np
 from rescene4d_ros.structures import Scan, UNLABELED
-from rescene4d_ros.synthetic_rooms.capture.color import (
+from rescene4d_ros.synthetic_rooms.handheld_scanning.color import (
     draw_camera,
     draw_room_light,
     exposed,
     finished,
     gain_of,
 )
-from rescene4d_ros.synthetic_rooms.capture.measure import DepthScan, measure
-from rescene4d_ros.synthetic_rooms.capture.path import hand_held_poses, tracked
-from rescene4d_ros.synthetic_rooms.capture.sensors import Setup
-from rescene4d_ros.synthetic_rooms.capture.thin import (
+from rescene4d_ros.synthetic_rooms.handheld_scanning.measure import DepthScan, measure
+from rescene4d_ros.synthetic_rooms.handheld_scanning.path import hand_held_poses, tracked
+from rescene4d_ros.synthetic_rooms.handheld_scanning.sensors import Setup
+from rescene4d_ros.synthetic_rooms.handheld_scanning.thin import (
     spacing_for,
     thinned,
     THINNINGS,
     without_strays,
 )
-from rescene4d_ros.synthetic_rooms.capture.tsdf import fuse_depth, FusedSurface
+from rescene4d_ros.synthetic_rooms.handheld_scanning.tsdf import fuse_depth, FusedSurface
 from rescene4d_ros.synthetic_rooms.layout.floorplan import Placed
 from rescene4d_ros.synthetic_rooms.layout.room_shell import Room
-from rescene4d_ros.synthetic_rooms.scanner.depth_camera import (
+from rescene4d_ros.synthetic_rooms.rendering.depth_camera import (
     face_normals,
     local_places,
     Surface,
     surface_of,
 )
-from rescene4d_ros.synthetic_rooms.scanner.light import shade
-from rescene4d_ros.synthetic_rooms.scanner.occlusion import Occlusion
-from rescene4d_ros.synthetic_rooms.scanner.rigid_points import moved, turned
+from rescene4d_ros.synthetic_rooms.rendering.light import shade
+from rescene4d_ros.synthetic_rooms.rendering.occlusion import Occlusion
+from rescene4d_ros.synthetic_rooms.rendering.rigid_points import moved, turned
 from rescene4d_ros.synthetic_rooms.surfaces.pattern import albedo
 from rescene4d_ros.synthetic_rooms.truth import VisitRecord
 
