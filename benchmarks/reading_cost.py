@@ -4,7 +4,8 @@ What it costs to read the package: files behind the node, and changes of file in
     .venv/bin/python benchmarks/reading_cost.py [--visit] [--pairs 10]
 
 Prints the number of source files in the import closure of `rescene4d_ros.node.main`: every import
-of the package anywhere in a file counts, with the `__init__` files of the packages on the way.
+of the package anywhere in a file counts, with the `__init__` files of the packages on the way; how
+many of these hold a docstring alone is printed, too.
 With `--visit` it also processes two visits of a room with four objects, of which one moves, and
 counts what the second visit passes through in tracker, tracking, memory and geometry: files,
 functions, and changes of file. A change of file is a call whose caller and callee are in different
@@ -68,6 +69,11 @@ def imported(path: Path) -> Iterator[str]:
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             yield from (f'{node.module}.{alias.name}' for alias in node.names)
+
+
+def has_code(path: Path) -> bool:
+    """Return whether a file holds more than a docstring."""
+    return any(not isinstance(node, ast.Expr) for node in ast.parse(path.read_text()).body)
 
 
 class Trace:
@@ -183,7 +189,8 @@ def main() -> None:
 
     root = Path(rescene4d_ros.__file__).resolve().parent.parent
     closure = import_closure(root)
-    print(f'{len(closure)} files in the import closure of {MAIN}')
+    with_code = sum(map(has_code, closure))
+    print(f'{len(closure)} files in the import closure of {MAIN}, {with_code} of them with code')
     if options.files:
         print('\n'.join(sorted(str(path.relative_to(root)) for path in closure)))
     if options.visit:
