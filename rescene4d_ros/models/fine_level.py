@@ -10,6 +10,7 @@ from rescene4d_ros.sparse.convolutions import avg_pool, DownConv3d, SubmConv3d, 
 from rescene4d_ros.sparse.voxels import Voxels
 import torch
 from torch import nn, Tensor
+from torch.nn import functional
 
 
 class FineLevel(nn.Module):
@@ -91,6 +92,31 @@ def rows_of_superpoints(visits: Sequence[VisitInput], superpoints: Sequence[Tens
     """Return superpoints of visits (V_t,), as rows of those of all visits, (V,)."""
     starts = torch.tensor([0, *(v.n_superpoints for v in visits)]).cumsum(0).tolist()
     return torch.cat([s + start for s, start in zip(superpoints, starts)])
+
+
+def take_fine(visit: VisitInput, fine: FineVoxels, keep: Tensor) -> FineVoxels:
+    """
+    Return the fine voxels in the kept voxels of a visit.
+
+    Parameters
+    ----------
+    visit : VisitInput
+        Whole.
+    fine : FineVoxels
+        Of this visit. One whose own superpoint is not kept gets that of the voxel it lies in.
+    keep : Tensor (S,), bool
+        Superpoints that are kept; these are renumbered.
+
+    """
+    keep = keep.to(visit.coords.device)
+    small, large = (Voxels.build(functional.pad(c, (1, 0))) for c in (fine.coords, visit.coords))
+    around = visit.superpoint[large.order][small.parent]  # of the voxel, in the order of `small`
+    own = fine.superpoint[small.order]
+    rows = keep[around].nonzero()[:, 0]
+    superpoint = torch.where(keep[own], own, around)[rows]
+    return FineVoxels(
+        small.coords[rows, 1:], fine.feats[small.order[rows]], (keep.cumsum(0) - 1)[superpoint]
+    )
 
 
 def mean_over(superpoint: Tensor, rows: Tensor, n: int) -> Tensor:

@@ -9,11 +9,10 @@ import gc
 import numpy as np
 from rescene4d_ros.errors import RescenError
 from rescene4d_ros.losses import Targets
-from rescene4d_ros.models.inputs import FineVoxels, VisitInput
-from rescene4d_ros.sparse.voxels import Voxels
+from rescene4d_ros.models.fine_level import take_fine
+from rescene4d_ros.models.inputs import VisitInput
 from rescene4d_ros.training.samples.augmented_samples import Sample
 import torch
-from torch.nn import functional
 
 # Torch has an exception type for CUDA only; messages of its CPU allocator.
 MESSAGES = (
@@ -201,7 +200,7 @@ def _take(visit: VisitInput, keep: np.ndarray) -> VisitInput:
     points = visit.point_superpoint[keep[visit.point_superpoint]]
     superpoint = visit.superpoint.numpy(force=True)
     rows = torch.from_numpy(np.flatnonzero(keep[superpoint])).to(visit.coords.device)
-    fine = None if visit.fine is None else _take_fine(visit, visit.fine, torch.from_numpy(keep))
+    fine = None if visit.fine is None else take_fine(visit, visit.fine, torch.from_numpy(keep))
     return replace(
         visit,
         coords=visit.coords[rows],
@@ -211,23 +210,6 @@ def _take(visit: VisitInput, keep: np.ndarray) -> VisitInput:
         n_superpoints=int(keep.sum()),
         point_superpoint=number[points].astype(np.int32),
         fine=fine,
-    )
-
-
-def _take_fine(visit: VisitInput, fine: FineVoxels, keep: torch.Tensor) -> FineVoxels:
-    """
-    Return the fine voxels in the kept voxels of a visit.
-
-    One whose own superpoint is not kept gets that of the voxel it lies in.
-    """
-    keep = keep.to(visit.coords.device)
-    small, large = (Voxels.build(functional.pad(c, (1, 0))) for c in (fine.coords, visit.coords))
-    around = visit.superpoint[large.order][small.parent]  # of the voxel, in the order of `small`
-    own = fine.superpoint[small.order]
-    rows = keep[around].nonzero()[:, 0]
-    superpoint = torch.where(keep[own], own, around)[rows]
-    return FineVoxels(
-        small.coords[rows, 1:], fine.feats[small.order[rows]], (keep.cumsum(0) - 1)[superpoint]
     )
 
 
