@@ -203,6 +203,9 @@ class Segmenter:
             with self._watch('decode'):
                 output = self._model.decode(features, only_final=True)
             mask_probs = output.mask_logits[-1].sigmoid()
+            if output.structure_logits.shape[-1]:
+                structure = output.structure_logits[-1].sigmoid().amax(1, keepdim=True)
+                mask_probs = mask_probs.masked_fill(structure > mask_probs, 0)
             objectness = 1 - output.superpoint_logits.softmax(-1)[:, -1]
             counts = torch.bincount(output.visit, minlength=len(visits)).tolist()
             return Prediction(

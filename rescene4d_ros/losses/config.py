@@ -49,6 +49,14 @@ class LossConfig:
     contrastive_chunk: int = param(
         1024, 'Anchors whose similarities are in memory at once', ge=1, le=1_000_000
     )
+    structure_weight: float = param(
+        1.0, 'Weight of the masks of wall, floor and ceiling; 0 = off', ge=0, le=100
+    )
+    skip_unknown: bool = param(
+        True,
+        'Leave superpoints of which the truth says nothing out of the mask and class terms; '
+        'false: they are background, as published',
+    )
     weight_by_points: bool = param(False, 'Count superpoints by their points in the mask terms')
     compat: str = param(
         'corrected',
@@ -67,5 +75,7 @@ def effective(config: LossConfig) -> LossConfig:
         assignment='hungarian',
         no_object_weight=0.1,
         semantic_weight=0.0,
+        structure_weight=0.0,
+        skip_unknown=False,
         weight_by_points=False,
     )

@@ -27,6 +27,7 @@ class Queries(Protocol):
     superpoint_logits : Tensor (S, K + 1), float32
     visit : Tensor (S,), int64
     seed : Tensor (Q,), int64
+    structure_logits : Tensor (L + 1, S, R), float32
 
     """
 
@@ -47,6 +48,9 @@ class Queries(Protocol):
 
     @property
     def seed(self) -> Tensor: ...
+
+    @property
+    def structure_logits(self) -> Tensor: ...
 
 
 @dataclass(frozen=True)
@@ -80,8 +84,8 @@ class Criterion:
         Returns
         -------
         dict of str to Tensor ()
-            'class', 'mask', 'dice' (each summed over the sets), 'semantic' and 'contrastive'
-            (where they are on) and 'total', the objective.
+            'class', 'mask', 'dice' (each summed over the sets), 'structure', 'semantic' and
+            'contrastive' (where they are on) and 'total', the objective.
 
         """
         config = self.config
@@ -91,12 +95,15 @@ class Criterion:
         dice = pairwise_dice(output.mask_logits, masks, weight)
         pairs = self._assign(output, targets, bce, dice)
         losses = {
-            'class': self._class_loss(output.class_logits, targets.classes, pairs),
+            'class': self._class_loss(output, targets, pairs),
             'mask': (bce[pairs.index] * pairs.share).sum(),
             'dice': (dice[pairs.index] * pairs.share).sum(),
         }
+        if config.structure_weight > 0 and output.structure_logits.shape[-1]:
+            losses['structure'] = self._structure_loss(output.structure_logits, targets, weight)
         if config.semantic_weight > 0:
-            losses['semantic'] = _semantic_loss(output.superpoint_logits, targets)
+            unknown = self._unknown(targets)
+            losses['semantic'] = _semantic_loss(output.superpoint_logits, targets, unknown)
         if config.contrastive_weight > 0:
             losses['contrastive'] = contrastive_loss(
                 output.superpoint_features,
@@ -120,18 +127,36 @@ class Criterion:
         index = match(cost)
         return _Pairs(index, bce.new_full(index[0].shape, 1 / max(min(cost.shape[1:]), 1)))
 
-    def _class_loss(self, class_logits: Tensor, classes: Tensor, pairs: _Pairs) -> Tensor:
+    def _class_loss(self, output: Queries, targets: Targets, pairs: _Pairs) -> Tensor:
         """Return the weighted cross entropy, averaged per set, summed over the sets."""
+        class_logits = output.class_logits
         sets, queries, instances = pairs.index
         no_object = class_logits.shape[-1] - 1
         wanted = class_logits.new_full(class_logits.shape[:2], no_object, dtype=torch.int64)
-        wanted[sets, queries] = classes[instances]
+        wanted[:, self._unknown(targets)[output.seed]] = IGNORED_CLASS
+        wanted[sets, queries] = targets.classes[instances]
         weight = torch.where(wanted == no_object, self.config.no_object_weight, 1.0)
         weight = torch.where(wanted == IGNORED_CLASS, 0.0, weight)
         entropy = functional.cross_entropy(
             class_logits.transpose(1, 2), wanted.clamp(min=0), reduction='none'
         )  # (L + 1, Q)
         return ((entropy * weight).sum(1) / weight.sum(1).clamp(min=1e-6)).sum()
+
+    def _structure_loss(self, logits: Tensor, targets: Targets, weight: Tensor) -> Tensor:
+        """Return the mask terms of the structure's own queries, averaged, summed over the sets."""
+        if targets.structure is None:
+            return logits.sum() * 0
+        masks = targets.structure.to(logits.dtype)
+        bce = pairwise_mask_bce(logits, masks, weight).diagonal(dim1=1, dim2=2)
+        dice = pairwise_dice(logits, masks, weight).diagonal(dim1=1, dim2=2)
+        terms = self.config.mask_weight * bce + self.config.dice_weight * dice
+        return terms.mean(1).sum()
+
+    def _unknown(self, targets: Targets) -> Tensor:
+        """Return the superpoints (S,), bool, that take no part."""
+        if targets.unknown is None or not self.config.skip_unknown:
+            return torch.zeros_like(targets.masks[:1]).any(0)
+        return targets.unknown
 
     def _superpoint_weight(self, targets: Targets) -> Tensor:
         """Return the share of each superpoint in the mask terms, summing to 1."""
@@ -140,6 +165,7 @@ class Criterion:
             counts = targets.n_points.float()
         else:
             counts = torch.ones(n_superpoints, device=targets.masks.device)
+        counts = torch.where(self._unknown(targets), 0.0, counts)
         return counts / counts.sum().clamp(min=1)
 
     def _objective(self, losses: dict[str, Tensor]) -> Tensor:
@@ -175,11 +201,12 @@ def _pairs_by_seed(is_seed: Tensor, n_sets: int) -> _Pairs:
     return _Pairs((sets, queries.repeat(n_sets), instances.repeat(n_sets)), share.repeat(n_sets))
 
 
-def _semantic_loss(logits: Tensor, targets: Targets) -> Tensor:
+def _semantic_loss(logits: Tensor, targets: Targets, unknown: Tensor) -> Tensor:
     """Return the mean cross entropy of the superpoints' classes; "none" is the last class."""
     n_classes = logits.shape[1] - 1
     wanted = torch.full_like(logits[:, 0], n_classes, dtype=torch.int64)
     instances, superpoints = targets.masks.nonzero(as_tuple=True)
+    wanted[unknown] = IGNORED_CLASS
     wanted[superpoints] = targets.classes[instances]
     told = (wanted != IGNORED_CLASS).to(logits.dtype)
     entropy = functional.cross_entropy(logits, wanted.clamp(min=0), reduction='none')

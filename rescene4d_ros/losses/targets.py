@@ -23,12 +23,18 @@ class Targets:
         0..K - 1, or -1 where the class is unknown.
     n_points : Tensor (S,), float32, optional
         Points of each superpoint, to weight the mask losses by.
+    structure : Tensor (R, S), bool, optional
+        Superpoints of each class in STRUCTURE_CLASSES.
+    unknown : Tensor (S,), bool, optional
+        Superpoints of which the truth says nothing.
 
     """
 
     masks: Tensor
     classes: Tensor
     n_points: Tensor | None = None
+    structure: Tensor | None = None
+    unknown: Tensor | None = None
 
     def __post_init__(self):
         """Refuse shapes and dtypes that would cause silent errors later."""
@@ -46,5 +52,16 @@ class Targets:
 
     def to(self, device: torch.device | str) -> Targets:
         """Return the same targets on `device`."""
-        n_points = None if self.n_points is None else self.n_points.to(device)
-        return Targets(self.masks.to(device), self.classes.to(device), n_points)
+        return Targets(**{name: t.to(device) for name, t in self._tensors()})
+
+    def of_superpoints(self, keep: Tensor) -> Targets:
+        """Return the truth of a selection (S,), bool, of superpoints, without absent instances."""
+        keep = keep.to(self.masks.device)
+        kept = {name: t[..., keep] for name, t in self._tensors() if name != 'classes'}
+        seen = kept['masks'].any(1)
+        kept |= {'masks': kept['masks'][seen], 'classes': self.classes[seen]}
+        return Targets(**kept)
+
+    def _tensors(self) -> list[tuple[str, Tensor]]:
+        """Return the tensors that are there, by name."""
+        return [(name, tensor) for name, tensor in vars(self).items() if tensor is not None]

@@ -43,6 +43,11 @@ class ModelConfig:
     n_heads: int = param(8, 'Attention heads; divides hidden_dim', ge=1, le=64)
     ffn_dim: int = param(512, 'Inner channels of the feed-forward layers', ge=8, le=8192)
     n_queries: int = param(100, 'Queries Q: the most objects one pass can find', ge=1, le=1000)
+    structure_queries: bool = param(
+        False,
+        'Queries of their own for wall, floor and ceiling, which are no objects: what they claim '
+        'is taken from the objects',
+    )
     n_rounds: int = param(3, 'Passes over the levels with shared weights', ge=1, le=12)
     n_levels: int = param(4, 'Levels attended to, coarsest first', ge=1, le=4)
     fourier_scale: float = param(
@@ -118,6 +123,7 @@ def effective(config: ModelConfig) -> ModelConfig:
         config,
         fine_level_channels=0,
         query_content='zeros',
+        structure_queries=False,
         mask_reach=0.0,
         seed_objectness=0.0,
         temporal_mask_pooling=pooling,

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import cast
 
 from rescene4d_ros.models.config import ModelConfig, PUBLISHED
-from rescene4d_ros.models.decoder_parts import DecoderLayer, farthest_points, published_seeds
+from rescene4d_ros.models.decoder_parts import DecoderLayer, LevelTokens
 from rescene4d_ros.models.outputs import QueryOutput, VisitFeatures
+from rescene4d_ros.models.query_starts import farthest_points, published_seeds, StructureQueries
 from rescene4d_ros.models.space_time import (
     bounds,
     FourierEncoding,
@@ -20,45 +20,7 @@ from rescene4d_ros.models.space_time import (
 import torch
 from torch import nn, Tensor
 
-# Computed at a time on a CPU, so that they stay in its cache: mask logits, and voxels whose keys
-# and values are computed.
-_LOGITS_AT_A_TIME = 2**18
-_VOXELS_AT_A_TIME = 2**12
-
-
-@dataclass(frozen=True)
-class _Tokens:
-    """
-    Tokens of one level of all visits, to which queries attend.
-
-    `keys`, `values` and `kept` cover the tokens sampled for this pass; `mask_feats` and `places`
-    cover all voxels, because masks are shared before sampling. Voxels are in the order of
-    `places`.
-    """
-
-    keys: Tensor
-    values: Tensor
-    kept: Tensor | None
-    mask_feats: Tensor
-    places: PlaceGroups | None
-
-    def attend(self, embedding: Tensor) -> Tensor:
-        """Return (Q, V) bool: the voxels that each query (Q, C) attends to, at least one."""
-        feats = self.mask_feats
-        attend = torch.empty(len(embedding), len(feats), dtype=torch.bool, device=feats.device)
-        size = len(feats)
-        if feats.device.type == 'cpu':
-            size = max(1, _LOGITS_AT_A_TIME // len(embedding))
-        for logits_of, seen in zip(feats.split(size), attend.split(size, dim=1)):
-            torch.ge(embedding @ logits_of.T, 0, out=seen)
-        if self.places is not None:
-            self.places.share_any(attend)
-        if self.kept is not None:
-            attend = attend[:, self.kept]
-        # The maximum of bytes is many times faster than `any` of booleans.
-        is_blind = attend.view(torch.uint8).amax(1) == 0
-        attend[is_blind] = True
-        return attend
+_VOXELS_AT_A_TIME = 2**12  # whose keys and values are computed at a time on a CPU
 
 
 class QueryDecoder(nn.Module):
@@ -89,6 +51,8 @@ class QueryDecoder(nn.Module):
             if config.query_content == 'zeros'
             else nn.Sequential(nn.Linear(dim, dim), nn.ReLU(), nn.Linear(dim, dim))
         )
+        if config.structure_queries:
+            self.structure = StructureQueries(dim)
         self.layers = nn.ModuleList(
             DecoderLayer(config, c) for c in level_channels[: config.n_levels]
         )
@@ -151,18 +115,15 @@ class QueryDecoder(nn.Module):
             voxels, seeds = published_seeds(visits, times, self.config)
             starts = finest[voxels]
         position = self.query_position(self.encoding(starts, low, high))
-        queries = self._content(mask_features[seeds])
-        states = [self.norm(queries)]
-        embeddings = [self.mask_head(states[0])]
-        for _ in range(self.config.n_rounds):
-            for layer, level in zip(self.layers, tokens):
-                attend = level.attend(embeddings[-1].detach())
-                queries = layer(queries, position, level.keys, level.values, attend)
-                states.append(self.norm(queries))
-                embeddings.append(self._corrected(embeddings[0], self.mask_head(states[-1])))
+        content = self._content(mask_features[seeds])
+        states, embeddings = self._refined(content, position, tokens)
+        structure = [rows[:0] for rows in embeddings]
+        if self.config.structure_queries:
+            start = self.structure
+            structure = self._refined(start.content, start.position, tokens)[1]
 
         if only_final:
-            states, embeddings = states[-1:], embeddings[-1:]
+            states, embeddings, structure = states[-1:], embeddings[-1:], structure[-1:]
         sets = torch.stack(states)  # (L + 1, Q, C)
         mask_logits = torch.stack(embeddings) @ mask_features.T  # (L + 1, Q, S)
         return QueryOutput(
@@ -175,7 +136,22 @@ class QueryDecoder(nn.Module):
                 [len(v.superpoint_features) for v in visits], superpoint_features.device
             ),
             seed=seeds,
+            structure_logits=(torch.stack(structure) @ mask_features.T).transpose(1, 2),
         )
+
+    def _refined(
+        self, queries: Tensor, position: Tensor, tokens: Sequence[LevelTokens]
+    ) -> tuple[list[Tensor], list[Tensor]]:
+        """Return the normalized queries and their mask embeddings, before and after each layer."""
+        states = [self.norm(queries)]
+        embeddings = [self.mask_head(states[0])]
+        for _ in range(self.config.n_rounds):
+            for layer, level in zip(self.layers, tokens):
+                attend = level.attend(embeddings[-1].detach())
+                queries = layer(queries, position, level.keys, level.values, attend)
+                states.append(self.norm(queries))
+                embeddings.append(self._corrected(embeddings[0], self.mask_head(states[-1])))
+        return states, embeddings
 
     @torch.no_grad()
     def _seeds(self, places: Tensor, logits: Tensor) -> Tensor:
@@ -243,7 +219,7 @@ class QueryDecoder(nn.Module):
         points: Tensor,
         low: Tensor,
         high: Tensor,
-    ) -> _Tokens:
+    ) -> LevelTokens:
         """Return the tokens of one level; computed once, because rounds share weights."""
         layer, config = cast(DecoderLayer, self.layers[level]), self.config
         parts = [v.levels[level] for v in visits]
@@ -283,4 +259,4 @@ class QueryDecoder(nn.Module):
                     rows.new_empty(len(rows), len(feats), rows.shape[2]) for rows in own
                 )
             keys[:, part], values[:, part] = own
-        return _Tokens(keys, values, kept, mask_feats, places)
+        return LevelTokens(keys, values, kept, mask_feats, places)

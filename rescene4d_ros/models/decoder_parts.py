@@ -1,11 +1,11 @@
-"""What the query decoder is made of: where its queries start, and what one layer does."""
+"""What the query decoder is made of: the tokens of a level, and what one layer does."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import dataclass
 
 from rescene4d_ros.models.config import ModelConfig
-from rescene4d_ros.models.outputs import VisitFeatures
+from rescene4d_ros.models.space_time import PlaceGroups
 import torch
 from torch import nn, Tensor
 from torch.nn import functional
@@ -17,6 +17,8 @@ SPARSE_SHARE = 0.3
 QUERIES_PER_GROUP = 64
 PLACES_PER_PROBE = 16
 MASK_AT_A_TIME = 2**23
+# Mask logits computed at a time on a CPU, so that they stay in its cache.
+LOGITS_AT_A_TIME = 2**18
 
 
 class Attention(nn.Module):
@@ -182,81 +184,36 @@ class DecoderLayer(nn.Module):
         return self.feed_forward(queries)
 
 
-@torch.no_grad()
-def farthest_points(points: Tensor, n: int) -> Tensor:
+@dataclass(frozen=True)
+class LevelTokens:
     """
-    Farthest point sampling.
+    Tokens of one level of all visits, to which queries attend.
 
-    Starts at the first point, then takes the point farthest from all sampled ones, the first on a
-    tie. With fewer points than requested the sample repeats.
-
-    Parameters
-    ----------
-    points : Tensor (N, D), float
-        N at least 1.
-    n : int
-
-    Returns
-    -------
-    Tensor (n,), int64
-
+    `keys`, `values` and `kept` cover the tokens sampled for this pass; `mask_feats` and `places`
+    cover all voxels, because masks are shared before sampling. Voxels are in the order of
+    `places`.
     """
-    n_distinct = min(n, len(points))
-    taken = torch.zeros(n_distinct, dtype=torch.int64, device=points.device)
-    columns = points.T.contiguous()
-    distance = torch.full_like(columns[0], torch.inf)
-    for k in range(1, n_distinct):
-        offset = columns - columns[:, taken[k - 1], None]
-        distance = torch.minimum(distance, offset.square_().sum(0))
-        taken[k] = distance.argmax()
-    return taken.repeat(-(-n // n_distinct))[:n]
 
+    keys: Tensor
+    values: Tensor
+    kept: Tensor | None
+    mask_feats: Tensor
+    places: PlaceGroups | None
 
-@torch.no_grad()
-def published_seeds(
-    visits: Sequence[VisitFeatures], times: Sequence[float], config: ModelConfig
-) -> tuple[Tensor, Tensor]:
-    """
-    Sample the voxels that seed the queries as the published code does.
-
-    The published sampler is three-dimensional. Mask3D gives it the cells of its one visit; here
-    those of all visits, with time as a fourth dimension. ReScene4D gives it (x, y, z, t), of which
-    it reads three numbers per point from an array of four, that is mixed coordinates of the first
-    three quarters of the voxels. It never samples a point within 0.03 of the origin, except as
-    the first.
-
-    Parameters
-    ----------
-    visits : sequence of T VisitFeatures
-        With `finest`; at least one voxel in all.
-    times : sequence of T float
-    config : ModelConfig
-        Of a published `compat`.
-
-    Returns
-    -------
-    voxels : Tensor (n,), int64
-        Of all visits, visit after visit.
-    superpoints : Tensor (n,), int64
-        Superpoints of these voxels, numbered the same way.
-
-    """
-    finest = [v.published_voxels for v in visits]
-    coords = torch.cat(
-        [
-            torch.nn.functional.pad(f.coords.float(), (0, 1), value=float(t))
-            for f, t in zip(finest, times, strict=True)
-        ]
-    )
-    if config.compat == 'mask3d':
-        cells_per_time = config.seed_time_scale / config.voxel_size
-        seen = coords * coords.new_tensor([1, 1, 1, cells_per_time])
-    else:
-        seen = coords.flatten()[: 3 * len(coords)].view(-1, 3)
-    usable = seen[:, :3].square().sum(1) > 1e-3
-    usable[0] = True
-    rows = usable.nonzero()[:, 0]
-    voxels = rows[farthest_points(seen[rows], config.n_queries)]
-    starts = torch.tensor([0] + [len(v.superpoint_features) for v in visits]).cumsum(0).tolist()
-    superpoint = torch.cat([f.superpoint + start for f, start in zip(finest, starts)])
-    return voxels, superpoint[voxels]
+    def attend(self, embedding: Tensor) -> Tensor:
+        """Return (Q, V) bool: the voxels that each query (Q, C) attends to, at least one."""
+        feats = self.mask_feats
+        attend = torch.empty(len(embedding), len(feats), dtype=torch.bool, device=feats.device)
+        size = len(feats)
+        if feats.device.type == 'cpu':
+            size = max(1, LOGITS_AT_A_TIME // len(embedding))
+        for logits_of, seen in zip(feats.split(size), attend.split(size, dim=1)):
+            torch.ge(embedding @ logits_of.T, 0, out=seen)
+        if self.places is not None:
+            self.places.share_any(attend)
+        if self.kept is not None:
+            attend = attend[:, self.kept]
+        # The maximum of bytes is many times faster than `any` of booleans.
+        is_blind = attend.view(torch.uint8).amax(1) == 0
+        attend[is_blind] = True
+        return attend

@@ -183,6 +183,8 @@ class QueryOutput:
         Visit of each superpoint, 0..T - 1.
     seed : Tensor (Q,), int64
         Seed superpoint of each query.
+    structure_logits : Tensor (L + 1, S, R), float32
+        Masks of wall, floor and ceiling; R = 0 without queries for them.
 
     """
 
@@ -193,3 +195,4 @@ class QueryOutput:
     superpoint_logits: Tensor
     visit: Tensor
     seed: Tensor
+    structure_logits: Tensor

@@ -22,6 +22,7 @@ from rescene4d_ros.structures.segmentation import (
     Prediction,
     Segmentation,
     SEMANTIC_CLASSES,
+    STRUCTURE_CLASSES,
     UNLABELED,
     WALL,
 )
@@ -47,6 +48,7 @@ __all__ = [
     'Segmentation',
     'SEMANTIC_CLASSES',
     'Severity',
+    'STRUCTURE_CLASSES',
     'UNLABELED',
     'VisitChanges',
     'VisitInfo',

@@ -31,6 +31,7 @@ SEMANTIC_CLASSES = (*INSTANCE_CLASSES, 'wall', 'floor')
 WALL = SEMANTIC_CLASSES.index('wall')
 FLOOR = SEMANTIC_CLASSES.index('floor')
 UNLABELED = -1
+STRUCTURE_CLASSES = ('wall', 'floor', 'ceiling')  # parts of the room, never objects
 OTHER_OBJECT = INSTANCE_CLASSES.index('otherfurniture')
 
 # Ids of NYU40, the label space of ScanNet and 3RScan, for the classes of this package.

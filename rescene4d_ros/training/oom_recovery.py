@@ -8,7 +8,6 @@ import gc
 
 import numpy as np
 from rescene4d_ros.errors import RescenError
-from rescene4d_ros.losses import Targets
 from rescene4d_ros.models.fine_level import take_fine
 from rescene4d_ros.models.inputs import VisitInput
 from rescene4d_ros.training.samples.augmented_samples import Sample
@@ -182,7 +181,7 @@ def crop(sample: Sample, share: float, rng: np.random.Generator) -> Sample:
     keep[order[0]] = True
     keep[order[before < share * n_voxels.sum()]] = True
     visits = tuple(_take(v, keep[visit == t]) for t, v in enumerate(sample.visits))
-    return Sample(visits, _take_targets(sample.targets, torch.from_numpy(keep)))
+    return Sample(visits, sample.targets.of_superpoints(torch.from_numpy(keep)))
 
 
 def _extent(visit: VisitInput) -> tuple[np.ndarray, np.ndarray]:
@@ -211,12 +210,3 @@ def _take(visit: VisitInput, keep: np.ndarray) -> VisitInput:
         point_superpoint=number[points].astype(np.int32),
         fine=fine,
     )
-
-
-def _take_targets(targets: Targets, keep: torch.Tensor) -> Targets:
-    """Return the truth of a selection of superpoints (S,), without absent instances."""
-    keep = keep.to(targets.masks.device)
-    masks = targets.masks[:, keep]
-    seen = masks.any(1)
-    n_points = None if targets.n_points is None else targets.n_points[keep]
-    return Targets(masks[seen], targets.classes[seen], n_points)

@@ -76,6 +76,26 @@ def test_published_voxels_depend_on_the_whole_sequence(config, scans, tmp_path):
     assert_equal(segmenter.predict(window, keys=[1, 2]), segmenter.predict(window))
 
 
+def test_superpoints_of_walls_are_taken_from_the_objects(config, model, scans, tmp_path):
+    """Beside a query that claims a superpoint more, structure wins it; else nothing changes."""
+    other = ReScene4D(replace(model.config, structure_queries=True))
+    other.load_state_dict(model.state_dict(), strict=False)
+    path = tmp_path / 'structure.safetensors'
+    save_weights(path, other, WeightsInfo(('chair', 'table', 'box')))
+    before = Segmenter.load(config).predict(scans)
+    segmenter = Segmenter.load(replace(config, weights=str(path)))
+    after = segmenter.predict(scans)
+    n_taken = 0
+    for claimed, left in zip(before.mask_probs, after.mask_probs, strict=True):
+        is_taken = (left == 0) & (claimed > 0)
+        np.testing.assert_array_equal(left[~is_taken], claimed[~is_taken])
+        least_kept = np.where(is_taken, np.inf, claimed).min(axis=1)
+        most_taken = np.where(is_taken, claimed, 0).max(axis=1)
+        assert (most_taken < least_kept).all()
+        n_taken += is_taken.sum()
+    assert 0 < n_taken < sum(m.size for m in before.mask_probs)
+
+
 def test_kept_features_give_the_same_bits_as_fresh_ones(config, scans):
     segmenter = Segmenter.load(config)
     fresh = segmenter.predict(scans)

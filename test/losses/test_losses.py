@@ -30,6 +30,7 @@ def make_output(seed=0, n_sets=L + 1):
         superpoint_logits=draw(S, K + 1),
         visit=torch.arange(S) // 12,
         seed=torch.arange(Q) * 3,
+        structure_logits=torch.zeros(n_sets, S, 0),
     )
 
 
@@ -276,3 +277,45 @@ def test_contrastive_loss_without_positives_is_zero_with_a_gradient():
 def test_targets_refuse_masks_that_are_not_bool():
     with pytest.raises(ValueError, match='bool'):
         Targets(torch.zeros(2, 5), torch.zeros(2, dtype=torch.int64))
+
+
+def test_superpoints_of_which_nothing_is_known_change_no_loss():
+    """Losses are those without these superpoints and the queries that start there."""
+    unknown = torch.zeros(S, dtype=torch.bool)
+    unknown[:5] = True  # the seeds of queries 0 and 1
+    output, truth = make_output(), make_targets()
+    targets = replace(truth, masks=truth.masks & ~unknown, unknown=unknown)
+    config = LossConfig(contrastive_weight=0)
+    losses = Criterion(config)(output, targets)
+    rest = {
+        'mask_logits': output.mask_logits[:, 5:, 2:],
+        'class_logits': output.class_logits[:, 2:],
+        'superpoint_logits': output.superpoint_logits[5:],
+        'seed': output.seed[2:] - 5,
+    }
+    alone = Criterion(config)(
+        SimpleNamespace(**(vars(output) | rest)), Targets(targets.masks[:, 5:], targets.classes)
+    )
+    for name in ('class', 'mask', 'semantic'):
+        torch.testing.assert_close(losses[name], alone[name])
+    as_published = Criterion(replace(config, skip_unknown=False))(output, targets)
+    assert not torch.isclose(losses['total'], as_published['total'])
+
+
+def test_structure_has_the_mask_terms_of_its_own_queries():
+    structure = torch.arange(S)[None] % 4 == torch.arange(2)[:, None]
+    logits = torch.randn(L + 1, S, 2, dtype=torch.float64, requires_grad=True)
+    output = SimpleNamespace(**(vars(make_output()) | {'structure_logits': logits}))
+    targets = replace(make_targets(), structure=structure)
+    config = LossConfig()
+    got = Criterion(config)(output, targets)['structure']
+    expected = 0
+    for n in range(L + 1):
+        for r in range(2):
+            wanted, x = structure[r].double(), logits[n, :, r]
+            bce = functional.binary_cross_entropy_with_logits(x, wanted)
+            p = x.sigmoid()
+            dice = 1 - (2 * (p * wanted).sum() + 1) / (p.sum() + wanted.sum() + 1)
+            expected = expected + (config.mask_weight * bce + config.dice_weight * dice) / 2
+    torch.testing.assert_close(got, expected)
+    assert 'structure' not in Criterion(config)(make_output(), targets)

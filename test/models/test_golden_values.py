@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from rescene4d_ros.models.backbones.unet import PRESETS
 from rescene4d_ros.models.checkpoints import convert
-from rescene4d_ros.models.decoder_parts import published_seeds
 from rescene4d_ros.models.inputs import IN_CHANNELS, VisitInput
+from rescene4d_ros.models.query_starts import published_seeds
 import torch
 
 torch.set_num_threads(1)

@@ -12,7 +12,7 @@ from rescene4d_ros.models.config import ModelConfig
 from rescene4d_ros.models.decoder import QueryDecoder
 from rescene4d_ros.models.inputs import make_visit_input
 from rescene4d_ros.models.segmenter import ReScene4D
-from rescene4d_ros.structures import Scan
+from rescene4d_ros.structures import Scan, STRUCTURE_CLASSES
 import torch
 
 torch.set_num_threads(1)
@@ -81,6 +81,21 @@ def test_shapes(model, scans):
     assert output.mask_logits.shape == (n_sets, n_superpoints, 12)
     assert output.features.shape == (12, 32)
     assert torch.bincount(output.visit).tolist() == [v.n_superpoints for v in visits]
+
+
+def test_queries_for_structure_change_no_object(model, scans):
+    visits = [visit_of(s) for s in scans]
+    other = ReScene4D(replace(CONFIG, structure_queries=True)).eval()
+    missing, unexpected = other.load_state_dict(model.state_dict(), strict=False)
+    assert missing == ['decoder.structure.content', 'decoder.structure.position']
+    assert not unexpected
+    with torch.no_grad():
+        before, after = model(visits), other(visits)
+    assert torch.equal(before.mask_logits, after.mask_logits)
+    assert torch.equal(before.class_logits, after.class_logits)
+    assert before.structure_logits.shape[-1] == 0
+    n_sets, n_superpoints, _ = after.mask_logits.shape
+    assert after.structure_logits.shape == (n_sets, n_superpoints, len(STRUCTURE_CLASSES))
 
 
 def test_features_of_a_visit_do_not_depend_on_the_others(model, scans):

@@ -8,12 +8,14 @@ import numpy as np
 from rescene4d_ros.losses import IGNORED_CLASS
 from rescene4d_ros.models.config import ModelConfig
 from rescene4d_ros.models.inputs import make_visit_input
-from rescene4d_ros.structures import WALL
+from rescene4d_ros.structures import FLOOR, Scan, STRUCTURE_CLASSES, UNLABELED, WALL
+from rescene4d_ros.structures.truth import VisitTruth
 from rescene4d_ros.training.samples.augmented_samples import (
     instance_counts,
     make_targets,
     TrainingSamples,
 )
+from rescene4d_ros.training.samples.background import background_of, UNKNOWN
 from rescene4d_ros.training.samples.prepared_sequences import load_prepared
 import torch
 from torch.utils.data import DataLoader
@@ -106,3 +108,35 @@ def test_a_room_without_objects_is_a_sample(toy_files):
     counts = instance_counts(made, nothing, np.zeros(0, dtype=np.int64))
     assert counts.shape == (made.n_superpoints, 1)
     assert counts.sum() == len(visit.scan)
+
+
+def test_structure_and_unknown_are_told_of_superpoints_outside_instances(toy_files):
+    config = ModelConfig(voxel_size=0.1)
+    visit = load_prepared(toy_files[0]).visits[0]
+    made = make_visit_input(visit.scan, visit.superpoint, config)
+    background = visit.background.copy()
+    on_floor = np.flatnonzero(background == STRUCTURE_CLASSES.index('floor') + 1)
+    lost = made.point_superpoint[on_floor[0]]
+    background[(made.point_superpoint == lost) & (background > 0)] = UNKNOWN
+    targets = make_targets([made], [visit.instance], {}, 18, [background])
+    for s in range(made.n_superpoints):
+        own = background[made.point_superpoint == s]
+        is_outside = not targets.masks[:, s].any()
+        assert targets.unknown[s] == (is_outside and 2 * (own == UNKNOWN).sum() >= len(own))
+        for r in range(len(STRUCTURE_CLASSES)):
+            told = is_outside and 2 * (own == r + 1).sum() >= len(own)
+            assert targets.structure[r, s] == told
+    assert targets.unknown[lost]
+    assert targets.structure[STRUCTURE_CLASSES.index('floor')].any()
+
+
+def test_a_level_wall_overhead_is_a_ceiling():
+    xyz = np.float32([[0, 0, 0], [0, 0, 1], [0, 0, 2.5], [1, 0, 2.5], [1, 0, 0.1], [1, 0, 0.2]])
+    normals = np.float32([[0, 0, 1], [1, 0, 0], [0, 0, -1], [1, 0, 0], [0, 0, 1], [0, 0, 1]])
+    semantic = np.int32([FLOOR, WALL, WALL, WALL, 3, UNLABELED])
+    truth = VisitTruth(np.int32([0, 0, 0, 0, 7, 0]), semantic)
+    background = background_of(Scan(xyz, 0, normals=normals), truth)
+    names = [STRUCTURE_CLASSES[k - 1] if k > 0 else int(k) for k in background]
+    assert names == ['floor', 'wall', 'ceiling', 'wall', 0, UNKNOWN]
+    nothing_named = replace(truth, semantic=np.where(semantic == 3, 3, UNLABELED))
+    assert not background_of(Scan(xyz, 0, normals=normals), nothing_named).any()

@@ -30,10 +30,7 @@ def scored(score, predicted_class, overlap, classes, counted=None) -> Scored:
 def output_of(masks: torch.Tensor, classes: list[int]) -> QueryOutput:
     """Return confident queries (S, Q) of given classes out of 3 and "no object"."""
     logits = 20 * torch.nn.functional.one_hot(torch.tensor(classes), 4).float()
-    nothing = torch.zeros(0)
-    return QueryOutput(
-        logits[None], (20 * masks.float() - 10)[None], nothing, nothing, nothing, nothing, nothing
-    )
+    return QueryOutput(logits[None], (20 * masks.float() - 10)[None], *[torch.zeros(0)] * 6)
 
 
 def test_average_precision_by_hand():
@@ -81,10 +78,7 @@ def test_truth_as_prediction_scores_what_superpoints_allow(toy_files, tiny_recip
     owner = np.concatenate([c.argmax(1) for c in held_out.counts])
     masks = torch.from_numpy(owner[:, None] == np.arange(1, 5)[None])
     logits = 20 * torch.nn.functional.one_hot(torch.tensor([2, 4, 2, 4]), 19).float()
-    nothing = torch.zeros(0)
-    output = QueryOutput(
-        logits[None], (20 * masks.float() - 10)[None], nothing, nothing, nothing, nothing, nothing
-    )
+    output = QueryOutput(logits[None], (20 * masks.float() - 10)[None], *[torch.zeros(0)] * 6)
     result = score_output(output, held_out)
     assert (np.diag(result.overlap) > 0.5).all()
     assert validation_precision([result], 0.5) == pytest.approx((1.0, 1.0))

@@ -41,6 +41,7 @@ def test_true_masks_as_queries_give_the_truth_back(toy_files, tiny_recipe):
         nothing,
         visit,
         nothing,
+        nothing,
     )
     example = make_example(output, held_out, toy_files[0])
     assert example.name == 'toy-0'

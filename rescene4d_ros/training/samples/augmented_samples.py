@@ -17,8 +17,9 @@ from rescene4d_ros.data.sequences.mixing import MixedSampler
 from rescene4d_ros.losses import IGNORED_CLASS, Targets
 from rescene4d_ros.models.config import ModelConfig
 from rescene4d_ros.models.inputs import make_visit_input, sequence_origin, VisitInput
-from rescene4d_ros.structures import UNLABELED
+from rescene4d_ros.structures import STRUCTURE_CLASSES, UNLABELED
 from rescene4d_ros.training.config import TrainConfig
+from rescene4d_ros.training.samples.background import UNKNOWN
 from rescene4d_ros.training.samples.prepared_sequences import PreparedFile, PreparedVisit
 import torch
 from torch.utils.data import Dataset
@@ -41,9 +42,12 @@ def make_targets(
     instances: Sequence[np.ndarray],
     classes: dict[int, int],
     n_classes: int,
+    backgrounds: Sequence[np.ndarray] | None = None,
 ) -> Targets:
     """
     Assign each superpoint to the instance of the majority of its points.
+
+    Superpoints of no instance are structure, or unknown, if half of their points are.
 
     Parameters
     ----------
@@ -54,6 +58,8 @@ def make_targets(
         Instance id to class; instances of classes from `n_classes` on (wall, floor) are ignored.
     n_classes : int
         K.
+    backgrounds : sequence of T ndarrays (N_t,), int8, optional
+        Of `background_of`; None = nothing is known of the structure.
 
     """
     ids = np.unique(np.concatenate([np.unique(i) for i in instances]))
@@ -66,10 +72,20 @@ def make_targets(
     masks &= np.any(counts, axis=1)[None]
     seen = masks.any(axis=1)
     known = np.array([classes.get(int(i), UNLABELED) for i in ids[seen]], dtype=np.int64)
+    n_points = counts.sum(axis=1)
+    structure = unknown = None
+    if backgrounds is not None:
+        kinds = np.array([UNKNOWN, *range(1, len(STRUCTURE_CLASSES) + 1)])
+        of_kind = [instance_counts(v, b, kinds)[:, 1:] for v, b in zip(visits, backgrounds)]
+        is_kind = np.concatenate(of_kind) * 2 >= n_points[:, None].clip(min=1)
+        is_kind &= (owner == 0)[:, None]
+        unknown, structure = torch.from_numpy(is_kind[:, 0]), torch.from_numpy(is_kind[:, 1:].T)
     return Targets(
         torch.from_numpy(masks[seen]),
         torch.from_numpy(np.where(known < 0, IGNORED_CLASS, known)),
-        torch.from_numpy(counts.sum(axis=1).astype(np.float32)),
+        torch.from_numpy(n_points.astype(np.float32)),
+        structure,
+        unknown,
     )
 
 
@@ -176,4 +192,6 @@ class TrainingSamples(Dataset):
             for s, v, k in zip(scans, visits, kept)
         )
         instances = [v.instance[k] for v, k in zip(visits, kept)]
-        return Sample(inputs, make_targets(inputs, instances, classes, self.model.n_classes))
+        backgrounds = [v.background[k] for v, k in zip(visits, kept)]
+        n_classes = self.model.n_classes
+        return Sample(inputs, make_targets(inputs, instances, classes, n_classes, backgrounds))

@@ -24,8 +24,9 @@ from rescene4d_ros.processes import each_result
 from rescene4d_ros.structures import Scan, ScanSequence
 from rescene4d_ros.structures.truth import SequenceTruth
 from rescene4d_ros.superpoints import SuperpointConfig, superpoints
+from rescene4d_ros.training.samples.background import background_of
 
-SCHEMA = 1
+SCHEMA = 2
 STEP = 0.001  # m; coordinates are rounded to the millimeter
 
 
@@ -42,12 +43,15 @@ class PreparedVisit:
         0..S - 1.
     instance : ndarray (N,), int32
         Instance id per point, equal at every visit; 0 = none.
+    background : ndarray (N,), int8
+        What a point outside the instances belongs to, see `background_of`.
 
     """
 
     scan: Scan
     superpoint: np.ndarray
     instance: np.ndarray
+    background: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -89,7 +93,8 @@ def prepare(
         if scan.normals is None or normals == 'estimated':
             scan = replace(scan, normals=estimate_normals(scan.xyz, sensor_path=scan.sensor_path))
         pieces = superpoints(scan.xyz, scan.normals, scan.rgb, config)
-        visits.append(PreparedVisit(scan, pieces, visit_truth.instance))
+        background = background_of(scan, visit_truth)
+        visits.append(PreparedVisit(scan, pieces, visit_truth.instance, background))
         classes.update(_classes(visit_truth))
     return PreparedSequence(tuple(visits), classes, sequence.name)
 
@@ -128,6 +133,7 @@ def save_prepared(path: str | Path, sequence: PreparedSequence) -> None:
             f'normals_{t}': np.rint(scan.normals * 127).astype(np.int8),
             f'superpoint_{t}': _smallest(visit.superpoint),
             f'instance_{t}': _smallest(visit.instance),
+            f'background_{t}': visit.background,
         }
         if scan.rgb is not None:
             arrays[f'rgb_{t}'] = scan.rgb
@@ -184,7 +190,10 @@ class PreparedFile:
             xyz.astype(np.float32), int(a[f'stamp_{t}']), rgb, normals, name=f'{self.name}/{t}'
         )
         return PreparedVisit(
-            scan, a[f'superpoint_{t}'].astype(np.int32), a[f'instance_{t}'].astype(np.int32)
+            scan,
+            a[f'superpoint_{t}'].astype(np.int32),
+            a[f'instance_{t}'].astype(np.int32),
+            a[f'background_{t}'],
         )
 
 
