@@ -52,6 +52,11 @@ ARGUMENTS = (
         description='Frame of everything remembered; empty: as params_file says.',
     ),
     DeclareLaunchArgument(
+        'weights',
+        default_value='',
+        description='Weights file or name of `rescene4d weights`; empty: as params_file says.',
+    ),
+    DeclareLaunchArgument(
         'network',
         default_value='all',
         choices=['all', 'loopback'],
@@ -72,7 +77,12 @@ ARGUMENTS = (
 )
 
 
-PARAMETERS = {'memory_path': 'memory.path', 'map_id': 'memory.map_id', 'map_frame': 'map_frame'}
+PARAMETERS = {
+    'memory_path': 'memory.path',
+    'map_id': 'memory.map_id',
+    'map_frame': 'map_frame',
+    'weights': 'inference.weights',
+}
 
 
 def make_nodes(context):

@@ -15,8 +15,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from rescene4d_ros.inference.named_weights import find_weights
 from rescene4d_ros.inference.selection.quality import quality_file, write_quality
-from rescene4d_ros.inference.weights import default_weights, weights_hash
+from rescene4d_ros.inference.weights import weights_hash
 from rescene4d_ros.processes import each_result
 from rescene4d_ros.training.mask_quality.candidate_examples import CandidateExamples, examples_of
 from rescene4d_ros.training.mask_quality.fit import calibration_error, fit_quality
@@ -59,7 +60,7 @@ def main() -> None:
     parser.add_argument('--jobs', type=int, default=1, help='processes')
     parser.add_argument('--out', type=Path, help='default: beside the weights')
     options = parser.parse_args()
-    weights = Path(options.weights or default_weights())
+    weights = find_weights(options.weights)
     paths = files_of(options.data, options.limit)
     examples = collect(paths, str(weights), options.jobs)
     model = fit_quality(examples, options.epochs, options.seed)

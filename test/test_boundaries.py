@@ -9,6 +9,7 @@ PACKAGE = Path(__file__).resolve().parent.parent / 'rescene4d_ros'
 CORE = {'atomic_write', 'config', 'errors', 'processes', 'structures'}
 MAY_IMPORT = {
     'structures': set(),
+    'class_lists': set(),
     'geometry': set(),
     'superpoints': {'geometry'},
     'data': {'geometry', 'superpoints'},
@@ -17,13 +18,22 @@ MAY_IMPORT = {
     'models': {'sparse', 'geometry'},
     'losses': set(),
     'training': {'data', 'models', 'losses', 'metrics', 'inference', 'superpoints', 'geometry'},
-    'metrics': {'geometry'},
-    'inference': {'models', 'superpoints', 'geometry'},
+    'metrics': {'class_lists', 'geometry'},
+    'inference': {'class_lists', 'models', 'superpoints', 'geometry'},
     'tracking': {'geometry'},
     'plausibility': {'geometry'},
     'memory': {'tracking', 'geometry'},
     'scene': {'inference', 'memory', 'tracking', 'plausibility', 'geometry'},
-    'evaluation': {'scene', 'inference', 'memory', 'tracking', 'metrics', 'data', 'geometry'},
+    'evaluation': {
+        'class_lists',
+        'scene',
+        'inference',
+        'memory',
+        'tracking',
+        'metrics',
+        'data',
+        'geometry',
+    },
     'view': {'metrics', 'memory', 'geometry'},
     'node': {
         'scene',
@@ -36,6 +46,7 @@ MAY_IMPORT = {
         'geometry',
     },
     'cli': {
+        'class_lists',
         'geometry',
         'superpoints',
         'data',
@@ -81,6 +92,7 @@ ROS = (
 GENERATED = ('msg', 'srv', 'action')  # compiled messages: only node/ may touch them
 WITHOUT_TORCH = (
     'structures',
+    'class_lists',
     'geometry',
     'superpoints',
     'tracking',

@@ -179,7 +179,7 @@ def test_launch_file_names_what_is_there():
     )
     assert len(used) >= 6
     assert used | set(becomes) == declared  # none is forgotten, none is misspelled
-    assert len(becomes) == 3
+    assert len(becomes) == 4
     assert set(becomes.values()) <= dict(named_settings()).keys()
     (node,) = named('LifecycleNode')
     assert keywords(node)['name'] == interfaces.NODE_NAME

@@ -67,7 +67,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help='where instances come from: the network, the field `instance` of each cloud, or '
         'none: objects are found by geometry alone where they come, leave or move',
     )
-    parser.add_argument('--weights', default='', help='weights file; default: the shipped one')
+    parser.add_argument(
+        '--weights',
+        default='',
+        help='weights file, or a name of `rescene4d weights`; default: the shipped one',
+    )
+    parser.add_argument(
+        '--classes',
+        default='',
+        metavar='LIST|FILE',
+        help='classes of the results, such as scannet18, scannet200, agnostic, or a text file; '
+        'default: those of the weights',
+    )
     parser.add_argument('--threads', type=int, default=2, help='threads of the network')
 
 
@@ -76,7 +87,12 @@ def run(options: argparse.Namespace) -> int:
     options.out.mkdir(parents=True, exist_ok=True)
     inference = config.make(
         InferenceConfig,
-        {'source': options.source, 'weights': options.weights, 'torch_threads': options.threads},
+        {
+            'source': options.source,
+            'weights': options.weights,
+            'classes': options.classes,
+            'torch_threads': options.threads,
+        },
     )
     segmenter = load_masks(inference)
     with SceneMemory.open(

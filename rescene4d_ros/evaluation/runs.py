@@ -18,8 +18,9 @@ from rescene4d_ros.evaluation.methods import METHODS, run_method
 from rescene4d_ros.evaluation.observations import Case, Observations
 from rescene4d_ros.evaluation.results_folder import ResultsFolder, SequenceRecord
 from rescene4d_ros.inference.config import InferenceConfig
+from rescene4d_ros.inference.named_weights import find_weights
 from rescene4d_ros.inference.segmenter import Segmenter
-from rescene4d_ros.inference.weights import default_weights, weights_hash
+from rescene4d_ros.inference.weights import weights_hash
 from rescene4d_ros.metrics.config import ScoreRules
 from rescene4d_ros.metrics.sequences import true_sequence
 from rescene4d_ros.metrics.summary import reduce_sequence, ReducedSequence
@@ -59,7 +60,7 @@ class Plan:
     methods : tuple of str
         Of `METHODS`.
     inference : InferenceConfig
-        Of the network, for INSTANCE_CLASSES.
+        Of the network; its classes are translated to INSTANCE_CLASSES.
     config : ComparisonConfig
     rules : ScoreRules
         Rules of the scores; predictions do not depend on them.
@@ -207,22 +208,22 @@ def _sampled(
 
 def loaded(config: InferenceConfig) -> Segmenter:
     """
-    Return the network, loaded once per process and weights.
+    Return the network, loaded once per process and weights; classes as in the truth.
 
     Raises
     ------
     ConfigError
-        Its classes are not INSTANCE_CLASSES.
+        Results in other classes than INSTANCE_CLASSES were asked for.
     WeightsError
         The weights file is missing, damaged or of another version.
 
     """
-    segmenter = _loaded(config, weights_hash(config.weights or default_weights()))
+    config = replace(config, classes=config.classes or 'rescene4d')
+    segmenter = _loaded(config, weights_hash(find_weights(config.weights)))
     if segmenter.class_names != INSTANCE_CLASSES:
         raise ConfigError(
-            f'weights: expected the classes {", ".join(INSTANCE_CLASSES)}; got '
-            f'{", ".join(segmenter.class_names)}; score predictions of other '
-            'classes with `rescene4d score`'
+            f'classes: expected those of the truth ({", ".join(INSTANCE_CLASSES)}), got '
+            f'{config.classes!r}; score predictions of other classes with `rescene4d score`'
         )
     return segmenter
 

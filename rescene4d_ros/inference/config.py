@@ -11,7 +11,17 @@ from rescene4d_ros.config import param
 class InferenceConfig:
     """Settings of the segmenter on this machine."""
 
-    weights: str = param('', 'Weights file; empty = the one shipped with the package')
+    weights: str = param(
+        '',
+        'Weights file, or the name of weights added with `rescene4d weights add`; empty = those '
+        'shipped with the package',
+    )
+    classes: str = param(
+        '',
+        'Classes of the results: empty = those of the weights; scannet18, scannet20, scannet200, '
+        's3dis, stpls3d, 3rscan, rio27, rio7, nyu40, rescene4d (those of the shipped weights), '
+        'agnostic, or a text file with one name per line',
+    )
     device: str = param(
         'auto', 'Device of the network; auto = CUDA if available', one_of=('auto', 'cpu', 'cuda')
     )

@@ -12,7 +12,8 @@ import os
 from pathlib import Path
 
 import numpy as np
-from rescene4d_ros.errors import ConfigError
+from rescene4d_ros.class_lists import read_class_list, translate_probabilities
+from rescene4d_ros.errors import ConfigError, WeightsError
 from rescene4d_ros.geometry.point_sets import estimate_normals
 from rescene4d_ros.inference.config import InferenceConfig
 from rescene4d_ros.inference.feature_files import (
@@ -21,13 +22,9 @@ from rescene4d_ros.inference.feature_files import (
     FeatureFiles,
     FORMAT,
 )
+from rescene4d_ros.inference.named_weights import find_weights
 from rescene4d_ros.inference.postprocess import segment_as_published, segment_queries
-from rescene4d_ros.inference.weights import (
-    default_weights,
-    load_weights,
-    weights_hash,
-    WeightsInfo,
-)
+from rescene4d_ros.inference.weights import load_weights, weights_hash, WeightsInfo
 from rescene4d_ros.models.config import PUBLISHED
 from rescene4d_ros.models.inputs import make_visit_input, sequence_origin
 from rescene4d_ros.models.outputs import VisitFeatures, VisitPyramid
@@ -70,7 +67,7 @@ class Segmenter:
     Attributes
     ----------
     class_names : tuple of K str
-        Class i of the results.
+        Class i of the results: of the weights, or of `classes` in the config.
     weights_hash : str
         Names the weights.
     config : InferenceConfig
@@ -89,7 +86,11 @@ class Segmenter:
         self.config = config
         self._select = select or _selection(config.selection, '', name)
         self._watch = watch
+        self._own_classes = info.class_names
         self.class_names = info.class_names
+        if config.classes:
+            self.class_names = read_class_list(config.classes).names
+            self._translated(np.zeros((0, len(info.class_names)), np.float32))  # or refuse
         self.weights_hash = name
         self._superpoints = info.superpoints
         self._device = _device(config.device)
@@ -121,8 +122,13 @@ class Segmenter:
 
         """
         config = config or InferenceConfig()
-        path = config.weights or default_weights()
+        path = find_weights(config.weights)
         model, info = load_weights(path)
+        if info.training.get('family') == 'encoder':
+            raise WeightsError(
+                f'weights {path}: expected a trained network, got one of which only the encoder '
+                'is trained; train the rest with `rescene4d train --init`'
+            )
         # Queries start where the cloud says, nothing of them is learned one by one.
         if config.queries and model.config.compat not in PUBLISHED:
             model.decoder.config = replace(model.decoder.config, n_queries=config.queries)
@@ -144,6 +150,7 @@ class Segmenter:
             weights=self.config.weights,
             device=self.config.device,
             torch_threads=self.config.torch_threads,
+            classes=self.config.classes,
             sparse_backend=self.config.sparse_backend,
             queries=self.config.queries,
             selection=self.config.selection,
@@ -182,7 +189,8 @@ class Segmenter:
         """
         prediction = self.predict(scans, keys)
         with self._watch('masks'):
-            return self._select(prediction, scans, self.config)
+            found = self._select(prediction, scans, self.config)
+        return replace(found, class_probs=self._translated(found.class_probs))
 
     def predict(self, scans: Sequence[Scan], keys: Sequence[Hashable] | None = None) -> Prediction:
         """Return the raw queries of T visits; parameters as of `segment`."""
@@ -215,6 +223,12 @@ class Segmenter:
                 features=output.features.cpu().numpy(),
                 objectness=tuple(o.cpu().numpy() for o in objectness.split(counts)),
             )
+
+    def _translated(self, class_probs: np.ndarray) -> np.ndarray:
+        """Return class probabilities of the weights' classes in those of the results."""
+        if self.class_names == self._own_classes:
+            return class_probs
+        return translate_probabilities(class_probs, self._own_classes, self.class_names)
 
     def _encode(self, scan: Scan, key: Hashable, origin: np.ndarray | None) -> _EncodedVisit:
         """Return the visit's features, from the kept ones where possible."""

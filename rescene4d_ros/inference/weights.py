@@ -134,21 +134,32 @@ def read_weights(path: str | Path) -> tuple[ModelConfig, WeightsInfo, dict[str, 
 
     """
     path = _existing(path)
-    try:
-        with safe_open(path, framework='pt') as file:
-            metadata = file.metadata() or {}
-            tensors = {name: file.get_tensor(name) for name in file.keys()}
-    except SafetensorError as error:
-        raise WeightsError(
-            f'weights {path}: expected a complete safetensors file, got damaged '
-            f'or other content ({error}); fetch or train it again'
-        ) from error
+    metadata, tensors = _read_file(path, with_tensors=True)
     config, info = _read_metadata(path, metadata)
     return (
         config,
         info,
         {name: t.float() if t.is_floating_point() else t for name, t in tensors.items()},
     )
+
+
+def read_header(path: str | Path) -> tuple[ModelConfig, WeightsInfo]:
+    """Return what a weights file says of itself; errors as of `read_weights`."""
+    path = _existing(path)
+    return _read_metadata(path, _read_file(path, with_tensors=False)[0])
+
+
+def _read_file(path: Path, *, with_tensors: bool) -> tuple[dict, dict[str, torch.Tensor]]:
+    """Return the metadata of a safetensors file, and its tensors where wanted."""
+    try:
+        with safe_open(path, framework='pt') as file:
+            wanted = file.keys() if with_tensors else ()
+            return file.metadata() or {}, {name: file.get_tensor(name) for name in wanted}
+    except SafetensorError as error:
+        raise WeightsError(
+            f'weights {path}: expected a complete safetensors file, got damaged '
+            f'or other content ({error}); fetch or train it again'
+        ) from error
 
 
 def _existing(path: str | Path) -> Path:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 from rescene4d_ros.config import param
 
-UNETS = ('tiny', 'small', '34c')
+UNETS = ('tiny', 'small', '18b', '34c')
 POINT_TRANSFORMERS = ('ptv3-tiny', 'sonata', 'concerto', 'concerto-large')
 PUBLISHED = ('official', 'mask3d')  # values of `compat` that follow published code
 
@@ -17,7 +17,7 @@ class ModelConfig:
 
     backbone: str = param(
         'small',
-        'Preset of the sparse U-Net (tiny, small, 34c) or of the Point '
+        'Preset of the sparse U-Net (tiny, small, 18b, 34c) or of the Point '
         'Transformer V3 (the others)',
         one_of=(*UNETS, *POINT_TRANSFORMERS),
     )

@@ -151,13 +151,21 @@ def test_newer_schema_is_refused(open_memory, tmp_path):
         SceneMemory.inspect(tmp_path / 'memory')
 
 
-def test_other_weights_only_warn(open_memory, caplog):
-    open_memory(weights_hash='a' * 40).close()
+def test_other_weights_only_warn(open_memory, make_scan, make_facts, caplog):
+    """At every start, while there are visits of other weights."""
+    memory = open_memory(weights_hash='a' * 40)
+    memory.commit(make_facts(memory, memory.add_visit(make_scan(1))))
+    memory.close()
     with caplog.at_level(logging.WARNING):
         open_memory(weights_hash='a' * 40).close()
         assert caplog.text == ''
-        assert open_memory(weights_hash='b' * 40).metadata.weights_hash == 'b' * 40
-    assert 'reprocess' in caplog.text
+        for _ in range(2):
+            caplog.clear()
+            memory = open_memory(weights_hash='b' * 40)
+            assert memory.metadata.weights_hash == 'b' * 40
+            memory.close()
+            assert '1 visits were segmented with other weights' in caplog.text
+            assert 'reprocess' in caplog.text
 
 
 @pytest.mark.parametrize('url', [None])

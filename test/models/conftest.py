@@ -1,6 +1,7 @@
 """What the tests of published checkpoints share: names and shapes as publishers document them."""
 
 import pytest
+from rescene4d_ros.models.backbones.unet import PRESETS
 
 
 def make_ptv3_shapes(preset, in_channels=9, decoder=False):
@@ -100,3 +101,36 @@ def make_me_shapes(preset):
 def me_shapes():
     """Return the function that lists a U-Net's tensors; see `make_me_shapes`."""
     return make_me_shapes
+
+
+@pytest.fixture(scope='session')
+def mask3d_shapes(me_shapes):
+    """Return the tensors of a small Mask3D, name to shape, as its code creates them."""
+    dim, inner, outputs = 32, 48, 19
+    shapes = {f'backbone.{n}': s for n, s in me_shapes(PRESETS['tiny']).items()}
+    shapes |= {'backbone.final.kernel': (16, 20), 'backbone.final.bias': (1, 20)}
+    shapes |= {'mask_features_head.kernel': (16, dim), 'mask_features_head.bias': (1, dim)}
+    shapes['pos_enc.gauss_B'] = (3, dim // 2)
+
+    def add(name, co, *others):
+        shapes.update({f'{name}.weight': (co, *others), f'{name}.bias': (co,)})
+
+    for k in (0, 2):
+        add(f'query_projection.layers.{k}', dim, dim, 1)
+        add(f'mask_embed_head.{k}', dim, dim)
+    add('class_embed_head', outputs, dim)
+    add('decoder_norm', dim)
+    for level, size in enumerate((16, 16, 16, 16)):
+        for attention in (
+            f'cross_attention.0.{level}.multihead_attn',
+            f'self_attention.0.{level}.self_attn',
+        ):
+            shapes[f'{attention}.in_proj_weight'] = (3 * dim, dim)
+            shapes[f'{attention}.in_proj_bias'] = (3 * dim,)
+            add(f'{attention}.out_proj', dim, dim)
+            add(f'{attention.rpartition(".")[0]}.norm', dim)
+        add(f'ffn_attention.0.{level}.linear1', inner, dim)
+        add(f'ffn_attention.0.{level}.linear2', dim, inner)
+        add(f'ffn_attention.0.{level}.norm', dim)
+        add(f'lin_squeeze.0.{level}', dim, size)
+    return shapes

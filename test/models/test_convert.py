@@ -528,7 +528,7 @@ def test_named_tensors_may_differ(save, me_checkpoint):
 
 
 def test_backbone_of_the_other_kind_is_refused(save, me_checkpoint):
-    with pytest.raises(ConfigError, match='expected one of tiny, small, 34c'):
+    with pytest.raises(ConfigError, match='expected one of tiny, small, 18b, 34c'):
         convert(save(me_checkpoint()), {'backbone': 'sonata'})
 
 
@@ -583,7 +583,7 @@ def test_command_writes_weights_that_load(save, tmp_path, me_checkpoint):
 def test_command_refuses_with_a_reason(save, tmp_path, capsys, me_checkpoint):
     path, out = str(save(me_checkpoint())), tmp_path / 'none.safetensors'
     for settings, told in (
-        ('backbone=sonata', 'expected one of tiny, small, 34c'),
+        ('backbone=sonata', 'expected one of tiny, small, 18b, 34c'),
         ('backbone', 'expected NAME=VALUE'),
     ):
         assert main(['convert', path, '--out', str(out), '--set', settings]) == 2

@@ -4,7 +4,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from rescene4d_ros.models.backbones.unet import PRESETS
 from rescene4d_ros.models.checkpoints import convert
 from rescene4d_ros.models.inputs import IN_CHANNELS, VisitInput
 from rescene4d_ros.models.query_starts import published_seeds
@@ -13,8 +12,7 @@ import torch
 torch.set_num_threads(1)
 GOLDEN = Path(__file__).parent / 'golden'
 ENOUGH = 1e-5  # relative L2 error
-DIM, INNER, HEADS, QUERIES, CLASSES = 32, 48, 4, 12, 19
-SIZES = (16, 16, 16, 16, 16)  # channels of the levels of the tiny U-Net, coarsest first
+HEADS, QUERIES, CLASSES = 4, 12, 19
 
 
 def golden_state(shapes):
@@ -36,37 +34,6 @@ def golden_state(shapes):
     return state
 
 
-def mask3d_shapes(me_shapes):
-    """Return the tensors of Mask3D, name to shape, as its code creates them."""
-    shapes = {f'backbone.{n}': s for n, s in me_shapes(PRESETS['tiny']).items()}
-    shapes |= {'backbone.final.kernel': (16, 20), 'backbone.final.bias': (1, 20)}
-    shapes |= {'mask_features_head.kernel': (16, DIM), 'mask_features_head.bias': (1, DIM)}
-    shapes['pos_enc.gauss_B'] = (3, DIM // 2)
-
-    def add(name, co, *others):
-        shapes.update({f'{name}.weight': (co, *others), f'{name}.bias': (co,)})
-
-    for k in (0, 2):
-        add(f'query_projection.layers.{k}', DIM, DIM, 1)
-        add(f'mask_embed_head.{k}', DIM, DIM)
-    add('class_embed_head', CLASSES, DIM)
-    add('decoder_norm', DIM)
-    for level, size in enumerate(SIZES[:4]):
-        for attention in (
-            f'cross_attention.0.{level}.multihead_attn',
-            f'self_attention.0.{level}.self_attn',
-        ):
-            shapes[f'{attention}.in_proj_weight'] = (3 * DIM, DIM)
-            shapes[f'{attention}.in_proj_bias'] = (3 * DIM,)
-            add(f'{attention}.out_proj', DIM, DIM)
-            add(f'{attention.rpartition(".")[0]}.norm', DIM)
-        add(f'ffn_attention.0.{level}.linear1', INNER, DIM)
-        add(f'ffn_attention.0.{level}.linear2', DIM, INNER)
-        add(f'ffn_attention.0.{level}.norm', DIM)
-        add(f'lin_squeeze.0.{level}', DIM, size)
-    return shapes
-
-
 def relative_error(ours, published):
     """Return the relative L2 error of each prediction set."""
     gap = (ours - published).flatten(1).norm(dim=1)
@@ -74,10 +41,10 @@ def relative_error(ours, published):
 
 
 @pytest.fixture
-def mask3d(me_shapes, tmp_path):
+def mask3d(mask3d_shapes, tmp_path):
     """Return the golden values and the converted network that must have them."""
     golden = np.load(GOLDEN / 'mask3d.npz')
-    state = {f'model.{n}': t for n, t in golden_state(mask3d_shapes(me_shapes)).items()}
+    state = {f'model.{n}': t for n, t in golden_state(mask3d_shapes).items()}
     path = tmp_path / 'mask3d.ckpt'
     torch.save({'state_dict': state}, path)
     settings = {'backbone': 'tiny', 'n_heads': HEADS, 'n_queries': QUERIES, 'voxel_size': 0.15}

@@ -101,6 +101,7 @@ class MemoryDatabase:
                 memory_metadata.check(
                     memory_metadata.load(connection, str(path)), str(path), expected
                 )
+                memory_metadata.warn_of_other_weights(connection, str(path), expected.weights_hash)
                 if expected.weights_hash is not None:
                     memory_metadata.store(connection, {'weights_hash': expected.weights_hash})
             remember_location(path, where)

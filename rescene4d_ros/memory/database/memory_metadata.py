@@ -17,7 +17,7 @@ from rescene4d_ros.memory.database.row_encoding import (
     decoded,
     read_rows,
 )
-from sqlalchemy import Connection, inspect, select, update
+from sqlalchemy import Connection, func, inspect, select, update
 
 log = logging.getLogger(__name__)
 
@@ -194,7 +194,7 @@ def store(connection: Connection, values: Mapping[str, object]) -> None:
 
 def check(found: Metadata, where: str, expected: Expected) -> None:
     """
-    Refuse a memory of another map, frame or class list; warn of other weights.
+    Refuse a memory of another map, frame or class list.
 
     Raises
     ------
@@ -220,12 +220,24 @@ def check(found: Metadata, where: str, expected: Expected) -> None:
             f'{len(found.class_names)} (differing: {", ".join(odd[:5])}); use weights with the '
             'same class list, or another folder'
         )
-    weights = expected.weights_hash
-    if None not in (weights, found.weights_hash) and weights != found.weights_hash:
+
+
+def warn_of_other_weights(connection: Connection, where: str, weights_hash: str | None) -> None:
+    """Warn of visits that other weights segmented, and say what a reprocess would do to them."""
+    if weights_hash is None:
+        return
+    of = schema.visits.c.weights_hash
+    counts = connection.execute(select(of, func.count()).where(of.is_not(None)).group_by(of))
+    other = {row[0]: row[1] for row in counts if row[0] != weights_hash}
+    if other:
         log.warning(
-            '%s was filled with weights %.12s, now %.12s are in use; appearances may '
-            'differ, a reprocess makes all visits alike',
+            '%s: %d visits were segmented with other weights (%s) than those in use (%s). '
+            'A reprocess segments all visits with the weights in use: objects whose points '
+            'coincide keep their ids, names and locks, others get new ids; classes, features and '
+            'changes are computed anew. Until then new visits are compared with features of other '
+            'weights',
             where,
-            found.weights_hash,
-            weights,
+            sum(other.values()),
+            ', '.join(sorted(other)),
+            weights_hash,
         )

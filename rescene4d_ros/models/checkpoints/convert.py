@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ from rescene4d_ros.config import make
 from rescene4d_ros.errors import ConfigError, WeightsError
 from rescene4d_ros.models.backbones import point_transformer, unet
 from rescene4d_ros.models.checkpoints.entries import Coverage, Entry, fill
+from rescene4d_ros.models.checkpoints.hyper_parameters import model_settings, training_config
 from rescene4d_ros.models.checkpoints.point_transformer import (
     load_pretrained,
     point_transformer_entries,
@@ -21,7 +22,7 @@ from rescene4d_ros.models.checkpoints.point_transformer import UNUSED as UNUSED_
 from rescene4d_ros.models.checkpoints.query_decoder import query_decoder_entries
 from rescene4d_ros.models.checkpoints.query_decoder import UNUSED as UNUSED_DECODER
 from rescene4d_ros.models.checkpoints.reading import Checkpoint, read_checkpoint
-from rescene4d_ros.models.checkpoints.unet import unet_entries
+from rescene4d_ros.models.checkpoints.unet import published_unet, unet_entries
 from rescene4d_ros.models.config import ModelConfig
 from rescene4d_ros.models.segmenter import ReScene4D
 import torch
@@ -47,12 +48,15 @@ class Converted:
         Kind of the file: 'rescene4d-ptv3', 'rescene4d-unet', 'mask3d' or 'encoder' (Sonata or
         Concerto; everything but the encoder is initialized and must be trained).
     coverage : Coverage
+    training_config : dict
+        Configuration of the training run if the file has it, else empty.
 
     """
 
     model: ReScene4D
     family: str
     coverage: Coverage
+    training_config: dict[str, Any] = field(default_factory=dict)
 
 
 def convert(
@@ -62,11 +66,13 @@ def convert(
     seed: int = 0,
     may_have: Sequence[str] = (),
     may_lack: Sequence[str] = (),
+    may_set: Sequence[str] = (),
 ) -> Converted:
     """
     Read a checkpoint of ReScene4D, Mask3D, Sonata or Concerto.
 
-    Sizes come from the tensors; other settings are as published unless given.
+    Sizes come from the tensors, other settings from the training configuration where the file has
+    one; the rest is as published unless given.
 
     Parameters
     ----------
@@ -78,18 +84,25 @@ def convert(
         For the tensors that are not in the file.
     may_have, may_lack : sequence of str
         Patterns of published names that may be additional or missing in the file.
+    may_set : sequence of str
+        Patterns of options of the training configuration that are ignored.
 
     Raises
     ------
     WeightsError
-        Unreadable file, unknown family, or missing, unexpected or misshapen tensors.
+        Unreadable file, unknown family, options that are not supported, or missing, unexpected
+        or misshapen tensors.
     ConfigError
         A setting that is unknown, out of bounds, or of another backbone.
 
     """
     checkpoint = read_checkpoint(path)
     family = _family(checkpoint)
-    config = make(ModelConfig, {**_published_settings(checkpoint, family), **settings})
+    told = {} if family == 'encoder' else training_config(checkpoint.hyper_parameters)
+    published = _published_settings(checkpoint, family)
+    config = make(
+        ModelConfig, {**published, **model_settings(told, checkpoint.path, may_set), **settings}
+    )
     _check_backbone(config, family)
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
@@ -108,7 +121,7 @@ def convert(
         coverage = fill(
             model, entries, checkpoint, may_have=(*unused, *may_have), may_lack=may_lack
         )
-    return Converted(model.eval(), family, coverage)
+    return Converted(model.eval(), family, coverage, told)
 
 
 def _family(checkpoint: Checkpoint) -> str:
@@ -135,7 +148,9 @@ def _published_settings(checkpoint: Checkpoint, family: str) -> dict[str, Any]:
         'query_content': 'zeros',
         'mask_reach': 0.0,
         'seed_objectness': 0.0,
-        'backbone': '34c' if is_unet else published_preset(checkpoint, _PTV3_PREFIX[family]),
+        'backbone': published_unet(checkpoint, ME_BACKBONE)
+        if is_unet
+        else published_preset(checkpoint, _PTV3_PREFIX[family]),
         'features': 'local' if is_unet else 'sonata',
         'in_channels': 11 if is_unet else 9,
     }

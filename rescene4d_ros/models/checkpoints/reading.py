@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 import pickle
+from typing import Any
 
 from rescene4d_ros.errors import WeightsError
 import torch
@@ -24,16 +25,29 @@ class Checkpoint:
     state : dict of str to Tensor
     config : Mapping
         Settings of the network if the file has them, else empty.
+    hyper_parameters : object
+        Settings of a Lightning checkpoint as they are in the file, else None.
 
     """
 
     path: Path
     state: Mapping[str, Tensor]
     config: Mapping
+    hyper_parameters: Any = None
 
 
-class _NotLoaded:
-    """Placeholder for an object of a class that is neither needed nor trusted."""
+class Inert:
+    """
+    Placeholder for an object of a class that is neither imported nor trusted.
+
+    Attributes
+    ----------
+    state : object
+        What the file gives as the object's content; plain values and other placeholders.
+
+    """
+
+    state: Any = None
 
     def __new__(cls, *args):
         """Ignore all arguments."""
@@ -43,7 +57,8 @@ class _NotLoaded:
         pass
 
     def __setstate__(self, state):
-        """Keep nothing."""
+        """Keep the content, unused."""
+        self.state = state
 
 
 def read_checkpoint(path: str | Path) -> Checkpoint:
@@ -68,7 +83,7 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
         )
     try:
         names = torch.serialization.get_unsafe_globals_in_checkpoint(path)
-        with torch.serialization.safe_globals([(_NotLoaded, name) for name in names]):
+        with torch.serialization.safe_globals([(Inert, name) for name in names]):
             content = torch.load(path, map_location='cpu', weights_only=True)
     except pickle.UnpicklingError as error:
         raise WeightsError(
@@ -96,4 +111,6 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
             f'that would run code ({", ".join(strange[:5]) or "config"}); save its '
             "'state_dict' and 'config' alone, where it is trusted"
         )
-    return Checkpoint(path, content['state_dict'], content.get('config', {}))
+    return Checkpoint(
+        path, content['state_dict'], content.get('config', {}), content.get('hyper_parameters')
+    )

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from typing import Any, cast
 
-from rescene4d_ros.models.backbones.unet import ResidualBlock, SparseUNet
+from rescene4d_ros.models.backbones.unet import PRESETS, ResidualBlock, SparseUNet
 from rescene4d_ros.models.checkpoints.entries import Entry
+from rescene4d_ros.models.checkpoints.reading import Checkpoint
 from rescene4d_ros.models.inputs import IN_CHANNELS
 import torch
 from torch import nn, Tensor
@@ -52,6 +53,23 @@ def unet_entries(unet: SparseUNet, prefix: str) -> dict[str, Entry]:
             shape = tuple(getattr(unet.get_submodule(ours), name).shape)
             entries[f'{ours}.{name}'] = Entry(f'{prefix}{published}.bn.{name}', shape)
     return entries
+
+
+def published_unet(checkpoint: Checkpoint, prefix: str) -> str:
+    """Return the preset with the layers of the checkpoint; '34c' if none has."""
+    kernels = {
+        name.removeprefix(prefix): tuple(tensor.shape)
+        for name, tensor in checkpoint.state.items()
+        if name.startswith(prefix) and name.endswith('.kernel')
+    }
+    kernels = {name: shape for name, shape in kernels.items() if not name.startswith('final.')}
+    for preset in PRESETS:
+        with torch.device('meta'):
+            entries = unet_entries(SparseUNet(IN_CHANNELS, PRESETS[preset]), '')
+        layers = {e.name: e.shape for e in entries.values() if e.name.endswith('.kernel')}
+        if layers == kernels:
+            return preset
+    return '34c'
 
 
 def stem_of_local_features(kernel: Tensor) -> Tensor:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from rescene4d_ros.class_lists import ClassList, list_of_names
 from rescene4d_ros.cli.flags import setting
-from rescene4d_ros.inference.weights import save_weights, weights_hash, WeightsInfo
+from rescene4d_ros.inference.converted_weights import published_classes, write_converted
 from rescene4d_ros.models.checkpoints import convert, Converted
-from rescene4d_ros.structures import INSTANCE_CLASSES
 
 SHOWN_NAMES = 8
 
@@ -22,6 +22,24 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument('--out', type=Path, required=True, help='weights file (.safetensors)')
     parser.add_argument(
+        '--class-names',
+        metavar='A,B,...',
+        type=lambda text: text.split(','),
+        help='class names in the order of the outputs (default: the published list with that '
+        'number)',
+    )
+    parser.add_argument(
+        '--classes',
+        default='',
+        metavar='LIST|FILE',
+        help='the same as a known list or a text file with one name per line',
+    )
+    add_conversion_flags(parser)
+
+
+def add_conversion_flags(parser: argparse.ArgumentParser) -> None:
+    """Declare settings that the checkpoint does not contain, and what may differ."""
+    parser.add_argument(
         '--set',
         dest='settings',
         action='append',
@@ -30,26 +48,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help='a setting of ModelConfig that the file does not contain, such as backbone=sonata, '
         'temporal_mask_pooling=mean, n_queries=150',
     )
-    parser.add_argument(
-        '--class-names',
-        metavar='A,B,...',
-        type=lambda text: text.split(','),
-        help='class names in the order of the outputs (default: the 18 of ScanNet and 3RScan)',
-    )
-    parser.add_argument(
-        '--allow-extra',
-        action='append',
-        default=[],
-        metavar='PATTERN',
-        help='published tensors to leave out; * = anything',
-    )
-    parser.add_argument(
-        '--allow-missing',
-        action='append',
-        default=[],
-        metavar='PATTERN',
-        help='published tensors that may stay as initialized; * = anything',
-    )
+    for flag, text in (
+        ('--allow-extra', 'published tensors to leave out; * = anything'),
+        ('--allow-missing', 'published tensors that may stay as initialized; * = anything'),
+        ('--allow-option', 'options of the training configuration to ignore; * = anything'),
+    ):
+        parser.add_argument(flag, action='append', default=[], metavar='PATTERN', help=text)
     parser.add_argument('--half', action='store_true', help='store matrices as float16')
     parser.add_argument(
         '--seed', type=int, default=0, help='seed of tensors that are not in the file'
@@ -58,30 +62,33 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Convert, write, and report the outcome for all tensors."""
-    converted = convert(
+    converted = converted_of(options)
+    names = tuple(options.class_names or ())
+    classes = (
+        ClassList(list_of_names(names), names, tuple(range(1, len(names) + 1)))
+        if names
+        else published_classes(converted.model.config.n_classes, options.classes)
+    )
+    options.out.parent.mkdir(parents=True, exist_ok=True)
+    write_converted(options.out, converted, options.file, classes, half=options.half)
+    print('\n'.join(coverage_lines(converted)))
+    print(options.out)
+    return 0
+
+
+def converted_of(options: argparse.Namespace) -> Converted:
+    """Return the network of the checkpoint and the flags of `add_conversion_flags`."""
+    return convert(
         options.file,
         dict(map(setting, options.settings)),
         seed=options.seed,
         may_have=options.allow_extra,
         may_lack=options.allow_missing,
+        may_set=options.allow_option,
     )
-    origin = {
-        'converted_from': options.file.name,
-        'sha256_16': weights_hash(options.file),
-        'family': converted.family,
-        'as_initialized': list(converted.coverage.untrained),
-    }
-    names = tuple(options.class_names or INSTANCE_CLASSES)
-    options.out.parent.mkdir(parents=True, exist_ok=True)
-    save_weights(
-        options.out, converted.model, WeightsInfo(names, training=origin), half=options.half
-    )
-    print('\n'.join(_report(converted)))
-    print(options.out)
-    return 0
 
 
-def _report(converted: Converted) -> list[str]:
+def coverage_lines(converted: Converted) -> list[str]:
     """Return lines on the tensors of the file and of the network."""
     coverage = converted.coverage
     in_file = len(coverage.loaded) + len(coverage.left_out)

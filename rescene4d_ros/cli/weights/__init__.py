@@ -1,0 +1,1 @@
+"""Commands on weights: convert published checkpoints, keep weights by name."""

@@ -1,0 +1,175 @@
+"""Settings that a training checkpoint of Lightning holds beside its tensors."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import Any
+
+from rescene4d_ros.errors import WeightsError
+from rescene4d_ros.models.checkpoints.reading import Inert
+
+_DEPTH = 24  # of nested settings; published ones have 6
+# Options of the published query decoder that have one supported value.
+_REQUIRED = {
+    'pre_norm': False,
+    'use_level_embed': False,
+    'positional_encoding_type': 'fourier',
+    'normalize_pos_enc': True,
+    'non_parametric_queries': True,
+    'random_queries': False,
+    'random_query_both': False,
+    'use_np_features': False,
+    'shared_decoder': True,
+    'scatter_type': 'mean',
+    'parallel_decoder': False,
+    'use_changes_loss': False,
+}
+# Published option -> ours, same value.
+_SAME = {
+    'num_queries': 'n_queries',
+    'num_heads': 'n_heads',
+    'num_decoders': 'n_rounds',
+    'voxel_size': 'voxel_size',
+}
+# Known from the tensors, or used in training only.
+_WITHOUT_EFFECT = {
+    '_target_',
+    'config',
+    'hidden_dim',
+    'dim_feedforward',
+    'gauss_scale',
+    'dropout',
+    'sample_sizes',
+    'max_sample_size',
+    'num_classes',
+    'num_changes',
+    'train_on_segments',
+    'random_normal',
+}
+_SERIALIZATION = {
+    ('standard',): 'off',
+    ('temporal_overlay',): 'merged',
+    ('standard', 'temporal_overlay'): 'mixed',
+}
+
+
+def plain(value: Any, depth: int = _DEPTH) -> Any:
+    """
+    Return settings as plain dictionaries, lists and values.
+
+    Configurations of OmegaConf and namespaces are inert objects here; their content is taken out.
+    What is neither becomes None.
+    """
+    if depth <= 0:
+        return None
+    if isinstance(value, Inert):
+        state = value.state if isinstance(value.state, Mapping) else {}
+        for name in ('_content', '_val'):  # a node with children, a leaf
+            if name in state:
+                return plain(state[name], depth - 1)
+        return {k: plain(v, depth - 1) for k, v in state.items() if isinstance(k, str)} or None
+    if isinstance(value, Mapping):
+        return {str(k): plain(v, depth - 1) for k, v in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(v, depth - 1) for v in value]
+    return value if isinstance(value, str | int | float | bool) else None
+
+
+def resolved(value: Any, root: Mapping[str, Any], depth: int = _DEPTH) -> Any:
+    """Return settings with references such as `${data.voxel_size}` replaced by what they name."""
+    if depth <= 0:
+        return None
+    if isinstance(value, dict):
+        return {k: resolved(v, root, depth - 1) for k, v in value.items()}
+    if isinstance(value, list):
+        return [resolved(v, root, depth - 1) for v in value]
+    if isinstance(value, str) and value.startswith('${') and value.endswith('}'):
+        named: Any = root
+        for part in value[2:-1].split('.'):
+            named = named.get(part) if isinstance(named, dict) else None
+        return resolved(named, root, depth - 1)
+    return value
+
+
+def training_config(hyper_parameters: Any) -> dict[str, Any]:
+    """Return the configuration of a training run, empty if the checkpoint has none."""
+    found = plain(hyper_parameters)
+    if not isinstance(found, dict):
+        return {}
+    root = found.get('config') if isinstance(found.get('config'), dict) else found
+    config = resolved(root, root)
+    return config if isinstance(config, dict) else {}
+
+
+def model_settings(
+    config: Mapping[str, Any], path: Path, may_set: Sequence[str] = ()
+) -> dict[str, Any]:
+    """
+    Return the settings of `ModelConfig` that a training configuration determines.
+
+    Parameters
+    ----------
+    config : mapping
+        Of `training_config`.
+    path : Path
+        Of the checkpoint, for messages.
+    may_set : sequence of str
+        Patterns of options that are ignored.
+
+    Raises
+    ------
+    WeightsError
+        An option that is unknown, or has a value that is not supported.
+
+    """
+    model = config.get('model')
+    if not isinstance(model, Mapping):
+        return {}
+    inner = model.get('config')
+    backbone = inner.get('backbone') if isinstance(inner, Mapping) else None
+    own: dict[str, Any] = dict(backbone) if isinstance(backbone, Mapping) else {}
+    options = {
+        **{k: own[k] for k in ('decoder_serializations', 'parallel_decoder') if k in own},
+        **model,
+    }
+    options = {k: v for k, v in options.items() if not any(fnmatch(k, p) for p in may_set)}
+    problems, settings = [], {}
+    for name, value in options.items():
+        if name in _WITHOUT_EFFECT:
+            continue
+        if name in _REQUIRED:
+            if value is not None and value != _REQUIRED[name]:
+                problems.append(f'{name} = {value} instead of {_REQUIRED[name]}')
+        elif name in _SAME:
+            if value is not None:
+                settings[_SAME[name]] = value
+        elif name == 'temporal_masking':
+            settings['temporal_mask_pooling'] = 'mean' if value else 'off'
+        elif name == 'hlevels':
+            if value != list(range(len(value or ()))):
+                problems.append(f'{name} = {value} instead of 0, 1, ...')
+        elif name == 'decoder_serializations':
+            orders = tuple(sorted(value)) if isinstance(value, list) else ()
+            if orders in _SERIALIZATION:
+                settings['temporal_serialization'] = _SERIALIZATION[orders]
+            else:
+                problems.append(f'{name} = {value} instead of standard, temporal_overlay or both')
+        else:
+            problems.append(f'{name}, which is unknown')
+    if problems:
+        raise WeightsError(
+            f'checkpoint {path}: expected options that this network has, got '
+            f'{"; ".join(problems)}; it would compute something else. Name options without effect '
+            'on the results with --allow-option'
+        )
+    return settings
+
+
+def data_set(config: Mapping[str, Any]) -> str:
+    """Return the name of the data set of training, '' if unknown."""
+    data = config.get('data')
+    part = data.get('train_dataset') if isinstance(data, Mapping) else None
+    name = part.get('dataset_name') if isinstance(part, Mapping) else None
+    return name if isinstance(name, str) else ''

@@ -1,0 +1,241 @@
+"""`rescene4d weights` on files with the names, shapes and wrappers of each publication."""
+
+import json
+import os
+from pathlib import Path
+
+import numpy as np
+import pytest
+from rescene4d_ros.class_lists import class_list
+from rescene4d_ros.cli.main import main
+from rescene4d_ros.errors import WeightsError
+from rescene4d_ros.inference.config import InferenceConfig
+from rescene4d_ros.inference.segmenter import Segmenter
+from rescene4d_ros.memory.store import SceneMemory
+from rescene4d_ros.models.backbones.point_transformer import PRESETS as PTV3_PRESETS
+from rescene4d_ros.models.checkpoints import read_checkpoint
+from rescene4d_ros.models.checkpoints.hyper_parameters import training_config
+import torch
+
+SAMPLE = Path(__file__).resolve().parents[2] / 'data' / 'sample'
+CONFIG = {
+    'general': {'num_targets': 19, 'topk_per_image': 100, 'checkpoint': None},
+    'data': {'voxel_size': 0.1, 'num_labels': 20, 'train_dataset': {'dataset_name': 'scannet'}},
+    'model': {
+        '_target_': 'models.Mask3D',
+        'hidden_dim': 32,
+        'dim_feedforward': 48,
+        'num_queries': 14,
+        'num_heads': 4,
+        'num_decoders': 3,
+        'dropout': 0.0,
+        'pre_norm': False,
+        'use_level_embed': False,
+        'normalize_pos_enc': True,
+        'positional_encoding_type': 'fourier',
+        'gauss_scale': 1.0,
+        'hlevels': [0, 1, 2, 3],
+        'non_parametric_queries': True,
+        'random_queries': False,
+        'use_np_features': False,
+        'sample_sizes': [200, 800, 3200, 12800, 51200],
+        'max_sample_size': False,
+        'shared_decoder': True,
+        'num_classes': '${general.num_targets}',
+        'train_on_segments': True,
+        'scatter_type': 'mean',
+        'voxel_size': '${data.voxel_size}',
+        'config': {'backbone': {'_target_': 'models.Res16UNet34C', 'out_fpn': True}},
+    },
+}
+
+
+def random_tensors(shapes, prefix='model.'):
+    """Return tensors under published names."""
+    generator = torch.Generator().manual_seed(3)
+    state = {}
+    for name, shape in shapes.items():
+        values = 0.15 * torch.randn(shape, generator=generator)
+        state[prefix + name] = values.abs() + 0.5 if name.endswith('running_var') else values
+    return state
+
+
+@pytest.fixture
+def folder(monkeypatch, tmp_path):
+    """Return the folder of named weights."""
+    monkeypatch.setenv('RESCENE4D_WEIGHTS', str(tmp_path / 'kept'))
+    return tmp_path / 'kept'
+
+
+@pytest.fixture
+def mask3d(mask3d_shapes, tmp_path):
+    """Return a function that writes a Lightning checkpoint of Mask3D."""
+
+    def write(config=CONFIG, name='scannet_val.ckpt'):
+        content = {
+            'state_dict': random_tensors(mask3d_shapes)
+            | {'criterion.empty_weight': torch.ones(19)},
+            'hyper_parameters': {'config': config},
+            'epoch': 599,
+            'global_step': 144600,
+            'pytorch-lightning_version': '1.7.2',
+            'callbacks': {'ModelCheckpoint': {'best_model_score': torch.tensor(0.55)}},
+            'optimizer_states': [{'state': {0: {'step': 3}}, 'param_groups': [{'lr': 1e-4}]}],
+            'lr_schedulers': [],
+            'loops': {'fit_loop': {'state_dict': {}}},
+        }
+        torch.save(content, tmp_path / name)
+        return str(tmp_path / name)
+
+    return write
+
+
+def changed(**options):
+    """Return the training configuration with other options of the model."""
+    return {**CONFIG, 'model': {**CONFIG['model'], **options}}
+
+
+def test_settings_of_omegaconf_are_read_without_it():
+    """The file was written by OmegaConf 2.3 itself, from the settings above."""
+    checkpoint = read_checkpoint(Path(__file__).parent / 'golden' / 'lightning_settings.ckpt')
+    expected = {**CONFIG, 'model': {**CONFIG['model'], 'num_classes': 19, 'voxel_size': 0.1}}
+    assert training_config(checkpoint.hyper_parameters) == expected
+
+
+def test_a_checkpoint_is_added_shown_listed_and_removed(mask3d, folder, capsys):
+    """Queries, heads and voxels come from the training configuration."""
+    assert main(['weights', 'add', mask3d(), '--license', 'for research']) == 0
+    told = capsys.readouterr().out
+    for line in (
+        'mask3d: 275 of 278 tensors of the file used',
+        'left out: 3 (',
+        'as initialized, not in the file: 2',
+        'a made-up room of two visits gives 14 queries',
+        'compat mask3d, 14 queries',
+        'classes: 18 scannet18 (cabinet, bed',
+        'voxels: 10 cm',
+        'terms: for research',
+        'inference.weights:=mask3d-scannet18',
+    ):
+        assert line in told
+    assert [p.name for p in folder.iterdir()] == ['mask3d-scannet18.safetensors']
+    assert main(['weights', 'show', 'mask3d-scannet18']) == 0
+    assert 'sha256' in capsys.readouterr().out
+    assert main(['weights', 'list']) == 0
+    assert 'mask3d-scannet18' in capsys.readouterr().out
+    assert main(['weights', 'add', mask3d()]) == 2
+    assert 'this very file' in capsys.readouterr().err
+    assert main(['weights', 'remove', 'mask3d-scannet18']) == 0
+    assert list(folder.iterdir()) == []
+    assert main(['weights', 'remove', 'mask3d-scannet18']) == 2
+
+
+def test_a_memory_of_three_visits_with_named_weights(mask3d, folder, tmp_path, caplog):
+    """Replay with weights by name; other weights later say what a reprocess would do."""
+    assert main(['weights', 'add', mask3d(), '--name', 'room']) == 0
+    memory, out = tmp_path / 'memory', tmp_path / 'out'
+    arguments = ['replay', str(SAMPLE), '--memory', str(memory), '--out', str(out)]
+    assert main([*arguments, '--weights', 'room', '--threads', '1']) == 0
+    objects = json.loads((out / 'objects.json').read_text())
+    assert len(objects['visits']) >= 3
+    assert tuple(objects['classes']) == class_list('scannet18').names
+    with SceneMemory.open(
+        memory, 'map', 'map', objects['classes'], weights_hash='0123456789abcdef'
+    ):
+        assert f'{len(objects["visits"])} visits were segmented with other weights' in caplog.text
+        assert 'A reprocess segments all visits with the weights in use' in caplog.text
+
+
+def test_an_encoder_is_kept_for_training_only(ptv3_shapes, folder, tmp_path, capsys):
+    state = random_tensors(ptv3_shapes(PTV3_PRESETS['ptv3-tiny']), prefix='')
+    torch.save({'state_dict': state, 'config': {'in_channels': 9}}, tmp_path / 'sonata.pth')
+    settings = ['--set', 'backbone=ptv3-tiny']
+    assert main(['weights', 'add', str(tmp_path / 'sonata.pth'), *settings]) == 0
+    assert 'only the encoder is trained' in capsys.readouterr().out
+    with pytest.raises(WeightsError, match='only the encoder'):
+        Segmenter.load(InferenceConfig(weights='sonata'))
+
+
+def test_own_weights_are_kept_unchanged(folder, tmp_path, mask3d, capsys):
+    out = tmp_path / 'own.safetensors'
+    assert main(['convert', mask3d(), '--out', str(out)]) == 0
+    assert main(['weights', 'add', str(out), '--name', 'mine']) == 0
+    assert (folder / 'mine.safetensors').read_bytes() == out.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ('options', 'told'),
+    [
+        ({'pre_norm': True}, 'pre_norm = True instead of False'),
+        ({'fancy_attention': 3}, 'fancy_attention, which is unknown'),
+        ({'hlevels': [0, 2]}, 'hlevels = [0, 2]'),
+        ({'num_queries': 0}, 'n_queries'),
+    ],
+)
+def test_options_that_this_network_lacks_are_named(mask3d, folder, capsys, options, told):
+    assert main(['weights', 'add', mask3d(changed(**options))]) == 2
+    assert told in capsys.readouterr().err
+    assert not any(folder.glob('*'))
+
+
+def test_an_option_without_effect_can_be_allowed(mask3d, folder, capsys):
+    path = mask3d(changed(fancy_logging=True))
+    assert main(['weights', 'add', path, '--allow-option', 'fancy_*']) == 0
+
+
+class Trap:
+    """Pickles as a call of os.system."""
+
+    def __init__(self, command):
+        self.command = command
+
+    def __reduce__(self):
+        return os.system, (self.command,)
+
+
+def truncated(path):
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+
+
+def trapped(path):
+    content = torch.load(path, weights_only=False)
+    torch.save({**content, 'hyper_parameters': Trap(f'touch {path.parent / "ran"}')}, path)
+
+
+def other_network(path):
+    torch.save({'state_dict': {'layer1.0.weight': torch.zeros(3, 3)}}, path)
+
+
+def widened(path):
+    content = torch.load(path, weights_only=False)
+    content['state_dict']['model.lin_squeeze.0.1.weight'] = torch.zeros(32, 17)
+    torch.save(content, path)
+
+
+def not_finite(path):
+    content = torch.load(path, weights_only=False)
+    content['state_dict']['model.decoder_norm.weight'][3] = np.nan
+    torch.save(content, path)
+
+
+@pytest.mark.parametrize(
+    ('damage', 'told'),
+    [
+        (truncated, 'expected a complete file of torch.save'),
+        (lambda path: path.write_text('<html>Not found</html>'), 'expected'),
+        (lambda path: path.unlink(), 'expected a .pth or .ckpt file, found none'),
+        (trapped, 'would run code'),
+        (other_network, 'expected tensors of ReScene4D, Mask3D, Sonata or Concerto'),
+        (widened, '(32, 17) instead of (32, 16)'),
+        (not_finite, 'expected finite results'),
+    ],
+)
+def test_bad_files_are_refused_with_what_was_expected(mask3d, folder, capsys, damage, told):
+    path = Path(mask3d())
+    damage(path)
+    assert main(['weights', 'add', str(path)]) == 2
+    error = capsys.readouterr().err
+    assert told in error
+    assert 'Traceback' not in error
+    assert not (path.parent / 'ran').exists()
+    assert not any(folder.glob('*'))
