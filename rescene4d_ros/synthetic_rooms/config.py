@@ -83,7 +83,7 @@ class RoomsConfig:
     min_points: int = param(25, 'Number of points from which an object counts as observed.', ge=1)
 
 
-PRESETS: dict[str, dict[str, float]] = {
+PRESETS: dict[str, dict[str, float | str]] = {
     'default': {},
     'busy': {
         'min_objects': 9,

@@ -135,7 +135,7 @@ def _other_state(old: Sequence[float], rng: np.random.Generator) -> tuple[float,
     state = list(old)
     chosen = rng.random(len(old)) < 0.4
     chosen[rng.integers(len(old))] = True
-    for j in np.flatnonzero(chosen):
+    for j in np.flatnonzero(chosen).tolist():
         # What stands open is closed; there is no second way of being open that one would notice.
         state[j] = 0.0 if old[j] else float(rng.uniform(MIN_STATE, 1.0))
     return tuple(state)

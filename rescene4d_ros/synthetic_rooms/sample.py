@@ -85,7 +85,7 @@ def _eventful(life: Life) -> bool:
 
 def _clear(truth: SequenceTruth) -> bool:
     """Return whether one visit misses one or two movable things, and all else is seen well."""
-    missed = Counter()
+    missed: Counter[int] = Counter()
     for t, visit in enumerate(truth.visits):
         for o in visit.objects:
             if o.state == ObjectState.NOT_OBSERVED:

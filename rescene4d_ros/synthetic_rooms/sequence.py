@@ -181,9 +181,10 @@ def _registration_error(
 ) -> np.ndarray:
     """Return a small transform about the middle of the room."""
     shift = rng.normal(size=3)
-    shift *= config.registration_m * rng.random() / max(np.linalg.norm(shift), 1e-9)
+    shift *= config.registration_m * rng.random() / max(float(np.linalg.norm(shift)), 1e-9)
     axis = rng.normal(size=3) * (0.3, 0.3, 1.0)
-    axis *= np.deg2rad(config.registration_deg) * rng.random() / max(np.linalg.norm(axis), 1e-9)
+    length = max(float(np.linalg.norm(axis)), 1e-9)
+    axis *= np.deg2rad(config.registration_deg) * rng.random() / length
     angle = np.linalg.norm(axis)
     cross = np.array([[0, -axis[2], axis[1]], [axis[2], 0, -axis[0]], [-axis[1], axis[0], 0]])
     rotation = np.eye(3)

@@ -186,7 +186,7 @@ def _size_rows(size: StoredBytes, points: int) -> list[tuple[str, str]]:
 
 def _change_rows(visits: Sequence[VisitStatistics]) -> list[tuple[str, str]]:
     pairs = sum(v.comparable for v in visits)
-    counts = Counter()
+    counts: Counter[ChangeKind] = Counter()
     for v in visits:
         counts.update(v.changes)
     rows = [('objects that change from visit to visit', counts.total())]

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from rescene4d_ros.structures import Box, ChangeKind, ObjectState
+from rescene4d_ros.structures.triple import triple
 from rescene4d_ros.structures.truth import SequenceTruth, TrueObject, VisitTruth
 from rescene4d_ros.synthetic_rooms.config import RoomsConfig
 from rescene4d_ros.synthetic_rooms.furniture import Piece
@@ -62,7 +63,7 @@ def box_of(placed: Placed, map_T_room: np.ndarray) -> Box:
     pose = map_T_room @ placed.room_T_object
     center = pose[:3, :3] @ ((low + high) / 2) + pose[:3, 3]
     yaw = (np.arctan2(pose[1, 0], pose[0, 0]) + np.pi) % (2 * np.pi) - np.pi
-    return Box(tuple(map(float, center)), tuple(map(float, high - low)), float(yaw))
+    return Box(triple(center), triple(high - low), float(yaw))
 
 
 def write_truth(
@@ -99,7 +100,9 @@ def write_truth(
         objects = []
         for k in known:
             here = placed.get(k)
-            change = _change(before, placed, k, k in last) if t else ChangeKind.UNKNOWN
+            change = ChangeKind.UNKNOWN
+            if before is not None:
+                change = _change(before, placed, k, k in last)
             last[k] = here or last[k]
             share = 0.0
             if here and points[k]:

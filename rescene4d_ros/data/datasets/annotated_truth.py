@@ -10,6 +10,7 @@ from rescene4d_ros.data.datasets.annotations import AnnotatedScan
 from rescene4d_ros.geometry.boxes import fit_box
 from rescene4d_ros.geometry.se3 import invert, transform
 from rescene4d_ros.structures import Box, ChangeKind, INSTANCE_CLASSES, ObjectState, UNLABELED
+from rescene4d_ros.structures.triple import triple
 from rescene4d_ros.structures.truth import SequenceTruth, TrueObject, VisitTruth
 
 
@@ -169,4 +170,4 @@ def _moved_box(box: Box, map_T_before: np.ndarray, map_T_after: np.ndarray) -> B
     turned = after_T_before @ box.map_T_box
     yaw = float(np.arctan2(turned[1, 0], turned[0, 0]))
     center = transform(after_T_before, np.array([box.center]))[0]
-    return Box(tuple(map(float, center)), box.size, yaw)
+    return Box(triple(center), box.size, yaw)

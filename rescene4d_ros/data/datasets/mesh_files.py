@@ -16,8 +16,9 @@ from typing import Any
 import numpy as np
 from rescene4d_ros.errors import FileFormatError
 import trimesh
+from trimesh.visual import ColorVisuals, TextureVisuals
 
-JSON_KINDS = {dict: 'an object', list: 'a list'}
+JSON_KINDS: dict[type, str] = {dict: 'an object', list: 'a list'}
 
 
 @dataclass(frozen=True)
@@ -114,15 +115,16 @@ def _materials(path: Path) -> list[str]:
 
 def _colors(mesh: trimesh.Trimesh, path: Path, scan: str) -> np.ndarray | None:
     """Return (N, 3) uint8: the texture at each vertex, or the vertex colors."""
-    if mesh.visual.kind == 'texture':
-        if getattr(mesh.visual.material, 'image', None) is None:
+    visual = mesh.visual
+    if isinstance(visual, TextureVisuals):
+        if getattr(visual.material, 'image', None) is None:
             raise FileFormatError(
                 f'scan {scan}: the texture that {path.name} names is missing '
                 'or damaged; download it and the .mtl file again'
             )
-        return np.array(mesh.visual.to_color().vertex_colors[:, :3], np.uint8)
-    if mesh.visual.kind == 'vertex':
-        return np.array(mesh.visual.vertex_colors[:, :3], np.uint8)
+        return np.array(visual.to_color().vertex_colors[:, :3], np.uint8)
+    if isinstance(visual, ColorVisuals) and visual.kind == 'vertex':
+        return np.array(visual.vertex_colors[:, :3], np.uint8)
     return None
 
 

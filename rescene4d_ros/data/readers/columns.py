@@ -9,6 +9,7 @@ from rescene4d_ros.data.readers.point_fields import colors_of, given_of
 from rescene4d_ros.errors import ScanError
 from rescene4d_ros.geometry.se3 import transform
 from rescene4d_ros.structures import Finding, Scan, Severity
+from rescene4d_ros.structures.triple import triple
 
 MAX_POINTS = 50_000_000  # per visit; a room scanned at 5 mm has a tenth of it
 FARTHEST = 1e8  # m; the earth's center is nearer than this to every point on it
@@ -104,7 +105,7 @@ def scan_of_columns(
         None if sensor_path is None else (sensor_path - shift).astype(np.float32),
         frame_id,
         name,
-        tuple(float(v) for v in shift),
+        triple(shift),
         (*findings, *_dropped(kept), *told, *more),
         given_of(columns, kept, name),
     )
@@ -115,7 +116,7 @@ def origin_of(xyz: np.ndarray) -> tuple[float, float, float]:
     """Return what is to be subtracted from coordinates (N, 3) in m so that float32 holds them."""
     middle = np.median(xyz, axis=0).astype(np.float64)
     far = np.abs(middle) > NEAR
-    return tuple(float(v) for v in np.where(far, np.round(middle / GRID) * GRID, 0.0))
+    return triple(np.where(far, np.round(middle / GRID) * GRID, 0.0))
 
 
 def _lower_names(columns: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -136,7 +136,9 @@ def _point_type(message: Any, name: str) -> np.dtype:
     """Return the type of one point; fields are called f0, f1, ... as their names may be any."""
     order = '>' if message.is_bigendian else '<'
     step = int(message.point_step)
-    formats, offsets, names = [], [], []
+    formats: list[str | tuple[str, tuple[int]]] = []
+    offsets: list[int] = []
+    names: list[str] = []
     for k, field in enumerate(message.fields):
         kind, count, offset = int(field.datatype), max(int(field.count), 1), int(field.offset)
         if kind not in TYPES:
@@ -211,5 +213,5 @@ def cloud_fields(points: np.ndarray) -> list[tuple[str, int, int, int]]:
     """Return name, offset, datatype and count of each PointField of a structured array."""
     return [
         (name, int(offset), CODES[kind.base], int(np.prod(kind.shape, dtype=int)))
-        for name, (kind, offset, *_) in points.dtype.fields.items()
+        for name, (kind, offset, *_) in (points.dtype.fields or {}).items()
     ]

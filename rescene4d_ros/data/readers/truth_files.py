@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from rescene4d_ros.errors import FileFormatError
@@ -30,7 +31,9 @@ def write_truth_files(folder: Path, sequence: ScanSequence, truth: SequenceTruth
     truth : SequenceTruth
 
     """
-    visits, arrays, last = [], {}, {}
+    visits: list[dict[str, Any]] = []
+    arrays: dict[str, Any] = {}
+    last: dict[int, tuple[float, float, float]] = {}
     for t, (scan, visit) in enumerate(zip(sequence.scans, truth.visits)):
         objects = []
         for o in visit.objects:

@@ -52,26 +52,27 @@ class MixedSampler:
         seed: int = 0,
         position: int = 0,
     ):
-        lengths, weights = np.asarray(lengths, np.int64), np.asarray(weights, np.float64)
-        if len(lengths) == 0 or lengths.shape != weights.shape:
+        self.lengths = np.asarray(lengths, np.int64)
+        self.weights = np.asarray(weights, np.float64)
+        if len(lengths) == 0 or self.lengths.shape != self.weights.shape:
             raise ConfigError(
                 f'mixing: expected one weight per data set, got {len(lengths)} data '
                 f'sets and {len(weights)} weights'
             )
-        if not (np.isfinite(weights).all() and (weights >= 0).all() and weights[0] > 0):
+        are_shares = np.isfinite(self.weights).all() and (self.weights >= 0).all()
+        if not (are_shares and self.weights[0] > 0):
             raise ConfigError(
                 'mixing: expected weights of at least 0, the first above 0, got '
-                f'{weights.tolist()}'
+                f'{self.weights.tolist()}'
             )
-        if (lengths[weights > 0] < 1).any():
+        if (self.lengths[self.weights > 0] < 1).any():
             raise ConfigError(
                 'mixing: expected items in every data set that has a weight, got '
-                f'lengths {lengths.tolist()}; give an empty one the weight 0'
+                f'lengths {self.lengths.tolist()}; give an empty one the weight 0'
             )
-        self.lengths, self.weights, self.seed = lengths, weights, seed
-        self.position = position
-        self._starts = np.concatenate([[0], np.cumsum(lengths)])
-        self._bounds = np.cumsum(weights) / weights.sum()
+        self.seed, self.position = seed, position
+        self._starts = np.concatenate([[0], np.cumsum(self.lengths)])
+        self._bounds = np.cumsum(self.weights) / self.weights.sum()
 
     def __len__(self) -> int:
         """Return the draws per epoch, which show the main data set once on average."""

@@ -91,7 +91,7 @@ def write_sequence(
         A scan is larger than 65 m, the range of millimeters in 16 bits.
 
     """
-    arrays: dict[str, np.ndarray] = {}
+    arrays: dict[str, Any] = {}
     visits = []
     for t, (scan, visit) in enumerate(zip(sequence.scans, truth.visits)):
         mm, origin = _in_millimeters(scan.xyz)
@@ -178,7 +178,7 @@ def _in_millimeters(xyz: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.rint((xyz - origin) / MM), origin
 
 
-def _in_meters(mm: np.ndarray, origin: Sequence[float]) -> np.ndarray:
+def _in_meters(mm: np.ndarray, origin: Sequence[float] | np.ndarray) -> np.ndarray:
     """Return positions (N, 3), float32, m."""
     return (mm * MM + np.array(origin)).astype(np.float32)
 

@@ -49,7 +49,7 @@ def render(
         o3d.core.Tensor(np.concatenate(faces).astype(np.uint32)),
     )
     target = np.array([0, 0, model.size[2] / 2])
-    reach = max(np.linalg.norm(model.size), 0.1)
+    reach = max(float(np.linalg.norm(model.size)), 0.1)
     a, e = np.radians((azimuth, elevation))
     eye = target + 1.9 * reach * np.array(
         [-np.sin(a) * np.cos(e), np.cos(a) * np.cos(e), np.sin(e)]

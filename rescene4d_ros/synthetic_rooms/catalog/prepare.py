@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 import re
 import tempfile
+from typing import Any
 import zipfile
 
 import numpy as np
 from PIL import Image
 from rescene4d_ros.atomic_write import atomic_write
 from rescene4d_ros.structures import INSTANCE_CLASSES
+from rescene4d_ros.structures.triple import triple
 from rescene4d_ros.synthetic_rooms.catalog.kinds import KINDS
 from rescene4d_ros.synthetic_rooms.catalog.paint import Painter, split_where_colorful
 from rescene4d_ros.synthetic_rooms.catalog.sh3f import Entry, extract
@@ -65,7 +68,7 @@ def _read(path: Path) -> dict[str, np.ndarray] | None:
         return None
 
 
-def _write(path: Path, arrays: dict[str, np.ndarray]) -> None:
+def _write(path: Path, arrays: Mapping[str, Any]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     # Several processes may prepare the same model.
     with atomic_write(path) as file:
@@ -144,7 +147,7 @@ def _model(entry: Entry, name: str, arrays: dict[str, np.ndarray]) -> Model:
         name,
         INSTANCE_CLASSES.index(kind.class_name),
         tuple(parts),
-        tuple(float(v) for v in high - low),
+        triple(high - low),
         kind.place,
         entry.elevation if kind.place in ('wall', 'hang') else 0.0,
         kind.front,
@@ -155,8 +158,8 @@ def _model(entry: Entry, name: str, arrays: dict[str, np.ndarray]) -> Model:
 
 
 def _material(color: np.ndarray, glass: bool, rough: float) -> Material:
-    first = tuple(float(c) for c in np.clip(color + rough / 2, 0, 1))
-    second = tuple(float(c) for c in np.clip(color - rough / 2, 0, 1))
+    first = triple(np.clip(color + rough / 2, 0, 1))
+    second = triple(np.clip(color - rough / 2, 0, 1))
     if glass:
         return Material(first, second, Pattern.PLAIN, dropout=0.6)
     return Material(first, second, Pattern.FABRIC if rough > 0.02 else Pattern.PLAIN, 40.0, 0.03)

@@ -15,6 +15,7 @@ import zipfile
 
 import numpy as np
 from rescene4d_ros.errors import FileFormatError
+from rescene4d_ros.structures.triple import triple
 
 LIST = 'PluginFurnitureCatalog.properties'
 
@@ -117,7 +118,7 @@ def _entry(
 ) -> Entry:
     member = fields.get('model', '').lstrip('/')
     try:
-        size = tuple(float(fields[key]) / 100 for key in ('width', 'depth', 'height'))
+        size = triple(float(fields[key]) / 100 for key in ('width', 'depth', 'height'))
         rotation = np.array(fields.get('modelRotation', '1 0 0 0 1 0 0 0 1').split(), float)
         top = float(fields.get('dropOnTopElevation', -1)) / 100
         behind = float(fields.get('doorOrWindowWallDistance', 0)) / 100

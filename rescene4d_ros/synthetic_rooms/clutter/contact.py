@@ -111,7 +111,7 @@ class ContactFurnisher(Furnisher):
             gap = self.rng.uniform(0.0, 0.012)
             x = side * (parent.model.size[0] / 2 + model.size[0] / 2 + gap)
             y = -parent.model.size[1] / 2 + model.size[1] / 2
-            yield Placed(0, model, *parent.to_room((x, y)), model.mount, parent.yaw, kind)
+            yield Placed.at(model, parent.to_room((x, y)), model.mount, parent.yaw, kind)
 
     def _rest_on(self, model: Model, parent: Placed, kind: str) -> Iterator[Placed]:
         """Stand or lie on another thing, beside what is there already."""
@@ -137,7 +137,7 @@ class ContactFurnisher(Furnisher):
                 continue
             at = parent.to_room((x, y))
             yaw = float(parent.yaw + turn)
-            yield Placed(0, model, *at, parent.z + z, yaw, kind, parent.instance_id)
+            yield Placed.at(model, at, parent.z + z, yaw, kind, parent.instance_id)
 
     def _on_sill(self, model: Model, window: Placed, kind: str) -> Iterator[Placed]:
         """Stand on the sill of a window, before its pane."""
@@ -150,7 +150,7 @@ class ContactFurnisher(Furnisher):
             x, y = self.rng.uniform(-spare, spare), deep - d / 2 + 0.02
             at = window.to_room((x, y))
             z = window.z + 0.002
-            yield Placed(0, model, *at, z, window.yaw, kind, window.instance_id)
+            yield Placed.at(model, at, z, window.yaw, kind, window.instance_id)
 
     def _next_to(self, siblings, parent, w: float, d: float) -> tuple[float, float]:
         """Return a place (m, in the frame of `parent`) that touches one of its things."""
@@ -176,7 +176,7 @@ class ContactFurnisher(Furnisher):
             x = top.x[0] + w / 2 + spare * self.rng.choice([0.0, 1.0, self.rng.random()])
             y = top.y[1] - max(d, 0.1) / 2 - self.rng.uniform(0.0, 0.06)
             at = parent.to_room((x, y))
-            yield Placed(0, model, *at, parent.z + top.z, parent.yaw, kind, parent.instance_id)
+            yield Placed.at(model, at, parent.z + top.z, parent.yaw, kind, parent.instance_id)
 
     def _under(self, model: Model, parent: Placed, kind: str) -> Iterator[Placed]:
         """Stand on the floor below a table, desk or bed."""
@@ -186,7 +186,7 @@ class ContactFurnisher(Furnisher):
         for _ in range(4):
             at = parent.to_room(tuple(self.rng.uniform(-0.38, 0.38, 2) * (w, d)))
             yaw = float(parent.yaw + np.pi / 2 * self.rng.integers(4) + self.rng.normal(0, 0.1))
-            yield Placed(0, model, *at, 0.0, yaw, kind, parent.instance_id)
+            yield Placed.at(model, at, 0.0, yaw, kind, parent.instance_id)
 
     def _against(self, model: Model, parent: Placed, kind: str) -> Iterator[Placed]:
         """Stand on the floor touching a side of another thing."""
@@ -203,8 +203,8 @@ class ContactFurnisher(Furnisher):
             else:
                 x = self.rng.uniform(-0.5, 0.5) * parent.model.size[0]
                 y = parent.model.size[1] / 2 + d / 2 + gap
-            placed = Placed(
-                0, model, *parent.to_room((x, y)), model.mount, float(parent.yaw + turn), kind
+            placed = Placed.at(
+                model, parent.to_room((x, y)), model.mount, float(parent.yaw + turn), kind
             )
             yield self._pushed(placed, parent, along_y=way < 2)
 
@@ -241,7 +241,7 @@ class ContactFurnisher(Furnisher):
             at = np.array([x, y]) + out * (model.size[1] / 2 - tuck)
             yaw = parent.yaw + facing + np.pi / 2 + self.rng.normal(0, 0.12)
             place = parent.to_room(tuple(at))
-            yield Placed(0, model, *place, model.mount, float(yaw), kind, parent.instance_id)
+            yield Placed.at(model, place, model.mount, float(yaw), kind, parent.instance_id)
 
 
 def _turned_size(model: Model, turn: float) -> tuple[float, float]:

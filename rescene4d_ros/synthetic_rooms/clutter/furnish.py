@@ -22,7 +22,7 @@ from rescene4d_ros.synthetic_rooms.clutter.props import draw_prop, PROPS
 from rescene4d_ros.synthetic_rooms.config import RoomsConfig
 from rescene4d_ros.synthetic_rooms.furniture import Draw, Model, openings
 from rescene4d_ros.synthetic_rooms.furniture.split import until_in_split
-from rescene4d_ros.synthetic_rooms.layout.floorplan import Placed
+from rescene4d_ros.synthetic_rooms.layout.floorplan import Floorplan, Placed
 from rescene4d_ros.synthetic_rooms.layout.room_shell import Room
 
 # Tries without a free place, per thing asked for, after which a room is full.
@@ -76,13 +76,14 @@ def furnisher(
 
 def furnish_in_contact(
     room: Room, target: int, config: RoomsConfig, rng: np.random.Generator, draw: Draw
-) -> tuple[ContactPlan, int]:
+) -> tuple[Floorplan, int]:
     """
     Fill a room with about `target` things in contact; see `layout.arrangement.furnish`.
 
     Returns
     -------
-    plan : ContactPlan
+    plan : Floorplan
+        A `ContactPlan`.
     next_id : int
         First unused instance id.
 
@@ -91,7 +92,7 @@ def furnish_in_contact(
     for hole in room.openings:
         wall = room.walls[hole.wall]
         at = wall.start + wall.along * hole.middle - wall.inward * room.thick / 2
-        work.add(Placed(0, hole.model, *at, hole.sill, wall.facing, hole.model.class_name))
+        work.add(Placed.at(hole.model, at, hole.sill, wall.facing, hole.model.class_name))
     kinds = [room.kind]
     if target > OPEN_PLAN and room.kind in HOMELY:
         kinds.append(_other_half(room.kind, config.split, rng))
@@ -183,7 +184,7 @@ def _hang_whole_curtain(work: ContactFurnisher) -> bool:
             continue
         made = _whole_curtain(work, wall.length, room.height)
         at = wall.start + wall.along * wall.length / 2 + wall.inward * (made.size[1] / 2 + 0.09)
-        place = Placed(0, made, *at, 0.03, wall.facing, 'curtain')
+        place = Placed.at(made, at, 0.03, wall.facing, 'curtain')
         if work.plan.fits(place):
             work.add(place)
             return True
@@ -236,7 +237,7 @@ def _lay_worktop(work: ContactFurnisher, row: list[Placed]) -> None:
     model = worktop(work.rng, high - low, depth)
     z = max(u.z + u.model.size[2] for u in row)
     at = row[0].to_room(((low + high) / 2, 0.0))
-    place = Placed(0, model, *at, z, row[0].yaw, 'worktop', row[0].instance_id)
+    place = Placed.at(model, at, z, row[0].yaw, 'worktop', row[0].instance_id)
     # The sill of a window may reach over it.
     windows = {p.instance_id for p in work.plan.placed.values() if p.model.name == 'window'}
     if work.plan.fits(place, frozenset(windows | {u.instance_id for u in row})):

@@ -6,9 +6,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from rescene4d_ros.structures.triple import triple
 from rescene4d_ros.synthetic_rooms.comparison.scan_statistics import Statistic, STATISTICS
 
 LOW, HIGH = 5, 95
+NO_SPAN = (np.nan, np.nan, np.nan)
 
 
 @dataclass(frozen=True)
@@ -58,8 +60,8 @@ def spans_of(
     for statistic in STATISTICS:
         made = np.array([row[statistic.name] for row in rows], float)
         made = made[np.isfinite(made)]
-        quantiles = np.percentile(made, (LOW, 50, HIGH)) if len(made) else (np.nan,) * 3
-        spans.append(Span(statistic, made, *map(float, quantiles), tuple(real[statistic.name])))
+        low, middle, high = triple(np.percentile(made, (LOW, 50, HIGH))) if len(made) else NO_SPAN
+        spans.append(Span(statistic, made, low, middle, high, tuple(real[statistic.name])))
     return spans
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from rescene4d_ros.structures.triple import triple
 from rescene4d_ros.synthetic_rooms.furniture.joint import Joint
 from rescene4d_ros.synthetic_rooms.furniture.model import build, Model
 from rescene4d_ros.synthetic_rooms.furniture.seating import legs
@@ -85,7 +86,7 @@ def _pushed(pillow: Part, slide: tuple[float, float, float], turn: float) -> Joi
         (pillow,),
         (float(middle[0]), float(middle[1]), float(low[2])),
         turn,
-        tuple(float(v) for v in slide),
+        triple(slide),
         (1.0, 1.0, 0.8),
     )
 

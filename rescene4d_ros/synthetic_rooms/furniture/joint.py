@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from rescene4d_ros.structures.triple import triple
 from rescene4d_ros.synthetic_rooms.surfaces.mesh import Part
 
 
@@ -55,7 +56,7 @@ class Joint:
         return replace(
             self,
             parts=tuple(moved[id(p)] for p in self.parts),
-            pivot=tuple(float(v) for v in self.pivot + shift),
+            pivot=triple(self.pivot + shift),
             inside=tuple(p.moved(shift) for p in self.inside),
             body=None if self.body is None else moved[id(self.body)],
             hollow=tuple(p.moved(shift) for p in self.hollow),

@@ -94,8 +94,8 @@ def _in_wall(name: str, class_name: str, parts: list[Part], joints: Sequence[Joi
     every = np.concatenate([p.vertices for p in parts])
     shift = (every.min(axis=0) + every.max(axis=0)) / 2
     shift[2] = every[:, 2].min()
-    parts, joints = shifted(made.parts, made.joints, shift)
-    return replace(made, parts=parts, joints=joints, mount=0.0)
+    centered, hinged = shifted(made.parts, made.joints, shift)
+    return replace(made, parts=centered, joints=hinged, mount=0.0)
 
 
 def _folds(

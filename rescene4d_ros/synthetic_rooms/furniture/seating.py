@@ -96,14 +96,14 @@ def shell_chair(rng: np.random.Generator) -> Model:
         parts += legs(w * 0.8, d * 0.8, seat - 0.02, 0.03, frame, 0.0, 0.05, True)
     else:
         for sx in (-1, 1):
-            x = sx * w * 0.42
+            side = sx * w * 0.42
             parts.append(
                 tube(
                     [
-                        (x, d / 2 - 0.05, seat - 0.03),
-                        (x, d / 2 - 0.02, 0.012),
-                        (x, -d / 2 + 0.02, 0.012),
-                        (x, -d / 2 + 0.06, seat - 0.02),
+                        (side, d / 2 - 0.05, seat - 0.03),
+                        (side, d / 2 - 0.02, 0.012),
+                        (side, -d / 2 + 0.02, 0.012),
+                        (side, -d / 2 + 0.06, seat - 0.02),
                     ],
                     0.012,
                     frame,

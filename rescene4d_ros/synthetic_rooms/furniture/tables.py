@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from rescene4d_ros.synthetic_rooms.furniture.fittings import drawers, pulled
+from rescene4d_ros.synthetic_rooms.furniture.joint import Joint
 from rescene4d_ros.synthetic_rooms.furniture.model import build, Model, Top
 from rescene4d_ros.synthetic_rooms.furniture.seating import legs
 from rescene4d_ros.synthetic_rooms.surfaces import material as look
@@ -170,7 +171,8 @@ def desk(rng: np.random.Generator) -> Model:
     plate = look.wood(rng)
     frame = look.metal(rng) if rng.random() < 0.6 else plate
     low = height - thick
-    parts, joints = [box((width, depth, thick), (0, 0, height - thick / 2), plate)], []
+    parts = [box((width, depth, thick), (0, 0, height - thick / 2), plate)]
+    joints: list[Joint] = []
     style = rng.integers(3)
     for sx in (-1, 1):
         x = sx * (width / 2 - 0.05)

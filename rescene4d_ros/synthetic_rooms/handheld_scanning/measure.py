@@ -126,7 +126,7 @@ def _lost(
     rng: np.random.Generator,
 ) -> np.ndarray:
     """Return which returns are lost: glossy and dark material, grazing view, chance."""
-    dark = np.array([max(0.0, 0.12 - np.mean(m.color)) * 2.5 for m in surface.materials])
+    dark = np.array([max(0.0, 0.12 - float(np.mean(m.color))) * 2.5 for m in surface.materials])
     gloss = np.array([m.dropout for m in surface.materials])
     per_material = (0.01 + dark + gloss).astype(np.float32)
     chance = per_material[surface.material[face]]

@@ -14,7 +14,7 @@ THINNINGS = ('mean', 'vertex', 'decimated')
 def spacing_for(surface: FusedSurface, spacing: float, most: int) -> float:
     """Return `spacing` (m), or a wider one that leaves at most about `most` points."""
     count = len(np.unique(_cells(surface.xyz, spacing, np.zeros(3))))
-    return float(spacing * max(1.0, np.round(np.sqrt(count / most), 6)))
+    return float(spacing * max(1.0, float(np.round(np.sqrt(count / most), 6))))
 
 
 def without_strays(surface: FusedSurface, spacing: float) -> FusedSurface:

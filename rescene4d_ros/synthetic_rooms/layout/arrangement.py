@@ -94,7 +94,7 @@ class Furnisher:
             gap = 0.02 + self.rng.random() * 0.04 * (model.mount == 0)
             at = wall.start + wall.along * s + wall.inward * (d / 2 + gap)
             lean = self.rng.normal(0, 0.02) if model.liveliness > 0.3 else 0.0
-            yield Placed(0, model, *at, model.mount, wall.facing + lean, kind)
+            yield Placed.at(model, at, model.mount, wall.facing + lean, kind)
 
     def _on_floor(self, model: Model, kind: str) -> Iterator[Placed]:
         outline = self.plan.room.outline
@@ -105,10 +105,10 @@ class Furnisher:
             at = self.rng.uniform(low, high)
             if wide:
                 at = 0.5 * at + 0.5 * middle
-                yaw = np.pi / 2 * self.rng.integers(4) + self.rng.normal(0, 0.03)
+                yaw = float(np.pi / 2 * self.rng.integers(4) + self.rng.normal(0, 0.03))
             else:
                 yaw = self.rng.uniform(-np.pi, np.pi)
-            yield Placed(0, model, *at, model.mount, float(yaw), kind)
+            yield Placed.at(model, at, model.mount, yaw, kind)
 
     def _on_wall(self, model: Model, kind: str) -> Iterator[Placed]:
         w, d, h = model.size
@@ -122,7 +122,7 @@ class Furnisher:
             s = w / 2 + 0.05 + self.rng.random() * (wall.length - w - 0.1)
             at = wall.start + wall.along * s + wall.inward * (d / 2 + 0.003)
             z = min(model.mount, self.plan.room.height - h - 0.05)
-            yield Placed(0, model, *at, z, wall.facing, kind)
+            yield Placed.at(model, at, z, wall.facing, kind)
 
     def _before_window(self, model: Model, kind: str) -> Iterator[Placed]:
         for hole in self.plan.room.openings:
@@ -135,7 +135,7 @@ class Furnisher:
             low = 0.03 if long else max(0.05, hole.sill - 0.15)
             made = self._fitted(openings.curtain, width, top - low - 0.04)
             at = wall.start + wall.along * hole.middle + wall.inward * (made.size[1] / 2 + 0.1)
-            yield Placed(0, made, *at, low, wall.facing, kind)
+            yield Placed.at(made, at, low, wall.facing, kind)
 
     def _fitted(self, make: Callable[..., Model], *sizes: float) -> Model:
         """Return a model made to measure, of the split's shapes."""
@@ -162,10 +162,9 @@ class Furnisher:
             back = 0.15 if model.name in SCREENS else self.rng.random()
             y = (top.y[0] + top.y[1]) / 2 + (back - 0.5) * max(0, spare[1])
             turn = self.rng.normal(0, 0.25) if min(spare) > 0.1 else self.rng.normal(0, 0.04)
-            yield Placed(
-                0,
+            yield Placed.at(
                 model,
-                *parent.to_room((x, y)),
+                parent.to_room((x, y)),
                 parent.z + top.z + 0.003,
                 parent.yaw + turn,
                 kind,
@@ -178,10 +177,9 @@ class Furnisher:
             out = np.array([np.cos(facing), np.sin(facing)])
             local = np.array([x, y]) + out * (model.size[1] / 2 - tuck)
             yaw = parent.yaw + facing + np.pi / 2 + self.rng.normal(0, 0.2)
-            yield Placed(
-                0,
+            yield Placed.at(
                 model,
-                *parent.to_room(tuple(local)),
+                parent.to_room(tuple(local)),
                 model.mount,
                 float(yaw),
                 kind,
@@ -208,10 +206,9 @@ class Furnisher:
         for _ in range(8):
             y = parent.model.size[1] / 2 + model.size[1] / 2 + self.rng.uniform(0.25, 0.55)
             x = self.rng.uniform(-0.15, 0.15) * parent.model.size[0]
-            yield Placed(
-                0,
+            yield Placed.at(
                 model,
-                *parent.to_room((x, y)),
+                parent.to_room((x, y)),
                 model.mount,
                 parent.yaw + self.rng.normal(0, 0.05),
                 kind,
@@ -221,26 +218,20 @@ class Furnisher:
         for side in self.rng.permutation([-1, 1]):
             x = side * (parent.model.size[0] / 2 + model.size[0] / 2 + self.rng.uniform(0.04, 0.1))
             y = -parent.model.size[1] / 2 + model.size[1] / 2 + self.rng.uniform(0.0, 0.05)
-            yield Placed(0, model, *parent.to_room((x, y)), model.mount, parent.yaw, kind)
+            yield Placed.at(model, parent.to_room((x, y)), model.mount, parent.yaw, kind)
 
     def _in_slot(self, model: Model, parent: Placed, kind: str) -> Iterator[Placed]:
         for top in parent.model.tops:
             if top.x[0] == top.x[1]:
                 at = parent.to_room((top.x[0], top.y[0]))
-                yield Placed(
-                    0,
-                    model,
-                    *at,
-                    parent.z + top.z + model.mount,
-                    parent.yaw,
-                    kind,
-                    parent.instance_id,
+                yield Placed.at(
+                    model, at, parent.z + top.z + model.mount, parent.yaw, kind, parent.instance_id
                 )
 
     def _over_tub(self, model: Model, parent: Placed, kind: str) -> Iterator[Placed]:
         at = parent.to_room((0.0, parent.model.size[1] / 2 + 0.02))
         made = self._fitted(openings.shower_curtain, parent.model.size[0])
-        yield Placed(0, made, *at, model.mount, parent.yaw, kind, parent.instance_id)
+        yield Placed.at(made, at, model.mount, parent.yaw, kind, parent.instance_id)
 
 
 def furnish(
@@ -261,7 +252,7 @@ def furnish(
     for hole in room.openings:
         wall = room.walls[hole.wall]
         at = wall.start + wall.along * hole.middle - wall.inward * room.thick / 2
-        work.add(Placed(0, hole.model, *at, hole.sill, wall.facing, hole.model.class_name))
+        work.add(Placed.at(hole.model, at, hole.sill, wall.facing, hole.model.class_name))
     for step in RECIPES[room.kind]:
         count = int(rng.integers(step.low, step.high + 1))
         model = None

@@ -41,6 +41,14 @@ class Placed:
     parent: int = 0
     state: tuple[float, ...] = ()
 
+    @classmethod
+    def at(
+        cls, model: Model, place: np.ndarray, z: float, yaw: float, kind: str = '', parent: int = 0
+    ) -> Placed:
+        """Return a model at a (2,) place (m, in room) that has no id yet."""
+        x, y = place
+        return cls(0, model, x, y, z, yaw, kind, parent)
+
     @property
     def pieces(self) -> list[Piece]:
         """Return the parts of the model in its state."""

@@ -108,11 +108,11 @@ def walk(free: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
         away = np.minimum(away, np.hypot(*(free - stops[-1]).T))
         weight = away**2 + 1e-9
         stops.append(free[rng.choice(len(free), p=weight / weight.sum())])
-    tour, rest = [stops[0]], stops[1:]
+    ordered, rest = [stops[0]], stops[1:]
     while rest:
-        nearest = int(np.argmin([np.hypot(*(s - tour[-1])) for s in rest]))
-        tour.append(rest.pop(nearest))
-    tour = np.array(tour)
+        nearest = int(np.argmin([np.hypot(*(s - ordered[-1])) for s in rest]))
+        ordered.append(rest.pop(nearest))
+    tour = np.array(ordered)
     step = np.concatenate([[0], np.cumsum(np.hypot(*np.diff(tour, axis=0).T))])
     at = np.linspace(0, step[-1], count)
     path = np.stack([np.interp(at, step, tour[:, i]) for i in (0, 1)], axis=1)
@@ -123,10 +123,11 @@ def walk(free: np.ndarray, count: int, rng: np.random.Generator) -> np.ndarray:
 
 def image_plane(config: RoomsConfig) -> tuple[np.ndarray, np.ndarray]:
     """Return x (W,) of the columns and y (H,) of the rows at a depth of 1, float64."""
-    return tuple(
+    across, down = (
         settled(np.tan(angle / 2)) * np.linspace(-1, 1, count)
         for angle, count in zip(FIELD_OF_VIEW, (config.view_width, config.view_height))
     )
+    return across, down
 
 
 def project(

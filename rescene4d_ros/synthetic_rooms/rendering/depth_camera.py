@@ -206,7 +206,7 @@ def _lost(
     rng: np.random.Generator,
 ) -> np.ndarray:
     """Return which returns are lost: glossy and dark material, grazing view, chance."""
-    dark = np.array([max(0.0, 0.16 - np.mean(m.color)) * 2.0 for m in surface.materials])
+    dark = np.array([max(0.0, 0.16 - float(np.mean(m.color))) * 2.0 for m in surface.materials])
     gloss = np.array([m.dropout for m in surface.materials])
     per_material = (0.01 + dark + gloss).astype(np.float32)
     valid = ranges > 0

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 import numpy as np
+from rescene4d_ros.structures.triple import triple
 
 
 class Pattern(IntEnum):
@@ -63,7 +64,7 @@ def any_color(rng: np.random.Generator) -> tuple[float, float, float]:
 
 
 def _shade(color: Sequence[float], factor: float) -> tuple[float, float, float]:
-    return tuple(float(np.clip(c * factor, 0, 1)) for c in color)
+    return triple(np.clip(c * factor, 0, 1) for c in color)
 
 
 def wood(rng: np.random.Generator) -> Material:
@@ -199,7 +200,6 @@ def worn(material: Material, rng: np.random.Generator) -> Material:
     """Return a material in another shade, as the same product comes in."""
     tint = rng.normal(1.0, 0.12, 3)
     first, second = (
-        tuple(float(v) for v in np.clip(np.asarray(c) * tint, 0.01, 1))
-        for c in (material.color, material.second)
+        triple(np.clip(np.asarray(c) * tint, 0.01, 1)) for c in (material.color, material.second)
     )
     return Material(first, second, material.pattern, material.scale, material.dropout)

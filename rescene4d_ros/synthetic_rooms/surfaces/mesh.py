@@ -59,7 +59,7 @@ class Part:
     faces: np.ndarray
     material: Material
 
-    def moved(self, shift: Sequence[float], yaw: float = 0.0) -> Part:
+    def moved(self, shift: Sequence[float] | np.ndarray, yaw: float = 0.0) -> Part:
         """Return the part turned about z by `yaw` (rad), then shifted (m)."""
         c, s = np.cos(yaw), np.sin(yaw)
         turn = np.array([[c, s, 0], [-s, c, 0], [0, 0, 1]])
@@ -69,8 +69,8 @@ class Part:
         """Return the part turned about the x axis through `pivot` by `angle` (rad)."""
         c, s = np.cos(angle), np.sin(angle)
         turn = np.array([[1, 0, 0], [0, c, s], [0, -s, c]])
-        pivot = np.asarray(pivot, float)
-        return Part((self.vertices - pivot) @ turn + pivot, self.faces, self.material)
+        still = np.asarray(pivot, float)
+        return Part((self.vertices - still) @ turn + still, self.faces, self.material)
 
 
 def box(size: Sequence[float], center: Sequence[float], material: Material) -> Part:
@@ -85,7 +85,8 @@ def _cube_grid(n: int) -> tuple[np.ndarray, np.ndarray]:
     u, v = np.meshgrid(np.linspace(-1, 1, n + 1), np.linspace(-1, 1, n + 1), indexing='ij')
     flat = np.stack([u.ravel(), v.ravel(), np.ones(u.size)], axis=1)
     square = _grid_faces(n, n)
-    vertices, faces = [], []
+    vertices: list[np.ndarray] = []
+    faces: list[np.ndarray] = []
     for axis in range(3):
         for sign in (1, -1):
             vertices.append(np.roll(flat * (1, 1, sign), axis, axis=1))
@@ -128,7 +129,7 @@ def cushion(
 def lathe(
     profile: Sequence[tuple[float, float]],
     material: Material,
-    center: Sequence[float] = (0, 0, 0),
+    center: Sequence[float] | np.ndarray = (0, 0, 0),
     scale: Sequence[float] = (1, 1),
     sides: int = 20,
 ) -> Part:
@@ -146,21 +147,21 @@ def lathe(
         Corners of the approximated circle.
 
     """
-    profile = np.asarray(profile, float)
+    outline = np.asarray(profile, float)
     angle = np.linspace(0, 2 * np.pi, sides + 1)
     ring = np.stack([np.cos(angle) * scale[0], np.sin(angle) * scale[1]], axis=1)
-    xy = profile[:, None, :1] * ring[None]
-    z = np.broadcast_to(profile[:, None, 1:], (*xy.shape[:2], 1))
+    xy = outline[:, None, :1] * ring[None]
+    z = np.broadcast_to(outline[:, None, 1:], (*xy.shape[:2], 1))
     vertices = np.concatenate([xy, z], axis=2).reshape(-1, 3)
     return Part(
-        vertices + np.asarray(center, float), _grid_faces(len(profile) - 1, sides), material
+        vertices + np.asarray(center, float), _grid_faces(len(outline) - 1, sides), material
     )
 
 
 def cylinder(
     radius: float,
     height: float,
-    base: Sequence[float],
+    base: Sequence[float] | np.ndarray,
     material: Material,
     top_radius: float | None = None,
     sides: int = 16,
@@ -171,11 +172,14 @@ def cylinder(
 
 
 def tube(
-    path: Sequence[Sequence[float]], radius: float, material: Material, sides: int = 8
+    path: Sequence[Sequence[float] | np.ndarray] | np.ndarray,
+    radius: float,
+    material: Material,
+    sides: int = 8,
 ) -> Part:
     """Return a round bar along the points of `path` (m)."""
-    path = np.asarray(path, float)
-    along = np.gradient(path, axis=0)
+    middle = np.asarray(path, float)
+    along = np.gradient(middle, axis=0)
     along /= np.linalg.norm(along, axis=1, keepdims=True)
     # A start vector that is not parallel to any piece keeps the rings from collapsing.
     helper = np.eye(3)[np.argmin(np.abs(along).max(axis=0))]
@@ -183,8 +187,8 @@ def tube(
     u /= np.linalg.norm(u, axis=1, keepdims=True)
     v = np.cross(along, u)
     angle = np.linspace(0, 2 * np.pi, sides + 1)[None, :, None]
-    rings = path[:, None] + radius * (np.cos(angle) * u[:, None] + np.sin(angle) * v[:, None])
-    return Part(rings.reshape(-1, 3), _grid_faces(len(path) - 1, sides), material)
+    rings = middle[:, None] + radius * (np.cos(angle) * u[:, None] + np.sin(angle) * v[:, None])
+    return Part(rings.reshape(-1, 3), _grid_faces(len(middle) - 1, sides), material)
 
 
 def sheet(points: np.ndarray, material: Material) -> Part:

@@ -16,6 +16,7 @@ from rescene4d_ros.structures import Scan
 from rosbags import rosbag1
 from rosbags.rosbag2 import CompressionFormat, CompressionMode, StoragePlugin, Writer
 from rosbags.typesys import get_typestore, Stores
+import yaml
 
 HOUR = 3600 * 10**9
 
@@ -217,6 +218,17 @@ def test_metadata_cannot_name_files_elsewhere(cloud, tmp_path):
     for bad in ('', ': {', '[1, 2]', 'rosbag2_bagfile_information: 7'):
         metadata.write_text(bad)
         check(tmp_path / 'bag', cloud, range(2))
+
+
+def test_metadata_that_names_a_file_of_another_kind(cloud, tmp_path):
+    """The file is damage that is told; the parts of the bag are read."""
+    write_snapshots(tmp_path / 'bag', scans(2, cloud))
+    metadata = tmp_path / 'bag' / 'metadata.yaml'
+    document = yaml.safe_load(metadata.read_text())
+    document['rosbag2_bagfile_information']['relative_file_paths'].append(metadata.name)
+    metadata.write_text(yaml.safe_dump(document))
+    check(tmp_path / 'bag', cloud, range(2))
+    assert 'metadata.yaml: expected a file of a bag' in survey(tmp_path / 'bag').damage[-1].text
 
 
 def test_a_survey_keeps_no_cloud(cloud, tmp_path):

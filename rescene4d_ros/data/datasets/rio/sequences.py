@@ -93,7 +93,9 @@ def prepare_scene(
 
     """
     labels = scene.split != 'test'
-    scans, centers, left_out = {}, {}, {}
+    scans: dict[int, AnnotatedScan] = {}
+    centers: Mapping[int, np.ndarray] = {}
+    left_out: dict[str, str] = {}
     for number in sorted({0}.union(*choices)):
         info = scene.scans[number]
         try:

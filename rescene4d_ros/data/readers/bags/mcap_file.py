@@ -123,9 +123,9 @@ class _Records:
                 self.schemas[number] = _text(data, 2)[0]
             elif kind == CHANNEL:
                 number, schema = struct.unpack_from('<HH', data)
-                topic, at = _text(data, 4)
+                name, at = _text(data, 4)
                 encoding, _ = _text(data, at)
-                self._add_topic(number, schema, topic, encoding)
+                self._add_topic(number, schema, name, encoding)
             elif kind == MESSAGE:
                 number, _, time_ns, _ = struct.unpack_from('<HIQQ', data)
                 if number not in self.topics:

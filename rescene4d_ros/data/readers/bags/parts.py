@@ -112,8 +112,14 @@ def read_messages(files: list[Path], types: frozenset[str]) -> Iterator[Recorded
     """
     for path in files:
         try:
+            kind = kind_of(path)
+            if kind is None:
+                raise FileFormatError(
+                    f'{path}: expected a file of a bag ({", ".join(READERS)}), got '
+                    f'{path.suffix!r}; copy the bag again'
+                )
             with unpacked_file(path) as plain:
-                yield from READERS[kind_of(path)](plain, types)
+                yield from READERS[kind](plain, types)
         except FileFormatError as error:
             if len(files) == 1:
                 raise

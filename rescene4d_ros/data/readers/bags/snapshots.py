@@ -67,7 +67,7 @@ class Snapshot:
         """
         cloud = deserialized(self.message, self.name)
         stamp = cloud.header.stamp
-        findings = ()
+        findings: tuple[Finding, ...] = ()
         if not (stamp.sec or stamp.nanosec):
             stamp.sec, stamp.nanosec = divmod(self.message.time_ns, 10**9)
             findings = (UNSTAMPED,)

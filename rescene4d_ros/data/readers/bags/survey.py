@@ -101,8 +101,8 @@ def survey(path: Path, topic: str | None = None) -> Survey:
             f'{path}: expected one topic of {CLOUD}{f" called {topic!r}" if topic else ""}, got: '
             f'{", ".join(sorted(seen)) or "none"}{whole}; name one with --topic'
         )
-    clouds = tuple(seen[chosen[0]])
-    return Survey(Path(path).name, tuple(files), chosen[0], clouds, tuple(damage))
+    name = chosen[0]
+    return Survey(Path(path).name, tuple(files), name, tuple(seen[name]), tuple(damage))
 
 
 def describe_burst(clouds: list[Seen]) -> str:

@@ -47,9 +47,10 @@ def read_e57(path: Path) -> tuple[dict[str, np.ndarray], np.ndarray | None]:
         axis: np.concatenate([s[0][:, k] for s in stations] or [np.zeros(0)])
         for k, axis in enumerate('xyz')
     }
-    if stations and all(s[1] is not None for s in stations):
+    colors = [s[1] for s in stations if s[1] is not None]
+    if stations and len(colors) == len(stations):
         columns |= {
-            c: np.concatenate([s[1][:, k] for s in stations])
+            c: np.concatenate([rgb[:, k] for rgb in colors])
             for k, c in enumerate(('red', 'green', 'blue'))
         }
     stood = [s[2] for s in stations if s[2] is not None]

@@ -59,12 +59,12 @@ def list_rows(
 def _binary(data, at, starts, counts, sizes, length_sizes, signed, big):
     for row in range(starts.shape[0]):
         for p in range(starts.shape[1]):
-            count = 1
+            count = np.int64(1)
             width = length_sizes[p]
             if width:
                 if at + width > len(data):
                     return -1
-                count = 0
+                count = np.int64(0)
                 for k in range(width):
                     byte = np.int64(data[at + k])
                     count |= byte << (8 * (width - 1 - k) if big else 8 * k)

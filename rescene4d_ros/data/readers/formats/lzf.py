@@ -31,7 +31,7 @@ def decompress(packed: bytes, size: int) -> bytes | None:
 
 @numba.njit(cache=True)
 def _decompress(packed, plain):
-    at, out = 0, 0
+    at, out = np.int64(0), np.int64(0)
     while at < len(packed):
         control = np.int64(packed[at])
         at += 1

@@ -34,25 +34,24 @@ def read_npz(path: Path) -> tuple[dict[str, np.ndarray], np.ndarray | None]:
         No array `xyz`, or arrays of other shapes.
 
     """
-    arrays = _arrays(path)
+    arrays, names = _arrays(path)
     if 'xyz' not in arrays:
         raise ScanError(
-            f"{path.name}: expected an array 'xyz' (N, 3), got: {', '.join(arrays) or 'none'}; "
+            f"{path.name}: expected an array 'xyz' (N, 3), got: {', '.join(names) or 'none'}; "
             'name the coordinates xyz'
         )
     count = len(arrays['xyz']) if arrays['xyz'].ndim else 0
     for key in MATRICES:
         array = arrays.get(key)
         rows = count if key != 'path' else None
-        good = array is None or (
-            array.ndim == 2 and array.shape[1] == 3 and rows in (None, len(array))
-        )
-        if not good:
+        if array is None:
+            continue
+        if array.ndim != 2 or array.shape[1] != 3 or rows not in (None, len(array)):
             raise ScanError(
                 f'{path.name}: expected {key} of shape ({"P" if rows is None else rows}, 3), got '
                 f'{array.shape}; write one row per point'
             )
-        if array is not None and array.dtype.kind not in 'iuf':
+        if array.dtype.kind not in 'iuf':
             raise ScanError(
                 f'{path.name}: expected {key} of numbers, got {array.dtype.name}; write floats'
             )
@@ -78,19 +77,22 @@ def read_npz(path: Path) -> tuple[dict[str, np.ndarray], np.ndarray | None]:
     return columns, where.astype(np.float64)
 
 
-def _arrays(path: Path) -> dict[str, np.ndarray]:
-    """Return the arrays that are used, and names of the others with None."""
+def _arrays(path: Path) -> tuple[dict[str, np.ndarray], list[str]]:
+    """Return the arrays that are used, and the names of all."""
     arrays: dict[str, np.ndarray] = {}
+    names: list[str] = []
     try:
         with zipfile.ZipFile(path) as file:
             for entry in file.infolist():
                 key = entry.filename.removesuffix('.npy')
-                if key in arrays:
+                if key in names:
                     raise ValueError(f'{key} twice')
                 if key == entry.filename:
                     raise ValueError(f'{key} is no array')
                 file.open(entry).close()  # compares the two places that name it
-                arrays[key] = _array(file, entry) if key in ARRAYS else None
+                names.append(key)
+                if key in ARRAYS:
+                    arrays[key] = _array(file, entry)
     except FileNotFoundError:
         raise
     except Exception as error:  # of any kind: the bytes are what somebody else wrote
@@ -98,7 +100,7 @@ def _arrays(path: Path) -> dict[str, np.ndarray]:
             f'{path}: expected a whole .npz file, got a damaged one '
             f'({error or type(error).__name__}); write it again'
         ) from error
-    return arrays
+    return arrays, names
 
 
 def _array(file: zipfile.ZipFile, entry: zipfile.ZipInfo) -> np.ndarray:

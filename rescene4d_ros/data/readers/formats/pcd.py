@@ -83,7 +83,7 @@ def _by_point(body: bytes, header: PcdHeader) -> dict[str, np.ndarray]:
 def _by_field(body: bytes, header: PcdHeader) -> dict[str, np.ndarray]:
     columns, at = {}, 0
     for name, dtype, count in header.fields:
-        column = np.frombuffer(body, dtype, header.points * count, at) if body else []
+        column = np.frombuffer(body, dtype, header.points * count, at) if body else np.zeros(0)
         at += header.points * count * dtype.itemsize
         if name != PADDING:
             shape = (header.points, count) if count > 1 else (header.points,)
@@ -153,7 +153,8 @@ def _read_header(data: bytes, where: str) -> PcdHeader:
             break
         values[key] = words[1:]
     kind = end[1].decode('ascii').lower() if end else ''
-    if kind not in ('ascii', 'binary', 'binary_compressed') or 'FIELDS' not in values:
+    is_known = kind in ('ascii', 'binary', 'binary_compressed')
+    if end is None or not is_known or 'FIELDS' not in values:
         raise FileFormatError(
             f'{where}: expected a .pcd header with FIELDS, SIZE, TYPE, a number of points and '
             f'DATA, got {", ".join(values) or "another format"}; export the cloud again'
@@ -200,8 +201,10 @@ def _points(values: dict[str, list[str]]) -> int:
 
     width, height, points = number('WIDTH'), number('HEIGHT'), number('POINTS')
     grid = None if width is None else width * (1 if height is None else height)
-    if points is None and grid is None:
-        raise ValueError('no number of points')
-    if None not in (points, grid) and points != grid:
+    if points is None:
+        if grid is None:
+            raise ValueError('no number of points')
+        return grid
+    if grid is not None and points != grid:
         raise ValueError(f'WIDTH x HEIGHT of {grid} and POINTS of {points}')
-    return grid if points is None else points
+    return points

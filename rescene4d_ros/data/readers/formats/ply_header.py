@@ -111,7 +111,8 @@ def _data_start(data: bytes, begin: int, end: re.Match) -> int:
 
 
 def _declared(lines: list[str], where: str) -> tuple[str, tuple[Element, ...]]:
-    order, elements = None, []
+    order = None
+    elements: list[tuple[str, int, list[Property]]] = []
     for number, line in enumerate(lines, 1):
         words = line.split()
         keyword = words[0].lower() if words else 'comment'
@@ -137,7 +138,7 @@ def _declared(lines: list[str], where: str) -> tuple[str, tuple[Element, ...]]:
             ) from None
     if order is None:
         raise FileFormatError(f'{where}: expected a .ply header with its format, got none')
-    return order, tuple(_element(*element, where) for element in elements)
+    return order, tuple(_element(*element, where=where) for element in elements)
 
 
 def _property(words: list[str]) -> Property:
