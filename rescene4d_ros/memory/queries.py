@@ -135,7 +135,7 @@ def _locations(
             classes[i],
             known[i].state,
             known[i].box,
-            known[i].first_seen_ns if known[i].turned_ns is None else known[i].turned_ns,
+            known[i].since_ns,
             known[i].last_seen_ns,
         )
         for i in chosen

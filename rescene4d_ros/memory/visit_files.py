@@ -16,6 +16,7 @@ from rescene4d_ros.atomic_write import atomic_write, DRAFT, flush_folder
 from rescene4d_ros.errors import FileFormatError, StorageError
 from rescene4d_ros.memory.derived_cache import DerivedFiles
 from rescene4d_ros.structures import Finding, GivenInstances, Scan
+from rescene4d_ros.structures.triple import triple
 
 FORMAT = 1
 POINTS = 'visits'  # folder of these files in that of a memory
@@ -58,7 +59,9 @@ class VisitFiles:
             The disk refused; no partial file is left under a final name.
 
         """
-        arrays = {key: getattr(scan, key) for key in ARRAYS if getattr(scan, key) is not None}
+        arrays: dict[str, Any] = {
+            key: getattr(scan, key) for key in ARRAYS if getattr(scan, key) is not None
+        }
         buffer = io.BytesIO()
         np.savez(
             buffer,
@@ -230,9 +233,9 @@ def _digest(data: bytes) -> str:
     return hashlib.blake2b(data, digest_size=20).hexdigest()
 
 
-def _beside(scan: Scan) -> dict[str, np.ndarray]:
+def _beside(scan: Scan) -> dict[str, Any]:
     """Return what few scans have; the files of the others are the same as ever."""
-    beside = {}
+    beside: dict[str, Any] = {}
     if any(scan.origin):
         beside['origin'] = np.array(scan.origin, np.float64)
     if scan.findings:
@@ -247,11 +250,11 @@ def _beside(scan: Scan) -> dict[str, np.ndarray]:
 def _from_beside(fields: Mapping[str, np.ndarray]) -> dict[str, Any]:
     beside: dict[str, Any] = {}
     if 'origin' in fields:
-        beside['origin'] = tuple(float(v) for v in fields['origin'])
+        beside['origin'] = triple(fields['origin'])
     if 'findings' in fields:
         found = json.loads(str(fields['findings']))
         beside['findings'] = tuple(Finding.from_dict(values) for values in found)
     if 'given_instance' in fields:
-        parts = (fields[f'given_{p}'] if f'given_{p}' in fields else None for p in GIVEN)
-        beside['given'] = GivenInstances(*parts)
+        given = {p: fields[f'given_{p}'] for p in GIVEN if f'given_{p}' in fields}
+        beside['given'] = GivenInstances(**given)
     return beside

@@ -85,15 +85,33 @@ def _sqlite(url: URL) -> Engine:
     return engine
 
 
+def file_of(url: URL) -> Path:
+    """
+    Return the file of an SQLite database.
+
+    Raises
+    ------
+    ConfigError
+        The URL names none.
+
+    """
+    if url.database is None:
+        raise ConfigError(
+            'expected the URL of an SQLite file, got one without a path; write '
+            'sqlite:////path/to/file'
+        )
+    return Path(url.database)
+
+
 def _is_writable(url: URL) -> bool:
     """Return whether SQLite can make its log beside the database."""
-    file = Path(url.database)
+    file = file_of(url)
     return os.access(file, os.W_OK) and os.access(file.parent, os.W_OK)
 
 
 def _sqlite_read_only(url: URL) -> Engine:
     """Return an engine for a file in a folder that may not be written."""
-    file = Path(url.database)
+    file = file_of(url)
     log, index = (file.with_name(file.name + end) for end in ('-wal', '-shm'))
     how, copy = '?mode=ro', None
     if not log.is_file() or not log.stat().st_size:
@@ -154,7 +172,7 @@ def sqlstate(error: DatabaseError) -> str | None:
 
 def is_missing(where: URL) -> bool:
     """Return whether a database is a file that is not there."""
-    return where.get_backend_name() == 'sqlite' and not Path(where.database).is_file()
+    return where.get_backend_name() == 'sqlite' and not file_of(where).is_file()
 
 
 def structure_faults(connection: Connection) -> tuple[str, ...]:

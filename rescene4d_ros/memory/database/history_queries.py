@@ -39,6 +39,11 @@ class LastKnown:
     last_seen_ns: int
     turned_ns: int | None
 
+    @property
+    def since_ns(self) -> int:
+        """Return when a visit first showed it as it is."""
+        return self.first_seen_ns if self.turned_ns is None else self.turned_ns
+
 
 @dataclass(frozen=True)
 class Event:

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from rescene4d_ros.atomic_write import atomic_write, flush_folder
 from rescene4d_ros.errors import ConfigError, MemoryDamagedError, MemoryFormatError, StorageError
+from rescene4d_ros.memory.database.engine import file_of
 from rescene4d_ros.memory.database.memory_metadata import Metadata
 from rescene4d_ros.memory.visit_files import POINTS, VisitFiles
 from sqlalchemy import make_url, URL
@@ -86,9 +87,7 @@ def parse(url: str) -> URL:
             f'expected the URL of a PostgreSQL database or of an SQLite file, got '
             f'{parsed}; see docs/guide/memory.md'
         )
-    return (
-        parsed.set(database=str(Path(parsed.database).absolute())) if kind == 'sqlite' else parsed
-    )
+    return parsed.set(database=str(file_of(parsed).absolute())) if kind == 'sqlite' else parsed
 
 
 def inside(folder: Path) -> URL:
@@ -112,7 +111,7 @@ def public(url: URL) -> str:
 def is_same(one: URL, other: URL) -> bool:
     """Return whether two URLs mean the same database, whoever asks for it."""
     if {one.get_backend_name(), other.get_backend_name()} == {'sqlite'}:
-        return Path(one.database).resolve() == Path(other.database).resolve()
+        return file_of(one).resolve() == file_of(other).resolve()
     return public(one.set(username=None)) == public(other.set(username=None))
 
 

@@ -54,7 +54,9 @@ class MemoryDatabase:
         self._engine = engine
         self._lock = lock
         self.mutex = RLock()
-        self._records: dict[int, ObjectRecord] | None = None
+        self._metadata: Metadata
+        self._has_objects = False
+        self._records: dict[int, ObjectRecord] = {}
         self._past: dict[int, tuple[tuple[int, ObjectState], ...]] = {}
         self.reload(with_objects=lock is not None)
 
@@ -172,14 +174,14 @@ class MemoryDatabase:
     @property
     def records(self) -> Mapping[int, ObjectRecord]:
         """Return what is known of every object, by rising id."""
-        if self._records is None:
+        if not self._has_objects:
             self.reload()
         return self._records
 
     @property
     def past(self) -> Mapping[int, tuple[tuple[int, ObjectState], ...]]:
         """Return (visit id, state) of every object since its first visit, by stamp."""
-        if self._records is None:
+        if not self._has_objects:
             self.reload()
         return self._past
 
@@ -195,7 +197,7 @@ class MemoryDatabase:
         if self._lock is None:
             raise StorageError(f'{self.path}: opened with inspect, which only reads; use open')
         if not self._lock.is_held():
-            self._regain()
+            self._regain(self._lock)
         with translated(self.path), self._lock.transaction() as connection:
             connection.info.pop('metadata', None)
             yield connection
@@ -236,7 +238,7 @@ class MemoryDatabase:
         past: Mapping[int, tuple[tuple[int, ObjectState], ...]],
     ) -> None:
         """Take over what a transaction has stored of the objects, without reading it back."""
-        self._records, self._past = dict(records), dict(past)
+        self._records, self._past, self._has_objects = dict(records), dict(past), True
 
     def reload(self, with_objects: bool = True) -> None:
         """Read again what this process keeps of the database, all in one state."""
@@ -245,6 +247,7 @@ class MemoryDatabase:
             if with_objects:
                 self._past = row_access.histories(connection)
                 self._records = row_access.records(connection)
+                self._has_objects = True
 
     def confirm(self, stored: Mapping) -> None:
         """
@@ -276,7 +279,7 @@ class MemoryDatabase:
         with self.reading() as connection:
             return structure_faults(connection)
 
-    def _regain(self) -> None:
+    def _regain(self, lock: WriteLock) -> None:
         """
         Become the writer again after the server forgot this one.
 
@@ -284,7 +287,7 @@ class MemoryDatabase:
         between, or by a transaction of this one whose answer was lost on the way.
 
         """
-        self._lock.regain()
+        lock.regain()
         known = self._metadata
         self.reload()
         if self._metadata != known:

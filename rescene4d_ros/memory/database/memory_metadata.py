@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import logging
 from pathlib import Path
 
-from rescene4d_ros.errors import MemoryDamagedError, MemoryFormatError
+from rescene4d_ros.errors import ConfigError, MemoryDamagedError, MemoryFormatError
 from rescene4d_ros.memory.database import schema
 from rescene4d_ros.memory.database.row_encoding import (
     as_stored,
@@ -177,6 +177,11 @@ def migrate(connection: Connection, where: str) -> None:
 
 def create(connection: Connection, of: Expected) -> None:
     """Write the metadata of a new memory; the key `schema` last, for it makes it exist."""
+    if of.map_id is None or of.frame_id is None or of.class_names is None:
+        raise ConfigError(
+            f'expected map, frame and classes of a new memory, got {of.map_id}, {of.frame_id} and '
+            f'{of.class_names}; give all three'
+        )
     new = Metadata(schema.VERSION, of.map_id, of.frame_id, of.class_names, of.weights_hash)
     values = {key: getattr(new, key) for key in Metadata.__dataclass_fields__}
     version = values.pop('schema')

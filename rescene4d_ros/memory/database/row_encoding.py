@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from enum import Enum
 import hashlib
 import json
@@ -21,6 +21,8 @@ from sqlalchemy import (
     Integer,
     LargeBinary,
     MetaData,
+    Row,
+    RowMapping,
     Select,
     select,
     Table,
@@ -52,7 +54,7 @@ class Encoded(TypeDecorator):
 
     """
 
-    impl = Text
+    impl: TypeEngine[Any] | type[TypeEngine[Any]] = Text
     cache_ok = True
 
     def __init__(
@@ -174,7 +176,7 @@ def checked(*columns: Column) -> tuple[Column, ...]:
     return *columns, sums
 
 
-def checksum(columns: Iterable[Column], row: Mapping[str, Any]) -> int:
+def checksum(columns: Iterable[Column], row: RowMapping | Mapping[str, Any]) -> int:
     """Return a hash of a row's values that fits a column of 64 bits."""
     digest = hashlib.blake2b(digest_size=8)
     for column in columns:
@@ -184,7 +186,7 @@ def checksum(columns: Iterable[Column], row: Mapping[str, Any]) -> int:
     return int.from_bytes(digest.digest(), 'big', signed=True)
 
 
-def read_rows(connection: Connection, table: Table, query: Select) -> list:
+def read_rows(connection: Connection, table: Table, query: Select) -> Sequence[Row]:
     """
     Return the rows of a query that selects all columns of a table, and possibly others.
 
@@ -205,7 +207,7 @@ def read_rows(connection: Connection, table: Table, query: Select) -> list:
     return rows
 
 
-def is_intact(table: Table, row: Mapping[str, Any]) -> bool:
+def is_intact(table: Table, row: RowMapping | Mapping[str, Any]) -> bool:
     """Return whether a decoded row is as it was stored."""
     try:
         return row[CHECKSUM] == checksum(table.columns, row)
@@ -213,7 +215,7 @@ def is_intact(table: Table, row: Mapping[str, Any]) -> bool:
         return False
 
 
-def name_of(table: Table, row: Mapping[str, Any]) -> str:
+def name_of(table: Table, row: RowMapping | Mapping[str, Any]) -> str:
     """Return the key of a row, for people."""
     return ', '.join(f'{key.name} {row[key.name]!r}' for key in table.primary_key)
 
@@ -234,27 +236,29 @@ def as_stored(table: Table) -> Table:
     plain = table.to_metadata(MetaData())
     for column in plain.columns:
         if isinstance(column.type, Encoded):
-            column.type = column.type.impl
+            column.type = column.type.impl_instance
     return plain
 
 
-def decoded(table: Table, row: Mapping[str, Any]) -> dict[str, Any]:
+def decoded(table: Table, row: RowMapping | Mapping[str, Any]) -> dict[str, Any]:
     """Return a row that the database holds with decoded values; raise as reading it does."""
+    kinds = {column.name: column.type for column in table.c}
     return {
-        name: table.c[name].type.process_result_value(value, None)
-        if isinstance(table.c[name].type, Encoded)
-        else value
-        for name, value in row.items()
+        name: kind.process_result_value(row[name], None)
+        if isinstance(kind, Encoded)
+        else row[name]
+        for name, kind in kinds.items()
+        if name in row
     }
 
 
 def _canonical(column: Column, value: Any) -> bytes | None:
     """Return bytes that are the same for a value before it was written and after."""
-    kind = column.type
+    kind: TypeEngine[Any] = column.type
     if isinstance(kind, Encoded):
         value, kind = (
             kind.canonical(value) if value is not None or kind.encodes_none else None,
-            kind.impl,
+            kind.impl_instance,
         )
     if value is None or isinstance(value, bytes):
         return value

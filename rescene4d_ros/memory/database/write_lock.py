@@ -11,7 +11,7 @@ from pathlib import Path
 import socket
 
 from rescene4d_ros.errors import MemoryLockedError, StorageError
-from rescene4d_ros.memory.database.engine import sqlstate, translated
+from rescene4d_ros.memory.database.engine import file_of, sqlstate, translated
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DatabaseError, OperationalError
 
@@ -79,7 +79,8 @@ class FileLock:
 
         """
         try:
-            if os.path.samestat(os.fstat(self._file), os.stat(self._path)):
+            held = self._file
+            if held is not None and os.path.samestat(os.fstat(held), os.stat(self._path)):
                 return
         except FileNotFoundError:
             pass
@@ -89,7 +90,8 @@ class FileLock:
                 'disk is mounted'
             ) from error
         file = self._take()
-        os.close(self._file)
+        if held is not None:
+            os.close(held)
         self._file = file
 
     def release(self) -> None:
@@ -174,7 +176,7 @@ class WriteLock:
                 self._server = ServerLock(engine, path)
                 held.callback(self._server.release)
             else:
-                file = Path(engine.url.database)
+                file = file_of(engine.url)
                 if file.resolve().parent != path.resolve():
                     self._files.append(FileLock(file.with_name(file.name + '.lock')))
                     held.callback(self._files[-1].release)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from rescene4d_ros.errors import MemoryFormatError
+from rescene4d_ros.errors import MemoryDamagedError, MemoryFormatError
 from rescene4d_ros.memory.database import row_access, schema
 from rescene4d_ros.memory.database.row_encoding import change_rows
 from rescene4d_ros.memory.database.schema import JournalAction
@@ -183,6 +183,11 @@ def _hand_over(
             schema.states.insert().values(visit_id=visit_id, object_id=object_id, state=state)
         )
         labels = row_access.labels(connection, visit_id)
+        if labels is None:
+            raise MemoryDamagedError(
+                f'expected the object of every point of visit {visit_id}, found none; restore a '
+                'backup, or `rescene4d memory repair`'
+            )
         labels[labels == object_id] = new_id
         row_access.put_labels(connection, visit_id, labels)
 

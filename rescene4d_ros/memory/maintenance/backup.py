@@ -11,7 +11,7 @@ import sqlite3
 from rescene4d_ros.atomic_write import flush_folder
 from rescene4d_ros.errors import MemoryFormatError, RescenError, StorageError
 from rescene4d_ros.memory.database import manifest, memory_metadata, row_access
-from rescene4d_ros.memory.database.engine import make_engine, translated
+from rescene4d_ros.memory.database.engine import file_of, make_engine, translated
 from rescene4d_ros.memory.database.manifest import inside
 from rescene4d_ros.memory.maintenance.integrity import find_faults
 from rescene4d_ros.memory.maintenance.relocate import copy_rows, move
@@ -131,13 +131,16 @@ def _copy_database(memory: SceneMemory, folder: Path) -> None:
     if memory.database.url.get_backend_name() == 'sqlite':
         with (
             memory.database.reading() as connection,
-            closing(sqlite3.connect(target.database)) as copy,
+            closing(sqlite3.connect(file_of(target))) as copy,
         ):
-            connection.connection.driver_connection.backup(copy)
+            source = connection.connection.driver_connection
+            if source is None:
+                raise StorageError(f'{memory.path}: expected an open database; open it again')
+            source.backup(copy)
     else:
         engine = make_engine(target)
-        with memory.database.reading() as source, translated(folder), engine.begin() as copy:
-            copy_rows(source, copy)
+        with memory.database.reading() as rows, translated(folder), engine.begin() as into:
+            copy_rows(rows, into)
         engine.dispose()
     engine = make_engine(target)
     with translated(folder), engine.connect() as connection:

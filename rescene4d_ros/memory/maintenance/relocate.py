@@ -15,7 +15,7 @@ from pathlib import Path
 from rescene4d_ros.atomic_write import atomic_write, flush_folder
 from rescene4d_ros.errors import MemoryFormatError, StorageError
 from rescene4d_ros.memory.database import memory_metadata, schema
-from rescene4d_ros.memory.database.engine import make_engine, translated
+from rescene4d_ros.memory.database.engine import file_of, make_engine, translated
 from rescene4d_ros.memory.database.manifest import (
     inside,
     is_same,
@@ -224,7 +224,7 @@ def _finish(memory: SceneMemory, url: str | None) -> None:
 def _delete(memory: SceneMemory, where: URL, revision: int) -> None:
     """Delete the tables or the file that a move left, unless somebody went on with them."""
     is_file = where.get_backend_name() == 'sqlite'
-    if is_file and not Path(where.database).is_file():
+    if is_file and not file_of(where).is_file():
         return
     engine = make_engine(where)
     lock = None
@@ -244,9 +244,10 @@ def _delete(memory: SceneMemory, where: URL, revision: int) -> None:
         engine.dispose()
         if is_file:
             # The file last: as long as it is there, the log of the database belongs to it.
+            file = file_of(where)
             for end in ('-wal', '-shm', ''):
-                Path(where.database + end).unlink(missing_ok=True)
-            flush_folder(Path(where.database).parent)
+                file.with_name(file.name + end).unlink(missing_ok=True)
+            flush_folder(file.parent)
     finally:
         engine.dispose()
         if lock is not None:

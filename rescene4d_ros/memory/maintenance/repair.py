@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from rescene4d_ros.errors import MemoryFormatError, RescenError, StorageError
 from rescene4d_ros.memory.database import manifest, row_access, schema
-from rescene4d_ros.memory.database.engine import make_engine, translated
+from rescene4d_ros.memory.database.engine import file_of, make_engine, translated
 from rescene4d_ros.memory.database.manifest import locate
 from rescene4d_ros.memory.database.schema import JournalAction
 from rescene4d_ros.memory.database.write_lock import WriteLock
@@ -69,7 +69,7 @@ def repair(path: Path | str, url: str | None = None) -> tuple[str, ...]:
     path = Path(path)
     where = locate(path, url)
     is_file = where.get_backend_name() == 'sqlite'
-    has_database = not is_file or Path(where.database).is_file()
+    has_database = not is_file or file_of(where).is_file()
     if not (has_database or VisitFiles(path / POINTS).names() or manifest.read_stored(path)):
         raise MemoryFormatError(
             f'{path}: expected the folder of a memory, found none; check the path'
@@ -77,7 +77,7 @@ def repair(path: Path | str, url: str | None = None) -> tuple[str, ...]:
     engine = make_engine(where)
     with _locked(path, engine) as lock:
         if is_file:
-            found = salvage_file(Path(where.database))
+            found = salvage_file(file_of(where))
         else:
             with translated(path), lock.transaction() as connection:
                 found = salvage_server(connection)
@@ -86,7 +86,7 @@ def repair(path: Path | str, url: str | None = None) -> tuple[str, ...]:
         if done:
             with translated(path):
                 if is_file:
-                    _replace_file(path, Path(where.database), rows)
+                    _replace_file(path, file_of(where), rows)
                 else:
                     with lock.transaction() as connection:
                         _fill(connection, rows)
@@ -205,7 +205,9 @@ def _set_aside_visits(found: Salvage) -> list[str]:
     labeled = {
         r['visit_id']: set(np.unique(r['object_ids']).tolist()) - {0} for r in facts['labels']
     }
-    seen, stated, changed = {}, {}, Counter()
+    seen: dict[int, set[int]] = {}
+    stated: dict[int, set[int]] = {}
+    changed: Counter[int] = Counter()
     for row in facts['observations']:
         seen.setdefault(row['visit_id'], set()).add(row['object_id'])
     for row in facts['states']:
@@ -251,7 +253,7 @@ def _set_aside_visits(found: Salvage) -> list[str]:
 def _restore_aliases(found: Salvage) -> list[str]:
     """Restore aliases from the changes that made them; return what is done."""
     known = {row['alias_id'] for row in found.rows['aliases']}
-    done = []
+    done: list[str] = []
     if not found.lost['aliases'] and not found.notes:
         return done
     for row in found.rows['changes']:
