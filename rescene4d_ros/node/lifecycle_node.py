@@ -15,7 +15,7 @@ from rclpy.lifecycle import LifecycleNode, TransitionCallbackReturn
 from rclpy.parameter import Parameter
 from rclpy.timer import Timer
 from rescene4d_ros.data.readers.point_cloud2 import scan_from_cloud
-from rescene4d_ros.errors import RescenError, ScanError
+from rescene4d_ros.errors import ConfigError, RescenError, ScanError
 from rescene4d_ros.memory.store import SceneMemory
 from rescene4d_ros.node import parameters
 from rescene4d_ros.node.diagnostics import DiagnosticsPublisher, NodeStats, ReportedMemory, text_of
@@ -27,7 +27,7 @@ from rescene4d_ros.node.services import MemoryServices
 from rescene4d_ros.node.tf import FrameLookup
 from rescene4d_ros.plausibility.check import check_scan, checked_scan
 from rescene4d_ros.scene import SceneTracker
-from rescene4d_ros.scene.mask_source import load_masks, tracker_for
+from rescene4d_ros.scene.mask_source import load_masks, MaskProvider, tracker_for
 from rescene4d_ros.scene.visit_window import RememberedSurface
 from rescene4d_ros.structures import Scan
 from sensor_msgs.msg import PointCloud2
@@ -36,6 +36,7 @@ AUTOSTART_RETRY = 10.0  # s
 SUCCESS = TransitionCallbackReturn.SUCCESS
 FAILURE = TransitionCallbackReturn.FAILURE
 ERROR = TransitionCallbackReturn.ERROR
+NOT_CONFIGURED = 'expected a configured node, got one without settings; configure it first'
 
 
 def transition(reached: str) -> Callable:
@@ -90,6 +91,8 @@ class Rescene4DNode(LifecycleNode):
         parameters.declare(self)
         self.add_post_set_parameters_callback(self._apply_live_settings)
         self._settings: parameters.Settings | None = None
+        self._segmenter: MaskProvider | None = None
+        self._tracker: SceneTracker | None = None
         self._stats = NodeStats()
         self._diagnostics = DiagnosticsPublisher(self, self._stats)
         self._processing: Processing | None = None
@@ -109,22 +112,22 @@ class Rescene4DNode(LifecycleNode):
         settings = parameters.read(self)
         self._stats = self._diagnostics.stats = NodeStats()
         with ExitStack() as held:
-            self._segmenter = load_masks(settings.inference)
+            segmenter = load_masks(settings.inference)
             self._memory = held.enter_context(
                 SceneMemory.open(
                     Path(settings.memory.path).expanduser(),
                     map_id=settings.memory.map_id,
                     frame_id=settings.node.map_frame,
-                    class_names=self._segmenter.class_names,
-                    weights_hash=self._segmenter.weights_hash,
+                    class_names=segmenter.class_names,
+                    weights_hash=segmenter.weights_hash,
                     url=settings.memory.url,
                     create=settings.memory.create,
                 )
             )
-            self._segmenter.keep_features(self._memory.files.derived)
+            segmenter.keep_features(self._memory.files.derived)
             self._tracker = SceneTracker(
                 self._memory,
-                self._segmenter,
+                segmenter,
                 tracker_for(settings.tracker, settings.inference.source),
                 settings.association,
                 settings.motion,
@@ -147,16 +150,16 @@ class Rescene4DNode(LifecycleNode):
             )
             held.callback(services.close)
             count_memory(self._memory, self._stats)
-            self._settings = settings
+            self._segmenter, self._settings = segmenter, settings
             self._held = held.pop_all()
         self._diagnostics.settings = settings.node
         self._diagnostics.memory = ReportedMemory(
-            self._memory.path, settings.memory.map_id, self._segmenter.weights_hash or ''
+            self._memory.path, settings.memory.map_id, segmenter.weights_hash or ''
         )
         now = self._stats.now()
-        weights = self._segmenter.weights_hash
+        weights = segmenter.weights_hash
         masks = (
-            f'weights {weights} on {self._segmenter.device_name}'
+            f'weights {weights} on {segmenter.device_name}'
             if weights
             else f'source of instances: {settings.inference.source}'
         )
@@ -169,12 +172,14 @@ class Rescene4DNode(LifecycleNode):
     @transition('active')
     def on_activate(self) -> str:
         """Show what is remembered, take up unfinished visits, and listen."""
+        if self._tracker is None:
+            raise ConfigError(NOT_CONFIGURED)
         with ExitStack() as running:
             super().on_activate(None)
             running.callback(super().on_deactivate, None)
             self._results.publish_remembered()
-            node, log = self._settings.node, self.get_logger()
-            self._processing = Processing(
+            node, log = self._node_settings, self.get_logger()
+            processing = self._processing = Processing(
                 self._tracker, self._memory, self._results, node.auto_reprocess, self._stats, log
             )
             running.callback(self._stop_processing)
@@ -182,7 +187,7 @@ class Rescene4DNode(LifecycleNode):
                 self._decode,
                 self._prepare,
                 self._memory.add_visit,
-                self._processing.wake,
+                processing.wake,
                 node,
                 self._stats,
                 log,
@@ -250,8 +255,16 @@ class Rescene4DNode(LifecycleNode):
         self._held.close()
         self._segmenter = self._tracker = self._settings = self._diagnostics.memory = None
 
+    @property
+    def _node_settings(self) -> parameters.NodeConfig:
+        """Return the settings of the configured node as they are now."""
+        if self._settings is None:
+            raise ConfigError(NOT_CONFIGURED)
+        return self._settings.node
+
     def _stop_processing(self) -> None:
-        self._processing.stop()
+        if self._processing is not None:
+            self._processing.stop()
         self._processing = None
 
     def _reprocess(self, from_visit: int) -> bool | None:
@@ -264,7 +277,7 @@ class Rescene4DNode(LifecycleNode):
             raise ScanError(
                 f'{scan.name}: expected header.stamp to be the time of the visit, got zero; set it'
             )
-        now_ns, most = self.get_clock().now().nanoseconds, self._settings.node.max_future
+        now_ns, most = self.get_clock().now().nanoseconds, self._node_settings.max_future
         if now_ns and scan.stamp_ns > now_ns + int(most * 1e9):
             raise ScanError(
                 f'{scan.name}: expected a stamp at most {most:g} s after now '
@@ -275,7 +288,7 @@ class Rescene4DNode(LifecycleNode):
 
     def _prepare(self, scan: Scan, is_last_try: bool) -> Scan:
         """Return a scan in the map frame, checked against what is remembered there."""
-        scan, mode = self._frames.to_map(scan, is_last_try), self._settings.node.plausibility
+        scan, mode = self._frames.to_map(scan, is_last_try), self._node_settings.plausibility
         if mode == 'off':
             return scan
         found = check_scan(scan, self._surface.reference(scan))
@@ -296,7 +309,7 @@ class Rescene4DNode(LifecycleNode):
             self._processing.wake()  # a visit may wait now that did not count before
 
     def _apply_live_settings(self, changed: list[Parameter]) -> None:
-        if self._settings is None:
+        if self._settings is None or self._segmenter is None:
             return
         self._settings = parameters.read(self)
         self._segmenter.tune(self._settings.inference)

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import dataclasses
 from dataclasses import dataclass
 import sys
+from typing import Any
 
 from rcl_interfaces.msg import (
     FloatingPointRange,
@@ -219,7 +220,7 @@ def read(node: Node) -> Settings:
         A value is of the wrong type or out of bounds.
 
     """
-    configs = {}
+    configs: dict[str, Any] = {}
     for prefix, cls in SECTIONS.items():
         names = {s.name: f'{prefix}.{s.name}' if prefix else s.name for s in settings(cls)}
         configs[prefix or 'node'] = make(

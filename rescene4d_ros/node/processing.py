@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from threading import Condition, Thread
 import time
+from typing import TypeVar
 
 from rescene4d_ros.errors import CorrectedMeanwhileError, StorageError
 from rescene4d_ros.memory.store import SceneMemory
@@ -14,6 +15,7 @@ from rescene4d_ros.scene import SceneTracker
 from rescene4d_ros.structures import SceneUpdate, VisitChanges, VisitStatus
 
 PASSING = (StorageError, CorrectedMeanwhileError)  # errors that go away by themselves
+U = TypeVar('U', bound=VisitChanges)
 RETRY = 5.0  # s; after an error that is not the visit's
 
 
@@ -186,7 +188,7 @@ class Processing:
             f'revision {update.revision}'
         )
 
-    def _published(self, publish: Callable[[VisitChanges], None], update: VisitChanges) -> None:
+    def _published(self, publish: Callable[[U], None], update: U) -> None:
         """Publish; what was processed is stored, so an error must not count as the visit's."""
         try:
             publish(update)

@@ -92,7 +92,7 @@ class ResultPublisher:
         """Publish the newest processed visit as it is remembered; objects alone without points."""
         newest = newest_done(snapshot.visits)
         scan = None if newest is None else self._points_of(newest.visit_id)
-        if scan is None:
+        if newest is None or scan is None:
             self._publish_objects(snapshot)
             return
         object_ids = resolve_labels(self._memory.labels(newest.visit_id), dict(snapshot.aliases))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 import traceback
+from typing import TypeVar
 
 from rclpy.lifecycle import LifecycleNode
 from rescene4d_ros import msg
@@ -31,6 +32,7 @@ from rescene4d_ros.node.messages.conversions import (
 from rescene4d_ros.node.process import RequestThread
 from rescene4d_ros.srv import CorrectObject, ObjectHistory, QueryChanges, QueryObjects, Reprocess
 
+T = TypeVar('T')
 BEGINNING_NS = -1  # before every visit
 TEXT_LIMIT = 200  # characters of a name or class in a request
 
@@ -134,10 +136,11 @@ class MemoryServices:
                     f'({request.object_id}, {request.class_name!r}); leave one out'
                 )
             at_ns = self._stamp(request.at, None)
-            if request.object_id:
-                found = [queries.where_is(self._memory, request.object_id, at_ns)]
-            else:
-                found = queries.of_class(self._memory, request.class_name or None, at_ns)
+            found = (
+                [queries.where_is(self._memory, request.object_id, at_ns)]
+                if request.object_id
+                else [*queries.of_class(self._memory, request.class_name or None, at_ns)]
+            )
             response.objects = [place_to_msg(place) for place in found]
 
         return self._answered(answer, request, response)
@@ -233,7 +236,7 @@ class MemoryServices:
         corrections.include_visit(self._memory, request.visit_id)
         return 0, f'visit {request.visit_id} is included again'
 
-    def _stamp(self, moment: msg.Moment, not_given: int | None) -> int | None:
+    def _stamp(self, moment: msg.Moment, not_given: T) -> int | T:
         """Return the time that a moment means, ns since the Unix epoch."""
         if moment.kind == msg.Moment.UNKNOWN:
             return not_given

@@ -109,6 +109,10 @@ class FrameLookup:
 
     def _lookup(self, frame: str, stamp_ns: int) -> np.ndarray:
         """Return map_T_frame (4, 4) at a time, without waiting."""
+        if self._buffer is None:
+            raise FrameUnavailableError(
+                f'expected TF to tell where {frame!r} is, got no listener; activate the node'
+            )
         found = self._buffer.lookup_transform(
             self._settings.map_frame, frame, Time(nanoseconds=stamp_ns), Duration()
         )

@@ -57,7 +57,7 @@ def box_from_msg(message: msg.OrientedBox) -> Box:
     return Box(
         (center.x, center.y, center.z),
         (size.x, size.y, size.z),
-        yaw_of(quaternion_matrix((turn.x, turn.y, turn.z, turn.w))),
+        float(yaw_of(quaternion_matrix((turn.x, turn.y, turn.z, turn.w)))),
     )
 
 

@@ -84,6 +84,10 @@ class Player(Node):
             rclpy.spin_once(self, timeout_sec=0.05)
         return True
 
+    def wait_beyond(self, revision: int, timeout: float) -> bool:
+        """Spin until a later revision is told; False as for `wait`."""
+        return self.wait(lambda: self.revision > revision, timeout)
+
     @property
     def has_listener(self) -> bool:
         """Return whether somebody subscribes to the clouds."""
@@ -141,7 +145,7 @@ def play(player: Player, options: argparse.Namespace) -> int:
         before, start = player.revision, time.monotonic()
         player.play(data, options.timeout)
         if options.acks:
-            if not player.wait(lambda before=before: player.revision > before, options.timeout):
+            if not player.wait_beyond(before, options.timeout):
                 print(
                     f'player: cloud {number} was not processed in {options.timeout:g} s',
                     file=sys.stderr,

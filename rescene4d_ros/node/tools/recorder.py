@@ -11,6 +11,7 @@ from functools import partial
 import os
 from pathlib import Path
 import sys
+from typing import Any
 
 from rclpy.event_handler import SubscriptionEventCallbacks
 from rclpy.node import Node
@@ -28,7 +29,7 @@ TOPICS = (interfaces.OBJECTS, interfaces.CHANGES, interfaces.MARKERS, interfaces
 def typestore() -> Typestore:
     """Return the types of the running ROS (of the PyPI wheels where none is named), and ours."""
     store = get_typestore(Stores(f'ros2_{os.environ.get("ROS_DISTRO", "kilted")}'))
-    types = {}
+    types: dict[str, Any] = {}
     for path in interface_files():
         types |= get_types_from_msg(path.read_text(), f'rescene4d_ros/msg/{path.stem}')
     store.register(types)

@@ -7,6 +7,7 @@ python -m rescene4d_ros.node.tools.reference_tables --write docs/reference/param
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
 import re
 import sys
@@ -89,7 +90,7 @@ def write_tables(text: str) -> str:
     return text
 
 
-def _table(head: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+def _table(head: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> str:
     lines = [head, ('---',) * len(head), *rows]
     return '\n'.join(
         '| ' + ' | '.join(cell.replace('|', '\\|') for cell in line) + ' |' for line in lines
