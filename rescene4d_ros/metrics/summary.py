@@ -138,7 +138,7 @@ def summarize(
         'map': found.pooled.mean,
         'map50': found.pooled.at_50,
         'map25': found.pooled.at_25,
-        **detection_scores([s.found for s in sequences], rules),
+        **detection_scores([s.truth for s in sequences], [s.found for s in sequences], rules),
         't_mrec': found.temporal_recall,
         't_mrec_by_change': found.recall_by_kind,
     }

@@ -7,7 +7,7 @@ import pytest
 from rescene4d_ros.metrics.config import ScoreRules
 from rescene4d_ros.metrics.segmentation.detection import DETECTION_RATES, detection_scores
 from rescene4d_ros.metrics.sequences import true_sequence
-from rescene4d_ros.structures import FLOOR, UNLABELED, WALL
+from rescene4d_ros.structures import FLOOR, OTHER_OBJECT, UNLABELED, WALL
 from rescene4d_ros.structures.truth import SequenceTruth, VisitTruth
 
 RULES = ScoreRules(min_region=5)
@@ -21,7 +21,9 @@ def rates(scored, masks, is_structure=IS_STRUCTURE):
     """Return the rates of masks, given as sets of points of any class."""
     truth = replace(scored.truth(LABELS, CHAIRS), is_structure=is_structure)
     found = scored.found(truth, scored.prediction([(m, 7, 0.5) for m in masks]))
-    return tuple(detection_scores([found], RULES)[name] for name in DETECTION_RATES)
+    scores = detection_scores([truth], [found], RULES)
+    assert set(scores) == set(DETECTION_RATES)
+    return tuple(scores[name] for name in ('recall50_any', 'precision50_any', 'wall_share'))
 
 
 def test_each_visit_counts_and_classes_do_not(scored):
@@ -46,7 +48,19 @@ def test_no_masks_and_no_sequences(scored):
     recall, precision, wall = rates(scored, [])
     assert recall == 0
     assert np.isnan([precision, wall]).all()
-    assert np.isnan(list(detection_scores([], RULES).values())).all()
+    assert np.isnan(list(detection_scores([], [], RULES).values())).all()
+
+
+def test_small_things_and_classes_are_counted_among_what_is_found(scored):
+    # Two large things, of which one is `otherfurniture`, and two small ones; one visit.
+    labels = [[1] * 500 + [2] * 500 + [3] * 50 + [4] * 50]
+    truth = scored.truth(labels, {1: 2, 2: OTHER_OBJECT, 3: 5, 4: 5})
+    masks = [(range(500), 2), (range(500, 1000), 7), (range(1000, 1050), 6)]
+    found = scored.found(truth, scored.prediction([(m, c, 0.5) for m, c in masks]))
+    scores = detection_scores([truth], [found], RULES)
+    assert scores['recall50_any'] == 3 / 4
+    assert scores['recall50_small'] == 1 / 2
+    assert scores['class_right_share'] == 1 / 2
 
 
 def test_structure_is_wall_and_floor_without_instance():

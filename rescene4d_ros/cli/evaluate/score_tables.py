@@ -19,8 +19,10 @@ SECTIONS = {
         'map50',
         'map25',
         'recall50_any',
+        'recall50_small',
         'precision50_any',
         'wall_share',
+        'class_right_share',
     ),
     'identity': (
         'id_switch_rate',
