@@ -2,7 +2,7 @@
 Fit the confidences of changes to rooms with truth; do not use test sets.
 
     .venv/bin/python scripts/fit_confidence.py --data DIR [--data DIR ...] [--jobs J] \
-        [--out rescene4d_ros/tracking/fitted.yaml]
+        [--selection tree] [--out rescene4d_ros/tracking/fitted.yaml]
 
 Segmenter and memory process every sequence as the node does. The printed table is a two-fold
 cross-validation over sequences; the written model is fitted to all.
@@ -38,10 +38,10 @@ FITTED = Path(settings.__file__).with_name(settings.FILE_NAME)
 THRESHOLDS = (0.0, 0.2, 0.3, 0.35, 0.4, 0.45, 0.5, 0.6)
 
 
-def collect_file(path: Path, weights: str, true_masks: bool) -> StatedChanges:
+def collect_file(path: Path, inference: InferenceConfig, true_masks: bool) -> StatedChanges:
     """Collect the candidate changes of one sequence file."""
     case = read_case(path, ComparisonConfig())
-    segmenter = loaded(InferenceConfig(weights=weights, torch_threads=1))
+    segmenter = loaded(inference)
     with tempfile.TemporaryDirectory() as folder:
         seen = Observations(case, segmenter, ComparisonConfig(), Path(folder), time.perf_counter)
         return collect(seen, TrueMasks(case.sequence, case.truth) if true_masks else seen)
@@ -81,6 +81,12 @@ def main() -> None:
     parser.add_argument('--limit', type=int, help='only the first N files of each folder')
     parser.add_argument('--weights', default='', help='default: those of the package')
     parser.add_argument(
+        '--selection',
+        choices=('queries', 'tree'),
+        default=InferenceConfig().selection,
+        help='how instances are made, see inference.selection (default: %(default)s)',
+    )
+    parser.add_argument(
         '--true-masks',
         action='store_true',
         help='use the truth instead of the segmenter, to measure its share of the errors',
@@ -96,8 +102,11 @@ def main() -> None:
             f'--data: expected sequence files (.npz), got none in '
             f'{", ".join(map(str, options.data))}; make some by `rescene4d rooms`'
         )
+    inference = InferenceConfig(
+        weights=options.weights, selection=options.selection, torch_threads=1
+    )
     work = each_result(
-        collect_file, [(p, options.weights, options.true_masks) for p in paths], options.jobs
+        collect_file, [(p, inference, options.true_masks) for p in paths], options.jobs
     )
     found = {job[0]: result for job, result in tqdm(work, total=len(paths), unit='sequence')}
     sequences = [found[path] for path in paths]
