@@ -78,7 +78,7 @@ def make_boxes_room(boxes, seed=0, density=600.0, floor=3.0, stamp_ns=0):
     return scan, instance
 
 
-@pytest.fixture
+@pytest.fixture(scope='session')
 def boxes_room():
     """Return the function that makes a toy room; see `make_boxes_room`."""
     return make_boxes_room

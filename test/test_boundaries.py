@@ -23,6 +23,7 @@ MAY_IMPORT = {
     'tracking': {'geometry'},
     'plausibility': {'geometry'},
     'memory': {'tracking', 'geometry'},
+    'questions': {'memory', 'geometry'},
     'scene': {'inference', 'memory', 'tracking', 'plausibility', 'geometry'},
     'evaluation': {
         'class_lists',
@@ -60,6 +61,7 @@ MAY_IMPORT = {
         'tracking',
         'plausibility',
         'memory',
+        'questions',
         'scene',
         'evaluation',
         'view',
@@ -98,6 +100,7 @@ WITHOUT_TORCH = (
     'tracking',
     'plausibility',
     'memory',
+    'questions',
     'view',
     'synthetic_rooms',
     'metrics',

@@ -24,6 +24,7 @@ MODULES = {
     'evaluate': 'evaluate.command',
     'bench': 'bench.command',
     'memory': 'memory.command',
+    'ask': 'ask',
     'figure': 'figure',
     'demo': 'demo.command',
 }
@@ -39,6 +40,7 @@ COMMANDS = {
     'evaluate': 'run network, memory and baselines on a folder or a fixed set and score them',
     'bench': 'measure the cost of segmentation and memory on this machine',
     'memory': 'show, query, correct and maintain a scene memory',
+    'ask': 'answer a question in plain English from a scene memory',
     'figure': 'draw the picture of docs/design/segmenter.md',
     'demo': 'run the pipeline on the sample bag, with the node killed and restarted',
 }

@@ -54,7 +54,7 @@ def where_is(memory: SceneMemory, object_id: int, at_ns: int | None = None) -> O
 
     """
     object_id = memory.known_id(object_id)
-    places = _locations(memory, at_ns, [object_id])
+    places = known_objects(memory, at_ns, [object_id])
     if not places:
         raise MemoryFormatError(
             f'{memory.path}: expected object {object_id} to be known at the '
@@ -88,7 +88,7 @@ def of_class(
         )
     return tuple(
         place
-        for place in _locations(memory, at_ns, None, class_name)
+        for place in known_objects(memory, at_ns, None, class_name)
         if place.state != ObjectState.ABSENT
     )
 
@@ -114,13 +114,31 @@ def history_of(memory: SceneMemory, object_id: int) -> tuple[Event, ...]:
         return history_queries.events_of(connection, object_id)
 
 
-def _locations(
+def known_objects(
     memory: SceneMemory,
-    at_ns: int | None,
-    object_ids: Sequence[int] | None,
+    at_ns: int | None = None,
+    object_ids: Sequence[int] | None = None,
     class_name: str | None = None,
-) -> list[ObjectLocation]:
-    """Return where objects were that a visit had seen by a time, all as of one state."""
+) -> tuple[ObjectLocation, ...]:
+    """
+    List the objects that a visit had seen by a time, also those that are gone.
+
+    Parameters
+    ----------
+    memory : SceneMemory
+    at_ns : int or None, ns since the Unix epoch
+        None = now.
+    object_ids : sequence of int or None
+        Those in use, no aliases; None = all objects.
+    class_name : str or None
+        Only objects of this class.
+
+    Returns
+    -------
+    tuple of ObjectLocation
+        All as of one state of the memory; by rising id.
+
+    """
     with memory.database.reading() as connection:
         classes = history_queries.class_names(connection, memory.metadata.class_names, object_ids)
         chosen = [i for i, name in classes.items() if class_name in (None, name)]
@@ -128,7 +146,7 @@ def _locations(
             connection, chosen, history_queries.NANOSECONDS if at_ns is None else at_ns
         )
         names = history_queries.given_names(connection, known)
-    return [
+    return tuple(
         ObjectLocation(
             i,
             names.get(i, ''),
@@ -140,4 +158,4 @@ def _locations(
         )
         for i in chosen
         if i in known
-    ]
+    )

@@ -1,0 +1,140 @@
+"""Answer a question in plain English from a memory."""
+
+from __future__ import annotations
+
+from datetime import tzinfo
+import math
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from rescene4d_ros.errors import ConfigError
+from rescene4d_ros.memory.store import SceneMemory
+from rescene4d_ros.questions.answer import Answer, Outcome
+from rescene4d_ros.questions.asked import Asked, Found
+from rescene4d_ros.questions.change_answers import answer_changes
+from rescene4d_ros.questions.facts import KnownFacts
+from rescene4d_ros.questions.language.forms import FORMS
+from rescene4d_ros.questions.language.pieces import Lexicon
+from rescene4d_ros.questions.language.reading import read_question, Reading
+from rescene4d_ros.questions.language.vocabulary import vocabulary
+from rescene4d_ros.questions.language.words import MOST_CHARACTERS
+from rescene4d_ros.questions.object_answers import answer_objects
+from rescene4d_ros.questions.query import Kind, Query
+from rescene4d_ros.questions.times.calendar import Calendar
+from rescene4d_ros.structures import VisitStatus
+
+
+def ask(memory: SceneMemory, question: str, now_ns: int, zone: tzinfo) -> Answer:
+    """
+    Answer a question in plain English, without a language model.
+
+    Parameters
+    ----------
+    memory : SceneMemory
+        Open for reading or writing; nothing is written.
+    question : str
+        Such as `where is the red chair since Tuesday?`.
+    now_ns : int, ns since the Unix epoch
+        What `yesterday` and the like refer to.
+    zone : tzinfo
+        In which days begin and end, and in which dates are told.
+
+    Returns
+    -------
+    Answer
+        Also where the question is not understood: then it says what can be asked.
+
+    Raises
+    ------
+    ConfigError
+        The question is too long.
+    MemoryDamagedError, StorageError
+        The memory cannot be read.
+
+    """
+    if len(question) > MOST_CHARACTERS:
+        raise ConfigError(
+            f'expected a question of at most {MOST_CHARACTERS} characters, got {len(question)}; '
+            'ask one thing at a time'
+        )
+    metadata = memory.metadata
+    stamps = {v.visit_id: v.stamp_ns for v in memory.visits(VisitStatus.DONE)}
+    calendar = Calendar(now_ns, zone, stamps)
+    lexicon = Lexicon.of(vocabulary(), metadata.class_names, tuple(memory.names().values()))
+    reading = read_question(question, lexicon, calendar)
+    found = _found(memory, reading, calendar)
+    return Answer(
+        question,
+        found.outcome,
+        found.text + _ignored(reading),
+        reading.query,
+        found.objects,
+        found.changes,
+        reading.not_understood,
+        metadata.revision,
+        metadata.frame_id,
+        calendar,
+    )
+
+
+def zone_of(name: str) -> ZoneInfo:
+    """
+    Return a time zone by its name.
+
+    Raises
+    ------
+    ConfigError
+        This machine knows no such zone.
+
+    """
+    try:
+        return ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError) as error:
+        raise ConfigError(
+            f'expected a time zone such as Europe/Berlin or UTC, got {name!r}; where the system '
+            'has no time zones, `pip install tzdata` brings them'
+        ) from error
+
+
+def _found(memory: SceneMemory, reading: Reading, calendar: Calendar) -> Found:
+    """Return the answer to what was understood of a question."""
+    if not calendar.visits:
+        return Found(Outcome.NOTHING_KNOWN, 'No visit is processed yet, so nothing is known.')
+    if reading.query is None:
+        return Found(Outcome.NOT_UNDERSTOOD, _what_can_be_asked(reading.reason))
+    known = KnownFacts(memory, _until(reading.query, calendar))
+    if not known.visits:
+        first = calendar.text_of(min(calendar.visits.values()))
+        return Found(Outcome.NOTHING_KNOWN, f'No visit was made by then; the first was {first}.')
+    asked = Asked(reading.query, known, calendar)
+    is_change = reading.query.kind in (Kind.CHANGES, Kind.LEAST_SURE)
+    found = answer_changes(asked) if is_change else answer_objects(asked)
+    period = reading.query.period
+    if period is not None and (period.start_ns or -math.inf) > calendar.now_ns:
+        return Found(
+            found.outcome,
+            f'"{period.text}" is in the future; this is what is known now.\n{found.text}',
+            found.objects,
+            found.changes,
+        )
+    return found
+
+
+def _until(query: Query, calendar: Calendar) -> int | None:
+    """Return the time up to which visits count; None = now."""
+    end_ns = query.period.end_ns if query.period else None
+    return None if end_ns is None or end_ns > calendar.now_ns else end_ns - 1
+
+
+def _ignored(reading: Reading) -> str:
+    """Return which words had no meaning."""
+    if not reading.not_understood:
+        return ''
+    return '\nNot understood: ' + ', '.join(map(repr, reading.not_understood)) + '.'
+
+
+def _what_can_be_asked(reason: str) -> str:
+    """Return why a question has no answer, and examples of questions that have one."""
+    examples = [form.example for form in FORMS if form.example]
+    return f'Not answered: {reason}. What can be asked, for example:\n' + '\n'.join(
+        f'- {example}' for example in examples
+    )

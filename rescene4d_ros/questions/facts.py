@@ -1,0 +1,130 @@
+"""What one question needs of a memory, each thing read once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import cached_property
+
+import numpy as np
+from rescene4d_ros.errors import FileFormatError, MemoryDamagedError, StorageError
+from rescene4d_ros.memory import queries
+from rescene4d_ros.memory.queries import ObjectLocation
+from rescene4d_ros.memory.store import SceneMemory
+from rescene4d_ros.questions.answer import ObjectFact
+from rescene4d_ros.questions.color_names import names_of_color
+from rescene4d_ros.questions.language.vocabulary import vocabulary
+from rescene4d_ros.structures import ChangeKind, ObjectState, VisitInfo, VisitStatus
+
+
+class KnownFacts:
+    """
+    Read what a memory knows at a time.
+
+    Parameters
+    ----------
+    memory : SceneMemory
+    at_ns : int or None, ns since the Unix epoch
+        None = now.
+
+    """
+
+    def __init__(self, memory: SceneMemory, at_ns: int | None):
+        self.memory = memory
+        self.at_ns = at_ns
+        self._clouds: dict[int, tuple[np.ndarray | None, np.ndarray]] = {}
+
+    @cached_property
+    def visits(self) -> tuple[VisitInfo, ...]:
+        """Return the processed visits up to the time, in stamp order."""
+        return tuple(
+            visit
+            for visit in self.memory.visits(VisitStatus.DONE)
+            if self.at_ns is None or visit.stamp_ns <= self.at_ns
+        )
+
+    @cached_property
+    def aliases(self) -> dict[int, int]:
+        """Return the id to use for every alias."""
+        direct = self.memory.aliases()
+
+        def resolved(object_id: int) -> int:
+            while object_id in direct:
+                object_id = direct[object_id]
+            return object_id
+
+        return {alias: resolved(alias) for alias in direct}
+
+    @cached_property
+    def names(self) -> dict[int, str]:
+        """Return the names that people gave, by id."""
+        return self.memory.names()
+
+    def objects(
+        self, object_ids: Sequence[int] | None = None, class_name: str | None = None
+    ) -> tuple[ObjectFact, ...]:
+        """Return what is known of some objects, those of a class, or all; by rising id."""
+        places = queries.known_objects(self.memory, self.at_ns, object_ids, class_name)
+        return tuple(map(self._fact, places))
+
+    def with_colors(self, facts: Sequence[ObjectFact]) -> tuple[ObjectFact, ...]:
+        """Return facts with the names of the mean color of each object where last observed."""
+        return tuple(replace(fact, colors=self._colors(fact)) for fact in facts)
+
+    def _fact(self, place: ObjectLocation) -> ObjectFact:
+        """Return what is known of one object."""
+        record = self.memory.records[place.object_id]
+        gone_since, confidence = None, None
+        if place.state != ObjectState.PRESENT:
+            gone_since, confidence = self._gone_since(place)
+        # What the record says of the latest observation holds for a time in the past only if
+        # nothing was observed since.
+        is_latest = record.last_seen_ns == place.last_seen_ns
+        return ObjectFact(
+            place.object_id,
+            place.name,
+            place.class_name,
+            place.state,
+            place.box,
+            place.since_ns if gone_since is None else None,
+            record.first_seen_ns,
+            place.last_seen_ns,
+            gone_since,
+            confidence,
+            float(record.score) if is_latest else None,
+            record.alternatives if is_latest else (),
+        )
+
+    def _gone_since(self, place: ObjectLocation) -> tuple[int | None, float | None]:
+        """Return since when a place was observed empty, and how sure that change is."""
+        for event in queries.history_of(self.memory, place.object_id):
+            is_later = event.stamp_ns > place.last_seen_ns
+            if self.at_ns is not None and event.stamp_ns > self.at_ns:
+                break
+            if is_later and event.state == ObjectState.ABSENT:
+                removed = [c.confidence for c in event.changes if c.kind == ChangeKind.REMOVED]
+                return event.stamp_ns, float(removed[0]) if removed else None
+        is_absent = place.state == ObjectState.ABSENT
+        return (self.visits[-1].stamp_ns if is_absent else None), None
+
+    def _colors(self, fact: ObjectFact) -> tuple[str, ...]:
+        """Return the names of an object's mean color; empty where none can be measured."""
+        visit = next((v for v in self.visits if v.stamp_ns == fact.last_seen_ns), None)
+        if visit is None:
+            return ()
+        rgb, labels = self._cloud(visit.visit_id)
+        ids = [fact.object_id, *(a for a, now in self.aliases.items() if now == fact.object_id)]
+        is_object = np.isin(labels, ids)
+        if rgb is None or not is_object.any():
+            return ()
+        return names_of_color(rgb[is_object].mean(0), vocabulary().colors)
+
+    def _cloud(self, visit_id: int) -> tuple[np.ndarray | None, np.ndarray]:
+        """Return colors and object ids of the points of a visit; no colors where it is damaged."""
+        if visit_id not in self._clouds:
+            try:
+                scan, labels = self.memory.scan(visit_id), self.memory.labels(visit_id)
+                self._clouds[visit_id] = (scan.rgb, labels)
+            except (FileFormatError, MemoryDamagedError, StorageError):
+                self._clouds[visit_id] = (None, np.zeros(0, np.int64))
+        return self._clouds[visit_id]

@@ -1,0 +1,1 @@
+"""Words, phrases and forms of questions, without a memory."""

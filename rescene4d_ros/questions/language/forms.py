@@ -1,0 +1,161 @@
+"""
+The forms that questions have.
+
+A question is brought to a line in which things, times and places are marks: `since when is THING
+gone`. The first form whose pattern is found in that line says what is asked; the words of the form
+are understood wherever they stand.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+import re
+
+from rescene4d_ros.questions.query import Kind
+from rescene4d_ros.structures import ChangeKind
+
+THING, TIME, PLACE = 'THING', 'TIME', 'PLACE'
+GONE = (
+    'gone|missing|away|absent|lost|disappeared|disappear|vanished|vanish|left|leave|taken|removed'
+)
+THERE = (
+    'there|here|standing|stand|arrive|arrived|appear|appeared|come|came|been|added|put|placed'
+    '|brought|PLACE'
+)
+CHANGE_WORDS: dict[str, ChangeKind | None] = dict.fromkeys(
+    ('change', 'changes', 'changed', 'changing', 'different', 'difference', 'differences')
+    + ('happened', 'happen', 'history', 'news')
+) | {
+    word: kind
+    for kind, words in (
+        (ChangeKind.ADDED, ('new', 'added', 'appeared', 'arrived', 'brought', 'came')),
+        (ChangeKind.REMOVED, ('removed', 'disappeared', 'vanished', 'taken', 'lost')),
+        (ChangeKind.MOVED, ('moved', 'move', 'moves', 'shifted', 'displaced')),
+        (ChangeKind.DEFORMED, ('deformed', 'bent', 'reshaped')),
+        (ChangeKind.REAPPEARED, ('reappeared', 'returned', 'reappear', 'return')),
+        (ChangeKind.MERGED, ('merged',)),
+    )
+    for word in words
+}
+CHANGE = '|'.join(CHANGE_WORDS)
+
+
+@dataclass(frozen=True)
+class Form:
+    """
+    Hold one form of questions.
+
+    Attributes
+    ----------
+    kind : Kind
+    pattern : str
+        Regular expression over the line.
+    words : str
+        Words of the form, apart from those of the pattern that are plain words.
+    example : str
+        For people; empty where another form of the kind has one.
+
+    """
+
+    kind: Kind
+    pattern: str
+    words: str
+    example: str = ''
+
+    def fits(self, line: str) -> bool:
+        """Return whether a question has this form."""
+        return re.search(rf'\b(?:{self.pattern})\b', line) is not None
+
+    @property
+    def known(self) -> frozenset[str]:
+        """Return the words that the form understands."""
+        return frozenset(re.findall(r'[a-z]+', self.words))
+
+
+_UNSURE = 'sure|certain|confident|likely|reliable'
+_DOUBTFUL = 'uncertain|unsure|doubtful|unlikely'
+_IS_THING = r'^(?:is|are|was|were) (?:there )?(?:\w+ )?THING'
+FORMS = (
+    Form(
+        Kind.LEAST_SURE,
+        rf'least (?:{_UNSURE})|most (?:{_DOUBTFUL})|lowest confidence',
+        f'which what change changes least most lowest confidence {_UNSURE} {_DOUBTFUL} about',
+        'which change is least sure?',
+    ),
+    Form(
+        Kind.NOT_OBSERVED,
+        r'(?:not|never|nothing)(?: been)? (?:observed|seen|visited|scanned)|unobserved|unseen',
+        'which what who not never nothing observed seen visited scanned unobserved unseen',
+        'what was not seen at the last visit?',
+    ),
+    Form(
+        Kind.LAST_SEEN,
+        r'last (?:seen|observed|see|saw|there|time)|seen last',
+        'when where last seen observed see saw time at what day on',
+        'when was the lamp last seen?',
+    ),
+    Form(
+        Kind.FIRST_SEEN,
+        r'first (?:seen|observed|see|saw|appear|appeared|time)|seen first',
+        'when where first seen observed see saw appear appeared time at what day on',
+        'when was the sofa first seen?',
+    ),
+    Form(
+        Kind.SINCE_WHEN_GONE,
+        rf'(?:when|how long)\b.*\b(?:{GONE})',
+        f'since for when how long go going {GONE} what time',
+        'since when is the lamp gone?',
+    ),
+    Form(Kind.CHANGES, r'when\b.*\b(?:moved?|change[sd]?|shifted)', f'when {CHANGE} time times'),
+    Form(
+        Kind.SINCE_WHEN_THERE,
+        rf'(?:since when|how long|when)\b.*(?:{THERE})',
+        f'since for when how long {THERE}',
+        'since when is the bed there?',
+    ),
+    Form(
+        Kind.COLOR,
+        'colors?|colours?',
+        'what which color colour colors colours',
+        'what color is the table?',
+    ),
+    Form(
+        Kind.WHERE,
+        r'where|find|locate|(?:position|location|place) of',
+        'where find locate position location place located moved move stand standing go put left',
+        'where is the red chair?',
+    ),
+    Form(
+        Kind.STILL_THERE,
+        rf'{_IS_THING}\b.*\b(?:{GONE}|still|there|here|present)',
+        f'still there here present not no longer anymore more not {GONE}',
+        'is the refrigerator still there?',
+    ),
+    Form(
+        Kind.GONE,
+        r'gone|missing|absent|away',
+        'gone missing absent away which what who how many number count list',
+        'what is gone?',
+    ),
+    Form(
+        Kind.CHANGES,
+        CHANGE,
+        f'which what {CHANGE} were else how many number count list times often show with to',
+        'what changed since Tuesday?',
+    ),
+    Form(
+        Kind.COUNT,
+        r'how many|number of|count',
+        'how many number count exist present seen',
+        'how many chairs are there?',
+    ),
+    Form(Kind.STILL_THERE, _IS_THING, 'still there here present'),
+    Form(
+        Kind.LIST,
+        r'which|what|list|show|who|name|THING PLACE',
+        'which what list show who name kinds kind exist present stands standing stand lies know',
+        'what is next to the bed?',
+    ),
+    Form(Kind.WHERE, 'THING', ''),
+)
+FORM_WORDS = frozenset().union(*(form.known for form in FORMS), CHANGE_WORDS)

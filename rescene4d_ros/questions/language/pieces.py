@@ -1,0 +1,239 @@
+"""A question cut into things, times, places and the words between them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+import re
+
+from rescene4d_ros.questions.language.forms import FORM_WORDS
+from rescene4d_ros.questions.language.vocabulary import longest_match, Vocabulary, Words
+from rescene4d_ros.questions.language.words import Token, tokens_of
+from rescene4d_ros.questions.query import Period, Place, Subject
+from rescene4d_ros.questions.times.calendar import Calendar
+from rescene4d_ros.questions.times.phrases import period_at
+
+NEAR = 1.0  # m; gap between the boxes of objects that are `near` each other
+NEXT_TO = 0.5  # m; as above, `next to`
+NEAR_PHRASES: Mapping[Words, float] = {
+    ('near',): NEAR,
+    ('nearby',): NEAR,
+    ('around',): NEAR,
+    ('close', 'to'): NEAR,
+    ('by',): NEXT_TO,
+    ('beside',): NEXT_TO,
+    ('next', 'to'): NEXT_TO,
+    ('adjacent', 'to'): NEXT_TO,
+}
+UNITS = {'m': 1.0, 'meter': 1.0, 'metre': 1.0, 'cm': 0.01, 'centimeter': 0.01, 'centimetre': 0.01}
+ARTICLES = ('the', 'a', 'an', 'my', 'our', 'your', 'any', 'some', 'all', 'that', 'this', 'every')
+INDEFINITE = ('a', 'an', 'any', 'some', 'all', 'every')  # such objects, however many
+JOINING = ('and', 'or')
+Piece = Token | Period | Place | tuple[Subject, ...]
+
+
+@dataclass(frozen=True)
+class Lexicon:
+    """
+    Hold the words that one memory gives a meaning.
+
+    Attributes
+    ----------
+    vocabulary : Vocabulary
+    class_names : tuple of str
+        Classes of the memory.
+    names : frozenset of words
+        Names that people gave to objects, cut into words.
+
+    """
+
+    vocabulary: Vocabulary
+    class_names: tuple[str, ...]
+    names: frozenset[Words]
+
+    @classmethod
+    def of(cls, vocabulary: Vocabulary, class_names: Sequence[str], names: Sequence[str]):
+        """Return the lexicon of a memory with some classes and given names."""
+        cut = (tuple(token.word for token in tokens_of(name)) for name in names)
+        return cls(vocabulary, tuple(class_names), frozenset(words for words in cut if words))
+
+
+def pieces_of(text: str, lexicon: Lexicon, calendar: Calendar) -> list[Piece]:
+    """Return what a question consists of, in its order."""
+    tokens = tokens_of(text)
+    nouns = lexicon.vocabulary.nouns(lexicon.class_names)
+    pieces: list[Piece] = []
+    at = 0
+    while at < len(tokens):
+        box = _box(tokens, at)
+        time = period_at(tokens, at, calendar)
+        thing = _thing(tokens, at, lexicon, nouns, calendar)
+        # The longer reading wins, and a time before an object that somebody named like one.
+        found = max((f for f in (box, time, thing) if f is not None), key=_end, default=None)
+        if found is None:
+            pieces.append(tokens[at])
+            at += 1
+            continue
+        if isinstance(found[0], Subject):
+            is_any = at > 0 and tokens[at - 1].word in INDEFINITE
+            subject = replace(found[0], is_plural=found[0].is_plural or is_any)
+            pieces.append((subject,))
+        else:
+            pieces.append(found[0])
+        at = found[1]
+    return _with_places(_joined(pieces))
+
+
+def _end(found: tuple[object, int]) -> int:
+    """Return the position after a piece."""
+    return found[1]
+
+
+def _thing(
+    tokens: Sequence[Token],
+    at: int,
+    lexicon: Lexicon,
+    nouns: Mapping[Words, tuple[str, ...] | None],
+    calendar: Calendar,
+) -> tuple[Subject, int] | None:
+    """Read colors, then a name, an id or a noun, which a number may follow."""
+    start, colors = at, []
+    while at < len(tokens) and tokens[at].word in lexicon.vocabulary.color_words:
+        if _name(tokens, at, lexicon) is not None:
+            break
+        colors.append(lexicon.vocabulary.color_words[tokens[at].word])
+        at += 1
+    for read in (_name, _id):
+        found = read(tokens, at, lexicon)
+        if found is not None:
+            return _subject(tokens, start, found[1], replace(found[0], colors=tuple(colors)))
+    noun = longest_match(tokens, at, nouns)
+    if noun is not None:
+        words, end, is_plural = noun
+        has_number = (
+            end < len(tokens)
+            and not is_plural
+            and re.fullmatch(r'#?\d+', tokens[end].word)
+            and period_at(tokens, end, calendar) is None  # `chair 3 days ago`
+        )
+        known = Subject(
+            '',
+            object_id=int(tokens[end].word.lstrip('#')) if has_number else None,
+            class_names=nouns[words],
+            colors=tuple(colors),
+            is_plural=is_plural or words in (('everything',), ('anything',), ('furniture',)),
+        )
+        return _subject(tokens, start, end + bool(has_number), known)
+    if colors:
+        return _subject(tokens, start, at, Subject('', colors=tuple(colors)))
+    return None
+
+
+def _subject(tokens: Sequence[Token], start: int, end: int, subject: Subject):
+    """Return a subject with its words, and the position after it."""
+    words = ' '.join(token.text for token in tokens[start:end])
+    return replace(subject, words=words), end
+
+
+def _name(tokens: Sequence[Token], at: int, lexicon: Lexicon) -> tuple[Subject, int] | None:
+    """Read a quotation, or a name that does not consist of the words of questions alone."""
+    if at < len(tokens) and tokens[at].kind == 'quote':
+        return Subject('', name=tokens[at].word), at + 1
+    best = None
+    for words in lexicon.names:
+        here = tuple(token.word for token in tokens[at : at + len(words)])
+        is_longer = best is None or len(words) > len(best)
+        if here == words and is_longer and not _is_grammar(words, lexicon.vocabulary):
+            best = words
+    return None if best is None else (Subject('', name=' '.join(best)), at + len(best))
+
+
+def _is_grammar(words: Words, vocabulary: Vocabulary) -> bool:
+    """Return whether questions could not be asked any more if these words were a name."""
+    return all(word in vocabulary.filler or word in FORM_WORDS for word in words)
+
+
+def _id(tokens: Sequence[Token], at: int, lexicon: Lexicon) -> tuple[Subject, int] | None:
+    """Read `#7` or `id 7`; `object 7` is a noun with a number."""
+    if at >= len(tokens):
+        return None
+    if tokens[at].kind == 'id':
+        return Subject('', object_id=int(tokens[at].word[1:])), at + 1
+    is_number = at + 1 < len(tokens) and re.fullmatch(r'\d+', tokens[at + 1].word)
+    if tokens[at].word in ('id', 'number', 'no') and is_number:
+        return Subject('', object_id=int(tokens[at + 1].word)), at + 2
+    return None
+
+
+def _box(tokens: Sequence[Token], at: int) -> tuple[Place, int] | None:
+    """Read `box` with six numbers: the lowest and the highest corner, m."""
+    if tokens[at].word != 'box':
+        return None
+    numbers: list[float] = []
+    at += 1
+    while at < len(tokens) and len(numbers) < 6:
+        if re.fullmatch(r'[-+]?\d+(\.\d+)?', tokens[at].word):
+            numbers.append(float(tokens[at].word))
+        elif tokens[at].word not in ('from', 'to', 'and', 'm'):
+            return None
+        at += 1
+    if len(numbers) < 6:
+        return None
+    low, high = zip(*(sorted(pair) for pair in zip(numbers[:3], numbers[3:])))
+    return Place(low=low, high=high), at
+
+
+def _joined(pieces: Sequence[Piece]) -> list[Piece]:
+    """Put things together that `and` or `or` joins; `red or blue chairs` are chairs."""
+    joined: list[Piece] = []
+    for piece in pieces:
+        joined.append(piece)
+        # `the door and window`, `the door and the window`
+        for words in (1, 2):
+            before = joined[-2 - words] if len(joined) > 1 + words else None
+            between = [p.word if isinstance(p, Token) else '' for p in joined[-1 - words : -1]]
+            is_pair = isinstance(before, tuple) and isinstance(piece, tuple)
+            if is_pair and between[0] in JOINING and set(between[1:]) <= set(ARTICLES):
+                joined[-2 - words :] = [(*(_with_noun(s, piece[0]) for s in before), *piece)]
+                break
+    return joined
+
+
+def _with_noun(subject: Subject, other: Subject) -> Subject:
+    """Return colors without a noun with that of the thing that follows."""
+    if not subject.is_color:
+        return subject
+    return replace(subject, class_names=other.class_names, is_plural=other.is_plural)
+
+
+def _with_places(pieces: Sequence[Piece]) -> list[Piece]:
+    """Make `next to` with the thing after it a place."""
+    found: list[Piece] = []
+    at = 0
+    while at < len(pieces):
+        near = _near(pieces, at)
+        if near is None:
+            found.append(pieces[at])
+            at += 1
+        else:
+            found.append(near[0])
+            at = near[1]
+    return found
+
+
+def _near(pieces: Sequence[Piece], at: int) -> tuple[Place, int] | None:
+    """Read a place that other objects describe."""
+    words = [piece.word if isinstance(piece, Token) else '' for piece in pieces[at : at + 4]]
+    distance, end = None, at
+    for phrase, gap in NEAR_PHRASES.items():
+        if tuple(words[: len(phrase)]) == phrase:
+            distance, end = gap, at + len(phrase)
+    if len(words) == 4 and (words[0], words[3]) == ('within', 'of'):
+        unit = UNITS.get(words[2].removesuffix('s') if len(words[2]) > 2 else words[2])
+        if unit is not None and re.fullmatch(r'\d+(\.\d+)?', words[1]):
+            distance, end = float(words[1]) * unit, at + 4
+    while end < len(pieces) and isinstance(pieces[end], Token) and pieces[end].word in ARTICLES:
+        end += 1
+    if distance is None or end >= len(pieces) or not isinstance(pieces[end], tuple):
+        return None
+    return Place(near=pieces[end], distance=distance), end + 1

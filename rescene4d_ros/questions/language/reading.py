@@ -1,0 +1,168 @@
+"""A question becomes a query; every word that has no meaning in it is kept and said."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from rescene4d_ros.questions.language.forms import CHANGE_WORDS, Form, FORMS, PLACE, THING, TIME
+from rescene4d_ros.questions.language.pieces import Lexicon, Piece, pieces_of
+from rescene4d_ros.questions.language.words import Token
+from rescene4d_ros.questions.query import Kind, Period, Place, Query, Subject
+from rescene4d_ros.questions.times.calendar import Calendar
+from rescene4d_ros.structures import ChangeKind
+
+NEEDS_SUBJECT = (
+    Kind.WHERE,
+    Kind.LAST_SEEN,
+    Kind.FIRST_SEEN,
+    Kind.SINCE_WHEN_GONE,
+    Kind.SINCE_WHEN_THERE,
+    Kind.STILL_THERE,
+    Kind.COLOR,
+)
+# Without them the answer would be to the opposite question.
+REVERSING = (
+    'not',
+    'no',
+    'never',
+    'nothing',
+    'except',
+    'without',
+    'but',
+    'neither',
+    'nor',
+    'other',
+)
+# As above, to a question about another time.
+TIMES = (
+    'visit',
+    'since',
+    'after',
+    'before',
+    'until',
+    'till',
+    'between',
+    'ago',
+    'tomorrow',
+    'next',
+)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """
+    Hold what was understood of a question.
+
+    Attributes
+    ----------
+    query : Query or None
+        None where it cannot be answered.
+    not_understood : tuple of str
+        Words without a meaning here, in the order of the question.
+    reason : str
+        Why it cannot be answered; empty where it can.
+
+    """
+
+    query: Query | None
+    not_understood: tuple[str, ...]
+    reason: str = ''
+
+
+def read_question(text: str, lexicon: Lexicon, calendar: Calendar) -> Reading:
+    """
+    Find out what a question asks.
+
+    Parameters
+    ----------
+    text : str
+        Plain English.
+    lexicon : Lexicon
+        Words that the memory gives a meaning.
+    calendar : Calendar
+        What its times refer to.
+
+    Returns
+    -------
+    Reading
+
+    """
+    pieces = pieces_of(text, lexicon, calendar)
+    line = ' '.join(map(_mark, pieces))
+    form = next((form for form in FORMS if _fits(form, line, pieces)), None)
+    known = lexicon.vocabulary.filler | (form.known if form else frozenset())
+    left = [p for p in pieces if isinstance(p, Token) and p.word not in known]
+    subjects, others = _subjects([p for p in pieces if isinstance(p, tuple)])
+    periods = [p for p in pieces if isinstance(p, Period)]
+    places = [p for p in pieces if isinstance(p, Place)]
+    # The first of each kind counts; what a question says twice is not understood.
+    words = (*(token.text for token in left), *others, *(p.text for p in periods[1:]))
+    words += ('the second place',) * (len(places) > 1)
+    reason = _reason(form, left, subjects)
+    if len(periods) > 1 and not reason:
+        reason = f'{periods[0].text!r} and {periods[1].text!r} are two times'
+    if form is None or reason:
+        return Reading(None, words, reason)
+    return Reading(
+        Query(
+            form.kind,
+            () if any(s.is_anything for s in subjects) else subjects,
+            periods[0] if periods else None,
+            places[0] if places else None,
+            _changes(pieces) if form.kind == Kind.CHANGES else frozenset(),
+        ),
+        words,
+    )
+
+
+def _subjects(groups: list[tuple[Subject, ...]]) -> tuple[tuple[Subject, ...], tuple[str, ...]]:
+    """Return what the first things are, with colors said apart, and the words of the others."""
+    if not groups:
+        return (), ()
+    first, others = groups[0], groups[1:]
+    if len(groups) > 1 and all(s.is_color for s in first):  # `the blue folding chair`
+        first = tuple(replace(s, colors=(*first[0].colors, *s.colors)) for s in groups[1])
+        others = groups[2:]
+    for group in [g for g in others if all(s.is_color for s in g)]:  # `which chairs are red`
+        first = tuple(replace(s, colors=(*s.colors, *group[0].colors)) for s in first)
+        others.remove(group)
+    return first, tuple(s.words for group in others for s in group)
+
+
+def _mark(piece: Piece) -> str:
+    """Return what stands for a piece in the line that forms are compared with."""
+    if isinstance(piece, Token):
+        return piece.word
+    return TIME if isinstance(piece, Period) else PLACE if isinstance(piece, Place) else THING
+
+
+def _fits(form: Form, line: str, pieces: list[Piece]) -> bool:
+    """Return whether a question has a form; `is anything missing` is not about one object."""
+    is_general = any(s.is_anything for p in pieces if isinstance(p, tuple) for s in p)
+    return form.fits(line) and not (form.kind == Kind.STILL_THERE and is_general)
+
+
+def _reason(form: Form | None, left: list[Token], subjects: tuple[Subject, ...]) -> str:
+    """Return why a question cannot be answered; empty where it can."""
+    if form is None:
+        return 'this has no form of question that is known'
+    for token in left:
+        if token.word in REVERSING:
+            return f'{token.text!r} would turn the question into another one'
+    times = [t.text for t in left if t.word in TIMES or t.kind in ('date', 'clock', 'number')]
+    if times:
+        return f'{" ".join(times)!r} is no time that is known'
+    if form.kind in NEEDS_SUBJECT and not subjects:
+        if left:
+            unknown = ', '.join(repr(token.text) for token in left)
+            return f'no name, class or color of this memory is called {unknown}'
+        return 'it does not say which object is meant'
+    return ''
+
+
+def _changes(pieces: list[Piece]) -> frozenset[ChangeKind]:
+    """Return the kinds of changes that the words ask for; empty = all."""
+    asked = [
+        CHANGE_WORDS[p.word] for p in pieces if isinstance(p, Token) and p.word in CHANGE_WORDS
+    ]
+    return frozenset(kind for kind in asked if kind is not None)

@@ -1,0 +1,1 @@
+"""Times in questions, as spans of a calendar."""
