@@ -16,7 +16,7 @@ from rescene4d_ros.atomic_write import atomic_write, DRAFT, flush_folder
 from rescene4d_ros.errors import FileFormatError, StorageError
 from rescene4d_ros.memory.derived_cache import DerivedFiles
 from rescene4d_ros.structures import Finding, GivenInstances, Scan
-from rescene4d_ros.structures.triple import triple
+from rescene4d_ros.structures.objects import triple
 
 FORMAT = 1
 POINTS = 'visits'  # folder of these files in that of a memory

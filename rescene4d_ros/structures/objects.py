@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import SupportsFloat
 
 import numpy as np
 from rescene4d_ros.structures.scan import Scan
+
+
+def triple(values: Iterable[SupportsFloat]) -> tuple[float, float, float]:
+    """Return three numbers, of an array for example, as floats of Python."""
+    first, second, third = (float(value) for value in values)
+    return first, second, third
 
 
 @dataclass(frozen=True)

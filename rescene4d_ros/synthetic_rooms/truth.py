@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from rescene4d_ros.structures import Box, ChangeKind, ObjectState
-from rescene4d_ros.structures.triple import triple
+from rescene4d_ros.structures.objects import triple
 from rescene4d_ros.structures.truth import SequenceTruth, TrueObject, VisitTruth
 from rescene4d_ros.synthetic_rooms.config import RoomsConfig
 from rescene4d_ros.synthetic_rooms.furniture import Piece

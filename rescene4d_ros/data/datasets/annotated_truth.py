@@ -10,7 +10,7 @@ from rescene4d_ros.data.datasets.annotations import AnnotatedScan
 from rescene4d_ros.geometry.boxes import fit_box
 from rescene4d_ros.geometry.se3 import invert, transform
 from rescene4d_ros.structures import Box, ChangeKind, INSTANCE_CLASSES, ObjectState, UNLABELED
-from rescene4d_ros.structures.triple import triple
+from rescene4d_ros.structures.objects import triple
 from rescene4d_ros.structures.truth import SequenceTruth, TrueObject, VisitTruth
 
 

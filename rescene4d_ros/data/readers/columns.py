@@ -9,7 +9,7 @@ from rescene4d_ros.data.readers.point_fields import colors_of, given_of
 from rescene4d_ros.errors import ScanError
 from rescene4d_ros.geometry.se3 import transform
 from rescene4d_ros.structures import Finding, Scan, Severity
-from rescene4d_ros.structures.triple import triple
+from rescene4d_ros.structures.objects import triple
 
 MAX_POINTS = 50_000_000  # per visit; a room scanned at 5 mm has a tenth of it
 FARTHEST = 1e8  # m; the earth's center is nearer than this to every point on it

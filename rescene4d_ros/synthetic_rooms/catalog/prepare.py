@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image
 from rescene4d_ros.atomic_write import atomic_write
 from rescene4d_ros.structures import INSTANCE_CLASSES
-from rescene4d_ros.structures.triple import triple
+from rescene4d_ros.structures.objects import triple
 from rescene4d_ros.synthetic_rooms.catalog.kinds import KINDS
 from rescene4d_ros.synthetic_rooms.catalog.paint import Painter, split_where_colorful
 from rescene4d_ros.synthetic_rooms.catalog.sh3f import Entry, extract

@@ -15,7 +15,7 @@ import zipfile
 
 import numpy as np
 from rescene4d_ros.errors import FileFormatError
-from rescene4d_ros.structures.triple import triple
+from rescene4d_ros.structures.objects import triple
 
 LIST = 'PluginFurnitureCatalog.properties'
 

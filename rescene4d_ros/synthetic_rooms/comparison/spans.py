@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from rescene4d_ros.structures.triple import triple
+from rescene4d_ros.structures.objects import triple
 from rescene4d_ros.synthetic_rooms.comparison.scan_statistics import Statistic, STATISTICS
 
 LOW, HIGH = 5, 95

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from rescene4d_ros.structures.triple import triple
+from rescene4d_ros.structures.objects import triple
 from rescene4d_ros.synthetic_rooms.furniture.joint import Joint
 from rescene4d_ros.synthetic_rooms.furniture.model import build, Model
 from rescene4d_ros.synthetic_rooms.furniture.seating import legs

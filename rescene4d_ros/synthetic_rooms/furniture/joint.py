@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from rescene4d_ros.structures.triple import triple
+from rescene4d_ros.structures.objects import triple
 from rescene4d_ros.synthetic_rooms.surfaces.mesh import Part
 
 

@@ -8,7 +8,7 @@ from functools import cached_property
 
 import numpy as np
 from rescene4d_ros.structures import INSTANCE_CLASSES
-from rescene4d_ros.structures.triple import triple
+from rescene4d_ros.structures.objects import triple
 from rescene4d_ros.synthetic_rooms.furniture.joint import Joint, Piece, pieces
 from rescene4d_ros.synthetic_rooms.surfaces.mesh import Part
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 import numpy as np
-from rescene4d_ros.structures.triple import triple
+from rescene4d_ros.structures.objects import triple
 
 
 class Pattern(IntEnum):
