@@ -18,7 +18,7 @@ from rescene4d_ros.node.messages.conversions import (
 )
 from rescene4d_ros.node.messages.markers import scene_markers
 from rescene4d_ros.structures import MemorySnapshot, Scan, SceneUpdate, VisitChanges
-from rescene4d_ros.tracking.duplicate_objects import resolve_labels
+from rescene4d_ros.tracking.object_ids import resolve_labels
 
 OUTGOING = (interfaces.OBJECTS, interfaces.MARKERS, interfaces.CHANGES, interfaces.SEGMENTED_CLOUD)
 

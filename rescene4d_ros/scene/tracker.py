@@ -30,8 +30,8 @@ from rescene4d_ros.structures import (
     VisitStatus,
 )
 from rescene4d_ros.tracking.change_confidence import Confidence
-from rescene4d_ros.tracking.duplicate_objects import resolve_labels, resolve_records
 from rescene4d_ros.tracking.interpret import interpret_visit
+from rescene4d_ros.tracking.object_ids import resolve_labels, resolve_records
 from rescene4d_ros.tracking.records import VisitFacts
 from rescene4d_ros.tracking.regions.discovery import with_discovered
 from rescene4d_ros.tracking.settings import (

@@ -124,33 +124,3 @@ def fold_records(older: ObjectRecord, younger: ObjectRecord) -> ObjectRecord:
         last_seen_ns=latest.last_seen_ns,
         n_observations=older.n_observations + younger.n_observations,
     )
-
-
-def resolve(object_id: int, aliases: Mapping[int, int]) -> int:
-    """Return the id to use for one that may be an alias of an alias."""
-    while object_id in aliases:
-        object_id = aliases[object_id]
-    return object_id
-
-
-def resolve_labels(labels: np.ndarray, aliases: Mapping[int, int]) -> np.ndarray:
-    """Return labels (N,) int64 with the ids to use in the place of aliases."""
-    resolved = labels.copy()
-    for alias_id in aliases:
-        resolved[labels == alias_id] = resolve(alias_id, aliases)
-    return resolved
-
-
-def resolve_records(
-    records: Mapping[int, ObjectRecord], aliases: Mapping[int, int]
-) -> dict[int, ObjectRecord]:
-    """Return records of a time before some ids became aliases, under the ids to use."""
-    resolved = dict(records)
-    for alias_id in sorted(set(records) & set(aliases), reverse=True):
-        object_id, record = resolve(alias_id, aliases), resolved.pop(alias_id)
-        resolved[object_id] = (
-            fold_records(resolved[object_id], record)
-            if object_id in resolved
-            else replace(record, object_id=object_id)
-        )
-    return dict(sorted(resolved.items()))

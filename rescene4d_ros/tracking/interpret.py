@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-import numpy as np
-from rescene4d_ros.structures import MaskSource, Scan, Segmentation
-from rescene4d_ros.tracking.association.association import associate, Association
+from rescene4d_ros.structures import Segmentation
+from rescene4d_ros.tracking.association.association import associate
 from rescene4d_ros.tracking.change_detection import detect_changes
 from rescene4d_ros.tracking.duplicate_objects import find_merges, join_merged, merge_events
-from rescene4d_ros.tracking.observations import join_observations, observe, recover_missed
+from rescene4d_ros.tracking.object_ids import give_ids, ids_of_points, use_merged_ids
+from rescene4d_ros.tracking.observations import observe, recover_missed
 from rescene4d_ros.tracking.record_update import update_records
-from rescene4d_ros.tracking.records import LinkedObservation, Observation, VisitFacts
+from rescene4d_ros.tracking.records import VisitFacts
 from rescene4d_ros.tracking.regions.changed_things import find_changed_things
 from rescene4d_ros.tracking.regions.discovery import (
     Discovered,
@@ -23,8 +22,6 @@ from rescene4d_ros.tracking.regions.discovery import (
 from rescene4d_ros.tracking.regions.fusion import fuse, Fused
 from rescene4d_ros.tracking.settings import TrackingSettings
 from rescene4d_ros.tracking.visit_view import VisitContext
-
-NEW = 'new: nothing remembered explains it'
 
 
 def interpret_visit(
@@ -60,7 +57,7 @@ def interpret_visit(
     association = associate(
         observations, records, places, settings, was_observed=context.was_observed
     )
-    linked = _link(scan, observations, association, context.next_id, settings.birth_score)
+    linked = give_ids(scan, observations, association, context.next_id, settings.birth_score)
 
     # 3. Recover what the segmenter missed: known surfaces at their old place.
     linked |= recover_missed(scan, records, places, linked)
@@ -68,7 +65,7 @@ def interpret_visit(
     # 4. Merge duplicates: ids that two visits in a row show to be one object.
     merges = find_merges(records, linked, context.earlier, context.locked)
     merged = merge_events(visit, records, merges, context.class_names)
-    linked = _rename(linked, merges)
+    linked = use_merged_ids(linked, merges)
 
     # 5. Detect changes: the state of every object, and what became of it.
     context = replace(context, records=join_merged(records, merged))
@@ -77,7 +74,7 @@ def interpret_visit(
 
     # 6. Update the records with what was seen.
     after = update_records(records, visit.stamp_ns, context.view.cloud, linked, states, changes)
-    labels = _labels(len(scan), linked)
+    labels = ids_of_points(len(scan), linked)
     return VisitFacts(visit, linked, states, changes, labels, after, discovered)
 
 
@@ -92,71 +89,3 @@ def _with_regions(
     fused = fuse(segmentation, things, context.earlier_labels())
     context, found = follow_back(context, fused)
     return fused, replace(context, left=find_left(context, things)), found
-
-
-def _link(
-    scan: Scan,
-    observations: Sequence[Observation],
-    association: Association,
-    next_id: int,
-    birth_score: float,
-) -> dict[int, LinkedObservation]:
-    """
-    Give linked and new observations their ids, and join the fragments of split masks.
-
-    For a new object there is only its score, or that it changed; for a known one there is also
-    its past.
-
-    """
-    fragments: dict[int, list[Observation]] = {}
-    for fragment, number in association.fragments.items():
-        fragments.setdefault(number, []).append(observations[fragment])
-
-    def whole(number: int) -> Observation:
-        found = observations[number]
-        return join_observations(scan, found, fragments[number]) if number in fragments else found
-
-    linked = {
-        link.object_id: LinkedObservation(
-            whole(number),
-            _with_source(link.reason, observations[number]),
-            link.confidence,
-            link.alternatives,
-        )
-        for number, link in sorted(association.links.items(), key=lambda item: item[1].object_id)
-    }
-    born = [
-        k
-        for k in association.births
-        if observations[k].score >= birth_score or observations[k].source is MaskSource.CHANGE
-    ]
-    for object_id, number in enumerate(born, next_id):
-        linked[object_id] = LinkedObservation(
-            whole(number), _with_source(NEW, observations[number])
-        )
-    return linked
-
-
-def _with_source(reason: str, seen: Observation) -> str:
-    """Return why an observation got its id, with what found it unless the network did."""
-    if seen.source is MaskSource.NETWORK:
-        return reason
-    return f'{reason}; found by: {seen.source.value}'
-
-
-def _rename(
-    linked: Mapping[int, LinkedObservation], merges: Mapping[int, int]
-) -> dict[int, LinkedObservation]:
-    """Return the observations under the ids to use; a merge settles what was ambiguous."""
-    return {
-        merges.get(i, i): replace(link, alternatives=()) if i in merges else link
-        for i, link in linked.items()
-    }
-
-
-def _labels(n_points: int, linked: Mapping[int, LinkedObservation]) -> np.ndarray:
-    """Return the persistent id of each point (N,), int64; 0 = none."""
-    object_ids = np.zeros(n_points, dtype=np.int64)
-    for object_id, link in linked.items():
-        object_ids[link.observation.points] = object_id
-    return object_ids

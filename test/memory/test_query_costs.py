@@ -12,7 +12,7 @@ from rescene4d_ros.memory.database.history_queries import TURNS
 from rescene4d_ros.memory.database.schema import JournalAction
 from rescene4d_ros.memory.store import SceneMemory
 from rescene4d_ros.structures import Box, ChangeKind, ObjectState, VisitStatus
-from rescene4d_ros.tracking.duplicate_objects import resolve
+from rescene4d_ros.tracking.object_ids import resolve
 from sqlalchemy import event, text
 from sqlalchemy.pool import Pool
 

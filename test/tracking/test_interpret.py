@@ -12,7 +12,8 @@ from rescene4d_ros.structures import (
     VisitInfo,
     VisitStatus,
 )
-from rescene4d_ros.tracking.interpret import interpret_visit, NEW
+from rescene4d_ros.tracking.interpret import interpret_visit
+from rescene4d_ros.tracking.object_ids import NEW
 from rescene4d_ros.tracking.settings import TrackingSettings
 from rescene4d_ros.tracking.visit_view import VisitContext, VisitView
 

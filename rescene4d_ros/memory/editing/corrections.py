@@ -15,7 +15,7 @@ from rescene4d_ros.memory.editing.undo import join, keep_notes, keep_rows
 from rescene4d_ros.memory.store import check_name, SceneMemory
 from rescene4d_ros.memory.visit_transactions import erase_facts
 from rescene4d_ros.structures import ObjectState, VisitInfo, VisitStatus
-from rescene4d_ros.tracking.duplicate_objects import resolve_records
+from rescene4d_ros.tracking.object_ids import resolve_records
 from sqlalchemy import Connection
 
 

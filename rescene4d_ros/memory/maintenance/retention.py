@@ -23,7 +23,7 @@ from rescene4d_ros.memory.store import SceneMemory
 from rescene4d_ros.memory.visit_transactions import erase_facts
 from rescene4d_ros.structures import ObjectState, VisitInfo, VisitStatus
 from rescene4d_ros.tracking.association.appearance import mean_color
-from rescene4d_ros.tracking.duplicate_objects import resolve
+from rescene4d_ros.tracking.object_ids import resolve
 from rescene4d_ros.tracking.observations import make_observation
 from rescene4d_ros.tracking.records import ObjectRecord
 from sqlalchemy import or_, select
