@@ -67,16 +67,15 @@ class Label:
 def published_labels() -> tuple[Label, ...]:
     """Return all labels of the published lists, in their order."""
     table = resources.files('rescene4d_ros.class_lists') / 'labels.csv'
-    with table.open(newline='') as file:
-        return tuple(
-            Label(
-                row['list'],
-                int(row['id']),
-                row['name'],
-                {k: row[k] for k in ('nyu40', 'rio27', 'rio7') if row[k]},
-            )
-            for row in csv.DictReader(file)
+    return tuple(
+        Label(
+            row['list'],
+            int(row['id']),
+            row['name'],
+            {k: row[k] for k in ('nyu40', 'rio27', 'rio7') if row[k]},
         )
+        for row in csv.DictReader(table.read_text(encoding='utf-8').splitlines())
+    )
 
 
 @cache

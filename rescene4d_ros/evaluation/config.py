@@ -47,6 +47,21 @@ class ComparisonConfig:
     use_regions: bool = param(
         TrackerConfig().use_regions, 'tracker.use_regions of the methods with a memory'
     )
+    published_top: int = param(
+        100,
+        'Number of best pairs of query and class that published keeps (Mask3D: 500 on ScanNet, '
+        '750 on ScanNet200); 0 = as many as there are masks',
+        ge=0,
+        le=100_000,
+    )
+    published_gap: float = param(
+        0.0,
+        'Parts of a mask of published farther apart than this are masks of their own (Mask3D: '
+        '0.95 on ScanNet, 0.6 on S3DIS); 0 = never',
+        unit='m',
+        ge=0.0,
+        le=100.0,
+    )
 
     def __post_init__(self):
         """Refuse windows that share no visit."""

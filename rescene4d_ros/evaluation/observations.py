@@ -13,7 +13,7 @@ from rescene4d_ros.evaluation.config import ComparisonConfig
 from rescene4d_ros.evaluation.linking import visit_masks, VisitMasks
 from rescene4d_ros.inference.segmenter import Segmenter
 from rescene4d_ros.metrics.sequences import TrueSequence
-from rescene4d_ros.structures import Scan, ScanSequence, Segmentation
+from rescene4d_ros.structures import Prediction, Scan, ScanSequence, Segmentation
 from rescene4d_ros.structures.truth import SequenceTruth
 
 
@@ -29,12 +29,15 @@ class Case:
         Truth of the data set.
     scored : TrueSequence
         The same truth in the form of the scores.
+    superpoint : tuple of T ndarrays (N_t,), int, or None
+        Superpoints of the data set, where the file has them.
 
     """
 
     sequence: ScanSequence
     truth: SequenceTruth
     scored: TrueSequence
+    superpoint: tuple[np.ndarray, ...] | None = None
 
 
 T = TypeVar('T')
@@ -67,6 +70,7 @@ class Observations:
     ):
         self.case, self.config, self.workspace = case, config, workspace
         self.class_names = segmenter.class_names
+        self.network_classes = segmenter.network_classes
         self._segmenter = segmenter
         self._clock = clock
         self._made: dict[Hashable, tuple[Any, float]] = {}  # result and seconds
@@ -135,6 +139,12 @@ class Observations:
             self._owed += self._made[name][1]
         self._used.add(name)
         return self._made[name][0]
+
+    def raw(self) -> Prediction:
+        """Return the queries of all visits together, on the superpoints of the data set."""
+        return self._once(
+            'raw', lambda: self._segmenter.predict(self.scans, superpoint=self.case.superpoint)
+        )
 
     def stacked(self) -> Segmentation:
         """Segment the points of all visits as one visit, then separate the visits."""

@@ -11,10 +11,10 @@ from pathlib import Path
 from zlib import crc32
 
 import numpy as np
-from rescene4d_ros.data.sequences.sequence_file import read_sequence, room_of
+from rescene4d_ros.data.sequences.sequence_file import read_extras, read_sequence, room_of
 from rescene4d_ros.errors import ConfigError
 from rescene4d_ros.evaluation.config import ComparisonConfig
-from rescene4d_ros.evaluation.methods import METHODS, run_method
+from rescene4d_ros.evaluation.methods import ALL_METHODS, run_method
 from rescene4d_ros.evaluation.observations import Case, Observations
 from rescene4d_ros.evaluation.results_folder import ResultsFolder, SequenceRecord
 from rescene4d_ros.inference.config import InferenceConfig
@@ -58,7 +58,7 @@ class Plan:
     Attributes
     ----------
     methods : tuple of str
-        Of `METHODS`.
+        Of `ALL_METHODS`.
     inference : InferenceConfig
         Of the network; its classes are translated to INSTANCE_CLASSES.
     config : ComparisonConfig
@@ -80,10 +80,10 @@ class Plan:
 
     def __post_init__(self):
         """Refuse methods that do not exist."""
-        unknown = [m for m in self.methods if m not in METHODS]
+        unknown = [m for m in self.methods if m not in ALL_METHODS]
         if unknown or not self.methods:
             raise ConfigError(
-                f'methods: expected some of {", ".join(METHODS)}; '
+                f'methods: expected some of {", ".join(ALL_METHODS)}; '
                 f'got {", ".join(unknown) or "none"}'
             )
 
@@ -176,7 +176,9 @@ def read_case(path: Path, config: ComparisonConfig) -> Case:
     sequence, truth = read_sequence(path)
     last = config.visits or len(sequence)
     scans, true_visits = sequence.scans[:last], truth.visits[:last]
+    superpoint = read_extras(path).superpoint
     if config.sample_seed:
+        superpoint = None
         scans, true_visits = _sampled(
             scans,
             true_visits,
@@ -188,7 +190,10 @@ def read_case(path: Path, config: ComparisonConfig) -> Case:
         scans = tuple(replace(scan, sensor_path=None) for scan in scans)
     truth = SequenceTruth(true_visits)
     return Case(
-        ScanSequence(scans, path.stem), truth, true_sequence(truth, path.stem, room_of(path))
+        ScanSequence(scans, path.stem),
+        truth,
+        true_sequence(truth, path.stem, room_of(path)),
+        None if superpoint is None else superpoint[:last],
     )
 
 

@@ -19,7 +19,7 @@ class TrueMasks:
 
     """
 
-    class_names = INSTANCE_CLASSES
+    class_names = network_classes = INSTANCE_CLASSES
 
     def __init__(self, sequence: ScanSequence, truth: SequenceTruth):
         self._truth = {scan.stamp_ns: visit for scan, visit in zip(sequence.scans, truth.visits)}

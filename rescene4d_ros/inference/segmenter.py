@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
 from collections.abc import Callable, Hashable, Sequence
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from importlib import import_module
 import logging
 import os
@@ -14,46 +12,24 @@ from pathlib import Path
 import numpy as np
 from rescene4d_ros.class_lists import read_class_list, translate_probabilities
 from rescene4d_ros.errors import ConfigError, WeightsError
-from rescene4d_ros.geometry.point_sets import estimate_normals
 from rescene4d_ros.inference.config import InferenceConfig
-from rescene4d_ros.inference.feature_files import (
-    decode_features,
-    encode_features,
-    FeatureFiles,
-    FORMAT,
-)
+from rescene4d_ros.inference.feature_files import FeatureFiles
 from rescene4d_ros.inference.named_weights import find_weights
 from rescene4d_ros.inference.postprocess import segment_as_published, segment_queries
+from rescene4d_ros.inference.visit_encoder import EncodedVisit, unwatched, VisitEncoder, Watch
 from rescene4d_ros.inference.weights import load_weights, weights_hash, WeightsInfo
 from rescene4d_ros.models.config import PUBLISHED
-from rescene4d_ros.models.inputs import make_visit_input, sequence_origin
-from rescene4d_ros.models.outputs import VisitFeatures, VisitPyramid
+from rescene4d_ros.models.inputs import sequence_origin
+from rescene4d_ros.models.outputs import VisitFeatures
 from rescene4d_ros.models.segmenter import ReScene4D
 from rescene4d_ros.structures import Prediction, Scan, Segmentation
-from rescene4d_ros.superpoints import superpoints
 import torch
 
 logger = logging.getLogger(__name__)
 
-
 # Makes instances of the queries of T visits.
 Select = Callable[[Prediction, Sequence[Scan], InferenceConfig], Segmentation]
-# Given the name of a stage (one of `STAGES`), what is entered around it.
-Watch = Callable[[str], AbstractContextManager]
 STAGES = ('normals', 'superpoints', 'voxelize', 'encode', 'share_time', 'decode', 'masks')
-
-
-def _unwatched(stage: str) -> AbstractContextManager:
-    """Do nothing around a stage."""
-    return nullcontext()
-
-
-@dataclass(frozen=True)
-class _EncodedVisit:
-    """One visit's superpoint per point, and its features."""
-
-    point_superpoint: np.ndarray
-    features: VisitFeatures | VisitPyramid
 
 
 class Segmenter:
@@ -68,6 +44,8 @@ class Segmenter:
     ----------
     class_names : tuple of K str
         Class i of the results: of the weights, or of `classes` in the config.
+    network_classes : tuple of str
+        Class i of the network.
     weights_hash : str
         Names the weights.
     config : InferenceConfig
@@ -80,30 +58,29 @@ class Segmenter:
         info: WeightsInfo,
         config: InferenceConfig,
         name: str = '',
-        watch: Watch = _unwatched,
+        watch: Watch = unwatched,
         select: Select | None = None,
     ):
         self.config = config
         self._select = select or _selection(config.selection, '', name)
         self._watch = watch
-        self._own_classes = info.class_names
+        self.network_classes = info.class_names
         self.class_names = info.class_names
         if config.classes:
             self.class_names = read_class_list(config.classes).names
             self._translated(np.zeros((0, len(info.class_names)), np.float32))  # or refuse
         self.weights_hash = name
-        self._superpoints = info.superpoints
         self._device = _device(config.device)
         self._model = model.eval().to(self._device)
         not_met = self._model.choose_backend(config.sparse_backend, self._device.type)
         if not_met:
             logger.warning(not_met)
-        self._kept: OrderedDict[Hashable, _EncodedVisit] = OrderedDict()
-        self._files: FeatureFiles | None = None
+        bits = f'{name}-{self._device.type}-{config.sparse_backend}'
+        self._visits = VisitEncoder(self._model, info.superpoints, self._device, bits, watch)
         torch.set_num_threads(config.torch_threads or max(1, (os.cpu_count() or 2) - 1))
 
     @classmethod
-    def load(cls, config: InferenceConfig | None = None, watch: Watch = _unwatched) -> Segmenter:
+    def load(cls, config: InferenceConfig | None = None, watch: Watch = unwatched) -> Segmenter:
         """
         Load the weights onto the device.
 
@@ -141,7 +118,7 @@ class Segmenter:
 
         From now on the names of visits are names of points in these files. None = stop it.
         """
-        self._files = files
+        self._visits.files = files
 
     def tune(self, config: InferenceConfig) -> None:
         """Take the thresholds of another config; what is read or set at the start stays."""
@@ -192,20 +169,43 @@ class Segmenter:
             found = self._select(prediction, scans, self.config)
         return replace(found, class_probs=self._translated(found.class_probs))
 
-    def predict(self, scans: Sequence[Scan], keys: Sequence[Hashable] | None = None) -> Prediction:
-        """Return the raw queries of T visits; parameters as of `segment`."""
+    def predict(
+        self,
+        scans: Sequence[Scan],
+        keys: Sequence[Hashable] | None = None,
+        superpoint: Sequence[np.ndarray] | None = None,
+    ) -> Prediction:
+        """
+        Return the raw queries of T visits, classes as of `network_classes`.
+
+        Parameters
+        ----------
+        scans, keys
+            As of `segment`.
+        superpoint : sequence of T ndarrays (N_t,), int, optional
+            Superpoint of each point, in place of cutting the clouds; without keys only.
+
+        """
         if not scans:
             raise ValueError('segmenter: expected at least one visit, got none')
+        if superpoint is not None and keys is not None:
+            raise ValueError('segmenter: expected no keys with given superpoints, got both')
         origin = sequence_origin(scans, self._model.config)
         # Not inference_mode: its tensors would later refuse training in the same process.
         with torch.no_grad():
-            visits = [
-                self._encode(scan, key, origin)
-                for scan, key in zip(scans, keys or [None] * len(scans), strict=True)
-            ]
-            superpoint = tuple(v.point_superpoint for v in visits)
+            if superpoint is None:
+                visits = [
+                    self._encode(scan, key, origin)
+                    for scan, key in zip(scans, keys or [None] * len(scans), strict=True)
+                ]
+            else:
+                visits = [
+                    self._visits.compute(scan, origin, given)
+                    for scan, given in zip(scans, superpoint, strict=True)
+                ]
+            own = tuple(v.point_superpoint for v in visits)
             if not any(map(len, scans)):
-                return self._nothing(superpoint)
+                return self._nothing(own)
             with self._watch('share_time'):
                 features = self._model.share_time([v.features for v in visits])
             with self._watch('decode'):
@@ -219,67 +219,23 @@ class Segmenter:
             return Prediction(
                 class_probs=output.class_logits[-1].softmax(-1).cpu().numpy(),
                 mask_probs=tuple(m.cpu().numpy() for m in mask_probs.split(counts)),
-                superpoint=superpoint,
+                superpoint=own,
                 features=output.features.cpu().numpy(),
                 objectness=tuple(o.cpu().numpy() for o in objectness.split(counts)),
+                voxels=_voxel_counts(features),
             )
 
     def _translated(self, class_probs: np.ndarray) -> np.ndarray:
         """Return class probabilities of the weights' classes in those of the results."""
-        if self.class_names == self._own_classes:
+        if self.class_names == self.network_classes:
             return class_probs
-        return translate_probabilities(class_probs, self._own_classes, self.class_names)
+        return translate_probabilities(class_probs, self.network_classes, self.class_names)
 
-    def _encode(self, scan: Scan, key: Hashable, origin: np.ndarray | None) -> _EncodedVisit:
+    def _encode(self, scan: Scan, key: Hashable, origin: np.ndarray | None) -> EncodedVisit:
         """Return the visit's features, from the kept ones where possible."""
-        kept_as = key if origin is None else (key, origin.tobytes())
-        if key is not None and kept_as in self._kept:
-            self._kept.move_to_end(kept_as)
-            return self._kept[kept_as]
-        encoded = self._from_file(scan, key) if origin is None else self._compute(scan, origin)
-        if key is not None and self.config.cache_visits > 0:
-            self._kept[kept_as] = encoded
-            while len(self._kept) > self.config.cache_visits:
-                self._kept.popitem(last=False)
-        return encoded
-
-    def _from_file(self, scan: Scan, key: Hashable | None) -> _EncodedVisit:
-        """Return the visit's features from a file; computed and written where there is none."""
-        files, keep = self._files, self.config.cache_files
-        if files is None or key is None or keep == 0:
-            return self._compute(scan)
-        # What else the bits depend on, beside the points.
-        kind = '-'.join(
-            (
-                'features',
-                str(FORMAT),
-                self.weights_hash,
-                self._device.type,
-                self.config.sparse_backend,
-            )
+        return self._visits.encode(
+            scan, key, origin, self.config.cache_visits, self.config.cache_files
         )
-        data = files.read(str(key), kind)
-        if data is not None:
-            return _EncodedVisit(*decode_features(data, self._device))
-        encoded = self._compute(scan)
-        data = encode_features(encoded.point_superpoint, encoded.features)
-        files.write(str(key), kind, data, keep)
-        return encoded
-
-    def _compute(self, scan: Scan, origin: np.ndarray | None = None) -> _EncodedVisit:
-        """Return the visit's features, from its points."""
-        if scan.normals is None:
-            with self._watch('normals'):
-                normals = estimate_normals(scan.xyz, sensor_path=scan.sensor_path)
-            scan = replace(scan, normals=normals)
-        with self._watch('superpoints'):
-            superpoint = superpoints(scan.xyz, scan.normals, scan.rgb, self._superpoints)
-        with self._watch('voxelize'):
-            visit = make_visit_input(scan, superpoint, self._model.config, origin)
-            visit = visit.to(self._device)
-        with self._watch('encode'):
-            (features,) = self._model.encode([visit])
-        return _EncodedVisit(visit.point_superpoint, features)
 
     def _nothing(self, superpoint: tuple[np.ndarray, ...]) -> Prediction:
         """Return a prediction without queries, for visits without points."""
@@ -290,6 +246,17 @@ class Segmenter:
             superpoint=superpoint,
             features=np.zeros((0, config.hidden_dim), np.float32),
         )
+
+
+def _voxel_counts(visits: Sequence[VisitFeatures]) -> tuple[np.ndarray, ...] | None:
+    """Return the voxels of each superpoint of each visit, None where they are not kept."""
+    if any(v.finest is None for v in visits):
+        return None
+    return tuple(
+        np.bincount(v.finest.superpoint.cpu().numpy(), minlength=len(v.superpoint_features))
+        for v in visits
+        if v.finest is not None
+    )
 
 
 def _selection(name: str, weights: str | Path, fitted_to: str) -> Select:

@@ -93,6 +93,8 @@ class Prediction:
         Decoder features: appearance of the object over all visits.
     objectness : tuple of T ndarrays (S_t,), float32, optional
         Probability that a superpoint is part of an object, as the backbone alone sees it.
+    voxels : tuple of T ndarrays (S_t,), int, optional
+        Voxels of each superpoint; only networks that follow published code keep them.
 
     """
 
@@ -101,6 +103,7 @@ class Prediction:
     superpoint: tuple[np.ndarray, ...]
     features: np.ndarray
     objectness: tuple[np.ndarray, ...] | None = None
+    voxels: tuple[np.ndarray, ...] | None = None
 
 
 @dataclass(frozen=True)

@@ -418,16 +418,23 @@ def test_runs_side_by_side(tmp_path, capsys):
 
 
 def test_unusable_input_is_told(command, data, weights, tmp_path, capsys):
-    """No sequences, no such method, a limit of nothing, weights for other classes."""
+    """No sequences, no such method, a limit of nothing, results in other classes."""
     assert main(['evaluate', '--data', str(tmp_path / 'none')]) == 2
     assert 'expected a folder of sequence files' in capsys.readouterr().err
     assert main(command('--limit', '0')) == 2
     with pytest.raises(SystemExit):
         main(command('--methods', 'guess'))
-    torso = ReScene4D(ModelConfig(backbone='tiny', n_classes=2, hidden_dim=32, n_heads=4))
-    save_weights(weights, torso, WeightsInfo(('cat', 'dog')))
-    assert main(command(out='pets')) == 2
-    assert 'cat, dog' in capsys.readouterr().err
+    assert main(command('--classes', 'nyu40', out='other')) == 2
+    assert 'expected those of the truth (cabinet, bed' in capsys.readouterr().err
+
+
+def test_weights_for_other_classes_are_scored(command, weights, tmp_path):
+    """Their objects have the class for the rest; masks count where classes do not."""
+    pets = ReScene4D(ModelConfig(backbone='tiny', n_classes=2, hidden_dim=32, n_heads=4))
+    save_weights(weights, pets, WeightsInfo(('cat', 'dog')))
+    assert main(command('--methods', 'joint', out='pets')) == 0
+    scores = json.loads((tmp_path / 'pets' / 'metrics.json').read_text())['methods']['joint']
+    assert scores['t_map_any'] is not None
 
 
 def test_damaged_folder_is_told(data, plan, tmp_path):

@@ -275,3 +275,29 @@ def test_memory_takes_what_was_segmented_before(case, places, seen, segmenter):
     alone = remember(seen(made), Segmenter.load(segmenter.config))
     for field in ('points', 'starts', 'classes', 'scores', 'object_ids'):
         np.testing.assert_array_equal(getattr(shared, field), getattr(alone, field))
+
+
+def test_published_masks_of_a_network_are_scored(case, places, seen, segmenter):
+    """The masks overlap, so one point may be in several; precision is defined, changes are not."""
+    made = case(places, places)
+    prediction, _ = run_method('published', seen(made, segmenter, published_top=30))
+    assert len(prediction) == 30
+    assert len(set(prediction.points.tolist())) < len(prediction.points)
+    assert (np.diff(prediction.scores) <= 0).all()
+    scores = summarize([reduce_sequence(made.scored, prediction, RULES)], RULES)
+    assert scores['t_map'] is not None
+    assert scores['change_f1'] is None
+
+
+def test_superpoints_of_the_data_set_are_used(case, places, seen, segmenter):
+    made = case(places)
+    cubes = np.unique(np.floor(made.sequence.scans[0].xyz / 0.4), axis=0, return_inverse=True)[1]
+    own = replace(made, superpoint=(cubes.ravel(),))
+    observations = seen(own, segmenter)
+    prediction, _ = run_method('published', observations)
+    starts, cells = prediction.starts, cubes.ravel()
+    for a, b in zip(starts, starts[1:]):
+        inside = np.zeros(len(cells), bool)
+        inside[prediction.points[a:b]] = True
+        share = np.bincount(cells, inside) / np.bincount(cells)
+        assert ((share < 0.1) | (share > 0.9)).mean() > 0.9  # but for voxels of two superpoints

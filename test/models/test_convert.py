@@ -7,6 +7,7 @@ import sys
 
 import numpy as np
 import pytest
+from rescene4d_ros.class_lists import class_list
 from rescene4d_ros.cli.main import main
 from rescene4d_ros.errors import ConfigError, WeightsError
 from rescene4d_ros.inference.weights import load_weights
@@ -18,7 +19,6 @@ from rescene4d_ros.models.checkpoints.point_transformer import published_preset
 from rescene4d_ros.models.checkpoints.reading import Checkpoint
 from rescene4d_ros.models.inputs import make_visit_input
 from rescene4d_ros.models.query_starts import published_seeds
-from rescene4d_ros.structures import INSTANCE_CLASSES
 import torch
 from torch import nn
 from torch.nn import functional
@@ -572,7 +572,7 @@ def test_command_writes_weights_that_load(save, tmp_path, me_checkpoint):
     told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
     assert 'left out: 2 (criterion.empty_weight, criterion.change_weights)' in told
     model, info = load_weights(out)
-    assert info.class_names == INSTANCE_CLASSES
+    assert info.class_names == class_list('scannet18').names
     assert info.training['family'] == 'rescene4d-unet'
     expected = convert(path, settings).model
     assert model.config == expected.config

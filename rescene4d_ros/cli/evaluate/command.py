@@ -19,6 +19,7 @@ from rescene4d_ros.cli.flags import add_flags, made, values_of
 from rescene4d_ros.cli.provenance import checksum, provenance
 from rescene4d_ros.errors import FileFormatError
 from rescene4d_ros.evaluation import (
+    ALL_METHODS,
     compare,
     Compared,
     ComparisonConfig,
@@ -66,9 +67,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--methods',
         nargs='+',
-        choices=METHODS,
+        choices=ALL_METHODS,
         metavar='METHOD',
-        help=f'of {", ".join(METHODS)} (default: all)',
+        help=f'of {", ".join(ALL_METHODS)} (default: all but published)',
     )
     parser.add_argument('--limit', type=int, metavar='N', help='only the first N sequences')
     parser.add_argument(

@@ -9,6 +9,7 @@ from pathlib import Path
 import time
 
 import numpy as np
+from rescene4d_ros.class_lists import ClassList, read_class_list
 from rescene4d_ros.cli.evaluate.score_markdown import markdown
 from rescene4d_ros.cli.evaluate.score_tables import intervals_table
 from rescene4d_ros.cli.flags import add_flags, made, values_of
@@ -17,6 +18,7 @@ from rescene4d_ros.data.sequences.sequence_file import read_sequence, room_of
 from rescene4d_ros.errors import FileFormatError
 from rescene4d_ros.metrics.config import ScoreRules
 from rescene4d_ros.metrics.files.checked_arrays import CheckedArrays
+from rescene4d_ros.metrics.files.scannet_files import read_scannet_files, write_scannet_files
 from rescene4d_ros.metrics.files.score_files import read_prediction_file, read_truth_file
 from rescene4d_ros.metrics.intervals import DRAWS, intervals
 from rescene4d_ros.metrics.sequences import true_sequence, TrueSequence
@@ -38,7 +40,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         required=True,
         metavar='DIR',
-        help='one .npz per sequence, named as its truth; docs/reference/score_card.md',
+        help='one .npz per sequence, named as its truth (docs/reference/score_card.md), or .txt '
+        "in the format of ScanNet's benchmark",
+    )
+    parser.add_argument(
+        '--classes',
+        default='scannet18',
+        metavar='LIST|FILE',
+        help='what the class ids of .txt files mean, such as scannet18, scannet200, s3dis '
+        '(default: %(default)s)',
+    )
+    parser.add_argument(
+        '--export-text',
+        type=Path,
+        metavar='DIR',
+        help="write the predictions in the format of ScanNet's benchmark as well",
     )
     parser.add_argument(
         '--truth',
@@ -67,7 +83,8 @@ def run(options: argparse.Namespace) -> int:
     rules = made(ScoreRules, options)
     start = time.perf_counter()
     pairs = matched_files(options.pred, options.truth)
-    sequences = list(_reduce(pairs, rules))
+    classes = read_class_list(options.classes)
+    sequences = list(_reduce(pairs, rules, classes, options.export_text))
     judged = judge_all(sequences, rules)
     scores = summarize(sequences, rules, judged)
     ends = intervals(sequences, judged, np.random.default_rng(options.seed), options.draws)
@@ -118,14 +135,16 @@ def matched_files(predictions: Path, truths: Path) -> list[tuple[Path, Path]]:
         raise FileFormatError(
             f'{truths}: expected .npz files of truth, found none; give the folder that holds them'
         )
-    missing = [p.name for p in truth_files if not (predictions / p.name).is_file()]
+    named = [predictions / p.name for p in truth_files]
+    named = [p if p.is_file() else p.with_suffix('.txt') for p in named]
+    missing = [t.name for p, t in zip(named, truth_files) if not p.is_file()]
     if missing:
         raise FileFormatError(
             f'{predictions}: expected one prediction per truth, got none for '
             f'{", ".join(missing[:5])}{" ..." if len(missing) > 5 else ""} ({len(missing)} of '
             f'{len(truth_files)}); write files of that name, also if nothing was found'
         )
-    return [(predictions / p.name, p) for p in truth_files]
+    return list(zip(named, truth_files))
 
 
 def read_truth_of(path: Path) -> TrueSequence:
@@ -135,9 +154,18 @@ def read_truth_of(path: Path) -> TrueSequence:
     return true_sequence(read_sequence(path)[1], path.stem, room_of(path))
 
 
-def _reduce(pairs: Sequence[tuple[Path, Path]], rules: ScoreRules) -> Iterator[ReducedSequence]:
-    """Read and compare all sequences with a progress display."""
+def _reduce(
+    pairs: Sequence[tuple[Path, Path]], rules: ScoreRules, classes: ClassList, text: Path | None
+) -> Iterator[ReducedSequence]:
+    """Read and compare all sequences with a progress display; write text files if asked for."""
     console = Console(stderr=True)
     for predicted, true in track(pairs, 'scoring', console=console, transient=True):
         truth = read_truth_of(true)
-        yield reduce_sequence(truth, read_prediction_file(predicted, truth), rules)
+        n_points = len(truth.visit)
+        if predicted.suffix == '.txt':
+            prediction = read_scannet_files(predicted, n_points, classes)
+        else:
+            prediction = read_prediction_file(predicted, truth)
+        if text is not None:
+            write_scannet_files(text, true.stem, prediction, n_points, classes)
+        yield reduce_sequence(truth, prediction, rules)

@@ -98,7 +98,8 @@ def training_config(hyper_parameters: Any) -> dict[str, Any]:
     found = plain(hyper_parameters)
     if not isinstance(found, dict):
         return {}
-    root = found.get('config') if isinstance(found.get('config'), dict) else found
+    inner = found.get('config')
+    root: dict[str, Any] = inner if isinstance(inner, dict) else found
     config = resolved(root, root)
     return config if isinstance(config, dict) else {}
 
