@@ -131,6 +131,7 @@ setup(
     install_requires=LIBRARIES + ([] if ROS_IS_SOURCED else ROS_WHEELS),
     extras_require={
         'postgresql': ['psycopg[binary]>=3.2'],
+        'mcp': ['mcp>=2.3,<3'],
         'docs': ['mkdocs-material', 'mkdocstrings-python'],
         'test': [
             'hypothesis',

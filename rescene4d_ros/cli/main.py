@@ -25,6 +25,7 @@ MODULES = {
     'bench': 'bench.command',
     'memory': 'memory.command',
     'ask': 'ask',
+    'mcp': 'mcp_server.command',
     'figure': 'figure',
     'demo': 'demo.command',
 }
@@ -41,6 +42,7 @@ COMMANDS = {
     'bench': 'measure the cost of segmentation and memory on this machine',
     'memory': 'show, query, correct and maintain a scene memory',
     'ask': 'answer a question in plain English from a scene memory',
+    'mcp': 'offer a scene memory to assistants as tools, by the protocol MCP',
     'figure': 'draw the picture of docs/design/segmenter.md',
     'demo': 'run the pipeline on the sample bag, with the node killed and restarted',
 }

@@ -16,10 +16,11 @@ from rescene4d_ros.questions.language.forms import FORMS
 from rescene4d_ros.questions.language.pieces import Lexicon
 from rescene4d_ros.questions.language.reading import read_question, Reading
 from rescene4d_ros.questions.language.vocabulary import vocabulary
-from rescene4d_ros.questions.language.words import MOST_CHARACTERS
+from rescene4d_ros.questions.language.words import MOST_CHARACTERS, tokens_of
 from rescene4d_ros.questions.object_answers import answer_objects
-from rescene4d_ros.questions.query import Kind, Query
+from rescene4d_ros.questions.query import Kind, Period, Query
 from rescene4d_ros.questions.times.calendar import Calendar
+from rescene4d_ros.questions.times.phrases import period_at
 from rescene4d_ros.structures import VisitStatus
 
 
@@ -56,24 +57,41 @@ def ask(memory: SceneMemory, question: str, now_ns: int, zone: tzinfo) -> Answer
             f'expected a question of at most {MOST_CHARACTERS} characters, got {len(question)}; '
             'ask one thing at a time'
         )
-    metadata = memory.metadata
-    stamps = {v.visit_id: v.stamp_ns for v in memory.visits(VisitStatus.DONE)}
-    calendar = Calendar(now_ns, zone, stamps)
-    lexicon = Lexicon.of(vocabulary(), metadata.class_names, tuple(memory.names().values()))
-    reading = read_question(question, lexicon, calendar)
-    found = _found(memory, reading, calendar)
-    return Answer(
-        question,
-        found.outcome,
-        found.text + _ignored(reading),
-        reading.query,
-        found.objects,
-        found.changes,
-        reading.not_understood,
-        metadata.revision,
-        metadata.frame_id,
-        calendar,
-    )
+    calendar = calendar_of(memory, now_ns, zone)
+    names = tuple(memory.names().values())
+    lexicon = Lexicon.of(vocabulary(), memory.metadata.class_names, names)
+    return _answer(memory, question, read_question(question, lexicon, calendar), calendar)
+
+
+def answer_query(memory: SceneMemory, query: Query, calendar: Calendar) -> Answer:
+    """Answer a query that a program made; see `ask`."""
+    return _answer(memory, '', Reading(query, ()), calendar)
+
+
+def calendar_of(memory: SceneMemory, now_ns: int, zone: tzinfo) -> Calendar:
+    """Return what times refer to: now, a zone, and the processed visits of a memory."""
+    visits = memory.visits(VisitStatus.DONE)
+    return Calendar(now_ns, zone, {visit.visit_id: visit.stamp_ns for visit in visits})
+
+
+def period_of(text: str, calendar: Calendar) -> Period | None:
+    """
+    Return the time that a phrase such as `since Tuesday` means; None for an empty one.
+
+    Raises
+    ------
+    ConfigError
+        It is no time.
+
+    """
+    tokens = tokens_of(text)
+    found = period_at(tokens, 0, calendar) if tokens else None
+    if tokens and (found is None or found[1] < len(tokens)):
+        raise ConfigError(
+            'expected a time such as 2026-11-24, yesterday, since Tuesday or visit 3, '
+            f'got {text!r}'
+        )
+    return found[0] if found else None
 
 
 def zone_of(name: str) -> ZoneInfo:
@@ -93,6 +111,24 @@ def zone_of(name: str) -> ZoneInfo:
             f'expected a time zone such as Europe/Berlin or UTC, got {name!r}; where the system '
             'has no time zones, `pip install tzdata` brings them'
         ) from error
+
+
+def _answer(memory: SceneMemory, question: str, reading: Reading, calendar: Calendar) -> Answer:
+    """Return the answer to a question with what it was made of."""
+    revision, frame_id = memory.metadata.revision, memory.metadata.frame_id
+    found = _found(memory, reading, calendar)
+    return Answer(
+        question,
+        found.outcome,
+        found.text + _ignored(reading),
+        reading.query,
+        found.objects,
+        found.changes,
+        reading.not_understood,
+        revision,
+        frame_id,
+        calendar,
+    )
 
 
 def _found(memory: SceneMemory, reading: Reading, calendar: Calendar) -> Found:

@@ -14,7 +14,7 @@ from rescene4d_ros.memory.store import SceneMemory
 from rescene4d_ros.questions.answer import ObjectFact
 from rescene4d_ros.questions.color_names import names_of_color
 from rescene4d_ros.questions.language.vocabulary import vocabulary
-from rescene4d_ros.structures import ChangeKind, ObjectState, VisitInfo, VisitStatus
+from rescene4d_ros.structures import ChangeKind, ObjectState, Scan, VisitInfo, VisitStatus
 
 
 class KnownFacts:
@@ -32,7 +32,7 @@ class KnownFacts:
     def __init__(self, memory: SceneMemory, at_ns: int | None):
         self.memory = memory
         self.at_ns = at_ns
-        self._clouds: dict[int, tuple[np.ndarray | None, np.ndarray]] = {}
+        self._clouds: dict[int, tuple[Scan, np.ndarray] | None] = {}
 
     @cached_property
     def visits(self) -> tuple[VisitInfo, ...]:
@@ -107,24 +107,34 @@ class KnownFacts:
         is_absent = place.state == ObjectState.ABSENT
         return (self.visits[-1].stamp_ns if is_absent else None), None
 
-    def _colors(self, fact: ObjectFact) -> tuple[str, ...]:
-        """Return the names of an object's mean color; empty where none can be measured."""
+    def points_of(self, fact: ObjectFact) -> tuple[Scan, np.ndarray] | None:
+        """
+        Read the points of an object at the visit that observed it last.
+
+        Returns
+        -------
+        tuple of (Scan, ndarray (N,) bool) or None
+            The visit, and which of its points are the object's; None where they are damaged.
+
+        """
         visit = next((v for v in self.visits if v.stamp_ns == fact.last_seen_ns), None)
         if visit is None:
-            return ()
-        rgb, labels = self._cloud(visit.visit_id)
-        ids = [fact.object_id, *(a for a, now in self.aliases.items() if now == fact.object_id)]
-        is_object = np.isin(labels, ids)
-        if rgb is None or not is_object.any():
-            return ()
-        return names_of_color(rgb[is_object].mean(0), vocabulary().colors)
-
-    def _cloud(self, visit_id: int) -> tuple[np.ndarray | None, np.ndarray]:
-        """Return colors and object ids of the points of a visit; no colors where it is damaged."""
-        if visit_id not in self._clouds:
+            return None
+        if visit.visit_id not in self._clouds:
             try:
-                scan, labels = self.memory.scan(visit_id), self.memory.labels(visit_id)
-                self._clouds[visit_id] = (scan.rgb, labels)
+                cloud = (self.memory.scan(visit.visit_id), self.memory.labels(visit.visit_id))
             except (FileFormatError, MemoryDamagedError, StorageError):
-                self._clouds[visit_id] = (None, np.zeros(0, np.int64))
-        return self._clouds[visit_id]
+                cloud = None
+            self._clouds[visit.visit_id] = cloud
+        found = self._clouds[visit.visit_id]
+        if found is None:
+            return None
+        ids = [fact.object_id, *(a for a, now in self.aliases.items() if now == fact.object_id)]
+        return found[0], np.isin(found[1], ids)
+
+    def _colors(self, fact: ObjectFact) -> tuple[str, ...]:
+        """Return the names of an object's mean color; empty where none can be measured."""
+        found = self.points_of(fact)
+        if found is None or found[0].rgb is None or not found[1].any():
+            return ()
+        return names_of_color(found[0].rgb[found[1]].mean(0), vocabulary().colors)

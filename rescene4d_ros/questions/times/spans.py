@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from datetime import date, datetime, time, timedelta
+from functools import partial
 import re
 
 from rescene4d_ros.questions.language.words import Token
@@ -83,7 +84,7 @@ def _visit(words: TimeWords, at: int) -> Found:
     stamps = words.calendar.visits
     if words.word(at) == 'visit':
         number = words.number(at + 1)
-        if number in stamps:
+        if number is not None and number in stamps:
             return words.calendar.instant(stamps[number]), at + 2
     chosen = {'first': min, 'oldest': min} | dict.fromkeys(LATEST, max)
     if words.word(at) in chosen and words.word(at + 1) == 'visit' and stamps:
@@ -199,7 +200,7 @@ def _day_of_month(words: TimeWords, at: int) -> tuple[date, int] | None:
         year = words.number(end)
         if year is not None and year >= 1970:
             return date(year, month, int(day[1])), end + 1
-        return _latest(words.calendar, lambda y, d=int(day[1]), m=month: date(y, m, d)), end
+        return _latest(words.calendar, partial(date, month=month, day=int(day[1]))), end
     return None
 
 
@@ -212,7 +213,7 @@ def _month(words: TimeWords, at: int) -> Found:
     year = words.number(at + 1)
     if year is not None and year >= 1970:
         return words.calendar.month(year, month), at + 2
-    first = _latest(words.calendar, lambda y: date(y, month, 1))
+    first = _latest(words.calendar, partial(date, month=month, day=1))
     return words.calendar.month(first.year, month), at + 1
 
 

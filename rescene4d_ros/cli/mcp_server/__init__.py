@@ -1,0 +1,1 @@
+"""`rescene4d mcp`: a memory as tools of an assistant."""

@@ -1,0 +1,40 @@
+"""`rescene4d mcp`: serve a memory by the Model Context Protocol on standard input and output."""
+
+from __future__ import annotations
+
+import argparse
+from importlib.util import find_spec
+
+from rescene4d_ros.cli.ask import add_time_zone
+from rescene4d_ros.cli.memory.query_actions import add_memory
+from rescene4d_ros.errors import ConfigError
+from rescene4d_ros.memory.store import SceneMemory
+from rescene4d_ros.questions.asking import zone_of
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the memory and what assistants may do with it."""
+    add_memory(parser)
+    parser.add_argument(
+        '--allow-corrections',
+        action='store_true',
+        help='also offer tools that rename, merge, split, lock and undo; default: read only',
+    )
+    add_time_zone(parser)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Serve until standard input ends."""
+    if find_spec('mcp') is None:
+        raise ConfigError(
+            "expected the package mcp, found none; run `pip install 'rescene4d_ros[mcp]'`"
+        )
+    from rescene4d_ros.cli.mcp_server.correction_tools import add_correction_tools
+    from rescene4d_ros.cli.mcp_server.query_tools import make_server
+
+    zone = zone_of(options.time_zone)
+    SceneMemory.inspect(options.memory, options.url).close()  # refuse what is no memory at once
+    server = make_server(options.memory, options.url, zone)
+    if options.allow_corrections:
+        add_correction_tools(server, options.memory, options.url)
+    server.run('stdio')
