@@ -23,7 +23,7 @@ def answer_objects(asked: Asked) -> Found:
     if kind in OF_MANY:
         return OF_MANY[kind](asked, facts)
     is_plural = len(asked.query.subjects) != 1 or asked.query.subjects[0].is_plural
-    chosen, others = _meant(kind, facts)
+    chosen, others = (facts, ()) if is_plural else _meant(kind, facts)
     line = OF_ONE[kind]
     items = [line(asked, fact) for fact in chosen]
     text = sentences.sentence(items[0]) if len(items) == 1 else _several(asked, is_plural, items)
@@ -46,7 +46,7 @@ def _none(asked: Asked, why: str) -> Found:
 def _meant(
     kind: Kind, facts: tuple[ObjectFact, ...]
 ) -> tuple[tuple[ObjectFact, ...], tuple[ObjectFact, ...]]:
-    """Return the objects that a question is about, and gone ones that it is not about."""
+    """Return which objects a question about one may mean, and gone ones that it does not mean."""
     gone = tuple(fact for fact in facts if fact.is_gone)
     there = tuple(fact for fact in facts if not fact.is_gone)
     if kind == Kind.SINCE_WHEN_GONE:
@@ -126,10 +126,10 @@ def _since_there(asked: Asked, fact: ObjectFact) -> str:
 
 
 def _still_there(asked: Asked, fact: ObjectFact) -> str:
-    """Return yes, no or not known, with the reason."""
+    """Return whether an object is there; not yes or no, because `is it gone` asks the same."""
     if fact.is_gone:
-        return 'No: ' + asked.where(fact)
-    known = 'Yes: ' if fact.state == ObjectState.PRESENT else 'Not known: '
+        return 'Gone: ' + asked.where(fact)
+    known = 'There: ' if fact.state == ObjectState.PRESENT else 'Not known: '
     return known + asked.where(fact)
 
 

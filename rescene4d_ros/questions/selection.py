@@ -85,7 +85,7 @@ def _at_place(known: KnownFacts, place: Place, facts: Sequence[ObjectFact]) -> S
         and not fact.is_gone
         and is_at(place, fact.box, anchors.objects)
     ]
-    return _selection(there, [f'None is known {sentences.place_phrase(place)}.'])
+    return _selection(there, [f'No such object is known {sentences.place_phrase(place)}.'])
 
 
 def _selection(facts, reasons: Sequence[str]) -> Selection:

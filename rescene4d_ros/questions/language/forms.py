@@ -20,7 +20,7 @@ GONE = (
 )
 THERE = (
     'there|here|standing|stand|arrive|arrived|appear|appeared|come|came|been|added|put|placed'
-    '|brought|PLACE'
+    '|brought|in place|at its place|PLACE'
 )
 CHANGE_WORDS: dict[str, ChangeKind | None] = dict.fromkeys(
     ('change', 'changes', 'changed', 'changing', 'different', 'difference', 'differences')
@@ -110,7 +110,7 @@ FORMS = (
     Form(
         Kind.SINCE_WHEN_THERE,
         rf'(?:since when|how long|when)\b.*(?:{THERE})',
-        f'since for when how long {THERE}',
+        f'since for when how long its {THERE}',
         'since when is the bed there?',
     ),
     Form(
@@ -122,7 +122,8 @@ FORMS = (
     Form(
         Kind.WHERE,
         r'where|find|locate|(?:position|location|place) of',
-        'where find locate position location place located moved move stand standing go put left',
+        'where what find locate position location place located moved move stand standing go put '
+        'left leave know see',
         'where is the red chair?',
     ),
     Form(
@@ -150,10 +151,11 @@ FORMS = (
         'how many chairs are there?',
     ),
     Form(Kind.STILL_THERE, _IS_THING, 'still there here present'),
+    Form(Kind.STILL_THERE, '^(?:is|are|was|were) there', 'there'),
     Form(
         Kind.LIST,
         r'which|what|list|show|who|name|THING PLACE',
-        'which what list show who name kinds kind exist present stands standing stand lies know',
+        'which what list show who name kinds kind exist present stands standing stand lies see',
         'what is next to the bed?',
     ),
     Form(Kind.WHERE, 'THING', ''),

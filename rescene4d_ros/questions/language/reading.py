@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from rescene4d_ros.questions.language.forms import CHANGE_WORDS, Form, FORMS, PLACE, THING, TIME
-from rescene4d_ros.questions.language.pieces import Lexicon, Piece, pieces_of
+from rescene4d_ros.questions.language.pieces import ARTICLES, Lexicon, Piece, pieces_of
 from rescene4d_ros.questions.language.words import Token
 from rescene4d_ros.questions.query import Kind, Period, Place, Query, Subject
 from rescene4d_ros.questions.times.calendar import Calendar
@@ -45,6 +45,23 @@ TIMES = (
     'ago',
     'tomorrow',
     'next',
+)
+# As above, to a question about another place, where a thing or an unknown word follows.
+RELATIONS = (
+    'in',
+    'on',
+    'inside',
+    'under',
+    'below',
+    'above',
+    'over',
+    'behind',
+    'between',
+    'opposite',
+    'at',
+    'near',
+    'by',
+    'around',
 )
 
 
@@ -98,7 +115,7 @@ def read_question(text: str, lexicon: Lexicon, calendar: Calendar) -> Reading:
     # The first of each kind counts; what a question says twice is not understood.
     words = (*(token.text for token in left), *others, *(p.text for p in periods[1:]))
     words += ('the second place',) * (len(places) > 1)
-    reason = _reason(form, left, subjects)
+    reason = _unknown_place(pieces, left) or _reason(form, left, subjects)
     if len(periods) > 1 and not reason:
         reason = f'{periods[0].text!r} and {periods[1].text!r} are two times'
     if form is None or reason:
@@ -149,7 +166,7 @@ def _reason(form: Form | None, left: list[Token], subjects: tuple[Subject, ...])
     for token in left:
         if token.word in REVERSING:
             return f'{token.text!r} would turn the question into another one'
-    times = [t.text for t in left if t.word in TIMES or t.kind in ('date', 'clock', 'number')]
+    times = [token.text for token in left if _is_time(token)]
     if times:
         return f'{" ".join(times)!r} is no time that is known'
     if form.kind in NEEDS_SUBJECT and not subjects:
@@ -158,6 +175,28 @@ def _reason(form: Form | None, left: list[Token], subjects: tuple[Subject, ...])
             return f'no name, class or color of this memory is called {unknown}'
         return 'it does not say which object is meant'
     return ''
+
+
+def _unknown_place(pieces: list[Piece], left: list[Token]) -> str:
+    """Return that a question is about a place that is not known; empty where it is not."""
+    for at, piece in enumerate(pieces):
+        if not isinstance(piece, Token) or piece.word not in RELATIONS:
+            continue
+        after = [p for p in pieces[at + 1 : at + 3] if not _is_article(p)][:1]
+        is_time = after and isinstance(after[0], Token) and _is_time(after[0])
+        if after and not is_time and (isinstance(after[0], tuple) or after[0] in left):
+            return f'the place at {piece.text!r} is not one that is known'
+    return ''
+
+
+def _is_time(token: Token) -> bool:
+    """Return whether a word without a meaning must have been part of a time."""
+    return token.word in TIMES or token.kind in ('date', 'clock', 'number')
+
+
+def _is_article(piece: Piece) -> bool:
+    """Return whether a piece is an article."""
+    return isinstance(piece, Token) and piece.word in ARTICLES
 
 
 def _changes(pieces: list[Piece]) -> frozenset[ChangeKind]:
