@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 from rescene4d_ros.data.readers.columns import scan_of_columns
+from rescene4d_ros.data.readers.whole_files import check_file, largest_in_memory, unreadable
 from rescene4d_ros.errors import FileFormatError
 from rescene4d_ros.structures import Scan
 
@@ -47,11 +48,15 @@ def read_cloud(
     ScanError
         No coordinates, no point, or none that is finite.
     FileFormatError
-        Another format, or a damaged file.
+        Another format, a damaged file, or one that cannot be read or is too large.
 
     """
     path = Path(path)
-    columns, sensor_path, is_text = _columns(path)
+    try:
+        check_file(path, largest_in_memory())
+        columns, sensor_path, is_text = _columns(path)
+    except (OSError, MemoryError) as error:
+        raise unreadable(path, error) from error
     return scan_of_columns(
         columns,
         stamp_ns,

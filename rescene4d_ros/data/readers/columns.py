@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 from rescene4d_ros.data.readers.point_fields import colors_of, given_of
@@ -117,6 +118,35 @@ def origin_of(xyz: np.ndarray) -> tuple[float, float, float]:
     middle = np.median(xyz, axis=0).astype(np.float64)
     far = np.abs(middle) > NEAR
     return triple(np.where(far, np.round(middle / GRID) * GRID, 0.0))
+
+
+def with_origin(scan: Scan, origin: tuple[float, float, float]) -> Scan:
+    """
+    Return a scan with its coordinates less another origin, that of the map.
+
+    Raises
+    ------
+    ScanError
+        Its points are too far from there for float32.
+
+    """
+    shift = np.subtract(scan.origin, origin)
+    if not shift.any():
+        return scan
+    middle = np.median(scan.xyz, axis=0) + shift
+    if np.abs(middle).max() > NEAR:
+        raise ScanError(
+            f'{scan.name}: expected coordinates within {NEAR:g} m of the origin {origin} m of '
+            f'this map, got such around ({", ".join(f"{v:.0f}" for v in middle + origin)}) m; '
+            'another place is another map with a memory of its own'
+        )
+    path = scan.sensor_path
+    return replace(
+        scan,
+        xyz=(scan.xyz + shift).astype(np.float32),
+        sensor_path=None if path is None else (path + shift).astype(np.float32),
+        origin=origin,
+    )
 
 
 def _lower_names(columns: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

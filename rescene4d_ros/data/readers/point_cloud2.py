@@ -10,7 +10,7 @@ import re
 from typing import Any
 
 import numpy as np
-from rescene4d_ros.data.readers.columns import LOCAL, NEAR, scan_of_columns
+from rescene4d_ros.data.readers.columns import scan_of_columns
 from rescene4d_ros.errors import ScanError
 from rescene4d_ros.structures import Finding, Scan
 
@@ -24,6 +24,8 @@ def scan_from_cloud(message: Any, name: str = '') -> Scan:
     """
     Return the finite points of a cloud message as a scan in the frame of the message.
 
+    Coordinates far from zero, such as UTM, are less `Scan.origin`.
+
     Parameters
     ----------
     message : PointCloud2
@@ -33,18 +35,10 @@ def scan_from_cloud(message: Any, name: str = '') -> Scan:
     Raises
     ------
     ScanError
-        As `decode_cloud`; also coordinates too far from zero for float32, because what is
-        published would be shifted by the origin that is subtracted.
+        As `decode_cloud`.
 
     """
-    scan, _ = decode_cloud(message, name)
-    if scan.origin != LOCAL:
-        raise ScanError(
-            f'{scan.name}: expected coordinates within {NEAR:g} m of the origin of frame '
-            f'{scan.frame_id!r}, got such around {scan.origin} m; publish the cloud in a local '
-            'map frame'
-        )
-    return scan
+    return decode_cloud(message, name)[0]
 
 
 def decode_cloud(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+import re
 
 import numpy as np
 from rescene4d_ros.errors import ScanError
@@ -13,14 +14,28 @@ INSTANCE = ('instance', 'instance_id', 'objectid')  # the last one is 3RScan's
 CLASS = ('class', 'class_id')
 NYU40 = 'nyu40'  # class ids of 3RScan
 LARGEST = 2**53  # whole numbers up to here are exact in float64
-# Names of red, green and blue, the usual ones first.
-SEPARATE = (
-    ('red', 'green', 'blue'),
-    ('r', 'g', 'b'),
-    ('diffuse_red', 'diffuse_green', 'diffuse_blue'),
-    ('color_red', 'color_green', 'color_blue'),
-    ('colorred', 'colorgreen', 'colorblue'),
+# What stands before the names of red, green and blue, the usual ones first.
+QUALIFIERS = (
+    '',
+    'diffuse',
+    'color',
+    'colour',
+    'col',
+    'vertex',
+    'point',
+    'scalar',
+    'rgb',
+    'ambient',
 )
+SEPARATE = tuple(
+    tuple(qualifier + channel for channel in channels)
+    for qualifier in QUALIFIERS
+    for channels in (('red', 'green', 'blue'), ('r', 'g', 'b'))
+)
+HARMONICS = ('fdc0', 'fdc1', 'fdc2')  # of Gaussian splats: color = 0.5 + HARMONIC * value
+HARMONIC = 0.28209479177387814
+# Words in the names of fields that hold a color in some way.
+WORDS = ('rgb', 'rgba', 'bgr', 'color', 'colors', 'colour', 'colours', 'red', 'green', 'blue')
 PACKED = ('rgb', 'rgba')
 TOGETHER = ('rgb', 'color', 'colors', 'rgba')  # three or four values in one field
 ROUNDING = 1e-3  # how far a float may lie outside of its range
@@ -115,32 +130,40 @@ def colors_of(
         Colors outside of every range.
 
     """
+    plain = {re.sub('[^a-z0-9]', '', field): column for field, column in columns.items()}
     for names in SEPARATE:
-        if all(n in columns and columns[n].ndim == 1 for n in names):
-            return _scaled([columns[n][kept] for n in names], name), ()
-    for packed in TOGETHER:
-        column = columns.get(packed)
+        if all(n in plain and plain[n].ndim == 1 for n in names):
+            return _scaled([plain[n][kept] for n in names], name), ()
+    for together in TOGETHER:
+        column = columns.get(together)
         if column is not None and column.ndim == 2 and column.shape[1] in (3, 4):
             return _scaled([column[kept, k] for k in range(3)], name), ()
     for packed in PACKED:
         if packed in columns and columns[packed].ndim == 1:
             return unpacked(columns[packed][kept], packed, name), ()
-    some = [n for names in SEPARATE for n in names if n in columns]
+    if all(n in plain and plain[n].ndim == 1 and plain[n].dtype.kind == 'f' for n in HARMONICS):
+        values = [0.5 + HARMONIC * plain[n][kept].astype(np.float64) for n in HARMONICS]
+        return _scaled([np.clip(v, 0, 1) for v in values], name), ()
+    some = [n for n in columns if any(w in WORDS for w in re.split('[^a-z]+', n))]
+    some += [n for n in ('r', 'g', 'b') if n in columns]
     if not some:
         return None, ()
     found = Finding(
         'color',
         Severity.WARNING,
-        f'only {", ".join(dict.fromkeys(some))}',
-        'red, green and blue, or none of them',
-        'the cloud is taken as one without color; export all three',
+        f'only {", ".join(some[:5])}',
+        'red, green and blue, or rgb, for each point',
+        'the cloud is taken as one without color; export red, green and blue',
     )
     return None, (found,)
 
 
 def unpacked(column: np.ndarray, field: str, name: str) -> np.ndarray:
     """
-    Return (N, 3) uint8 colors of 32 bits each: 0xAARRGGBB, as PCL packs them.
+    Return (N, 3) uint8 colors of numbers 0xAARRGGBB, as PCL packs them.
+
+    A float32 holds the bits of the number. Whole floats are the number itself, as in text files of
+    PCL: as bits they would mean an alpha from 63 to 79 of 255 at every point.
 
     Raises
     ------
@@ -154,6 +177,11 @@ def unpacked(column: np.ndarray, field: str, name: str) -> np.ndarray:
             'pack it as PCL does, or give red, green and blue'
         )
     bits = np.ascontiguousarray(column).view(column.dtype.str[0] + 'u4')
+    if column.dtype.kind == 'f':
+        with np.errstate(invalid='ignore'):
+            is_whole = (column >= 0) & (column < 2.0**32) & (column == np.rint(column))
+        if is_whole.all():
+            bits = column.astype(np.uint32)
     return np.stack([bits >> 16 & 255, bits >> 8 & 255, bits & 255], axis=1).astype(np.uint8)
 
 

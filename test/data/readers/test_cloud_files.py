@@ -1,5 +1,8 @@
 """Real .ply, .pcd and .npz files, written by Open3D and NumPy."""
 
+import os
+import resource
+
 import numpy as np
 import open3d as o3d
 import pytest
@@ -160,3 +163,60 @@ def test_arrays_of_colors_in_every_range(tmp_path, points, dtype, top):
     scan, _ = read_cloud(tmp_path / 'a.npz', 1)
     np.testing.assert_array_equal(scan.rgb, points[1])
     np.testing.assert_array_equal(scan.sensor_path, points[0][:5])
+
+
+@pytest.mark.parametrize('suffix', ['.ply', '.pcd', '.npz', '.las', '.laz', '.e57'])
+def test_pipes_devices_and_folders_are_no_clouds(tmp_path, suffix):
+    """They would be read without end."""
+    pipe, device, folder = (tmp_path / f'{n}{suffix}' for n in ('pipe', 'device', 'folder'))
+    os.mkfifo(pipe)
+    device.symlink_to('/dev/zero')
+    folder.mkdir()
+    for path in (pipe, device, folder):
+        with pytest.raises(FileFormatError, match='got a folder, pipe or device'):
+            read_cloud(path, 1)
+    for name in (f'absent{suffix}', f'{"x" * 5000}{suffix}', f'nul\0{suffix}'):
+        with pytest.raises(FileFormatError, match='expected a file that can be read'):
+            read_cloud(tmp_path / name, 1)
+
+
+@pytest.mark.parametrize('n_bytes', [1 << 38, 1 << 31])
+def test_sparse_files_are_refused_before_they_are_read(tmp_path, n_bytes):
+    """A file of 2 GiB for two points, or of more than the memory of the machine."""
+    headers = {
+        '.ply': b'ply\nformat binary_little_endian 1.0\nelement vertex 2\nproperty float x\n'
+        b'property float y\nproperty float z\nend_header\n',
+        '.pcd': b'FIELDS x y z\nSIZE 4 4 4\nTYPE F F F\nWIDTH 2\nHEIGHT 1\nDATA binary\n',
+    }
+    for suffix, header in headers.items():
+        path = tmp_path / f'sparse{suffix}'
+        with path.open('wb') as file:
+            file.write(header)
+            file.truncate(n_bytes)
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        with pytest.raises(FileFormatError, match='GB, got|as its header says, got'):
+            read_cloud(path, 1)
+        assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 100_000  # KiB
+
+
+@pytest.mark.parametrize('name', ['rgb', 'rgba', 'color', 'colors'])
+def test_names_of_colors_in_npz(tmp_path, points, name):
+    """Three or four values a point."""
+    xyz, rgb = points
+    for values in (rgb, np.column_stack([rgb, rgb[:, 0]]), rgb / 255):
+        np.savez(tmp_path / 'room.npz', xyz=xyz, **{name: values})
+        np.testing.assert_array_equal(read_cloud(tmp_path / 'room.npz', 1)[0].rgb, rgb)
+
+
+def test_arrays_of_npz_cannot_hide(tmp_path, points):
+    """A damaged length in the table of contents takes the next entry for a comment."""
+    path = tmp_path / 'room.npz'
+    np.savez_compressed(path, xyz=points[0], rgb=points[1])
+    data = bytearray(path.read_bytes())
+    first = data.index(b'PK\x01\x02')
+    second = data.index(b'PK\x01\x02', first + 1)
+    end = data.index(b'PK\x05\x06')
+    data[first + 32 : first + 34] = (end - second).to_bytes(2, 'little')  # of its comment
+    path.write_bytes(data)
+    with pytest.raises(FileFormatError, match='1 arrays in the place of 2'):
+        read_cloud(path, 1)

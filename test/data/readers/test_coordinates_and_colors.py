@@ -26,6 +26,9 @@ def scan_of(columns, **arguments):
         ('r', 'g', 'b'),
         ('diffuse_red', 'diffuse_green', 'diffuse_blue'),
         ('Red', 'GREEN', 'Blue'),
+        ('colour_red', 'colour_green', 'colour_blue'),
+        ('vertex_r', 'vertex_g', 'vertex_b'),
+        ('scalar_R', 'scalar_G', 'scalar_B'),
     ],
 )
 @pytest.mark.parametrize(
@@ -50,6 +53,25 @@ def test_colors_that_are_not_complete_are_named(cloud):
     scan = scan_of(columns(cloud.xyz, red=cloud.rgb[:, 0], green=cloud.rgb[:, 1]))
     assert scan.rgb is None
     assert [(f.code, f.measured) for f in scan.findings] == [('color', 'only red, green')]
+    scan = scan_of(columns(cloud.xyz, color_code=cloud.rgb[:, 0], scattered=cloud.rgb[:, 1]))
+    assert [(f.code, f.measured) for f in scan.findings] == [('color', 'only color_code')]
+
+
+@pytest.mark.parametrize('field', ['rgb', 'rgba'])
+def test_packed_colors(cloud, field):
+    """As whole numbers, as floats of their bits, and as floats of their value (text of PCL)."""
+    red, green, blue = cloud.rgb.T.astype('u4')
+    packed = red << 16 | green << 8 | blue
+    opaque = packed | np.uint32(255 << 24)
+    for column in (packed, opaque, opaque.view('i4'), packed.view('f4'), packed.astype('f4')):
+        cloud.check(scan_of(columns(cloud.xyz, **{field: column})))
+
+
+def test_colors_of_gaussian_splats(cloud):
+    """The constant of their harmonics is the color."""
+    values = (cloud.rgb / 255 - 0.5) / 0.28209479177387814
+    fields = {f'f_dc_{k}': values[:, k].astype('f4') for k in range(3)}
+    cloud.check(scan_of(columns(cloud.xyz, **fields)))
 
 
 @pytest.mark.parametrize(

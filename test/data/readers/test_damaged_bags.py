@@ -6,6 +6,7 @@ import zlib
 
 import numpy as np
 import pytest
+from rescene4d_ros.data.readers.bags.compression import zstd
 from rescene4d_ros.data.readers.bags.messages import CLOUD, Damage
 from rescene4d_ros.data.readers.bags.parts import parts_of, read_messages
 from rescene4d_ros.data.readers.bags.snapshots import snapshots
@@ -246,3 +247,14 @@ def test_a_survey_keeps_no_cloud(cloud, tmp_path):
     message = 16 * len(large)
     assert kept < message
     assert most < 8 * message
+
+
+def test_a_bomb_of_zeros_fills_no_disk(tmp_path):
+    """A recording does not unpack to thousands of times its size."""
+    path = tmp_path / 'bag.mcap.zstd'
+    with zstd.open(path, 'wb') as file:
+        for _ in range(80):
+            file.write(bytes(1 << 20))
+    assert path.stat().st_size < 1 << 18
+    with pytest.raises(FileFormatError, match='more than 1000 times their size'):
+        survey(path)

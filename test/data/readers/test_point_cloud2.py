@@ -4,6 +4,7 @@ import array
 
 import numpy as np
 import pytest
+from rescene4d_ros.data.readers.columns import with_origin
 from rescene4d_ros.data.readers.point_cloud2 import (
     cloud_array,
     cloud_fields,
@@ -210,15 +211,19 @@ def test_stamps_that_are_none_are_refused(sec, nanosec):
 
 @pytest.mark.parametrize('order', ['<', '>'])
 def test_doubles_far_from_zero_keep_their_digits(order):
-    """Where the caller can take an origin; the node cannot and refuses."""
+    """An origin is subtracted before float32, or that of the map is taken."""
     points, coordinates, _ = cloud(order=order, xyz='f8')
     points['x'] += 5412345.678
     made = message(points, big=order == '>')
     scan, _ = decode_cloud(made)
     assert scan.origin == (5412000.0, 0, 0)
     np.testing.assert_allclose(scan.xyz, coordinates + (345.678, 0, 0), atol=1e-4)
-    with pytest.raises(ScanError, match='publish the cloud in a local map frame'):
-        scan_from_cloud(made)
+    np.testing.assert_array_equal(scan_from_cloud(made).xyz, scan.xyz)
+    near = with_origin(scan, (5411000.0, -1000.0, 0.0))
+    np.testing.assert_allclose(near.xyz, coordinates + (1345.678, 1000, 0), atol=2e-4)
+    assert near.origin == (5411000.0, -1000.0, 0.0)
+    with pytest.raises(ScanError, match='another place is another map'):
+        with_origin(scan, (0.0, 0.0, 0.0))
 
 
 @pytest.mark.parametrize('code', [0, 9, 255])

@@ -21,6 +21,8 @@ ZSTD_MARK = b'\x28\xb5\x2f\xfd'
 MAX_MESSAGE = 1 << 30  # bytes
 MAKERS = {'zstd': zstd.ZstdDecompressor, 'lz4': LZ4FrameDecompressor, 'bz2': bz2.BZ2Decompressor}
 BLOCK = 1 << 20  # bytes
+MAX_RATIO = 1000  # of a file unpacked to packed; clouds reach 20
+SMALL = 64 << 20  # bytes; a bag of less may unpack as it likes
 
 
 def unpack(kind: str, data: bytes, size: int, cut: bool = False) -> bytes:
@@ -89,7 +91,13 @@ def unpacked_file(path: Path) -> Iterator[Path]:
         plain = Path(folder) / path.stem
         try:
             with zstd.open(path) as packed, open(plain, 'wb') as file:
+                most = max(SMALL, MAX_RATIO * path.stat().st_size)
                 while block := packed.read(BLOCK):
+                    if file.tell() > most:
+                        raise FileFormatError(
+                            f'{path}: expected a recording, got data that unpack to more than '
+                            f'{MAX_RATIO} times their size; record it again'
+                        )
                     file.write(block)
         except (zstd.ZstdError, EOFError) as error:
             if not plain.stat().st_size:

@@ -11,11 +11,13 @@ from rescene4d_ros.data.readers.bags.mcap_file import read_mcap
 from rescene4d_ros.data.readers.bags.messages import Damage, Recorded
 from rescene4d_ros.data.readers.bags.ros1_file import read_ros1
 from rescene4d_ros.data.readers.bags.sqlite_file import read_sqlite
+from rescene4d_ros.data.readers.whole_files import check_file, unreadable
 from rescene4d_ros.errors import FileFormatError
 import yaml
 
 READERS = {'.mcap': read_mcap, '.db3': read_sqlite, '.bag': read_ros1}
 METADATA = 'metadata.yaml'
+MOST_METADATA = 16 << 20  # characters
 
 
 def natural(path: Path) -> list:
@@ -79,7 +81,7 @@ def parts_of(path: Path) -> tuple[list[Path], list[Damage]]:
 
 def _listed(folder: Path) -> tuple[list[Path], list[Damage]]:
     """Return the files that metadata.yaml names, all inside the folder."""
-    if not (folder / METADATA).exists():
+    if not (folder / METADATA).is_file():
         return [], [
             Damage(
                 f'{folder}: expected {METADATA}, found none (the recording was killed); its files '
@@ -88,7 +90,8 @@ def _listed(folder: Path) -> tuple[list[Path], list[Damage]]:
             )
         ]
     try:
-        text = (folder / METADATA).read_text()
+        with (folder / METADATA).open(encoding='utf-8') as file:
+            text = file.read(MOST_METADATA)
         names = yaml.safe_load(text)['rosbag2_bagfile_information']['relative_file_paths']
         return [folder / Path(name).name for name in names], []
     except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError, RecursionError):
@@ -112,6 +115,7 @@ def read_messages(files: list[Path], types: frozenset[str]) -> Iterator[Recorded
     """
     for path in files:
         try:
+            check_file(path)
             kind = kind_of(path)
             if kind is None:
                 raise FileFormatError(
@@ -120,7 +124,8 @@ def read_messages(files: list[Path], types: frozenset[str]) -> Iterator[Recorded
                 )
             with unpacked_file(path) as plain:
                 yield from READERS[kind](plain, types)
-        except FileFormatError as error:
+        except (FileFormatError, OSError) as error:
+            told = unreadable(path, error) if isinstance(error, OSError) else error
             if len(files) == 1:
-                raise
-            yield Damage(str(error))
+                raise told from error
+            yield Damage(str(told))

@@ -31,8 +31,6 @@ def read_e57(path: Path) -> tuple[dict[str, np.ndarray], np.ndarray | None]:
         Another format, or a damaged file.
 
     """
-    if not path.exists():
-        raise FileNotFoundError(path)
     try:
         with E57(str(path)) as file:
             stations = [_station(file, k) for k in range(file.scan_count)]
@@ -41,7 +39,7 @@ def read_e57(path: Path) -> tuple[dict[str, np.ndarray], np.ndarray | None]:
     except Exception as error:  # of any kind: the bytes are what somebody else wrote
         raise FileFormatError(
             f'{path}: expected a whole .e57 file, got a damaged one '
-            f'({str(error)[:200] or type(error).__name__}); copy it again'
+            f'({_said(error)}); copy it again'
         ) from error
     columns = {
         axis: np.concatenate([s[0][:, k] for s in stations] or [np.zeros(0)])
@@ -121,3 +119,8 @@ def _cartesian(spherical: np.ndarray) -> np.ndarray:
     return np.stack(
         [flat * np.cos(azimuth), flat * np.sin(azimuth), distance * np.sin(elevation)], axis=1
     )
+
+
+def _said(error: Exception) -> str:
+    """Return the first line of an error: those of the library go on about its source."""
+    return next(iter(str(error).splitlines()), type(error).__name__)[:200]

@@ -51,9 +51,7 @@ def read_las(path: Path) -> dict[str, np.ndarray]:
                 )
             parts = list(file.chunk_iterator(CHUNK)) if header.point_count else []
             columns = _columns(parts, header)
-    except FileNotFoundError:
-        raise
-    except (KeyboardInterrupt, SystemExit, FileFormatError):
+    except (OSError, KeyboardInterrupt, SystemExit, FileFormatError):
         raise
     except BaseException as error:  # of any kind; a panic of the decompressor is no Exception
         raise FileFormatError(

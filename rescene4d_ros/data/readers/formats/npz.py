@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from pathlib import Path
+import struct
 import zipfile
 
 import numpy as np
 from rescene4d_ros.data.readers.columns import MAX_POINTS
+from rescene4d_ros.data.readers.whole_files import largest_in_memory
 from rescene4d_ros.errors import FileFormatError, ScanError
 
-MATRICES = ('xyz', 'rgb', 'normals', 'path')
+COLORS = ('rgb', 'rgba', 'color', 'colors')  # one of them
+MATRICES = ('xyz', *COLORS, 'normals', 'path')
 GIVEN = ('instance', 'instance_id', 'class', 'class_id', 'score')
 ARRAYS = (*MATRICES, *GIVEN)
+END = struct.Struct('<4s4H2LH')  # of a zip file: its last record
+MANY = 0xFFFF  # number of entries that does not fit there
 ENCRYPTED = 1  # bit of a zip entry's flags
 
 
@@ -22,7 +27,7 @@ def read_npz(path: Path) -> tuple[dict[str, np.ndarray], np.ndarray | None]:
     Returns
     -------
     columns : dict of str to ndarray
-        x, y, z; rgb (M, 3), nx, ny, nz, and instances (M,) where the file has them.
+        x, y, z; rgb (M, 3) or (M, 4), nx, ny, nz, and instances (M,) where the file has them.
     path : ndarray (P, 3), float64, m, or None
         Where the sensor was.
 
@@ -46,7 +51,8 @@ def read_npz(path: Path) -> tuple[dict[str, np.ndarray], np.ndarray | None]:
         rows = count if key != 'path' else None
         if array is None:
             continue
-        if array.ndim != 2 or array.shape[1] != 3 or rows not in (None, len(array)):
+        widths = (3, 4) if key in COLORS else (3,)
+        if array.ndim != 2 or array.shape[1] not in widths or rows not in (None, len(array)):
             raise ScanError(
                 f'{path.name}: expected {key} of shape ({"P" if rows is None else rows}, 3), got '
                 f'{array.shape}; write one row per point'
@@ -56,8 +62,7 @@ def read_npz(path: Path) -> tuple[dict[str, np.ndarray], np.ndarray | None]:
                 f'{path.name}: expected {key} of numbers, got {array.dtype.name}; write floats'
             )
     columns = {axis: arrays['xyz'][:, k] for k, axis in enumerate('xyz')}
-    if 'rgb' in arrays:
-        columns['rgb'] = arrays['rgb']
+    columns |= {key: arrays[key] for key in COLORS if key in arrays}
     if 'normals' in arrays:
         columns |= {f'n{a}': arrays['normals'][:, k] for k, a in enumerate('xyz')}
     for key in GIVEN:
@@ -81,8 +86,10 @@ def _arrays(path: Path) -> tuple[dict[str, np.ndarray], list[str]]:
     """Return the arrays that are used, and the names of all."""
     arrays: dict[str, np.ndarray] = {}
     names: list[str] = []
+    left = largest_in_memory()
     try:
         with zipfile.ZipFile(path) as file:
+            _check_count(file)
             for entry in file.infolist():
                 key = entry.filename.removesuffix('.npy')
                 if key in names:
@@ -92,8 +99,9 @@ def _arrays(path: Path) -> tuple[dict[str, np.ndarray], list[str]]:
                 file.open(entry).close()  # compares the two places that name it
                 names.append(key)
                 if key in ARRAYS:
-                    arrays[key] = _array(file, entry)
-    except FileNotFoundError:
+                    arrays[key] = _array(file, entry, left)
+                    left -= arrays[key].nbytes
+    except OSError:
         raise
     except Exception as error:  # of any kind: the bytes are what somebody else wrote
         raise FileFormatError(
@@ -103,8 +111,17 @@ def _arrays(path: Path) -> tuple[dict[str, np.ndarray], list[str]]:
     return arrays, names
 
 
-def _array(file: zipfile.ZipFile, entry: zipfile.ZipInfo) -> np.ndarray:
-    """Read one array to its last byte: only then its checksum is verified."""
+def _check_count(file: zipfile.ZipFile) -> None:
+    """Compare with the number of entries that the file gives: a damaged one may hide the next."""
+    assert file.fp is not None
+    file.fp.seek(-END.size - len(file.comment), 2)
+    *_, count, _, _, _ = END.unpack(file.fp.read(END.size))
+    if count not in (len(file.infolist()), MANY):
+        raise ValueError(f'{len(file.infolist())} arrays in the place of {count}')
+
+
+def _array(file: zipfile.ZipFile, entry: zipfile.ZipInfo, most: int) -> np.ndarray:
+    """Read one array to its last byte: only then its checksum is verified; `most` in bytes."""
     if entry.flag_bits & ENCRYPTED:
         raise ValueError(f'{entry.filename} is encrypted')
     with file.open(entry) as stream:
@@ -121,7 +138,7 @@ def _array(file: zipfile.ZipFile, entry: zipfile.ZipInfo) -> np.ndarray:
             wanted *= length
         if dtype.hasobject or min(shape, default=0) < 0:
             raise ValueError(f'{entry.filename} holds no numbers')
-        if wanted > MAX_POINTS * 3 * 16:
+        if wanted > min(most, MAX_POINTS * 4 * 16):
             raise ValueError(f'{entry.filename} of {wanted} bytes; thin the cloud')
         if entry.file_size - stream.tell() != wanted:
             raise ValueError(f'{entry.filename} of {entry.file_size} bytes for shape {shape}')

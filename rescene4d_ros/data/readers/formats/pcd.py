@@ -9,9 +9,11 @@ import re
 import numpy as np
 from rescene4d_ros.data.readers.formats.lzf import decompress
 from rescene4d_ros.data.readers.formats.text_values import check_range, COORDINATES, read_values
+from rescene4d_ros.data.readers.whole_files import read_whole
 from rescene4d_ros.errors import FileFormatError
 
 MAX_HEADER = 1 << 16  # bytes
+SPARE = 64  # bytes, of the end of the header and its mark
 MARK = b'\xef\xbb\xbf'
 SIZES = {'F': (4, 8), 'I': (1, 2, 4, 8), 'U': (1, 2, 4, 8)}
 KEYS = ('VERSION', 'FIELDS', 'SIZE', 'TYPE', 'COUNT', 'WIDTH', 'HEIGHT', 'VIEWPOINT', 'POINTS')
@@ -53,23 +55,30 @@ def read_pcd(path: Path) -> tuple[dict[str, np.ndarray], bool]:
 
     Columns of fields with several values per point are (M, count).
     """
-    data = path.read_bytes()
-    header = _read_header(data, str(path))
+    with path.open('rb') as file:
+        header = _read_header(file.read(MAX_HEADER + SPARE), str(path))
+    wanted = header.points * sum(t.itemsize * n for _, t, n in header.fields)
+    left = path.stat().st_size - header.start
+    if header.kind == 'binary' and left > wanted + SPARE:  # before all of it is read
+        raise _of_other_size(path, header, wanted, left)
+    data = read_whole(path)
     if header.kind == 'ascii':
         return _text(data, header, str(path)), True
     body, rest = data[header.start :], b''
     if header.kind == 'binary_compressed':
         body, rest = _decompressed(body, header, str(path))
-    wanted = header.points * sum(t.itemsize * n for _, t, n in header.fields)
-    if header.kind == 'binary':
+    else:
         body, rest = body[:wanted], body[wanted:]
     if len(body) != wanted or rest not in (b'', b'\n', b'\r\n'):
-        raise FileFormatError(
-            f'{path}: expected {wanted} bytes for {header.points} points as its header says, got '
-            f'{len(body) + len(rest)}; the file is truncated or its header does not fit, copy it '
-            'again'
-        )
+        raise _of_other_size(path, header, wanted, len(body) + len(rest))
     return (_by_field if header.kind == 'binary_compressed' else _by_point)(body, header), False
+
+
+def _of_other_size(path: Path, header: PcdHeader, wanted: int, got: int) -> FileFormatError:
+    return FileFormatError(
+        f'{path}: expected {wanted} bytes for {header.points} points as its header says, got '
+        f'{got}; the file is truncated or its header does not fit, copy it again'
+    )
 
 
 def _by_point(body: bytes, header: PcdHeader) -> dict[str, np.ndarray]:

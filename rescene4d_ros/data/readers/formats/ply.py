@@ -6,16 +6,24 @@ from pathlib import Path
 
 import numpy as np
 from rescene4d_ros.data.readers.formats.list_rows import list_rows
-from rescene4d_ros.data.readers.formats.ply_header import Element, PlyHeader, read_header
+from rescene4d_ros.data.readers.formats.ply_header import (
+    Element,
+    MAX_HEADER,
+    PlyHeader,
+    read_header,
+)
 from rescene4d_ros.data.readers.formats.text_values import (
     check_range,
     check_rows,
     COORDINATES,
     read_values,
 )
+from rescene4d_ros.data.readers.whole_files import read_whole
 from rescene4d_ros.errors import FileFormatError
 
 POINTS = ('vertex', 'vertices', 'point', 'points')
+SPARE = 64  # bytes, of the end of the header and its mark
+LINE_END = b'\r\n'  # that may follow the data
 CORNERS = ('vertex_index', 'vertex_indices')  # lists of a face
 
 
@@ -36,8 +44,10 @@ def read_ply(path: Path) -> tuple[dict[str, np.ndarray], bool]:
         Another format, a damaged file, or one that is shorter or longer than its header says.
 
     """
-    data = path.read_bytes()
-    header = read_header(data, str(path))
+    with path.open('rb') as file:
+        header = read_header(file.read(MAX_HEADER + SPARE), str(path))
+    _check_size(path, header)
+    data = read_whole(path)
     points = [e for e in header.elements if e.name in POINTS]
     if len(points) != 1:
         got = ', '.join(e.name for e in header.elements) or 'none'
@@ -49,18 +59,31 @@ def read_ply(path: Path) -> tuple[dict[str, np.ndarray], bool]:
     return _text(data, header, points[0], str(path)), True
 
 
+def _check_size(path: Path, header: PlyHeader) -> None:
+    """Refuse a file that is longer than its header says, before all of it is read."""
+    if header.order and not any(e.has_lists for e in header.elements):
+        wanted = header.start + sum(
+            e.count * sum(p.dtype.itemsize for p in e.properties) for e in header.elements
+        )
+        if (size := path.stat().st_size) > wanted + len(LINE_END):
+            raise _longer(str(path), wanted, size)
+
+
+def _longer(where: str, wanted: int, got: int) -> FileFormatError:
+    return FileFormatError(
+        f'{where}: expected {wanted} bytes as its header says, got {got}; the header does not fit '
+        'the data: export the cloud again'
+    )
+
+
 def _binary(data: bytes, header: PlyHeader, points: Element, where: str) -> dict[str, np.ndarray]:
     at, columns = header.start, {}
     for element in header.elements:
         found, at = _binary_rows(data, at, element, header.order, points.count, where)
         if element is points:
             columns = found
-    left = data[at:].removesuffix(b'\n').removesuffix(b'\r')
-    if left:
-        raise FileFormatError(
-            f'{where}: expected {at} bytes as its header says, got {len(data)}; the header does '
-            'not fit the data: export the cloud again'
-        )
+    if data[at:] not in (b'', b'\n', b'\r', LINE_END):
+        raise _longer(where, at, len(data))
     return columns
 
 
