@@ -6,6 +6,7 @@ import argparse
 import json
 from pathlib import Path
 import sys
+import time
 
 import numpy as np
 from rescene4d_ros.cli.checked_visits import add_input_arguments, config_of, print_notes
@@ -43,7 +44,11 @@ def _check(
     options: argparse.Namespace, origin: Origin | None, known: _Before | RememberedSurface
 ) -> int:
     inputs = find_visits(
-        options.inputs, topic=options.topic, map_frame=options.map_frame, bursts=options.bursts
+        options.inputs,
+        topic=options.topic,
+        map_frame=options.map_frame,
+        bursts=options.bursts,
+        now_ns=time.time_ns(),
     )
     print_notes(inputs)
     config = config_of(options)

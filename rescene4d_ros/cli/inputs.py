@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import datetime, UTC
+from datetime import datetime, timedelta, UTC
 from decimal import Decimal, InvalidOperation
 from functools import partial
+import os
 from pathlib import Path
 
 import numpy as np
@@ -15,9 +16,10 @@ from rescene4d_ros.data.readers.bags.parts import is_bag, natural
 from rescene4d_ros.data.readers.bags.survey import survey
 from rescene4d_ros.data.readers.cloud_files import read_cloud, SUFFIXES
 from rescene4d_ros.errors import FileFormatError, ScanError
-from rescene4d_ros.structures import Scan
+from rescene4d_ros.structures import LATEST_NS, Scan, STAMPS
 
-DAY_NS = 86_400 * 10**9
+HOUR_NS = 3600 * 10**9
+DAY_NS = 24 * HOUR_NS
 Origin = tuple[float, float, float]
 Reader = Callable[[Origin | None], tuple[Scan, np.ndarray]]
 
@@ -62,6 +64,7 @@ def find_visits(
     topic: str = '',
     map_frame: str = 'map',
     bursts: str = 'refuse',
+    now_ns: int | None = None,
 ) -> Inputs:
     """
     Find the visits of some inputs.
@@ -79,6 +82,8 @@ def find_visits(
     map_frame : str
     bursts : str
         What becomes of clouds of a bag seconds apart; see `plan_bag`.
+    now_ns : int, ns since the Unix epoch, optional
+        Given times and stamps beyond it are told: later visits would come too late for them.
 
     Raises
     ------
@@ -105,8 +110,11 @@ def find_visits(
             inputs.refused_count += 1
     for seen in sorted(surveys, key=lambda s: min((c.stamp_ns for c in s.clouds), default=0)):
         plan_bag(seen, map_frame, bursts, inputs)
+        _tell_future(seen.name, [c.stamp_ns for c in seen.clouds], now_ns, inputs)
     if files:
         stamps = _stamps(files, times, newest_ns)
+        if times:
+            _tell_future('--times', stamps, now_ns, inputs)
         inputs.count += len(files)
         inputs.sources.append(
             partial(read_cloud, path, stamp, path.name, map_frame)
@@ -119,10 +127,10 @@ def _sorted_out(paths: list[Path], inputs: Inputs) -> tuple[list[Path], list[Pat
     """Return cloud files and bags, each once."""
     files, bags, seen = [], [], set()
     for path in paths:
-        if not path.exists():
+        if not os.path.exists(path):
             raise ScanError(
-                f'{path}: no such file; expected a cloud ({", ".join(SUFFIXES)}), a folder of '
-                'clouds, or a bag'
+                f'{str(path)[:300]}: no such file; expected a cloud ({", ".join(SUFFIXES)}), a '
+                'folder of clouds, or a bag'
             )
         if path.resolve() in seen:
             inputs.notes.append(f'{path}: named twice, taken once')
@@ -159,17 +167,32 @@ def _stamps(files: list[Path], times: list[str] | None, newest_ns: int) -> list[
     return [newest_ns + (k + 1) * DAY_NS for k in range(len(files))]
 
 
+def _tell_future(name: str, stamps_ns: list[int], now_ns: int | None, inputs: Inputs) -> None:
+    future = [s for s in stamps_ns if now_ns is not None and s > now_ns + HOUR_NS]
+    if future:
+        inputs.notes.append(
+            f'{name}: expected times up to now, got {len(future)} of {len(stamps_ns)} up to '
+            f'{(max(future) - now_ns) / HOUR_NS:.0f} h later; visits of the present will be LATE '
+            'behind them: check the clock, `rescene4d memory delete-visit` takes one back'
+        )
+
+
 def parse_time(text: str) -> int:
     """Return a stamp in ns from ISO 8601 (default zone: UTC) or seconds since 1970."""
+    wrong = ScanError(
+        '--times: expected ISO 8601 (2026-11-22T10:00) or seconds since 1970, '
+        f'{STAMPS}, got {text[:40]!r}'
+    )
     try:
-        return int(Decimal(text) * 10**9)  # a float would lose nanoseconds
-    except (InvalidOperation, OverflowError, ValueError):
-        pass
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise ScanError(
-            f'--times: expected ISO 8601 (2026-11-22T10:00) or seconds since 1970, got {text!r}'
-        ) from error
-    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    return round(moment.timestamp() * 1e9)
+        seconds = Decimal(text)  # a float would lose nanoseconds
+        stamp_ns = int(seconds * 10**9) if abs(seconds) < 2**63 else -1
+    except InvalidOperation:
+        try:
+            moment = datetime.fromisoformat(text)
+        except ValueError:
+            raise wrong from None
+        moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
+        stamp_ns = (moment - datetime(1970, 1, 1, tzinfo=UTC)) // timedelta(microseconds=1) * 1000
+    if not 0 <= stamp_ns <= LATEST_NS:
+        raise wrong
+    return stamp_ns

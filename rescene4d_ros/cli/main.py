@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import argparse
 from importlib import import_module
+import io
 import logging
+import os
 import sys
 from types import ModuleType
 
@@ -77,10 +79,23 @@ def main(argv: list[str] | None = None) -> int:
     )
     module.add_arguments(sub)
     options = sub.parse_args(args.arguments, argparse.Namespace(arguments=args.arguments))
+    for stream in (sys.stdout, sys.stderr):  # names of files may hold what it cannot write
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors='backslashreplace')
     try:
         return module.run(options) or 0
     except RescenError as error:
         print(f'rescene4d {args.command}: {error}', file=sys.stderr)
+        return 2
+    except BrokenPipeError:  # who reads what is printed has enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 141
+    except OSError as error:
+        print(
+            f'rescene4d {args.command}: expected files that can be read and written, got: '
+            f'{error}; check the path, its rights and the room on the disk',
+            file=sys.stderr,
+        )
         return 2
     except KeyboardInterrupt:
         print(f'rescene4d {args.command}: interrupted', file=sys.stderr)

@@ -6,6 +6,7 @@ import argparse
 import json
 from pathlib import Path
 import sys
+import time
 
 import numpy as np
 from rescene4d_ros import config
@@ -115,6 +116,7 @@ def run(options: argparse.Namespace) -> int:
             topic=options.topic,
             map_frame=options.map_frame,
             bursts=options.bursts,
+            now_ns=time.time_ns(),
         )
         print_notes(inputs)
         check = VisitCheck(memory, config_of(options), options.accept, options.register)

@@ -31,9 +31,11 @@ from rescene4d_ros.memory.visit_files import POINTS, VisitFiles
 from rescene4d_ros.structures import (
     Change,
     Finding,
+    LATEST_NS,
     MemorySnapshot,
     ObjectState,
     Scan,
+    STAMPS,
     VisitInfo,
     VisitStatus,
 )
@@ -210,6 +212,11 @@ class SceneMemory:
             raise ScanError(
                 f'visit {scan.name!r}: expected points in frame '
                 f'{self.metadata.frame_id!r}, got {scan.frame_id!r}; transform them'
+            )
+        if not 0 <= scan.stamp_ns <= LATEST_NS:
+            raise ScanError(
+                f'visit {scan.name!r}: expected a stamp {STAMPS}, got '
+                f'{scan.stamp_ns / 1e9:.3f} s; set the time of the visit'
             )
         if len(scan) == 0:
             raise ScanError(f'visit {scan.name!r}: expected points, got none; check the sensor')

@@ -13,7 +13,15 @@ from rescene4d_ros.structures.objects import (
     VisitInfo,
     VisitStatus,
 )
-from rescene4d_ros.structures.scan import Finding, GivenInstances, Scan, ScanSequence, Severity
+from rescene4d_ros.structures.scan import (
+    Finding,
+    GivenInstances,
+    LATEST_NS,
+    Scan,
+    ScanSequence,
+    Severity,
+    STAMPS,
+)
 from rescene4d_ros.structures.segmentation import (
     FLOOR,
     INSTANCE_CLASSES,
@@ -35,6 +43,7 @@ __all__ = [
     'FLOOR',
     'GivenInstances',
     'INSTANCE_CLASSES',
+    'LATEST_NS',
     'MaskSource',
     'MemorySnapshot',
     'ObjectState',
@@ -48,6 +57,7 @@ __all__ = [
     'Segmentation',
     'SEMANTIC_CLASSES',
     'Severity',
+    'STAMPS',
     'STRUCTURE_CLASSES',
     'UNLABELED',
     'VisitChanges',

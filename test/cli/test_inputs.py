@@ -4,7 +4,7 @@ import shutil
 
 import numpy as np
 import pytest
-from rescene4d_ros.cli.inputs import DAY_NS, find_visits
+from rescene4d_ros.cli.inputs import DAY_NS, find_visits, parse_time
 from rescene4d_ros.data.readers.bags.messages import CLOUD, TRANSFORMS
 from rescene4d_ros.data.readers.bags.writing import write_snapshots
 from rescene4d_ros.errors import RescenError, ScanError
@@ -178,3 +178,40 @@ def test_inputs_that_hold_nothing(tmp_path):
     np.savez(tmp_path / 'a.npz', xyz=POINTS)
     with pytest.raises(ScanError, match='one per cloud'):
         find_visits([tmp_path / 'a.npz'], times=['1', '2'])
+
+
+@pytest.mark.parametrize(
+    ('text', 'ns'),
+    [
+        ('2026-01-01T00:00:00.123457', 1_767_225_600_123_457_000),
+        ('2026-01-01T05:45+05:45', 1_767_225_600_000_000_000),
+        ('1767225600.123456789', 1_767_225_600_123_456_789),
+        ('0', 0),
+    ],
+)
+def test_times_are_exact(text, ns):
+    """To the last digit that is given."""
+    assert parse_time(text) == ns
+
+
+@pytest.mark.parametrize(
+    'text',
+    ['nan', 'inf', '-1', '1e400', '1e999999', '99999999999', '1969-12-31', '2039-01-01', '', 'x'],
+)
+def test_times_that_no_visit_has(text):
+    """Stamps of ROS end in 2038."""
+    with pytest.raises(ScanError, match='from 1970 to 2038'):
+        parse_time(text)
+
+
+def test_times_in_the_future_are_told(tmp_path):
+    """Later visits would come too late for them."""
+    np.savez(tmp_path / 'room.npz', xyz=POINTS)
+    given = ['2026-01-03']
+    now = parse_time('2026-01-01')
+    assert not find_visits([tmp_path], times=['2026-01-01'], now_ns=now).notes
+    (note,) = find_visits([tmp_path], times=given, now_ns=now).notes
+    assert '48 h later' in note
+    write_bag(tmp_path / 'bag', [now + 48 * HOUR])
+    (note,) = find_visits([tmp_path / 'bag'], now_ns=now).notes
+    assert '48 h later' in note

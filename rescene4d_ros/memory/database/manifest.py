@@ -45,6 +45,12 @@ def locate(folder: Path, url: str | None) -> URL:
         The folder holds a database of its own, or says that it is elsewhere.
 
     """
+    try:
+        str(folder).encode()
+    except UnicodeEncodeError:
+        raise ConfigError(
+            f'{str(folder)!a}: expected a folder whose name is UTF-8, got other bytes; rename it'
+        ) from None
     remembered = (folder / LOCATION).read_text().strip() if is_remembered(folder) else ''
     if not url and not remembered:
         return inside(folder)
