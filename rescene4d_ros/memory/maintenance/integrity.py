@@ -7,15 +7,21 @@ from pathlib import Path
 from rescene4d_ros.errors import FileFormatError, MemoryDamagedError, RescenError
 from rescene4d_ros.memory.database import schema
 from rescene4d_ros.memory.database.manifest import LEFT
+from rescene4d_ros.memory.database.metadata import Metadata
 from rescene4d_ros.memory.database.row_encoding import as_stored, decoded, is_intact, name_of
 from rescene4d_ros.memory.store import SceneMemory
 from rescene4d_ros.structures import VisitStatus
 from sqlalchemy import Connection, select
 
+ATTEMPTS = 5  # at a memory that a writer changes
+
 
 def check(path: Path | str, url: str | None = None) -> tuple[tuple[str, ...], str]:
     """
     Check a memory that may be damaged in any way, without changing it.
+
+    Faults of a memory that a writer changed meanwhile are looked for again: they may come of two
+    states of it.
 
     Returns
     -------
@@ -27,13 +33,22 @@ def check(path: Path | str, url: str | None = None) -> tuple[tuple[str, ...], st
     """
     faults: tuple[str, ...] = ()
     try:
-        with SceneMemory.inspect(path, url) as memory:
-            faults = find_faults(memory)
-            n_visits, n_objects = len(memory.visits()), len(memory.records)
-            revision = memory.metadata.revision
+        for _ in range(ATTEMPTS):
+            with SceneMemory.inspect(path, url) as memory:
+                faults = find_faults(memory)
+                n_visits, n_objects = len(memory.visits()), len(memory.records)
+                metadata = memory.metadata
+            if not faults or _metadata(path, url) == metadata:
+                break
+        revision = metadata.revision
         return faults, f'{n_visits} visits, {n_objects} objects, revision {revision}'
     except RescenError as error:
         return faults or (str(error),), ''
+
+
+def _metadata(path: Path | str, url: str | None) -> Metadata:
+    with SceneMemory.inspect(path, url) as memory:
+        return memory.metadata
 
 
 def find_faults(memory: SceneMemory) -> tuple[str, ...]:
