@@ -31,6 +31,7 @@ from soak_world import Disk, make_room, make_weights, message_of, NodeProcess, s
 START_NS = 1_700_000_000 * 10**9
 STEP_NS = 600 * 10**9
 GROWTH = 1.25  # of the resident memory, from the first lives to the last
+WORKED = 15.0  # s; the shortest life
 KINDS = ('good', 'good', 'good', 'late', 'duplicate', 'bad', 'bad', 'huge')
 CYCLES = (
     (Transition.TRANSITION_DEACTIVATE, Transition.TRANSITION_ACTIVATE),
@@ -68,7 +69,7 @@ class Soak:
         self.counts = dict.fromkeys(('good', 'late', 'duplicate', 'bad', 'huge', 'sent again'), 0)
         self.events = dict.fromkeys(('kills', 'cycles', 'disk full', 'folder away'), 0)
         self.rss: list[float] = []  # highest of each life, MB
-        self._newest = START_NS
+        self._newest, self._ready_since = START_NS, time.monotonic()
 
     def run(self) -> dict:
         """Run for the time given, let the node finish, and return what happened."""
@@ -83,7 +84,7 @@ class Soak:
             if faults and now > at[0]:
                 at.pop(0)
                 faults.pop(0)()
-            elif now > next_kill:
+            elif now > next_kill and self._has_worked(now):
                 next_kill = now + self.options.kill_every
                 self._kill()
             elif self.rng.random() < 0.02:
@@ -124,12 +125,19 @@ class Soak:
                 return
             time.sleep(0.1)
 
+    def _has_worked(self, now: float) -> bool:
+        """Return whether the node listens for some time: on a busy machine it starts slowly."""
+        if not self.robot.is_ready():
+            self._ready_since = now
+        return now - self._ready_since > WORKED
+
     def _kill(self) -> None:
         self.events['kills'] += 1
         self.robot.is_up.clear()
         self.robot.epoch += 1
         self.node.kill()
         self.node.start()
+        self._ready_since = time.monotonic()
         self.rss.append(0.0)
         self.robot.is_up.set()
 
@@ -168,14 +176,7 @@ class Soak:
         for _ in range(3):
             for stamp in sorted(set(self.sent) - set(self.ledger.look())):
                 self._send_until_stored(stamp, message_of(make_room(self.rng, stamp)))
-        end = time.monotonic() + self.options.drain
-        open_visits = {VisitStatus.PENDING, VisitStatus.LATE}
-        while time.monotonic() < end:
-            statuses = self.ledger.look()
-            if statuses and not open_visits & set(statuses.values()):
-                break
-            time.sleep(1.0)
-        statuses = self.ledger.look()
+        statuses = self._drained()
         self.robot.close()
         code = self.node.stop()
         lives = [mb for mb in self.rss if mb]
@@ -189,13 +190,14 @@ class Soak:
             'not stored': len(set(self.sent) - set(statuses)),
             'not processed': sum(statuses.get(s) != VisitStatus.DONE for s in self.sent),
             'lost visits': len(self.ledger.lost_visits),
-            'reused ids': len(self.ledger.reused_ids),
+            'reused ids': self.ledger.reused_ids,
             'ended by itself': self.node.deaths,
             'exit code': code,
             'highest RSS of each life [MB]': [round(mb) for mb in lives],
             'RSS, last third over first third': round(growth, 3),
         }
         keys = ('not stored', 'not processed', 'lost visits', 'reused ids', 'ended by itself')
+        result['minutes'] = self.options.minutes
         result['passed'] = not (
             any(result[key] for key in keys)
             or code
@@ -203,6 +205,21 @@ class Soak:
             or growth > GROWTH
         )
         return result
+
+    def _drained(self) -> dict[int, VisitStatus]:
+        """Wait until all is processed, or nothing more happens; return the statuses by stamp."""
+        open_visits = {VisitStatus.PENDING, VisitStatus.LATE}
+        statuses = left = None
+        last_change = time.monotonic()
+        while time.monotonic() - last_change < self.options.drain:
+            statuses = self.ledger.look()
+            before, left = left, [s for s, status in statuses.items() if status in open_visits]
+            if statuses and not left:
+                break
+            if left != before:
+                last_change = time.monotonic()
+            time.sleep(1.0)
+        return statuses or {}
 
 
 def main() -> int:
@@ -214,9 +231,11 @@ def main() -> int:
     parser.add_argument('--seed', type=int, default=0)
     parser.add_argument('--threads', type=int, default=20, help='that call services')
     parser.add_argument('--kill-every', type=float, default=60.0, help='s')
-    parser.add_argument('--huge-points', type=int, default=1_000_000)
+    parser.add_argument('--huge-points', type=int, default=400_000)
     parser.add_argument('--disk-megabytes', type=int, default=3000)
-    parser.add_argument('--drain', type=float, default=600.0, help='s; wait at the end')
+    parser.add_argument(
+        '--drain', type=float, default=600.0, help='s; how long nothing may happen at the end'
+    )
     parser.add_argument('--weights', default='', help='default: a small untrained network')
     parser.add_argument('--out', type=Path, default=Path('out/soak'), help='a new folder')
     options = parser.parse_args()

@@ -12,12 +12,14 @@ import numpy as np
 import rclpy
 from rclpy.executors import SingleThreadedExecutor
 from rescene4d_ros.errors import RescenError
+from rescene4d_ros.memory.database.metadata import Metadata
+from rescene4d_ros.memory.editing.reapply_splits import standing_splits
 from rescene4d_ros.memory.store import SceneMemory
 from rescene4d_ros.node.messages import interfaces
 from rescene4d_ros.srv import CorrectObject, ObjectHistory, QueryChanges, QueryObjects, Reprocess
 from rescene4d_ros.structures import VisitStatus
 
-PATIENCE = 40.0  # s; until a cloud is sent again, and until a request is asked again
+PATIENCE = 60.0  # s; until a cloud is sent again, and until a request is asked again
 
 
 class Ledger:
@@ -29,27 +31,39 @@ class Ledger:
         self.seen: set[int] = set()  # ids that were ever known
         self.gone: set[int] = set()  # of these, neither objects nor aliases when last looked
         self.lost_visits: set[int] = set()
-        self.reused_ids: set[int] = set()
+        self.reused_ids: dict[int, str] = {}  # id -> what was seen
         self._next_object_id = 0
 
     def look(self) -> dict[int, VisitStatus]:
         """Return the status of each visit by stamp; empty while the memory cannot be read."""
         try:
             with SceneMemory.inspect(self._path) as memory:
-                snapshot, next_id = memory.snapshot(), memory.metadata.next_object_id
+                metadata, snapshot = memory.metadata, memory.snapshot()
+                # A reprocess may join what was split, and the next one parts it again.
+                parted = {split.new_id for split in standing_splits(memory)}
         except (RescenError, OSError):
             return {}
         stamps = {v.stamp_ns: v.visit_id for v in snapshot.visits}
         self.lost_visits |= {v for s, v in self.stored.items() if stamps.get(s) != v}
         self.stored |= stamps
-        known = {o.object_id for o in snapshot.objects} | {a for a, _ in snapshot.aliases}
-        self.reused_ids |= known & self.gone
-        if next_id < self._next_object_id or any(i >= next_id for i in known):
-            self.reused_ids.add(next_id)
+        if metadata.revision == snapshot.revision:  # else something was stored between the two
+            known = {o.object_id for o in snapshot.objects} | {a for a, _ in snapshot.aliases}
+            self._look_at_ids(known, parted, metadata)
+        return {v.stamp_ns: v.status for v in snapshot.visits}
+
+    def _look_at_ids(self, known: set[int], parted: set[int], metadata: Metadata) -> None:
+        """Compare the ids of one state of the memory with those of before."""
+        when, next_id = f'at revision {metadata.revision}', metadata.next_object_id
+        for i in (known & self.gone) - parted:
+            self.reused_ids[i] = f'gone before, known again {when}'
+        for i in known:
+            if i >= next_id:
+                self.reused_ids[i] = f'known, and to be given {when}'
+        if next_id < self._next_object_id:
+            self.reused_ids[next_id] = f'to be given again {when}'
         self._next_object_id = next_id
         self.seen |= known
         self.gone = self.seen - known
-        return {v.stamp_ns: v.status for v in snapshot.visits}
 
 
 class Robot:

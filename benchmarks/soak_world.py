@@ -123,9 +123,13 @@ class NodeProcess:
         self._process.wait()
 
     def stop(self) -> int:
-        """SIGINT; return the exit code."""
+        """SIGINT; return the exit code, that of SIGKILL where it does not end in 5 minutes."""
         self._process.send_signal(signal.SIGINT)
-        return self._process.wait(120)
+        try:
+            return self._process.wait(300)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            return self._process.wait()
 
     def check(self) -> bool:
         """Return whether it runs; one that ended by itself is noted and started again."""
