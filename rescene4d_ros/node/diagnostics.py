@@ -57,6 +57,8 @@ class Counts:
         Of the memory.
     statuses : mapping of VisitStatus to int
         Number of its visits in each status.
+    origin : tuple of 3 float, m
+        Of the memory's map.
     problems : mapping of str to str
         What does not work now, by what was being done ('publishing', 'request', ...).
 
@@ -77,6 +79,7 @@ class Counts:
     revision: int = 0
     objects: int = 0
     visits: int = 0
+    origin: tuple[float, float, float] = (0.0, 0.0, 0.0)
     statuses: Mapping[VisitStatus, int] = field(
         default_factory=lambda: MappingProxyType(dict.fromkeys(VisitStatus, 0))
     )
@@ -252,6 +255,7 @@ def memory_entry(counts: Counts, memory: ReportedMemory | None) -> tuple[Verdict
                 verdict = WARN, f'{free / 2**20:.0f} MiB of disk left; make room'
     return verdict, {
         'map_id': memory.map_id if memory else '',
+        'origin [m]': ' '.join(f'{v:.0f}' for v in counts.origin) if any(counts.origin) else '',
         'revision': counts.revision,
         'objects': counts.objects,
         'visits': counts.visits,

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 import math
 from threading import Condition, Thread, TIMEOUT_MAX
 import time
+from typing import Any
 
 from rclpy.callback_groups import MutuallyExclusiveCallbackGroup
 from rescene4d_ros.errors import (
@@ -23,6 +24,7 @@ from rescene4d_ros.structures import Scan, Severity, VisitInfo, VisitStatus
 from sensor_msgs.msg import PointCloud2
 
 TF_RETRY = 0.05  # s; between two looks for a transform
+PUBLISHERS = 64  # whose numbers are kept
 DISK_RETRY = 1.0  # s; between two tries to store
 
 
@@ -75,11 +77,17 @@ class Intake:
         self._decode, self._prepare, self._store, self._stored = decode, prepare, store, stored
         self._settings, self._stats, self._log = settings, stats, log
         self._held: deque[HeldCloud] = deque()
+        self._newest: dict[bytes, int] = {}  # publisher -> number of its newest cloud
         self._disk_retry = 0.0  # s, monotonic; the disk is left alone until then
         self._changed = Condition()
         self._stopping = False
         self._thread = Thread(target=self._run, name='intake', daemon=True)
         self._thread.start()
+
+    def on_message(self, message: PointCloud2, info: Mapping[str, Any]) -> None:
+        """Receive a message with what rclpy says of it."""
+        self._count_lost(info)
+        self.receive(message)
 
     def receive(self, message: PointCloud2) -> None:
         """Queue a message, or drop one where too many are held; returns at once."""
@@ -94,6 +102,33 @@ class Intake:
                     return
             self._held.append(cloud)
             self._changed.notify()
+
+    def lost(self, count: int) -> None:
+        """Count clouds that the middleware says are lost, where gaps in numbers do not tell."""
+        if not self._newest:
+            self._tell_lost(count)
+
+    def _count_lost(self, info: Mapping[str, Any]) -> None:
+        """Count the gap before a message: DDS overwrites what is not taken without a word."""
+        number, publisher = info.get('publication_sequence_number'), info.get('publisher_gid')
+        if number is None or publisher is None:
+            return
+        key = bytes(publisher['data'])
+        before = self._newest.pop(key, None)
+        self._newest[key] = number  # the last one again
+        if len(self._newest) > PUBLISHERS:
+            del self._newest[next(iter(self._newest))]
+        if before is not None and number - before > 1:
+            self._tell_lost(number - before - 1)
+
+    def _tell_lost(self, count: int) -> None:
+        text = (
+            f'expected every cloud that was sent, {count} were lost in DDS before they were '
+            'taken; send clouds less often or raise snapshots_depth, and where '
+            'snapshots_reliability is best_effort, make it reliable'
+        )
+        self._stats.count('lost', count, refusal=text)
+        self._log.warning(text, throttle_duration_sec=5.0)
 
     @property
     def is_full(self) -> bool:

@@ -14,6 +14,7 @@ from rclpy.event_handler import SubscriptionEventCallbacks
 from rclpy.lifecycle import LifecycleNode, TransitionCallbackReturn
 from rclpy.parameter import Parameter
 from rclpy.timer import Timer
+from rescene4d_ros.data.readers.columns import with_origin
 from rescene4d_ros.data.readers.point_cloud2 import scan_from_cloud
 from rescene4d_ros.errors import ConfigError, RescenError, ScanError
 from rescene4d_ros.memory.store import SceneMemory
@@ -197,11 +198,11 @@ class Rescene4DNode(LifecycleNode):
             subscription = self.create_subscription(
                 topic.type,
                 topic.name,
-                intake.receive,
+                intake.on_message,
                 topic.qos(node.snapshots_reliability, node.snapshots_depth),
                 callback_group=WhileNotFull(intake) if node.intake_when_full == 'wait' else None,
                 event_callbacks=SubscriptionEventCallbacks(
-                    message_lost=lambda info: self._stats.count('lost', info.total_count_change)
+                    message_lost=lambda event: intake.lost(event.total_count_change)
                 ),
             )
             running.callback(self.destroy_subscription, subscription)
@@ -289,6 +290,8 @@ class Rescene4DNode(LifecycleNode):
     def _prepare(self, scan: Scan, is_last_try: bool) -> Scan:
         """Return a scan in the map frame, checked against what is remembered there."""
         scan, mode = self._frames.to_map(scan, is_last_try), self._node_settings.plausibility
+        if self._memory.origin is not None:
+            scan = with_origin(scan, self._memory.origin)
         if mode == 'off':
             return scan
         found = check_scan(scan, self._surface.reference(scan))

@@ -210,4 +210,5 @@ def count_memory(memory: SceneMemory, stats: NodeStats) -> None:
         statuses={s: sum(visit.status == s for visit in visits) for s in VisitStatus},
         objects=len(memory.records),
         revision=memory.metadata.revision,
+        origin=memory.origin or (0.0, 0.0, 0.0),
     )

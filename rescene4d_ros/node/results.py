@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from threading import Lock
 
 import numpy as np
@@ -12,11 +13,13 @@ from rescene4d_ros.node.diagnostics import NodeStats, text_of
 from rescene4d_ros.node.messages import interfaces
 from rescene4d_ros.node.messages.conversions import (
     changes_to_msg,
+    frame_of_results,
     newest_done,
     objects_to_msg,
     segmented_cloud,
 )
 from rescene4d_ros.node.messages.markers import scene_markers
+from rescene4d_ros.node.tf import LocalFrame
 from rescene4d_ros.structures import MemorySnapshot, Scan, SceneUpdate, VisitChanges
 from rescene4d_ros.tracking.object_ids import resolve_labels
 
@@ -47,6 +50,7 @@ class ResultPublisher:
         self._turn = Lock()  # visits are shown by one thread, corrections by another
         self._memory = memory
         self._stats = stats
+        self._local_frame: LocalFrame | None = None
         self._publishers = {
             topic: node.create_lifecycle_publisher(topic.type, topic.name, topic.qos())
             for topic in OUTGOING
@@ -59,9 +63,8 @@ class ResultPublisher:
 
     def publish_changes(self, update: VisitChanges) -> None:
         """Publish what a visit changed."""
-        metadata = self._memory.metadata
         self._publishers[interfaces.CHANGES].publish(
-            changes_to_msg(update, metadata.map_id, metadata.frame_id)
+            changes_to_msg(update, self._memory.metadata.map_id, self._frame())
         )
 
     def publish_scene(self, update: SceneUpdate) -> None:
@@ -73,7 +76,7 @@ class ResultPublisher:
                 return
             snapshot = MemorySnapshot(
                 metadata.map_id,
-                metadata.frame_id,
+                self._frame(),
                 update.revision,
                 metadata.class_names,
                 (update.visit,),
@@ -90,6 +93,7 @@ class ResultPublisher:
 
     def _publish_newest(self, snapshot: MemorySnapshot) -> None:
         """Publish the newest processed visit as it is remembered; objects alone without points."""
+        snapshot = replace(snapshot, frame_id=self._frame())
         newest = newest_done(snapshot.visits)
         scan = None if newest is None else self._points_of(newest.visit_id)
         if newest is None or scan is None:
@@ -116,6 +120,14 @@ class ResultPublisher:
         self._stats.solved(f'points of visit {visit_id}')
         return scan
 
+    def _frame(self) -> str:
+        """Return the frame of what is published; TF gets it where it is not the map frame."""
+        map_frame, origin = self._memory.metadata.frame_id, self._memory.origin
+        frame_id = frame_of_results(map_frame, origin)
+        if frame_id != map_frame and self._local_frame is None:
+            self._local_frame = LocalFrame(self._node, map_frame, frame_id, origin)
+        return frame_id
+
     def _publish_objects(self, snapshot: MemorySnapshot) -> None:
         self._publishers[interfaces.MARKERS].publish(
             scene_markers(snapshot.objects, snapshot.frame_id)
@@ -131,7 +143,7 @@ class ResultPublisher:
         scores: np.ndarray,
     ) -> None:
         self._publishers[interfaces.SEGMENTED_CLOUD].publish(
-            segmented_cloud(scan, object_ids, class_ids, scores)
+            segmented_cloud(scan, object_ids, class_ids, scores, snapshot.frame_id)
         )
         self._publishers[interfaces.MARKERS].publish(
             scene_markers(
@@ -146,3 +158,5 @@ class ResultPublisher:
         for publisher in self._publishers.values():
             self._node.destroy_lifecycle_publisher(publisher)
         self._publishers = {}
+        if self._local_frame is not None:
+            self._local_frame.close()

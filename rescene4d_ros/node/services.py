@@ -25,6 +25,7 @@ from rescene4d_ros.node.messages import interfaces
 from rescene4d_ros.node.messages.conversions import (
     change_to_msg,
     event_to_msg,
+    frame_of_results,
     header_of,
     place_to_msg,
     time_from_msg,
@@ -264,9 +265,10 @@ class MemoryServices:
             with self._memory.mutex:
                 response.revision = self._memory.metadata.revision
                 if hasattr(response, 'header'):
-                    response.header = header_of(
-                        self._memory.visits(), self._memory.metadata.frame_id
+                    frame_id = frame_of_results(
+                        self._memory.metadata.frame_id, self._memory.origin
                     )
+                    response.header = header_of(self._memory.visits(), frame_id)
                 answer()
                 response.revision = self._memory.metadata.revision
             is_good = True

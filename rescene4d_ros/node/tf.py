@@ -9,10 +9,12 @@ from __future__ import annotations
 
 import dataclasses
 
+from geometry_msgs.msg import TransformStamped
 import numpy as np
 from rclpy.duration import Duration
 from rclpy.node import Node
 from rclpy.time import Time
+from rescene4d_ros.data.readers.columns import origin_of
 from rescene4d_ros.errors import FrameUnavailableError, ScanError
 from rescene4d_ros.geometry.se3 import transform
 from rescene4d_ros.node.parameters import NodeConfig
@@ -36,9 +38,9 @@ except ImportError:
 
 
 try:
-    from tf2_ros import Buffer, TransformException, TransformListener
+    from tf2_ros import Buffer, StaticTransformBroadcaster, TransformException, TransformListener
 except ImportError:
-    Buffer = TransformException = TransformListener = None
+    Buffer = StaticTransformBroadcaster = TransformException = TransformListener = None
 
 
 PATH_STEP = 0.5  # s; between two places of the path of the sensor
@@ -105,7 +107,11 @@ class FrameLookup:
         if not sensor or self._buffer is None or scan.sensor_path is not None:
             return scan
         path = self._path(sensor, scan.stamp_ns, is_last_try)
-        return dataclasses.replace(scan, sensor_path=path) if len(path) else scan
+        if not len(path):
+            return scan
+        return dataclasses.replace(
+            scan, sensor_path=(path - np.array(scan.origin)).astype(np.float32)
+        )
 
     def _lookup(self, frame: str, stamp_ns: int) -> np.ndarray:
         """Return map_T_frame (4, 4) at a time, without waiting."""
@@ -119,7 +125,7 @@ class FrameLookup:
         return matrix_of(found.transform)
 
     def _path(self, sensor: str, stamp_ns: int, is_last_try: bool) -> np.ndarray:
-        """Return where the sensor was (P, 3), float32, in map, up to a time; oldest first."""
+        """Return where the sensor was (P, 3), float64, in map, up to a time; oldest first."""
         duration = self._settings.sensor_path_duration
         path = []
         for before in np.linspace(0.0, duration, 1 + min(PATH_POINTS, int(duration / PATH_STEP))):
@@ -132,7 +138,49 @@ class FrameLookup:
                         f'expected where {sensor!r} was at the stamp of the cloud, TF does not '
                         f'know it yet ({error})'
                     ) from error
-        return np.array(path[::-1], np.float32).reshape(-1, 3)
+        return np.array(path[::-1], np.float64).reshape(-1, 3)
+
+
+class LocalFrame:
+    """
+    Publish on /tf_static where the frame of the results is, whose map frame is far from zero.
+
+    Parameters
+    ----------
+    node : Node
+    map_frame, local_frame : str
+    origin : tuple of 3 float, m
+        Of the local frame, in map.
+
+    """
+
+    def __init__(
+        self, node: Node, map_frame: str, local_frame: str, origin: tuple[float, float, float]
+    ):
+        place = f'({", ".join(f"{v:.0f}" for v in origin)}) m of {map_frame!r}'
+        self._broadcaster = None
+        if StaticTransformBroadcaster is None:
+            node.get_logger().warning(
+                f'results are in frame {local_frame!r} at {place}; expected tf2_ros to tell '
+                'others by /tf_static, found none; publish this transform yourself'
+            )
+            return
+        node.get_logger().info(f'results are in frame {local_frame!r} at {place}')
+        moved = TransformStamped(child_frame_id=local_frame)
+        moved.header.frame_id = map_frame
+        moved.header.stamp = node.get_clock().now().to_msg()
+        moved.transform.rotation.w = 1.0
+        shift = moved.transform.translation
+        shift.x, shift.y, shift.z = map(float, origin)
+        self._broadcaster = StaticTransformBroadcaster(node)
+        self._broadcaster.sendTransform(moved)
+
+    def close(self) -> None:
+        """Take the transform back."""
+        if self._broadcaster is not None:
+            publisher = self._broadcaster.pub_tf
+            publisher.destroy()
+            self._broadcaster = None
 
 
 def matrix_of(message) -> np.ndarray:
@@ -144,17 +192,25 @@ def matrix_of(message) -> np.ndarray:
 
 
 def moved(scan: Scan, map_T_cloud: np.ndarray, map_frame: str) -> Scan:
-    """Return the scan with points, normals and sensor path taken to the map frame."""
-    turn = np.eye(4)
-    turn[:3, :3] = map_T_cloud[:3, :3]
+    """
+    Return the scan with points, normals and sensor path taken to the map frame.
 
-    def apply(matrix, values):
-        return None if values is None else transform(matrix, values).astype(np.float32)
+    In double precision, with the origin of the scan: a cloud in UTM may lie near zero in map.
+    """
+    map_T_points = map_T_cloud.copy()
+    map_T_points[:3, 3] = transform(map_T_cloud, np.array([scan.origin]))[0]
+    xyz = transform(map_T_points, scan.xyz)
+    origin = origin_of(xyz)
 
+    def less_origin(places):
+        return (places - np.array(origin)).astype(np.float32)
+
+    path, normals = scan.sensor_path, scan.normals
     return dataclasses.replace(
         scan,
-        xyz=apply(map_T_cloud, scan.xyz),
-        normals=apply(turn, scan.normals),
-        sensor_path=apply(map_T_cloud, scan.sensor_path),
+        xyz=less_origin(xyz),
+        normals=None if normals is None else (normals @ map_T_cloud[:3, :3].T).astype(np.float32),
+        sensor_path=None if path is None else less_origin(transform(map_T_points, path)),
         frame_id=map_frame,
+        origin=origin,
     )

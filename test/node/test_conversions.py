@@ -295,7 +295,7 @@ def cloud(n=50, seed=0):
 def test_segmented_cloud_reads_back():
     """A reader that knows only the field table finds every point's values."""
     scan, ids, classes, scores = cloud()
-    message = conversions.segmented_cloud(scan, ids, classes, scores)
+    message = conversions.segmented_cloud(scan, ids, classes, scores, 'floor_1')
     assert (message.height, message.width) == (1, len(scan))
     assert message.header.frame_id == 'floor_1'
     assert (message.header.stamp.sec, message.header.stamp.nanosec) == (5, 7)
@@ -325,7 +325,7 @@ def test_segmented_cloud_refuses_ids_that_do_not_fit():
     scan, ids, classes, scores = cloud()
     ids[3] = 2**32
     with pytest.raises(ScanError, match=str(2**32)):
-        conversions.segmented_cloud(scan, ids, classes, scores)
+        conversions.segmented_cloud(scan, ids, classes, scores, 'map')
 
 
 @given(st.integers(0, 2**31 * 10**9 - 1))

@@ -7,12 +7,16 @@ import time
 
 import numpy as np
 import pytest
+import rclpy
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.qos import QoSProfile
 from rescene4d_ros.data.readers.point_cloud2 import scan_from_cloud
 from rescene4d_ros.errors import FrameUnavailableError, StorageError
 from rescene4d_ros.node.diagnostics import NodeStats
 from rescene4d_ros.node.intake import Intake, WhileNotFull
 from rescene4d_ros.node.parameters import NodeConfig
 from rescene4d_ros.structures import Scan, VisitInfo, VisitStatus
+from sensor_msgs.msg import PointCloud2
 
 PATIENCE = 60.0  # s
 
@@ -172,3 +176,35 @@ def test_back_pressure_leaves_clouds_in_dds(cloud):
     until(lambda: group.can_execute(subscription))
     assert world.stats.now().dropped == 0
     world.intake.stop()
+
+
+def test_clouds_that_dds_overwrites_are_counted(cloud, domain):
+    """Of 20 that come while nobody takes them a queue of 5 keeps 5; each publisher counts."""
+    world, context = World(), rclpy.Context()
+    rclpy.init(context=context)
+    node = rclpy.create_node('overwritten', context=context)
+    executor = SingleThreadedExecutor(context=context)
+    executor.add_node(node)
+    qos = QoSProfile(depth=5)
+    node.create_subscription(PointCloud2, 'clouds', world.intake.on_message, qos)
+    one, other = (node.create_publisher(PointCloud2, 'clouds', qos) for _ in range(2))
+
+    def received(count):
+        executor.spin_once(timeout_sec=0.05)
+        return world.stats.now().received == count
+
+    until(lambda: one.get_subscription_count() and other.get_subscription_count())
+    one.publish(cloud(1))
+    until(lambda: received(1))
+    for second in range(2, 22):
+        one.publish(cloud(second))
+    until(lambda: received(6))
+    other.publish(cloud(100))
+    until(lambda: received(7))
+    now = world.stats.now()
+    assert now.lost == 15
+    until(lambda: world.stored[-1] == 100)
+    assert world.stored == [1, 17, 18, 19, 20, 21, 100]
+    world.intake.stop()
+    node.destroy_node()
+    context.try_shutdown()

@@ -9,8 +9,11 @@ import pytest
 from rcl_interfaces.srv import DescribeParameters, SetParameters
 from rclpy.parameter import Parameter
 from rescene4d_ros.node.messages import interfaces
+from rescene4d_ros.node.messages.conversions import time_to_msg
+from rescene4d_ros.node.messages.point_cloud2 import create_cloud, fields_of
 from rescene4d_ros.srv import Reprocess
 from sensor_msgs.msg import PointCloud2
+from std_msgs.msg import Header
 
 
 def test_transitions(client, processes, start_node):
@@ -267,3 +270,26 @@ def test_stop_finishes_the_visit_at_hand(
     assert 'invalid' not in log
     assert 'failed' not in log
     assert ('visit 1 processed' in log) == (len(changes) == 1)
+
+
+def test_map_far_from_zero(client, processes, start_node, visits):
+    """Double coordinates keep their digits; results are in a frame at the origin of the map."""
+    node = start_node(autostart='true')
+    objects, clouds = client.listen(interfaces.OBJECTS), client.listen(interfaces.SEGMENTED_CLOUD)
+    diagnostics = client.listen_to_diagnostics()
+    utm = np.array([448_123.456, 5_412_345.678, 311.25])
+    for number, visit in enumerate(visits[:2], 1):
+        points = np.zeros(len(visit), [(a, '<f8') for a in 'xyz'])
+        for k, axis in enumerate('xyz'):
+            points[axis] = visit.xyz[:, k] + utm[k]
+        header = Header(stamp=time_to_msg(visit.stamp_ns), frame_id='map')
+        client.publish(create_cloud(header, fields_of(points), points))
+        client.wait(lambda number=number: objects and objects[-1].revision == number)
+        client.wait(lambda number=number: len(clouds) == number)
+        shown = np.frombuffer(clouds[-1].data, np.float32).reshape(len(visit), -1)[:, :3]
+        origin = (448_000, 5_412_000, 0)
+        np.testing.assert_allclose(shown, visit.xyz + (utm - origin), atol=1e-4)
+    assert {m.header.frame_id for m in (objects[-1], clouds[-1])} == {'map_local'}
+    client.wait(lambda: diagnostics.entry('memory')[2]['origin [m]'] == '448000 5412000 0')
+    assert processes.stop(node) == 0
+    assert "'map_local' at (448000, 5412000, 0) m of 'map'" in node.log.read_text()

@@ -5,7 +5,9 @@ import math
 import numpy as np
 import pytest
 import rclpy
+from rescene4d_ros.data.readers.columns import scan_of_columns
 from rescene4d_ros.errors import FrameUnavailableError, ScanError
+from rescene4d_ros.geometry.se3 import invert
 from rescene4d_ros.node import tf
 from rescene4d_ros.node.parameters import NodeConfig
 from rescene4d_ros.structures import Scan
@@ -64,6 +66,26 @@ def test_moved_scan():
     np.testing.assert_allclose(scan.normals, [[0, 1, 0]], atol=1e-7)
     assert (scan.frame_id, scan.stamp_ns) == ('map', 5)
     assert scan.xyz.dtype == scan.normals.dtype == np.float32
+
+
+def test_moved_scan_far_from_zero():
+    """A cloud in UTM keeps its millimeters on the way to a map near zero, and the reverse."""
+    utm = np.array([448_123.456, 5_412_345.678, 311.25])
+    near = np.random.default_rng(0).uniform(-3, 3, (50, 3))
+    utm_T_map = np.eye(4)
+    utm_T_map[:3, :3] = Rotation.from_euler('z', 30, degrees=True).as_matrix()
+    utm_T_map[:3, 3] = utm
+    places = near @ utm_T_map[:3, :3].T + utm
+    columns = dict(zip('xyz', places.T))
+    scan, _ = scan_of_columns(columns, 5, 'utm', 'utm', sensor_path=places[:2])
+    assert scan.origin == (448_000, 5_412_000, 0)
+    there = tf.moved(scan, invert(utm_T_map), 'map')
+    np.testing.assert_allclose(there.xyz, near, atol=1e-4)
+    np.testing.assert_allclose(there.sensor_path, near[:2], atol=1e-4)
+    assert there.origin == (0, 0, 0)
+    back = tf.moved(there, utm_T_map, 'utm')
+    np.testing.assert_allclose(back.xyz + np.array(back.origin), places, atol=1e-4)
+    assert back.origin == scan.origin
 
 
 @pytest.fixture

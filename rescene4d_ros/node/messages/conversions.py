@@ -170,6 +170,16 @@ def newest_done(visits: Iterable[VisitInfo]) -> VisitInfo | None:
     )
 
 
+def frame_of_results(frame_id: str, origin: tuple[float, float, float] | None) -> str:
+    """
+    Return the frame in which a memory is published.
+
+    It is the map frame; where the map has an origin, because float32 does not hold coordinates
+    far from zero, it is a frame at that origin.
+    """
+    return f'{frame_id}_local' if origin is not None and any(origin) else frame_id
+
+
 def header_of(visits: Iterable[VisitInfo], frame_id: str) -> Header:
     """Return the header of what a memory says: stamp of its newest processed visit, frame."""
     newest = newest_done(visits)
@@ -267,7 +277,11 @@ def fields_of(points: np.ndarray) -> list[PointField]:
 
 
 def segmented_cloud(
-    scan: Scan, object_ids: np.ndarray, class_ids: np.ndarray, scores: np.ndarray
+    scan: Scan,
+    object_ids: np.ndarray,
+    class_ids: np.ndarray,
+    scores: np.ndarray,
+    frame_id: str,
 ) -> PointCloud2:
     """
     Return a visit's points with what each belongs to.
@@ -281,6 +295,7 @@ def segmented_cloud(
     class_ids : ndarray (N,), int32
         -1 = none.
     scores : ndarray (N,), float32
+    frame_id : str
 
     Raises
     ------
@@ -299,5 +314,5 @@ def segmented_cloud(
         class_=class_ids.astype(np.int32),
         score=scores.astype(np.float32),
     )
-    header = Header(stamp=time_to_msg(scan.stamp_ns), frame_id=scan.frame_id)
+    header = Header(stamp=time_to_msg(scan.stamp_ns), frame_id=frame_id)
     return create_cloud(header, fields_of(points), points)

@@ -22,7 +22,7 @@ MAX_MESSAGE = 1 << 30  # bytes
 MAKERS = {'zstd': zstd.ZstdDecompressor, 'lz4': LZ4FrameDecompressor, 'bz2': bz2.BZ2Decompressor}
 BLOCK = 1 << 20  # bytes
 MAX_RATIO = 1000  # of a file unpacked to packed; clouds reach 20
-SMALL = 64 << 20  # bytes; a bag of less may unpack as it likes
+SMALL = 64 << 20  # bytes; what unpacks to no more is no bomb
 
 
 def unpack(kind: str, data: bytes, size: int, cut: bool = False) -> bytes:
