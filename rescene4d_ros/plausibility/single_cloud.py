@@ -12,8 +12,14 @@ from rescene4d_ros.structures import Finding, Scan, Severity
 ASKED = 1000  # points whose neighbors are looked for
 NEIGHBORS = 16  # within the disk that this many fill; the nearest may be the same point twice
 OUTER = 0.01  # share of points left out at each end of an extent
-UNITS = {'millimeters': 1000.0, 'centimeters': 100.0}  # times a meter
-USUAL_EXTENT = 6.0  # m
+# Per meter.
+UNITS = {'millimeters': 1000.0, 'centimeters': 100.0, 'inches': 39.37}
+FOOT = 0.3048  # m
+HEIGHT_IN_FEET = (7.0, 11.0)  # of a room
+WIDEST = 50.0  # feet; of a room
+USUAL_EXTENT, USUAL_HEIGHT = 6.0, 2.5  # m
+FLAT = 0.1  # of the extent; a lower cloud shows no height of a room
+HIGHEST_PLACE = 60.0  # m; where a cloud is larger in all directions it is in another unit
 LARGEST_PLACE = 200.0  # m
 ROOM_HEIGHT = (1.8, 3.4)  # m
 TOO_HIGH = 3.8  # m; a height above it makes one look for another up axis
@@ -65,7 +71,13 @@ def check_cloud(scan: Scan, measures: Measures, config: PlausibilityConfig) -> l
     unit = _unit(measures, config)
     if unit is not None:
         return [*findings, unit]
-    return [*findings, *_extent(measures), *_density(scan, measures, config), *_up(scan, measures)]
+    return [
+        *findings,
+        *_feet(measures),
+        *_extent(measures),
+        *_density(scan, measures, config),
+        *_up(scan, measures),
+    ]
 
 
 def _offset(scan: Scan) -> list[Finding]:
@@ -85,17 +97,18 @@ def _offset(scan: Scan) -> list[Finding]:
 def _unit(measures: Measures, config: PlausibilityConfig) -> Finding | None:
     extent, spacing = float(measures.extent.max()), measures.spacing
     measured = f'{_size(measures)} with points {spacing:.3g} m apart'
-    if extent > config.largest_extent and spacing > config.largest_spacing:
-        likely, scale = min(
-            UNITS.items(), key=lambda item: abs(np.log(extent / item[1] / USUAL_EXTENT))
-        )
+    height = float(measures.extent.min())  # whichever axis is up
+    is_sparse = extent > config.largest_extent and spacing > config.largest_spacing
+    if is_sparse or height > HIGHEST_PLACE:
+        size, usual = (height, USUAL_HEIGHT) if height > FLAT * extent else (extent, USUAL_EXTENT)
+        likely, scale = min(UNITS.items(), key=lambda item: abs(np.log(size / item[1] / usual)))
         return Finding(
             'unit',
             Severity.REFUSED,
             measured,
             f'meters: rooms of up to {config.largest_extent:g} m, or points less than '
             f'{config.largest_spacing:g} m apart',
-            f'these look like {likely}: divide the coordinates by {scale:.0f}; --accept unit '
+            f'these look like {likely}: divide the coordinates by {scale:g}; --accept unit '
             'takes them as they are',
         )
     if extent < config.smallest_extent:
@@ -107,6 +120,24 @@ def _unit(measures: Measures, config: PlausibilityConfig) -> Finding | None:
             'scale the coordinates to meters, or record more of the room',
         )
     return None
+
+
+def _feet(measures: Measures) -> list[Finding]:
+    """Tell of places that have the height and width of rooms in feet."""
+    low, high = HEIGHT_IN_FEET
+    across = measures.extent[:2]
+    if not (low <= measures.extent[2] <= high and low <= across.min() <= across.max() <= WIDEST):
+        return []
+    return [
+        Finding(
+            'unit',
+            Severity.WARNING,
+            f'{_size(measures)}, the size of a room in feet',
+            'meters',
+            f'if these are feet, multiply the coordinates by {FOOT}; a hall of that height is '
+            'taken as it is',
+        )
+    ]
 
 
 def _extent(measures: Measures) -> list[Finding]:

@@ -23,14 +23,34 @@ def test_a_room_is_as_expected(room):
     assert found.reference_T_scan is None
 
 
-@pytest.mark.parametrize(('scale', 'unit'), [(1000, 'millimeters'), (100, 'centimeters')])
-def test_other_units_are_refused(room, scale, unit):
-    """With the unit that it looks like."""
-    found = check_scan(scan_of(room * scale))
+@pytest.mark.parametrize('axes', [(0, 1, 2), (0, 2, 1)])
+@pytest.mark.parametrize('every', [1, 40])
+@pytest.mark.parametrize(
+    ('scale', 'unit'), [(1000, 'millimeters'), (100, 'centimeters'), (39.37, 'inches')]
+)
+def test_other_units_are_refused(room, scale, unit, every, axes):
+    """With the unit that it looks like; dense or sparse, z or y up."""
+    found = check_scan(scan_of(room[::every, axes] * scale))
     (refusal,) = found.refusals()
     assert refusal.code == 'unit'
     assert f'these look like {unit}: divide the coordinates by {scale}' in refusal.remedy
     assert not found.refusals(frozenset({'unit'}))
+
+
+def test_feet_are_told(room):
+    """Not refused: there are halls of that height."""
+    found = check_scan(scan_of(room / 0.3048))
+    assert ('unit', Severity.WARNING) in codes(found)
+    assert 'multiply the coordinates by 0.3048' in found.findings[0].remedy
+
+
+def test_dense_centimeters_are_refused(room):
+    """Points 2 mm apart are 0.2 apart in centimeters, which meters could be."""
+    few = room[:200]
+    rng = np.random.default_rng(0)
+    near = np.concatenate([few + rng.normal(0, 0.003, few.shape) for _ in range(100)])
+    found = check_scan(scan_of(np.concatenate([near, room[::50]]) * 100))
+    assert [f.code for f in found.refusals()] == ['unit']
 
 
 def test_duplicated_points_hide_no_unit(room):
