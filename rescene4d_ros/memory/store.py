@@ -216,7 +216,7 @@ class SceneMemory:
         if not 0 <= scan.stamp_ns <= LATEST_NS:
             raise ScanError(
                 f'visit {scan.name!r}: expected a stamp {STAMPS}, got '
-                f'{scan.stamp_ns / 1e9:.3f} s; set the time of the visit'
+                f'{str(scan.stamp_ns)[:24]} ns since 1970; set the time of the visit'
             )
         if len(scan) == 0:
             raise ScanError(f'visit {scan.name!r}: expected points, got none; check the sensor')

@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+import errno
 import hashlib
 import io
 import json
+import os
 from pathlib import Path
 import re
+import stat
 from typing import Any
 import zipfile
 
 import numpy as np
 from rescene4d_ros.atomic_write import atomic_write, DRAFT, flush_folder
-from rescene4d_ros.errors import FileFormatError, StorageError
+from rescene4d_ros.errors import FileFormatError, MemoryFormatError, StorageError
 from rescene4d_ros.memory.derived_cache import DerivedFiles
 from rescene4d_ros.structures import Finding, GivenInstances, Scan
 from rescene4d_ros.structures.objects import triple
 
 FORMAT = 1
 POINTS = 'visits'  # folder of these files in that of a memory
+DERIVED = 'derived'  # folder in that one
+MAX_RATIO = 100  # of an array to its bytes in the file; points are hardly compressible
 NAME = re.compile(r'[0-9a-f]{40}\.npz')
 GIVEN = ('instance', 'class_id', 'score')
 ARRAYS = ('xyz', 'rgb', 'normals', 'sensor_path')
@@ -42,7 +47,7 @@ class VisitFiles:
 
     def __init__(self, directory: Path):
         self._directory = directory
-        self.derived = DerivedFiles(directory / 'derived')
+        self.derived = DerivedFiles(directory / DERIVED)
 
     def write(self, scan: Scan) -> str:
         """
@@ -103,13 +108,14 @@ class VisitFiles:
         """
         path, data = self.path_of(file_name), self.read_bytes(file_name)
         try:
+            _check_sizes(data)
             with np.load(io.BytesIO(data), allow_pickle=False) as fields:
                 if int(fields['format']) > FORMAT:
                     raise FileFormatError(
                         f'{path}: format {int(fields["format"])}, this version '
                         f'reads up to {FORMAT}; update the package'
                     )
-                arrays = {key: fields[key] for key in ARRAYS if key in fields.files}
+                arrays = _checked({key: fields[key] for key in ARRAYS if key in fields.files})
                 return Scan(
                     stamp_ns=int(fields['stamp_ns']),
                     frame_id=str(fields['frame_id']),
@@ -117,16 +123,20 @@ class VisitFiles:
                     **arrays,
                     **_from_beside(fields),
                 )
-        except (zipfile.BadZipFile, KeyError, ValueError) as error:
+        except FileFormatError:
+            raise
+        except Exception as error:  # of any kind: somebody else may have written it
             raise FileFormatError(
                 f'{path}: expected a visit written by this package, got '
-                f'{error}; restore the file from a backup'
+                f'{error or type(error).__name__}; restore the file from a backup'
             ) from error
 
     def read_bytes(self, file_name: str) -> bytes:
         """Read the bytes of a file, and compare them with its name; raise as `read`."""
         path = self.path_of(file_name)
         try:
+            if not stat.S_ISREG(path.lstat().st_mode):  # a pipe or device has no end
+                raise OSError(errno.EINVAL, 'not a file, but a link, pipe or device')
             data = path.read_bytes()
         except OSError as error:
             if not self._directory.is_dir():  # unmounted: the visit itself is not lost
@@ -200,10 +210,14 @@ class VisitFiles:
 
         Raises
         ------
+        MemoryFormatError
+            One of the folders is a link.
         StorageError
             The disk refused.
 
         """
+        refuse_link(self._directory)
+        refuse_link(self._directory / DERIVED)
         try:
             self._directory.mkdir(parents=True, exist_ok=True)
             flush_folder(self._directory.parent)
@@ -226,6 +240,47 @@ class VisitFiles:
                 'restore a backup'
             )
         return self._directory / file_name
+
+
+def refuse_link(path: Path) -> None:
+    """
+    Refuse a link in the place of a part of a memory.
+
+    In a memory of somebody else it could lead to any file or folder, whose content would be
+    altered or removed.
+
+    Raises
+    ------
+    MemoryFormatError
+        It is one.
+
+    """
+    if path.is_symlink():
+        raise MemoryFormatError(
+            f'{path}: expected a part of the memory, got a link to {os.readlink(path)!r}; move '
+            'the whole memory, or mount the other folder there'
+        )
+
+
+def _check_sizes(data: bytes) -> None:
+    """Raise where arrays would take far more memory than the file."""
+    with zipfile.ZipFile(io.BytesIO(data)) as file:
+        total = sum(entry.file_size for entry in file.infolist())
+    if total > MAX_RATIO * len(data):
+        raise ValueError(f'arrays of {total} bytes in {len(data)} bytes')
+
+
+def _checked(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """Return the arrays of a scan, or raise where they are none."""
+    count = len(arrays['xyz'])
+    for key, array in arrays.items():
+        rows = len(array) if key == 'sensor_path' else count
+        dtype = np.uint8 if key == 'rgb' else np.float32
+        if array.dtype != dtype or array.shape != (rows, 3):
+            raise ValueError(f'{key} of {array.dtype.name} {array.shape}')
+        if key == 'xyz' and not np.isfinite(array).all():
+            raise ValueError('points that are not finite')
+    return arrays
 
 
 def _digest(data: bytes) -> str:

@@ -66,6 +66,7 @@ class Finding:
             values['remedy'],
         )
 
+
 LATEST_NS = 2**31 * 10**9 - 1  # ns since the Unix epoch; a stamp of ROS has 31 bits of seconds
 STAMPS = 'from 1970 to 2038'
 

@@ -10,7 +10,7 @@ import shutil
 import sqlite3
 from tempfile import TemporaryDirectory
 
-from rescene4d_ros.errors import ConfigError, MemoryDamagedError, StorageError
+from rescene4d_ros.errors import ConfigError, MemoryDamagedError, MemoryFormatError, StorageError
 from sqlalchemy import Connection, create_engine, Engine, event, text, URL
 from sqlalchemy.exc import DatabaseError, OperationalError
 
@@ -184,7 +184,14 @@ def structure_faults(connection: Connection) -> tuple[str, ...]:
 
 
 def check_structure(path: Path, connection: Connection) -> None:
-    """Raise where the database is damaged in a way that hides rows."""
+    """Raise where the database is damaged in a way that hides rows, or does things by itself."""
+    if connection.dialect.name == 'sqlite':
+        kinds = "SELECT type, name FROM sqlite_master WHERE type IN ('trigger', 'view')"
+        for kind, name in connection.execute(text(kinds)):
+            raise MemoryFormatError(
+                f'{path}: expected tables of this package, found the {kind} {name[:40]!r}; the '
+                'database was altered by another program, restore a backup'
+            )
     faults = structure_faults(connection)
     if faults:
         raise MemoryDamagedError(

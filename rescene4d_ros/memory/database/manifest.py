@@ -13,7 +13,7 @@ from rescene4d_ros.atomic_write import atomic_write, flush_folder
 from rescene4d_ros.errors import ConfigError, MemoryDamagedError, MemoryFormatError, StorageError
 from rescene4d_ros.memory.database.engine import file_of
 from rescene4d_ros.memory.database.memory_metadata import Metadata
-from rescene4d_ros.memory.visit_files import POINTS, VisitFiles
+from rescene4d_ros.memory.visit_files import POINTS, refuse_link, VisitFiles
 from sqlalchemy import make_url, URL
 from sqlalchemy.exc import ArgumentError
 
@@ -51,6 +51,7 @@ def locate(folder: Path, url: str | None) -> URL:
         raise ConfigError(
             f'{str(folder)!a}: expected a folder whose name is UTF-8, got other bytes; rename it'
         ) from None
+    refuse_link(folder / FILE_NAME)
     remembered = (folder / LOCATION).read_text().strip() if is_remembered(folder) else ''
     if not url and not remembered:
         return inside(folder)

@@ -110,11 +110,11 @@ class FileLock:
         """Return the lock file, open and locked."""
         path = self._path
         try:
-            file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+            file = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o644)
         except OSError as error:
             raise StorageError(
                 f'{path}: cannot open the lock file ({error.strerror}); '
-                'check that the folder exists and may be written'
+                'check that the folder exists and may be written, and that the file is no link'
             ) from error
         try:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)

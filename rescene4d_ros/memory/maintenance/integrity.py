@@ -7,7 +7,7 @@ from pathlib import Path
 from rescene4d_ros.errors import FileFormatError, MemoryDamagedError, RescenError
 from rescene4d_ros.memory.database import schema
 from rescene4d_ros.memory.database.manifest import LEFT
-from rescene4d_ros.memory.database.metadata import Metadata
+from rescene4d_ros.memory.database.memory_metadata import Metadata
 from rescene4d_ros.memory.database.row_encoding import as_stored, decoded, is_intact, name_of
 from rescene4d_ros.memory.store import SceneMemory
 from rescene4d_ros.structures import VisitStatus

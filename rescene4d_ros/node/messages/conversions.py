@@ -277,11 +277,7 @@ def fields_of(points: np.ndarray) -> list[PointField]:
 
 
 def segmented_cloud(
-    scan: Scan,
-    object_ids: np.ndarray,
-    class_ids: np.ndarray,
-    scores: np.ndarray,
-    frame_id: str,
+    scan: Scan, object_ids: np.ndarray, class_ids: np.ndarray, scores: np.ndarray, frame_id: str
 ) -> PointCloud2:
     """
     Return a visit's points with what each belongs to.
