@@ -12,7 +12,7 @@ import numpy as np
 import rclpy
 from rclpy.executors import SingleThreadedExecutor
 from rescene4d_ros.errors import RescenError
-from rescene4d_ros.memory.database.metadata import Metadata
+from rescene4d_ros.memory.database.memory_metadata import Metadata
 from rescene4d_ros.memory.editing.reapply_splits import standing_splits
 from rescene4d_ros.memory.store import SceneMemory
 from rescene4d_ros.node.messages import interfaces
