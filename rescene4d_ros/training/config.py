@@ -29,6 +29,15 @@ class TrainConfig:
         one_of=('given', 'estimated'),
     )
     p_single: float = param(0.15, 'Share of samples with one visit only', ge=0, le=1)
+    room_pool: int = param(
+        64,
+        'Rooms made during training that are drawn from at a time, the newest ones',
+        ge=1,
+        le=100_000,
+    )
+    room_uses: float = param(
+        8.0, 'Samples drawn from a data set made during training, per new room', ge=1, le=10_000
+    )
     lr: float = param(5e-4, 'Largest learning rate of AdamW', ge=0, le=1)
     fine_level_rate: float = param(
         1.0,

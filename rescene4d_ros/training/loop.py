@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,18 +10,19 @@ from typing import Any
 from rescene4d_ros.data.sequences.mixing import MixedSampler
 from rescene4d_ros.inference.weights import save_weights, WeightsInfo
 from rescene4d_ros.models.outputs import QueryOutput
-from rescene4d_ros.processes import end_only_with_parent
 from rescene4d_ros.structures import INSTANCE_CLASSES
 from rescene4d_ros.training.distributed import any_process, world
 from rescene4d_ros.training.init_weights import take_weights, Taken
 from rescene4d_ros.training.recipe import Recipe
 from rescene4d_ros.training.run_folder import RunFolder
 from rescene4d_ros.training.samples.augmented_samples import Sample, TrainingSamples
+from rescene4d_ros.training.samples.batches import open_batches
+from rescene4d_ros.training.samples.made_rooms import RoomStream
+from rescene4d_ros.training.samples.room_makers import RoomMakers
 from rescene4d_ros.training.step import Learner
 from rescene4d_ros.training.validation import HeldOut, read_held_out, validate
 from rescene4d_ros.training.validation_examples import Example, make_example
 import torch
-from torch.utils.data import DataLoader
 
 N_EXAMPLES = 2  # held-out sequences with logged predictions
 
@@ -74,6 +75,10 @@ class Trainer:
         Processes that prepare batches; 0 = this one.
     mixing : MixedSampler, optional
         Sampler over several data sets, whose files are concatenated in `train_files`.
+    streams : sequence of RoomStream
+        Rooms made during training: the last data sets of `mixing`.
+    makers : RoomMakers, optional
+        Makes them for all processes; without it another process does.
 
     """
 
@@ -87,13 +92,15 @@ class Trainer:
         clock: Callable[[], float],
         workers: int = 1,
         mixing: MixedSampler | None = None,
+        streams: Sequence[RoomStream] = (),
+        makers: RoomMakers | None = None,
     ):
         self.recipe, self.folder, self.device = recipe, folder, device
-        self.clock, self.workers = clock, workers
+        self.clock, self.workers, self.makers = clock, workers, makers
         config = recipe.train
         self.learner = Learner(recipe, device)
         self.samples = TrainingSamples(
-            train_files, config, recipe.model, recipe.augment, *world(), mixing
+            train_files, config, recipe.model, recipe.augment, *world(), mixing, streams
         )
         self.validation_files = list(validation_files)[: config.validate_sequences]
         self._held_out: list[HeldOut] | None = None
@@ -130,8 +137,17 @@ class Trainer:
             Too many steps in a row without a finite gradient, or without memory.
 
         """
+        with open_batches(self.samples, self.step, self.workers, self.makers) as batches:
+            self._fit(batches, report, should_stop)
+
+    def _fit(
+        self,
+        batches: Iterator[list[Sample]],
+        report: Callable[[Progress], None],
+        should_stop: Callable[[], bool],
+    ) -> None:
+        """Go through the batches; see `fit`."""
         config = self.recipe.train
-        batches = self._batches()
         last_checkpoint = last_report = self.clock()
         resumed = self.step
         while self.step < config.steps and not any_process(should_stop(), self.device):
@@ -187,21 +203,6 @@ class Trainer:
             torch.cuda.set_rng_state(state['cuda_rng'], self.device)
         self.folder.cut_metrics(self.step)
 
-    def _batches(self):
-        """Return the batches from this step on, loaded in the background."""
-        loader = DataLoader(
-            self.samples,
-            batch_size=None,
-            sampler=range(self.step, self.recipe.train.steps),
-            num_workers=self.workers,
-            collate_fn=_unchanged,
-            worker_init_fn=end_only_with_parent,
-            # A separate generator: drawing the workers' seeds must not advance that of the run.
-            generator=torch.Generator(),
-            prefetch_factor=2 if self.workers else None,
-        )
-        return iter(loader)
-
     def _counts(self) -> dict[str, float]:
         """Return the learning rate and the numbers of skipped and reduced steps."""
         counts = {'lr': self.learner.rate(self.step - 1), 'skipped': self.learner.skipped}
@@ -251,6 +252,7 @@ class Trainer:
                 'of_steps': self.recipe.train.steps,
                 'seed': self.recipe.train.seed,
                 'sequences': len(self.samples.files),
+                'made_rooms': [s.kind for s in self.samples.streams],
                 **scores,
             },
         )
@@ -270,8 +272,3 @@ class Trainer:
         report(
             Progress(self.step, steps, seconds, seconds * (steps - self.step), metrics, examples)
         )
-
-
-def _unchanged(batch: list[Sample]) -> list[Sample]:
-    """Return the batch unchanged; a module function, so that workers can import it."""
-    return batch

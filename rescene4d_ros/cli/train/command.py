@@ -15,10 +15,9 @@ from rescene4d_ros.cli.flags import setting
 from rescene4d_ros.cli.interruption import Interruption
 from rescene4d_ros.cli.provenance import git_commit
 from rescene4d_ros.cli.train.train_log import open_tensorboard
-from rescene4d_ros.data.sequences.mixing import MixedSampler
-from rescene4d_ros.errors import ConfigError
+from rescene4d_ros.cli.train.training_data import data_source, training_data
 from rescene4d_ros.inference.weights import weights_hash
-from rescene4d_ros.training import prepare_folder, Progress, Recipe, RunFolder, Trainer
+from rescene4d_ros.training import Progress, Recipe, RunFolder, Trainer
 from rescene4d_ros.training.distributed import world
 from rescene4d_ros.training.init_weights import Taken
 import torch
@@ -29,12 +28,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument('config', type=Path, help='recipe (YAML), see config/training/')
     parser.add_argument(
         '--data',
-        type=_weighted_folder,
+        type=data_source,
         action='append',
         required=True,
         metavar='DIR[:WEIGHT]',
-        help='folder of training sequences; may be repeated: draws are then distributed by weight '
-        '(default 1), and an epoch shows the first folder once',
+        help='folder of training sequences, or synthetic:PRESET for rooms that are made as '
+        'training goes; may be repeated: draws are then distributed by weight (default 1)',
     )
     parser.add_argument('--val', type=Path, help='folder of held-out sequences')
     parser.add_argument('--out', type=Path, required=True, help='run folder')
@@ -84,6 +83,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--workers', type=int, default=1, help='processes that prepare batches; 0 = this process'
     )
+    parser.add_argument(
+        '--room-workers',
+        type=int,
+        default=max(1, (os.cpu_count() or 1) - 2),
+        help='processes that make the rooms of --data synthetic:PRESET',
+    )
 
 
 def run(options: argparse.Namespace) -> int:
@@ -99,7 +104,7 @@ def run(options: argparse.Namespace) -> int:
     is_first = world()[0] == 0
     if is_first:
         folder.begin(recipe.to_yaml(), _environment(options), options.resume)
-    trainer = _make_trainer(options, recipe, folder, device, is_first)
+    trainer = _make_trainer(options, recipe, folder, device)
     if options.resume:
         trainer.resume()
     elif options.init:
@@ -130,53 +135,36 @@ def _fit(trainer: Trainer, should_stop: Callable[[], bool], is_first: bool) -> N
         f'{trainer.device}, step {trainer.step} of {recipe.train.steps}',
         flush=True,
     )
+    for stream in trainer.samples.streams:
+        print(f'rooms of {stream.kind} are made, {stream.pool} to draw from', flush=True)
     with open_tensorboard(folder.path / 'tensorboard', trainer.step, _warn) as log:
         trainer.fit(_both(_print_progress, log), should_stop)
     print(f'stopped at step {trainer.step} of {recipe.train.steps}; weights: {folder.weights}')
 
 
-def _weighted_folder(text: str) -> tuple[Path, float]:
-    """Return the folder and the weight of `DIR[:WEIGHT]`."""
-    folder, colon, weight = text.rpartition(':')
-    if not colon or Path(text).is_dir():
-        return Path(text), 1.0
-    try:
-        return Path(folder), float(weight)
-    except ValueError:
-        return Path(text), 1.0
-
-
 def _make_trainer(
-    options: argparse.Namespace,
-    recipe: Recipe,
-    folder: RunFolder,
-    device: torch.device,
-    is_first: bool,
+    options: argparse.Namespace, recipe: Recipe, folder: RunFolder, device: torch.device
 ) -> Trainer:
     """Prepare all data and return the trainer."""
-    prepared = options.prepared or options.out / 'prepared'
-    parts = [
-        _prepare(path, prepared, recipe, options.threads, is_first) for path, _ in options.data
-    ]
-    held_out = (
-        _prepare(options.val, prepared, recipe, options.threads, is_first) if options.val else []
+    data = training_data(
+        options.data,
+        options.val,
+        options.prepared or options.out / 'prepared',
+        recipe,
+        options.threads,
+        options.room_workers,
     )
-    mixing = None
-    if len(parts) > 1:
-        mixing = MixedSampler(
-            [len(files) for files in parts],
-            [weight for _, weight in options.data],
-            recipe.train.seed,
-        )
     return Trainer(
         recipe,
-        [file for files in parts for file in files],
-        held_out,
+        data.train_files,
+        data.validation_files,
         folder,
         device,
         time.monotonic,
         options.workers,
-        mixing,
+        data.mixing,
+        data.streams,
+        data.makers,
     )
 
 
@@ -189,37 +177,6 @@ def _join_world() -> torch.device:
     if is_cuda:
         torch.cuda.set_device(local_rank)
     return torch.device('cuda', local_rank) if is_cuda else torch.device('cpu')
-
-
-def _prepare(
-    source: Path, prepared: Path, recipe: Recipe, workers: int, is_first: bool
-) -> list[Path]:
-    """Return the prepared sequences of a folder; only the first process makes them."""
-    sources = sorted(source.glob('*.npz'))
-    if not sources:
-        raise ConfigError(
-            f'{source}: expected sequence files (*.npz), found none; make some '
-            'with `rescene4d rooms` or `rescene4d prepare`'
-        )
-    if torch.distributed.is_initialized() and not is_first:
-        torch.distributed.barrier()
-    files = prepare_folder(
-        sources,
-        prepared,
-        recipe.superpoints,
-        normals=recipe.train.normals,
-        workers=workers,
-        progress=_print_preparing if is_first else lambda *_: None,
-    )
-    if torch.distributed.is_initialized() and is_first:
-        torch.distributed.barrier()
-    return files
-
-
-def _print_preparing(done: int, of: int) -> None:
-    """Print the number of prepared sequences from time to time."""
-    if done in (0, of) or done % 20 == 0:
-        print(f'prepared {done} of {of} sequences', flush=True)
 
 
 def _told(taken: Taken, path: Path) -> list[str]:

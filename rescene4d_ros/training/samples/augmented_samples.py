@@ -20,6 +20,7 @@ from rescene4d_ros.models.inputs import make_visit_input, sequence_origin, Visit
 from rescene4d_ros.structures import STRUCTURE_CLASSES, UNLABELED
 from rescene4d_ros.training.config import TrainConfig
 from rescene4d_ros.training.samples.background import UNKNOWN
+from rescene4d_ros.training.samples.made_rooms import RoomStream
 from rescene4d_ros.training.samples.prepared_sequences import PreparedFile, PreparedVisit
 import torch
 from torch.utils.data import Dataset
@@ -131,6 +132,8 @@ class TrainingSamples(Dataset):
     mixing : MixedSampler, optional
         Sampler over several data sets, whose files are concatenated; without it every epoch uses
         every sequence once.
+    streams : sequence of RoomStream
+        Rooms made during training: the last data sets of `mixing`, with a pool each.
 
     """
 
@@ -143,7 +146,9 @@ class TrainingSamples(Dataset):
         rank: int = 0,
         world_size: int = 1,
         mixing: MixedSampler | None = None,
+        streams: Sequence[RoomStream] = (),
     ):
+        self.streams = tuple(streams)
         self.files = tuple(files)
         self.config, self.model, self.variation = config, model, variation
         self.rank, self.world_size = rank, world_size
@@ -155,24 +160,33 @@ class TrainingSamples(Dataset):
 
     def __getitem__(self, step: int) -> list[Sample]:
         """Return this process's samples of one step."""
-        first = (step * self.world_size + self.rank) * self.config.batch
+        first = self.first_of(step) + self.rank * self.config.batch
         return [self.sample(first + b) for b in range(self.config.batch)]
+
+    def first_of(self, step: int) -> int:
+        """Return the number of the first sample of a step, of all processes."""
+        return step * self.world_size * self.config.batch
 
     def sample(self, number: int) -> Sample:
         """Return sample `number` of the run."""
         rng = np.random.default_rng([self.config.seed, 1, number])
-        with PreparedFile(self.files[self._draw_file(number)]) as file:
+        with PreparedFile(self._draw_file(number)) as file:
             visits = tuple(file.visit(t) for t in self._draw_visits(len(file), rng))
             classes = file.classes
         return self._make(visits, classes, rng)
 
-    def _draw_file(self, number: int) -> int:
-        """Return the sequence of sample `number`."""
+    def _draw_file(self, number: int) -> Path:
+        """Return the sequence of sample `number`; wait for it where it is being made."""
         if self.mixing is not None:
-            return self.mixing.number(*self.mixing.draw(number))
+            dataset, item = self.mixing.draw(number)
+            stream = dataset - (len(self.mixing.lengths) - len(self.streams))
+            if stream < 0:
+                return self.files[self.mixing.number(dataset, item)]
+            rooms = self.streams[stream]
+            return rooms.wait_for(rooms.newest(number) - item)
         epoch, place = divmod(number, len(self.files))
         order = np.random.default_rng([self.config.seed, 0, epoch]).permutation(len(self.files))
-        return int(order[place])
+        return self.files[int(order[place])]
 
     def _draw_visits(self, n_visits: int, rng: np.random.Generator) -> np.ndarray:
         """Return the visits in random order: changes are plausible in both directions."""
