@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import Enum
+from typing import Any
 
 from rescene4d_ros.questions.query import Query
 from rescene4d_ros.questions.times.calendar import Calendar
@@ -109,7 +110,7 @@ class Answer:
     calendar: Calendar
 
 
-def answer_document(answer: Answer) -> dict:
+def answer_document(answer: Answer) -> dict[str, Any]:
     """
     Return an answer as values that `json` writes.
 
@@ -144,7 +145,7 @@ def answer_document(answer: Answer) -> dict:
     }
 
 
-def object_document(fact: ObjectFact, calendar: Calendar) -> dict:
+def object_document(fact: ObjectFact, calendar: Calendar) -> dict[str, Any]:
     """Return what is known of one object as values that `json` writes."""
 
     def at(ns: int | None) -> str | None:
@@ -168,7 +169,7 @@ def object_document(fact: ObjectFact, calendar: Calendar) -> dict:
     }
 
 
-def change_document(change: Change, calendar: Calendar) -> dict:
+def change_document(change: Change, calendar: Calendar) -> dict[str, Any]:
     """Return a change as values that `json` writes."""
     before = change.evidence_before_ns
     return {
@@ -185,7 +186,7 @@ def change_document(change: Change, calendar: Calendar) -> dict:
     }
 
 
-def _box(box: Box | None) -> dict | None:
+def _box(box: Box | None) -> dict[str, Any] | None:
     """Return a box by its numbers."""
     if box is None:
         return None

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -88,7 +88,7 @@ def _at_place(known: KnownFacts, place: Place, facts: Sequence[ObjectFact]) -> S
     return _selection(there, [f'No such object is known {sentences.place_phrase(place)}.'])
 
 
-def _selection(facts, reasons: Sequence[str]) -> Selection:
+def _selection(facts: Iterable[ObjectFact], reasons: Sequence[str]) -> Selection:
     """Return objects by rising id, and reasons only where there are none."""
     ordered = tuple(sorted(facts, key=lambda fact: fact.object_id))
     return Selection(ordered, '' if ordered else ' '.join(reasons))

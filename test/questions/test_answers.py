@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import datetime, UTC
 import json
 import shutil
+import sys
 
 from hypothesis import given, strategies
 import pytest
@@ -277,3 +278,15 @@ def test_command(home, capsys):
     assert 'What can be asked' in capsys.readouterr().out
     assert main(['ask', '--time-zone', 'Mars/Olympus', str(home), 'what changed?']) == 2
     assert 'expected a time zone' in capsys.readouterr().err
+
+
+def test_command_says_what_is_missing(home, tmp_path, capsys, monkeypatch):
+    """No memory, and no package for assistants."""
+    assert main(['ask', str(tmp_path / 'none'), 'what changed?']) == 2
+    assert 'expected a scene memory' in capsys.readouterr().err
+    monkeypatch.setitem(sys.modules, 'mcp', None)
+    for name in ('query_tools', 'correction_tools'):
+        monkeypatch.delitem(sys.modules, f'rescene4d_ros.cli.mcp_server.{name}', raising=False)
+    monkeypatch.setitem(sys.modules, 'mcp.server.mcpserver', None)
+    assert main(['mcp', str(home)]) == 2
+    assert "pip install 'rescene4d_ros[mcp]'" in capsys.readouterr().err

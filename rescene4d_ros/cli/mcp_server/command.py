@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from importlib.util import find_spec
 
 from rescene4d_ros.cli.ask import add_time_zone
 from rescene4d_ros.cli.memory.query_actions import add_memory
@@ -25,13 +24,14 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> None:
     """Serve until standard input ends."""
-    if find_spec('mcp') is None:
+    try:  # an extra that not everybody has
+        from rescene4d_ros.cli.mcp_server.correction_tools import add_correction_tools
+        from rescene4d_ros.cli.mcp_server.query_tools import make_server
+    except ImportError as error:
         raise ConfigError(
-            "expected the package mcp, found none; run `pip install 'rescene4d_ros[mcp]'`"
-        )
-    from rescene4d_ros.cli.mcp_server.correction_tools import add_correction_tools
-    from rescene4d_ros.cli.mcp_server.query_tools import make_server
-
+            f'expected the package mcp 2.3 or newer, got none ({error}); run '
+            "`pip install 'rescene4d_ros[mcp]'`"
+        ) from error
     zone = zone_of(options.time_zone)
     SceneMemory.inspect(options.memory, options.url).close()  # refuse what is no memory at once
     server = make_server(options.memory, options.url, zone)

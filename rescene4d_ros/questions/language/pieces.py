@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 import re
+from typing import Self
 
 from rescene4d_ros.questions.language.forms import FORM_WORDS
 from rescene4d_ros.questions.language.vocabulary import longest_match, Vocabulary, Words
@@ -52,7 +53,7 @@ class Lexicon:
     names: frozenset[Words]
 
     @classmethod
-    def of(cls, vocabulary: Vocabulary, class_names: Sequence[str], names: Sequence[str]):
+    def of(cls, vocabulary: Vocabulary, class_names: Sequence[str], names: Sequence[str]) -> Self:
         """Return the lexicon of a memory with some classes and given names."""
         cut = (tuple(token.word for token in tokens_of(name)) for name in names)
         return cls(vocabulary, tuple(class_names), frozenset(words for words in cut if words))
@@ -129,7 +130,9 @@ def _thing(
     return None
 
 
-def _subject(tokens: Sequence[Token], start: int, end: int, subject: Subject):
+def _subject(
+    tokens: Sequence[Token], start: int, end: int, subject: Subject
+) -> tuple[Subject, int]:
     """Return a subject with its words, and the position after it."""
     words = ' '.join(token.text for token in tokens[start:end])
     return replace(subject, words=words), end
@@ -192,8 +195,9 @@ def _joined(pieces: Sequence[Piece]) -> list[Piece]:
         for words in (1, 2):
             before = joined[-2 - words] if len(joined) > 1 + words else None
             between = [p.word if isinstance(p, Token) else '' for p in joined[-1 - words : -1]]
-            is_pair = isinstance(before, tuple) and isinstance(piece, tuple)
-            if is_pair and between[0] in JOINING and set(between[1:]) <= set(ARTICLES):
+            if not isinstance(before, tuple) or not isinstance(piece, tuple):
+                continue
+            if between[0] in JOINING and set(between[1:]) <= set(ARTICLES):
                 joined[-2 - words :] = [(*(_with_noun(s, piece[0]) for s in before), *piece)]
                 break
     return joined
@@ -232,8 +236,14 @@ def _near(pieces: Sequence[Piece], at: int) -> tuple[Place, int] | None:
         unit = UNITS.get(words[2].removesuffix('s') if len(words[2]) > 2 else words[2])
         if unit is not None and re.fullmatch(r'\d+(\.\d+)?', words[1]):
             distance, end = float(words[1]) * unit, at + 4
-    while end < len(pieces) and isinstance(pieces[end], Token) and pieces[end].word in ARTICLES:
+    while end < len(pieces) and is_article(pieces[end]):
         end += 1
-    if distance is None or end >= len(pieces) or not isinstance(pieces[end], tuple):
+    things = pieces[end] if end < len(pieces) else None
+    if distance is None or not isinstance(things, tuple):
         return None
-    return Place(near=pieces[end], distance=distance), end + 1
+    return Place(near=things, distance=distance), end + 1
+
+
+def is_article(piece: Piece) -> bool:
+    """Return whether a piece is an article."""
+    return isinstance(piece, Token) and piece.word in ARTICLES

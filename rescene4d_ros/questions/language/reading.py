@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 from rescene4d_ros.questions.language.forms import CHANGE_WORDS, Form, FORMS, PLACE, THING, TIME
-from rescene4d_ros.questions.language.pieces import ARTICLES, Lexicon, Piece, pieces_of
+from rescene4d_ros.questions.language.pieces import is_article, Lexicon, Piece, pieces_of
 from rescene4d_ros.questions.language.words import Token
 from rescene4d_ros.questions.query import Kind, Period, Place, Query, Subject
 from rescene4d_ros.questions.times.calendar import Calendar
@@ -182,7 +182,7 @@ def _unknown_place(pieces: list[Piece], left: list[Token]) -> str:
     for at, piece in enumerate(pieces):
         if not isinstance(piece, Token) or piece.word not in RELATIONS:
             continue
-        after = [p for p in pieces[at + 1 : at + 3] if not _is_article(p)][:1]
+        after = [p for p in pieces[at + 1 : at + 3] if not is_article(p)][:1]
         is_time = after and isinstance(after[0], Token) and _is_time(after[0])
         if after and not is_time and (isinstance(after[0], tuple) or after[0] in left):
             return f'the place at {piece.text!r} is not one that is known'
@@ -192,11 +192,6 @@ def _unknown_place(pieces: list[Piece], left: list[Token]) -> str:
 def _is_time(token: Token) -> bool:
     """Return whether a word without a meaning must have been part of a time."""
     return token.word in TIMES or token.kind in ('date', 'clock', 'number')
-
-
-def _is_article(piece: Piece) -> bool:
-    """Return whether a piece is an article."""
-    return isinstance(piece, Token) and piece.word in ARTICLES
 
 
 def _changes(pieces: list[Piece]) -> frozenset[ChangeKind]:
