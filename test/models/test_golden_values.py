@@ -4,10 +4,14 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from rescene4d_ros.models.checkpoints import convert
+from rescene4d_ros.models.backbones.point_transformer import PointTransformer, PRESETS
+from rescene4d_ros.models.checkpoints import convert, load_pretrained
+from rescene4d_ros.models.checkpoints.reading import Checkpoint
 from rescene4d_ros.models.inputs import IN_CHANNELS, VisitInput
 from rescene4d_ros.models.query_starts import published_seeds
+from rescene4d_ros.sparse.voxels import Voxels
 import torch
+from torch.nn import functional
 
 torch.set_num_threads(1)
 GOLDEN = Path(__file__).parent / 'golden'
@@ -103,3 +107,24 @@ def test_mask3d_shares_its_queries_over_visits(mask3d):
     torch.testing.assert_close(first, second, rtol=1e-4, atol=1e-5)
     places = voxels % len(visit.coords)
     assert len(set(places.tolist())) == QUERIES
+
+
+def test_point_transformer_computes_the_published_numbers(ptv3_shapes):
+    """Encoder and decoder of Sonata and Concerto, all five levels, orders not shuffled."""
+    golden, cloud = (np.load(GOLDEN / f'{n}.npz') for n in ('point_transformer', 'mask3d'))
+    preset = PRESETS['ptv3-tiny']
+    state = golden_state(ptv3_shapes(preset, decoder=True))
+    backbone = PointTransformer(9, preset).eval()
+    load_pretrained(backbone, Checkpoint(Path('published.pth'), state, {}))
+    cells = torch.from_numpy(cloud['cells'].astype(np.int64))
+    voxels = Voxels.build(functional.pad(cells - cells.amin(0), (1, 0)))
+    xyz = cloud['xyz'] - cloud['xyz'].mean(0)
+    feats = np.hstack([xyz, cloud['rgb'] / 255, golden['normals']]).astype(np.float32)
+    with torch.no_grad():
+        levels = backbone(voxels.sort(torch.from_numpy(feats)), voxels)
+    for level in reversed(range(5)):  # finest first
+        places = {tuple(c): row for row, c in enumerate(voxels.coords[:, 1:].tolist())}
+        rows = [places[tuple(c)] for c in golden[f'cells_{level}'].tolist()]
+        published = torch.from_numpy(golden[f'feats_{level}'])
+        assert relative_error(levels[level][rows][None], published[None]) <= ENOUGH, level
+        voxels = voxels.down()
