@@ -21,6 +21,12 @@ class ModelConfig:
         'Transformer V3 (the others)',
         one_of=(*UNETS, *POINT_TRANSFORMERS),
     )
+    normalization: str = param(
+        'running',
+        'Statistics by which a U-Net normalizes in use: means over the training, as published '
+        '(running), or those of each visit, in training too (visit)',
+        one_of=('running', 'visit'),
+    )
     in_channels: int = param(11, 'Input features per voxel', ge=1, le=64)
     features: str = param(
         'local',
@@ -122,6 +128,7 @@ def effective(config: ModelConfig) -> ModelConfig:
     return replace(
         config,
         fine_level_channels=0,
+        normalization='running',
         query_content='zeros',
         structure_queries=False,
         mask_reach=0.0,

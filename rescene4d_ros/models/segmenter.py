@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 from rescene4d_ros.errors import ConfigError
 from rescene4d_ros.models.backbones import make_backbone
+from rescene4d_ros.models.backbones.unet import Norm
 from rescene4d_ros.models.config import effective, ModelConfig, PUBLISHED, UNETS
 from rescene4d_ros.models.decoder import QueryDecoder
 from rescene4d_ros.models.fine_level import FineLevel, mean_over, rows_of_superpoints
@@ -57,6 +58,9 @@ class ReScene4D(nn.Module):
             self.fine_level = FineLevel(
                 config.in_channels, config.fine_level_channels, self.backbone, config.hidden_dim
             )
+        for module in self.modules():
+            if isinstance(module, Norm):
+                module.of_visit = config.normalization == 'visit'
         self._backend = 'native'
 
     def forward(
@@ -94,6 +98,8 @@ class ReScene4D(nn.Module):
         cached and decoded with other visits later. If the backbone's decoder attends across
         visits, they are the features before that, and `decode` computes the rest.
         """
+        if len(visits) > 1 and self.config.normalization == 'visit':
+            return cast(list[VisitFeatures], [self.encode([visit])[0] for visit in visits])
         voxels, sharing = self._voxels(visits), self._sharing_backbone()
         if not len(voxels):
             if sharing is not None:
@@ -251,7 +257,12 @@ class ReScene4D(nn.Module):
 
 
 def _check(config: ModelConfig) -> None:
-    """Refuse input channels that the features do not have, and a fine level without U-Net."""
+    """Refuse input channels that the features do not have, and parts of a U-Net without one."""
+    if config.normalization != 'running' and config.backbone not in UNETS:
+        raise ConfigError(
+            f"ModelConfig.normalization: expected 'running' for the backbone {config.backbone!r}, "
+            f'got {config.normalization!r}; only {", ".join(UNETS)} normalize over voxels'
+        )
     if config.fine_level_channels and config.backbone not in UNETS:
         raise ConfigError(
             f'ModelConfig.fine_level_channels: expected 0 for the backbone {config.backbone!r}, '

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from rescene4d_ros.errors import ConfigError
 from rescene4d_ros.inference.config import InferenceConfig
 from rescene4d_ros.inference.postprocess import duplicates
 from rescene4d_ros.losses import Criterion, LossConfig, Targets
@@ -106,6 +107,24 @@ def test_features_of_a_visit_do_not_depend_on_the_others(model, scans):
             (alone,) = model.encode([visit])
             assert_same_features(alone, together[k])
             assert torch.equal(alone.levels[0].coords, together[k].levels[0].coords)
+
+
+def test_normalized_by_visit_a_visit_in_use_is_what_it_was_in_training(model, scans):
+    """Running means, which other visits make, have no part in it."""
+    by_visit = ReScene4D(replace(CONFIG, normalization='visit'))
+    by_visit.load_state_dict(model.state_dict())
+    visits = [visit_of(s) for s in scans]
+    with torch.no_grad():
+        trained = by_visit.train().encode(visits)
+        used = by_visit.eval().encode(visits)
+        (alone,) = by_visit.encode(visits[1:])
+        usual = model.encode(visits)
+    for one, two in zip(trained, used, strict=True):
+        assert_same_features(one, two)
+    assert_same_features(alone, used[1])
+    assert not torch.allclose(usual[1].superpoint_features, used[1].superpoint_features, rtol=0.1)
+    with pytest.raises(ConfigError, match='normalization'):
+        ReScene4D(replace(CONFIG, normalization='visit', backbone='ptv3-tiny'))
 
 
 def test_superpoint_features_are_means_and_level_masks_are_pooled_masks(model, scans):

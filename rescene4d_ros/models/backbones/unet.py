@@ -47,18 +47,31 @@ PRESETS = {
 
 
 class Norm(nn.BatchNorm1d):
-    """Normalize over all voxels of a level; a single voxel uses the running statistics."""
+    """
+    Normalize over all voxels of a level; a single voxel uses the running statistics.
+
+    Attributes
+    ----------
+    of_visit : bool
+        Whether the statistics of the voxels themselves are also used in evaluation mode.
+
+    """
 
     def __init__(self, channels: int):
         super().__init__(channels, momentum=BATCH_NORM_MOMENTUM)
+        self.of_visit = False
 
     def forward(self, feats: Tensor) -> Tensor:
         """Return the normalized features (V, C)."""
-        if self.training and len(feats) == 1:
+        if len(feats) > 1:
+            if self.training or not self.of_visit:
+                return super().forward(feats)
             return functional.batch_norm(
-                feats, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps
+                feats, None, None, self.weight, self.bias, training=True, eps=self.eps
             )
-        return super().forward(feats)
+        return functional.batch_norm(
+            feats, self.running_mean, self.running_var, self.weight, self.bias, eps=self.eps
+        )
 
 
 class ResidualBlock(nn.Module):
