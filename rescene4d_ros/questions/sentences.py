@@ -125,6 +125,6 @@ def lines(first: str, items: Sequence[str]) -> str:
     return '\n'.join((first, *shown))
 
 
-def many(number: int, singular: str, plural: str | None = None) -> str:
+def many(number: int, singular: str) -> str:
     """Return a number with its noun."""
-    return f'{number} {singular if number == 1 else plural or singular + "s"}'
+    return f'{number} {singular}' if number == 1 else f'{number} {singular}s'

@@ -34,7 +34,7 @@ UNITS = {
     'month': timedelta(days=30),
     'year': timedelta(days=365),
 }
-LATEST = ('last', 'latest', 'newest', 'previous', 'most recent')
+LATEST = ('last', 'latest', 'newest', 'previous')
 PREPOSITIONS = ('since', 'after', 'before', 'until', 'till', 'by', 'in', 'during', 'from', 'to')
 Found = tuple[Span, int] | None  # and the position after the phrase
 
