@@ -102,6 +102,16 @@ _HARD = {
     'min_objects': 10,
     'max_objects': 24,
 }
+
+
+def _hard_parts(count: int) -> tuple[tuple[int, str, dict], ...]:
+    """Return the batches of hard rooms, so many of each of four types of room."""
+    return tuple(
+        (count, 'busy', {**_HARD, 'room_type': room_type})
+        for room_type in ('meeting', 'office', 'living', 'kitchen')
+    )
+
+
 # Things leave for some visits and come back, and zones are missed: identity has to last.
 _LONG = {'p_remove': 0.12, 'p_return': 0.4, 'p_swap': 0.3, 'p_twin': 1.0, 'p_hidden_zone': 0.3}
 # A hall: more views for its area, and time to find the last free places.
@@ -153,14 +163,13 @@ SETS: dict[str, RoomSet] = {
             'rooms-hard',
             'identical chairs that trade places, zones missed at most visits, few '
             'views, registration up to 3 cm and 1 degree off',
-            _batches(
-                5_000_000,
-                'test',
-                (15, 'busy', {**_HARD, 'room_type': 'meeting'}),
-                (15, 'busy', {**_HARD, 'room_type': 'office'}),
-                (15, 'busy', {**_HARD, 'room_type': 'living'}),
-                (15, 'busy', {**_HARD, 'room_type': 'kitchen'}),
-            ),
+            _batches(5_000_000, 'test', *_hard_parts(15)),
+        ),
+        RoomSet(
+            'rooms-hard-train',
+            'to fit by what rooms-hard is measured on: the same conditions, furniture of training',
+            _batches(5_500_000, 'train', *_hard_parts(25)),
+            recorded=_RECORDED,
         ),
         RoomSet(
             'lifelike-train',
