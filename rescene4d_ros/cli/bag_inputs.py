@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -11,14 +12,29 @@ from rescene4d_ros.data.readers.bags.snapshots import snapshots_of
 from rescene4d_ros.data.readers.bags.survey import bursts_of, describe_burst, Seen, Survey
 from rescene4d_ros.data.readers.bags.transforms import TransformTree
 from rescene4d_ros.errors import FrameUnavailableError
+from rescene4d_ros.structures import Finding, Scan, Severity
 
 if TYPE_CHECKING:
     from rescene4d_ros.cli.inputs import Inputs
 
+NO_PATH = Finding(
+    'sensor_path',
+    Severity.WARNING,
+    'no transform of the sensor frame at the stamp of the cloud',
+    'the path of the sensor in /tf',
+    'the path is unknown, with weaker evidence of absence; record /tf, or check --sensor-frame',
+)
 BURSTS = ('refuse', 'last', 'each')
 
 
-def plan_bag(seen: Survey, map_frame: str, bursts: str, inputs: Inputs) -> None:
+def plan_bag(
+    seen: Survey,
+    map_frame: str,
+    bursts: str,
+    inputs: Inputs,
+    sensor_frame: str = '',
+    path_duration: float = 0.0,
+) -> None:
     """
     Add a bag's visits to the inputs.
 
@@ -35,6 +51,10 @@ def plan_bag(seen: Survey, map_frame: str, bursts: str, inputs: Inputs) -> None:
         again as it grows), or 'each' as a visit of its own.
     inputs : Inputs
         Is added to.
+    sensor_frame : str
+        Whose path is read from the bag's transforms; '' for none.
+    path_duration : float, s
+        Of that path, up to the stamp of each cloud.
 
     """
     for damage in seen.damage:
@@ -48,7 +68,11 @@ def plan_bag(seen: Survey, map_frame: str, bursts: str, inputs: Inputs) -> None:
     inputs.count += len({cloud.stamp_ns for cloud in chosen})
     if chosen:
         stamps = {cloud.number: cloud.stamp_ns for cloud in chosen}
-        inputs.sources.append(_read(seen, stamps, lookup, map_frame, inputs))
+        path = None
+        if sensor_frame:
+            tree = TransformTree.of_files(seen.files)
+            path = partial(tree.path, map_frame, sensor_frame, duration=path_duration)
+        inputs.sources.append(_read(seen, stamps, lookup, map_frame, inputs, path))
 
 
 def _refuse(inputs: Inputs, text: str, count: int) -> None:
@@ -62,14 +86,15 @@ def _read(
     lookup: Callable[[str, int], np.ndarray] | None,
     map_frame: str,
     inputs: Inputs,
+    path: Callable[[int], np.ndarray] | None,
 ) -> Iterator[Callable]:
     """Yield readers of the chosen clouds (number: stamp); of a stamp the first that is whole."""
     read: set[int] = set()
 
     def once(snapshot, stamp_ns: int, origin=None):
-        scan = snapshot.read(origin, lookup, map_frame)
+        scan, kept = snapshot.read(origin, lookup, map_frame)
         read.add(stamp_ns)
-        return scan
+        return (scan if path is None else _with_path(scan, path(stamp_ns))), kept
 
     for snapshot in snapshots_of(seen, frozenset(chosen)):
         stamp_ns = chosen[snapshot.number]
@@ -77,6 +102,14 @@ def _read(
             inputs.refused_count += 1
         else:
             yield partial(once, snapshot, stamp_ns)
+
+
+def _with_path(scan: Scan, places: np.ndarray) -> Scan:
+    """Return a scan with the path (P, 3) in the map, or with a finding where there is none."""
+    if len(places):
+        path = (places - np.array(scan.origin)).astype(np.float32)
+        return replace(scan, sensor_path=path)
+    return replace(scan, findings=(*scan.findings, NO_PATH))
 
 
 def _without_repetitions(seen: Survey, inputs: Inputs) -> list[Seen]:

@@ -49,6 +49,8 @@ def _check(
         map_frame=options.map_frame,
         bursts=options.bursts,
         now_ns=time.time_ns(),
+        sensor_frame=options.sensor_frame,
+        path_duration=options.sensor_path_duration,
     )
     print_notes(inputs)
     config = config_of(options)

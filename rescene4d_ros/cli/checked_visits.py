@@ -31,6 +31,20 @@ def add_input_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument('--map-frame', default='map', help='frame of the clouds')
     parser.add_argument(
+        '--sensor-frame',
+        default='',
+        metavar='FRAME',
+        help='frame of the sensor, whose path is read from the transforms of a bag; then '
+        'evidence of absence is stronger',
+    )
+    parser.add_argument(
+        '--sensor-path-duration',
+        type=float,
+        default=0.0,
+        metavar='S',
+        help='duration of the collection of a cloud before its stamp, over which the path is read',
+    )
+    parser.add_argument(
         '--bursts',
         choices=BURSTS,
         default='refuse',

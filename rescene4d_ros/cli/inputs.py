@@ -65,6 +65,8 @@ def find_visits(
     map_frame: str = 'map',
     bursts: str = 'refuse',
     now_ns: int | None = None,
+    sensor_frame: str = '',
+    path_duration: float = 0.0,
 ) -> Inputs:
     """
     Find the visits of some inputs.
@@ -84,6 +86,10 @@ def find_visits(
         What becomes of clouds of a bag seconds apart; see `plan_bag`.
     now_ns : int, ns since the Unix epoch, optional
         Given times and stamps beyond it are told: later visits would come too late for them.
+
+    sensor_frame : str
+    path_duration : float, s
+        See `plan_bag`.
 
     Raises
     ------
@@ -109,7 +115,7 @@ def find_visits(
             inputs.refused.append(str(error))
             inputs.refused_count += 1
     for seen in sorted(surveys, key=lambda s: min((c.stamp_ns for c in s.clouds), default=0)):
-        plan_bag(seen, map_frame, bursts, inputs)
+        plan_bag(seen, map_frame, bursts, inputs, sensor_frame, path_duration)
         _tell_future(seen.name, [c.stamp_ns for c in seen.clouds], now_ns, inputs)
     if files:
         stamps = _stamps(files, times, newest_ns)

@@ -117,6 +117,8 @@ def run(options: argparse.Namespace) -> int:
             map_frame=options.map_frame,
             bursts=options.bursts,
             now_ns=time.time_ns(),
+            sensor_frame=options.sensor_frame,
+            path_duration=options.sensor_path_duration,
         )
         print_notes(inputs)
         check = VisitCheck(memory, config_of(options), options.accept, options.register)

@@ -14,6 +14,7 @@ import numpy as np
 from rclpy.duration import Duration
 from rclpy.node import Node
 from rclpy.time import Time
+from rescene4d_ros.data.readers.bags.transforms import path_times
 from rescene4d_ros.data.readers.columns import origin_of
 from rescene4d_ros.errors import FrameUnavailableError, ScanError
 from rescene4d_ros.geometry.se3 import transform
@@ -41,10 +42,6 @@ try:
     from tf2_ros import Buffer, StaticTransformBroadcaster, TransformException, TransformListener
 except ImportError:
     Buffer = StaticTransformBroadcaster = TransformException = TransformListener = None
-
-
-PATH_STEP = 0.5  # s; between two places of the path of the sensor
-PATH_POINTS = 200  # most places of one path
 
 
 class FrameLookup:
@@ -126,19 +123,17 @@ class FrameLookup:
 
     def _path(self, sensor: str, stamp_ns: int, is_last_try: bool) -> np.ndarray:
         """Return where the sensor was (P, 3), float64, in map, up to a time; oldest first."""
-        duration = self._settings.sensor_path_duration
         path = []
-        for before in np.linspace(0.0, duration, 1 + min(PATH_POINTS, int(duration / PATH_STEP))):
+        for at_ns in path_times(stamp_ns, self._settings.sensor_path_duration):
             try:
-                at_ns = stamp_ns - int(before * 1e9)
                 path.append(self._lookup(sensor, at_ns)[:3, 3])
             except TransformException as error:
-                if before == 0.0 and not is_last_try:
+                if at_ns == stamp_ns and not is_last_try:
                     raise FrameUnavailableError(
                         f'expected where {sensor!r} was at the stamp of the cloud, TF does not '
                         f'know it yet ({error})'
                     ) from error
-        return np.array(path[::-1], np.float64).reshape(-1, 3)
+        return np.array(path, np.float64).reshape(-1, 3)
 
 
 class LocalFrame:

@@ -54,7 +54,7 @@ def transforms(stamp_ns, parent, child, x):
     return T[TRANSFORMS](transforms=[stamped])
 
 
-def write_bag(folder, stamps, frame='map', recorded=None, tf=()):
+def write_bag(folder, stamps, frame='map', recorded=None, tf=(), points=POINTS):
     """Write clouds, and transforms (topic, stamp, parent, child, x)."""
     with Writer(folder, version=9, storage_plugin=StoragePlugin.MCAP) as writer:
         topics = {
@@ -66,7 +66,7 @@ def write_bag(folder, stamps, frame='map', recorded=None, tf=()):
             writer.write(topics[name], stamp, data)
         clouds = writer.add_connection('/cloud', CLOUD, typestore=STORE)
         for k, stamp in enumerate(stamps):
-            data = STORE.serialize_cdr(cloud(stamp, frame, POINTS + np.float32(k)), CLOUD)
+            data = STORE.serialize_cdr(cloud(stamp, frame, points + np.float32(k)), CLOUD)
             writer.write(clouds, (recorded or stamps)[k], data)
     return folder
 
@@ -145,6 +145,28 @@ def test_transforms_of_the_bag_take_clouds_to_the_map(tmp_path):
     assert scan.frame_id == 'map'
     np.testing.assert_allclose(scan.xyz, POINTS + 1 + (11.5, 0, 0), atol=1e-5)
     np.testing.assert_allclose(scan.sensor_path, [[11.5, 0, 0]], atol=1e-6)
+
+
+def test_path_of_the_sensor_is_read_from_the_bag(tmp_path):
+    """For clouds in the map, as mapping nodes publish them; told where it is not known."""
+    tf = [('/tf', T0 + k * HOUR // 7200, 'map', 'lidar', float(k)) for k in range(-4, 3)]
+    bag = write_bag(tmp_path / 'bag', [T0, T0 + HOUR], tf=tf)
+    inputs = find_visits([bag], sensor_frame='lidar', path_duration=1.0)
+    first, second = (read(None)[0] for read in inputs.visits())
+    np.testing.assert_allclose(first.sensor_path[:, 0], [-2, -1, 0])
+    assert second.sensor_path is None
+    assert [f.code for f in second.findings] == ['sensor_path']
+    assert all(read(None)[0].sensor_path is None for read in find_visits([bag]).visits())
+
+
+def test_zero_of_a_frame_far_away_is_no_sensor(tmp_path):
+    """A cloud in UTM was not seen from the zero of UTM."""
+    far = (POINTS + [44_800, 0, 0]).astype('f4')
+    tf = [('/tf_static', T0, 'map', 'utm', -44_800.0)]
+    bag = write_bag(tmp_path / 'bag', [T0], 'utm', tf=tf, points=far)
+    ((scan, _),) = [read(None) for read in find_visits([bag]).visits()]
+    assert scan.sensor_path is None
+    np.testing.assert_allclose(scan.xyz, POINTS, atol=0.02)
 
 
 def test_stamps_of_zero_are_those_of_recording(tmp_path):

@@ -9,8 +9,7 @@ import pytest
 from rcl_interfaces.srv import DescribeParameters, SetParameters
 from rclpy.parameter import Parameter
 from rescene4d_ros.node.messages import interfaces
-from rescene4d_ros.node.messages.conversions import time_to_msg
-from rescene4d_ros.node.messages.point_cloud2 import create_cloud, fields_of
+from rescene4d_ros.node.messages.conversions import create_cloud, fields_of, time_to_msg
 from rescene4d_ros.srv import Reprocess
 from sensor_msgs.msg import PointCloud2
 from std_msgs.msg import Header

@@ -20,6 +20,7 @@ NEAR = 10_000.0  # m; up to here float32 holds steps of 1 mm
 GRID = 1_000.0  # m; origins are multiples of it
 COARSE = (0.002, 0.02)  # m; steps of coordinates that are told, and that are refused
 NORMALS = (('normal_x', 'normal_y', 'normal_z'), ('nx', 'ny', 'nz'))
+SENSOR_ROOM = 2.0  # m; from the points to a sensor that saw them from outside
 LOCAL = (0.0, 0.0, 0.0)
 
 
@@ -52,7 +53,7 @@ def scan_of_columns(
     sensor_path : ndarray (P, 3), m, in the frame of the source, optional
     map_T_source : ndarray (4, 4), optional
         Motion to apply, where the source is in another frame than the map: then the sensor was
-        at the source's zero, unless `sensor_path` says otherwise.
+        at the source's zero if that is among the points, unless `sensor_path` says otherwise.
     exact_text : bool
         Whether the coordinates were read from text, which has digits that float32 has not.
     findings : tuple of Finding
@@ -91,8 +92,10 @@ def scan_of_columns(
     told = _precision(xyz, name, exact_text)
     normals = _normals(columns, kept)
     if map_T_source is not None:
-        sensor_path = np.zeros((1, 3)) if sensor_path is None else sensor_path
-        sensor_path = transform(map_T_source, sensor_path)
+        if sensor_path is None and _is_around_zero(xyz):
+            sensor_path = np.zeros((1, 3))
+        if sensor_path is not None:
+            sensor_path = transform(map_T_source, sensor_path)
         xyz = transform(map_T_source, xyz)
         if normals is not None:
             normals = (normals @ map_T_source[:3, :3].T).astype(np.float32)
@@ -147,6 +150,12 @@ def with_origin(scan: Scan, origin: tuple[float, float, float]) -> Scan:
         sensor_path=None if path is None else (path + shift).astype(np.float32),
         origin=origin,
     )
+
+
+def _is_around_zero(xyz: np.ndarray) -> bool:
+    """Return whether a sensor at zero may have seen points (N, 3): that of UTM saw none."""
+    low, high = np.quantile(xyz, [0.01, 0.99], axis=0)
+    return bool((low < SENSOR_ROOM).all() and (high > -SENSOR_ROOM).all())
 
 
 def _lower_names(columns: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:

@@ -18,6 +18,14 @@ STATIC = '/tf_static'
 LARGEST_GAP = 10**9  # ns between transforms that may be interpolated
 DEEPEST = 64  # frames between a cloud and the root; more are a loop
 VALUES = 7  # x, y, z in m; quaternion x, y, z, w
+PATH_STEP = 0.5  # s; between two places of the path of a sensor
+PATH_POINTS = 200  # most places of one path
+
+
+def path_times(stamp_ns: int, duration: float) -> list[int]:
+    """Return the times in ns at which a path of `duration` s up to a stamp is asked for."""
+    count = 1 + min(PATH_POINTS, int(duration / PATH_STEP))
+    return [stamp_ns - int(before * 1e9) for before in np.linspace(duration, 0.0, count)]
 
 
 class TransformTree:
@@ -86,6 +94,16 @@ class TransformTree:
                 'lead there; record /tf and /tf_static with the clouds'
             )
         return invert(root_T_target) @ root_T_source
+
+    def path(self, target: str, source: str, stamp_ns: int, duration: float) -> np.ndarray:
+        """Return where `source` was in `target` (P, 3), m, up to a time, where it is known."""
+        places = []
+        for at_ns in path_times(stamp_ns, duration):
+            try:
+                places.append(self.lookup(target, source, at_ns)[:3, 3])
+            except FrameUnavailableError:
+                continue
+        return np.array(places).reshape(-1, 3)
 
     def _to_root(self, frame: str, stamp_ns: int) -> tuple[np.ndarray, str]:
         motion = np.eye(4)
