@@ -57,6 +57,11 @@ class Learner:
         self.average = average_of(self.model, config.ema_decay)
         rank, size = world()
         torch.manual_seed(config.seed * size + rank)
+        if size > 1 and config.checkpoint_moments != 'float32':
+            raise ConfigError(
+                f'TrainConfig.checkpoint_moments: expected float32 in several processes, which '
+                f'write no checkpoint at the same step, got {config.checkpoint_moments}'
+            )
         self.criterion = Criterion(recipe.losses)
         self.optimizer = torch.optim.AdamW(parameter_groups(self.model, config), lr=config.lr)
         self.skipped = 0
@@ -122,6 +127,14 @@ class Learner:
     def restart_average(self) -> None:
         """Restart the average from the current weights."""
         self.average = average_of(self.model, self.recipe.train.ema_decay)
+
+    @torch.no_grad()
+    def round_moments(self) -> None:
+        """Round the moments of the optimizer to the numbers that bfloat16 has, as float32."""
+        for state in self.optimizer.state.values():
+            for name in ('exp_avg', 'exp_avg_sq'):
+                if name in state:
+                    state[name].copy_(state[name].bfloat16())
 
     def state(self) -> dict[str, Any]:
         """Return the state on which later steps depend."""
