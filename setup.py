@@ -22,6 +22,7 @@ ROS_IS_SOURCED = bool(os.environ.get('ROS_DISTRO') and os.environ.get('AMENT_PRE
 ROS_WHEELS = ['ros-rclpy[fastrtps]==9.1.2', 'ros-common-interfaces==5.5.1']
 LIBRARIES = [
     "backports.zstd; python_version < '3.14'",
+    'Jinja2',
     'laspy',
     'lazrs',
     'lz4',
@@ -31,6 +32,7 @@ LIBRARIES = [
     'numpy',
     'open3d-cpu',
     'Pillow',
+    'plotly>=6',
     'pye57',
     'PyYAML',
     'rich',
@@ -136,6 +138,7 @@ setup(
         'test': [
             'hypothesis',
             'mypy',
+            'playwright',
             'plyfile',
             'pre-commit',
             'pytest',

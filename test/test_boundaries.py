@@ -35,7 +35,7 @@ MAY_IMPORT = {
         'data',
         'geometry',
     },
-    'view': {'metrics', 'memory', 'geometry'},
+    'view': {'metrics', 'memory', 'tracking', 'geometry'},
     'node': {
         'scene',
         'memory',

@@ -28,6 +28,7 @@ MODULES = {
     'memory': 'memory.command',
     'ask': 'ask',
     'mcp': 'mcp_server.command',
+    'report': 'report',
     'figure': 'figure',
     'demo': 'demo.command',
 }
@@ -45,6 +46,7 @@ COMMANDS = {
     'memory': 'show, query, correct and maintain a scene memory',
     'ask': 'answer a question in plain English from a scene memory',
     'mcp': 'offer a scene memory to assistants as tools, by the protocol MCP',
+    'report': 'write what changed as one page of HTML that opens without network',
     'figure': 'draw the picture of docs/design/segmenter.md',
     'demo': 'run the pipeline on the sample bag, with the node killed and restarted',
 }

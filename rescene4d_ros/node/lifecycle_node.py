@@ -181,7 +181,7 @@ class Rescene4DNode(LifecycleNode):
             self._results.publish_remembered()
             node, log = self._node_settings, self.get_logger()
             processing = self._processing = Processing(
-                self._tracker, self._memory, self._results, node.auto_reprocess, self._stats, log
+                self._tracker, self._memory, self._results, node, self._stats, log
             )
             running.callback(self._stop_processing)
             intake = Intake(

@@ -95,6 +95,11 @@ class NodeConfig:
     corrections: bool = param(
         True, 'Offer the services that change the memory, ~/correct_object and ~/reprocess'
     )
+    report_folder: str = param(
+        '',
+        'Folder for one page of HTML per visit that says what it changed; empty = none. Writing '
+        'one takes seconds, in which no visit is processed',
+    )
     slow_after: float = param(
         60.0,
         'Diagnostics warn when a visit takes longer than this',

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+import os
+from pathlib import Path
+import subprocess
+import sys
 from threading import Condition, Thread
 import time
 from typing import TypeVar
@@ -10,12 +14,15 @@ from typing import TypeVar
 from rescene4d_ros.errors import CorrectedMeanwhileError, StorageError
 from rescene4d_ros.memory.store import SceneMemory
 from rescene4d_ros.node.diagnostics import NodeStats, text_of
+from rescene4d_ros.node.parameters import NodeConfig
 from rescene4d_ros.node.results import ResultPublisher
 from rescene4d_ros.scene import SceneTracker
 from rescene4d_ros.structures import SceneUpdate, VisitChanges, VisitStatus
 
 PASSING = (StorageError, CorrectedMeanwhileError)  # errors that go away by themselves
 U = TypeVar('U', bound=VisitChanges)
+REPORT = 'rescene4d_ros.cli.main'
+REPORT_LIMIT = 600.0  # s; for one report
 RETRY = 5.0  # s; after an error that is not the visit's
 
 
@@ -35,8 +42,8 @@ class Processing:
     tracker : SceneTracker
     memory : SceneMemory
     results : ResultPublisher
-    auto_reprocess : bool
-        Whether late visits are taken in without being asked.
+    settings : NodeConfig
+        Whether late visits are taken in without being asked, and where reports go.
     stats : NodeStats
     log : logger
 
@@ -47,12 +54,12 @@ class Processing:
         tracker: SceneTracker,
         memory: SceneMemory,
         results: ResultPublisher,
-        auto_reprocess: bool,
+        settings: NodeConfig,
         stats: NodeStats,
         log,
     ):
         self._tracker, self._memory, self._results = tracker, memory, results
-        self._auto_reprocess, self._stats, self._log = auto_reprocess, stats, log
+        self._settings, self._stats, self._log = settings, stats, log
         self._changed = Condition()
         self._has_work = True  # what a crash left behind
         self._requested: set[int] = set()  # first visits of the reprocesses asked for; 0 = oldest
@@ -127,7 +134,7 @@ class Processing:
         with self._changed:
             requested, self._requested = self._requested, set()
         late = {v.visit_id for v in self._memory.visits(VisitStatus.LATE)}
-        if self._auto_reprocess:
+        if self._settings.auto_reprocess:
             requested |= late
         if requested:
             try:
@@ -155,6 +162,8 @@ class Processing:
             return False
         self._done(update, time.perf_counter() - start)
         self._published(self._results.publish, update)
+        if self._settings.report_folder:
+            self._report(update.visit.visit_id)
         return True
 
     def _reprocess(self, from_visit: int | None) -> None:
@@ -196,6 +205,36 @@ class Processing:
         except Exception as error:
             self._stats.problem('publishing', text_of(error))
             self._log.error(f'publishing failed: {text_of(error)}')
+
+    def _report(self, visit_id: int) -> None:
+        """
+        Write what the visit changed as a page.
+
+        A process of its own does it, so that it cannot end this one; an error is not the visit's.
+        """
+        path = Path(self._settings.report_folder).expanduser() / f'visit_{visit_id}.html'
+        command = (sys.executable, '-m', REPORT, 'report', self._memory.path, '--out', path)
+        password = self._memory.database.url.password
+        known = {} if password is None else {'PGPASSWORD': password}  # not in the folder
+        why = ''
+        try:
+            done = subprocess.run(
+                command,
+                env=os.environ | known,
+                capture_output=True,
+                text=True,
+                timeout=REPORT_LIMIT,
+            )
+            if done.returncode:
+                why = (done.stderr.strip() or f'exit status {done.returncode}').splitlines()[-1]
+        except (OSError, subprocess.TimeoutExpired) as error:
+            why = text_of(error)
+        if why:
+            self._stats.problem('report', f'{path}: {why}')
+            self._log.error(f'{path}: no report ({why}); check the parameter report_folder')
+        else:
+            self._stats.solved('report')
+            self._log.info(f'what visit {visit_id} changed: {path}')
 
     def _failed(self, error: Exception) -> None:
         self._stats.count('failed', failure=text_of(error))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from datetime import datetime, UTC
+from datetime import datetime, tzinfo, UTC
 import json
 from pathlib import Path
 
@@ -66,9 +66,11 @@ def place_of(box: Box | None) -> str:
     return '' if box is None else ' '.join(f'{value:.2f}' for value in box.center)
 
 
-def stamp_of(memory: SceneMemory, moment: str) -> int:
+def stamp_of(memory: SceneMemory, moment: str, zone: tzinfo | None = UTC) -> int:
     """
     Return the time (ns since the Unix epoch) of a visit number or date.
+
+    A date without zone is of `zone`; None = that of this machine.
 
     Raises
     ------
@@ -85,7 +87,7 @@ def stamp_of(memory: SceneMemory, moment: str) -> int:
         raise ConfigError(
             f'expected a moment ({MOMENT}), got {moment!r}; visits are: {", ".join(stamps)}'
         ) from error
-    return round((time if time.tzinfo else time.replace(tzinfo=UTC)).timestamp()) * 10**9
+    return round((time if time.tzinfo else time.replace(tzinfo=zone)).timestamp()) * 10**9
 
 
 def change_table(changes: tuple[Change, ...]) -> Table:

@@ -1,0 +1,241 @@
+"""What a report says: changes since a time, where objects are, what was not seen, and trust."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import Enum
+
+import numpy as np
+from rescene4d_ros.memory import queries
+from rescene4d_ros.memory.database.history_queries import TURNS
+from rescene4d_ros.memory.store import SceneMemory
+from rescene4d_ros.structures import (
+    Change,
+    Finding,
+    MemorySnapshot,
+    ObjectState,
+    SceneObject,
+    Severity,
+    VisitInfo,
+    VisitStatus,
+)
+
+NEAR = 2.0  # m; what is further away does not say where an object is
+
+
+class Standing(Enum):
+    """What is known of an object at the end of a report's time."""
+
+    THERE = 'there'
+    GONE = 'gone'
+    NOT_SEEN = 'not seen'  # since the report's time begins; it was there before
+
+
+@dataclass(frozen=True)
+class ReportedObject:
+    """
+    Hold one object, and what can be said of it.
+
+    Attributes
+    ----------
+    item : SceneObject
+    standing : Standing
+    since_ns : int, ns since the Unix epoch
+        First visit that showed it where it is, or that found its place empty.
+    neighbor_id : int or None
+        Nearest larger object that is there, within 2 m.
+    neighbor_m : float, m
+
+    """
+
+    item: SceneObject
+    standing: Standing
+    since_ns: int
+    neighbor_id: int | None = None
+    neighbor_m: float = 0.0
+
+
+@dataclass(frozen=True)
+class ReportedVisit:
+    """
+    Hold one visit, what it showed, and what makes it less sure.
+
+    Attributes
+    ----------
+    visit : VisitInfo
+    is_new : bool
+        Whether it is of the report's time.
+    present, absent, not_observed : int
+        Objects in each state.
+    findings : tuple of Finding
+        Of the check of its cloud.
+    failure : str
+        Why it was not processed; empty for others.
+
+    """
+
+    visit: VisitInfo
+    is_new: bool
+    present: int
+    absent: int
+    not_observed: int
+    findings: tuple[Finding, ...]
+    failure: str
+
+    @property
+    def warns(self) -> bool:
+        """Return whether something makes it less sure than others."""
+        return bool(self.failure) or any(f.severity != Severity.INFO for f in self.findings)
+
+
+@dataclass(frozen=True)
+class ReportContents:
+    """
+    Hold what a report says.
+
+    Attributes
+    ----------
+    snapshot : MemorySnapshot
+    since_ns, until_ns : int, ns since the Unix epoch
+        The report is about visits after the first, up to the second: the newest processed one.
+    changes : tuple of Change
+        Of these visits, newest first.
+    objects : mapping of int to ReportedObject
+        By id.
+    visits : tuple of ReportedVisit
+        Newest first.
+
+    """
+
+    snapshot: MemorySnapshot
+    since_ns: int
+    until_ns: int
+    changes: tuple[Change, ...]
+    objects: Mapping[int, ReportedObject]
+    visits: tuple[ReportedVisit, ...]
+
+    @property
+    def least_sure(self) -> Change | None:
+        """Return the change with the lowest confidence."""
+        return min(self.changes, key=lambda c: c.confidence, default=None)
+
+    def standing(self, standing: Standing) -> tuple[ReportedObject, ...]:
+        """Return the objects of which the same is known."""
+        return tuple(o for o in self.objects.values() if o.standing == standing)
+
+    def there_at(self, until_ns: int) -> frozenset[int]:
+        """Return the ids of objects that were there by the visits up to a time."""
+        stamps = {v.visit_id: v.stamp_ns for v in self.snapshot.visits}
+        runs = ((i, last_run(o.item, stamps, until_ns)) for i, o in self.objects.items())
+        return frozenset(i for i, run in runs if run and run[0] == ObjectState.PRESENT)
+
+
+def contents_of(memory: SceneMemory, since_ns: int | None = None) -> ReportContents:
+    """
+    Collect what a report says of a memory.
+
+    Parameters
+    ----------
+    memory : SceneMemory
+    since_ns : int, optional
+        Default: the stamp of the processed visit before the newest one.
+
+    """
+    snapshot = memory.snapshot()
+    stamps = {v.visit_id: v.stamp_ns for v in snapshot.visits}
+    done = sorted(v.stamp_ns for v in snapshot.visits if v.status == VisitStatus.DONE)
+    until_ns = done[-1] if done else 0
+    if since_ns is None:
+        since_ns = done[-2] if len(done) > 1 else until_ns - 1
+    changes = queries.changed_between(memory, since_ns, until_ns)
+    aliases = dict(snapshot.aliases)
+    turned: dict[int, int] = {}
+    for change in memory.changes():
+        if change.kind in TURNS and change.visit_id in stamps:
+            i = aliases.get(change.object_id, change.object_id)
+            turned[i] = max(turned.get(i, 0), stamps[change.visit_id])
+    objects = [_reported(item, stamps, since_ns, turned) for item in snapshot.objects]
+    return ReportContents(
+        snapshot,
+        since_ns,
+        until_ns,
+        tuple(sorted(changes, key=lambda c: (-stamps[c.visit_id], c.object_id, c.kind))),
+        {o.item.object_id: o for o in _beside(objects)},
+        _visits(memory, snapshot, since_ns),
+    )
+
+
+def last_run(
+    item: SceneObject, stamps: Mapping[int, int], until_ns: int
+) -> tuple[ObjectState, int] | None:
+    """
+    Return the newest state that a visit up to a time observed, and the stamp of the first of them.
+
+    Visits that did not observe the place of the object say nothing. None where no visit did.
+    """
+    newest: tuple[ObjectState, int] | None = None
+    for visit_id, state in item.states:
+        if state not in (ObjectState.PRESENT, ObjectState.ABSENT) or visit_id not in stamps:
+            continue
+        if stamps[visit_id] > until_ns:
+            break
+        if newest is None or newest[0] != state:
+            newest = state, stamps[visit_id]
+    return newest
+
+
+def _reported(
+    item: SceneObject, stamps: Mapping[int, int], since_ns: int, turned: Mapping[int, int]
+) -> ReportedObject:
+    run = last_run(item, stamps, max(stamps.values(), default=0))
+    if run is not None and run[0] == ObjectState.ABSENT:
+        return ReportedObject(item, Standing.GONE, run[1])
+    standing = Standing.THERE if item.last_seen_ns > since_ns else Standing.NOT_SEEN
+    return ReportedObject(item, standing, turned.get(item.object_id, item.first_seen_ns))
+
+
+def _beside(objects: Sequence[ReportedObject]) -> list[ReportedObject]:
+    """Return the objects with the nearest larger one that is not gone."""
+    there = [o.item for o in objects if o.standing != Standing.GONE]
+    centers = np.array([item.box.center for item in there]).reshape(-1, 3)
+    floors = np.array([item.box.size[0] * item.box.size[1] for item in there])
+    found = []
+    for o in objects:
+        apart = np.linalg.norm(centers - o.item.box.center, axis=1)
+        apart[floors <= o.item.box.size[0] * o.item.box.size[1]] = np.inf
+        nearest = int(apart.argmin()) if len(apart) else 0
+        near = len(apart) > 0 and apart[nearest] <= NEAR
+        found.append(
+            ReportedObject(
+                o.item,
+                o.standing,
+                o.since_ns,
+                there[nearest].object_id if near else None,
+                float(apart[nearest]) if near else 0.0,
+            )
+        )
+    return found
+
+
+def _visits(
+    memory: SceneMemory, snapshot: MemorySnapshot, since_ns: int
+) -> tuple[ReportedVisit, ...]:
+    states: dict[int, Counter[ObjectState]] = {}
+    for item in snapshot.objects:
+        for visit_id, state in item.states:
+            states.setdefault(visit_id, Counter())[state] += 1
+    findings, none = memory.findings(), Counter[ObjectState]()
+    return tuple(
+        ReportedVisit(
+            visit,
+            visit.stamp_ns > since_ns,
+            states.get(visit.visit_id, none)[ObjectState.PRESENT],
+            states.get(visit.visit_id, none)[ObjectState.ABSENT],
+            states.get(visit.visit_id, none)[ObjectState.NOT_OBSERVED],
+            findings.get(visit.visit_id, ()),
+            memory.failure(visit.visit_id) if visit.status == VisitStatus.FAILED else '',
+        )
+        for visit in sorted(snapshot.visits, key=lambda v: -v.stamp_ns)
+    )

@@ -1,0 +1,53 @@
+"""A memory of a toy room: things that move, leave and stay unseen, with names of strangers."""
+
+import numpy as np
+import pytest
+from rescene4d_ros.memory.editing import corrections
+from rescene4d_ros.memory.store import SceneMemory
+from rescene4d_ros.scene import SceneTracker
+from rescene4d_ros.scene.mask_source import GivenMasks
+from rescene4d_ros.structures import Finding, GivenInstances, INSTANCE_CLASSES, Scan, Severity
+
+DAY = 86_400 * 10**9
+FIRST_NS = 1_795_000_000 * 10**9  # a Wednesday noon in Berlin, 2026-11-18
+HOSTILE = '<script>document.title="taken"</script><b>&amp;'
+CHAIR = ((0.6, 0.6, 0.0), (0.45, 0.45, 0.8), (150, 60, 40))
+MOVED = ((2.2, 0.4, 0.0), *CHAIR[1:])
+TABLE = ((1.8, 1.6, 0.0), (0.8, 0.6, 0.7), (40, 80, 150))
+LAMP = ((0.4, 2.2, 0.0), (0.3, 0.3, 1.4), (230, 210, 60))
+WARNING = Finding('overlap', Severity.WARNING, '31 %', 'at least 40 %', f'look {HOSTILE}')
+
+
+@pytest.fixture(scope='session')
+def home(tmp_path_factory, boxes_room):
+    """Return the folder: a table; a chair that moves, and a lamp that leaves, on the third day."""
+    folder = tmp_path_factory.mktemp('home') / 'memory'
+    masks = GivenMasks()
+    with SceneMemory.open(folder, f'map {HOSTILE}', 'map', masks.class_names) as memory:
+        tracker = SceneTracker(memory, masks)
+        for day, things in enumerate(
+            (
+                {'table': TABLE, 'chair': CHAIR, 'otherfurniture': LAMP},
+                {'table': TABLE, 'chair': CHAIR, 'otherfurniture': LAMP},
+                {'table': TABLE, 'chair': MOVED},
+            )
+        ):
+            scan, box = boxes_room(
+                list(things.values()), seed=day, density=1500, stamp_ns=FIRST_NS + day * DAY
+            )
+            classes = np.array([-1, *map(INSTANCE_CLASSES.index, things)], np.int32)
+            tracker.add_visit(
+                Scan(
+                    scan.xyz,
+                    scan.stamp_ns,
+                    scan.rgb,
+                    scan.normals,
+                    name=f'day {day}',
+                    findings=(WARNING,) if day == 2 else (),
+                    given=GivenInstances(box.astype(np.int64), classes[box]),
+                )
+            )
+        ids = {item.class_name: item.object_id for item in memory.snapshot().objects}
+        corrections.rename(memory, ids['chair'], HOSTILE)
+        corrections.rename(memory, ids['otherfurniture'], 'lamp')
+    return folder

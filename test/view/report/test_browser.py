@@ -1,0 +1,99 @@
+"""The page in a real browser: it opens from a file, without network, and answers."""
+
+import os
+import shutil
+
+import pytest
+from rescene4d_ros.memory.store import SceneMemory
+from rescene4d_ros.view.report.local_time import LocalTime
+from rescene4d_ros.view.report.page import ReportConfig, write_report
+
+pytestmark = pytest.mark.slow
+PATIENCE_MS = 600_000  # the machine may be busy, and draws in 3D without a graphics card
+BROWSERS = ('chromium', 'chromium-browser', 'google-chrome')
+FLAGS = ['--use-angle=swiftshader', '--enable-unsafe-swiftshader']
+
+
+@pytest.fixture
+def browser():
+    """Return a Chromium without a window."""
+    playwright = pytest.importorskip(
+        'playwright.sync_api', reason='playwright is not installed; requirements-test.txt names it'
+    )
+    program = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if program is None:
+        pytest.skip('no Chromium is installed; `apt install chromium`')
+    flags = [*FLAGS, '--no-sandbox'] if os.getuid() == 0 else FLAGS
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=program, args=flags)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def report(home, tmp_path):
+    """Return a report with few points."""
+    path = tmp_path / 'report.html'
+    with SceneMemory.inspect(home) as memory:
+        small = ReportConfig(points=1000, pictures=2)
+        write_report(memory, path, None, 1_796_000_000 * 10**9, LocalTime.named('UTC'), small)
+    return path
+
+
+def test_report_opens_without_network_and_answers(browser, report):
+    """No error, no request; search, order, moments and places work; a phone needs no scrolling."""
+    context = browser.new_context(viewport={'width': 1440, 'height': 900}, offline=True)
+    context.set_default_timeout(PATIENCE_MS)
+    page, errors, requests = context.new_page(), [], []
+    page.on('console', lambda m: errors.append(m.text) if m.type == 'error' else None)
+    page.on('pageerror', lambda e: errors.append(str(e)))
+    page.on('request', lambda r: requests.append(r.url))
+    page.goto(report.as_uri(), timeout=PATIENCE_MS)
+    page.wait_for_selector('body[data-ready=true]')
+    assert errors == []
+    assert [r for r in requests if not r.startswith(('data:', 'blob:'))] == [report.as_uri()]
+    assert page.title().startswith('What changed in map <script>')
+    assert page.locator('#figure canvas').count() > 0
+
+    shown = page.locator('#objects tbody tr:not([hidden])')
+    assert shown.count() == 3
+    page.fill('#find', 'lamp')
+    assert shown.count() == 1
+    row = shown.inner_text()
+    assert 'gone' in row
+    assert 'Fri 2026-11-20 11:06' in row
+    page.fill('#find', '#2')
+    assert 'chair' in shown.inner_text()
+    shown.locator('button').click()
+    page.wait_for_function(
+        "document.getElementById('figure').data.find((t) => t.meta === 'chosen').x.length === 1"
+    )
+    center = page.evaluate("document.getElementById('figure').layout.scene.camera.center")
+    assert set(center) == {'x', 'y', 'z'}
+
+    first = page.locator('#changes tbody tr').first
+    page.get_by_role('button', name='sure').click()
+    assert 'least sure' in first.inner_text()
+    page.get_by_role('button', name='sure').click()
+    assert 'least sure' not in first.inner_text()
+
+    page.get_by_label('before', exact=True).check()
+    page.wait_for_function(
+        "document.getElementById('figure').data.every((t) => t.meta !== 'before' || t.visible)"
+    )
+    page.set_viewport_size({'width': 390, 'height': 844})
+    assert page.evaluate('document.documentElement.scrollWidth') == 390
+    assert errors == []
+
+
+def test_printed_report_is_whole(browser, report):
+    """Pictures and all tables are on paper, and nothing that only a screen can use."""
+    page = browser.new_page()
+    page.set_default_timeout(PATIENCE_MS)
+    page.goto(report.as_uri(), timeout=PATIENCE_MS)
+    page.emulate_media(media='print')
+    for part in ('#changes', '#places', '#objects', '#visits'):
+        assert page.locator(part).is_visible()
+    for part in ('nav', '#view', '#find', 'button.show >> nth=0'):
+        assert not page.locator(part).is_visible()
+    assert page.pdf(format='A4').startswith(b'%PDF')
