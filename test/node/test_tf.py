@@ -1,10 +1,13 @@
 """Transforms: closed forms, and agreement with the ROS packages where those are installed."""
 
 import math
+import time
 
 import numpy as np
 import pytest
 import rclpy
+from rclpy.executors import SingleThreadedExecutor
+from rclpy.time import Time
 from rescene4d_ros.data.readers.columns import scan_of_columns
 from rescene4d_ros.errors import FrameUnavailableError, ScanError
 from rescene4d_ros.geometry.se3 import invert
@@ -150,3 +153,20 @@ def test_path_of_the_sensor_is_taken_from_tf(node):
         lookup.to_map(scan, is_last_try=False)
     np.testing.assert_allclose(lookup.to_map(scan).sensor_path[:, 0], [99, 99.5, 100])
     lookup.close()
+
+
+def test_place_of_the_local_frame_is_told_on_tf(node):
+    """Who listens to TF finds results in the map, to the millimeter."""
+    tf2_ros = pytest.importorskip('tf2_ros')
+    buffer = tf2_ros.Buffer()
+    listener = tf2_ros.TransformListener(buffer, node, spin_thread=False)
+    local = tf.LocalFrame(node, 'map', 'map_local', (448_000.0, 5_412_000.0, 0.0))
+    executor = SingleThreadedExecutor(context=node.context)
+    executor.add_node(node)
+    end = time.monotonic() + 60.0
+    while not buffer.can_transform('map', 'map_local', Time()) and time.monotonic() < end:
+        executor.spin_once(timeout_sec=0.1)
+    found = tf.matrix_of(buffer.lookup_transform('map', 'map_local', Time()).transform)
+    np.testing.assert_array_equal(found[:3, 3], [448_000, 5_412_000, 0])
+    local.close()
+    listener.unregister()
