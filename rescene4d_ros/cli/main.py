@@ -85,14 +85,17 @@ def main(argv: list[str] | None = None) -> int:
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors='backslashreplace')
     try:
-        return module.run(options) or 0
+        code = module.run(options) or 0
+        sys.stdout.flush()  # what is left is written here, where errors are told
+        return code
     except RescenError as error:
         print(f'rescene4d {args.command}: {error}', file=sys.stderr)
         return 2
     except BrokenPipeError:  # who reads what is printed has enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _drop_output()
         return 141
     except OSError as error:
+        _drop_output()
         print(
             f'rescene4d {args.command}: expected files that can be read and written, got: '
             f'{error}; check the path, its rights and the room on the disk',
@@ -102,6 +105,14 @@ def main(argv: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print(f'rescene4d {args.command}: interrupted', file=sys.stderr)
         return 130
+
+
+def _drop_output() -> None:
+    """Forget what cannot be printed: Python would try again at its end, and complain."""
+    try:
+        sys.stdout.flush()
+    except OSError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 if __name__ == '__main__':

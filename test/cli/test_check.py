@@ -1,6 +1,9 @@
 """`rescene4d check`: it says what a replay would, and stores nothing."""
 
 import json
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -82,3 +85,30 @@ def test_against_a_memory_that_is_left_as_it_was(files, tmp_path, capsys):
     assert set(before) <= {p for p in folder.rglob('*') if p.is_file()}
     with SceneMemory.inspect(folder) as memory:
         assert len(memory.visits()) == 1
+
+
+def test_disk_that_refuses_is_told(tmp_path, capsys):
+    """A file in the place of the folder for results, and a full device in that of the output."""
+    np.savez(tmp_path / 'room.npz', xyz=np.random.default_rng(0).random((50, 3)))
+    arguments = [str(tmp_path / 'room.npz'), '--memory', str(tmp_path / 'memory')]
+    code = main(['replay', *arguments, '--out', str(tmp_path / 'room.npz'), '--source', 'none'])
+    assert code == 2
+    assert 'check the path, its rights and the room on the disk' in capsys.readouterr().err
+    program = 'import sys; from rescene4d_ros.cli.main import main; sys.exit(main(sys.argv[1:]))'
+    command = [sys.executable, '-c', program, 'check', str(tmp_path / 'room.npz')]
+    read, write = os.pipe()
+    os.close(read)
+    with open('/dev/full', 'w') as full, open(write, 'w') as closed:
+        for output, expected in ((full, 2), (closed, 141)):
+            done = subprocess.run(command, stdout=output, stderr=subprocess.PIPE, text=True)
+            assert done.returncode == expected
+            assert 'Traceback' not in done.stderr
+            assert 'Exception' not in done.stderr
+
+
+def test_names_that_are_no_text(tmp_path, capsys):
+    """Of a file, which Linux allows to be any bytes."""
+    path = os.fsdecode(os.fsencode(tmp_path) + b'/room\xff\n.npz')
+    np.savez(path, xyz=np.random.default_rng(0).random((50, 3)))
+    assert main(['check', path]) == 0
+    assert 'room\\udcff' in capsys.readouterr().out
