@@ -11,7 +11,7 @@ from rescene4d_ros.errors import FileFormatError
 from rescene4d_ros.geometry.point_sets import thin
 from rescene4d_ros.memory.store import SceneMemory
 from rescene4d_ros.structures import VisitInfo, VisitStatus
-from rescene4d_ros.tracking.duplicate_objects import resolve_labels
+from rescene4d_ros.tracking.object_ids import resolve_labels
 from rescene4d_ros.view.report.contents import ReportContents
 
 log = logging.getLogger(__name__)
