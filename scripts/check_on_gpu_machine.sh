@@ -13,7 +13,7 @@ mkdir -p "$1"
 out=$(cd "$1" && pwd)
 shift
 cd "$root"
-export PYTHONPATH=$root PYTHONUNBUFFERED=1 NUMBA_CACHE_DIR=$out/numba
+export PYTHONPATH=$root PYTHONUNBUFFERED=1 NUMBA_CACHE_DIR=${NUMBA_CACHE_DIR:-$out/numba}
 trap 'rm -rf "$out/numba"' EXIT
 code=0
 "$python" scripts/gpu_checks.py --json "$out/checks.json" "$@" 2>&1 | tee "$out/log.txt" || code=$?

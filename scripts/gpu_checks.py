@@ -44,7 +44,7 @@ SAME_GRADIENT = 0.999  # cosine of both, float32
 SAME_GRADIENT_BF16 = 0.8
 SAME_MASKS = 0.995  # share of equal decisions
 BACKENDS = ('native', 'torchsparse')
-PRODUCT_SIZE = {'cuda': 8192, 'cpu': 1024}
+PRODUCT_SIZE = {'cuda': 8192, 'cpu': 512}
 COPIED_BYTES = {'cuda': 2**31, 'cpu': 2**27}
 
 
@@ -70,7 +70,7 @@ def gradients(
     Criterion(LossConfig())(replace(output, **fields), targets.to(device))['total'].backward()
     return torch.cat(
         [
-            (torch.zeros_like(p) if p.grad is None else p.grad).flatten().cpu()
+            (torch.zeros_like(p) if p.grad is None else p.grad).flatten().cpu().double()
             for p in model.parameters()
         ]
     )
@@ -177,6 +177,8 @@ def main() -> int:
     options = parser.parse_args()
     device = torch.device(options.device)
     repeats = 1 if options.small else 5
+    if options.small:
+        torch.set_num_threads(1)
     given, info = load_weights(default_weights())
     torch.manual_seed(SEED)
     model = ReScene4D(replace(given.config, fine_level_channels=FINE_CHANNELS, train_tokens=0))

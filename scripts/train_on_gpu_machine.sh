@@ -35,7 +35,7 @@ done
 mkdir -p "$run"
 run=$(cd "$run" && pwd)
 cd "$root"
-export PYTHONPATH=$root PYTHONUNBUFFERED=1 NUMBA_CACHE_DIR=$run/numba OMP_NUM_THREADS=1
+export PYTHONPATH=$root PYTHONUNBUFFERED=1 NUMBA_CACHE_DIR=${NUMBA_CACHE_DIR:-$run/numba} OMP_NUM_THREADS=1
 [ "$device" = cuda ] || export CUDA_VISIBLE_DEVICES=
 "$python" - "$device" <<'CHECK'
 import sys

@@ -102,3 +102,26 @@ def test_one_command_trains_and_goes_on(tmp_path, tiny_recipe):
     assert 'step 2 of 3' in second.stdout
     lines = (tmp_path / 'two' / 'metrics.jsonl').read_text().splitlines()
     assert lines[:1] == (tmp_path / 'one' / 'metrics.jsonl').read_text().splitlines()[:1]
+
+
+FEW_PACKAGES = """
+import sys
+for name in ('PIL', 'alembic', 'laspy', 'matplotlib', 'open3d', 'pye57', 'rclpy', 'rich',
+             'rosbags', 'sqlalchemy', 'tensorboard', 'tqdm', 'trimesh'):
+    sys.modules[name] = None  # as where it is not installed
+sys.path.insert(0, 'scripts')
+import gpu_checks
+import rescene4d_ros.cli.main
+import rescene4d_ros.cli.train.command
+from rescene4d_ros.cli.train.training_data import make_room
+sequence, truth = make_room('default', 1, 0)
+print(len(sequence.scans), len(truth.visits))
+"""
+
+
+def test_training_and_checks_need_few_packages():
+    done = subprocess.run(
+        [sys.executable, '-c', FEW_PACKAGES], capture_output=True, text=True, cwd=ROOT
+    )
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.split() == ['1', '1']

@@ -10,7 +10,6 @@ from typing import Any
 import zipfile
 
 import numpy as np
-from PIL import Image
 from rescene4d_ros.atomic_write import atomic_write
 from rescene4d_ros.structures import INSTANCE_CLASSES
 from rescene4d_ros.structures.objects import triple
@@ -110,6 +109,8 @@ def _build(entry: Entry, turn: int) -> dict[str, np.ndarray]:
 
 def _palette(color: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """Return the nearest of at most COLORS colors per face, and those colors."""
+    from PIL import Image  # on demand: parametric rooms are made without it
+
     row = Image.fromarray((np.clip(color, 0, 1) * 255).round().astype(np.uint8)[None])
     label = np.asarray(row.quantize(COLORS, Image.Quantize.MEDIANCUT, kmeans=3))[0].astype(int)
     palette = np.zeros((COLORS, 3), np.float32)

@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 from rescene4d_ros.errors import FileFormatError
 
 # A texture finer than this is finer than what a scan resolves.
@@ -117,6 +116,8 @@ def _fitted(vertices: np.ndarray, size: tuple[float, float, float]) -> np.ndarra
 
 
 def _skin(material) -> Skin:
+    from PIL import Image  # on demand: parametric rooms are made without it
+
     color = np.asarray(material.base_color, dtype=float)[:4]
     image = material.albedo_img
     if image is None or image.is_empty():
