@@ -18,6 +18,8 @@ RAY_BIN = np.pi / 120  # rad; angular bin around one sensor position
 RAY_CLEARANCE = 0.12  # m; a surface this far behind an object's points is occluded by them
 PASSED = 0.10  # m; a surface this far behind a point was observed past it
 RAY_RANGE = 4.5  # m; farther points are rarely scanned and give no evidence
+PATH_STEP = 0.5  # s; between two places of the path of a sensor
+PATH_POINTS = 200  # most places of one path
 
 
 class Cloud:
@@ -182,3 +184,9 @@ class DepthMap:
         bins = np.clip(key[:, None] + around, 0, len(self._nearest) - 1)
         in_reach = np.isfinite(self._nearest[key]) & (distance < RAY_RANGE)
         return in_reach & (self._nearest[bins].min(1) > distance + PASSED), in_reach
+
+
+def path_times(stamp_ns: int, duration: float) -> list[int]:
+    """Return the times in ns at which a path of `duration` s up to a stamp is asked for."""
+    count = 1 + min(PATH_POINTS, int(duration / PATH_STEP))
+    return [stamp_ns - int(before * 1e9) for before in np.linspace(duration, 0.0, count)]

@@ -14,9 +14,9 @@ import numpy as np
 from rclpy.duration import Duration
 from rclpy.node import Node
 from rclpy.time import Time
-from rescene4d_ros.data.readers.bags.transforms import path_times
 from rescene4d_ros.data.readers.columns import origin_of
 from rescene4d_ros.errors import FrameUnavailableError, ScanError
+from rescene4d_ros.geometry.cloud import path_times
 from rescene4d_ros.geometry.se3 import transform
 from rescene4d_ros.node.parameters import NodeConfig
 from rescene4d_ros.structures import Scan

@@ -11,6 +11,7 @@ from rescene4d_ros.data.readers.bags.messages import Recorded, TRANSFORMS
 from rescene4d_ros.data.readers.bags.parts import read_messages
 from rescene4d_ros.data.readers.bags.serialization import deserialized
 from rescene4d_ros.errors import FrameUnavailableError, ScanError
+from rescene4d_ros.geometry.cloud import path_times
 from rescene4d_ros.geometry.se3 import invert
 from scipy.spatial.transform import Rotation, Slerp
 
@@ -18,14 +19,6 @@ STATIC = '/tf_static'
 LARGEST_GAP = 10**9  # ns between transforms that may be interpolated
 DEEPEST = 64  # frames between a cloud and the root; more are a loop
 VALUES = 7  # x, y, z in m; quaternion x, y, z, w
-PATH_STEP = 0.5  # s; between two places of the path of a sensor
-PATH_POINTS = 200  # most places of one path
-
-
-def path_times(stamp_ns: int, duration: float) -> list[int]:
-    """Return the times in ns at which a path of `duration` s up to a stamp is asked for."""
-    count = 1 + min(PATH_POINTS, int(duration / PATH_STEP))
-    return [stamp_ns - int(before * 1e9) for before in np.linspace(duration, 0.0, count)]
 
 
 class TransformTree:
