@@ -209,7 +209,8 @@ class Soak:
     def _drained(self) -> dict[int, VisitStatus]:
         """Wait until all is processed, or nothing more happens; return the statuses by stamp."""
         open_visits = {VisitStatus.PENDING, VisitStatus.LATE}
-        statuses = left = None
+        statuses: dict[int, VisitStatus] = {}
+        left: list[int] | None = None
         last_change = time.monotonic()
         while time.monotonic() - last_change < self.options.drain:
             statuses = self.ledger.look()
@@ -219,7 +220,7 @@ class Soak:
             if left != before:
                 last_change = time.monotonic()
             time.sleep(1.0)
-        return statuses or {}
+        return statuses
 
 
 def main() -> int:

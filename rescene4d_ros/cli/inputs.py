@@ -174,7 +174,9 @@ def _stamps(files: list[Path], times: list[str] | None, newest_ns: int) -> list[
 
 
 def _tell_future(name: str, stamps_ns: list[int], now_ns: int | None, inputs: Inputs) -> None:
-    future = [s for s in stamps_ns if now_ns is not None and s > now_ns + HOUR_NS]
+    if now_ns is None:
+        return
+    future = [s for s in stamps_ns if s > now_ns + HOUR_NS]
     if future:
         inputs.notes.append(
             f'{name}: expected times up to now, got {len(future)} of {len(stamps_ns)} up to '

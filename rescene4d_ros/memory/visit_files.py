@@ -115,7 +115,10 @@ class VisitFiles:
                         f'{path}: format {int(fields["format"])}, this version '
                         f'reads up to {FORMAT}; update the package'
                     )
-                arrays = _checked({key: fields[key] for key in ARRAYS if key in fields.files})
+                arrays: dict[str, Any] = {
+                    key: fields[key] for key in ARRAYS if key in fields.files
+                }
+                _check(arrays)
                 return Scan(
                     stamp_ns=int(fields['stamp_ns']),
                     frame_id=str(fields['frame_id']),
@@ -270,8 +273,8 @@ def _check_sizes(data: bytes) -> None:
         raise ValueError(f'arrays of {total} bytes in {len(data)} bytes')
 
 
-def _checked(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """Return the arrays of a scan, or raise where they are none."""
+def _check(arrays: dict[str, np.ndarray]) -> None:
+    """Raise where the arrays are none of a scan."""
     count = len(arrays['xyz'])
     for key, array in arrays.items():
         rows = len(array) if key == 'sensor_path' else count
@@ -280,7 +283,6 @@ def _checked(arrays: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
             raise ValueError(f'{key} of {array.dtype.name} {array.shape}')
         if key == 'xyz' and not np.isfinite(array).all():
             raise ValueError('points that are not finite')
-    return arrays
 
 
 def _digest(data: bytes) -> str:

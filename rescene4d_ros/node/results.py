@@ -124,7 +124,7 @@ class ResultPublisher:
         """Return the frame of what is published; TF gets it where it is not the map frame."""
         map_frame, origin = self._memory.metadata.frame_id, self._memory.origin
         frame_id = frame_of_results(map_frame, origin)
-        if frame_id != map_frame and self._local_frame is None:
+        if origin is not None and frame_id != map_frame and self._local_frame is None:
             self._local_frame = LocalFrame(self._node, map_frame, frame_id, origin)
         return frame_id
 
