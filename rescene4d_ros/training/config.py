@@ -47,6 +47,18 @@ class TrainConfig:
         le=100,
     )
     warmup: float = param(0.1, 'Share of the steps in which the learning rate rises', ge=0, le=1)
+    lr_end: float = param(
+        1e-4, 'Learning rate of the last step in multiples of lr (published: 4e-6)', ge=0, le=1
+    )
+    beta: float = param(
+        0.9, "AdamW's average of gradients, first beta, at the first and last step", ge=0, le=0.999
+    )
+    beta_at_peak: float = param(
+        0.9,
+        'The same where the learning rate is largest (published: 0.95 and 0.85)',
+        ge=0,
+        le=0.999,
+    )
     weight_decay: float = param(0.05, 'Decay of matrices and kernels', ge=0, le=1)
     grad_clip: float = param(1.0, 'Largest norm of the gradient', ge=0)
     ema_decay: float = param(

@@ -9,10 +9,9 @@ from torch import Tensor
 from torch.optim.swa_utils import AveragedModel
 
 START_DIVISOR = 25.0
-END_DIVISOR = 1e4
 
 
-def one_cycle(step: int, steps: int, peak: float, warmup: float) -> float:
+def one_cycle(step: int, steps: int, peak: float, warmup: float, end: float = 1e-4) -> float:
     """
     Return the learning rate of a step: a cosine up to the peak, a cosine down to almost 0.
 
@@ -24,6 +23,8 @@ def one_cycle(step: int, steps: int, peak: float, warmup: float) -> float:
     peak : float
     warmup : float
         Share of the steps before the peak, 0..1.
+    end : float
+        Rate of the last step in multiples of the peak.
 
     Notes
     -----
@@ -31,12 +32,20 @@ def one_cycle(step: int, steps: int, peak: float, warmup: float) -> float:
     run needs no state and may have another length.
 
     """
-    top = warmup * max(steps - 1, 1)
-    if step < top:
-        low, share = peak / START_DIVISOR, 1 - step / top
-    else:
-        low, share = peak / END_DIVISOR, (step - top) / max(steps - 1 - top, 1)
-    return low + (peak - low) * (1 + math.cos(math.pi * min(share, 1.0))) / 2
+    low = peak / START_DIVISOR if step < _top(steps, warmup) else peak * end
+    return low + (peak - low) * nearness(step, steps, warmup)
+
+
+def nearness(step: int, steps: int, warmup: float) -> float:
+    """Return how near a step is to the peak, 0..1, by the cosines of `one_cycle`."""
+    top = _top(steps, warmup)
+    share = 1 - step / top if step < top else (step - top) / max(steps - 1 - top, 1)
+    return (1 + math.cos(math.pi * min(share, 1.0))) / 2
+
+
+def _top(steps: int, warmup: float) -> float:
+    """Return the step of the peak."""
+    return warmup * max(steps - 1, 1)
 
 
 def average_of(model: ReScene4D, decay: float) -> AveragedModel:

@@ -16,7 +16,7 @@ from rescene4d_ros.training.oom_recovery import MemoryGuard
 from rescene4d_ros.training.parameter_groups import frozen_parts, parameter_groups
 from rescene4d_ros.training.recipe import Recipe
 from rescene4d_ros.training.samples.augmented_samples import Sample
-from rescene4d_ros.training.schedule import average_of, one_cycle
+from rescene4d_ros.training.schedule import average_of, nearness, one_cycle
 import torch
 from torch import nn, Tensor
 
@@ -71,7 +71,13 @@ class Learner:
     def rate(self, step: int) -> float:
         """Return the learning rate of a step."""
         config = self.recipe.train
-        return one_cycle(step, config.steps, config.lr, config.warmup)
+        return one_cycle(step, config.steps, config.lr, config.warmup, config.lr_end)
+
+    def beta(self, step: int) -> float:
+        """Return the first beta of AdamW in a step."""
+        config = self.recipe.train
+        share = nearness(step, config.steps, config.warmup)
+        return config.beta + (config.beta_at_peak - config.beta) * share
 
     def step(self, batch: Sequence[Sample], step: int) -> dict[str, float]:
         """
@@ -99,6 +105,7 @@ class Learner:
         for group in self.optimizer.param_groups:
             # Checkpoints of runs before there were rates have none.
             group['lr'] = self.rate(step) * group.get('rate', 1.0)
+            group['betas'] = (self.beta(step), group['betas'][1])
         losses = self._gradients(batch, step, buffers)
         is_usable = bool(losses) and math.isfinite(losses['total'])
         n_usable = average_gradients(self.model, is_usable)

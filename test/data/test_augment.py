@@ -11,6 +11,7 @@ from rescene4d_ros.geometry.point_sets import estimate_normals
 from rescene4d_ros.structures import Scan
 
 OFF = {f.name: type(f.default)(0) for f in fields(AugmentConfig)}
+GRANULES = {'elastic_fine': 0.3, 'elastic_coarse': 1.0}
 
 
 def make_scan(seed: int = 0, n: int = 6000) -> Scan:
@@ -54,7 +55,7 @@ def test_all_off_changes_only_the_place_of_the_origin():
         {'flip': True, 'yaw': True},
         {'scale': 0.3},
         {'tilt': 0.3},
-        {'p_elastic': 1.0, 'elastic_magnitude': 0.3},
+        {'p_elastic': 1.0, 'elastic_magnitude': 0.3, **GRANULES},
     ],
 )
 def test_normals_follow_the_surface(on, seed):
@@ -81,7 +82,9 @@ def test_mirrored_normals_stay_on_their_side():
 
 def test_visits_stay_aligned_without_registration_error():
     scan = make_scan()
-    on = config(yaw=True, flip=True, scale=0.1, tilt=0.1, p_elastic=1.0, elastic_magnitude=0.2)
+    on = config(
+        yaw=True, flip=True, scale=0.1, tilt=0.1, p_elastic=1.0, elastic_magnitude=0.2, **GRANULES
+    )
     (a, b), _ = augment((scan, scan), np.random.default_rng(3), on)
     assert np.array_equal(a.xyz, b.xyz)
     (a, b), _ = augment(

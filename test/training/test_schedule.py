@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from rescene4d_ros.training.schedule import average_of, one_cycle
+from rescene4d_ros.training.schedule import average_of, nearness, one_cycle
 import torch
 from torch import nn
 
@@ -22,15 +22,16 @@ def test_one_cycle_stays_below_its_peak_and_ends_at_almost_nothing(steps, warmup
 
 
 def test_one_cycle_equals_torch():
+    """Rates and the first beta of AdamW as the published scheduler cycles them."""
     parameter = nn.Parameter(torch.zeros(1))
-    optimizer = torch.optim.SGD([parameter], lr=1.0)
-    theirs = torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, max_lr=0.01, total_steps=51, pct_start=0.3, final_div_factor=400
-    )
+    optimizer = torch.optim.AdamW([parameter], lr=1.0)
+    theirs = torch.optim.lr_scheduler.OneCycleLR(optimizer, max_lr=0.01, total_steps=51)
+    warmup = (0.3 * 51 - 1) / 50  # theirs puts the peak one step off, at pct_start * steps - 1
     for step in range(51):
-        # Theirs puts the peak one step off (it warms up to pct_start * steps - 1).
-        expected = one_cycle(step, 51, 0.01, (0.3 * 51 - 1) / 50)
-        assert optimizer.param_groups[0]['lr'] == pytest.approx(expected, rel=1e-6)
+        (group,) = optimizer.param_groups
+        assert group['lr'] == pytest.approx(one_cycle(step, 51, 0.01, warmup, 4e-6), rel=1e-6)
+        expected = 0.95 - 0.1 * nearness(step, 51, warmup)
+        assert group['betas'][0] == pytest.approx(expected, rel=1e-6)
         if step < 50:
             optimizer.step()
             theirs.step()

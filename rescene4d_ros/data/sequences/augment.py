@@ -24,6 +24,12 @@ class AugmentConfig:
     elastic_magnitude: float = param(
         0.15, 'Deviation of the distortion before it is smoothed, per granule', ge=0, le=5
     )
+    elastic_fine: float = param(
+        0.3, 'Granule of the first distortion; 0 = none', unit='m', ge=0, le=10
+    )
+    elastic_coarse: float = param(
+        1.0, 'Granule of the second distortion; 0 = none', unit='m', ge=0, le=10
+    )
     max_drop: float = param(0.7, 'Largest share of points left out, per visit', ge=0, le=0.99)
     max_points: int = param(
         0,
@@ -61,10 +67,6 @@ class AugmentConfig:
     normal_noise: float = param(
         0.1, 'Largest deviation of noise on the normals, per visit', ge=0, le=1
     )
-
-
-# Cells of the fine and coarse distortion fields, m; magnitudes grow with the cell.
-ELASTIC_GRANULES = (0.3, 1.0)
 
 
 def augment(
@@ -131,7 +133,7 @@ def _change_room(
     center = everything.mean(axis=0) if len(everything) else np.zeros(3)
     scans = tuple(_moved(s, linear, shift + center - linear @ center) for s in scans)
     if config.elastic_magnitude > 0 and rng.random() < config.p_elastic:
-        for granule in ELASTIC_GRANULES:
+        for granule in filter(None, (config.elastic_fine, config.elastic_coarse)):
             scans = _bent(scans, granule, config.elastic_magnitude * granule, rng)
     return scans
 
