@@ -103,11 +103,10 @@ def me_shapes():
     return make_me_shapes
 
 
-@pytest.fixture(scope='session')
-def mask3d_shapes(me_shapes):
+def make_mask3d_shapes():
     """Return the tensors of a small Mask3D, name to shape, as its code creates them."""
     dim, inner, outputs = 32, 48, 19
-    shapes = {f'backbone.{n}': s for n, s in me_shapes(PRESETS['tiny']).items()}
+    shapes = {f'backbone.{n}': s for n, s in make_me_shapes(PRESETS['tiny']).items()}
     shapes |= {'backbone.final.kernel': (16, 20), 'backbone.final.bias': (1, 20)}
     shapes |= {'mask_features_head.kernel': (16, dim), 'mask_features_head.bias': (1, dim)}
     shapes['pos_enc.gauss_B'] = (3, dim // 2)
@@ -134,3 +133,9 @@ def mask3d_shapes(me_shapes):
         add(f'ffn_attention.0.{level}.norm', dim)
         add(f'lin_squeeze.0.{level}', dim, size)
     return shapes
+
+
+@pytest.fixture(scope='session')
+def mask3d_shapes():
+    """Return the tensors of a small Mask3D; see `make_mask3d_shapes`."""
+    return make_mask3d_shapes()

@@ -162,10 +162,12 @@ def encoder(tmp_path):
 @pytest.fixture
 def mask3d(tmp_path):
     """Return a converted checkpoint in the format of Mask3D's, with the sizes of SMALL."""
-    torch.save(
-        {'state_dict': module('models/test_convert.py').mask3d_checkpoint()},
-        tmp_path / 'mask3d.ckpt',
-    )
+    generator = torch.Generator().manual_seed(0)
+    state = {
+        f'model.{name}': 0.1 * torch.randn(shape, generator=generator).abs()
+        for name, shape in module('models/conftest.py').make_mask3d_shapes().items()
+    }
+    torch.save({'state_dict': state}, tmp_path / 'mask3d.ckpt')
     assert (
         main(
             [
