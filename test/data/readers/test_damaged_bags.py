@@ -258,3 +258,18 @@ def test_a_bomb_of_zeros_fills_no_disk(tmp_path):
     assert path.stat().st_size < 1 << 18
     with pytest.raises(FileFormatError, match='more than 1000 times their size'):
         survey(path)
+
+
+def test_views_in_the_place_of_tables(cloud, tmp_path):
+    """One of rows without end is not asked."""
+    (file,) = write(tmp_path / 'bag', cloud, tmp_path, 1).glob('*.db3')
+    database = sqlite3.connect(file)
+    database.execute('ALTER TABLE messages RENAME TO others')
+    database.execute(
+        'CREATE VIEW messages AS WITH RECURSIVE n(k) AS (SELECT 1 UNION ALL SELECT k + 1 FROM n) '
+        'SELECT k AS id, 1 AS topic_id, 1 AS timestamp, NULL AS data FROM n'
+    )
+    database.commit()
+    database.close()
+    with pytest.raises(FileFormatError, match='views in the place of tables'):
+        survey(file)

@@ -20,6 +20,9 @@ def read_sqlite(path: Path, types: frozenset[str]) -> Iterator[Recorded | Damage
     """Read the messages of some types in the order of recording; as `read_mcap`."""
     try:
         with closing(_connect(path)) as database:
+            views = "SELECT count(*) FROM sqlite_master WHERE type = 'view'"
+            if database.execute(views).fetchone()[0]:  # one may have rows without end
+                raise ValueError('views in the place of tables')
             topics = {
                 number: Topic(str(name), ros2_type(str(kind)))
                 for number, name, kind, encoding in database.execute(
