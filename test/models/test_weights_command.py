@@ -11,6 +11,8 @@ from rescene4d_ros.cli.main import main
 from rescene4d_ros.errors import WeightsError
 from rescene4d_ros.inference.config import InferenceConfig
 from rescene4d_ros.inference.segmenter import Segmenter
+from rescene4d_ros.inference.selection.quality import quality_file
+from rescene4d_ros.inference.weights import read_header
 from rescene4d_ros.memory.store import SceneMemory
 from rescene4d_ros.models.backbones.point_transformer import PRESETS as PTV3_PRESETS
 from rescene4d_ros.models.checkpoints import read_checkpoint
@@ -239,3 +241,41 @@ def test_bad_files_are_refused_with_what_was_expected(mask3d, folder, capsys, da
     assert 'Traceback' not in error
     assert not (path.parent / 'ran').exists()
     assert not any(folder.glob('*'))
+
+
+def test_a_rescene4d_checkpoint_says_how_it_shares_time(
+    mask3d_shapes, ptv3_shapes, folder, tmp_path, capsys
+):
+    """Pooling and serialization come from the training configuration; the encoder is its own."""
+    sizes = (48, 32, 32, 16)
+    shapes = {n: s for n, s in mask3d_shapes.items() if not n.startswith('backbone.')}
+    del shapes['mask_features_head.kernel']
+    shapes |= {'mask_features_head.weight': (32, 16), 'mask_features_head.bias': (32,)}
+    shapes['pos_enc.gauss_B'] = (4, 16)
+    shapes |= {f'lin_squeeze.0.{k}.weight': (32, size) for k, size in enumerate(sizes)}
+    backbone = ptv3_shapes(PTV3_PRESETS['ptv3-tiny'], decoder=True)
+    shapes |= {f'backbone.model.{name}': shape for name, shape in backbone.items()}
+    config = changed(
+        temporal_masking=True,
+        use_changes_loss=False,
+        config={'backbone': {'decoder_serializations': ['standard', 'temporal_overlay']}},
+    )
+    path = tmp_path / 'rescene4d.ckpt'
+    torch.save(
+        {'state_dict': random_tensors(shapes), 'hyper_parameters': {'config': config}}, path
+    )
+    assert main(['weights', 'add', str(path), '--set', 'backbone=ptv3-tiny']) == 0
+    assert 'compat official, 14 queries' in capsys.readouterr().out
+    kept, _ = read_header(folder / 'rescene4d-scannet18.safetensors')
+    assert (kept.temporal_mask_pooling, kept.temporal_serialization) == ('mean', 'mixed')
+
+
+def test_the_quality_of_masks_goes_with_own_weights(folder, tmp_path, mask3d):
+    """What is fitted to weights lies beside them, under every name."""
+    out = tmp_path / 'own.safetensors'
+    assert main(['convert', mask3d(), '--out', str(out)]) == 0
+    quality_file(out).write_bytes(b'fitted to these weights')
+    assert main(['weights', 'add', str(out)]) == 0
+    assert quality_file(folder / 'own.safetensors').read_bytes() == b'fitted to these weights'
+    assert main(['weights', 'remove', 'own']) == 0
+    assert list(folder.iterdir()) == []

@@ -30,6 +30,7 @@ from rescene4d_ros.inference.named_weights import (
     SUFFIX,
     weights_folder,
 )
+from rescene4d_ros.inference.selection.quality import quality_file
 from rescene4d_ros.inference.weights import load_weights, read_header, weights_hash
 from rich.console import Console
 from rich.table import Table
@@ -83,6 +84,7 @@ def run(options: argparse.Namespace) -> int:
             f'{folder}, got another name'
         )
     path.unlink()
+    quality_file(path).unlink(missing_ok=True)
     print(f'removed {path}')
     return 0
 
@@ -100,10 +102,17 @@ def _add(options: argparse.Namespace, folder: Path) -> int:
         _, info = read_header(part)
         if info.training.get('family') != ENCODER:
             lines.append(f'check: a made-up room of two visits gives {check_runs(part)} queries')
-        with part.open('rb') as made, atomic_write(path) as kept:
-            shutil.copyfileobj(made, kept)
+        if options.file.suffix == SUFFIX and quality_file(options.file).is_file():
+            _copy(quality_file(options.file), quality_file(path))
+        _copy(part, path)
     print('\n'.join([*lines, *described(named_weights(path.stem, folder))]))
     return 0
+
+
+def _copy(source: Path, target: Path) -> None:
+    """Copy a file; it appears under its name only when it is complete."""
+    with source.open('rb') as content, atomic_write(target) as file:
+        shutil.copyfileobj(content, file)
 
 
 def _made(options: argparse.Namespace, out: Path) -> tuple[list[str], str]:
