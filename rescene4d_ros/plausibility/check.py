@@ -14,6 +14,7 @@ from rescene4d_ros.plausibility.foreign_points import (
     told_of_stray,
 )
 from rescene4d_ros.plausibility.registered import check_registered, Reference
+from rescene4d_ros.plausibility.repeated_points import find_repeated, told_of_repeated
 from rescene4d_ros.plausibility.single_cloud import check_cloud, measure
 from rescene4d_ros.structures import Finding, Scan, Severity
 
@@ -28,7 +29,7 @@ class Plausibility:
     findings : tuple of Finding
         Of reading and checking; none where all is as expected.
     kept : ndarray (N,), bool
-        Points of the scan that are neither stray nor of people.
+        Points of the scan that are neither repeated nor stray nor of people.
     reference_T_scan : ndarray (4, 4) or None
         Motion that would lay the scan on the memory, where it is refused for not being there.
 
@@ -65,7 +66,17 @@ def check_scan(
     Plausibility
 
     """
-    config = config or PlausibilityConfig()
+    config, repeated = config or PlausibilityConfig(), find_repeated(scan.xyz)
+    if not repeated.any():
+        return _check(scan, reference, config)
+    found = _check(scan.take(~repeated), reference, config)
+    kept = ~repeated
+    kept[kept] = found.kept
+    return replace(found, findings=(*found.findings, *told_of_repeated(repeated)), kept=kept)
+
+
+def _check(scan: Scan, reference: Reference | None, config: PlausibilityConfig) -> Plausibility:
+    """Check a scan without repeated points."""
     measures = measure(scan.xyz)
     findings = [*scan.findings, *check_cloud(scan, measures, config)]
     kept = np.ones(len(scan), dtype=bool)

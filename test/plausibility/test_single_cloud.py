@@ -176,3 +176,16 @@ def test_findings_as_plain_values():
     found = Finding('unit', Severity.REFUSED, '5 km', '5 m', 'divide')
     assert Finding.from_dict(found.as_dict()) == found
     assert str(found) == 'unit: expected 5 m, got 5 km; divide'
+
+
+def test_zeros_for_lost_returns_are_dropped(room):
+    """They would be neighbors of each other without end; a few copies stay."""
+    zeros = np.zeros((len(room), 3))
+    zeros[::2] = -0.0
+    cloud = np.concatenate([zeros, np.repeat(room[:100], 5, axis=0), room + [0, 0, 0.001]])
+    found = check_scan(scan_of(cloud))
+    assert ('repeated_points', Severity.WARNING) in codes(found)
+    assert not found.kept[1 : len(zeros)].any()
+    assert found.kept[len(zeros) :].all()
+    one = check_scan(scan_of(np.full((100_000, 3), 1.5)))
+    assert one.kept.sum() == 1
