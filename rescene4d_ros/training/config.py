@@ -73,12 +73,11 @@ class TrainConfig:
         40, 'Largest number of held-out sequences per validation', ge=1
     )
     checkpoint_minutes: float = param(5.0, 'Time between checkpoints', unit='min', ge=0)
-    checkpoint_moments: str = param(
-        'float32',
-        'Numbers to which the moments of the optimizer are rounded at a checkpoint, also in the '
-        'run itself, so that a resumed run is the same; bf16 makes checkpoints that compress to '
-        'half the size',
-        one_of=('float32', 'bf16'),
+    compact_checkpoints: bool = param(
+        False,
+        'At a checkpoint, round the moments of the optimizer to bfloat16 and averaged weights to '
+        'the precision of a weights file, also in the run itself, so that a resumed run is the '
+        'same; checkpoints then compress to half the size',
     )
     max_skipped: int = param(
         50, 'Consecutive steps without a finite gradient that end the run', ge=1

@@ -173,8 +173,8 @@ class Trainer:
         """Write the checkpoint and the averaged weights, from the first process only."""
         if world()[0] > 0:
             return
-        if self.recipe.train.checkpoint_moments == 'bf16':
-            self.learner.round_moments()
+        if self.recipe.train.compact_checkpoints:
+            self.learner.round_state()
         self.folder.save_checkpoint(self.state())
         save_weights(self.folder.weights, self.learner.averaged_model, self._weights_info({}))
 

@@ -20,6 +20,8 @@ from rescene4d_ros.training.schedule import average_of, nearness, one_cycle
 import torch
 from torch import nn, Tensor
 
+ROUNDED_BITS = 12  # of the 23 of a float32's fraction; as many are left as a float16 has, and one
+
 
 class Learner:
     """
@@ -57,10 +59,10 @@ class Learner:
         self.average = average_of(self.model, config.ema_decay)
         rank, size = world()
         torch.manual_seed(config.seed * size + rank)
-        if size > 1 and config.checkpoint_moments != 'float32':
+        if size > 1 and config.compact_checkpoints:
             raise ConfigError(
-                f'TrainConfig.checkpoint_moments: expected float32 in several processes, which '
-                f'write no checkpoint at the same step, got {config.checkpoint_moments}'
+                'TrainConfig.compact_checkpoints: expected false in several processes, of which '
+                'only the first writes checkpoints, got true; leave it out'
             )
         self.criterion = Criterion(recipe.losses)
         self.optimizer = torch.optim.AdamW(parameter_groups(self.model, config), lr=config.lr)
@@ -136,12 +138,15 @@ class Learner:
         self.average = average_of(self.model, self.recipe.train.ema_decay)
 
     @torch.no_grad()
-    def round_moments(self) -> None:
-        """Round the moments of the optimizer to the numbers that bfloat16 has, as float32."""
+    def round_state(self) -> None:
+        """Round the moments of the optimizer and the averaged weights; all stay float32."""
         for state in self.optimizer.state.values():
             for name in ('exp_avg', 'exp_avg_sq'):
                 if name in state:
                     state[name].copy_(state[name].bfloat16())
+        for weight in self.average.parameters():
+            bits = weight.view(torch.int32)
+            bits.add_(1 << ROUNDED_BITS - 1).bitwise_and_(-1 << ROUNDED_BITS)
 
     def state(self) -> dict[str, Any]:
         """Return the state on which later steps depend."""

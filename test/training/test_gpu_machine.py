@@ -41,7 +41,7 @@ def same(one, two) -> bool:
 
 
 def test_run_goes_on_from_pieces_as_if_it_had_not_stopped(tmp_path, toy_files, tiny_recipe):
-    train = replace(tiny_recipe.train, steps=4, checkpoint_moments='bf16')
+    train = replace(tiny_recipe.train, steps=4, compact_checkpoints=True)
     recipe = replace(tiny_recipe, train=train)
     trainer = make_trainer(recipe, toy_files, tmp_path / 'run')
     trainer.fit(should_stop=lambda: trainer.step == 2)
@@ -51,7 +51,7 @@ def test_run_goes_on_from_pieces_as_if_it_had_not_stopped(tmp_path, toy_files, t
     sizes = [p.stat().st_size for p in sorted((tmp_path / 'out').iterdir())]
     assert len(sizes) > 1
     assert max(sizes) <= 0.05 * 2**20
-    assert sum(sizes) < 0.85 * whole
+    assert sum(sizes) < 0.8 * whole
     assert pieces('join', tmp_path / 'out', tmp_path / 'again').returncode == 0
     there, here = (RunFolder(tmp_path / n).load_checkpoint() for n in ('again', 'run'))
     assert same(there, here)
@@ -63,6 +63,11 @@ def test_run_goes_on_from_pieces_as_if_it_had_not_stopped(tmp_path, toy_files, t
     resumed.fit()
     assert same(resumed.state()['model'], trainer.state()['model'])
     assert same(resumed.state()['optimizer'], trainer.state()['optimizer'])
+    assert same(resumed.state()['average'], trainer.state()['average'])
+    for averaged, weight in zip(
+        trainer.learner.averaged_model.parameters(), trainer.learner.model.parameters()
+    ):
+        torch.testing.assert_close(averaged, weight, rtol=0.1, atol=0.05)
 
 
 def test_missing_piece_is_told(tmp_path, toy_files, tiny_recipe):
@@ -79,7 +84,7 @@ def test_missing_piece_is_told(tmp_path, toy_files, tiny_recipe):
 @pytest.mark.slow
 def test_one_command_trains_and_goes_on(tmp_path, tiny_recipe):
     """The script as it runs there, with a small recipe, on the CPU."""
-    train = replace(tiny_recipe.train, steps=3, batch=1, room_pool=1, checkpoint_moments='bf16')
+    train = replace(tiny_recipe.train, steps=3, batch=1, room_pool=1, compact_checkpoints=True)
     (tmp_path / 'recipe.yaml').write_text(replace(tiny_recipe, train=train).to_yaml())
     env = {**os.environ, 'PYTHON': sys.executable}
 
