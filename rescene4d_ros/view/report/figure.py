@@ -28,7 +28,7 @@ UNIT_CORNERS = np.array(
         for x, y in ((-0.5, -0.5), (0.5, -0.5), (0.5, 0.5), (-0.5, 0.5))
     ]
 )
-# Kinds are told by marker and sign, too: not everybody tells these colors.
+# Kinds differ by marker and sign, too: not everybody distinguishes these colors.
 SIGNS = {
     ChangeKind.MOVED: ('diamond', '→'),
     ChangeKind.ADDED: ('circle', '+'),
@@ -60,20 +60,18 @@ def figure_of(
     texts : dict of int to str
         What to say of each object, by id.
     most_points : int
-        Of each of the two; others are left out evenly.
+        Now, and as many before; others are left out evenly.
 
     """
     from plotly import graph_objects as go
 
+    before, now = (_thinned(_below_ceiling(points), most_points) for points in (before, now))
     is_new = now.stamp_ns > contents.since_ns
-    traces: list[Any] = []
-    for points, name, moment, color in (
-        (now.take(is_new), 'seen since then', 'now', None),
-        (now.take(~is_new), 'not seen since then', 'now', PALE),
-        (before, 'before', 'before', None),
-    ):
-        shown = _thinned(_below_ceiling(points), most_points)
-        traces.append(_points(go, shown, name, moment, color))
+    traces: list[Any] = [
+        _points(go, now.take(is_new), 'seen since then', 'now', None),
+        _points(go, now.take(~is_new), 'not seen since then', 'now', PALE),
+        _points(go, before, 'before', 'before', None),
+    ]
     there = [o for o in contents.objects.values() if o.standing != Standing.GONE]
     traces.append(
         _boxes(go, [o.item.box for o in there], OUTLINE, 1.5, 'objects', dash='solid', meta='now')
@@ -119,7 +117,7 @@ def _eye(low: np.ndarray, high: np.ndarray) -> dict[str, float]:
 
 def _extent(clouds: Iterable[Surroundings]) -> tuple[np.ndarray, np.ndarray]:
     """Return the lowest and highest corner (3,) of what is drawn, m; a cubic metre for nothing."""
-    xyz = np.concatenate([_below_ceiling(c).xyz for c in clouds])
+    xyz = np.concatenate([c.xyz for c in clouds])
     if not len(xyz):
         return np.zeros(3), np.ones(3)
     low, high = np.percentile(xyz, (0.2, 99.8), axis=0)

@@ -44,7 +44,7 @@ class ReportConfig:
     """Size of a report."""
 
     points: int = param(
-        100_000,
+        50_000,
         'Largest number of points of the view in 3D, now and before.',
         ge=1000,
         le=1_000_000,
