@@ -82,7 +82,7 @@ def main() -> None:
     parser.add_argument('--weights', default='', help='default: those of the package')
     parser.add_argument(
         '--selection',
-        choices=('queries', 'tree'),
+        choices=('auto', 'queries', 'tree'),
         default=InferenceConfig().selection,
         help='how instances are made, see inference.selection (default: %(default)s)',
     )

@@ -49,21 +49,22 @@ class InferenceConfig:
         le=1_000_000,
     )
     selection: str = param(
-        'queries',
+        'auto',
         'How instances are made of masks: queries = the best query has each superpoint; tree = '
         'the best set among queries and a merge tree of superpoints; published = the best-scored '
-        'mask has each superpoint, nothing is merged, left out or split',
-        one_of=('queries', 'tree', 'published'),
+        'mask has each superpoint, nothing is merged, left out or split; auto = tree for weights '
+        'with a model of mask quality, such as those of the package, else queries',
+        one_of=('auto', 'queries', 'tree', 'published'),
     )
     choice: str = param(
         'exact',
-        'With selection: tree, how a set without overlap is chosen: exact = most quality in sum '
-        'on the tree; greedy = the best first',
+        'With the selection tree, how a set without overlap is chosen: exact = most quality in '
+        'sum on the tree; greedy = the best first',
         one_of=('exact', 'greedy'),
     )
     least_quality: float = param(
         0.25,
-        'With selection: tree, least expected quality of an instance',
+        'With the selection tree, least expected quality of an instance',
         ge=0.0,
         le=1.0,
         live=True,

@@ -260,11 +260,12 @@ def _voxel_counts(visits: Sequence[VisitFeatures]) -> tuple[np.ndarray, ...] | N
 
 
 def _selection(name: str, weights: str | Path, fitted_to: str) -> Select:
-    """Return what makes instances of queries; the merge tree is loaded only if it is chosen."""
-    if name == 'tree':
+    """Return what makes instances of queries; the merge tree is loaded if it may be used."""
+    if name in ('auto', 'tree'):
         module = import_module('rescene4d_ros.inference.selection.tree_selection')
-        select: Select = module.tree_selection(weights, fitted_to)
-        return select
+        if name == 'tree' or module.has_quality(weights):
+            select: Select = module.tree_selection(weights, fitted_to)
+            return select
     if name == 'published':
         return lambda prediction, scans, config: segment_as_published(prediction, config)
     return segment_queries

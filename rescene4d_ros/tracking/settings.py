@@ -158,7 +158,7 @@ class TrackerConfig:
         2, 'Number of visits that are segmented together, the new one included.', ge=1, le=12
     )
     birth_score: float = param(
-        0.4,
+        0.25,
         'Instances with lower scores do not become new objects, but may be linked to known ones.',
         ge=0,
         le=1,
@@ -260,7 +260,7 @@ class ChangeConfig:
     """Say how sure a change must be to be reported."""
 
     min_confidence: float = param(
-        0.4,
+        0.3,
         'Changes with lower confidence are not reported; states and ids do not depend on it.',
         ge=0,
         le=1,
@@ -287,7 +287,7 @@ class TrackingSettings:
 
     """
 
-    birth_score: float = 0.4
+    birth_score: float = 0.25
     association: AssociationConfig = AssociationConfig()
     motion: MotionConfig = MotionConfig()
     changes: ChangeConfig = ChangeConfig()

@@ -206,5 +206,15 @@ def test_quality_beside_the_weights_is_used(config, weights, scans):
             weights_hash(weights),
         ),
     )
-    segmenter = Segmenter.load(replace(config, selection='tree', least_quality=0.1, min_points=20))
-    assert len(segmenter.segment(scans)) == 0
+    config = replace(config, least_quality=0.1, min_points=20)
+    for selection, finds in (('tree', False), ('auto', False), ('queries', True)):
+        segmenter = Segmenter.load(replace(config, selection=selection))
+        assert (len(segmenter.segment(scans)) > 0) == finds
+
+
+def test_weights_without_a_model_of_quality_are_used_by_their_queries(config, scans, caplog):
+    found = Segmenter.load(replace(config, selection='auto')).segment(scans)
+    queries = Segmenter.load(replace(config, selection='queries')).segment(scans)
+    for one, two in zip(found.labels, queries.labels, strict=True):
+        np.testing.assert_array_equal(one, two)
+    assert not caplog.records

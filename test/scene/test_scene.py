@@ -136,7 +136,7 @@ class OracleSegmenter:
         kinds = np.full((len(tracks), len(INSTANCE_CLASSES)), 0.01, dtype=np.float32)
         kinds[np.arange(len(tracks)), class_ids] = 1.0
         kinds /= kinds.sum(1, keepdims=True)
-        scores = np.float32([0.3 if name in self.unsure else 0.9 for _, name in tracks])
+        scores = np.float32([0.2 if name in self.unsure else 0.9 for _, name in tracks])
         return Segmentation(
             tuple(labels),
             kinds,

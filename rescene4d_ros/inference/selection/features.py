@@ -23,6 +23,7 @@ FEATURES = (
     *('bottom', 'top', 'top_to_ceiling', 'narrow', 'wide', 'density', 'outer'),
     *('is_node', 'joined', 'leaving', 'persistence', 'share_of_parent'),
 )
+INSIDE = 0.5  # least mask probability inside the mask of a query
 AGREES = 0.5  # least soft overlap of a query that agrees with a candidate
 FLOOR_SHARE = 0.01  # of the points lie below the floor, as strays do
 ASIDE = 0.1  # m; superpoints farther from the plane of a candidate lie on one side of it
@@ -73,7 +74,7 @@ def _claims(regions: Regions, evidence: Evidence, candidates: Candidates) -> dic
         'best_certainty': certain[best],
         'best_class': evidence.class_probs[best, :-1].max(axis=1, initial=0),
         'best_inside': inside[rows, best],
-        'best_hard_iou': _hard_iou(regions, candidates, best),
+        'best_hard_iou': _hard_iou(regions, candidates, evidence.mask_probs >= INSIDE, best),
         'second_support': support.max(axis=1),
         'agreeing': np.log1p(agrees.sum(axis=1)),
         'agreeing_certain': np.log1p(agrees @ certain),
@@ -81,9 +82,11 @@ def _claims(regions: Regions, evidence: Evidence, candidates: Candidates) -> dic
     }
 
 
-def _hard_iou(regions: Regions, candidates: Candidates, best: np.ndarray) -> np.ndarray:
+def _hard_iou(
+    regions: Regions, candidates: Candidates, of_queries: np.ndarray, best: np.ndarray
+) -> np.ndarray:
     """Return intersection over union (C,) of each candidate with the mask of its best query."""
-    other = candidates.masks[:, best]
+    other = of_queries[:, best]
     shared = regions.points @ (candidates.masks & other)
     return shared / (regions.points @ (candidates.masks | other)).clip(min=1)
 

@@ -23,7 +23,7 @@ from rescene4d_ros.inference.selection.choice import (
 )
 from rescene4d_ros.inference.selection.features import candidate_features
 from rescene4d_ros.inference.selection.merge_tree import agreement
-from rescene4d_ros.inference.selection.quality import find_quality, QualityModel
+from rescene4d_ros.inference.selection.quality import find_quality, quality_file, QualityModel
 from rescene4d_ros.inference.selection.regions import make_regions, Regions
 from rescene4d_ros.inference.split_instances import split_instances
 from rescene4d_ros.structures import Prediction, Scan, Segmentation
@@ -31,6 +31,11 @@ from rescene4d_ros.structures import Prediction, Scan, Segmentation
 LEAST_LEFT = 0.8  # share of its points that a chosen candidate has to itself, greedy choice only
 # One object in two visits is worth more than one in each where the same queries claim both.
 SPANS, LEAST_AGREEMENT = 0.2, 0.25
+
+
+def has_quality(weights: str | Path) -> bool:
+    """Return whether a model of mask quality is beside a weights file."""
+    return bool(str(weights)) and quality_file(weights).exists()
 
 
 def tree_selection(

@@ -61,6 +61,18 @@ def parts_of(prediction, scans):
     )
 
 
+def test_features_of_a_candidate_do_not_depend_on_which_others_are_described():
+    """A visit shows a part of the candidates: their columns are not the numbers of the queries."""
+    prediction, scans = random_prediction(np.random.default_rng(3), 8, n_queries=30)
+    regions, evidence, candidates = parts_of(prediction, scans)
+    every = candidate_features(regions, evidence, candidates)
+    of_parent = FEATURES.index('share_of_parent')  # a parent that is not described counts as none
+    rest = np.delete(np.arange(len(FEATURES)), of_parent)
+    kept = np.flatnonzero(np.arange(len(candidates)) % 4 == 1)
+    some = candidate_features(regions, evidence, candidates.restricted(slice(None), kept))
+    np.testing.assert_allclose(some[:, rest], every[kept][:, rest], rtol=1e-5, atol=1e-6)
+
+
 def test_pieces_that_one_query_half_claims_become_one_instance():
     """No query has the whole in its mask; the tree has."""
     scan, superpoint = row_of_pieces([0, 0.2, 0.4])
