@@ -42,6 +42,11 @@ class ObjectLocation:
     since_ns: int
     last_seen_ns: int
 
+    @property
+    def is_gone(self) -> bool:
+        """Return whether its place was found empty, and no visit has seen it since."""
+        return self.state == ObjectState.ABSENT or self.since_ns > self.last_seen_ns
+
 
 def where_is(memory: SceneMemory, object_id: int, at_ns: int | None = None) -> ObjectLocation:
     """
@@ -72,7 +77,7 @@ def of_class(
     Returns
     -------
     tuple of ObjectLocation
-        Not those that are known to be gone; by rising id.
+        Not those that are gone, also where later visits did not look there; by rising id.
 
     Raises
     ------
@@ -87,9 +92,7 @@ def of_class(
             f'{class_name!r}; there are: {", ".join(names)}'
         )
     return tuple(
-        place
-        for place in known_objects(memory, at_ns, None, class_name)
-        if place.state != ObjectState.ABSENT
+        place for place in known_objects(memory, at_ns, None, class_name) if not place.is_gone
     )
 
 

@@ -103,10 +103,9 @@ def test_before_its_first_visit_nothing_is_known(story):
         queries.where_is(story, 9)
 
 
-@pytest.mark.parametrize(
-    ('day', 'ids'), [(0, []), (1, [1, 2]), (2, [2]), (3, [1, 2]), (4, [1, 2])]
-)
+@pytest.mark.parametrize(('day', 'ids'), [(0, []), (1, [1, 2]), (2, [2]), (3, [2]), (4, [1, 2])])
 def test_objects_of_a_class_at_a_time(story, day, ids):
+    """One that is gone stays gone at day 3, which does not look there."""
     assert [p.object_id for p in queries.of_class(story, 'table', day * DAY)] == ids
     assert queries.of_class(story, 'chair', day * DAY) == ()
     with pytest.raises(MemoryFormatError, match='there are: chair, table'):

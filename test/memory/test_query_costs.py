@@ -172,9 +172,7 @@ def test_answers_are_those_of_reading_everything(make_long):
     for at_ns in (stamps[0] - 1, *stamps[::7], stamps[-1] + 1):
         places = {i: place_of(memory, i, events, at_ns) for i, events in sorted(pasts.items())}
         assert queries.of_class(memory, None, at_ns) == tuple(
-            place
-            for place in places.values()
-            if place is not None and place.state != ObjectState.ABSENT
+            place for place in places.values() if place is not None and not place.is_gone
         )
         for i, place in places.items():
             assert place is None or queries.where_is(memory, i, at_ns) == place
