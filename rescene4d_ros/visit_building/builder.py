@@ -1,0 +1,289 @@
+"""Posed clouds of one drive to the scan of one visit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+import logging
+
+import numpy as np
+from rescene4d_ros.data.readers.columns import origin_of
+from rescene4d_ros.errors import ScanError
+from rescene4d_ros.structures import Finding, Scan, Severity
+from rescene4d_ros.visit_building.config import VisitBuildingConfig
+from rescene4d_ros.visit_building.posed_clouds import (
+    check_pose,
+    Keyframe,
+    make_keyframe,
+    name_of,
+    PosedCloud,
+)
+from rescene4d_ros.visit_building.spool import Spool
+from rescene4d_ros.visit_building.volume import VoxelVolume
+
+log = logging.getLogger(__name__)
+
+JUMP = 0.1  # m; what a pose may jump whatever the time between
+GRAY = 128  # of a point without color beside others that have one
+
+
+@dataclass
+class BuildCounts:
+    """
+    Count what came.
+
+    Attributes
+    ----------
+    clouds, keyframes, refused : int
+        Clouds that came, those fused, and those that cannot be used.
+
+    """
+
+    clouds: int = 0
+    keyframes: int = 0
+    refused: int = 0
+
+
+@dataclass(frozen=True)
+class BuiltVisit:
+    """
+    Hold a finished visit.
+
+    Attributes
+    ----------
+    scan : Scan
+        With the path of the sensor, and its stamp that of the last keyframe.
+    viewpoint : ndarray (N,), int32
+        Position in `scan.sensor_path` from which each point was measured.
+
+    """
+
+    scan: Scan
+    viewpoint: np.ndarray
+
+
+class VisitBuilder:
+    """
+    Fuse the clouds of a drive into a bounded volume, without what moved.
+
+    A cloud is fused where the sensor has moved or turned since the last one that was. At the end a
+    voxel is kept if surfaces around it were hit over `min_keyframes` keyframes, and not more
+    keyframes looked through it than hit it. The result depends on the keyframes alone.
+
+    Parameters
+    ----------
+    config : VisitBuildingConfig
+    map_frame : str
+    spool : Spool, optional
+        Where keyframes are kept for the case that the process is killed.
+
+    Attributes
+    ----------
+    counts : BuildCounts
+
+    """
+
+    def __init__(
+        self,
+        config: VisitBuildingConfig | None = None,
+        map_frame: str = 'map',
+        spool: Spool | None = None,
+    ):
+        self.config = config or VisitBuildingConfig()
+        self.counts = BuildCounts()
+        self._map_frame, self._spool = map_frame, spool
+        self._volume = VoxelVolume(self.config.voxel_size, self.config.max_voxels)
+        self._path: list[np.ndarray] = []
+        self._origin: tuple[float, float, float] | None = None
+        self._newest_ns = self._last_ns = 0  # of the newest good cloud, and keyframe
+        self._pose: np.ndarray | None = None  # of the newest good cloud
+        self._fused_pose: np.ndarray | None = None  # of the newest keyframe
+        self._is_partial = False
+
+    @property
+    def n_voxels(self) -> int:
+        """Return how many voxels there are, at most `max_voxels`."""
+        return self._volume.n_voxels
+
+    def wants(self, map_T_sensor: np.ndarray, stamp_ns: int) -> bool:
+        """
+        Return whether the cloud of a pose is to be added; others need not be decoded.
+
+        Raises
+        ------
+        ScanError
+            A pose or stamp that is none, a stamp before the newest one, or a pose that jumps.
+
+        """
+        check_pose(map_T_sensor, stamp_ns)
+        pose = np.array(map_T_sensor, np.float64)
+        if stamp_ns < self._newest_ns:
+            raise ScanError(
+                f'{name_of(stamp_ns)}: expected a stamp after {self._newest_ns / 1e9:.3f} s, that '
+                'of the cloud before; check the clocks, or finish the visit first'
+            )
+        if self._pose is not None:
+            moved = float(np.linalg.norm(pose[:3, 3] - self._pose[:3, 3]))
+            seconds = (stamp_ns - self._newest_ns) / 1e9
+            most = self.config.max_speed * seconds + JUMP
+            if moved > most:
+                raise ScanError(
+                    f'{name_of(stamp_ns)}: expected the sensor to move by at most {most:.2f} m in '
+                    f'{seconds:.2f} s, got {moved:.2f} m; the localization jumped: finish the '
+                    'visit, or raise max_speed'
+                )
+        self._pose, self._newest_ns = pose, stamp_ns
+        if self._fused_pose is None:
+            return True
+        change = self._fused_pose[:3, :3].T @ pose[:3, :3]
+        angle = np.degrees(np.arccos(np.clip((np.trace(change) - 1) / 2, -1, 1)))
+        moved = float(np.linalg.norm(pose[:3, 3] - self._fused_pose[:3, 3]))
+        config = self.config
+        return moved >= config.keyframe_distance or bool(angle >= config.keyframe_angle)
+
+    def add(self, cloud: PosedCloud) -> bool:
+        """
+        Take a cloud; return whether it became a keyframe.
+
+        Raises
+        ------
+        ScanError
+            As `wants`, or a cloud without usable points; the visit is as before.
+
+        """
+        self.counts.clouds += 1
+        try:
+            if not self.wants(cloud.map_T_sensor, cloud.stamp_ns):
+                return False
+            if self._origin is None:
+                self._origin = origin_of(np.asarray(cloud.map_T_sensor, np.float64)[None, :3, 3])
+            config = self.config
+            keyframe = make_keyframe(
+                cloud, self._origin, config.voxel_size, (config.min_range, config.max_range)
+            )
+        except ScanError:
+            self.counts.refused += 1
+            raise
+        if self._spool is not None:
+            self._spool.append(keyframe, self._origin)
+        self._fuse(keyframe)
+        self._fused_pose = np.array(cloud.map_T_sensor, np.float64)
+        return True
+
+    def restore(self, kept: Iterable[tuple[Keyframe, tuple[float, float, float]]]) -> None:
+        """Fuse the keyframes of a spool: the visit is a partial one then."""
+        for keyframe, origin in kept:
+            self._origin, self._newest_ns = origin, keyframe.stamp_ns
+            pose = keyframe.map_T_sensor.copy()
+            pose[:3, 3] += origin
+            self._pose = self._fused_pose = pose
+            self.counts.clouds += 1
+            self._fuse(keyframe)
+            self._is_partial = True
+
+    def finish(self) -> BuiltVisit:
+        """
+        Return the visit.
+
+        Raises
+        ------
+        ScanError
+            Nothing is left of it.
+
+        """
+        volume, config = self._volume, self.config
+        count = volume.n_voxels
+        if not count:
+            raise ScanError(
+                f'visit: expected keyframes, got none of {self.counts.clouds} clouds '
+                f'({self.counts.refused} refused); check the topic and the poses'
+            )
+        duration, hits = volume.around()
+        brief = duration < config.min_keyframes
+        through = (volume.passes[:count] > hits) | (
+            volume.passes_since[:count] >= config.left_after
+        )
+        kept = np.flatnonzero(~brief & ~through)
+        if not len(kept):
+            raise ScanError(
+                f'visit: expected surfaces seen over {config.min_keyframes} keyframes, got none '
+                f'among {count} voxels of {self.counts.keyframes} keyframes; drive longer, or '
+                'lower min_keyframes'
+            )
+        kept = kept[np.lexsort((volume.key[kept], volume.first[kept]))]
+        findings = self._findings(int(brief.sum()), int((through & ~brief).sum()))
+        scan = Scan(
+            volume.xyz[kept],
+            self._last_ns,
+            self._colors(kept),
+            sensor_path=np.array(self._path, np.float32),
+            frame_id=self._map_frame,
+            name=f'visit of {self._last_ns / 1e9:.0f} s',
+            origin=self._origin or (0.0, 0.0, 0.0),
+            findings=findings,
+        )
+        # The first and the last view take turns, so that nearly every place of the path is named.
+        odd = np.arange(len(kept)) % 2 == 1
+        viewpoint = np.where(odd, volume.last[kept], volume.first[kept])
+        return BuiltVisit(scan, viewpoint)
+
+    def _fuse(self, keyframe: Keyframe) -> None:
+        was_full = self._volume.n_left_out > 0
+        self._volume.add(keyframe, self.config.carve_range, self.config.carve_margin)
+        self._path.append(keyframe.position)
+        self._last_ns = keyframe.stamp_ns
+        self.counts.keyframes += 1
+        if self._volume.n_left_out and not was_full:
+            log.warning('visit in the making: %s', self._full())
+
+    def _colors(self, kept: np.ndarray) -> np.ndarray | None:
+        has_color = self._volume.colored[kept] > 0
+        if not has_color.any():
+            return None
+        rgb = np.rint(self._volume.rgb[kept]).astype(np.uint8)
+        rgb[~has_color] = GRAY
+        return rgb
+
+    def _findings(self, brief: int, through: int) -> tuple[Finding, ...]:
+        found = [
+            Finding(
+                'built',
+                Severity.INFO,
+                f'{self.counts.keyframes} keyframes of {self.counts.clouds} clouds; of '
+                f'{self._volume.n_voxels} voxels {brief} seen briefly and {through} looked '
+                'through are dropped',
+                'surfaces that stay',
+            )
+        ]
+        if self.counts.refused:
+            found.append(
+                Finding(
+                    'refused_clouds',
+                    Severity.WARNING,
+                    f'{self.counts.refused} of {self.counts.clouds} clouds that cannot be used',
+                    'clouds with points and steady poses',
+                    'see the log for the reasons',
+                )
+            )
+        if self._volume.n_left_out:
+            found.append(self._full())
+        if self._is_partial:
+            found.append(
+                Finding(
+                    'partial',
+                    Severity.WARNING,
+                    'a visit whose process was killed',
+                    'a visit that was finished',
+                    'what came until then is kept',
+                )
+            )
+        return tuple(found)
+
+    def _full(self) -> Finding:
+        return Finding(
+            'volume_full',
+            Severity.WARNING,
+            f'{self._volume.n_left_out} measurements in further voxels, which are left out',
+            f'at most {self.config.max_voxels} voxels of {self.config.voxel_size:g} m',
+            'raise max_voxels or voxel_size, or make shorter visits',
+        )

@@ -1,0 +1,103 @@
+"""A visit in the making survives the process that makes it."""
+
+from pathlib import Path
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from rescene4d_ros.errors import FileFormatError, StorageError
+from rescene4d_ros.visit_building.builder import VisitBuilder
+from rescene4d_ros.visit_building.config import VisitBuildingConfig
+from rescene4d_ros.visit_building.spool import read_spool, Spool
+
+COARSE = VisitBuildingConfig(voxel_size=0.04)
+
+MAKER = """
+import sys, time
+sys.path.insert(0, sys.argv[2])
+from pathlib import Path
+from rescene4d_ros.visit_building.builder import VisitBuilder
+from rescene4d_ros.visit_building.config import VisitBuildingConfig
+from rescene4d_ros.visit_building.spool import Spool
+from conftest import cloud_at
+builder = VisitBuilder(VisitBuildingConfig(voxel_size=0.04), spool=Spool(Path(sys.argv[1])))
+for k in range(30):
+    builder.add(cloud_at(k))
+print(builder.counts.keyframes, flush=True)
+time.sleep(600)
+"""
+
+
+def test_a_killed_process_leaves_a_partial_visit(tmp_path):
+    """After SIGKILL the spool gives the same visit, and says that it is partial."""
+    path = tmp_path / 'visit.spool'
+    command = [sys.executable, '-c', MAKER, path, Path(__file__).parent]
+    maker = subprocess.Popen(command, stdout=subprocess.PIPE)
+    keyframes = int(maker.stdout.readline())
+    maker.send_signal(signal.SIGKILL)
+    maker.wait()
+    maker.stdout.close()
+    builder = VisitBuilder(COARSE)
+    builder.restore(read_spool(path))
+    assert builder.counts.keyframes == keyframes
+    scan = builder.finish().scan
+    assert 'partial' in {f.code for f in scan.findings}
+    assert len(scan.sensor_path) == keyframes
+
+
+def test_a_restored_visit_goes_on_as_if_nothing_had_happened(tmp_path, drive):
+    """Kill and restore between two clouds change neither points nor path."""
+    path, whole = tmp_path / 'visit.spool', VisitBuilder(COARSE)
+    first = VisitBuilder(COARSE, spool=Spool(path))
+    for cloud in drive[:40]:
+        whole.add(cloud)
+        first.add(cloud)
+    second = VisitBuilder(COARSE, spool=Spool(path))
+    second.restore(read_spool(path))
+    for cloud in drive[40:60]:
+        whole.add(cloud)
+        second.add(cloud)
+    a, b = whole.finish().scan, second.finish().scan
+    np.testing.assert_array_equal(a.xyz, b.xyz)
+    np.testing.assert_array_equal(a.rgb, b.rgb)
+    np.testing.assert_array_equal(a.sensor_path, b.sensor_path)
+    assert len(list(read_spool(path))) == second.counts.keyframes
+
+
+def test_cut_and_damaged_records_cost_only_themselves(tmp_path, drive):
+    """Whole records before the damage are read, whatever comes after them."""
+    path = tmp_path / 'visit.spool'
+    builder = VisitBuilder(COARSE, spool=Spool(path))
+    ends = []
+    for cloud in drive[:20]:
+        builder.add(cloud)
+        ends.append(path.stat().st_size)
+    ends = sorted(set(ends))
+    data = path.read_bytes()
+    for size in (ends[0], ends[1] - 1, ends[1] + 5, ends[1] + 4000, ends[-1]):
+        path.write_bytes(data[:size])
+        assert len(list(read_spool(path))) == sum(end <= size for end in ends)
+    damaged = bytearray(data)
+    damaged[ends[2] + 5000] ^= 1
+    path.write_bytes(damaged)
+    assert len(list(read_spool(path))) == 3
+    path.write_bytes(b'something else')
+    with pytest.raises(FileFormatError, match='remove it'):
+        list(read_spool(path))
+
+
+def test_limits_of_the_disk(tmp_path, drive):
+    """A spool that is full says so and the visit goes on; a disk that refuses is an error."""
+    spool = Spool(tmp_path / 'visit.spool', max_bytes=1000)
+    builder = VisitBuilder(COARSE, spool=spool)
+    for cloud in drive[:20]:
+        builder.add(cloud)
+    assert spool.is_full
+    assert builder.finish().scan.xyz.size
+    spool.remove()
+    assert not spool.path.exists()
+    (tmp_path / 'file').write_text('')
+    with pytest.raises(StorageError, match='free or remount'):
+        Spool(tmp_path / 'file' / 'visit.spool')
