@@ -141,3 +141,19 @@ def test_empty_visit_passes():
     (a, b), _ = augment((empty, make_scan()), np.random.default_rng(0), AugmentConfig())
     assert len(a) == 0
     assert len(b) > 0
+
+
+def test_partial_visit_is_one_side_of_an_upright_plane():
+    scan = make_scan()
+    for seed in range(5):
+        (out,), (rows,) = augment((scan,), np.random.default_rng(seed), config(p_partial=1.0))
+        assert 0.29 * len(scan) <= len(out) <= len(scan)
+        left = np.setdiff1d(np.arange(len(scan)), rows)
+        if not len(left):
+            continue
+        # A line in the plan has all that was kept on one side.
+        kept, gone = scan.xyz[rows, :2], scan.xyz[left, :2]
+        angles = np.linspace(-np.pi, np.pi, 3600)
+        along = np.stack([np.cos(angles), np.sin(angles)])
+        margin = (gone @ along).min(axis=0) - (kept @ along).max(axis=0)
+        assert margin.max() > -0.01

@@ -41,6 +41,9 @@ class AugmentConfig:
     hidden_radius: float = param(
         1.2, 'Largest radius of the missed cylinder', unit='m', ge=0, le=10
     )
+    p_partial: float = param(
+        0.0, 'Chance that a visit sees one side of a random upright plane only', ge=0, le=1
+    )
     jitter: float = param(
         0.004, 'Largest deviation of noise on the points, per visit', unit='m', ge=0, le=0.5
     )
@@ -115,6 +118,11 @@ def _kept_points(xyz: np.ndarray, rng: np.random.Generator, config: AugmentConfi
         center = xyz[rng.integers(len(xyz)), :2]
         radius = rng.uniform(0, config.hidden_radius)
         keep &= np.linalg.norm(xyz[:, :2] - center, axis=1) > radius
+    if len(xyz) and config.p_partial and rng.random() < config.p_partial:
+        angle = rng.uniform(-np.pi, np.pi)
+        away = (xyz[:, :2] - xyz[rng.integers(len(xyz)), :2]) @ (np.cos(angle), np.sin(angle))
+        # At least 30 % of the visit remain, whichever point the plane passes through.
+        keep &= away <= max(0.0, np.quantile(away, 0.3))
     return np.flatnonzero(keep) if keep.any() else np.arange(len(xyz))
 
 
