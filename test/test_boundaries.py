@@ -12,7 +12,7 @@ MAY_IMPORT = {
     'class_lists': set(),
     'geometry': set(),
     'superpoints': {'geometry'},
-    'data': {'geometry', 'superpoints'},
+    'data': {'class_lists', 'geometry', 'superpoints'},
     'synthetic_rooms': {'geometry', 'data'},
     'sparse': set(),
     'models': {'sparse', 'geometry'},

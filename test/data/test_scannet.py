@@ -10,7 +10,7 @@ import sys
 import numpy as np
 from numpy.lib import recfunctions as structured
 import pytest
-from rescene4d_ros.data.datasets.scannet import (
+from rescene4d_ros.data.datasets.single_scans.scannet import (
     prepare_scan,
     read_scan,
     scannet_jobs,

@@ -7,7 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from rescene4d_ros.data.datasets.mesh_files import Mesh
 from rescene4d_ros.errors import FileFormatError
+from rescene4d_ros.structures import UNLABELED
+from rescene4d_ros.superpoints.mesh import mesh_superpoints
 
 
 @dataclass(frozen=True)
@@ -29,6 +32,10 @@ class AnnotatedScan:
         Positive id; 0 = none. Walls, floors and clutter may have ids too.
     has_labels : bool
         False for test scans, whose labels are not published.
+    sensor_path : ndarray (P, 3), float32, m, or None
+        Places of the camera, where the data set has them.
+    remarks : tuple of str
+        What a reader corrected or left out within the scan, for people.
 
     """
 
@@ -40,6 +47,27 @@ class AnnotatedScan:
     semantic: np.ndarray
     instance: np.ndarray
     has_labels: bool = True
+    sensor_path: np.ndarray | None = None
+    remarks: tuple[str, ...] = ()
+
+
+def unlabeled_scan(mesh: Mesh, name: str, *, weld: bool = True) -> AnnotatedScan:
+    """
+    Return a test scan, which has no labels: superpoints are computed here.
+
+    Parameters
+    ----------
+    mesh : Mesh
+    name : str
+    weld : bool
+        As in `mesh_superpoints`.
+
+    """
+    none = np.zeros(len(mesh.xyz), dtype=np.int32)
+    pieces = mesh_superpoints(mesh.xyz, mesh.faces, weld=weld)
+    return AnnotatedScan(
+        name, mesh.xyz, mesh.rgb, mesh.normals, pieces, none + UNLABELED, none, has_labels=False
+    )
 
 
 def dense(segments: np.ndarray) -> np.ndarray:

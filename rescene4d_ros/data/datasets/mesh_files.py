@@ -36,6 +36,8 @@ class Mesh:
         From the texture if present, else from the vertices.
     properties : mapping of str to ndarray (N,)
         Further properties of the vertices of a PLY file, by name.
+    face_properties : mapping of str to ndarray (F,)
+        Those of its triangles.
 
     """
 
@@ -44,16 +46,33 @@ class Mesh:
     normals: np.ndarray
     rgb: np.ndarray | None
     properties: Mapping[str, np.ndarray] = field(default_factory=dict)
+    face_properties: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     def property(self, name: str, path: Path, scan: str) -> np.ndarray:
         """Return one further property (N,); the error lists the existing ones."""
-        if name not in self.properties:
+        return _named(self.properties, 'vertex', name, path, scan)
+
+    def face_property(self, name: str, path: Path, scan: str) -> np.ndarray:
+        """Return one property of the triangles (F,); the error lists the existing ones."""
+        values = _named(self.face_properties, 'face', name, path, scan)
+        if len(values) != len(self.faces):
             raise FileFormatError(
-                f'scan {scan}: expected the vertex property {name!r} in '
-                f'{path.name}, got {", ".join(self.properties) or "none"}; '
-                'download the file again'
+                f'scan {scan}: expected only triangles in {path.name}, got {len(values)} faces '
+                f'that are {len(self.faces)} triangles; download the file again'
             )
-        return self.properties[name]
+        return values
+
+
+def _named(
+    properties: Mapping[str, np.ndarray], of: str, name: str, path: Path, scan: str
+) -> np.ndarray:
+    if name not in properties:
+        raise FileFormatError(
+            f'scan {scan}: expected the {of} property {name!r} in '
+            f'{path.name}, got {", ".join(properties) or "none"}; '
+            'download the file again'
+        )
+    return properties[name]
 
 
 def read_mesh(path: Path, scan: str) -> Mesh:
@@ -77,9 +96,10 @@ def read_mesh(path: Path, scan: str) -> Mesh:
         _expect(path.with_name(material), scan)  # trimesh would substitute a gray one
     try:
         mesh = trimesh.load_mesh(path, process=False)
-        raw = mesh.metadata.get('_ply_raw', {}).get('vertex', {})
-        count = raw.get('length', len(mesh.vertices))
-        properties = {name: np.ravel(raw['data'][name]) for name in raw.get('properties', ())}
+        elements = mesh.metadata.get('_ply_raw', {})
+        count = elements.get('vertex', {}).get('length', len(mesh.vertices))
+        properties = _properties(elements, 'vertex')
+        of_faces = _properties(elements, 'face')
     except Exception as error:  # trimesh raises various exceptions for damaged files
         raise FileFormatError(
             f'scan {scan}: {path.name}, or its texture, is damaged or '
@@ -101,7 +121,21 @@ def read_mesh(path: Path, scan: str) -> Mesh:
         np.array(mesh.vertex_normals, np.float32),
         _colors(mesh, path, scan),
         properties,
+        of_faces,
     )
+
+
+def _properties(elements: Mapping[str, Any], of: str) -> dict[str, np.ndarray]:
+    """Return the scalar properties of an element of a PLY file, as trimesh keeps it."""
+    element = elements.get(of, {})
+    data = element.get('data')
+    if data is None:
+        return {}
+    return {
+        name: np.ravel(data[name])
+        for name, kind in element['properties'].items()
+        if '(' not in str(kind)  # a list
+    }
 
 
 def _materials(path: Path) -> list[str]:

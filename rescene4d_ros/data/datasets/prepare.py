@@ -7,11 +7,12 @@ Resulting folder:
 * `SPLIT/NAME.npz`: sequence files, see `sequence_file`
 * `SPLIT/records/PLACE.json`: written last of each place; what has one is done
 * `SPLIT/index.json`: all sequences of the split and the statistics of their colors
+* `report.json`: what the last run did not prepare or left out, and why
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 import json
 from pathlib import Path
@@ -19,17 +20,11 @@ from typing import Any
 
 import numpy as np
 from rescene4d_ros.atomic_write import atomic_write
-from rescene4d_ros.data.datasets.annotations import AnnotatedScan
-from rescene4d_ros.data.sequences.sequence_file import write_sequence
+from rescene4d_ros.data.datasets.written_scans import STAMPS
 from rescene4d_ros.errors import ConfigError, RescenError, StorageError
 from rescene4d_ros.processes import each_result
-from rescene4d_ros.structures import Scan, ScanSequence
-from rescene4d_ros.structures.truth import SequenceTruth
 
 READER = 1  # increase it when files of older readers must be replaced
-FIRST_VISIT_NS = 946_684_800 * 10**9  # 2000-01-01: before any of these scans
-DAY_NS = 86_400 * 10**9
-STAMPS = 'synthetic: the data set has no times; visits are one day apart from 2000-01-01'
 
 
 @dataclass(frozen=True)
@@ -106,11 +101,54 @@ def prepare(
 def left_out(jobs: Sequence[Job], out: Path) -> dict[str, str]:
     """Return the scans that finished jobs left out, by name, with the reason."""
     found: dict[str, str] = {}
+    for record in _records(jobs, out):
+        found |= record.get('left_out', {})
+    return found
+
+
+def remarks(jobs: Sequence[Job], out: Path) -> list[str]:
+    """Return what the readers of finished jobs corrected or left out within scans."""
+    return [text for record in _records(jobs, out) for text in record.get('remarks', ())]
+
+
+def _records(jobs: Sequence[Job], out: Path) -> Iterator[dict[str, Any]]:
     for job in jobs:
         path = _record_path(job, out)
         if path.exists():
-            found |= json.loads(path.read_text()).get('left_out', {})
-    return found
+            yield json.loads(path.read_text())
+
+
+def write_report(
+    out: Path,
+    total: int,
+    failures: Mapping[str, str],
+    lost: Mapping[str, str],
+    noted: Sequence[str],
+) -> Path:
+    """
+    Write `report.json`: what was not prepared or left out, with the reason, and remarks.
+
+    Parameters
+    ----------
+    out : Path
+    total : int
+        Number of jobs.
+    failures, lost : mapping of str to str
+        Of `prepare` and `left_out`.
+    noted : sequence of str
+        Of `remarks`.
+
+    """
+    path = out / 'report.json'
+    document = {
+        'prepared': total - len(failures),
+        'jobs': total,
+        'not_prepared': dict(failures),
+        'left_out': dict(lost),
+        'remarks': list(noted),
+    }
+    _write_json(path, document)
+    return path
 
 
 def _claim(out: Path, settings: Mapping[str, Any]) -> None:
@@ -163,52 +201,6 @@ def _do(job: Job, out: Path) -> str:
     return ''
 
 
-def write_annotated(
-    folder: Path,
-    name: str,
-    scans: Sequence[AnnotatedScan],
-    truth: SequenceTruth,
-    notes: Mapping[str, Any],
-) -> dict[str, Any]:
-    """
-    Write one sequence of annotated scans, with artificial stamps and superpoints of its meshes.
-
-    Returns
-    -------
-    dict
-        Entry of the index.
-
-    """
-    visits = tuple(
-        Scan(s.xyz, FIRST_VISIT_NS + t * DAY_NS, s.rgb, s.normals, name=s.name)
-        for t, s in enumerate(scans)
-    )
-    write_sequence(
-        folder / f'{name}.npz',
-        ScanSequence(visits, name),
-        truth,
-        superpoint=[s.superpoint for s in scans],
-        notes={**notes, 'stamps': STAMPS},
-    )
-    objects = {o.instance_id for visit in truth.visits for o in visit.objects}
-    return {
-        'name': name,
-        'file': f'{name}.npz',
-        'scans': [s.name for s in scans],
-        'points': [len(s.xyz) for s in scans],
-        'objects': len(objects),
-        'has_labels': all(s.has_labels for s in scans),
-    }
-
-
-def color_moments(scan: AnnotatedScan) -> list[list[float]]:
-    """Return mean and mean square of the colors, each (3,), colors in 0..1; [] without color."""
-    if scan.rgb is None:
-        return []
-    rgb = scan.rgb.astype(np.float64) / 255
-    return [rgb.mean(axis=0).tolist(), (rgb**2).mean(axis=0).tolist()]
-
-
 def _write_index(folder: Path, settings: Mapping[str, Any]) -> None:
     """Join the records of a split; color statistics weight scans equally."""
     records = [json.loads(p.read_text()) for p in sorted(folder.glob('records/*.json'))]
@@ -218,7 +210,7 @@ def _write_index(folder: Path, settings: Mapping[str, Any]) -> None:
         'settings': dict(settings),
         'stamps': STAMPS,
         'color_mean': mean.tolist() if len(moments) else None,
-        'color_std': np.sqrt(square - mean**2).tolist() if len(moments) else None,
+        'color_std': np.sqrt(np.maximum(square - mean**2, 0)).tolist() if len(moments) else None,
         'sequences': [s for r in records for s in r['sequences']],
     }
     folder.mkdir(parents=True, exist_ok=True)

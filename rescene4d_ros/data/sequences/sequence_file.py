@@ -209,8 +209,10 @@ def count_visits(path: Path) -> int:
 
 def room_of(path: Path) -> str:
     """Return the name of the room of a file: its own name, or the scene of a public data set."""
-    is_public = 'source' in read_extras(path).notes
-    return path.stem.split('_')[0] if is_public else path.stem
+    notes = read_extras(path).notes
+    if 'room' in notes:
+        return str(notes['room'])
+    return path.stem.split('_')[0] if 'source' in notes else path.stem
 
 
 def _read(path: Path, prefix: str) -> tuple[dict, dict[str, np.ndarray]]:

@@ -8,14 +8,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rescene4d_ros.data.datasets.annotations import AnnotatedScan, dense, paint_groups, segment_ids
+from rescene4d_ros.data.datasets.annotations import (
+    AnnotatedScan,
+    dense,
+    paint_groups,
+    segment_ids,
+    unlabeled_scan,
+)
 from rescene4d_ros.data.datasets.mesh_files import Mesh, read_json, read_mesh
 from rescene4d_ros.data.datasets.rio.metadata import RioScan
 from rescene4d_ros.errors import FileFormatError
 from rescene4d_ros.geometry.se3 import transform
-from rescene4d_ros.structures import UNLABELED
 from rescene4d_ros.structures.segmentation import class_of_nyu40
-from rescene4d_ros.superpoints.mesh import mesh_superpoints
 from scipy.spatial import cKDTree
 
 MESH = 'mesh.refined.v2.obj'
@@ -72,21 +76,7 @@ def read_folder(
     name = f'{info.name} ({info.scan_id})'
     mesh = read_mesh(folder / MESH, name)
     if not labels:
-        none = np.zeros(len(mesh.xyz), dtype=np.int32)
-        pieces = mesh_superpoints(mesh.xyz, mesh.faces, weld=not official)
-        return RioFolder(
-            AnnotatedScan(
-                info.name,
-                mesh.xyz,
-                mesh.rgb,
-                mesh.normals,
-                pieces,
-                none + UNLABELED,
-                none,
-                has_labels=False,
-            ),
-            {},
-        )
+        return RioFolder(unlabeled_scan(mesh, info.name, weld=not official), {})
     annotated = read_mesh(folder / LABELS, name)
     nyu40 = annotated.property('NYU40', folder / LABELS, name)
     segments = segment_ids(read_json(folder / SEGMENTS, name, dict), len(nyu40), SEGMENTS, name)

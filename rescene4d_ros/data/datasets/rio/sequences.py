@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from rescene4d_ros.data.datasets.annotated_truth import sequence_truth, VisitNotes
 from rescene4d_ros.data.datasets.annotations import AnnotatedScan
-from rescene4d_ros.data.datasets.prepare import color_moments, Job, write_annotated
+from rescene4d_ros.data.datasets.prepare import Job
 from rescene4d_ros.data.datasets.rio.changes import (
     ambiguity_groups,
     change_codes,
@@ -22,6 +22,7 @@ from rescene4d_ros.data.datasets.rio.config import RioConfig
 from rescene4d_ros.data.datasets.rio.folder import aligned, read_folder
 from rescene4d_ros.data.datasets.rio.metadata import read_metadata, RioScan, RioScene, SPLITS
 from rescene4d_ros.data.datasets.rio.windows import windows
+from rescene4d_ros.data.datasets.written_scans import color_moments, write_annotated
 from rescene4d_ros.errors import FileFormatError
 from rescene4d_ros.structures import ChangeKind
 

@@ -12,16 +12,20 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 from rescene4d_ros.config import param
 from rescene4d_ros.data.datasets.annotated_truth import sequence_truth, VisitNotes
-from rescene4d_ros.data.datasets.annotations import AnnotatedScan, dense, paint_groups, segment_ids
+from rescene4d_ros.data.datasets.annotations import (
+    AnnotatedScan,
+    dense,
+    paint_groups,
+    segment_ids,
+    unlabeled_scan,
+)
 from rescene4d_ros.data.datasets.mesh_files import read_json, read_mesh
-from rescene4d_ros.data.datasets.prepare import color_moments, Job, write_annotated
+from rescene4d_ros.data.datasets.prepare import Job
+from rescene4d_ros.data.datasets.written_scans import color_moments, write_annotated
 from rescene4d_ros.errors import FileFormatError
-from rescene4d_ros.structures import UNLABELED
 from rescene4d_ros.structures.segmentation import class_of_nyu40
-from rescene4d_ros.superpoints.mesh import mesh_superpoints
 
 SPLITS = {'train': 'train', 'validation': 'val', 'test': 'test'}
 FOLDERS = {'train': 'scans', 'validation': 'scans', 'test': 'scans_test'}
@@ -150,18 +154,7 @@ def read_scan(folder: Path, *, labels: bool = True, official: bool = False) -> A
     path = folder / f'{name}_vh_clean_2.ply'
     mesh = read_mesh(path, name)
     if not labels:
-        none = np.zeros(len(mesh.xyz), dtype=np.int32)
-        pieces = mesh_superpoints(mesh.xyz, mesh.faces, weld=not official)
-        return AnnotatedScan(
-            name,
-            mesh.xyz,
-            mesh.rgb,
-            mesh.normals,
-            pieces,
-            none + UNLABELED,
-            none,
-            has_labels=False,
-        )
+        return unlabeled_scan(mesh, name, weld=not official)
     path = folder / f'{name}_vh_clean_2.labels.ply'
     nyu40 = read_mesh(path, name).property('label', path, name)
     if len(nyu40) != len(mesh.xyz):

@@ -1,0 +1,1 @@
+"""Data sets whose places are scanned once, or whose scans of one place are not linked."""
