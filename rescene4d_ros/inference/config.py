@@ -41,6 +41,13 @@ class InferenceConfig:
         ge=0,
         le=1000,
     )
+    orientations: int = param(
+        1,
+        'Passes of the network, each with the map turned by another angle; more find more small '
+        'objects, each costs the time of normals and network again',
+        ge=1,
+        le=4,
+    )
     cache_visits: int = param(4, 'Number of latest visits with features in memory', ge=0, le=1000)
     cache_files: int = param(
         32,

@@ -15,6 +15,7 @@ from rescene4d_ros.errors import ConfigError, WeightsError
 from rescene4d_ros.inference.config import InferenceConfig
 from rescene4d_ros.inference.feature_files import FeatureFiles
 from rescene4d_ros.inference.named_weights import find_weights
+from rescene4d_ros.inference.orientations import join_orientations, turned
 from rescene4d_ros.inference.postprocess import segment_as_published, segment_queries
 from rescene4d_ros.inference.visit_encoder import EncodedVisit, unwatched, VisitEncoder, Watch
 from rescene4d_ros.inference.weights import load_weights, weights_hash, WeightsInfo
@@ -130,6 +131,7 @@ class Segmenter:
             classes=self.config.classes,
             sparse_backend=self.config.sparse_backend,
             queries=self.config.queries,
+            orientations=self.config.orientations,
             selection=self.config.selection,
             choice=self.config.choice,
         )
@@ -190,19 +192,30 @@ class Segmenter:
             raise ValueError('segmenter: expected at least one visit, got none')
         if superpoint is not None and keys is not None:
             raise ValueError('segmenter: expected no keys with given superpoints, got both')
+        passes = [self._predict_turned(scans, keys, superpoint, 0)]
+        for turn in range(1, self.config.orientations if any(map(len, scans)) else 1):
+            passes.append(self._predict_turned(scans, keys, passes[0].superpoint, turn))
+        return join_orientations(passes)
+
+    def _predict_turned(
+        self,
+        scans: Sequence[Scan],
+        keys: Sequence[Hashable] | None,
+        superpoint: Sequence[np.ndarray] | None,
+        turn: int,
+    ) -> Prediction:
+        """Return the raw queries of one pass, with the map turned by `turn` steps."""
+        scans = [turned(scan, turn) for scan in scans]
         origin = sequence_origin(scans, self._model.config)
         # Not inference_mode: its tensors would later refuse training in the same process.
         with torch.no_grad():
-            if superpoint is None:
-                visits = [
-                    self._encode(scan, key, origin)
-                    for scan, key in zip(scans, keys or [None] * len(scans), strict=True)
-                ]
-            else:
-                visits = [
-                    self._visits.compute(scan, origin, given)
-                    for scan, given in zip(scans, superpoint, strict=True)
-                ]
+            unnamed, uncut = [None] * len(scans), [None] * len(scans)
+            visits = [
+                self._encode(scan, key, origin, turn, given)
+                for scan, key, given in zip(
+                    scans, keys or unnamed, superpoint or uncut, strict=True
+                )
+            ]
             own = tuple(v.point_superpoint for v in visits)
             if not any(map(len, scans)):
                 return self._nothing(own)
@@ -231,11 +244,17 @@ class Segmenter:
             return class_probs
         return translate_probabilities(class_probs, self.network_classes, self.class_names)
 
-    def _encode(self, scan: Scan, key: Hashable, origin: np.ndarray | None) -> EncodedVisit:
+    def _encode(
+        self,
+        scan: Scan,
+        key: Hashable,
+        origin: np.ndarray | None,
+        turn: int = 0,
+        superpoint: np.ndarray | None = None,
+    ) -> EncodedVisit:
         """Return the visit's features, from the kept ones where possible."""
-        return self._visits.encode(
-            scan, key, origin, self.config.cache_visits, self.config.cache_files
-        )
+        limits = self.config.cache_visits, self.config.cache_files
+        return self._visits.encode(scan, key, origin, *limits, turn, superpoint)
 
     def _nothing(self, superpoint: tuple[np.ndarray, ...]) -> Prediction:
         """Return a prediction without queries, for visits without points."""

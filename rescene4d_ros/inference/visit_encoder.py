@@ -65,7 +65,7 @@ class VisitEncoder:
     ):
         self._model, self._cutting, self._device, self._watch = model, cutting, device, watch
         self._kind = f'features-{FORMAT}-{bits}'
-        self._kept: OrderedDict[Hashable, EncodedVisit] = OrderedDict()
+        self._kept: OrderedDict[tuple[Hashable, int, bytes | None], EncodedVisit] = OrderedDict()
         self.files: FeatureFiles | None = None
 
     def encode(
@@ -75,6 +75,8 @@ class VisitEncoder:
         origin: np.ndarray | None,
         cache_visits: int,
         cache_files: int,
+        turn: int = 0,
+        superpoint: np.ndarray | None = None,
     ) -> EncodedVisit:
         """
         Return the visit's features, from the kept ones where possible.
@@ -87,33 +89,44 @@ class VisitEncoder:
         origin : ndarray (3,), optional
             See `sequence_origin`; features of other origins are others, and not kept in files.
         cache_visits, cache_files : int
-            How many visits to keep in memory and in files.
+            How many visits to keep in memory and in files, each once per orientation.
+        turn : int
+            Orientation of the scan, part of its name; see `turned`.
+        superpoint : ndarray (N,), int, optional
+            In place of cutting the cloud.
 
         """
-        kept_as = key if origin is None else (key, origin.tobytes())
+        kept_as = (key, turn, None if origin is None else origin.tobytes())
         if key is not None and kept_as in self._kept:
             self._kept.move_to_end(kept_as)
             return self._kept[kept_as]
         if origin is None and key is not None and cache_files > 0 and self.files is not None:
-            encoded = self._from_file(self.files, scan, key, cache_files)
+            encoded = self._from_file(self.files, scan, key, cache_files, turn, superpoint)
         else:
-            encoded = self.compute(scan, origin)
+            encoded = self.compute(scan, origin, superpoint)
         if key is not None and cache_visits > 0:
             self._kept[kept_as] = encoded
-            while len(self._kept) > cache_visits:
+            while len({name[0] for name in self._kept}) > cache_visits:
                 self._kept.popitem(last=False)
         return encoded
 
     def _from_file(
-        self, files: FeatureFiles, scan: Scan, key: Hashable, keep: int
+        self,
+        files: FeatureFiles,
+        scan: Scan,
+        key: Hashable,
+        keep: int,
+        turn: int,
+        superpoint: np.ndarray | None,
     ) -> EncodedVisit:
         """Return the visit's features from a file; computed and written where there is none."""
-        data = files.read(str(key), self._kind)
+        kind = f'{self._kind}-turn{turn}' if turn else self._kind
+        data = files.read(str(key), kind)
         if data is not None:
             return EncodedVisit(*decode_features(data, self._device))
-        encoded = self.compute(scan)
+        encoded = self.compute(scan, superpoint=superpoint)
         data = encode_features(encoded.point_superpoint, encoded.features)
-        files.write(str(key), self._kind, data, keep)
+        files.write(str(key), kind, data, keep)
         return encoded
 
     def compute(

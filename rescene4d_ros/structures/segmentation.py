@@ -95,6 +95,8 @@ class Prediction:
         Probability that a superpoint is part of an object, as the backbone alone sees it.
     voxels : tuple of T ndarrays (S_t,), int, optional
         Voxels of each superpoint; only networks that follow published code keep them.
+    orientations : int
+        Passes whose queries follow one another, Q / orientations of each.
 
     """
 
@@ -104,6 +106,7 @@ class Prediction:
     features: np.ndarray
     objectness: tuple[np.ndarray, ...] | None = None
     voxels: tuple[np.ndarray, ...] | None = None
+    orientations: int = 1
 
 
 @dataclass(frozen=True)

@@ -231,9 +231,16 @@ def _instances(
         class_probs=objects[source].astype(np.float32),
         # The root: as large as the scores of queries, for which the memory's bounds were chosen.
         scores=(np.sqrt(worth) * objects.max(axis=1, initial=0))[source].astype(np.float32),
-        features=prediction.features[best[source]],
+        features=_appearance(prediction, support)[source],
         point_scores=tuple(
             np.where(label < 0, 0, score).astype(np.float32) for label, score in zip(labels, sure)
         ),
         queries=best[source],
     )
+
+
+def _appearance(prediction: Prediction, support: np.ndarray) -> np.ndarray:
+    """Return the features (I, C) of the query that agrees best, averaged over orientations."""
+    each = np.split(np.arange(support.shape[1]), prediction.orientations)
+    best = [own[support[:, own].argmax(axis=1)] if len(own) else own for own in each]
+    return np.stack([prediction.features[b] for b in best]).mean(axis=0)
