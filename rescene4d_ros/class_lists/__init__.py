@@ -6,8 +6,10 @@ from rescene4d_ros.class_lists.lists import (
     KNOWN_LISTS,
     list_of_names,
     read_class_list,
+    translate,
+    translate_probabilities,
+    translation,
 )
-from rescene4d_ros.class_lists.translation import translate, translate_probabilities, translation
 
 __all__ = [
     'class_list',
