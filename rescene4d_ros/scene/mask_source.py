@@ -21,7 +21,7 @@ from rescene4d_ros.structures import (
 from rescene4d_ros.tracking.settings import TrackerConfig
 
 if TYPE_CHECKING:  # it loads torch
-    from rescene4d_ros.inference.feature_files import FeatureFiles
+    from rescene4d_ros.inference.visit_encoder import FeatureFiles
 
 
 class MaskProvider(Segmenter, Protocol):
