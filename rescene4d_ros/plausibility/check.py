@@ -9,12 +9,13 @@ from rescene4d_ros.geometry.se3 import transform
 from rescene4d_ros.plausibility.config import PlausibilityConfig
 from rescene4d_ros.plausibility.foreign_points import (
     find_people,
+    find_repeated,
     find_stray,
     told_of_people,
+    told_of_repeated,
     told_of_stray,
 )
 from rescene4d_ros.plausibility.registered import check_registered, Reference
-from rescene4d_ros.plausibility.repeated_points import find_repeated, told_of_repeated
 from rescene4d_ros.plausibility.single_cloud import check_cloud, measure
 from rescene4d_ros.structures import Finding, Scan, Severity
 

@@ -1,4 +1,4 @@
-"""Points that are not of the room: stray ones, and people who stand in it."""
+"""Points that are not of the room: repeated ones, stray ones, and people who stand in it."""
 
 from __future__ import annotations
 
@@ -8,6 +8,9 @@ from rescene4d_ros.plausibility.config import PlausibilityConfig
 from rescene4d_ros.plausibility.single_cloud import Measures
 from rescene4d_ros.structures import Finding, Severity
 from scipy import ndimage
+
+# Repeated points: one place given again and again, as zeros for lost returns.
+MOST_COPIES = 20  # of one place; scanners and joined scans give some points a few times
 
 # People.
 CELL = 0.08  # m; people who stand nearer to something are not told from it
@@ -33,6 +36,46 @@ SPARSE = 6.0  # median distances between neighbors; a gap is wider
 REACH = 2.0  # extents of the cloud; what is farther off is stray whatever its shape
 MANY = 0.05  # share of stray points that is told as a warning
 FEWEST = 3  # points of a group that is not stray in a small cloud
+
+
+def find_repeated(xyz: np.ndarray) -> np.ndarray:
+    """
+    Find the copies of places that a cloud holds more than 20 times.
+
+    Parameters
+    ----------
+    xyz : ndarray (N, 3), float32, m
+
+    Returns
+    -------
+    ndarray (N,), bool
+        True for all but the first point of such a place.
+
+    """
+    rows = np.ascontiguousarray(xyz + np.float32(0))  # zeros have one sign
+    keys = rows.view([('', rows.dtype)] * 3)[:, 0]
+    _, first, inverse, counts = np.unique(
+        keys, return_index=True, return_inverse=True, return_counts=True
+    )
+    repeated = counts[inverse] > MOST_COPIES
+    repeated[first] = False
+    return repeated
+
+
+def told_of_repeated(repeated: np.ndarray) -> list[Finding]:
+    """Return what to say of such copies."""
+    count = int(repeated.sum())
+    if not count:
+        return []
+    return [
+        Finding(
+            'repeated_points',
+            Severity.WARNING,
+            f'{count} of {len(repeated)} points that repeat a place over {MOST_COPIES} times',
+            'a point once, and none where the sensor got no return',
+            'the copies are dropped; leave out invalid points where the cloud is made',
+        )
+    ]
 
 
 def floor_height(xyz: np.ndarray) -> float:
