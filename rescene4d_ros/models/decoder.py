@@ -6,9 +6,14 @@ from collections.abc import Sequence
 from typing import cast
 
 from rescene4d_ros.models.config import ModelConfig, PUBLISHED
-from rescene4d_ros.models.decoder_parts import DecoderLayer, LevelTokens
+from rescene4d_ros.models.decoder_parts import (
+    DecoderLayer,
+    farthest_points,
+    LevelTokens,
+    published_seeds,
+    StructureQueries,
+)
 from rescene4d_ros.models.outputs import QueryOutput, VisitFeatures
-from rescene4d_ros.models.query_starts import farthest_points, published_seeds, StructureQueries
 from rescene4d_ros.models.space_time import (
     bounds,
     FourierEncoding,

@@ -17,8 +17,8 @@ from rescene4d_ros.models.backbones.unet import PRESETS, SparseUNet
 from rescene4d_ros.models.checkpoints import convert, load_pretrained
 from rescene4d_ros.models.checkpoints.point_transformer import published_preset
 from rescene4d_ros.models.checkpoints.reading import Checkpoint
+from rescene4d_ros.models.decoder_parts import published_seeds
 from rescene4d_ros.models.inputs import make_visit_input
-from rescene4d_ros.models.query_starts import published_seeds
 import torch
 from torch import nn
 from torch.nn import functional

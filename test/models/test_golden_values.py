@@ -7,8 +7,8 @@ import pytest
 from rescene4d_ros.models.backbones.point_transformer import PointTransformer, PRESETS
 from rescene4d_ros.models.checkpoints import convert, load_pretrained
 from rescene4d_ros.models.checkpoints.reading import Checkpoint
+from rescene4d_ros.models.decoder_parts import published_seeds
 from rescene4d_ros.models.inputs import IN_CHANNELS, VisitInput
-from rescene4d_ros.models.query_starts import published_seeds
 from rescene4d_ros.sparse.voxels import Voxels
 import torch
 from torch.nn import functional

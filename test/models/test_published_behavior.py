@@ -7,8 +7,8 @@ import pytest
 from rescene4d_ros.losses import Criterion, LossConfig, Targets
 from rescene4d_ros.models.backbones.serialization_order import merged_order, TieBreak
 from rescene4d_ros.models.config import ModelConfig
+from rescene4d_ros.models.decoder_parts import published_seeds
 from rescene4d_ros.models.inputs import make_visit_input, sequence_origin
-from rescene4d_ros.models.query_starts import published_seeds
 from rescene4d_ros.models.segmenter import ReScene4D
 from rescene4d_ros.sparse.voxels import Voxels
 import torch

@@ -4,8 +4,13 @@ from dataclasses import replace
 
 import numpy as np
 from rescene4d_ros.models.config import ModelConfig
-from rescene4d_ros.models.inputs import IN_CHANNELS, make_visit_input
-from rescene4d_ros.models.point_features import floor_height, POINT_CHANNELS, point_features
+from rescene4d_ros.models.inputs import (
+    floor_height,
+    IN_CHANNELS,
+    make_visit_input,
+    POINT_CHANNELS,
+    point_features,
+)
 from rescene4d_ros.structures import Scan
 import torch
 
