@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 from rescene4d_ros.cli.bag_inputs import plan_bag
+from rescene4d_ros.cli.built_visits import plan_built_visits
 from rescene4d_ros.data.readers.bags.parts import is_bag, natural
 from rescene4d_ros.data.readers.bags.survey import survey
 from rescene4d_ros.data.readers.cloud_files import read_cloud, SUFFIXES
@@ -67,6 +68,8 @@ def find_visits(
     now_ns: int | None = None,
     sensor_frame: str = '',
     path_duration: float = 0.0,
+    build_visits: bool = False,
+    standing_still: float = 0.0,
 ) -> Inputs:
     """
     Find the visits of some inputs.
@@ -90,6 +93,10 @@ def find_visits(
     sensor_frame : str
     path_duration : float, s
         See `plan_bag`.
+    build_visits : bool
+        Of all clouds of a bag, as `plan_built_visits` says.
+    standing_still : float, s
+        See there.
 
     Raises
     ------
@@ -103,6 +110,8 @@ def find_visits(
     files, bags = _sorted_out(paths, inputs)
     if bags and files:
         raise ScanError('expected clouds or bags, got both; replay them one after the other')
+    if build_visits and files:
+        raise ScanError('--build-visits is for bags, got cloud files; each of them is a visit')
     if bags and times:
         raise ScanError('--times is for files; snapshots of a bag carry their stamps')
     surveys = []
@@ -115,7 +124,10 @@ def find_visits(
             inputs.refused.append(str(error))
             inputs.refused_count += 1
     for seen in sorted(surveys, key=lambda s: min((c.stamp_ns for c in s.clouds), default=0)):
-        plan_bag(seen, map_frame, bursts, inputs, sensor_frame, path_duration)
+        if build_visits:
+            plan_built_visits(seen, map_frame, sensor_frame, standing_still, inputs)
+        else:
+            plan_bag(seen, map_frame, bursts, inputs, sensor_frame, path_duration)
         _tell_future(seen.name, [c.stamp_ns for c in seen.clouds], now_ns, inputs)
     if files:
         stamps = _stamps(files, times, newest_ns)

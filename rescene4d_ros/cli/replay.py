@@ -80,6 +80,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help='classes of the results, such as scannet18, scannet200, agnostic, or a text file; '
         'default: those of the weights',
     )
+    parser.add_argument(
+        '--build-visits',
+        action='store_true',
+        help='build visits of the live clouds of a bag by its transforms, one for each drive',
+    )
+    parser.add_argument(
+        '--standing-still',
+        type=float,
+        default=0.0,
+        metavar='S',
+        help='with --build-visits, a visit also ends where the sensor stands as long (default: '
+        'only a pause of 10 s ends one)',
+    )
     parser.add_argument('--threads', type=int, default=2, help='threads of the network')
 
 
@@ -119,6 +132,8 @@ def run(options: argparse.Namespace) -> int:
             now_ns=time.time_ns(),
             sensor_frame=options.sensor_frame,
             path_duration=options.sensor_path_duration,
+            build_visits=options.build_visits,
+            standing_still=options.standing_still,
         )
         print_notes(inputs)
         check = VisitCheck(memory, config_of(options), options.accept, options.register)

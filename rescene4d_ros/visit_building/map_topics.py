@@ -27,6 +27,8 @@ class MapVerdict:
     ----------
     repeated : float
         Share of the points of the message before that it has again, 0..1.
+    repeats : bool
+        That is enough for a map that grows.
     is_map : bool
         The topic carries a growing map.
     is_new_session : bool
@@ -35,6 +37,7 @@ class MapVerdict:
     """
 
     repeated: float
+    repeats: bool
     is_map: bool
     is_new_session: bool
 
@@ -60,12 +63,12 @@ class MapTopic:
         keys = _keys(xyz)
         before, self._sample = self._sample, keys[evenly(len(keys), SAMPLES)]
         if before is None or not len(before):
-            return MapVerdict(0.0, self._is_map, False)
+            return MapVerdict(0.0, False, self._is_map, False)
         repeated = float(np.isin(before, keys).mean())
         repeats = repeated >= REPEATED
         self._in_a_row = self._in_a_row + 1 if repeats else 0
         self._is_map |= self._in_a_row >= CERTAIN
-        return MapVerdict(repeated, self._is_map, self._is_map and not repeats)
+        return MapVerdict(repeated, repeats, self._is_map, self._is_map and not repeats)
 
 
 def _keys(xyz: np.ndarray) -> np.ndarray:

@@ -20,6 +20,7 @@ NEAR = 10_000.0  # m; up to here float32 holds steps of 1 mm
 GRID = 1_000.0  # m; origins are multiples of it
 COARSE = (0.002, 0.02)  # m; steps of coordinates that are told, and that are refused
 NORMALS = (('normal_x', 'normal_y', 'normal_z'), ('nx', 'ny', 'nz'))
+VIEWPOINT = ('vp_x', 'vp_y', 'vp_z')  # where each point was measured from, as PCL names it
 SENSOR_ROOM = 2.0  # m; from the points to a sensor that saw them from outside
 LOCAL = (0.0, 0.0, 0.0)
 
@@ -51,6 +52,7 @@ def scan_of_columns(
         Of the map that the scan belongs to. Default: zero, or a multiple of 1 km near the points
         where they are so far from zero that float32 does not hold them.
     sensor_path : ndarray (P, 3), m, in the frame of the source, optional
+        Default: the places that the columns vp_x, vp_y, vp_z name, if they are there.
     map_T_source : ndarray (4, 4), optional
         Motion to apply, where the source is in another frame than the map: then the sensor was
         at the source's zero if that is among the points, unless `sensor_path` says otherwise.
@@ -91,6 +93,8 @@ def scan_of_columns(
     _check_magnitudes(xyz, name)
     told = _precision(xyz, name, exact_text)
     normals = _normals(columns, kept)
+    if sensor_path is None:
+        sensor_path = _viewpoints(columns, kept)
     if map_T_source is not None:
         if sensor_path is None and _is_around_zero(xyz):
             sensor_path = np.zeros((1, 3))
@@ -246,3 +250,15 @@ def _normals(columns: Mapping[str, np.ndarray], kept: np.ndarray) -> np.ndarray 
                 normals = (normals / length).astype(np.float32)
             return normals
     return None
+
+
+def _viewpoints(columns: Mapping[str, np.ndarray], kept: np.ndarray) -> np.ndarray | None:
+    """Return the places (P, 3), m, from which points were measured, in order of their points."""
+    if not all(n in columns and columns[n].dtype.kind == 'f' for n in VIEWPOINT):
+        return None
+    places = np.stack([columns[n][kept] for n in VIEWPOINT], axis=1).astype(np.float64)
+    places = places[np.isfinite(places).all(axis=1)]
+    changes = np.flatnonzero(np.r_[True, (places[1:] != places[:-1]).any(axis=1)][: len(places)])
+    places = places[changes]
+    first = np.unique(places, axis=0, return_index=True)[1]
+    return places[np.sort(first)] if len(first) else None

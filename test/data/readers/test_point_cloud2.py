@@ -269,3 +269,18 @@ def test_array_for_writing_comes_back_bit_by_bit():
         ('score', 24, 7, 1),
     ]
     np.testing.assert_array_equal(points['class'], instance.astype(int) - 1)
+
+
+def test_viewpoints_are_the_path_of_the_sensor():
+    """Fields vp_x, vp_y, vp_z name the places once each, and go to the map with the points."""
+    rng = np.random.default_rng(3)
+    path = np.array([[0.5, 0, 1], [0.7, 0, 1], [0.9, 0.1, 1]], np.float32)
+    seen_from = path[[0, 1, 0, 1, 2, 2, 1]]
+    scan = Scan(rng.uniform(1, 2, (7, 3)).astype(np.float32), 9)
+    columns = {f'vp_{axis}': seen_from[:, k].copy() for k, axis in enumerate('xyz')}
+    points = cloud_array(scan, **columns)
+    shift = np.eye(4)
+    shift[0, 3] = 10
+    np.testing.assert_array_equal(scan_from_cloud(message(points)).sensor_path, path)
+    moved, _ = decode_cloud(message(points), map_T_cloud=shift)
+    np.testing.assert_allclose(moved.sensor_path, path + np.float32([10, 0, 0]))

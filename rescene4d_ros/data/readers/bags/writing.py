@@ -37,7 +37,7 @@ def write_snapshots(path: Path, scans: Iterable[Scan], topic: str = '/snapshots'
             offered_qos_profiles=[offered_qos('reliable', 'volatile', 5)],
         )
         for scan in scans:
-            message = _message(scan, store.types)
+            message = cloud_message(scan, store.types)
             writer.write(connection, scan.stamp_ns, store.serialize_cdr(message, CLOUD))
 
 
@@ -82,7 +82,8 @@ def offered_qos(reliability: str, durability: str, depth: int):
     )
 
 
-def _message(scan: Scan, types: dict[str, Any]):
+def cloud_message(scan: Scan, types: dict[str, Any]):
+    """Return a scan as the PointCloud2 of a type store, with x, y, z and rgb."""
     points = cloud_array(scan)
     fields = [
         types['sensor_msgs/msg/PointField'](name=n, offset=o, datatype=d, count=c)

@@ -1,0 +1,124 @@
+"""Visits that are built of the clouds of a recorded drive: `replay --build-visits`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+from rescene4d_ros.data.readers.bags.snapshots import Snapshot, snapshots_of
+from rescene4d_ros.data.readers.bags.survey import Seen, Survey
+from rescene4d_ros.data.readers.bags.transforms import TransformTree
+from rescene4d_ros.data.readers.columns import with_origin
+from rescene4d_ros.errors import FrameUnavailableError, ScanError
+from rescene4d_ros.structures import Finding, Scan, Severity
+from rescene4d_ros.visit_building.builder import BuiltVisit
+from rescene4d_ros.visit_building.close_rules import CloseRule, StandingStill
+from rescene4d_ros.visit_building.config import VisitBuildingConfig
+from rescene4d_ros.visit_building.series import VisitSeries
+
+if TYPE_CHECKING:
+    from rescene4d_ros.cli.inputs import Inputs, Origin, Reader
+
+
+def plan_built_visits(
+    seen: Survey, map_frame: str, sensor_frame: str, standing_still: float, inputs: Inputs
+) -> None:
+    """
+    Add the visits of a recorded drive to the inputs; they are built as they are asked for.
+
+    Parameters
+    ----------
+    seen : Survey
+    map_frame : str
+    sensor_frame : str
+        Of clouds that are in the map frame; others say their frame.
+    standing_still : float, s
+        The sensor stands as long at the end of a visit; 0 = only a pause of 10 s ends one.
+    inputs : Inputs
+        Is added to, also while the visits are built.
+
+    """
+    for damage in seen.damage:
+        (inputs.notes if damage.at_end else inputs.refused).append(damage.text)
+    inputs.sources.append(_built(seen, map_frame, sensor_frame, standing_still, inputs))
+
+
+def _built(
+    seen: Survey, map_frame: str, sensor_frame: str, standing_still: float, inputs: Inputs
+) -> Iterator[Reader]:
+    tree = TransformTree.of_files(seen.files)
+
+    def rules() -> list[CloseRule]:
+        return [StandingStill(standing_still)] if standing_still > 0 else []
+
+    series = VisitSeries(VisitBuildingConfig(), rules, map_frame)
+    refused, newest_ns, errors = 0, 0, set()
+    for snapshot in snapshots_of(seen):
+        cloud = seen.clouds[snapshot.number - 1]
+        if cloud.stamp_ns < newest_ns:
+            refused += 1
+            errors.add('stamps that go backwards')
+            continue
+        try:
+            visit = _offer(series, snapshot, cloud, tree, map_frame, sensor_frame)
+        except (ScanError, FrameUnavailableError) as error:
+            refused += 1
+            errors.add(str(error))
+            continue
+        newest_ns = cloud.stamp_ns
+        if visit is not None:
+            yield _reader(visit.scan, inputs)
+    try:
+        last = series.finish('end of the bag')
+    except ScanError as error:
+        inputs.count += 1
+        yield partial(_raise, error)
+        return
+    if last is not None:
+        findings = (*last.scan.findings, _left_out(seen, refused, errors)) if refused else ()
+        scan = replace(last.scan, findings=findings or last.scan.findings)
+        yield _reader(scan, inputs)
+    elif refused:
+        inputs.count += 1
+        yield partial(_raise, ScanError(f'{seen.name}: {sorted(errors)[0]}'))
+
+
+def _left_out(seen: Survey, refused: int, errors: set[str]) -> Finding:
+    return Finding(
+        'left_out',
+        Severity.WARNING,
+        f'{refused} of {len(seen.clouds)} clouds that cannot be used',
+        'clouds with poses, in the order of their stamps',
+        f'the first reason: {sorted(errors)[0]}',
+    )
+
+
+def _offer(
+    series: VisitSeries,
+    snapshot: Snapshot,
+    cloud: Seen,
+    tree: TransformTree,
+    map_frame: str,
+    sensor_frame: str,
+) -> BuiltVisit | None:
+    is_in_map = cloud.frame_id == map_frame
+    frame = sensor_frame if is_in_map else str(cloud.frame_id)
+    pose = tree.lookup(map_frame, frame, cloud.stamp_ns) if frame else None
+    return series.offer(pose, cloud.stamp_ns, is_in_map, lambda: snapshot.read()[0])
+
+
+def _reader(scan: Scan, inputs: Inputs) -> Reader:
+    inputs.count += 1
+    return partial(_read, scan)
+
+
+def _read(scan: Scan, origin: Origin | None) -> tuple[Scan, np.ndarray]:
+    scan = scan if origin is None else with_origin(scan, origin)
+    return scan, np.ones(len(scan), bool)
+
+
+def _raise(error: ScanError, origin: Origin | None) -> tuple[Scan, np.ndarray]:
+    raise error

@@ -1,0 +1,90 @@
+"""`replay --build-visits`: one visit of each drive of a recording, one of each growing map."""
+
+import numpy as np
+import pytest
+from rescene4d_ros.cli.inputs import find_visits
+from rescene4d_ros.data.readers.bags.messages import CLOUD, TRANSFORMS
+from rescene4d_ros.data.readers.bags.serialization import typestore
+from rescene4d_ros.data.readers.bags.writing import cloud_message
+from rescene4d_ros.errors import ScanError
+from rescene4d_ros.structures import Scan
+from rosbags.rosbag2 import StoragePlugin, Writer
+from scipy.spatial import cKDTree
+
+STORE = typestore()
+T = STORE.types
+T0 = 1_700_000_000 * 10**9
+STEP = 10**8  # ns
+GRID = np.stack(np.meshgrid(np.arange(-2, 2, 0.05), np.arange(0, 2, 0.05)), -1).reshape(-1, 2)
+WALL = np.c_[GRID[:, 0], np.full(len(GRID), 2.0), GRID[:, 1]]
+FLOOR = np.c_[GRID[:, 0], GRID[:, 1], np.zeros(len(GRID))]
+WORLD = np.concatenate([WALL, FLOOR]) + 0.01
+
+
+def transforms(stamp_ns, x):
+    """Return where the sensor is: at (x, -1, 1), not turned."""
+    stamp = T['builtin_interfaces/msg/Time'](*divmod(stamp_ns, 10**9))
+    motion = T['geometry_msgs/msg/Transform'](
+        translation=T['geometry_msgs/msg/Vector3'](x=x, y=-1.0, z=1.0),
+        rotation=T['geometry_msgs/msg/Quaternion'](x=0.0, y=0.0, z=0.0, w=1.0),
+    )
+    header = T['std_msgs/msg/Header'](stamp, 'map')
+    return T[TRANSFORMS]([T['geometry_msgs/msg/TransformStamped'](header, 'lidar', motion)])
+
+
+@pytest.fixture
+def record(tmp_path):
+    """Return what writes a bag of clouds (stamp, x of the sensor, points, frame)."""
+
+    def write(clouds):
+        path = tmp_path / 'bag'
+        with Writer(path, version=9, storage_plugin=StoragePlugin.MCAP) as writer:
+            tf = writer.add_connection('/tf', TRANSFORMS, typestore=STORE)
+            topic = writer.add_connection('/cloud', CLOUD, typestore=STORE)
+            for stamp, x, points, frame in clouds:
+                writer.write(tf, stamp, STORE.serialize_cdr(transforms(stamp, x), TRANSFORMS))
+                scan = Scan(points.astype(np.float32), stamp, frame_id=frame)
+                writer.write(topic, stamp, STORE.serialize_cdr(cloud_message(scan, T), CLOUD))
+        return path
+
+    return write
+
+
+def drive(start_ns, count=30):
+    """Return clouds in the frame of a sensor that moves along x."""
+    for k in range(count):
+        x = -1.0 + 0.06 * k
+        yield start_ns + k * STEP, x, WORLD - (x, -1.0, 1.0), 'lidar'
+
+
+def test_each_drive_is_one_visit(record):
+    """Clouds seconds apart in the frame of the sensor give the surface they saw, and the path."""
+    inputs = find_visits([record([*drive(T0), *drive(T0 + 60 * 10**9)])], build_visits=True)
+    scans = [read(None)[0] for read in inputs.visits()]
+    assert inputs.count == len(scans) == 2
+    for scan, start in zip(scans, (T0, T0 + 60 * 10**9)):
+        assert start < scan.stamp_ns <= start + 30 * STEP
+        assert scan.frame_id == 'map'
+        assert (cKDTree(scan.xyz).query(WORLD)[0] < 0.01).mean() > 0.99
+        np.testing.assert_allclose(scan.sensor_path[0], (-1, -1, 1), atol=1e-5)
+
+
+def test_a_growing_map_is_one_visit_of_each_session(record):
+    """Hundreds of messages of a map topic give its newest map; a new map begins a new visit."""
+    first = [(T0 + k * STEP * 10, 0.03 * k, WORLD[: 1000 + 100 * k], 'map') for k in range(20)]
+    other = WORLD + (7.0, 3.3, 0.0)
+    start = T0 + 20 * STEP * 10
+    second = [(start + k * STEP * 10, 0.0, other[: 1000 + 100 * k], 'map') for k in range(5)]
+    inputs = find_visits([record(first + second)], build_visits=True, sensor_frame='lidar')
+    scans = [read(None)[0] for read in inputs.visits()]
+    assert [len(s) for s in scans] == [2900, 1400]
+    assert len(scans[0].sensor_path) > 10
+    assert {f.code for f in scans[0].findings} == {'map_topic'}
+
+
+def test_what_cannot_be_built_says_why(record):
+    """Clouds without poses are refused in words; files are visits already."""
+    inputs = find_visits([record([(T0, 0.0, WORLD, 'camera')])], build_visits=True)
+    (read,) = inputs.visits()
+    with pytest.raises(ScanError, match='record /tf'):
+        read(None)
