@@ -134,6 +134,7 @@ setup(
     extras_require={
         'postgresql': ['psycopg[binary]>=3.2'],
         'mcp': ['mcp>=2.3,<3'],
+        'view': ['viser>=1.1,<1.2'],
         'docs': ['mkdocs-material', 'mkdocstrings-python'],
         'test': [
             'hypothesis',

@@ -29,6 +29,7 @@ MODULES = {
     'ask': 'ask',
     'mcp': 'mcp_server.command',
     'report': 'report',
+    'view': 'view',
     'figure': 'figure',
     'demo': 'demo.command',
 }
@@ -47,6 +48,7 @@ COMMANDS = {
     'ask': 'answer a question in plain English from a scene memory',
     'mcp': 'offer a scene memory to assistants as tools, by the protocol MCP',
     'report': 'write what changed as one page of HTML that opens without network',
+    'view': 'look at a memory in the browser: visits, objects, changes',
     'figure': 'draw the picture of docs/design/segmenter.md',
     'demo': 'run the pipeline on the sample bag, with the node killed and restarted',
 }

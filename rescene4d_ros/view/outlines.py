@@ -14,6 +14,13 @@ MARKS = {
     ChangeKind.DEFORMED: ('#9b3fb5', 'changed shape'),
 }
 UNSEEN = '#5a5a5a'
+UNIT_CORNERS = np.array(
+    [
+        (x, y, z)
+        for z in (-0.5, 0.5)
+        for x, y in ((-0.5, -0.5), (0.5, -0.5), (0.5, 0.5), (-0.5, 0.5))
+    ]
+)
 EDGES = (
     (0, 1),
     (1, 2),
@@ -30,26 +37,15 @@ EDGES = (
 )
 
 
+def corners_in_map(box: Box) -> np.ndarray:
+    """Return the (8, 3) corners of a box in map, m, the upper four last."""
+    pose = box.map_T_box
+    return UNIT_CORNERS * np.asarray(box.size) @ pose[:3, :3].T + pose[:3, 3]
+
+
 def corners_of(view: View, box: Box) -> np.ndarray:
     """Return the (8, 2) corners of a box in the image, the upper four last."""
-    unit = (
-        np.array(
-            [
-                [-1, -1, -1],
-                [1, -1, -1],
-                [1, 1, -1],
-                [-1, 1, -1],
-                [-1, -1, 1],
-                [1, -1, 1],
-                [1, 1, 1],
-                [-1, 1, 1],
-            ]
-        )
-        / 2
-    )
-    local = unit * np.asarray(box.size)
-    pose = box.map_T_box
-    return view.project(local @ pose[:3, :3].T + pose[:3, 3])[:, :2]
+    return view.project(corners_in_map(box))[:, :2]
 
 
 def draw_outline(ax, view: View, box: Box, color, width: float, style='solid') -> None:

@@ -10,7 +10,7 @@ import numpy as np
 from PIL import Image
 from rescene4d_ros.geometry.point_sets import evenly
 from rescene4d_ros.structures import Box, Change, ChangeKind
-from rescene4d_ros.view.outlines import EDGES, MARKS, UNSEEN
+from rescene4d_ros.view.outlines import corners_in_map, EDGES, MARKS, UNSEEN
 from rescene4d_ros.view.report.contents import ReportContents, ReportedObject, Standing
 from rescene4d_ros.view.report.surroundings import Surroundings
 
@@ -21,13 +21,6 @@ CEILING = 2.2  # m above the floor; what is higher would hide the room
 COLORS = 64  # of points
 PALE = '#b9c4d6'  # points that no visit of the report's time measured
 OUTLINE = '#8a8a86'
-UNIT_CORNERS = np.array(
-    [
-        (x, y, z)
-        for z in (-0.5, 0.5)
-        for x, y in ((-0.5, -0.5), (0.5, -0.5), (0.5, 0.5), (-0.5, 0.5))
-    ]
-)
 # Kinds differ by marker and sign, too: not everybody distinguishes these colors.
 SIGNS = {
     ChangeKind.MOVED: ('diamond', '→'),
@@ -172,8 +165,7 @@ def _boxes(go, boxes: Sequence[Box], color: str, width: float, name: str, dash: 
 
 
 def _edge_path(box: Box, gap: np.ndarray) -> list[np.ndarray]:
-    pose = box.map_T_box
-    corners = UNIT_CORNERS * np.asarray(box.size) @ pose[:3, :3].T + pose[:3, 3]
+    corners = corners_in_map(box)
     return [point for a, b in EDGES for point in (corners[a], corners[b], gap)]
 
 

@@ -192,7 +192,7 @@ def _change_rows(
                 'change': change,
                 'name': names.get(i, change.class_name),
                 'is_known': i in contents.objects,
-                'what': _what(change),
+                'what': what_changed(change),
                 'when': _when(change, clock),
                 'percent': round(100 * change.confidence),
                 'is_least_sure': change is least,
@@ -203,8 +203,8 @@ def _change_rows(
     return rows
 
 
-def _what(change: Change) -> str:
-    """Return what happened, in words."""
+def what_changed(change: Change) -> str:
+    """Return what a change says happened, in words."""
     verb = VERBS.get(change.kind, change.kind.name.lower())
     if change.kind == ChangeKind.MOVED and change.before and change.after:
         apart = np.subtract(change.after.center, change.before.center)

@@ -97,6 +97,11 @@ def near_pictures(
     return pictures if boxes else (None, None)
 
 
+def place_picture(points: Surroundings, box: Box, color: str) -> str | None:
+    """Return a place from near with its box, as a data URI; None where there are no points."""
+    return _near(points, _near_view([box], (points,)), [Mark(box, color)])
+
+
 def _near_view(boxes: Sequence[Box], clouds: Sequence[Surroundings]) -> View:
     """Return a view of some boxes, from the side from which least hides them."""
     width, height = (side * SUPERSAMPLING for side in NEAR_VIEW)

@@ -79,7 +79,7 @@ class Places:
         self._memory, self._contents, self._spacing = memory, contents, spacing
         self._aliases = dict(contents.snapshot.aliases)
         # A report goes through its changes from the newest to the oldest.
-        self._points = lru_cache(MOST_VISITS + 2)(self._read)
+        self.of = lru_cache(MOST_VISITS + 2)(self._read)
         self._joined = lru_cache(4)(self._join)
 
     def at(self, until_ns: int) -> Surroundings:
@@ -98,7 +98,7 @@ class Places:
         shown, parts = np.zeros(0, np.int64), [NOTHING]
         columns = np.zeros((0, 2), np.int64)
         for visit in visits:
-            part = self._points(visit)
+            part = self.of(visit)
             cells = np.floor(part.xyz[:, :2] / CELL).astype(np.int64)
             kept = np.where(
                 part.object_id > 0,

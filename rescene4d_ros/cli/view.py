@@ -1,0 +1,52 @@
+"""`rescene4d view`: look at a memory in the browser."""
+
+from __future__ import annotations
+
+import argparse
+import threading
+
+from rescene4d_ros.cli.flags import add_flags, made
+from rescene4d_ros.cli.memory.query_actions import add_memory
+from rescene4d_ros.errors import ConfigError
+from rescene4d_ros.memory.store import SceneMemory
+from rescene4d_ros.view.browser.viewer_config import ViewerConfig
+from rescene4d_ros.view.report.local_time import LocalTime
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Declare the memory, where to listen, and how to show it."""
+    add_memory(parser)
+    parser.add_argument(
+        '--host',
+        default='127.0.0.1',
+        help='address to listen at; default: this machine only. There is no password: another '
+        'address shows the memory to everybody who can reach it',
+    )
+    parser.add_argument('--port', type=int, default=8080, help='0 = any free one; default: 8080')
+    parser.add_argument(
+        '--zone',
+        metavar='NAME',
+        help='time zone of all dates, as Europe/Berlin; default: that of this machine',
+    )
+    add_flags(parser, ViewerConfig)
+
+
+def run(options: argparse.Namespace) -> None:
+    """Serve until interrupted; also works while a node writes to the memory."""
+    try:  # an extra that not everybody has
+        from rescene4d_ros.view.browser.server import start_server
+        from rescene4d_ros.view.browser.viewer import Viewer
+    except ImportError as error:
+        raise ConfigError(
+            f'expected the package viser 1.1 or newer, got none ({error}); run '
+            "`pip install 'rescene4d_ros[view]'`"
+        ) from error
+    clock = LocalTime.named(options.zone)
+    with SceneMemory.inspect(options.memory, options.url) as memory:
+        server = start_server(options.host, options.port, options.memory.name)
+        viewer = Viewer(server, memory, clock, made(ViewerConfig, options))
+        print(f'http://{options.host}:{server.get_port()} shows {options.memory}; Ctrl+C ends it')
+        try:
+            threading.Event().wait()
+        finally:
+            viewer.close()

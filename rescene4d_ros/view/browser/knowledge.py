@@ -1,0 +1,187 @@
+"""What a viewer knows of a memory at one revision, read once."""
+
+from __future__ import annotations
+
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+from rescene4d_ros.memory.database.row_access import StoredObservation
+from rescene4d_ros.memory.store import SceneMemory
+from rescene4d_ros.structures import (
+    Box,
+    Change,
+    ChangeKind,
+    ObjectState,
+    SceneObject,
+    VisitInfo,
+    VisitStatus,
+)
+from rescene4d_ros.view.report.contents import contents_of, last_run, ReportContents
+
+TURNS = (ChangeKind.ADDED, ChangeKind.MOVED, ChangeKind.REAPPEARED)
+
+
+@dataclass(frozen=True)
+class PlacedObject:
+    """
+    Hold what was known of an object after one visit.
+
+    Attributes
+    ----------
+    item : SceneObject
+    state : ObjectState
+        At that visit.
+    is_gone : bool
+        Whether the newest visit up to then that observed its place found it empty.
+    box : Box
+        Latest known place up to then, in map.
+    since_ns : int, ns since the Unix epoch
+        First visit that showed it there.
+    last_seen_ns : int, ns since the Unix epoch
+    confidence : float
+        Of its latest observation up to then, 0..1.
+
+    """
+
+    item: SceneObject
+    state: ObjectState
+    is_gone: bool
+    box: Box
+    since_ns: int
+    last_seen_ns: int
+    confidence: float
+
+    @property
+    def object_id(self) -> int:
+        """Return the persistent id."""
+        return self.item.object_id
+
+    @property
+    def title(self) -> str:
+        """Return what people call it: its name with its class, or its class."""
+        item = self.item
+        return f'{item.name} ({item.class_name})' if item.name else item.class_name
+
+
+@dataclass(frozen=True)
+class Knowledge:
+    """
+    Hold a memory at one revision.
+
+    Attributes
+    ----------
+    contents : ReportContents
+        Of all visits.
+    visits : tuple of VisitInfo
+        The processed ones, in stamp order.
+    observations : mapping of int to tuple of StoredObservation
+        By the id in use, in stamp order.
+    locked : frozenset of int
+        Objects that people have locked.
+
+    """
+
+    contents: ReportContents
+    visits: tuple[VisitInfo, ...]
+    observations: Mapping[int, tuple[StoredObservation, ...]]
+    locked: frozenset[int]
+
+    @property
+    def revision(self) -> int:
+        """Return the revision of the memory."""
+        return self.contents.snapshot.revision
+
+    @property
+    def changes(self) -> tuple[Change, ...]:
+        """Return all changes, newest first."""
+        return self.contents.changes
+
+    @cached_property
+    def stamps(self) -> dict[int, int]:
+        """Return the stamp of every visit by its id, ns since the Unix epoch."""
+        return {v.visit_id: v.stamp_ns for v in self.contents.snapshot.visits}
+
+    @cached_property
+    def class_names(self) -> tuple[str, ...]:
+        """Return the classes of the objects, by name."""
+        return tuple(sorted({o.item.class_name for o in self.contents.objects.values()}))
+
+    @cached_property
+    def _turns(self) -> dict[int, list[int]]:
+        """Return when visits found each object at another place, or back; in stamp order."""
+        found: dict[int, list[int]] = defaultdict(list)
+        for change in reversed(self.changes):
+            if change.kind in TURNS:
+                found[self.current_id(change.object_id)].append(self.stamps[change.visit_id])
+        return found
+
+    @cached_property
+    def _aliases(self) -> dict[int, int]:
+        return dict(self.contents.snapshot.aliases)
+
+    def current_id(self, object_id: int) -> int:
+        """Return the id to use for one that may be an alias."""
+        while object_id in self._aliases:
+            object_id = self._aliases[object_id]
+        return object_id
+
+    def changes_of(self, visit_id: int) -> tuple[Change, ...]:
+        """Return what one visit changed."""
+        return tuple(c for c in self.changes if c.visit_id == visit_id)
+
+    def changed_after(self, stamp_ns: int) -> frozenset[int]:
+        """Return the objects that visits after a time (ns) found changed."""
+        return frozenset(
+            self.current_id(c.object_id)
+            for c in self.changes
+            if self.stamps[c.visit_id] > stamp_ns
+        )
+
+    def placed_at(self, index: int) -> tuple[PlacedObject, ...]:
+        """Return the objects that a visit had seen, up to the one of an index; by rising id."""
+        if not self.visits:
+            return ()
+        visit = self.visits[index]
+        found = (self._placed(o.item, visit) for o in self.contents.objects.values())
+        return tuple(p for p in found if p is not None)
+
+    def _placed(self, item: SceneObject, visit: VisitInfo) -> PlacedObject | None:
+        seen = [
+            o for o in self.observations.get(item.object_id, ()) if o.stamp_ns <= visit.stamp_ns
+        ]
+        if not seen:
+            return None
+        run = last_run(item, self.stamps, visit.stamp_ns)
+        turns = self._turns.get(item.object_id, [])
+        turn = bisect_right(turns, visit.stamp_ns)
+        return PlacedObject(
+            item,
+            dict(item.states).get(visit.visit_id, ObjectState.NOT_OBSERVED),
+            run is not None and run[0] == ObjectState.ABSENT,
+            seen[-1].box,
+            turns[turn - 1] if turn else seen[0].stamp_ns,
+            seen[-1].stamp_ns,
+            seen[-1].score,
+        )
+
+
+def knowledge_of(memory: SceneMemory) -> Knowledge:
+    """Read what a viewer needs of a memory, beside points."""
+    contents = contents_of(memory, since_ns=-1)
+    aliases = dict(contents.snapshot.aliases)
+    observations: dict[int, list[StoredObservation]] = defaultdict(list)
+    for observation in memory.observations():
+        object_id = observation.object_id
+        while object_id in aliases:
+            object_id = aliases[object_id]
+        observations[object_id].append(observation)
+    done = [v for v in contents.snapshot.visits if v.status == VisitStatus.DONE]
+    return Knowledge(
+        contents,
+        tuple(sorted(done, key=lambda v: v.stamp_ns)),
+        {i: tuple(found) for i, found in observations.items()},
+        memory.locked(),
+    )

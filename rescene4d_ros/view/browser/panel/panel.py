@@ -1,0 +1,189 @@
+"""The panel beside the scene: time, view, list of objects, page of one, and changes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from rescene4d_ros.view.browser.drawing.coloring import legend
+from rescene4d_ros.view.browser.knowledge import Knowledge
+from rescene4d_ros.view.browser.panel.rows import Row, RowList, set_changed
+from rescene4d_ros.view.browser.panel.timeline import change_rows, timeline
+from rescene4d_ros.view.browser.session import (
+    ANY,
+    ColorBy,
+    Compare,
+    listed,
+    Session,
+    Standing,
+    standing_of,
+)
+from rescene4d_ros.view.report.local_time import LocalTime
+import viser
+
+STYLE = Path(__file__).with_name('panel.css')
+ROWS = 12  # of one page of a list
+ANY_TIME = 'any time'
+OBJECT_WIDTH = 340  # pixels
+
+Change = Callable[..., None]
+
+
+class Panel:
+    """
+    Show a session beside the scene, and report what a person changes of it.
+
+    Parameters
+    ----------
+    server : viser.ViserServer
+    clock : LocalTime
+        How times are written.
+    change : callable
+        Takes fields of the session by name, and `client`: the window that asked, or None.
+
+    """
+
+    def __init__(self, server: viser.ViserServer, clock: LocalTime, change: Change):
+        self._gui, self._clock, self._change = server.gui, clock, change
+        self._changes: tuple = ()
+        gui = self._gui
+        gui.add_html(f'<style>{STYLE.read_text()}</style>')
+        self._visit = gui.add_slider('Visit', 1, 1, 1, 1, hint='visits in the order of time')
+        self._when = gui.add_html('')
+        self.tabs = gui.add_tab_group()
+        with self.tabs.add_tab('Objects'):
+            self._add_filters()
+            self._objects = RowList(gui, ROWS, self._select, 'objects')
+        with self.tabs.add_tab('Changes'):
+            self._time = gui.add_html('')
+            self._change_list = RowList(gui, ROWS, self._open_change, 'changes')
+        with self.tabs.add_tab('View'):
+            self._add_view()
+        self.object_panel = gui.add_panel(visible=False)
+        self.object_panel.dock_left()
+        self.object_panel.set_width(OBJECT_WIDTH)
+        self.object_tab = self.object_panel.add_tab('Object')
+        with self.object_tab:
+            self._page = gui.add_html('')
+            self._close = gui.add_button('Close', color='gray')
+        self._close.on_click(lambda event: change(client=event.client, selected=None))
+        self._report(self._visit, visit=lambda value: int(value) - 1)
+
+    def _add_filters(self) -> None:
+        gui = self._gui
+        self._search = gui.add_text('Search', '', hint='name, class, state or #id')
+        self._class = gui.add_dropdown('Class', (ANY,))
+        self._standing = gui.add_dropdown('State', (ANY, *map(str, Standing)))
+        self._since = gui.add_dropdown('Changed since', (ANY_TIME,))
+        self._report(self._search, search=str)
+        self._report(self._class, class_name=str)
+        self._report(self._standing, standing=str)
+        self._report(self._since, since=self._position)
+
+    def _add_view(self) -> None:
+        gui = self._gui
+        self._compare = gui.add_dropdown('Show', tuple(map(str, Compare)))
+        self._before = gui.add_slider('Before', 1, 1, 1, 1, hint='the visit to compare with')
+        self._color_by = gui.add_dropdown('Color by', tuple(map(str, ColorBy)))
+        self._legend = gui.add_html('')
+        self._labels = gui.add_checkbox('Labels', True)
+        self._cut = gui.add_slider('Cut above (m)', 0.3, 6.0, 0.1, 2.2, hint='above the floor')
+        gui.add_html(
+            '<div class="r4-note">Solid boxes: there. Dashed gray boxes and pale points: the '
+            'visit did not see the place. Dashed and crossed: gone. Dashed blue with an arrow: '
+            'moved from there.</div>'
+        )
+        self._report(self._compare, compare=Compare)
+        self._report(self._before, before=lambda value: int(value) - 1)
+        self._report(self._color_by, color_by=ColorBy)
+        self._report(self._labels, labels=bool)
+        self._report(self._cut, cut=float)
+
+    def show(self, knowledge: Knowledge, session: Session, page: str, warning: str = '') -> None:
+        """Show a session; `page` is that of the selected object, as HTML."""
+        count, clock = max(len(knowledge.visits), 1), self._clock
+        set_changed(self._visit, max=count, value=session.visit + 1, disabled=count == 1)
+        set_changed(self._before, max=count, value=session.before + 1)
+        set_changed(self._before, visible=session.compare != Compare.NOW)
+        set_changed(self._when, content=_when(knowledge, session, clock, warning))
+        set_changed(self._class, options=(ANY, *knowledge.class_names))
+        set_changed(self._class, value=session.class_name)
+        set_changed(self._since, options=(ANY_TIME, *self._dates(knowledge)))
+        at = ANY_TIME if session.since is None else self._dates(knowledge)[session.since]
+        set_changed(self._since, value=at)
+        rows = listed(knowledge, session)
+        self._objects.show(
+            [
+                Row(
+                    p.object_id,
+                    f'#{p.object_id}  {p.title}: {standing_of(p)}',
+                    f'last seen {clock.text(p.last_seen_ns)}',
+                    p.object_id == session.selected,
+                )
+                for p in rows
+            ]
+        )
+        set_changed(self._page, content=page)
+        set_changed(self.object_panel, visible=bool(page))
+        set_changed(self._time, content=timeline(knowledge, session.visit, clock))
+        if self._changes != knowledge.changes:
+            self._changes = knowledge.changes
+            self._change_list.show(change_rows(knowledge, clock))
+        if knowledge.visits:
+            stamp = knowledge.visits[session.shown].stamp_ns
+            set_changed(self._legend, content=legend(rows, session.color_by, stamp))
+        self._knowledge = knowledge
+
+    def _dates(self, knowledge: Knowledge) -> tuple[str, ...]:
+        return tuple(
+            f'{self._clock.text(v.stamp_ns)}, visit {v.visit_id}' for v in knowledge.visits
+        )
+
+    def _position(self, date: str) -> int | None:
+        dates = self._dates(self._knowledge)
+        return dates.index(date) if date in dates else None
+
+    def _report(self, handle: Any, **fields: Callable[[Any], Any]) -> None:
+        """Report a field of the session whenever a person changes an element."""
+        ((name, read),) = fields.items()
+
+        @handle.on_update
+        def _(event: Any) -> None:
+            if event.client is not None:  # None: the element follows the session
+                self._change(client=None, **{name: read(event.target.value)})
+
+    def _select(self, object_id: int, client: viser.ClientHandle | None) -> None:
+        self._change(client=client, selected=object_id)
+
+    def _open_change(self, k: int, client: viser.ClientHandle | None) -> None:
+        """Show the visit that found a change, with its object."""
+        knowledge, change = self._knowledge, self._changes[k]
+        visits = [v.visit_id for v in knowledge.visits]
+        fields: dict[str, Any] = {'selected': knowledge.current_id(change.object_id)}
+        if change.visit_id in visits:
+            at = visits.index(change.visit_id)
+            fields |= {'visit': at, 'before': max(at - 1, 0), 'compare': Compare.NOW}
+        self._change(client=client, **fields)
+
+
+def _when(knowledge: Knowledge, session: Session, clock: LocalTime, warning: str) -> str:
+    """Return the shown visit with its date, and what makes it less sure, as HTML."""
+    if not knowledge.visits:
+        return '<div class="r4-warn">No visit is processed yet.</div>'
+    visit = knowledge.visits[session.visit]
+    text = (
+        f'<div class="r4-when"><b>{clock.text(visit.stamp_ns)}</b> · visit {visit.visit_id}, '
+        f'{session.visit + 1} of {len(knowledge.visits)}</div>'
+    )
+    if session.compare != Compare.NOW:
+        before = knowledge.visits[session.before]
+        text += f'<div class="r4-note">before: {clock.text(before.stamp_ns)}</div>'
+    found = next(v for v in knowledge.contents.visits if v.visit.visit_id == visit.visit_id)
+    text += (
+        f'<div class="r4-note">{found.present} objects there, {found.absent} gone, '
+        f'{found.not_observed} not seen; {visit.n_points:,} points</div>'
+    )
+    if found.warns:
+        text += '<div class="r4-warn">The check of this cloud had a warning; see the report.</div>'
+    return text + (f'<div class="r4-warn">{warning}</div>' if warning else '')

@@ -1,0 +1,88 @@
+"""The changes of all visits: a line of time as a picture, and rows to choose from."""
+
+from __future__ import annotations
+
+from collections import Counter
+import html
+
+from rescene4d_ros.view.browser.drawing.marks import SIGNS
+from rescene4d_ros.view.browser.knowledge import Knowledge
+from rescene4d_ros.view.browser.panel.rows import Row
+from rescene4d_ros.view.outlines import MARKS, UNSEEN
+from rescene4d_ros.view.report.local_time import LocalTime
+from rescene4d_ros.view.report.page import what_changed
+
+WIDTH, HEIGHT, MARGIN = 320, 72, 8
+STEP = 5  # height of one change
+MOST_STEPS = 9  # higher columns are cut; the number is under the pointer
+
+
+def timeline(knowledge: Knowledge, shown: int, clock: LocalTime) -> str:
+    """
+    Return the visits along time with a column of changes each, as SVG.
+
+    Parameters
+    ----------
+    knowledge : Knowledge
+    shown : int
+        Position in `knowledge.visits` of the visit to be marked.
+    clock : LocalTime
+        How times are written.
+
+    """
+    if not knowledge.visits:
+        return ''
+    first, last = knowledge.visits[0].stamp_ns, knowledge.visits[-1].stamp_ns
+    base = HEIGHT - 16
+    columns: dict[int, Counter] = {}
+    for change in knowledge.changes:
+        columns.setdefault(change.visit_id, Counter())[change.kind] += 1
+    parts = [f'<line x1="0" x2="{WIDTH}" y1="{base}" y2="{base}" stroke="#999"/>']
+    for k, visit in enumerate(knowledge.visits):
+        share = (visit.stamp_ns - first) / (last - first) if last > first else 0.5
+        x = MARGIN + share * (WIDTH - 2 * MARGIN)
+        column, marks = columns.get(visit.visit_id, Counter()), []
+        colors = [MARKS.get(kind, (UNSEEN, ''))[0] for kind, n in column.items() for _ in range(n)]
+        for step, color in enumerate(colors[:MOST_STEPS]):
+            y = base - (step + 1) * STEP
+            marks.append(f'<rect x="{x - 3:.1f}" y="{y}" width="6" height="4" fill="{color}"/>')
+        ring = ' stroke="#f07800" stroke-width="3"' if k == shown else ''
+        dot = f'<circle cx="{x:.1f}" cy="{base}" r="{5 if k == shown else 3}" fill="#444"{ring}/>'
+        text = f'{clock.text(visit.stamp_ns)}: {sum(column.values())} changes'
+        parts.append(f'<g>{"".join(marks)}{dot}<title>{html.escape(text)}</title></g>')
+    for at, anchor, stamp in ((0, 'start', first), (WIDTH, 'end', last)):
+        date = clock.of(stamp).strftime('%Y-%m-%d')
+        parts.append(f'<text x="{at}" y="{HEIGHT - 1}" text-anchor="{anchor}">{date}</text>')
+    return (
+        f'<svg class="r4-time" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
+        f'aria-label="changes per visit">{"".join(parts)}</svg>{_kinds(knowledge)}'
+    )
+
+
+def _kinds(knowledge: Knowledge) -> str:
+    count = Counter(c.kind for c in knowledge.changes)
+    marks = ''.join(
+        f'<span><i style="background:{color}"></i>{SIGNS[kind]} {count[kind]} {text}</span>'
+        for kind, (color, text) in MARKS.items()
+        if count[kind]
+    )
+    return f'<div class="r4-legend">{marks}</div>'
+
+
+def change_rows(knowledge: Knowledge, clock: LocalTime) -> list[Row]:
+    """Return a row per change, newest first; its key is the position in `knowledge.changes`."""
+    least, rows = knowledge.contents.least_sure, []
+    for k, change in enumerate(knowledge.changes):
+        known = knowledge.contents.objects.get(knowledge.current_id(change.object_id))
+        name = (known.item.name if known else '') or change.class_name
+        when = clock.of(knowledge.stamps[change.visit_id]).strftime('%a %m-%d')
+        doubt = ', least sure' if change is least else ''
+        rows.append(
+            Row(
+                k,
+                f'{when}  {SIGNS.get(change.kind, "?")} #{change.object_id} {name}: '
+                f'{what_changed(change)}, {round(100 * change.confidence)} %{doubt}',
+                f'found at {clock.text(knowledge.stamps[change.visit_id])}',
+            )
+        )
+    return rows

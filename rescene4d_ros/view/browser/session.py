@@ -1,0 +1,145 @@
+"""What a viewer shows: the visit, the filters, the selected object; values without drawing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from rescene4d_ros.structures import ObjectState
+from rescene4d_ros.view.browser.knowledge import Knowledge, PlacedObject
+
+ANY = 'any'
+MOST_LABELS = 25  # with more of them they cover each other
+
+
+class Compare(StrEnum):
+    """Which visits are drawn."""
+
+    NOW = 'now'
+    BEFORE = 'before'
+    BOTH = 'side by side'
+
+
+class ColorBy(StrEnum):
+    """What the colors of objects mean."""
+
+    SCAN = 'scan'
+    ID = 'id'
+    CLASS = 'class'
+    STATE = 'state'
+    AGE = 'age'
+    CONFIDENCE = 'confidence'
+
+
+class Standing(StrEnum):
+    """What a visit says of an object."""
+
+    THERE = 'there'
+    GONE = 'gone'
+    NOT_SEEN = 'not seen'
+
+
+@dataclass(frozen=True)
+class Session:
+    """
+    Hold what is shown.
+
+    Attributes
+    ----------
+    visit, before : int
+        Positions in `Knowledge.visits`; the second one is what is compared with.
+    compare : Compare
+    color_by : ColorBy
+    search : str
+        Words of name, class or state, and ids as #7; all must fit.
+    class_name, standing : str
+        ANY = all.
+    since : int or None
+        Only objects that visits after this position found changed; None = all.
+    selected : int or None
+        Id of an object.
+    cut : float, m
+        Height above the floor from which points are left out.
+    labels : bool
+        Whether objects are labeled; the selected one always is.
+
+    """
+
+    visit: int = 0
+    before: int = 0
+    compare: Compare = Compare.NOW
+    color_by: ColorBy = ColorBy.SCAN
+    search: str = ''
+    class_name: str = ANY
+    standing: str = ANY
+    since: int | None = None
+    selected: int | None = None
+    cut: float = 2.2
+    labels: bool = True
+
+    @property
+    def shown(self) -> int:
+        """Return the position of the visit whose objects are listed."""
+        return self.before if self.compare == Compare.BEFORE else self.visit
+
+
+def first_session(knowledge: Knowledge) -> Session:
+    """Return what a viewer begins with: the newest visit, to be compared with the one before."""
+    newest = max(len(knowledge.visits) - 1, 0)
+    return Session(visit=newest, before=max(newest - 1, 0))
+
+
+def fitted(session: Session, knowledge: Knowledge) -> Session:
+    """Return a session without visits and objects that a memory no longer has."""
+    newest = max(len(knowledge.visits) - 1, 0)
+    selected = session.selected
+    if selected is not None:
+        selected = knowledge.current_id(selected)
+        selected = selected if selected in knowledge.contents.objects else None
+    known = session.class_name in knowledge.class_names
+    return replace(
+        session,
+        visit=min(session.visit, newest),
+        before=min(session.before, newest),
+        since=None if session.since is None else min(session.since, newest),
+        class_name=session.class_name if known else ANY,
+        selected=selected,
+    )
+
+
+def standing_of(placed: PlacedObject) -> Standing:
+    """Return what the visit of a placed object says of it."""
+    if placed.is_gone:
+        return Standing.GONE
+    return Standing.THERE if placed.state == ObjectState.PRESENT else Standing.NOT_SEEN
+
+
+def listed(knowledge: Knowledge, session: Session) -> tuple[PlacedObject, ...]:
+    """Return the objects of the shown visit that pass search and filters, by rising id."""
+    placed = knowledge.placed_at(session.shown)
+    if session.since is not None:
+        changed = knowledge.changed_after(knowledge.visits[session.since].stamp_ns)
+        placed = tuple(p for p in placed if p.object_id in changed)
+    return tuple(p for p in placed if _passes(p, session))
+
+
+def labeled(rows: tuple[PlacedObject, ...], changed: frozenset[int], session: Session) -> set[int]:
+    """Return the ids to label: all of a few objects, of many those that changed."""
+    chosen = {p.object_id for p in rows} if session.labels else set()
+    if len(chosen) > MOST_LABELS:
+        chosen &= set(sorted(changed)[:MOST_LABELS])
+    return chosen | ({session.selected} if session.selected is not None else set())
+
+
+def _passes(placed: PlacedObject, session: Session) -> bool:
+    if session.class_name not in (ANY, placed.item.class_name):
+        return False
+    standing = standing_of(placed)
+    if session.standing not in (ANY, standing):
+        return False
+    number = f'#{placed.object_id}'
+    text = f'{placed.title} {standing}'.casefold()
+    return all(
+        word == number if word.startswith('#') else word in text or word == number[1:]
+        for word in session.search.casefold().split()
+    )

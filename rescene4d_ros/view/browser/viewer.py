@@ -1,0 +1,177 @@
+"""The viewer: one session, drawn by one thread as it changes."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import lru_cache
+import html
+import logging
+import threading
+from typing import Any
+
+from rescene4d_ros.errors import RescenError
+from rescene4d_ros.memory.store import SceneMemory
+from rescene4d_ros.structures import Box
+from rescene4d_ros.structures.colors import color_of
+from rescene4d_ros.view.browser.drawing.scene import SceneDrawing
+from rescene4d_ros.view.browser.knowledge import Knowledge, knowledge_of
+from rescene4d_ros.view.browser.panel.object_page import object_page
+from rescene4d_ros.view.browser.panel.panel import Panel
+from rescene4d_ros.view.browser.session import first_session, fitted, Session
+from rescene4d_ros.view.browser.viewer_config import ViewerConfig
+from rescene4d_ros.view.report.local_time import LocalTime
+from rescene4d_ros.view.report.pictures import place_picture
+from rescene4d_ros.view.report.surroundings import Places
+import viser
+
+log = logging.getLogger(__name__)
+
+PICTURES = 300  # thumbnails that are kept
+
+
+class Viewer:
+    """
+    Show a memory in the browser until it is closed.
+
+    All windows show the same session. Callbacks only note what is wanted; one thread draws the
+    latest of it, so that a slider that is drawn over 200 visits does not queue 200 pictures.
+
+    Parameters
+    ----------
+    server : viser.ViserServer
+        Without elements.
+    memory : SceneMemory
+        Open for reading.
+    clock : LocalTime
+        How times are written.
+    config : ViewerConfig, optional
+
+    """
+
+    def __init__(
+        self,
+        server: viser.ViserServer,
+        memory: SceneMemory,
+        clock: LocalTime,
+        config: ViewerConfig | None = None,
+    ):
+        self._config = config or ViewerConfig()
+        self._server, self._memory, self._clock = server, memory, clock
+        self._wake, self._wanted, self._closed = threading.Condition(), True, False
+        self._warning = ''
+        self._scene = SceneDrawing(server, memory, self._config.points)
+        self._read()
+        self.session: Session = first_session(self.knowledge)
+        self._scene.look_from_above(self.knowledge, self._places, self.session)
+        self.panel = Panel(server, clock, self.change)
+        server.scene.on_click()(self._clicked)
+        self._draw()
+        self._thread = threading.Thread(target=self._run, name='viewer', daemon=True)
+        self._thread.start()
+
+    def change(self, client: viser.ClientHandle | None = None, **fields: Any) -> None:
+        """
+        Show another session.
+
+        Parameters
+        ----------
+        client : viser.ClientHandle, optional
+            Window whose camera turns to a newly selected object.
+        **fields
+            Of `Session`.
+
+        """
+        with self._wake:
+            wanted = replace(self.session, **fields)
+            if wanted == self.session:
+                return
+            self.session, self._wanted = wanted, True
+            self._wake.notify()
+        if client is not None and wanted.selected is not None and 'selected' in fields:
+            placed = self.knowledge.placed_at(wanted.shown)
+            box = next((p.box for p in placed if p.object_id == wanted.selected), None)
+            if box is not None:
+                self._scene.look_at(client, box)
+
+    def reread(self) -> None:
+        """Show the memory as it is now."""
+        with self._wake:
+            self._read()
+            self.session = fitted(self.session, self.knowledge)
+            self._wanted = True
+            self._wake.notify()
+
+    def close(self) -> None:
+        """Stop drawing and serving."""
+        with self._wake:
+            self._closed = True
+            self._wake.notify()
+        self._thread.join()
+        self._server.stop()
+
+    def _read(self) -> None:
+        self.knowledge: Knowledge = knowledge_of(self._memory)
+        self._places = Places(self._memory, self.knowledge.contents, self._config.spacing)
+        self._picture = lru_cache(PICTURES)(self._drawn_picture)
+
+    def _run(self) -> None:
+        while True:
+            with self._wake:
+                if not self._wanted and not self._closed:
+                    self._wake.wait(self._config.poll)
+                if self._closed:
+                    return
+                is_wanted, self._wanted = self._wanted, False
+            try:
+                if is_wanted:
+                    self._draw()
+                else:
+                    self._follow()
+            except RescenError as error:
+                log.warning('%s', error)
+                self._warn(str(error))
+            except Exception as error:  # one object that cannot be drawn must not end the rest
+                log.exception('the viewer could not draw')
+                self._warn(f'not drawn: {error}')
+
+    def _follow(self) -> None:
+        """Read the memory again where it has changed; a new visit is shown if the newest was."""
+        snapshot = self._memory.snapshot()
+        if self._warning:
+            self._warn('')
+        known = self.knowledge.contents.snapshot
+        if (snapshot.revision, snapshot.visits) == (known.revision, known.visits):
+            return
+        was_newest = self.session.visit == len(self.knowledge.visits) - 1
+        self.reread()
+        if was_newest:
+            newest = first_session(self.knowledge)
+            self.change(visit=newest.visit, before=newest.before)
+
+    def _warn(self, text: str) -> None:
+        if html.escape(text) != self._warning:
+            self._warning = html.escape(text)
+            with self._wake:
+                self._wanted = True
+
+    def _draw(self) -> None:
+        with self._wake:
+            session, knowledge, places = self.session, self.knowledge, self._places
+        page = ''
+        if session.selected is not None and session.selected in knowledge.contents.objects:
+            page = object_page(
+                knowledge, session.selected, session.shown, self._clock, self._picture
+            )
+        self.panel.show(knowledge, session, page, self._warning)
+        self._scene.draw(knowledge, places, session)
+
+    def _drawn_picture(self, object_id: int, visit_id: int, box: Box) -> str | None:
+        """Return what a visit shows of an object from near, as a data URI."""
+        visit = next((v for v in self.knowledge.visits if v.visit_id == visit_id), None)
+        if visit is None:
+            return None
+        red, green, blue = color_of(object_id)
+        return place_picture(self._places.of(visit), box, f'#{red:02x}{green:02x}{blue:02x}')
+
+    def _clicked(self, event: viser.SceneClickEvent) -> None:
+        self.change(selected=self._scene.picked(event.ray_origin, event.ray_direction))

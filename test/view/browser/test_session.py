@@ -1,0 +1,197 @@
+"""What a viewer shows of the toy room: objects per visit, filters, moves, what a click hits."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from rescene4d_ros.memory.store import SceneMemory
+from rescene4d_ros.structures import Box
+from rescene4d_ros.view.browser.drawing.coloring import colors_by
+from rescene4d_ros.view.browser.drawing.lines import edges, hit
+from rescene4d_ros.view.browser.drawing.marks import marks_of, SELECTED
+from rescene4d_ros.view.browser.knowledge import knowledge_of
+from rescene4d_ros.view.browser.panel.object_page import object_page
+from rescene4d_ros.view.browser.panel.timeline import change_rows, timeline
+from rescene4d_ros.view.browser.session import (
+    ColorBy,
+    Compare,
+    first_session,
+    fitted,
+    labeled,
+    listed,
+    MOST_LABELS,
+    Standing,
+    standing_of,
+)
+from rescene4d_ros.view.report.local_time import LocalTime
+
+UTC = LocalTime.named('UTC')
+
+
+@pytest.fixture(scope='module')
+def knowledge(home):
+    """Return what a viewer knows of a table, a chair that moves and a lamp that leaves."""
+    with SceneMemory.inspect(home) as memory:
+        return knowledge_of(memory)
+
+
+@pytest.fixture
+def session(knowledge):
+    """Return the session at the beginning."""
+    return first_session(knowledge)
+
+
+@pytest.fixture
+def ids(knowledge):
+    """Return the id of each object by its class."""
+    return {o.item.class_name: i for i, o in knowledge.contents.objects.items()}
+
+
+def classes(rows):
+    """Return the classes of listed objects."""
+    return {p.item.class_name for p in rows}
+
+
+def test_each_visit_shows_its_own_places(knowledge, session, ids):
+    """The chair is at its old place before it moved, and the lamp is gone only afterwards."""
+    assert session.visit == 2
+    assert session.before == 1
+    now = {p.object_id: p for p in listed(knowledge, session)}
+    old = {p.object_id: p for p in listed(knowledge, replace(session, visit=0))}
+    moved = np.subtract(now[ids['chair']].box.center, old[ids['chair']].box.center)
+    assert np.allclose(moved[:2], (1.6, -0.2), atol=0.1)
+    assert now[ids['chair']].since_ns == knowledge.visits[2].stamp_ns
+    assert old[ids['chair']].since_ns == knowledge.visits[0].stamp_ns
+    assert standing_of(now[ids['otherfurniture']]) == Standing.GONE
+    assert standing_of(old[ids['otherfurniture']]) == Standing.THERE
+    before = replace(session, compare=Compare.BEFORE)
+    assert {standing_of(p) for p in listed(knowledge, before)} == {Standing.THERE}
+
+
+def test_search_and_filters(knowledge, session, ids):
+    """Words of names and states, ids, class, state, and changes since a visit, all together."""
+    every = {'table', 'chair', 'otherfurniture'}
+    assert classes(listed(knowledge, session)) == every
+    for fields, expected in (
+        ({'search': 'LAMP'}, {'otherfurniture'}),
+        ({'search': 'gone'}, {'otherfurniture'}),
+        ({'search': f'#{ids["table"]}'}, {'table'}),
+        ({'search': 'lamp there'}, set()),
+        ({'search': '#'}, set()),
+        ({'class_name': 'chair'}, {'chair'}),
+        ({'standing': Standing.THERE}, {'table', 'chair'}),
+        ({'since': 1}, {'chair', 'otherfurniture'}),
+        ({'since': 2}, set()),
+        ({'since': 1, 'standing': Standing.THERE}, {'chair'}),
+    ):
+        assert classes(listed(knowledge, replace(session, **fields))) == expected, fields
+
+
+def test_marks_tell_what_changed(knowledge, session, ids):
+    """The move has an arrow, gone things are drawn where they were, and only at that visit."""
+    marks = marks_of(knowledge, session)
+    texts = {i: text for i, text, _ in marks.labels}
+    assert texts[ids['chair']].startswith('→')
+    assert texts[ids['otherfurniture']] == f'× #{ids["otherfurniture"]} lamp'
+    assert texts[ids['table']] == f'#{ids["table"]} table'
+    ((path, _),) = marks.arrows
+    assert np.allclose(path[1] - path[0], (1.6, -0.2, 0), atol=0.1)
+    assert len(marks.thin) == 1
+    before = marks_of(knowledge, replace(session, visit=1))
+    assert before.arrows == []
+    assert not before.thick
+    assert len(before.thin) == 3
+
+
+def test_selected_object_is_drawn_even_when_filtered(knowledge, session, ids):
+    """A filter hides the others, not the object whose page is open."""
+    only = replace(session, class_name='table', selected=ids['chair'])
+    marks = marks_of(knowledge, only)
+    assert {i for i, _ in marks.boxes} == {ids['table'], ids['chair']}
+    assert [color for _, color in marks.thick].count(SELECTED) == 1
+
+
+def test_labels_of_many_objects_are_those_that_changed(knowledge, session):
+    """Beyond a number that can be read, changes and the selected object keep theirs."""
+    rows = [listed(knowledge, session)[0]]
+    many = tuple(
+        replace(rows[0], item=replace(rows[0].item, object_id=100 + k))
+        for k in range(MOST_LABELS + 1)
+    )
+    assert len(labeled(many[1:], frozenset(), session)) == MOST_LABELS
+    assert labeled(many, frozenset({105}), replace(session, selected=110)) == {105, 110}
+    assert labeled(many, frozenset({105}), replace(session, labels=False)) == set()
+
+
+def test_session_outlives_what_it_shows(knowledge, session):
+    """After a deletion nothing is selected that is no more."""
+    lost = replace(session, visit=9, before=8, since=7, selected=99, class_name='sofa')
+    assert fitted(lost, knowledge) == replace(session, before=2, since=2)
+
+
+def test_object_page_holds_names_as_text(knowledge, session, ids):
+    """History, changes, reasons and pictures are there; a name of markup stays a name."""
+    asked = []
+
+    def picture(object_id, visit_id, box):
+        asked.append((object_id, visit_id, box))
+        return 'data:image/webp;base64,AAAA'
+
+    page = object_page(knowledge, ids['chair'], session.visit, UTC, picture)
+    assert '<script>' not in page
+    assert '&lt;script&gt;' in page
+    assert 'moved 1.6' in page
+    assert page.count('<img') == 3
+    assert asked[0][:2] == (ids['chair'], knowledge.visits[2].visit_id)
+    assert 'Why it is this object' in page
+    lamp = object_page(knowledge, ids['otherfurniture'], session.visit, UTC, lambda *_: None)
+    assert 'last seen</th><td>Thu 2026-11-19' in lamp
+    assert '<img' not in lamp
+
+
+def test_changes_along_time(knowledge, ids):
+    """One column per visit, one row per change; the newest first, the least sure is named."""
+    picture = timeline(knowledge, 2, UTC)
+    assert picture.count('<circle') == 3
+    assert picture.count('<rect') == len(knowledge.changes) == 2
+    rows = change_rows(knowledge, UTC)
+    assert sum('least sure' in row.text for row in rows) == 1
+    assert {f'#{ids["chair"]}', f'#{ids["otherfurniture"]}'} <= set(
+        ' '.join(row.text for row in rows).split()
+    )
+
+
+def test_colors_by_each_meaning(knowledge, session):
+    """States differ, and what is new at its place differs from what has long been there."""
+    rows = listed(knowledge, session)
+    stamp = knowledge.visits[session.visit].stamp_ns
+    for color_by in ColorBy:
+        assert set(colors_by(rows, color_by, stamp)) == {p.object_id for p in rows}
+    assert len(set(colors_by(rows, ColorBy.STATE, stamp).values())) == 2
+    assert len(set(colors_by(rows, ColorBy.AGE, stamp).values())) == 2
+
+
+def test_click_hits_the_first_box_or_what_stands_before_it():
+    """From above: the lamp on the table, the table beside it, nothing beyond, none around us."""
+    table = Box((0, 0, 0.4), (2.0, 1.0, 0.8), 0.5)
+    lamp = Box((0, 0, 1.0), (0.2, 0.2, 0.3))
+    cup = Box((0.5, 0.2, 0.7), (0.1, 0.1, 0.2))
+    down = np.array([0.0, 0.0, -2.0])
+    boxes = [table, lamp, cup]
+    assert hit(boxes, np.array([0, 0, 5.0]), down) == 1
+    assert hit(boxes, np.array([0.8, 0.4, 5.0]), down) == 0
+    assert hit(boxes, np.array([0.5, 0.2, 5.0]), down) == 2
+    assert hit(boxes, np.array([5.0, 0, 5.0]), down) is None
+    assert hit([table], np.array(table.center), down) is None
+    assert hit([], np.zeros(3), down) is None
+
+
+def test_dashes_lie_on_the_edges():
+    """Dashed edges cover about half of the solid ones, and reach the same corners."""
+    box = Box((1, 2, 3), (1.0, 0.5, 2.0), 0.3)
+    solid, dashed = edges(box), edges(box, is_dashed=True)
+    assert len(solid) == 12
+    assert len(edges(box, is_crossed=True)) == 14
+    length = [np.linalg.norm(e[:, 1] - e[:, 0], axis=1).sum() for e in (solid, dashed)]
+    assert 0.4 < length[1] / length[0] < 0.7
+    assert np.allclose(np.ptp(dashed.reshape(-1, 3), axis=0), np.ptp(solid.reshape(-1, 3), axis=0))
