@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+import shutil
 import subprocess
 import sys
+import zipfile
 
 import numpy as np
 from PIL import Image
@@ -256,6 +258,50 @@ def test_alignment_brings_static_things_together_and_turns_normals(root):
         assert np.array_equal(published.normals, own_frame.normals)
         assert np.array_equal(published.xyz, scan.xyz)
         assert np.abs(published.normals - scan.normals).max() > 0.1
+
+
+def write_frames(folder, places, broken=''):
+    """Write poses of frames as in `sequence.zip`, one of them lost by the tracking."""
+    with zipfile.ZipFile(folder / 'sequence.zip', 'w') as archive:
+        for number, place in reversed(list(enumerate([*places, (np.inf,) * 3]))):
+            pose = np.eye(4)
+            pose[:3, 3] = place
+            rows = '\n'.join(' '.join(map(str, row)) for row in pose)
+            archive.writestr(f'frame-{number:06d}.pose.txt', broken or rows)
+        archive.writestr('_info.txt', 'm_versionNumber = 4')
+
+
+@pytest.mark.parametrize('unpacked', [False, True])
+def test_the_places_of_the_camera_become_the_sensor_path(root, tmp_path, unpacked):
+    root = shutil.copytree(root, tmp_path / 'in')
+    for scan, reference_T_scan in zip(('ref', 're1'), ALIGNMENTS):
+        places = transform(
+            invert(reference_T_scan), np.array([(0.1 * k, 1, 1.5) for k in range(12)])
+        )
+        write_frames(root / scan, places)
+        if unpacked:
+            with zipfile.ZipFile(root / scan / 'sequence.zip') as archive:
+                archive.extractall(root / scan / 'sequence')
+            (root / scan / 'sequence.zip').unlink()
+    sequence, _ = read_sequence(
+        next(iter(make(root, tmp_path / 'out', splits=['train']).values()))
+    )
+    for scan in sequence.scans[:2]:
+        expected = [(0.1 * k, 1, 1.5) for k in range(12)]
+        np.testing.assert_allclose(scan.sensor_path, expected, atol=1e-5)
+    assert sequence.scans[2].sensor_path is None
+
+
+def test_damaged_poses_name_scan_and_file(root, tmp_path):
+    root = shutil.copytree(root, tmp_path / 'in')
+    info = read_metadata(root)[0].scans[0]
+    write_frames(root / 'ref', [(0, 0, 0)], broken='1 0 0')
+    with pytest.raises(FileFormatError, match=r'scan .*ref.*4 x 4 matrix in frame-000000'):
+        read_folder(root, info)
+    path = root / 'ref' / 'sequence.zip'
+    path.write_bytes(path.read_bytes()[:100])
+    with pytest.raises(FileFormatError, match=r'scan .*ref.*sequence.zip is damaged'):
+        read_folder(root, info)
 
 
 def test_a_sequence_tells_identity_state_change_and_place(root, tmp_path):

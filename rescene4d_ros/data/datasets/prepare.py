@@ -24,7 +24,7 @@ from rescene4d_ros.data.datasets.written_scans import STAMPS
 from rescene4d_ros.errors import ConfigError, RescenError, StorageError
 from rescene4d_ros.processes import each_result
 
-READER = 1  # increase it when files of older readers must be replaced
+READER = 2  # increase it when files of older readers must be replaced
 
 
 @dataclass(frozen=True)

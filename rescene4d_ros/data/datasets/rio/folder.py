@@ -16,6 +16,7 @@ from rescene4d_ros.data.datasets.annotations import (
     unlabeled_scan,
 )
 from rescene4d_ros.data.datasets.mesh_files import Mesh, read_json, read_mesh
+from rescene4d_ros.data.datasets.rio.camera_path import read_camera_path
 from rescene4d_ros.data.datasets.rio.metadata import RioScan
 from rescene4d_ros.errors import FileFormatError
 from rescene4d_ros.geometry.se3 import transform
@@ -54,7 +55,8 @@ def read_folder(
     Read one scan.
 
     Vertices are those of the textured mesh; labels come from the nearest vertex of the annotated
-    file.
+    file. The places of the camera are those of `sequence/` or `sequence.zip`, if the scan has
+    either.
 
     Parameters
     ----------
@@ -75,8 +77,10 @@ def read_folder(
     folder = Path(root) / info.scan_id
     name = f'{info.name} ({info.scan_id})'
     mesh = read_mesh(folder / MESH, name)
+    path = read_camera_path(folder, name)
     if not labels:
-        return RioFolder(unlabeled_scan(mesh, info.name, weld=not official), {})
+        scan = unlabeled_scan(mesh, info.name, weld=not official)
+        return RioFolder(replace(scan, sensor_path=path), {})
     annotated = read_mesh(folder / LABELS, name)
     nyu40 = annotated.property('NYU40', folder / LABELS, name)
     segments = segment_ids(read_json(folder / SEGMENTS, name, dict), len(nyu40), SEGMENTS, name)
@@ -91,6 +95,7 @@ def read_folder(
         dense(segments[nearest]),
         class_of_nyu40(nyu40)[nearest],
         instance[nearest],
+        sensor_path=path,
     )
     return RioFolder(scan, _centers(groups))
 
@@ -145,4 +150,7 @@ def aligned(scan: AnnotatedScan, info: RioScan, *, official: bool = False) -> An
     normals = scan.normals
     if not official:
         normals = (normals @ info.reference_T_scan[:3, :3].T).astype(np.float32)
-    return replace(scan, xyz=xyz, normals=normals)
+    path = scan.sensor_path
+    if path is not None:
+        path = transform(info.reference_T_scan, path).astype(np.float32)
+    return replace(scan, xyz=xyz, normals=normals, sensor_path=path)
