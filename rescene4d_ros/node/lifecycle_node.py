@@ -33,7 +33,7 @@ from rescene4d_ros.scene.visit_window import RememberedSurface
 from rescene4d_ros.structures import Scan
 from sensor_msgs.msg import PointCloud2
 
-AUTOSTART_RETRY = 10.0  # s
+AUTOSTART_RETRY = (1.0, 10.0)  # s; the first wait, doubled up to the longest
 SUCCESS = TransitionCallbackReturn.SUCCESS
 FAILURE = TransitionCallbackReturn.FAILURE
 ERROR = TransitionCallbackReturn.ERROR
@@ -98,6 +98,7 @@ class Rescene4DNode(LifecycleNode):
         self._diagnostics = DiagnosticsPublisher(self, self._stats)
         self._processing: Processing | None = None
         self._again: Timer | None = None  # of the autostart
+        self._retry, _ = AUTOSTART_RETRY
         self._held = ExitStack()  # what configuring made, released in reverse order
         self._running = ExitStack()  # what activating made
 
@@ -243,13 +244,14 @@ class Rescene4DNode(LifecycleNode):
 
     def autostart(self) -> None:
         """Configure and activate, later again where that is refused; the log says why it is."""
+        if self._again is not None:
+            self.destroy_timer(self._again)
+            self._again = None
         is_configured = self._settings is not None or self.trigger_configure() == SUCCESS
-        if is_configured and (self._processing or self.trigger_activate() == SUCCESS):
-            if self._again is not None:
-                self.destroy_timer(self._again)
-        elif self._again is None:
+        if not is_configured or not (self._processing or self.trigger_activate() == SUCCESS):
             clock = Clock(clock_type=ClockType.STEADY_TIME)
-            self._again = self.create_timer(AUTOSTART_RETRY, self.autostart, clock=clock)
+            self._again = self.create_timer(self._retry, self.autostart, clock=clock)
+            self._retry = min(2 * self._retry, AUTOSTART_RETRY[1])
 
     def _release(self) -> None:
         self._running.close()

@@ -32,7 +32,7 @@ class NodeConfig:
     autostart: bool = param(
         False,
         'Configure and activate at start, without waiting for a lifecycle manager; tried again '
-        'every 10 s until it succeeds once',
+        'after 1 s, then up to every 10 s, until it succeeds once',
     )
     map_frame: str = param('map', 'Frame of the memory')
     tf_timeout: float = param(

@@ -6,7 +6,6 @@ import json
 import time
 
 from rescene4d_ros.cli.bench.bench_libraries import library_table, measure_libraries
-from rescene4d_ros.cli.bench.library_interface import Native
 from rescene4d_ros.cli.bench.sparse_libraries import LIBRARIES
 from rescene4d_ros.cli.bench.throughput import convolutions
 from rescene4d_ros.cli.main import main
@@ -128,15 +127,12 @@ def test_libraries_that_are_missing_or_wrong_have_a_row(monkeypatch, tmp_path):
     strange = import_module('strange_libraries')
     voxels = Voxels.build(torch.cartesian_prod(*map(torch.arange, (1, 40, 5, 1))))
     layers = convolutions(SparseUNet(11, PRESETS['tiny']), torch.ones(len(voxels), 11), voxels)
-    for kind in (Native, strange.Broken, strange.Absent, strange.Killed):
+    for kind in (strange.Broken, strange.Absent, strange.Killed):
         monkeypatch.setitem(LIBRARIES, kind.__name__, kind)
     found = dict(
-        measure_libraries(
-            ('Native', 'Broken', 'Absent', 'Killed'), layers, 1, time.process_time, 1
-        )
+        measure_libraries(('Broken', 'Absent', 'Killed'), layers, 1, time.process_time, 1)
     )
     json.dumps(found, allow_nan=False)
-    assert found['Native']['equal']
     assert not found['Broken']['equal']
     assert found['Absent'] == {'missing': 'expected the module absent'}
     assert 'terminated abruptly' in found['Killed']['missing']
@@ -145,7 +141,6 @@ def test_libraries_that_are_missing_or_wrong_have_a_row(monkeypatch, tmp_path):
     rows = {
         line.split()[1]: line for line in told.getvalue().splitlines() if len(line.split()) > 1
     }
-    assert 'equal' in rows['Native']
     assert 'WRONG' in rows['Broken']
     assert 'missing: expected the module absent' in rows['Absent']
 

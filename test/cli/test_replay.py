@@ -1,5 +1,7 @@
 """`rescene4d replay` as a user runs it: a bag, the same clouds as files, bad input, a restart."""
 
+from contextlib import redirect_stderr, redirect_stdout
+from io import StringIO
 import json
 import os
 from pathlib import Path
@@ -10,6 +12,7 @@ import numpy as np
 import open3d as o3d
 import pytest
 from rescene4d_ros.cli.inputs import parse_time
+from rescene4d_ros.cli.main import main
 from rescene4d_ros.data.readers.bags.snapshots import read_snapshots
 from rescene4d_ros.data.readers.bags.writing import write_snapshots
 from rescene4d_ros.errors import ScanError
@@ -21,6 +24,14 @@ ENV = {**os.environ, 'OMP_NUM_THREADS': '1', 'OMP_WAIT_POLICY': 'PASSIVE'}
 
 
 def replay(*arguments):
+    """Run the command; what imports torch takes seconds to start anew for each test."""
+    printed, told = StringIO(), StringIO()
+    with redirect_stdout(printed), redirect_stderr(told):
+        code = main(['replay', *map(str, arguments)])
+    return subprocess.CompletedProcess(arguments, code, printed.getvalue(), told.getvalue())
+
+
+def replay_as_process(*arguments):
     """Run the command in a process of its own."""
     return subprocess.run(
         [sys.executable, '-m', 'rescene4d_ros.cli.main', 'replay', *map(str, arguments)],
@@ -160,8 +171,10 @@ def test_bad_message_in_a_bag_is_refused_and_the_rest_is_done(snapshots, tmp_pat
     [(('nothing.ply',), 'no such file'), ((SAMPLE, '--times', '5'), '--times is for files')],
 )
 def test_wrong_usage_says_what_to_do(arguments, text, tmp_path):
-    """Exit code 2 and one line."""
-    done = replay(*arguments, '--memory', tmp_path / 'memory', '--out', tmp_path / 'out')
+    """Exit code 2 and one line, of the process."""
+    done = replay_as_process(
+        *arguments, '--memory', tmp_path / 'memory', '--out', tmp_path / 'out'
+    )
     assert done.returncode == 2
     assert text in done.stderr
 

@@ -2,8 +2,10 @@
 
 from collections import defaultdict
 import itertools
+import json
 import os
 from pathlib import Path
+import select
 import signal
 import subprocess
 import sys
@@ -90,32 +92,105 @@ def weights(tmp_path_factory):
     return path
 
 
+class Forked:
+    """A child of the preloaded process, used as a `subprocess.Popen` is."""
+
+    def __init__(self, server, pid):
+        self._server, self.pid, self.returncode = server, pid, None
+        self._end = os.pidfd_open(pid)
+
+    def wait(self, timeout=None):
+        """Return the exit code once it has ended."""
+        if self.returncode is None:
+            if not select.select([self._end], [], [], timeout)[0]:
+                raise subprocess.TimeoutExpired(f'process {self.pid}', timeout)
+            self.returncode = self._server.ask(wait=self.pid)
+            os.close(self._end)
+        return self.returncode
+
+    def poll(self):
+        """Return the exit code, or None while it runs."""
+        try:
+            return self.wait(0)
+        except subprocess.TimeoutExpired:
+            return None
+
+    def send_signal(self, number):
+        """Send a signal unless it has ended."""
+        if self.poll() is None:
+            os.kill(self.pid, number)
+
+    def kill(self):
+        """End it."""
+        self.send_signal(signal.SIGKILL)
+
+
+class Preloaded:
+    """A process that has imported the node, and forks; see `preloaded.py`."""
+
+    def __init__(self):
+        self._process = subprocess.Popen(
+            [sys.executable, str(Path(__file__).with_name('preloaded.py'))],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+            env={**os.environ, 'PYTHONPATH': os.pathsep.join(filter(None, sys.path))},
+        )
+
+    def ask(self, **request):
+        """Send one request and return its answer."""
+        self._process.stdin.write(json.dumps(request) + '\n')
+        self._process.stdin.flush()
+        return json.loads(self._process.stdout.readline())
+
+    def start(self, module, arguments, log, env):
+        """Run the `main` of a module in a child."""
+        pid = self.ask(module=module, arguments=arguments, log=str(log), env=env)
+        return Forked(self, pid)
+
+    def close(self):
+        """End the input, and with it the process."""
+        self._process.communicate()
+
+
+@pytest.fixture(scope='session')
+def preloaded():
+    """Return the process that forks."""
+    preloaded = Preloaded()
+    yield preloaded
+    preloaded.close()
+
+
 class Processes:
     """Start processes, and leave none behind."""
 
-    def __init__(self, folder: Path):
-        self._folder = folder
+    def __init__(self, folder: Path, preloaded: Preloaded):
+        self._folder, self._preloaded = folder, preloaded
         self._running = []
 
-    def start(self, module, *args, params=None, remap=(), env=None):
-        """Start a module of `node/` with ROS parameters; `.log` of the result is its output."""
+    def start(self, module, *args, params=None, remap=(), env=None, fresh=False):
+        """
+        Start a module of `node/` with ROS parameters; `.log` of the result is its output.
+
+        A `fresh` one is a Python of its own, as a user starts it; so is one with an environment
+        of its own. The others are forked.
+        """
         ros_args = [a for rule in remap for a in ('-r', rule)]
         ros_args += [a for k, v in (params or {}).items() for a in ('-p', f'{k}:={v}')]
+        arguments = [*map(str, args), '--ros-args', *ros_args]
         log = self._folder / f'{module}_{len(self._running)}.log'
-        with log.open('w') as file:
-            process = subprocess.Popen(
-                [
-                    sys.executable,
-                    '-m',
-                    f'rescene4d_ros.node.{module}',
-                    *map(str, args),
-                    '--ros-args',
-                    *ros_args,
-                ],
-                stdout=file,
-                stderr=subprocess.STDOUT,
-                env={**os.environ, **(env or {})},
-            )
+        module = f'rescene4d_ros.node.{module}'
+        if not fresh and env is None:
+            domain = {'ROS_DOMAIN_ID': os.environ['ROS_DOMAIN_ID']}
+            process = self._preloaded.start(module, arguments, log, domain)
+        else:
+            with log.open('w') as file:
+                process = subprocess.Popen(
+                    [sys.executable, '-m', module, *arguments],
+                    stdout=file,
+                    stderr=subprocess.STDOUT,
+                    env={**os.environ, **(env or {})},
+                )
         process.log = log
         self._running.append(process)
         return process
@@ -146,9 +221,9 @@ class Processes:
 
 
 @pytest.fixture
-def processes(domain, tmp_path):
+def processes(domain, preloaded, tmp_path):
     """Return what starts and stops processes."""
-    processes = Processes(tmp_path)
+    processes = Processes(tmp_path, preloaded)
     yield processes
     processes.close()
 
@@ -164,7 +239,7 @@ LOW_THRESHOLDS = {  # so that untrained weights find something
 def start_node(processes, weights, tmp_path):
     """Return what starts the node on a memory of this test's own; `remap` are remapping rules."""
 
-    def start(remap=(), env=None, **params):
+    def start(remap=(), env=None, fresh=False, **params):
         return processes.start(
             'main',
             params={
@@ -175,6 +250,7 @@ def start_node(processes, weights, tmp_path):
             },
             remap=remap,
             env=env,
+            fresh=fresh,
         )
 
     return start

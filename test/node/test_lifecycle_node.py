@@ -182,9 +182,12 @@ def test_bad_clouds_are_refused_and_the_next_visit_works(
     }
     for number, (kind, hint) in enumerate(kinds.items(), 1):
         client.publish(broken(kind, cloud_message(visits[2])))
-        client.wait(lambda n=number: diagnostics.entry('scans')[2]['refused'] == str(n))
-        level, text, _ = diagnostics.entry('scans')
-        assert (level, hint in text) == (b'\x01', True), f'{kind}: {text}'
+        client.wait(lambda n=number: node.log.read_text().count('snapshot refused') == n)
+        text = node.log.read_text().rpartition('snapshot refused')[2]
+        assert hint in text, f'{kind}: {text}'
+    client.wait(lambda: diagnostics.entry('scans')[2]['refused'] == str(len(kinds)))
+    level, text, _ = diagnostics.entry('scans')
+    assert (level, hint in text) == (b'\x01', True), text  # of the last one
     client.publish(cloud_message(visits[1]))  # a duplicate
     client.wait(lambda: diagnostics.entry('scans')[2]['refused'] == str(len(kinds) + 1))
     client.publish(cloud_message(visits[0]))  # older than the newest
@@ -257,7 +260,7 @@ def test_stop_finishes_the_visit_at_hand(
     client, processes, start_node, visits, cloud_message, sig
 ):
     """^C in the middle of a visit: it is processed and published, and the exit is clean."""
-    node = start_node(autostart='true')
+    node = start_node(autostart='true', fresh=True)
     changes = client.listen(interfaces.CHANGES)
     client.wait(lambda: client.state() == 'active')
     client.publish(cloud_message(visits[0]))
