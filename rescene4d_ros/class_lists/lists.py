@@ -15,7 +15,17 @@ from rescene4d_ros.errors import ConfigError, FileFormatError
 from rescene4d_ros.structures import INSTANCE_CLASSES
 
 # Lists of labels.csv as they are; the others are made of them.
-_IN_FILE = ('scannet20', 'scannet200', 's3dis', 'stpls3d', '3rscan', 'rio27', 'rio7', 'nyu40')
+_IN_FILE = (
+    'scannet20',
+    'scannet200',
+    's3dis',
+    'stpls3d',
+    '3rscan',
+    '3rscan160',
+    'rio27',
+    'rio7',
+    'nyu40',
+)
 KNOWN_LISTS = ('scannet18', *_IN_FILE, 'rescene4d', 'agnostic')
 
 # Classes for whatever a list does not name, the first one that a list has.
@@ -88,8 +98,9 @@ def class_list(name: str) -> ClassList:
     Return a published list by its name, one of `KNOWN_LISTS`.
 
     `scannet18` are the instance classes of ScanNet's benchmark, those of 3RScan's annotations in
-    NYU40 too; `rescene4d` are those of the shipped weights and of the fixed sets; `agnostic` has
-    the one class `object`.
+    NYU40 too; `3rscan160` are the classes of 3DSSG's subset (Wald et al., 2020), with 3RScan's
+    ids; `rescene4d` are those of the shipped weights and of the fixed sets; `agnostic` has the
+    one class `object`.
 
     Raises
     ------

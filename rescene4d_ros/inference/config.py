@@ -19,8 +19,8 @@ class InferenceConfig:
     classes: str = param(
         '',
         'Classes of the results: empty = those of the weights; scannet18, scannet20, scannet200, '
-        's3dis, stpls3d, 3rscan, rio27, rio7, nyu40, rescene4d (those of the shipped weights), '
-        'agnostic, or a text file with one name per line',
+        's3dis, stpls3d, 3rscan, 3rscan160, rio27, rio7, nyu40, rescene4d (those of the shipped '
+        'weights), agnostic, or a text file with one name per line',
     )
     device: str = param(
         'auto', 'Device of the network; auto = CUDA if available', one_of=('auto', 'cpu', 'cuda')

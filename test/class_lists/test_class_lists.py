@@ -23,6 +23,7 @@ from rescene4d_ros.structures import INSTANCE_CLASSES
         ('s3dis', 13, (1, 'ceiling'), (13, 'clutter')),
         ('stpls3d', 14, (1, 'building'), (14, 'fence')),
         ('3rscan', 528, (1, 'air conditioner'), (528, 'xbox')),
+        ('3rscan160', 160, (4, 'armchair'), (525, 'windowsill')),
         ('rio27', 27, (1, 'wall'), (27, 'blanket')),
         ('rio7', 7, (1, 'seating'), (7, 'structure')),
         ('nyu40', 40, (1, 'wall'), (40, 'otherprop')),
@@ -56,6 +57,8 @@ def test_fine_classes_become_coarse_ones():
     assert (fine['couch'], fine['mini fridge'], fine['pillow']) == ('sofa', 'refrigerator', None)
     rio = named('3rscan', 'rio27')
     assert (rio['armchair'], rio['desk'], rio['apron']) == ('chair', 'table', 'clothes')
+    assert named('3rscan160', 'rio27') == {n: rio[n] for n in class_list('3rscan160').names}
+    assert named('3rscan160', 'nyu40')['armchair'] == 'chair'
     assert named('3rscan', 'rio7')['couch'] == 'bed / sofa'
     assert named('s3dis', 'scannet18')['bookcase'] == 'bookshelf'
     assert named('s3dis', 'scannet18')['floor'] is None
