@@ -96,6 +96,7 @@ class TrainConfig:
     )
     freeze: str = param(
         'none',
-        'Frozen weights: none, or those of the encoder of a Point Transformer',
-        one_of=('none', 'encoder'),
+        'Frozen weights: none, those of the encoder of a Point Transformer (encoder), or those of '
+        'the whole backbone (backbone)',
+        one_of=('none', 'encoder', 'backbone'),
     )

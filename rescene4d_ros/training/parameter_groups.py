@@ -9,12 +9,16 @@ from rescene4d_ros.training.config import TrainConfig
 from torch import nn
 
 
-def frozen_parts(model: ReScene4D) -> tuple[nn.Module, ...]:
-    """Return the encoder of a Point Transformer; raise an error if there is none."""
+def frozen_parts(model: ReScene4D, freeze: str) -> tuple[nn.Module, ...]:
+    """Return the parts of `TrainConfig.freeze`; raise an error for an encoder that is none."""
+    if freeze == 'none':
+        return ()
+    if freeze == 'backbone':
+        return (model.backbone,)
     if not isinstance(model.backbone, PointTransformer):
         raise ConfigError(
             f'TrainConfig.freeze: expected a Point Transformer for "encoder", got '
-            f'the backbone {model.config.backbone}; set freeze to none'
+            f'the backbone {model.config.backbone}; set freeze to none or backbone'
         )
     return model.backbone.embedding, model.backbone.enc
 

@@ -52,7 +52,7 @@ class Learner:
         self.is_bf16 = _is_bf16(config.precision, device)
         torch.manual_seed(config.seed)
         self.model = ReScene4D(recipe.model).to(device)
-        self.frozen = frozen_parts(self.model) if config.freeze == 'encoder' else ()
+        self.frozen = frozen_parts(self.model, config.freeze)
         for part in self.frozen:
             part.requires_grad_(False)
         share_weights(self.model)

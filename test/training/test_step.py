@@ -101,6 +101,18 @@ def test_frozen_encoder_stays_and_the_rest_learns(toy_files, transformer_recipe)
     assert learner.model.backbone.dec.training
 
 
+def test_a_frozen_backbone_stays_with_its_running_means(toy_files, tiny_recipe):
+    recipe = with_train(tiny_recipe, freeze='backbone')
+    learner = Learner(recipe, CPU)
+    before = {n: t.clone() for n, t in learner.model.state_dict().items()}
+    learner.step(samples_of(recipe, toy_files)[0], 0)
+    after = learner.model.state_dict()
+    assert any(n.endswith('running_mean') for n in after)
+    changed = {n.split('.')[0] for n in after if not torch.equal(after[n], before[n])}
+    assert 'backbone' not in changed
+    assert {'mask_features', 'decoder'} <= changed
+
+
 def test_a_backbone_without_encoder_cannot_be_frozen(tiny_recipe):
     with pytest.raises(ConfigError, match='set freeze to none'):
         Learner(with_train(tiny_recipe, freeze='encoder'), CPU)
