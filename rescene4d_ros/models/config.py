@@ -7,7 +7,14 @@ from dataclasses import dataclass, replace
 from rescene4d_ros.config import param
 
 UNETS = ('tiny', 'small', '18b', '34c')
-POINT_TRANSFORMERS = ('ptv3-tiny', 'sonata', 'concerto', 'concerto-large')
+POINT_TRANSFORMERS = (
+    'ptv3-tiny',
+    'sonata',
+    'concerto-tiny',
+    'concerto-small',
+    'concerto',
+    'concerto-large',
+)
 PUBLISHED = ('official', 'mask3d')  # values of `compat` that follow published code
 
 

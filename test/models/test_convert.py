@@ -465,7 +465,9 @@ def test_encoder_alone_leaves_the_rest_to_training(save, ptv3_shapes):
         assert torch.equal(tensor, again.model.state_dict()[name]), name
 
 
-@pytest.mark.parametrize('preset', ['concerto', 'concerto-large'])
+@pytest.mark.parametrize(
+    'preset', ['concerto-tiny', 'concerto-small', 'concerto', 'concerto-large']
+)
 def test_full_size_is_told_by_the_tensors(ptv3_shapes, preset):
     """Without weights: the network that is made has every tensor of the documented shapes."""
     with torch.device('meta'):

@@ -230,7 +230,14 @@ def save(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ('name', 'millions'), [('sonata', 108), ('concerto', 108), ('concerto-large', 208)]
+    ('name', 'millions'),
+    [
+        ('concerto-tiny', 5),
+        ('concerto-small', 39),
+        ('sonata', 108),
+        ('concerto', 108),
+        ('concerto-large', 208),
+    ],
 )
 def test_full_presets_have_the_published_tensors(name, millions, ptv3_shapes):
     """And as many numbers in the encoder as their publishers say."""

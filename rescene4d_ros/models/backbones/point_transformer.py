@@ -77,7 +77,20 @@ PRESETS = {
     ),
     'sonata': _BASE,
     'concerto': _BASE,  # concerto_base: the same sizes, other training
-    # No decoder is published for it; it gets the same as the others.
+    # No decoders are published for these sizes; they get that of the others. Sonata's small
+    # encoder has the size of Concerto's.
+    'concerto-tiny': replace(
+        _BASE,
+        encoder_channels=(16, 32, 64, 128, 256),
+        encoder_depths=(1, 1, 1, 3, 1),
+        encoder_heads=(1, 2, 4, 8, 16),
+    ),
+    'concerto-small': replace(
+        _BASE,
+        encoder_channels=(32, 64, 128, 256, 512),
+        encoder_depths=(2, 2, 2, 6, 2),
+        encoder_heads=(2, 4, 8, 16, 32),
+    ),
     'concerto-large': replace(
         _BASE, encoder_channels=(64, 128, 256, 512, 768), encoder_heads=(4, 8, 16, 32, 48)
     ),

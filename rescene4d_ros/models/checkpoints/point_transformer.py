@@ -30,10 +30,12 @@ def point_transformer_entries(backbone: PointTransformer, prefix: str = '') -> d
 
 
 def published_preset(checkpoint: Checkpoint, prefix: str = '') -> str:
-    """Return the preset with the size of the checkpoint: 'concerto' or 'concerto-large'."""
+    """Return the preset of Concerto whose stem has the width of the checkpoint's."""
     stem = checkpoint.state.get(prefix + STEM)
-    large = PRESETS['concerto-large'].encoder_channels[0]
-    return 'concerto-large' if stem is not None and len(stem) == large else 'concerto'
+    width = 0 if stem is None or not stem.ndim else len(stem)
+    sizes = ('concerto-tiny', 'concerto-small', 'concerto-large')
+    fitting = (name for name in sizes if PRESETS[name].encoder_channels[0] == width)
+    return next(fitting, 'concerto')
 
 
 def load_pretrained(
