@@ -28,12 +28,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar='NAME',
         help='time zone of all dates, as Europe/Berlin; default: that of this machine',
     )
+    parser.add_argument(
+        '--edit',
+        action='store_true',
+        help='also offer corrections: rename, lock, merge, split, undo; default: read only',
+    )
     add_flags(parser, ViewerConfig)
 
 
 def run(options: argparse.Namespace) -> None:
     """Serve until interrupted; also works while a node writes to the memory."""
     try:  # an extra that not everybody has
+        from rescene4d_ros.view.browser.editing import Editor
         from rescene4d_ros.view.browser.server import start_server
         from rescene4d_ros.view.browser.viewer import Viewer
     except ImportError as error:
@@ -44,7 +50,8 @@ def run(options: argparse.Namespace) -> None:
     clock = LocalTime.named(options.zone)
     with SceneMemory.inspect(options.memory, options.url) as memory:
         server = start_server(options.host, options.port, options.memory.name)
-        viewer = Viewer(server, memory, clock, made(ViewerConfig, options))
+        editor = Editor(options.memory, options.url) if options.edit else None
+        viewer = Viewer(server, memory, clock, made(ViewerConfig, options), editor)
         print(f'http://{options.host}:{server.get_port()} shows {options.memory}; Ctrl+C ends it')
         try:
             threading.Event().wait()

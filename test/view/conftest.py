@@ -1,5 +1,8 @@
 """A memory of a toy room: things that move, leave and stay unseen, with names of strangers."""
 
+import os
+import shutil
+
 import numpy as np
 import pytest
 from rescene4d_ros.memory.editing import corrections
@@ -15,6 +18,8 @@ CHAIR = ((0.6, 0.6, 0.0), (0.45, 0.45, 0.8), (150, 60, 40))
 MOVED = ((2.2, 0.4, 0.0), *CHAIR[1:])
 TABLE = ((1.8, 1.6, 0.0), (0.8, 0.6, 0.7), (40, 80, 150))
 LAMP = ((0.4, 2.2, 0.0), (0.3, 0.3, 1.4), (230, 210, 60))
+BROWSERS = ('chromium', 'chromium-browser', 'google-chrome')
+FLAGS = ['--use-angle=swiftshader', '--enable-unsafe-swiftshader']
 WARNING = Finding('overlap', Severity.WARNING, '31 %', 'at least 40 %', f'look {HOSTILE}')
 
 
@@ -51,3 +56,19 @@ def home(tmp_path_factory, boxes_room):
         corrections.rename(memory, ids['chair'], HOSTILE)
         corrections.rename(memory, ids['otherfurniture'], 'lamp')
     return folder
+
+
+@pytest.fixture
+def browser():
+    """Return a Chromium without a window."""
+    playwright = pytest.importorskip(
+        'playwright.sync_api', reason='playwright is not installed; requirements-test.txt names it'
+    )
+    program = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if program is None:
+        pytest.skip('no Chromium is installed; `apt install chromium`')
+    flags = [*FLAGS, '--no-sandbox'] if os.getuid() == 0 else FLAGS
+    with playwright.sync_playwright() as driver:
+        browser = driver.chromium.launch(executable_path=program, args=flags)
+        yield browser
+        browser.close()

@@ -59,18 +59,15 @@ def undo(memory: SceneMemory) -> str:
 
     """
     with memory.mutex:
-        journal = memory.journal()
-        with memory.database.reading() as connection:
-            entry = connection.execute(
-                select(schema.undo.c.entry_id).order_by(schema.undo.c.entry_id.desc())
-            ).scalar()
-            is_note = entry is not None and _is_note(connection, entry)
-        if entry is None:
+        journal, correction = memory.journal(), latest_correction(memory)
+        if correction is None:
             raise MemoryFormatError(
                 f'{memory.path}: expected a correction to undo, found none; '
                 'see `rescene4d memory journal`'
             )
-        correction = next(e for e in journal if e['entry_id'] == entry)
+        entry = correction['entry_id']
+        with memory.database.reading() as connection:
+            is_note = _is_note(connection, entry)
         final = [e for e in journal if e['entry_id'] > entry and e['action'] in FINAL]
         if final and not is_note:
             return _undo_late(memory, correction, final)
@@ -78,6 +75,15 @@ def undo(memory: SceneMemory) -> str:
         with memory.database.correcting(undone, {'entry': entry}) as (connection, _):
             _restore(connection, entry)
         return correction['action']
+
+
+def latest_correction(memory: SceneMemory) -> Mapping | None:
+    """Return the entry of the journal that `undo` takes back next; None = there is none."""
+    with memory.database.reading() as connection:
+        entry = connection.execute(
+            select(schema.undo.c.entry_id).order_by(schema.undo.c.entry_id.desc())
+        ).scalar()
+    return next((e for e in memory.journal() if e['entry_id'] == entry), None)
 
 
 def keep_rows(

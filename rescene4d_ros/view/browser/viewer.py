@@ -14,7 +14,9 @@ from rescene4d_ros.memory.store import SceneMemory
 from rescene4d_ros.structures import Box
 from rescene4d_ros.structures.colors import color_of
 from rescene4d_ros.view.browser.drawing.scene import SceneDrawing
+from rescene4d_ros.view.browser.editing import Editor
 from rescene4d_ros.view.browser.knowledge import Knowledge, knowledge_of
+from rescene4d_ros.view.browser.panel.correction_panel import CorrectionPanel
 from rescene4d_ros.view.browser.panel.object_page import object_page
 from rescene4d_ros.view.browser.panel.panel import Panel
 from rescene4d_ros.view.browser.session import first_session, fitted, Session
@@ -45,6 +47,8 @@ class Viewer:
     clock : LocalTime
         How times are written.
     config : ViewerConfig, optional
+    editor : Editor, optional
+        Lets people correct the memory; None = it is only read.
 
     """
 
@@ -54,6 +58,7 @@ class Viewer:
         memory: SceneMemory,
         clock: LocalTime,
         config: ViewerConfig | None = None,
+        editor: Editor | None = None,
     ):
         self._config = config or ViewerConfig()
         self._server, self._memory, self._clock = server, memory, clock
@@ -64,6 +69,10 @@ class Viewer:
         self.session: Session = first_session(self.knowledge)
         self._scene.look_from_above(self.knowledge, self._places, self.session)
         self.panel = Panel(server, clock, self.change)
+        self.corrections: CorrectionPanel | None = None
+        if editor is not None:
+            with self.panel.tabs.add_tab('Correct'):
+                self.corrections = CorrectionPanel(server.gui, memory, editor, self.reread)
         server.scene.on_click()(self._clicked)
         self._draw()
         self._thread = threading.Thread(target=self._run, name='viewer', daemon=True)
@@ -163,6 +172,8 @@ class Viewer:
                 knowledge, session.selected, session.shown, self._clock, self._picture
             )
         self.panel.show(knowledge, session, page, self._warning)
+        if self.corrections is not None:
+            self.corrections.show(knowledge, session.selected)
         self._scene.draw(knowledge, places, session)
 
     def _drawn_picture(self, object_id: int, visit_id: int, box: Box) -> str | None:

@@ -1,8 +1,5 @@
 """The page in a real browser: it opens from a file, without network, and answers."""
 
-import os
-import shutil
-
 import pytest
 from rescene4d_ros.memory.store import SceneMemory
 from rescene4d_ros.view.report.local_time import LocalTime
@@ -10,24 +7,6 @@ from rescene4d_ros.view.report.page import ReportConfig, write_report
 
 pytestmark = pytest.mark.slow
 PATIENCE_MS = 600_000  # the machine may be busy, and draws in 3D without a graphics card
-BROWSERS = ('chromium', 'chromium-browser', 'google-chrome')
-FLAGS = ['--use-angle=swiftshader', '--enable-unsafe-swiftshader']
-
-
-@pytest.fixture
-def browser():
-    """Return a Chromium without a window."""
-    playwright = pytest.importorskip(
-        'playwright.sync_api', reason='playwright is not installed; requirements-test.txt names it'
-    )
-    program = next(filter(None, map(shutil.which, BROWSERS)), None)
-    if program is None:
-        pytest.skip('no Chromium is installed; `apt install chromium`')
-    flags = [*FLAGS, '--no-sandbox'] if os.getuid() == 0 else FLAGS
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=program, args=flags)
-        yield browser
-        browser.close()
 
 
 @pytest.fixture

@@ -1,0 +1,64 @@
+"""Corrections of the viewer: told before, made, undone, and refused while a node writes."""
+
+import shutil
+
+import pytest
+from rescene4d_ros.errors import MemoryFormatError, MemoryLockedError
+from rescene4d_ros.memory.store import SceneMemory
+from rescene4d_ros.view.browser.editing import Editor, merge_preview, split_preview, undo_preview
+from rescene4d_ros.view.browser.knowledge import knowledge_of
+
+
+@pytest.fixture
+def folder(home, tmp_path):
+    """Return a copy of the toy memory that may be changed."""
+    return shutil.copytree(home, tmp_path / 'memory')
+
+
+def read(folder):
+    """Return what a viewer knows of a memory."""
+    with SceneMemory.inspect(folder) as memory:
+        return knowledge_of(memory)
+
+
+def test_previews_say_what_corrections_do(folder):
+    """A merge of what one visit saw twice is doubted; it, and a split, do what was told."""
+    knowledge, editor = read(folder), Editor(folder, None)
+    one, other = sorted(knowledge.contents.objects)[:2]
+    text = merge_preview(knowledge, other, one)
+    assert text.startswith(f'#{other} ')
+    assert 'saw both at once' in text
+    editor.merge(other, one)
+    merged = read(folder)
+    assert merged.current_id(other) == one
+    with SceneMemory.inspect(folder) as memory:
+        assert f'into {one}' in undo_preview(memory)
+    editor.undo()
+    assert set(read(folder).contents.objects) == set(knowledge.contents.objects)
+
+    visit = knowledge.visits[1].visit_id
+    assert split_preview(knowledge, one, visit).startswith(f'#{one} keeps visits 1; a new object')
+    editor.split(one, visit)
+    assert len(read(folder).contents.objects) == len(knowledge.contents.objects) + 1
+
+
+def test_what_cannot_be_is_told(folder):
+    """Ids and visits that do not exist, one object twice, and nothing to undo."""
+    knowledge = read(folder)
+    one = min(knowledge.contents.objects)
+    for ask in (
+        lambda: merge_preview(knowledge, one, 99),
+        lambda: merge_preview(knowledge, one, one),
+        lambda: split_preview(knowledge, one, 99),
+    ):
+        with pytest.raises(MemoryFormatError, match='expected'):
+            ask()
+
+
+def test_one_writer_at_a_time(folder):
+    """While another process, such as the node, writes, corrections are refused."""
+    with SceneMemory.edit(folder):
+        with pytest.raises(MemoryLockedError):
+            Editor(folder, None).rename(1, 'mine')
+    assert Editor(folder, None).lock(1, True) == '#1 is locked'
+    assert read(folder).locked == {1}
