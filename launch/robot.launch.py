@@ -37,6 +37,12 @@ ARGUMENTS = (
         description='Topic with one registered cloud per visit.',
     ),
     DeclareLaunchArgument(
+        'build_visits',
+        default_value='false',
+        choices=['true', 'false'],
+        description='Start visit_builder too: points_topic then carries live clouds.',
+    ),
+    DeclareLaunchArgument(
         'memory_path',
         default_value='',
         description='Folder of the scene memory; empty: as params_file says.',
@@ -98,6 +104,9 @@ def make_nodes(context):
     given |= {name: value(key) for key, name in PARAMETERS.items() if value(key)}
     namespace = value('namespace').strip('/')
     logger = '.'.join([*filter(None, namespace.split('/')), 'rescene4d'])
+    build = value('build_visits') == 'true'
+    builder = {'map_frame': value('map_frame')} if value('map_frame') else {}
+    builder |= {key: given[key] for key in ('autostart', 'use_sim_time')}
     frame = ['--fixed-frame', value('map_frame')] if value('map_frame') else []
     return [
         # None where the user has chosen a profile.
@@ -111,8 +120,19 @@ def make_nodes(context):
             emulate_tty=True,
             sigterm_timeout='60',  # s after ^C: a visit at hand is finished first
             parameters=[value('params_file'), given],
-            remappings=[('snapshots', value('points_topic'))],
+            remappings=[('snapshots', 'snapshots' if build else value('points_topic'))],
             arguments=['--ros-args', '--log-level', f'{logger}:={value("log_level")}'],
+        ),
+        LifecycleNode(
+            package='rescene4d_ros',
+            executable='visit_builder',
+            name='visit_builder',
+            namespace=namespace,
+            output='screen',
+            emulate_tty=True,
+            parameters=[value('params_file'), builder],
+            remappings=[('clouds', value('points_topic'))],
+            condition=IfCondition(LaunchConfiguration('build_visits')),
         ),
         Node(
             package='rviz2',

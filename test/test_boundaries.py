@@ -80,6 +80,7 @@ ROS = (
     'sensor_msgs_py',
     'std_msgs',
     'geometry_msgs',
+    'nav_msgs',
     'std_srvs',
     'visualization_msgs',
     'diagnostic_msgs',

@@ -181,12 +181,10 @@ def test_launch_file_names_what_is_there():
     assert used | set(becomes) == declared  # none is forgotten, none is misspelled
     assert len(becomes) == 4
     assert set(becomes.values()) <= dict(named_settings()).keys()
-    (node,) = named('LifecycleNode')
-    assert keywords(node)['name'] == interfaces.NODE_NAME
-    assert (
-        f'install_executable({keywords(node)["executable"]} '
-        in (ROOT / 'CMakeLists.txt').read_text()
-    )
+    nodes = [keywords(node) for node in named('LifecycleNode')]
+    assert [node['name'] for node in nodes] == [interfaces.NODE_NAME, 'visit_builder']
+    recipe = (ROOT / 'CMakeLists.txt').read_text()
+    assert all(f'install_executable({node["executable"]} ' in recipe for node in nodes)
 
 
 def test_rviz_shows_what_the_node_publishes():

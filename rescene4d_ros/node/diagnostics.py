@@ -179,15 +179,19 @@ class DiagnosticsPublisher:
             stamp = Clock(clock_type=ClockType.SYSTEM_TIME).now()
         counts = self.stats.now()
         name = self._node.get_fully_qualified_name().lstrip('/')
-        entries = {
-            'scans': scans_entry(counts),
-            'inference': inference_entry(counts, self.settings),
-            'memory': memory_entry(counts, self.memory),
-            'node': node_entry(counts, self.state, has_clock),
-        }
+        entries = self.entries(counts)
+        entries['node'] = node_entry(counts, self.state, has_clock)
         loaded = self.memory.weights_hash if self.memory else ''
         weights = f'weights {loaded}' if loaded else ''
         self._publisher.publish(message_of(entries, stamp.to_msg(), name, weights))
+
+    def entries(self, counts: Counts) -> dict[str, tuple[Verdict, dict]]:
+        """Return what there is to say beside the state of the node."""
+        return {
+            'scans': scans_entry(counts),
+            'inference': inference_entry(counts, self.settings),
+            'memory': memory_entry(counts, self.memory),
+        }
 
 
 def scans_entry(counts: Counts) -> tuple[Verdict, dict]:

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import ExitStack
-import functools
 from pathlib import Path
-import time
 import traceback
 
 from rclpy.clock import Clock, ClockType
 from rclpy.event_handler import SubscriptionEventCallbacks
-from rclpy.lifecycle import LifecycleNode, TransitionCallbackReturn
+from rclpy.lifecycle import LifecycleNode
 from rclpy.parameter import Parameter
 from rclpy.timer import Timer
 from rescene4d_ros.data.readers.columns import with_origin
 from rescene4d_ros.data.readers.point_cloud2 import scan_from_cloud
-from rescene4d_ros.errors import ConfigError, RescenError, ScanError
+from rescene4d_ros.errors import ConfigError, ScanError
 from rescene4d_ros.memory.store import SceneMemory
 from rescene4d_ros.node import parameters
 from rescene4d_ros.node.diagnostics import DiagnosticsPublisher, NodeStats, ReportedMemory, text_of
@@ -26,6 +23,7 @@ from rescene4d_ros.node.processing import count_memory, Processing
 from rescene4d_ros.node.results import ResultPublisher
 from rescene4d_ros.node.services import MemoryServices
 from rescene4d_ros.node.tf import FrameLookup
+from rescene4d_ros.node.transitions import SUCCESS, transition
 from rescene4d_ros.plausibility.check import check_scan, checked_scan
 from rescene4d_ros.scene import SceneTracker
 from rescene4d_ros.scene.mask_source import load_masks, MaskProvider, tracker_for
@@ -34,48 +32,7 @@ from rescene4d_ros.structures import Scan
 from sensor_msgs.msg import PointCloud2
 
 AUTOSTART_RETRY = (1.0, 10.0)  # s; the first wait, doubled up to the longest
-SUCCESS = TransitionCallbackReturn.SUCCESS
-FAILURE = TransitionCallbackReturn.FAILURE
-ERROR = TransitionCallbackReturn.ERROR
 NOT_CONFIGURED = 'expected a configured node, got one without settings; configure it first'
-
-
-def transition(reached: str) -> Callable:
-    """
-    Make a lifecycle callback that logs, reports and never raises.
-
-    rclpy would return ERROR without a word. What the user can put right leaves the node where it
-    was.
-
-    Parameters
-    ----------
-    reached : str
-        What the node is afterwards.
-
-    """
-
-    def decorate(callback: Callable) -> Callable:
-        @functools.wraps(callback)
-        def guarded(self, state) -> TransitionCallbackReturn:
-            start, doing = time.perf_counter(), callback.__name__.removeprefix('on_')
-            try:
-                done = callback(self)
-            except Exception as error:
-                self._diagnostics.state = f'{doing} failed'
-                self._diagnostics.stats.problem(doing, text_of(error))
-                if isinstance(error, RescenError):
-                    self.get_logger().error(f'on_{doing}: {error}')
-                    return FAILURE
-                self.get_logger().fatal(f'on_{doing}:\n{traceback.format_exc()}')
-                return ERROR
-            self._diagnostics.state = reached
-            self._diagnostics.stats.solved(doing)
-            self.get_logger().info(f'{reached} in {time.perf_counter() - start:.1f} s{done}')
-            return SUCCESS
-
-        return guarded
-
-    return decorate
 
 
 class Rescene4DNode(LifecycleNode):

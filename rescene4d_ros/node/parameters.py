@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 import dataclasses
 from dataclasses import dataclass
+from functools import partial
 import sys
 from typing import Any
 
@@ -160,9 +161,9 @@ class Settings:
     changes: ChangeConfig
 
 
-def named_settings() -> Iterator[tuple[str, Setting]]:
+def named_settings(sections: Mapping[str, type] = SECTIONS) -> Iterator[tuple[str, Setting]]:
     """Yield every parameter's full name and setting, in the order of the README's table."""
-    for prefix, cls in SECTIONS.items():
+    for prefix, cls in sections.items():
         for setting in settings(cls):
             yield f'{prefix}.{setting.name}' if prefix else setting.name, setting
 
@@ -195,9 +196,11 @@ def descriptor(setting: Setting) -> ParameterDescriptor:
     return message
 
 
-def check_parameters(parameters: list[Parameter]) -> SetParametersResult:
+def check_parameters(
+    parameters: list[Parameter], sections: Mapping[str, type] = SECTIONS
+) -> SetParametersResult:
     """Refuse values that a setting does not allow; a pure check, nothing is applied here."""
-    known = dict(named_settings())
+    known = dict(named_settings(sections))
     for parameter in parameters:
         if parameter.name not in known:
             continue  # use_sim_time, qos overrides: rclpy's own
@@ -208,16 +211,16 @@ def check_parameters(parameters: list[Parameter]) -> SetParametersResult:
     return SetParametersResult(successful=True)
 
 
-def declare(node: Node) -> None:
+def declare(node: Node, sections: Mapping[str, type] = SECTIONS) -> None:
     """Declare all parameters, so that tools can describe them before the node is configured."""
-    node.add_on_set_parameters_callback(check_parameters)
-    for name, setting in named_settings():
+    node.add_on_set_parameters_callback(partial(check_parameters, sections=sections))
+    for name, setting in named_settings(sections):
         node.declare_parameter(name, setting.default, descriptor(setting))
 
 
-def read(node: Node) -> Settings:
+def read_sections(node: Node, sections: Mapping[str, type]) -> dict[str, Any]:
     """
-    Collect the parameters' values.
+    Collect the values of some sections: one config by prefix.
 
     Raises
     ------
@@ -226,9 +229,14 @@ def read(node: Node) -> Settings:
 
     """
     configs: dict[str, Any] = {}
-    for prefix, cls in SECTIONS.items():
+    for prefix, cls in sections.items():
         names = {s.name: f'{prefix}.{s.name}' if prefix else s.name for s in settings(cls)}
         configs[prefix or 'node'] = make(
             cls, {key: node.get_parameter(name).value for key, name in names.items()}
         )
-    return Settings(**configs)
+    return configs
+
+
+def read(node: Node) -> Settings:
+    """Collect the parameters' values; raises as `read_sections`."""
+    return Settings(**read_sections(node, SECTIONS))

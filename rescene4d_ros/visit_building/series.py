@@ -8,7 +8,7 @@ import logging
 from pathlib import Path
 
 import numpy as np
-from rescene4d_ros.errors import ScanError
+from rescene4d_ros.errors import FileFormatError, ScanError
 from rescene4d_ros.structures import Finding, Scan, Severity
 from rescene4d_ros.visit_building.builder import BuildCounts, BuiltVisit, VisitBuilder
 from rescene4d_ros.visit_building.close_rules import CloseRule
@@ -37,8 +37,8 @@ class VisitSeries:
         Makes the rules of one visit.
     map_frame : str
     spool_path : Path, optional
-        Where keyframes of the visit in the making are kept; what a killed process left there is
-        the first visit, see `recover`.
+        Where keyframes of the visit in the making are kept, and in files beside it those of
+        finished visits until they are `delivered`; see `recover`.
 
     Attributes
     ----------
@@ -81,26 +81,32 @@ class VisitSeries:
         """Return the size of the visit in the making."""
         return 0 if self._builder is None else self._builder.n_voxels
 
-    def recover(self) -> BuiltVisit | None:
-        """
-        Return the visit that a killed process left in the spool; None where there is none.
+    def recover(self) -> list[BuiltVisit]:
+        """Return the visits that a killed process left: in the making, or not delivered yet."""
+        if self._spool_path is None:
+            return []
+        visits = []
+        for path in sorted(self._spool_path.parent.glob(f'{self._spool_path.name}*')):
+            builder = VisitBuilder(self._config, self._map_frame)
+            try:
+                builder.restore(read_spool(path))
+                visit = builder.finish()
+            except (ScanError, FileFormatError) as error:
+                log.warning('%s: %s', path, error)
+                path.unlink()
+                continue
+            path.rename(self._finished_spool(visit))
+            visits.append(visit)
+        return visits
 
-        Raises
-        ------
-        ScanError
-            Nothing is left of it.
-        FileFormatError
-            The file is no spool.
+    def delivered(self, visit: BuiltVisit) -> None:
+        """Forget the keyframes of a finished visit: others have it now."""
+        if self._spool_path is not None:
+            self._finished_spool(visit).unlink(missing_ok=True)
 
-        """
-        if self._spool_path is None or not self._spool_path.exists():
-            return None
-        builder = VisitBuilder(self._config, self._map_frame)
-        try:
-            builder.restore(read_spool(self._spool_path))
-            return builder.finish() if builder.counts.keyframes else None
-        finally:
-            self._spool_path.unlink()
+    def _finished_spool(self, visit: BuiltVisit) -> Path:
+        assert self._spool_path is not None
+        return self._spool_path.with_name(f'{self._spool_path.name}.{visit.scan.stamp_ns}')
 
     def offer(
         self, pose: np.ndarray | None, stamp_ns: int, is_in_map: bool, decode: Callable[[], Scan]
@@ -152,7 +158,12 @@ class VisitSeries:
         try:
             if self._map is not None:
                 return self._finished_map(self._map)
-            return self._builder.finish() if self._builder else None
+            visit = self._builder.finish() if self._builder else None
+            if visit is not None and self._spool is not None:
+                self._spool.close()
+                self._spool.path.rename(self._finished_spool(visit))
+                self._spool = None
+            return visit
         finally:
             self._begin()
 

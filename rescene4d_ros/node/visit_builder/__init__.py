@@ -1,0 +1,1 @@
+"""The node `visit_builder`: live clouds in, one snapshot per visit out."""

@@ -1,0 +1,170 @@
+"""The managed node `visit_builder`: live clouds in, one snapshot per visit out."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from functools import partial
+from pathlib import Path
+import traceback
+
+from rclpy.lifecycle import LifecycleNode
+from rclpy.qos import QoSProfile, ReliabilityPolicy
+from rescene4d_ros.errors import ConfigError
+from rescene4d_ros.node.diagnostics import (
+    Counts,
+    DiagnosticsPublisher,
+    NodeStats,
+    OK,
+    text_of,
+    Verdict,
+    WARN,
+)
+from rescene4d_ros.node.messages import interfaces
+from rescene4d_ros.node.parameters import declare, read_sections
+from rescene4d_ros.node.process import RequestThread
+from rescene4d_ros.node.transitions import SUCCESS, transition
+from rescene4d_ros.node.visit_builder.poses import OdometryPoses, TfPoses
+from rescene4d_ros.node.visit_builder.settings import rules_of, SECTIONS
+from rescene4d_ros.node.visit_builder.work import VisitWork
+from rescene4d_ros.visit_building.series import VisitSeries
+from sensor_msgs.msg import PointCloud2
+from std_srvs.srv import Trigger
+
+NODE_NAME = 'visit_builder'
+
+
+class BuilderDiagnostics(DiagnosticsPublisher):
+    """Say how the clouds come and how the visit in the making grows."""
+
+    work: VisitWork | None = None
+    series: VisitSeries | None = None
+
+    def entries(self, counts: Counts) -> dict[str, tuple[Verdict, dict]]:
+        """Return the entries `clouds` and `visit`."""
+        verdict = (WARN, counts.refusal) if counts.refusal else (OK, 'accepting clouds')
+        clouds = {
+            'received': counts.received,
+            'dropped': counts.dropped,
+            'refused': counts.refused,
+            'held': counts.held,
+        }
+        work, series = self.work, self.series
+        visit = {
+            'building': bool(work and work.is_building),
+            'keyframes': series.counts.keyframes if series else 0,
+            'voxels': series.n_voxels if series else 0,
+            'published': counts.stored,
+            'waiting for a subscriber': work.n_undelivered if work else 0,
+        }
+        return {'clouds': (verdict, clouds), 'visit': ((OK, 'building visits'), visit)}
+
+
+class VisitBuilderNode(LifecycleNode):
+    """
+    Build visits of live clouds and publish each as one snapshot.
+
+    Configured it has settings; active it takes clouds and answers ~/start and ~/finish.
+    """
+
+    def __init__(self, **kwargs):
+        super().__init__(NODE_NAME, **kwargs)
+        declare(self, SECTIONS)
+        self._settings: dict | None = None
+        self._stats = NodeStats()
+        self._diagnostics = BuilderDiagnostics(self, self._stats)
+        self._running = ExitStack()
+
+    def report(self, error: Exception) -> None:
+        """Report what a callback raised; the node goes on."""
+        self._stats.problem('callback', text_of(error))
+        text = ''.join(traceback.format_exception(error))
+        self.get_logger().error(f'a callback failed:\n{text}', throttle_duration_sec=1.0)
+
+    def autostart(self) -> None:
+        """Configure and activate; the log says why where that is refused."""
+        if self.trigger_configure() == SUCCESS:
+            self.trigger_activate()
+
+    @transition('configured')
+    def on_configure(self) -> str:
+        """Read and check the settings."""
+        self._settings = read_sections(self, SECTIONS)
+        rules_of(self._settings['node'])
+        return ''
+
+    @transition('active')
+    def on_activate(self) -> str:
+        """Deliver what a killed process left, and listen."""
+        if self._settings is None:
+            raise ConfigError('expected settings, got none; configure the node first')
+        settings = self._settings['node']
+        with ExitStack() as running:
+            super().on_activate(None)
+            running.callback(super().on_deactivate, None)
+            source = OdometryPoses if settings.pose_source == 'odometry' else TfPoses
+            poses = source(self, settings.map_frame)
+            running.callback(poses.close)
+            spool = Path(settings.spool).expanduser() if settings.spool else None
+            series = VisitSeries(
+                self._settings['building'], partial(rules_of, settings), settings.map_frame, spool
+            )
+            topic = interfaces.SNAPSHOTS
+            publisher = self.create_publisher(topic.type, topic.name, topic.qos())
+            running.callback(self.destroy_publisher, publisher)
+            work = VisitWork(series, poses, publisher, settings, self._stats, self.get_logger())
+            running.callback(work.stop)
+            self._diagnostics.work, self._diagnostics.series = work, series
+            self._listen(work, settings, running)
+            self._running = running.pop_all()
+        return f': listening on {self.resolve_topic_name("clouds")}'
+
+    def _listen(self, work: VisitWork, settings, running: ExitStack) -> None:
+        qos = QoSProfile(
+            depth=settings.waiting_limit,
+            reliability=ReliabilityPolicy[settings.clouds_reliability.upper()],
+        )
+        subscription = self.create_subscription(PointCloud2, 'clouds', work.on_cloud, qos)
+        running.callback(self.destroy_subscription, subscription)
+
+        def start(request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+            response.success, response.message = not work.is_building, 'building a visit'
+            work.is_building = True
+            return response
+
+        def finish(request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+            response.success, response.message = work.finish()
+            work.is_building = settings.begin_at_once
+            return response
+
+        requests = RequestThread(
+            self, {(Trigger, '~/start'): start, (Trigger, '~/finish'): finish}, self.report
+        )
+        running.callback(requests.close)
+
+    @transition('inactive')
+    def on_deactivate(self) -> str:
+        """Stop listening; the visit in the making stays in the spool."""
+        self._release()
+        return ''
+
+    @transition('unconfigured')
+    def on_cleanup(self) -> str:
+        """Forget the settings."""
+        self._release()
+        self._settings = None
+        return ''
+
+    @transition('shut down')
+    def on_shutdown(self) -> str:
+        """Stop from whatever state."""
+        self._release()
+        return ''
+
+    def destroy_node(self) -> None:
+        """Stop: ^C runs no transition."""
+        self._release()
+        super().destroy_node()
+
+    def _release(self) -> None:
+        self._diagnostics.work = self._diagnostics.series = None
+        self._running.close()

@@ -1,0 +1,94 @@
+"""Where the sensor was at the stamp of a cloud: from TF, or from odometry."""
+
+from __future__ import annotations
+
+from collections import deque
+from threading import Lock
+from types import SimpleNamespace
+
+from nav_msgs.msg import Odometry
+import numpy as np
+from rclpy.duration import Duration
+from rclpy.node import Node
+from rclpy.time import Time
+from rescene4d_ros.data.readers.bags.transforms import TransformTree
+from rescene4d_ros.errors import ConfigError, FrameUnavailableError
+from rescene4d_ros.node.messages.conversions import time_from_msg
+from rescene4d_ros.node.tf import Buffer, matrix_of, TransformException, TransformListener
+
+KEPT = 3000  # poses; a minute at 50 Hz
+
+
+class TfPoses:
+    """
+    Look poses up in TF.
+
+    Raises
+    ------
+    ConfigError
+        tf2_ros is not installed.
+
+    """
+
+    def __init__(self, node: Node, map_frame: str):
+        if Buffer is None:
+            raise ConfigError(
+                'pose_source: expected tf2_ros for poses from TF, it is not installed; set '
+                'pose_source to odometry'
+            )
+        self._map_frame = map_frame
+        self._buffer = Buffer(cache_time=Duration(seconds=30.0))
+        self._listener = TransformListener(self._buffer, node, spin_thread=False)
+
+    def pose(self, frame: str, stamp_ns: int) -> np.ndarray:
+        """Return map_T_frame (4, 4) without waiting, or raise FrameUnavailableError."""
+        try:
+            found = self._buffer.lookup_transform(
+                self._map_frame, frame, Time(nanoseconds=stamp_ns), Duration()
+            )
+        except TransformException as error:
+            raise FrameUnavailableError(
+                f'expected where {frame!r} is in {self._map_frame!r} at the stamp of the cloud, '
+                f'TF does not know it ({error}); check the TF tree and the stamps'
+            ) from error
+        return matrix_of(found.transform)
+
+    def close(self) -> None:
+        """Stop listening."""
+        self._listener.unregister()
+
+
+class OdometryPoses:
+    """Keep the newest poses of the topic `odometry`, and interpolate between two of them."""
+
+    def __init__(self, node: Node, map_frame: str):
+        self._node, self._map_frame = node, map_frame
+        self._kept: deque[tuple[int, Odometry]] = deque(maxlen=KEPT)
+        self._lock = Lock()
+        self._subscription = node.create_subscription(Odometry, 'odometry', self._take, 100)
+
+    def _take(self, message: Odometry) -> None:
+        with self._lock:
+            self._kept.append((time_from_msg(message.header.stamp), message))
+
+    def pose(self, frame: str, stamp_ns: int) -> np.ndarray:
+        """Return map_T_frame (4, 4) without waiting, or raise FrameUnavailableError."""
+        with self._lock:
+            kept = list(self._kept)
+        times = np.array([at for at, _ in kept], np.int64)
+        after = int(np.searchsorted(times, stamp_ns))
+        tree = TransformTree()
+        for _, message in kept[max(after - 1, 0) : after + 1]:
+            pose = message.pose.pose
+            motion = SimpleNamespace(translation=pose.position, rotation=pose.orientation)
+            tree.add(
+                SimpleNamespace(
+                    header=message.header, child_frame_id=message.child_frame_id, transform=motion
+                ),
+                static=False,
+            )
+        return tree.lookup(self._map_frame, frame, stamp_ns)
+
+    def close(self) -> None:
+        """Stop listening."""
+        self._node.destroy_subscription(self._subscription)

@@ -1,0 +1,90 @@
+"""Parameters of the visit builder, and the rules that they make."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from rescene4d_ros.config import param
+from rescene4d_ros.errors import ConfigError
+from rescene4d_ros.visit_building.close_rules import (
+    CloseRule,
+    Duration,
+    LeavingZone,
+    StandingStill,
+)
+from rescene4d_ros.visit_building.config import VisitBuildingConfig
+
+
+@dataclass(frozen=True)
+class BuilderNodeConfig:
+    """Hold the settings of input, ends of visits and delivery."""
+
+    autostart: bool = param(
+        False, 'Configure and activate at start, without waiting for a lifecycle manager'
+    )
+    map_frame: str = param('map', 'Frame of the visits')
+    sensor_frame: str = param(
+        '', 'Frame of the sensor, for clouds in the map frame; others carry their frame'
+    )
+    pose_source: str = param(
+        'tf',
+        'Where poses come from: TF, or the topic odometry, whose header.frame_id is map_frame and '
+        'whose child_frame_id is the frame of the sensor',
+        one_of=('tf', 'odometry'),
+    )
+    clouds_reliability: str = param(
+        'best_effort', 'QoS of the clouds', one_of=('reliable', 'best_effort')
+    )
+    tf_timeout: float = param(
+        0.5, 'How long a cloud waits for its pose', unit='s', ge=0.0, le=60.0
+    )
+    waiting_limit: int = param(
+        10, 'How many clouds may wait; beyond it the oldest is dropped', ge=1, le=1000
+    )
+    begin_at_once: bool = param(
+        True, 'Build visits from activation on; false = only after ~/start, until ~/finish'
+    )
+    standing_still: float = param(
+        0.0, 'The visit ends where the sensor stands as long; 0 = off', unit='s', ge=0.0
+    )
+    duration: float = param(0.0, 'The visit ends after this time; 0 = off', unit='s', ge=0.0)
+    zone: str = param(
+        '',
+        'Polygon in the map as "x y, x y, x y" in m; the visit ends where the sensor leaves it; '
+        'empty = off',
+    )
+    spool: str = param(
+        '~/.ros/rescene4d_visit.spool',
+        'File that keeps the visit in the making when the process is killed; empty = none',
+    )
+
+
+SECTIONS = {'': BuilderNodeConfig, 'building': VisitBuildingConfig}
+
+
+def zone_of(text: str) -> list[list[float]]:
+    """
+    Return the corners (x, y), m, of a zone.
+
+    Raises
+    ------
+    ConfigError
+        Other than numbers.
+
+    """
+    try:
+        return [[float(v) for v in corner.split()] for corner in text.split(',')]
+    except ValueError as error:
+        raise ConfigError(f'zone: expected "x y, x y, x y" in m, got {text!r}') from error
+
+
+def rules_of(settings: BuilderNodeConfig) -> list[CloseRule]:
+    """Return the rules of one visit; raises ConfigError for a zone that is none."""
+    rules: list[CloseRule] = []
+    if settings.standing_still > 0:
+        rules.append(StandingStill(settings.standing_still))
+    if settings.duration > 0:
+        rules.append(Duration(settings.duration))
+    if settings.zone:
+        rules.append(LeavingZone(zone_of(settings.zone)))
+    return rules

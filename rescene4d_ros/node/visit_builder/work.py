@@ -1,0 +1,232 @@
+"""From messages to published snapshots: a bounded queue and the thread that works on it."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from threading import Condition, Thread
+import time
+from typing import Protocol
+
+import numpy as np
+from rclpy.duration import Duration
+from rclpy.publisher import Publisher
+from rescene4d_ros.data.readers.point_cloud2 import cloud_array, scan_from_cloud
+from rescene4d_ros.errors import FrameUnavailableError, RescenError
+from rescene4d_ros.node.diagnostics import NodeStats, text_of
+from rescene4d_ros.node.messages.conversions import (
+    create_cloud,
+    fields_of,
+    time_from_msg,
+    time_to_msg,
+)
+from rescene4d_ros.node.visit_builder.settings import BuilderNodeConfig
+from rescene4d_ros.visit_building.builder import BuiltVisit
+from rescene4d_ros.visit_building.series import VisitSeries
+from sensor_msgs.msg import PointCloud2
+from std_msgs.msg import Header
+
+RETRY = 0.05  # s; between two looks for a pose
+DELIVERY = 10.0  # s; how long subscribers may take for a snapshot
+Task = Callable[[], None]
+
+
+class Poses(Protocol):
+    """Know where frames are."""
+
+    def pose(self, frame: str, stamp_ns: int) -> np.ndarray:
+        """Return map_T_frame (4, 4), or raise FrameUnavailableError."""
+        ...
+
+
+class VisitWork:
+    """
+    Offer clouds to a series of visits in their order, and publish the visits that end.
+
+    A snapshot is published when somebody listens; until then, and until its arrival is
+    acknowledged, its keyframes stay on the disk.
+
+    Parameters
+    ----------
+    series : VisitSeries
+    poses : Poses
+    publisher : Publisher
+        Of the snapshots.
+    settings : BuilderNodeConfig
+    stats : NodeStats
+        `stored` counts published visits, `held` clouds that wait.
+    log : logger
+
+    """
+
+    def __init__(
+        self,
+        series: VisitSeries,
+        poses: Poses,
+        publisher: Publisher,
+        settings: BuilderNodeConfig,
+        stats: NodeStats,
+        log,
+    ):
+        self._series, self._poses, self._publisher = series, poses, publisher
+        self._settings, self._stats, self._log = settings, stats, log
+        self._waiting: deque[tuple[float, PointCloud2]] = deque()
+        self._tasks: deque[tuple[float, Task]] = deque()
+        self._finished: deque[BuiltVisit] = deque()
+        self.is_building = settings.begin_at_once
+        self._changed = Condition()
+        self._stopping = False
+        self._thread = Thread(target=self._run, name='visits', daemon=True)
+        self._thread.start()
+
+    @property
+    def n_undelivered(self) -> int:
+        """Return how many finished visits wait for a subscriber."""
+        return len(self._finished)
+
+    def on_cloud(self, message: PointCloud2) -> None:
+        """Queue a cloud; where too many wait, the oldest is dropped and counted."""
+        self._stats.count('received')
+        if not self.is_building:
+            return
+        with self._changed:
+            if len(self._waiting) >= self._settings.waiting_limit:
+                self._waiting.popleft()
+                text = (
+                    f'expected at most {self._settings.waiting_limit} clouds to wait, got more; '
+                    'the oldest is dropped: send clouds less often, or raise waiting_limit'
+                )
+                self._stats.count('dropped', refusal=text)
+                self._log.warning(text, throttle_duration_sec=5.0)
+            self._waiting.append((time.monotonic(), message))
+            self._changed.notify()
+
+    def finish(self) -> tuple[bool, str]:
+        """End the visit with the clouds that wait; return whether there was one, and a text."""
+        result: list[tuple[bool, str]] = []
+        done = Condition()
+
+        def task() -> None:
+            try:
+                visit = self._series.finish()
+                if visit is not None:
+                    self._finished.append(visit)
+                answer = (
+                    (True, f'{visit.scan.name}: {len(visit.scan)} points')
+                    if visit
+                    else (False, 'expected clouds of a visit, none have come; check the topic')
+                )
+            except Exception as error:
+                answer = False, text_of(error)
+            with done:
+                result.append(answer)
+                done.notify()
+
+        with self._changed:
+            self._tasks.append((time.monotonic(), task))
+            self._changed.notify()
+        with done:
+            done.wait_for(lambda: bool(result), timeout=60.0)
+        return result[0] if result else (False, 'expected an end within 60 s; it goes on')
+
+    def stop(self) -> None:
+        """Finish the clouds at hand; the visit in the making stays in the spool."""
+        with self._changed:
+            self._stopping = True
+            self._changed.notify()
+        self._thread.join()
+
+    def _run(self) -> None:
+        self._guarded(lambda: self._finished.extend(self._series.recover()))
+        while True:
+            with self._changed:
+                self._changed.wait_for(
+                    lambda: self._stopping or self._waiting or self._tasks, timeout=0.5
+                )
+                if self._stopping:
+                    return
+                cloud = self._waiting[0] if self._waiting else None
+                asked = self._tasks[0][0] if self._tasks else None
+                task = None
+                if asked is not None and (cloud is None or cloud[0] > asked):
+                    task = self._tasks.popleft()[1]
+            if task is not None:
+                task()
+            elif cloud is not None and self._is_done(*cloud):
+                with self._changed:
+                    if self._waiting and self._waiting[0] is cloud:
+                        self._waiting.popleft()
+            self._stats.update(held=len(self._waiting))
+            if self._finished and self._publisher.get_subscription_count():
+                self._guarded(self._deliver)
+
+    def _is_done(self, arrived: float, message: PointCloud2) -> bool:
+        """Offer a cloud or refuse it; False where its pose may still come."""
+        try:
+            self._offer(message)
+        except FrameUnavailableError as error:
+            if time.monotonic() - arrived < self._settings.tf_timeout:
+                time.sleep(RETRY)
+                return False
+            self._refused(error)
+        except Exception as error:
+            self._refused(error)
+        return True
+
+    def _offer(self, message: PointCloud2) -> None:
+        frame, stamp_ns = message.header.frame_id, time_from_msg(message.header.stamp)
+        is_in_map = frame == self._settings.map_frame
+        sensor = self._settings.sensor_frame if is_in_map else frame
+        pose = self._poses.pose(sensor, stamp_ns) if sensor else None
+        visit = self._series.offer(pose, stamp_ns, is_in_map, lambda: scan_from_cloud(message))
+        if visit is not None:
+            self._log.info(f'{visit.scan.name} ended: {self._series.reason}')
+            self._finished.append(visit)
+
+    def _deliver(self) -> None:
+        visit = self._finished[0]
+        self._publisher.publish(snapshot_of(visit))
+        if not self._publisher.wait_for_all_acked(Duration(seconds=DELIVERY)):
+            raise RescenError(
+                f'{visit.scan.name}: expected subscribers to take the snapshot within '
+                f'{DELIVERY:g} s, they did not; it is sent again'
+            )
+        self._finished.popleft()
+        self._series.delivered(visit)
+        for finding in visit.scan.findings:
+            self._log.info(f'{visit.scan.name}: {finding}')
+        self._stats.count('stored')
+        self._stats.solved('visits')
+
+    def _refused(self, error: Exception) -> None:
+        self._stats.count('refused', refusal=text_of(error))
+        self._log.warning(f'cloud refused: {text_of(error)}', throttle_duration_sec=1.0)
+
+    def _guarded(self, task: Task) -> None:
+        try:
+            task()
+        except Exception as error:
+            self._stats.problem('visits', text_of(error))
+            self._log.error(text_of(error), throttle_duration_sec=5.0)
+
+
+def snapshot_of(visit: BuiltVisit) -> PointCloud2:
+    """Return a visit as a message; vp_x, vp_y, vp_z tell from where each point was measured."""
+    scan = visit.scan
+    columns = {}
+    shift = np.asarray(scan.origin)
+    if scan.sensor_path is not None:
+        seen_from = scan.sensor_path[visit.viewpoint]
+        columns = {f'vp_{axis}': seen_from[:, k].copy() for k, axis in enumerate('xyz')}
+    points = cloud_array(scan, **columns)
+    if shift.any():  # far from zero float32 is too coarse
+        kinds = {n: points.dtype[n] for n in points.dtype.names or ()}
+        points = points.astype([(n, '<f8' if n in AXES else k) for n, k in kinds.items()])
+        for name, at in AXES.items():
+            if name in (points.dtype.names or ()):
+                points[name] += shift[at]
+    header = Header(stamp=time_to_msg(scan.stamp_ns), frame_id=scan.frame_id)
+    return create_cloud(header, fields_of(points), points)
+
+
+AXES = {'x': 0, 'y': 1, 'z': 2, 'vp_x': 0, 'vp_y': 1, 'vp_z': 2}

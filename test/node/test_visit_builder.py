@@ -1,0 +1,106 @@
+"""The visit builder over real DDS: clouds and odometry in, snapshots out, also when killed."""
+
+import signal
+
+from lifecycle_msgs.srv import GetState
+from nav_msgs.msg import Odometry
+import numpy as np
+import pytest
+from rescene4d_ros.data.readers.point_cloud2 import scan_from_cloud
+from rescene4d_ros.errors import ConfigError
+from rescene4d_ros.node.messages import interfaces
+from rescene4d_ros.node.messages.conversions import time_to_msg
+from rescene4d_ros.node.visit_builder.settings import BuilderNodeConfig, rules_of
+from rescene4d_ros.node.visit_builder.work import snapshot_of
+from rescene4d_ros.structures import Scan
+from rescene4d_ros.visit_building.builder import BuiltVisit
+from scipy.spatial import cKDTree
+from sensor_msgs.msg import PointCloud2
+from std_srvs.srv import Trigger
+
+T0 = 1_700_000_000 * 10**9
+AXIS = np.arange(-1.5, 1.5, 0.05)
+WALL = np.stack(np.meshgrid(AXIS, [2.0], AXIS), -1).reshape(-1, 3) + 0.01
+
+
+@pytest.fixture
+def robot(client, cloud_message):
+    """Return what drives: publishes the pose and the cloud number k of a drive."""
+    odometry = client.node.create_publisher(Odometry, 'odometry', 100)
+    clouds = client.node.create_publisher(PointCloud2, 'clouds', 10)
+
+    def drive(numbers):
+        client.wait(clouds.get_subscription_count)
+        client.wait(odometry.get_subscription_count)
+        for k in numbers:
+            stamp, x = T0 + k * 10**8, 0.2 * (k % 100)
+            pose = Odometry(child_frame_id='lidar')
+            pose.header.stamp, pose.header.frame_id = time_to_msg(stamp), 'map'
+            pose.pose.pose.position.x = x - 1.0
+            pose.pose.pose.orientation.w = 1.0
+            odometry.publish(pose)
+            points = (WALL - (x - 1.0, 0, 0)).astype(np.float32)
+            clouds.publish(cloud_message(Scan(points, stamp), 'lidar'))
+            client.spin(0.03)
+
+    return drive
+
+
+def keyframes(diagnostics):
+    return int(diagnostics.entry('visit')[2].get('keyframes', 0))
+
+
+def test_a_drive_becomes_a_snapshot_also_after_a_kill(client, processes, robot, tmp_path):
+    """What was built when the node is killed arrives as a partial visit; the next one follows."""
+    params = {
+        'autostart': 'true',
+        'pose_source': 'odometry',
+        'clouds_reliability': 'reliable',
+        'spool': tmp_path / 'visit.spool',
+    }
+    node = processes.start('visit_builder.main', params=params)
+    diagnostics = client.listen_to_diagnostics('visit_builder')
+    robot(range(8))
+    client.wait(lambda: keyframes(diagnostics) == 8)
+    node.send_signal(signal.SIGKILL)
+    node.wait()
+    snapshots = client.listen(interfaces.SNAPSHOTS)
+    node = processes.start('visit_builder.main', params=params)
+    client.wait(lambda: snapshots)
+    partial = scan_from_cloud(snapshots[0])
+    assert (partial.frame_id, partial.stamp_ns) == ('map', T0 + 7 * 10**8)
+    assert (cKDTree(partial.xyz).query(WALL)[0] < 0.01).mean() > 0.95
+    diagnostics.clear()
+    robot(range(600, 606))
+    client.wait(lambda: keyframes(diagnostics) >= 4)
+    answer = client.call(Trigger, '/visit_builder/finish', Trigger.Request())
+    assert answer.success, answer.message
+    client.wait(lambda: len(snapshots) == 2)
+    assert scan_from_cloud(snapshots[1]).stamp_ns == T0 + 605 * 10**8
+    assert len(scan_from_cloud(snapshots[1]).sensor_path) >= 2
+    client.wait(lambda: not list(tmp_path.glob('visit.spool*')))
+    answer = client.call(Trigger, '/visit_builder/finish', Trigger.Request())
+    assert (answer.success, 'none have come' in answer.message) == (False, True)
+    state = client.call(GetState, '/visit_builder/get_state', GetState.Request())
+    assert state.current_state.label == 'active'
+    assert processes.stop(node) == 0
+
+
+def test_a_snapshot_far_from_zero_keeps_its_millimeters():
+    """Points and places of the sensor are float64 then, with the origin added."""
+    origin = (432_000.0, 5_331_000.0, 0.0)
+    xyz = np.random.default_rng(0).uniform(0, 3, (50, 3)).astype(np.float32)
+    path = np.array([[1, 1, 1], [2, 1, 1]], np.float32)
+    scan = Scan(xyz, T0, sensor_path=path, origin=origin)
+    message = snapshot_of(BuiltVisit(scan, np.arange(50, dtype=np.int32) % 2))
+    back = scan_from_cloud(message)
+    assert back.origin == origin
+    np.testing.assert_allclose(back.xyz, xyz, atol=1e-3)
+    np.testing.assert_allclose(back.sensor_path, path, atol=1e-3)
+
+
+def test_zones_are_checked():
+    """A zone that is none is refused in words when the node is configured."""
+    assert len(rules_of(BuilderNodeConfig(zone='0 0, 4 0, 4 4', duration=5.0))) == 2
+    with pytest.raises(ConfigError, match='x y, x y'):
+        rules_of(BuilderNodeConfig(zone='kitchen'))
