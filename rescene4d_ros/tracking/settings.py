@@ -164,7 +164,7 @@ class TrackerConfig:
         le=1,
     )
     use_regions: bool = param(
-        False,
+        True,
         'Also observe what came, left or moved between visits by geometry alone, and separate '
         'it from larger instances.',
     )
@@ -293,4 +293,4 @@ class TrackingSettings:
     changes: ChangeConfig = ChangeConfig()
     weights: AssociationWeights = field(default_factory=lambda: shipped_weights().association)
     confidence: Confidence = field(default_factory=lambda: shipped_weights().changes)
-    use_regions: bool = False
+    use_regions: bool = True

@@ -15,7 +15,7 @@ COVERED = 0.5  # share of a region in masks, from which they already say what is
 INSIDE = 0.8  # share of a region in one mask, from which it may be a part that is split off
 LESS = 0.5  # share of the mask, up to which it is
 TOUCHED = 0.1  # share of what left in the same instance, from which the whole instance changed
-OUTLINE = 0.5  # score of an instance over the quality of its region, whose outline is coarse
+OUTLINE = 0.5  # score of a region's outline over its quality, as it is coarser than a mask
 UNCLAIMED = 0.7  # share of a region that belonged to no object, from which it is a new one
 
 
@@ -70,7 +70,7 @@ def fuse(
     Add to the instances of a window what came, left or moved.
 
     In the newest visit a region that agrees with a mask is one instance with it, with the
-    outline of the surer one; one inside a larger mask, which did not change itself and is less
+    better outline; one inside a larger mask, which did not change itself and is less
     sure, is split off; one without mask is an instance of class otherfurniture. Masks without
     evidence of change stay.
 
@@ -132,9 +132,9 @@ class _Fusion:
         size = int((label == mask).sum())
         overlap = shared[mask] / (len(part) + size - shared[mask])
         if overlap >= AGREE:
-            if thing.quality > self._score(mask):
+            if OUTLINE * thing.quality > self._score(mask):
                 label[label == mask] = -1
-                self._mark(part, mask, thing.quality)
+                self._mark(part, mask, OUTLINE * thing.quality)
             return mask
         larger = shared[mask] >= INSIDE * len(part) and shared[mask] <= LESS * size
         if larger and thing.quality > self._score(mask) and not self._has_changed(mask):
