@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -40,7 +41,7 @@ def plan_bag(
 
     Of clouds with equal stamps the first whole one counts. Clouds in other frames are taken to
     the map by the bag's own transforms. Clouds that follow each other within 10 s are frames of
-    one drive.
+    one drive. Clouds are given in the order of their stamps, however the bag stores them.
 
     Parameters
     ----------
@@ -72,6 +73,12 @@ def plan_bag(
         if sensor_frame:
             tree = TransformTree.of_files(seen.files)
             path = partial(tree.path, map_frame, sensor_frame, duration=path_duration)
+        stamped = {c.number: c.stamp_ns for c in chosen if c.frame_id is not None}
+        if len(_passes(stamped)) > 1:
+            inputs.notes.append(
+                f'{seen.name}: clouds are not stored in the order of their stamps; they are taken '
+                'in that of the stamps'
+            )
         inputs.sources.append(_read(seen, stamps, lookup, map_frame, inputs, path))
 
 
@@ -87,8 +94,8 @@ def _read(
     map_frame: str,
     inputs: Inputs,
     path: Callable[[int], np.ndarray] | None,
-) -> Iterator[Callable]:
-    """Yield readers of the chosen clouds (number: stamp); of a stamp the first that is whole."""
+) -> Iterator[tuple[int, Callable]]:
+    """Yield stamp and reader of chosen clouds (number: stamp); of a stamp the first whole one."""
     read: set[int] = set()
 
     def once(snapshot, stamp_ns: int, origin=None):
@@ -96,12 +103,27 @@ def _read(
         read.add(stamp_ns)
         return (scan if path is None else _with_path(scan, path(stamp_ns))), kept
 
-    for snapshot in snapshots_of(seen, frozenset(chosen)):
+    for snapshot in chain.from_iterable(snapshots_of(seen, n) for n in _passes(chosen)):
         stamp_ns = chosen[snapshot.number]
         if stamp_ns in read:
             inputs.refused_count += 1
         else:
-            yield partial(once, snapshot, stamp_ns)
+            yield stamp_ns, partial(once, snapshot, stamp_ns)
+
+
+def _passes(stamps: dict[int, int]) -> list[frozenset[int]]:
+    """
+    Return the numbers of clouds (number: stamp) that each pass through a bag reads.
+
+    All passes together give the order of the stamps, and none holds more than one cloud; a bag in
+    that order is read once.
+    """
+    passes: list[list[int]] = []
+    for number in sorted(stamps, key=lambda number: (stamps[number], number)):
+        if not passes or number < passes[-1][-1]:
+            passes.append([])
+        passes[-1].append(number)
+    return [frozenset(numbers) for numbers in passes]
 
 
 def _with_path(scan: Scan, places: np.ndarray) -> Scan:

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta, UTC
 from decimal import Decimal, InvalidOperation
 from functools import partial
+import heapq
+from operator import itemgetter
 import os
 from pathlib import Path
 
@@ -41,7 +43,8 @@ class Inputs:
     refused_count : int
         How many clouds these lines are about.
     sources : list of iterators
-        Each gives functions from the map's origin to a scan and its mask, one at a time.
+        Each gives, in the order of their stamps, a stamp and a function from the map's origin to
+        a scan and its mask, one at a time.
 
     """
 
@@ -49,12 +52,12 @@ class Inputs:
     notes: list[str] = field(default_factory=list)
     refused: list[str] = field(default_factory=list)
     refused_count: int = 0
-    sources: list[Iterator[Reader]] = field(default_factory=list)
+    sources: list[Iterator[tuple[int, Reader]]] = field(default_factory=list)
 
     def visits(self) -> Iterator[Reader]:
-        """Yield a reader for each visit; a bag is read as far as it is asked for."""
-        for source in self.sources:
-            yield from source
+        """Yield a reader for each visit by its stamp; a bag is read as far as it is asked for."""
+        for _, read in heapq.merge(*self.sources, key=itemgetter(0)):
+            yield read
 
 
 def find_visits(
@@ -134,9 +137,12 @@ def find_visits(
         if times:
             _tell_future('--times', stamps, now_ns, inputs)
         inputs.count += len(files)
+        in_order = sorted(zip(stamps, files), key=itemgetter(0))
+        if stamps != sorted(stamps):
+            inputs.notes.append('--times: clouds are taken in the order of their times')
         inputs.sources.append(
-            partial(read_cloud, path, stamp, path.name, map_frame)
-            for path, stamp in zip(files, stamps)
+            (stamp, partial(read_cloud, path, stamp, path.name, map_frame))
+            for stamp, path in in_order
         )
     return inputs
 

@@ -190,6 +190,26 @@ def test_repeated_stamps(tmp_path):
     assert 'got 1 of 3 with the stamp of another' in inputs.refused[0]
 
 
+def test_clouds_come_in_the_order_of_their_stamps(tmp_path):
+    """In a bag, of several bags, and of files with times; as little is read at a time."""
+    stamps = [T0 + k * HOUR for k in (2, 5, 0, 3)]
+    recorded = [T0 + k * HOUR for k in range(4)]
+    one = write_bag(tmp_path / 'one', stamps, recorded=recorded)
+    other = write_bag(tmp_path / 'other', [T0 + k * HOUR for k in (1, 4)])
+    inputs = find_visits([one])
+    scans = [read()[0] for read in inputs.visits()]
+    assert [scan.stamp_ns for scan in scans] == sorted(stamps)
+    np.testing.assert_array_equal(scans[0].xyz, POINTS + np.float32(2))  # the third
+    assert 'not stored in the order of their stamps' in inputs.notes[0]
+    inputs = find_visits([one, other])
+    assert stamps_of(inputs) == [T0 + k * HOUR for k in range(6)]
+    for name in 'ab':
+        np.savez(tmp_path / f'{name}.npz', xyz=POINTS)
+    inputs = find_visits([tmp_path / 'a.npz', tmp_path / 'b.npz'], times=['7', '5'])
+    assert [read()[0].name for read in inputs.visits()] == ['b.npz', 'a.npz']
+    assert inputs.notes == ['--times: clouds are taken in the order of their times']
+
+
 def test_inputs_that_hold_nothing(tmp_path):
     """Each with what was expected."""
     (tmp_path / 'empty').mkdir()

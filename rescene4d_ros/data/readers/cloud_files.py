@@ -8,7 +8,7 @@ import numpy as np
 from rescene4d_ros.data.readers.columns import scan_of_columns
 from rescene4d_ros.data.readers.whole_files import check_file, largest_in_memory, unreadable
 from rescene4d_ros.errors import FileFormatError
-from rescene4d_ros.structures import Scan
+from rescene4d_ros.structures import Finding, Scan
 
 SUFFIXES = ('.ply', '.pcd', '.npz', '.las', '.laz', '.e57')
 
@@ -54,7 +54,7 @@ def read_cloud(
     path = Path(path)
     try:
         check_file(path, largest_in_memory())
-        columns, sensor_path, is_text = _columns(path)
+        columns, sensor_path, is_text, findings = _columns(path)
     except (OSError, MemoryError) as error:
         raise unreadable(path, error) from error
     return scan_of_columns(
@@ -65,35 +65,39 @@ def read_cloud(
         origin=origin,
         sensor_path=sensor_path,
         exact_text=is_text,
+        findings=findings,
     )
 
 
-def _columns(path: Path) -> tuple[dict[str, np.ndarray], np.ndarray | None, bool]:
-    """Return columns, positions of the sensor, and whether the file is text."""
+def _columns(
+    path: Path,
+) -> tuple[dict[str, np.ndarray], np.ndarray | None, bool, tuple[Finding, ...]]:
+    """Return columns, positions of the sensor, whether the file is text, and findings."""
     # Each format's libraries are loaded for the files that need them.
     suffix = path.suffix.lower()
     if suffix == '.ply':
         from rescene4d_ros.data.readers.formats.ply import read_ply
 
         columns, is_text = read_ply(path)
-        return columns, None, is_text
+        return columns, None, is_text, ()
     if suffix == '.pcd':
         from rescene4d_ros.data.readers.formats.pcd import read_pcd
 
         columns, is_text = read_pcd(path)
-        return columns, None, is_text
+        return columns, None, is_text, ()
     if suffix == '.npz':
         from rescene4d_ros.data.readers.formats.npz import read_npz
 
-        return *read_npz(path), False
+        columns, sensor_path, findings = read_npz(path)
+        return columns, sensor_path, False, findings
     if suffix in ('.las', '.laz'):
         from rescene4d_ros.data.readers.formats.las import read_las
 
-        return read_las(path), None, False
+        return read_las(path), None, False, ()
     if suffix == '.e57':
         from rescene4d_ros.data.readers.formats.e57 import read_e57
 
-        return *read_e57(path), False
+        return *read_e57(path), False, ()
     raise FileFormatError(
         f'{path}: expected {", ".join(SUFFIXES)}, got {path.suffix!r}; convert the cloud'
     )

@@ -116,6 +116,14 @@ def test_unusable_arrays_are_refused(tmp_path, arrays, text):
         read_cloud(tmp_path / 'a.npz', 1)
 
 
+def test_arrays_of_other_names_are_told(tmp_path, points):
+    """Colors under another name would be missed by nobody."""
+    np.savez(tmp_path / 'a.npz', xyz=points[0], colour=points[1], intensity=points[0][:, 0])
+    (finding,) = read_cloud(tmp_path / 'a.npz', 1)[0].findings
+    assert "also 'colour', 'intensity'" in str(finding)
+    assert 'rename' in finding.remedy
+
+
 def test_files_without_coordinates_are_refused(tmp_path):
     """A PLY of colors alone, a PCD of intensities alone, and one without points."""
     ply = tmp_path / 'a.ply'

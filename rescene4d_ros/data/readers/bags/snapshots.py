@@ -117,6 +117,8 @@ def snapshots_of(seen: Survey, numbers: frozenset[int] | None = None) -> Iterato
         number += 1
         if numbers is None or number in numbers:
             yield Snapshot(f'{seen.name} snapshot {number}', number, message)
+        if numbers is not None and number >= max(numbers, default=0):
+            return
 
 
 def read_snapshots(path: Path, topic: str | None = None) -> Iterator[tuple[Scan, np.ndarray]]:

@@ -10,6 +10,7 @@ import numpy as np
 from rescene4d_ros.data.readers.columns import MAX_POINTS
 from rescene4d_ros.data.readers.whole_files import largest_in_memory
 from rescene4d_ros.errors import FileFormatError, ScanError
+from rescene4d_ros.structures import Finding, Severity
 
 COLORS = ('rgb', 'rgba', 'color', 'colors')  # one of them
 MATRICES = ('xyz', *COLORS, 'normals', 'path')
@@ -20,7 +21,7 @@ MANY = 0xFFFF  # number of entries that does not fit there
 ENCRYPTED = 1  # bit of a zip entry's flags
 
 
-def read_npz(path: Path) -> tuple[dict[str, np.ndarray], np.ndarray | None]:
+def read_npz(path: Path) -> tuple[dict[str, np.ndarray], np.ndarray | None, tuple[Finding, ...]]:
     """
     Read the points of a file.
 
@@ -30,6 +31,8 @@ def read_npz(path: Path) -> tuple[dict[str, np.ndarray], np.ndarray | None]:
         x, y, z; rgb (M, 3) or (M, 4), nx, ny, nz, and instances (M,) where the file has them.
     path : ndarray (P, 3), float64, m, or None
         Where the sensor was.
+    findings : tuple of Finding
+        Arrays of other names, which are not read.
 
     Raises
     ------
@@ -76,10 +79,27 @@ def read_npz(path: Path) -> tuple[dict[str, np.ndarray], np.ndarray | None]:
             columns[key] = array
     where = arrays.get('path')
     if where is None or not len(where):
-        return columns, None
+        return columns, None, _other_arrays(names)
     if not np.isfinite(where).all():
         raise ScanError(f'{path.name}: expected a finite path of the sensor, got NaN; mend it')
-    return columns, where.astype(np.float64)
+    return columns, where.astype(np.float64), _other_arrays(names)
+
+
+def _other_arrays(names: list[str]) -> tuple[Finding, ...]:
+    """Return a warning that names the arrays that nothing is made of."""
+    others = [name for name in names if name not in ARRAYS]
+    if not others:
+        return ()
+    shown = ', '.join(repr(name[:40]) for name in others[:5]) + ', ...' * (len(others) > 5)
+    return (
+        Finding(
+            'arrays',
+            Severity.WARNING,
+            f'also {shown}',
+            f'arrays named {", ".join(ARRAYS)}',
+            'they are left out; rename what belongs to the points',
+        ),
+    )
 
 
 def _arrays(path: Path) -> tuple[dict[str, np.ndarray], list[str]]:
