@@ -35,7 +35,12 @@ def work_through(
         A process was killed.
 
     """
-    columns = (TextColumn(label), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (
+        TextColumn(label, markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+    )
     with Progress(*columns) as progress:
         task = progress.add_task('', total=len(jobs) + done, completed=done)
         for job, result in each_result(do, jobs, processes):

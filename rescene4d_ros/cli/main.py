@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from importlib import import_module
 import io
 import logging
@@ -62,6 +63,38 @@ def command_module(command: str) -> ModuleType:
 def main(argv: list[str] | None = None) -> int:
     """Run one sub-command; 0 = done, 1 = a stage failed, 2 = wrong usage or input."""
     argv = sys.argv[1:] if argv is None else argv
+    for stream in (sys.stdout, sys.stderr):  # names of files may hold what it cannot write
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors='backslashreplace')
+    called = 'rescene4d'
+    try:
+        try:
+            command, run, options = _parsed(argv)
+            called = f'rescene4d {command}'
+            return run(options) or 0
+        finally:
+            sys.stdout.flush()  # what is left is written here, where errors are told
+    except RescenError as error:
+        print(f'{called}: {error}', file=sys.stderr)
+        return 2
+    except BrokenPipeError:  # who reads what is printed has enough
+        _drop_output()
+        return 141
+    except OSError as error:
+        _drop_output()
+        print(
+            f'{called}: expected files that can be read and written, got: '
+            f'{error}; check the path, its rights and the room on the disk',
+            file=sys.stderr,
+        )
+        return 2
+    except KeyboardInterrupt:
+        print(f'{called}: interrupted', file=sys.stderr)
+        return 130
+
+
+def _parsed(argv: list[str]) -> tuple[str, Callable, argparse.Namespace]:
+    """Return the command, what runs it, and its options."""
     parser = argparse.ArgumentParser(
         prog='rescene4d',
         formatter_class=argparse.RawDescriptionHelpFormatter,
@@ -83,30 +116,7 @@ def main(argv: list[str] | None = None) -> int:
     )
     module.add_arguments(sub)
     options = sub.parse_args(args.arguments, argparse.Namespace(arguments=args.arguments))
-    for stream in (sys.stdout, sys.stderr):  # names of files may hold what it cannot write
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors='backslashreplace')
-    try:
-        code = module.run(options) or 0
-        sys.stdout.flush()  # what is left is written here, where errors are told
-        return code
-    except RescenError as error:
-        print(f'rescene4d {args.command}: {error}', file=sys.stderr)
-        return 2
-    except BrokenPipeError:  # who reads what is printed has enough
-        _drop_output()
-        return 141
-    except OSError as error:
-        _drop_output()
-        print(
-            f'rescene4d {args.command}: expected files that can be read and written, got: '
-            f'{error}; check the path, its rights and the room on the disk',
-            file=sys.stderr,
-        )
-        return 2
-    except KeyboardInterrupt:
-        print(f'rescene4d {args.command}: interrupted', file=sys.stderr)
-        return 130
+    return args.command, module.run, options
 
 
 def _drop_output() -> None:

@@ -122,7 +122,7 @@ def run(options: argparse.Namespace) -> int:
     lists = (options.lists,) if source.lists else ()
     jobs = source.jobs(options.root, config, options.splits, *lists)
     columns = (
-        TextColumn(options.source),
+        TextColumn(options.source, markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),

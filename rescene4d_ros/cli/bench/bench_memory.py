@@ -23,10 +23,10 @@ from rescene4d_ros.cli.bench.memory_costs import (
     visit_costs,
     VisitCosts,
 )
+from rescene4d_ros.cli.console import TextConsole
 from rescene4d_ros.data.sequences.sequence_file import read_sequence
 from rescene4d_ros.errors import ConfigError
 from rescene4d_ros.synthetic_rooms import make_sequence, RoomsConfig
-from rich.console import Console
 from rich.table import Table
 
 SEED = 900_000
@@ -61,7 +61,7 @@ def run(options: argparse.Namespace) -> int:
     """Measure, print the tables, and write them if requested."""
     if options.visits <= FEW:
         raise ConfigError(f'--visits: expected more than {FEW}, got {options.visits}')
-    clock, progress = CLOCKS[options.clock], Console(stderr=True)
+    clock, progress = CLOCKS[options.clock], TextConsole(stderr=True)
     with progress.status('visits') as status, TemporaryDirectory() as folder:
         visits: list[Any] = []
         unchanged: list[Any] = []
@@ -88,7 +88,7 @@ def run(options: argparse.Namespace) -> int:
             rooms.append(
                 association_costs(made, Path(folder) / f'room {number}', options.repeats, clock)
             )
-    console = Console()
+    console = TextConsole()
     console.print(_visit_table(visits, unchanged))
     console.print(_byte_table(visits))
     console.print(_association_table(rooms))

@@ -18,6 +18,7 @@ from rescene4d_ros.cli.bench.bench_libraries import library_table, measure_libra
 from rescene4d_ros.cli.bench.clocks import add_clock, CLOCKS
 from rescene4d_ros.cli.bench.sparse_libraries import LIBRARIES
 from rescene4d_ros.cli.bench.throughput import convolutions, measure, Rate
+from rescene4d_ros.cli.console import TextConsole
 from rescene4d_ros.cli.flags import setting
 from rescene4d_ros.config import make
 from rescene4d_ros.data.readers.bags.snapshots import read_snapshots
@@ -35,7 +36,6 @@ from rescene4d_ros.models.segmenter import ReScene4D
 from rescene4d_ros.scene import SceneTracker, TrackerConfig
 from rescene4d_ros.sparse.voxels import Voxels
 from rescene4d_ros.structures import Scan
-from rich.console import Console
 from rich.table import Table
 import torch
 
@@ -165,8 +165,8 @@ def _measure(options: argparse.Namespace, config: InferenceConfig) -> None:
             f'{options.bag}: expected at least two visits, got {len(scans)}; give a '
             'bag of one place at several times'
         )
-    console, clock = Console(), CLOCKS[options.clock]
-    progress = Console(stderr=True)
+    console, clock = TextConsole(), CLOCKS[options.clock]
+    progress = TextConsole(stderr=True)
     with progress.status('stages'):
         costs = stage_costs(config, scans[:2], options.repeats, clock)
     console.print(_stage_table(costs, scans[:2]))
@@ -221,8 +221,8 @@ def _beside_the_stages(
     options: argparse.Namespace,
     config: InferenceConfig,
     scans: list[Scan],
-    console: Console,
-    progress: Console,
+    console: TextConsole,
+    progress: TextConsole,
 ) -> dict:
     """Measure what does not depend on the weights, or needs trained ones."""
     clock, device = CLOCKS[options.clock], _device(options)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime, UTC
 
+from rescene4d_ros.cli.console import TextConsole
 from rescene4d_ros.metrics import ObjectScore, ScoreCard
 from rescene4d_ros.structures import (
     Change,
@@ -14,7 +15,6 @@ from rescene4d_ros.structures import (
     ObjectState,
     SceneObject,
 )
-from rich.console import Console
 from rich.table import Table
 
 SHORT = {
@@ -28,7 +28,7 @@ WIDTH = 118
 
 def print_report(snapshot: MemorySnapshot, changes: Sequence[Change], card: ScoreCard) -> None:
     """Print the objects, the changes, and the number of correct ones."""
-    console = Console(width=WIDTH, highlight=False)
+    console = TextConsole(width=WIDTH, highlight=False)
     console.print(objects_table(snapshot, card))
     console.print(changes_table(snapshot, changes))
     right, total = sum(o.is_right for o in card.objects), len(card.objects)

@@ -11,6 +11,7 @@ from pathlib import Path
 import sys
 import time
 
+from rescene4d_ros.cli.console import TextConsole
 from rescene4d_ros.cli.evaluate.evaluation_data import find_data
 from rescene4d_ros.cli.evaluate.evaluation_plots import draw_evaluation
 from rescene4d_ros.cli.evaluate.score_markdown import markdown
@@ -33,7 +34,6 @@ from rescene4d_ros.inference.config import InferenceConfig
 from rescene4d_ros.metrics.config import ScoreRules
 from rescene4d_ros.metrics.intervals import DRAWS
 from rescene4d_ros.synthetic_rooms.sets import SETS
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 # The cache size of features is the number of visits; nothing is kept for another run.
@@ -151,7 +151,7 @@ def run(options: argparse.Namespace) -> int:
         'draws': options.draws,
         'rules': values_of(plan.rules),
     }
-    with Console(stderr=True).status('scoring'):
+    with TextConsole(stderr=True).status('scoring'):
         document |= metrics_of(compared, plan.rules, options.seed, options.draws)
     document['seconds'] = round(time.perf_counter() - start, 3)
     _console().print(
@@ -187,9 +187,9 @@ def _compare(paths: Sequence[Path], plan: Plan, processes: int) -> Compared:
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
-        TextColumn('{task.description}'),
+        TextColumn('{task.description}', markup=False),
     )
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
+    with Progress(*columns, console=TextConsole(stderr=True), transient=True) as bar:
         task = bar.add_task('', total=len(paths))
         return compare(
             paths,
@@ -236,6 +236,6 @@ def _compare_runs(paths: Sequence[Path], methods: Sequence[str] | None) -> int:
     return 0
 
 
-def _console() -> Console:
+def _console() -> TextConsole:
     """Return a console that is wide enough for all methods."""
-    return Console(width=max(Console().width, LEAST_WIDTH))
+    return TextConsole(width=max(TextConsole().width, LEAST_WIDTH))

@@ -10,6 +10,7 @@ import time
 
 import numpy as np
 from rescene4d_ros.class_lists import ClassList, read_class_list
+from rescene4d_ros.cli.console import TextConsole
 from rescene4d_ros.cli.evaluate.score_markdown import markdown
 from rescene4d_ros.cli.evaluate.score_tables import intervals_table
 from rescene4d_ros.cli.flags import add_flags, made, values_of
@@ -29,7 +30,6 @@ from rescene4d_ros.metrics.summary import (
     ReducedSequence,
     summarize,
 )
-from rich.console import Console
 from rich.progress import track
 
 
@@ -106,7 +106,7 @@ def run(options: argparse.Namespace) -> int:
         'identity_by_split': {options.name: identity_by_split(sequences)},
     }
     document['seconds'] = round(time.perf_counter() - start, 3)
-    Console().print(
+    TextConsole().print(
         intervals_table(options.name, scores, ends, f'{len(sequences)} sequences', rooms)
     )
     for path, text in (
@@ -158,7 +158,7 @@ def _reduce(
     pairs: Sequence[tuple[Path, Path]], rules: ScoreRules, classes: ClassList, text: Path | None
 ) -> Iterator[ReducedSequence]:
     """Read and compare all sequences with a progress display; write text files if asked for."""
-    console = Console(stderr=True)
+    console = TextConsole(stderr=True)
     for predicted, true in track(pairs, 'scoring', console=console, transient=True):
         truth = read_truth_of(true)
         n_points = len(truth.visit)

@@ -6,6 +6,7 @@ import argparse
 import json
 from pathlib import Path
 
+from rescene4d_ros.cli.console import TextConsole
 from rescene4d_ros.cli.memory import edit_actions, query_actions
 from rescene4d_ros.cli.memory.query_actions import (
     add_memory,
@@ -21,7 +22,6 @@ from rescene4d_ros.memory.maintenance.relocate import move
 from rescene4d_ros.memory.maintenance.repair import repair
 from rescene4d_ros.memory.store import SceneMemory
 from rescene4d_ros.structures import Change, MemorySnapshot
-from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 from rich.table import Table
 
@@ -71,7 +71,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> int:
     """Run one action; reading also works while a node writes to the memory."""
     if options.action == 'move':
-        with Progress(TextColumn('rows'), BarColumn(), MofNCompleteColumn()) as bar:
+        with Progress(TextColumn('rows', markup=False), BarColumn(), MofNCompleteColumn()) as bar:
             task = bar.add_task('', total=None)
             where = move(
                 options.memory,
@@ -89,12 +89,12 @@ def run(options: argparse.Namespace) -> int:
         return 0
     if 'ask' in options:
         with SceneMemory.inspect(options.memory, options.url) as memory:
-            options.ask(memory, options, Console())
+            options.ask(memory, options, TextConsole())
         return 0
     with SceneMemory.inspect(options.memory, options.url) as memory:
         snapshot, changes = memory.snapshot(), memory.changes()
     if options.action == 'show':
-        _show(snapshot, changes, Console())
+        _show(snapshot, changes, TextConsole())
     else:
         _export(snapshot, changes, options.out)
     return 0
@@ -146,7 +146,7 @@ def _export(snapshot: MemorySnapshot, changes: tuple[Change, ...], out: Path) ->
         print(out / name)
 
 
-def _show(snapshot: MemorySnapshot, changes: tuple[Change, ...], console: Console) -> None:
+def _show(snapshot: MemorySnapshot, changes: tuple[Change, ...], console: TextConsole) -> None:
     """Print the tables."""
     console.print(
         f'map {snapshot.map_id!r}, frame {snapshot.frame_id!r}, revision {snapshot.revision}'

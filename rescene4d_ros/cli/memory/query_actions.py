@@ -7,11 +7,11 @@ from datetime import datetime, tzinfo, UTC
 import json
 from pathlib import Path
 
+from rescene4d_ros.cli.console import TextConsole
 from rescene4d_ros.errors import ConfigError
 from rescene4d_ros.memory import queries
 from rescene4d_ros.memory.store import SceneMemory
 from rescene4d_ros.structures import Box, Change, ObjectState
-from rich.console import Console
 from rich.table import Table
 
 SIGNS = {
@@ -109,21 +109,21 @@ def change_table(changes: tuple[Change, ...]) -> Table:
     return table
 
 
-def _where(memory: SceneMemory, options: argparse.Namespace, console: Console) -> None:
+def _where(memory: SceneMemory, options: argparse.Namespace, console: TextConsole) -> None:
     """Print where one object is."""
     console.print(
         _location_table([queries.where_is(memory, options.object, _at(memory, options.at))])
     )
 
 
-def _list(memory: SceneMemory, options: argparse.Namespace, console: Console) -> None:
+def _list(memory: SceneMemory, options: argparse.Namespace, console: TextConsole) -> None:
     """Print where the objects of a class are."""
     console.print(
         _location_table(queries.of_class(memory, options.class_name, _at(memory, options.at)))
     )
 
 
-def _changes(memory: SceneMemory, options: argparse.Namespace, console: Console) -> None:
+def _changes(memory: SceneMemory, options: argparse.Namespace, console: TextConsole) -> None:
     """Print what changed."""
     newest = max((visit.stamp_ns for visit in memory.visits()), default=0)
     until = _at(memory, options.until)
@@ -138,7 +138,7 @@ def _changes(memory: SceneMemory, options: argparse.Namespace, console: Console)
     )
 
 
-def _history(memory: SceneMemory, options: argparse.Namespace, console: Console) -> None:
+def _history(memory: SceneMemory, options: argparse.Namespace, console: TextConsole) -> None:
     """Print the history of one object."""
     table = Table('visit', 'time (UTC)', 'known as', 'state', 'x y z (m)', 'changes', 'why')
     for event in queries.history_of(memory, options.object):
@@ -155,7 +155,7 @@ def _history(memory: SceneMemory, options: argparse.Namespace, console: Console)
     console.print(table)
 
 
-def _journal(memory: SceneMemory, options: argparse.Namespace, console: Console) -> None:
+def _journal(memory: SceneMemory, options: argparse.Namespace, console: TextConsole) -> None:
     """Print the journal."""
     table = Table('entry', 'revision', 'visit', 'action', 'detail')
     for entry in memory.journal():

@@ -9,6 +9,7 @@ import tempfile
 
 from rescene4d_ros.atomic_write import atomic_write
 from rescene4d_ros.class_lists import KNOWN_LISTS
+from rescene4d_ros.cli.console import TextConsole
 from rescene4d_ros.cli.weights.convert_command import (
     add_conversion_flags,
     converted_of,
@@ -32,7 +33,6 @@ from rescene4d_ros.inference.named_weights import (
 )
 from rescene4d_ros.inference.selection.quality import quality_file
 from rescene4d_ros.inference.weights import load_weights, read_header, weights_hash
-from rich.console import Console
 from rich.table import Table
 
 ENCODER = 'encoder'  # family of which only the encoder is trained
@@ -161,7 +161,7 @@ def _list(folder: Path) -> int:
             f'{weights.path.stat().st_size / 1e6:.0f} MB',
             training.get('license', ''),
         )
-    Console().print(table if table.row_count else f'no weights in {folder}')
+    TextConsole().print(table if table.row_count else f'no weights in {folder}')
     print('\n'.join(problems), end='\n' if problems else '')
     return 1 if problems else 0
 
