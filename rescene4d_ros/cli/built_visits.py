@@ -48,7 +48,7 @@ def plan_built_visits(
 
 def _built(
     seen: Survey, map_frame: str, sensor_frame: str, standing_still: float, inputs: Inputs
-) -> Iterator[Reader]:
+) -> Iterator[tuple[int, Reader]]:
     tree = TransformTree.of_files(seen.files)
 
     def rules() -> list[CloseRule]:
@@ -70,20 +70,21 @@ def _built(
             continue
         newest_ns = cloud.stamp_ns
         if visit is not None:
-            yield _reader(visit.scan, inputs)
+            yield visit.scan.stamp_ns, _reader(visit.scan, inputs)
     try:
         last = series.finish('end of the bag')
     except ScanError as error:
         inputs.count += 1
-        yield partial(_raise, error)
+        yield newest_ns, partial(_raise, error)
         return
     if last is not None:
         findings = (*last.scan.findings, _left_out(seen, refused, errors)) if refused else ()
         scan = replace(last.scan, findings=findings or last.scan.findings)
-        yield _reader(scan, inputs)
+        yield scan.stamp_ns, _reader(scan, inputs)
     elif refused:
         inputs.count += 1
-        yield partial(_raise, ScanError(f'{seen.name}: {sorted(errors)[0]}'))
+        why = ScanError(f'{seen.name}: {sorted(errors)[0]}')
+        yield newest_ns, partial(_raise, why)
 
 
 def _left_out(seen: Survey, refused: int, errors: set[str]) -> Finding:
