@@ -10,10 +10,15 @@ import pytest
 from rescene4d_ros.geometry.boxes import fit_box
 from rescene4d_ros.geometry.place_evidence import Place, PlaceEvidence
 from rescene4d_ros.structures import ObjectState
-from rescene4d_ros.tracking.association.ambiguity import find_alternatives, loss_of_others
 from rescene4d_ros.tracking.association.association import associate
 from rescene4d_ros.tracking.association.pair_evidence import compare_shapes, gather
-from rescene4d_ros.tracking.association.pair_scores import OTHER_ROOMS, usual_color, USUAL_OBJECTS
+from rescene4d_ros.tracking.association.pair_scores import (
+    find_alternatives,
+    loss_of_others,
+    OTHER_ROOMS,
+    usual_color,
+    USUAL_OBJECTS,
+)
 from rescene4d_ros.tracking.records import ObjectRecord, Observation
 from rescene4d_ros.tracking.settings import TrackingSettings
 from scipy.optimize import linear_sum_assignment

@@ -8,7 +8,7 @@ from rescene4d_ros.geometry.boxes import fit_box, iou
 from rescene4d_ros.geometry.place_evidence import Place, PlaceEvidence
 from rescene4d_ros.geometry.point_sets import evenly, share_near
 from rescene4d_ros.structures import ObjectState
-from rescene4d_ros.tracking.association.place_overlap import (
+from rescene4d_ros.tracking.association.pair_evidence import (
     NUDGED,
     overlap_of_places,
     PLACE_POINTS,

@@ -15,7 +15,6 @@ from dataclasses import dataclass, replace
 import numpy as np
 from rescene4d_ros.geometry.place_evidence import PlaceEvidence
 from rescene4d_ros.geometry.point_sets import near
-from rescene4d_ros.tracking.association.ambiguity import find_alternatives, loss_of_others
 from rescene4d_ros.tracking.association.pair_evidence import (
     class_agreement,
     compare_shapes,
@@ -24,8 +23,10 @@ from rescene4d_ros.tracking.association.pair_evidence import (
 )
 from rescene4d_ros.tracking.association.pair_scores import (
     birth_scores,
+    find_alternatives,
     FORBIDDEN,
     leaving_costs,
+    loss_of_others,
     reason_of,
     score_pairs,
 )
