@@ -136,7 +136,7 @@ class Rescene4DNode(LifecycleNode):
         with ExitStack() as running:
             super().on_activate(None)
             running.callback(super().on_deactivate, None)
-            self._results.publish_remembered()
+            self._results.publish_all()
             node, log = self._node_settings, self.get_logger()
             processing = self._processing = Processing(
                 self._tracker, self._memory, self._results, node, self._stats, log

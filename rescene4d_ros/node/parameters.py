@@ -110,7 +110,12 @@ class NodeConfig:
         live=True,
     )
     marker_points: int = param(
-        2000, 'Largest number of points drawn of one object', ge=0, le=1_000_000, live=True
+        100,
+        'Largest number of points drawn of one object; ~/segmented_cloud has all points',
+        unit='points',
+        ge=0,
+        le=1_000_000,
+        live=True,
     )
 
 

@@ -6,10 +6,14 @@ from dataclasses import replace
 from threading import Lock
 
 import numpy as np
+from rclpy.event_handler import PublisherEventCallbacks
 from rclpy.lifecycle import LifecycleNode
 from rescene4d_ros.errors import FileFormatError, StorageError
+from rescene4d_ros.memory.queries import changed_between
 from rescene4d_ros.memory.store import SceneMemory
 from rescene4d_ros.node.diagnostics import NodeStats, text_of
+from rescene4d_ros.node.markers.scene import NewestVisit
+from rescene4d_ros.node.markers.updates import MarkerUpdates
 from rescene4d_ros.node.messages import interfaces
 from rescene4d_ros.node.messages.conversions import (
     changes_to_msg,
@@ -18,9 +22,8 @@ from rescene4d_ros.node.messages.conversions import (
     objects_to_msg,
     segmented_cloud,
 )
-from rescene4d_ros.node.messages.markers import scene_markers
 from rescene4d_ros.node.tf import LocalFrame
-from rescene4d_ros.structures import MemorySnapshot, Scan, SceneUpdate, VisitChanges
+from rescene4d_ros.structures import MemorySnapshot, Scan, SceneUpdate, VisitChanges, VisitInfo
 from rescene4d_ros.tracking.object_ids import resolve_labels
 
 OUTGOING = (interfaces.OBJECTS, interfaces.MARKERS, interfaces.CHANGES, interfaces.SEGMENTED_CLOUD)
@@ -51,8 +54,16 @@ class ResultPublisher:
         self._memory = memory
         self._stats = stats
         self._local_frame: LocalFrame | None = None
+        self._markers = MarkerUpdates(interfaces.MARKERS.depth)
         self._publishers = {
-            topic: node.create_lifecycle_publisher(topic.type, topic.name, topic.qos())
+            topic: node.create_lifecycle_publisher(
+                topic.type,
+                topic.name,
+                topic.qos(),
+                event_callbacks=PublisherEventCallbacks(matched=self._viewer_joined)
+                if topic is interfaces.MARKERS
+                else None,
+            )
             for topic in OUTGOING
         }
 
@@ -86,8 +97,14 @@ class ResultPublisher:
                 snapshot, update.scan, update.object_ids, update.class_ids, update.scores
             )
 
+    def publish_all(self) -> None:
+        """Publish the state of the memory at the start: nothing that was shown before counts."""
+        with self._turn:
+            self._markers.everything_due()
+            self._publish_newest(self._memory.snapshot())
+
     def publish_remembered(self) -> None:
-        """Publish the state of the memory: at the start, and after a correction."""
+        """Publish the state of the memory after a correction."""
         with self._turn:
             self._publish_newest(self._memory.snapshot())
 
@@ -97,7 +114,8 @@ class ResultPublisher:
         newest = newest_done(snapshot.visits)
         scan = None if newest is None else self._points_of(newest.visit_id)
         if newest is None or scan is None:
-            self._publish_objects(snapshot)
+            self._publish_markers(snapshot, self._drawn(newest))
+            self._publishers[interfaces.OBJECTS].publish(objects_to_msg(snapshot))
             return
         object_ids = resolve_labels(self._memory.labels(newest.visit_id), dict(snapshot.aliases))
         class_of = {item.object_id: item.class_id for item in snapshot.objects}
@@ -128,11 +146,32 @@ class ResultPublisher:
             self._local_frame = LocalFrame(self._node, map_frame, frame_id, origin)
         return frame_id
 
-    def _publish_objects(self, snapshot: MemorySnapshot) -> None:
-        self._publishers[interfaces.MARKERS].publish(
-            scene_markers(snapshot.objects, snapshot.frame_id)
+    def _drawn(
+        self,
+        visit: VisitInfo | None,
+        scan: Scan | None = None,
+        object_ids: np.ndarray | None = None,
+    ) -> NewestVisit:
+        """Return what the markers show of a visit."""
+        if visit is None:
+            return NewestVisit()
+        changes = changed_between(self._memory, visit.stamp_ns - 1, visit.stamp_ns)
+        return NewestVisit(visit.stamp_ns, changes, scan, object_ids)
+
+    def _publish_markers(self, snapshot: MemorySnapshot, newest: NewestVisit) -> None:
+        message = self._markers.update(
+            snapshot.objects, snapshot.frame_id, newest, self.marker_points
         )
-        self._publishers[interfaces.OBJECTS].publish(objects_to_msg(snapshot))
+        if message.markers:
+            self._publishers[interfaces.MARKERS].publish(message)
+
+    def _viewer_joined(self, event: object) -> None:
+        """Send a new viewer the complete picture; what the topic keeps may be differences."""
+        if getattr(event, 'current_count_change', 0) <= 0:
+            return
+        with self._turn:
+            if interfaces.MARKERS in self._publishers and self._markers.is_begun:
+                self._publishers[interfaces.MARKERS].publish(self._markers.complete())
 
     def _publish_scene(
         self,
@@ -145,11 +184,8 @@ class ResultPublisher:
         self._publishers[interfaces.SEGMENTED_CLOUD].publish(
             segmented_cloud(scan, object_ids, class_ids, scores, snapshot.frame_id)
         )
-        self._publishers[interfaces.MARKERS].publish(
-            scene_markers(
-                snapshot.objects, snapshot.frame_id, scan, object_ids, self.marker_points
-            )
-        )
+        newest = newest_done(snapshot.visits)
+        self._publish_markers(snapshot, self._drawn(newest, scan, object_ids))
         # Last: who waits for the revision to advance finds everything else published.
         self._publishers[interfaces.OBJECTS].publish(objects_to_msg(snapshot))
 

@@ -10,6 +10,7 @@ from rcl_interfaces.srv import DescribeParameters, SetParameters
 from rclpy.parameter import Parameter
 from rescene4d_ros.node.messages import interfaces
 from rescene4d_ros.node.messages.conversions import create_cloud, fields_of, time_to_msg
+from rescene4d_ros.node.tools.marker_picture import replay
 from rescene4d_ros.srv import Reprocess
 from sensor_msgs.msg import PointCloud2
 from std_msgs.msg import Header
@@ -84,7 +85,7 @@ def test_visits_become_objects_for_late_viewers(
     late = client.listen(interfaces.OBJECTS)
     client.wait(lambda: markers and clouds and late)
     ids = {item.object_id for item in objects[-1].objects}
-    assert {m.id for m in markers[-1].markers if m.ns == 'boxes'} == ids
+    client.wait(lambda: {i for ns, i in replay(markers) if ns.endswith('boxes')} == ids)
     assert {item.object_id for item in late[-1].objects} == ids
     assert clouds[-1].width == len(visits[1])
     assert set(instances(clouds[-1])) - {0} <= ids

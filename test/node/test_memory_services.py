@@ -11,6 +11,7 @@ from rescene4d_ros.memory.store import SceneMemory
 from rescene4d_ros.msg import Moment, SceneChange, SceneObject
 from rescene4d_ros.node.messages import interfaces
 from rescene4d_ros.node.messages.conversions import change_to_msg, time_to_msg
+from rescene4d_ros.node.tools.marker_picture import replay
 from rescene4d_ros.srv import CorrectObject, ObjectHistory, QueryChanges, QueryObjects
 
 CORRECT = CorrectObject.Request
@@ -136,7 +137,7 @@ def test_questions_and_corrections(client, processes, filled, visits, cloud_mess
     merged = correct(CORRECT.MERGE, object_id=split.object_id, other_id=one)
     assert merged.object_id == one
     assert shown_after(merged) == set(known)
-    client.wait(lambda: {m.id for m in markers[-1].markers if m.ns == 'boxes'} == set(known))
+    client.wait(lambda: {i for ns, i in replay(markers) if ns.endswith('boxes')} == set(known))
     clouds = client.listen(interfaces.SEGMENTED_CLOUD)
     client.wait(lambda: clouds)
     assert set(instances(clouds[-1])) == shown[1]

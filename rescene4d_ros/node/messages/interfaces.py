@@ -88,8 +88,9 @@ MARKERS = Topic(
     'out',
     'reliable',
     'transient_local',
-    1,
-    'The same for RViz: boxes, labels, points, in colors of the ids',
+    10,
+    'The same for RViz and Foxglove, with the changes of the newest visit: what differs from the '
+    'message before, and everything for each new viewer and in every tenth message',
 )
 CHANGES = Topic(
     '~/changes',

@@ -1,0 +1,129 @@
+"""Shapes and colors of markers: a state is told by its lines, a change by its sign."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+import itertools
+
+import numpy as np
+from rescene4d_ros.structures import Box, ChangeKind, ObjectState
+from rescene4d_ros.structures.colors import color_of, unit_rgb
+from visualization_msgs.msg import Marker
+
+BACKGROUND = (48, 48, 48)  # of RViz, as in config/rescene4d.rviz
+LEAST_CONTRAST = 4.5  # of text, WCAG 2 level AA
+LINE_WIDTH = 0.015  # m
+SIGN_WIDTH = 0.03  # m
+SIGN_SIZE = 0.3  # m
+SIGN_OFFSET = 0.28  # m along y, so that it is beside the label also when seen from above
+# Parts of an edge that are drawn: whole, dashes, or corners alone.
+STROKES = {
+    ObjectState.PRESENT: ((0.0, 1.0),),
+    ObjectState.NOT_OBSERVED: ((0.0, 0.2), (0.4, 0.6), (0.8, 1.0)),
+    ObjectState.UNKNOWN: ((0.0, 0.2), (0.4, 0.6), (0.8, 1.0)),
+    ObjectState.ABSENT: ((0.0, 0.2), (0.8, 1.0)),
+}
+# Distinct also without red-green vision (Okabe and Ito 2008).
+CHANGE_COLORS = {
+    ChangeKind.ADDED: (86, 180, 233),
+    ChangeKind.REMOVED: (230, 159, 0),
+    ChangeKind.MOVED: (240, 228, 66),
+    ChangeKind.DEFORMED: (204, 121, 167),
+    ChangeKind.REAPPEARED: (0, 158, 115),
+}
+# Polylines in the plane over an object, in halves of SIGN_SIZE.
+SIGNS = {
+    ChangeKind.ADDED: (((-1, 0), (1, 0)), ((0, -1), (0, 1))),
+    ChangeKind.REMOVED: (((-1, -1), (1, 1)), ((-1, 1), (1, -1))),
+    ChangeKind.DEFORMED: (((-1, 0), (-0.5, 0.7), (0, -0.7), (0.5, 0.7), (1, 0)),),
+    ChangeKind.REAPPEARED: (((0, 1), (1, 0), (0, -1), (-1, 0), (0, 1)),),
+}
+
+Triple = tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class Shape:
+    """
+    Hold what one marker shows; equal shapes look equal.
+
+    Attributes
+    ----------
+    kind : int
+        Type of the marker.
+    rgba : tuple of 4 float
+        0..1.
+    scale : tuple of 3 float, m
+    points : tuple of tuple of 3 float, m
+        In the frame of the markers; of lines, arrows and points.
+    position : tuple of 3 float, m
+        Of text.
+    text : str
+
+    """
+
+    kind: int
+    rgba: tuple[float, float, float, float]
+    scale: Triple
+    points: tuple[Triple, ...] = ()
+    position: Triple = (0.0, 0.0, 0.0)
+    text: str = ''
+
+
+def contrast(rgb: tuple[int, ...], other: tuple[int, ...] = BACKGROUND) -> float:
+    """Return the ratio of contrast of two colors (WCAG 2), 1..21."""
+    one, two = sorted(map(_luminance, (rgb, other)))
+    return (two + 0.05) / (one + 0.05)
+
+
+def readable(rgb: tuple[int, ...]) -> tuple[int, ...]:
+    """Return a color mixed with as little white as makes text in it readable on BACKGROUND."""
+    for white in np.linspace(0, 1, 21):
+        mixed = tuple(round(c + (255 - c) * float(white)) for c in rgb)
+        if contrast(mixed) >= LEAST_CONTRAST:
+            break
+    return mixed
+
+
+def box_lines(box: Box, state: ObjectState, object_id: int, opacity: float) -> Shape:
+    """Return the edges of a box, drawn as its state says."""
+    corners = np.array([*itertools.product((-0.5, 0.5), repeat=3)])
+    pairs = [
+        (a, b)
+        for a, b in itertools.combinations(range(8), 2)
+        if np.count_nonzero(corners[a] != corners[b]) == 1
+    ]
+    pose = box.map_T_box
+    placed = corners * np.asarray(box.size) @ pose[:3, :3].T + pose[:3, 3]
+    start, along = placed[[a for a, _ in pairs]], placed[[b for _, b in pairs]]
+    along = along - start
+    ends = [start + along * part for stroke in STROKES[state] for part in stroke]
+    lines = np.stack(ends, 1).reshape(-1, 3)
+    rgba = (*unit_rgb(readable(color_of(object_id))), opacity)
+    return Shape(Marker.LINE_LIST, rgba, (LINE_WIDTH, 0.0, 0.0), triples(lines))
+
+
+def sign(kind: ChangeKind, box: Box) -> Shape:
+    """Return the sign of a change, lying over the place of an object."""
+    over = np.asarray(box.center) + (0, -SIGN_OFFSET, box.size[2] / 2 + SIGN_WIDTH)
+    ends = [p for line in SIGNS[kind] for pair in itertools.pairwise(line) for p in pair]
+    points = np.pad(np.array(ends, np.float64) * SIGN_SIZE / 2, ((0, 0), (0, 1))) + over
+    rgba = (*unit_rgb(CHANGE_COLORS[kind]), 1.0)
+    return Shape(Marker.LINE_LIST, rgba, (SIGN_WIDTH, 0.0, 0.0), triples(points))
+
+
+def arrow(before: Box, after: Box) -> Shape:
+    """Return an arrow from the old to the new place of an object."""
+    ends = np.array([before.center, after.center], np.float64)
+    rgba = (*unit_rgb(CHANGE_COLORS[ChangeKind.MOVED]), 1.0)
+    return Shape(Marker.ARROW, rgba, (SIGN_WIDTH, 3 * SIGN_WIDTH, 4 * SIGN_WIDTH), triples(ends))
+
+
+def triples(points: np.ndarray) -> tuple[Triple, ...]:
+    """Return (N, 3) points as tuples, which compare by value."""
+    return tuple((x, y, z) for x, y, z in points.tolist())
+
+
+def _luminance(rgb: tuple[int, ...]) -> float:
+    linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in unit_rgb(rgb)]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
