@@ -93,6 +93,7 @@ class PublishedDecoder(nn.Module):
             [nn.ModuleList(PublishedFeedForward(dim, inner) for _ in layers)]
         )
         self.lin_squeeze = nn.ModuleList([nn.ModuleList(nn.Linear(c, dim) for c in layers)])
+        self.level_embed = None
         self.decoder_norm = nn.LayerNorm(dim)
 
     def encode(self, points, of):
@@ -127,6 +128,8 @@ class PublishedDecoder(nn.Module):
                 masked = (pooled.sigmoid() < 0.5).T
                 masked[masked.all(1)] = False
                 memory = self.lin_squeeze[0][h](feats)
+                if self.level_embed is not None:
+                    memory = memory + self.level_embed.weight[h]
                 queries = self.cross_attention[0][h](
                     (queries + position, queries),
                     memory + self.encode(points, points),
@@ -345,9 +348,12 @@ def test_unet_of_a_checkpoint_computes_what_is_published(save, visits, me_checkp
     torch.testing.assert_close(features.superpoint_features, superpoint, rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize('family', ['rescene4d-unet', 'rescene4d-ptv3'])
+@pytest.mark.parametrize(
+    ('family', 'level_embed'),
+    [('rescene4d-unet', True), ('rescene4d-unet', False), ('rescene4d-ptv3', False)],
+)
 def test_query_decoder_of_a_checkpoint_computes_what_is_published(
-    save, visits, ptv3_shapes, family, me_checkpoint
+    save, visits, ptv3_shapes, family, level_embed, me_checkpoint
 ):
     """All prediction sets of two visits equal those of the decoder written as published."""
     if family == 'rescene4d-unet':
@@ -360,6 +366,9 @@ def test_query_decoder_of_a_checkpoint_computes_what_is_published(
             **under('model.', published_decoder(sizes).state_dict()),
         }
     twin = published_decoder(sizes)
+    if level_embed:
+        twin.level_embed = nn.Embedding(LEVELS, DIM)
+        state['model.level_embed.weight'] = twin.level_embed.weight.detach().clone()
     converted = convert(
         save(state),
         {
@@ -491,8 +500,12 @@ def test_full_size_is_told_by_the_tensors(ptv3_shapes, preset):
     [
         (lambda s: s.pop('model.decoder_norm.bias'), 'missing model.decoder_norm.bias'),
         (
-            lambda s: s.update({'model.level_embed.weight': torch.zeros(4, 32)}),
+            lambda s: s.update({'model.level_embed.weight': torch.zeros(5, 32)}),
             'unexpected model.level_embed.weight',
+        ),
+        (
+            lambda s: s.update({'model.query_feat.weight': torch.zeros(4, 32)}),
+            'unexpected model.query_feat.weight',
         ),
         (
             lambda s: s.update({'model.lin_squeeze.0.1.bias': torch.zeros(9)}),
@@ -517,15 +530,15 @@ def test_tensors_that_do_not_fit_are_refused(save, change, told, me_checkpoint):
 
 def test_named_tensors_may_differ(save, me_checkpoint):
     state = me_checkpoint()
-    state['model.level_embed.weight'] = torch.zeros(4, 32)
+    state['model.query_feat.weight'] = torch.zeros(4, 32)
     del state['model.decoder_norm.bias']
     converted = convert(
         save(state),
         {'backbone': 'tiny', **SMALL_SETTINGS},
-        may_have=['model.level_*'],
+        may_have=['model.query_feat*'],
         may_lack=['model.decoder_norm.*'],
     )
-    assert 'model.level_embed.weight' in converted.coverage.left_out
+    assert 'model.query_feat.weight' in converted.coverage.left_out
     assert 'model.decoder_norm.bias' in converted.coverage.as_initialized
 
 

@@ -19,7 +19,10 @@ from rescene4d_ros.models.checkpoints.point_transformer import (
     STEM,
 )
 from rescene4d_ros.models.checkpoints.point_transformer import UNUSED as UNUSED_BACKBONE
-from rescene4d_ros.models.checkpoints.query_decoder import query_decoder_entries
+from rescene4d_ros.models.checkpoints.query_decoder import (
+    fold_level_embedding,
+    query_decoder_entries,
+)
 from rescene4d_ros.models.checkpoints.query_decoder import UNUSED as UNUSED_DECODER
 from rescene4d_ros.models.checkpoints.reading import Checkpoint, read_checkpoint
 from rescene4d_ros.models.checkpoints.unet import published_unet, unet_entries
@@ -96,7 +99,7 @@ def convert(
         A setting that is unknown, out of bounds, or of another backbone.
 
     """
-    checkpoint = read_checkpoint(path)
+    checkpoint = fold_level_embedding(read_checkpoint(path), PREFIX)
     family = _family(checkpoint)
     told = {} if family == 'encoder' else training_config(checkpoint.hyper_parameters)
     published = _published_settings(checkpoint, family)

@@ -14,7 +14,6 @@ _DEPTH = 24  # of nested settings; published ones have 6
 # Options of the published query decoder that have one supported value.
 _REQUIRED = {
     'pre_norm': False,
-    'use_level_embed': False,
     'positional_encoding_type': 'fourier',
     'normalize_pos_enc': True,
     'non_parametric_queries': True,
@@ -46,6 +45,7 @@ _WITHOUT_EFFECT = {
     'num_classes',
     'num_changes',
     'train_on_segments',
+    'use_level_embed',
     'random_normal',
 }
 _SERIALIZATION = {

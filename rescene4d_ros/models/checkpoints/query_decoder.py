@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import partial
 
 from rescene4d_ros.models.checkpoints.entries import as_is, Entry
+from rescene4d_ros.models.checkpoints.reading import Checkpoint
 from rescene4d_ros.models.segmenter import ReScene4D
 import torch
 from torch import Tensor
@@ -104,6 +106,27 @@ def query_decoder_entries(model: ReScene4D, prefix: str, is_mask3d: bool) -> dic
                 )
             add_linear(f'{here}.{ours}.out', f'{there}.out_proj')
     return entries
+
+
+def fold_level_embedding(checkpoint: Checkpoint, prefix: str) -> Checkpoint:
+    """
+    Add the published embedding of each level to the bias of the level's layer.
+
+    The embedding (`use_level_embed`) is added to what that layer returns, in every round, so the
+    sum of both is the same network without it. A checkpoint without one is unchanged, and so is
+    one whose shapes do not fit, which `fill` refuses.
+    """
+    state = dict(checkpoint.state)
+    embedding = state.get(f'{prefix}level_embed.weight')
+    if embedding is None or embedding.ndim != 2:
+        return checkpoint
+    for level, row in enumerate(embedding):
+        name = f'{prefix}lin_squeeze.0.{level}.bias'
+        if name not in state or state[name].shape != row.shape:
+            return checkpoint
+        state[name] = state[name] + row
+    del state[f'{prefix}level_embed.weight']
+    return replace(checkpoint, state=state)
 
 
 def _rows(tensor: Tensor, rows: slice) -> Tensor:
