@@ -56,6 +56,36 @@ def test_what_is_no_usable_url_is_refused(tmp_path, asked):
         locate(tmp_path, asked)
 
 
+@pytest.mark.parametrize(
+    'asked',
+    [
+        'postgresql://me@db.example/rooms',
+        'postgresql://me@/rooms?host=db.example',
+        'postgresql://me@localhost/rooms?hostaddr=192.0.2.7',
+        'postgresql://me@localhost,db.example/rooms',
+        'postgresql:///rooms?service=away',
+    ],
+)
+def test_server_elsewhere_is_named_by_the_user(tmp_path, monkeypatch, asked):
+    """A folder of somebody else would get the password of who opens it."""
+    monkeypatch.delenv('RESCENE4D_DATABASE_HOSTS', raising=False)
+    (tmp_path / 'database.url').write_text(asked + '\n')
+    with pytest.raises(ConfigError, match='RESCENE4D_DATABASE_HOSTS=') as caught:
+        SceneMemory.inspect(tmp_path)
+    named = locate(tmp_path, asked)
+    monkeypatch.setenv('RESCENE4D_DATABASE_HOSTS', str(caught.value).rpartition('=')[2])
+    if 'service' in asked:
+        monkeypatch.setenv('RESCENE4D_DATABASE_HOSTS', 'other, service=away')
+    assert locate(tmp_path, None) == named
+
+
+@pytest.mark.parametrize('host', ['localhost', '127.0.0.1', '[::1]', ''])
+def test_server_of_this_machine_needs_no_word(tmp_path, host):
+    """Nothing leaves the machine."""
+    (tmp_path / 'database.url').write_text(f'postgresql://me@{host}/rooms?host=/run/postgresql')
+    assert locate(tmp_path, None).database == 'rooms'
+
+
 def test_reader_sees_one_state_in_all_its_questions(open_memory, make_scan, make_facts):
     memory = open_memory()
     memory.commit(make_facts(memory, memory.add_visit(make_scan(1))))

@@ -12,6 +12,7 @@ from pathlib import Path
 from rescene4d_ros.atomic_write import atomic_write, flush_folder
 from rescene4d_ros.errors import ConfigError, MemoryDamagedError, MemoryFormatError, StorageError
 from rescene4d_ros.memory.database.engine import file_of
+from rescene4d_ros.memory.database.foreign_server import refuse_foreign
 from rescene4d_ros.memory.database.memory_metadata import Metadata
 from rescene4d_ros.memory.visit_files import POINTS, refuse_link, VisitFiles
 from sqlalchemy import make_url, URL
@@ -40,7 +41,8 @@ def locate(folder: Path, url: str | None) -> URL:
     Raises
     ------
     ConfigError
-        Not a URL, or a database for which one writer at a time cannot be ensured.
+        Not a URL, a database for which one writer at a time cannot be ensured, or a server that
+        only the folder names; see `refuse_foreign`.
     MemoryFormatError
         The folder holds a database of its own, or says that it is elsewhere.
 
@@ -52,10 +54,12 @@ def locate(folder: Path, url: str | None) -> URL:
             f'{str(folder)!a}: expected a folder whose name is UTF-8, got other bytes; rename it'
         ) from None
     refuse_link(folder / FILE_NAME)
-    remembered = (folder / LOCATION).read_text().strip() if is_remembered(folder) else ''
+    remembered = _remembered(folder)
     if not url and not remembered:
         return inside(folder)
     parsed = parse(url or remembered)
+    if not url:
+        refuse_foreign(folder, parsed)
     # What a move left there does not count: the folder says which database does.
     if not remembered and parsed != inside(folder) and (folder / FILE_NAME).is_file():
         raise MemoryFormatError(
@@ -132,12 +136,18 @@ def check_remembered(folder: Path, url: URL) -> None:
         It names another one.
 
     """
-    if is_remembered(folder) and not is_same(locate(folder, None), url):
+    remembered = _remembered(folder)
+    if remembered and not is_same(parse(remembered), url):
         raise MemoryFormatError(
             f'{folder}: expected the database that {LOCATION} names, got {public(url)}; leave the '
             'URL out, or `rescene4d memory move`; where only its server has another name now, '
             f'change {LOCATION}'
         )
+
+
+def _remembered(folder: Path) -> str:
+    """Return what a folder says of its database; empty = it is inside."""
+    return (folder / LOCATION).read_text().strip() if is_remembered(folder) else ''
 
 
 def is_remembered(folder: Path) -> bool:
