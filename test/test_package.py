@@ -2,6 +2,7 @@
 
 import ast
 from importlib import metadata
+import json
 import os
 from pathlib import Path
 import re
@@ -202,6 +203,24 @@ def test_rviz_shows_what_the_node_publishes():
     for topic in shown:
         assert topic['Value'] in latched
         assert topic['Durability Policy'] == 'Transient Local'
+
+
+def test_foxglove_shows_what_the_node_publishes():
+    """Each panel of the layout is placed and reads a topic that the node publishes."""
+    from rescene4d_ros.node.messages import interfaces
+
+    def texts(value):
+        if isinstance(value, dict):
+            return [t for k, v in value.items() for t in (k, *texts(v))]
+        return [value] if isinstance(value, str) else []
+
+    document = json.loads((ROOT / 'config' / 'foxglove.json').read_text())
+    published = {
+        t.name.replace('~', '/rescene4d') for t in interfaces.TOPICS if t.direction == 'out'
+    }
+    shown = {t for t in texts(document['configById']) if t.startswith('/')}
+    assert shown == published
+    assert {t for t in texts(document['layout']) if '!' in t} == {*document['configById']}
 
 
 def test_shipped_files_are_found(monkeypatch):
