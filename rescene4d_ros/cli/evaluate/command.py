@@ -10,15 +10,17 @@ import os
 from pathlib import Path
 import sys
 import time
+from typing import Any
 
 from rescene4d_ros.cli.console import TextConsole
-from rescene4d_ros.cli.evaluate.evaluation_data import find_data
+from rescene4d_ros.cli.evaluate.evaluation_data import EvaluationData, find_data
 from rescene4d_ros.cli.evaluate.evaluation_plots import draw_evaluation
+from rescene4d_ros.cli.evaluate.protocol_run import protocol_scores, protocol_table, write_protocol
 from rescene4d_ros.cli.evaluate.score_markdown import markdown
 from rescene4d_ros.cli.evaluate.score_tables import methods_table, runs_table
 from rescene4d_ros.cli.flags import add_flags, made, values_of
 from rescene4d_ros.cli.provenance import checksum, provenance
-from rescene4d_ros.errors import FileFormatError
+from rescene4d_ros.errors import ConfigError, FileFormatError
 from rescene4d_ros.evaluation import (
     ALL_METHODS,
     compare,
@@ -30,6 +32,7 @@ from rescene4d_ros.evaluation import (
     Plan,
     ResultsFolder,
 )
+from rescene4d_ros.evaluation.protocols import PROTOCOLS
 from rescene4d_ros.inference.config import InferenceConfig
 from rescene4d_ros.metrics.config import ScoreRules
 from rescene4d_ros.metrics.intervals import DRAWS
@@ -70,6 +73,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         choices=ALL_METHODS,
         metavar='METHOD',
         help=f'of {", ".join(ALL_METHODS)} (default: all but published)',
+    )
+    parser.add_argument(
+        '--protocol',
+        choices=PROTOCOLS,
+        help='a population of long sequences: each in several orders, scored at its first 2, 3, '
+        '... visits; writes protocol.json in --out',
     )
     parser.add_argument('--limit', type=int, metavar='N', help='only the first N sequences')
     parser.add_argument(
@@ -114,6 +123,11 @@ def run(options: argparse.Namespace) -> int:
     """Predict and score all sequences, or compare runs."""
     if options.compare:
         return _compare_runs(options.compare, options.methods)
+    if options.protocol and options.visits:
+        raise ConfigError(
+            f'--visits: expected none with --protocol {options.protocol}, which sets them, got '
+            f'{options.visits}; leave it out'
+        )
     start = time.perf_counter()
     plan = Plan(
         tuple(dict.fromkeys(options.methods or METHODS)),
@@ -123,7 +137,9 @@ def run(options: argparse.Namespace) -> int:
         ResultsFolder(options.out),
         time.perf_counter,
     )
-    data = find_data(options.data, options.sets, options.limit, plan.config.visits, options.jobs)
+    longest = PROTOCOLS[options.protocol].prefixes[-1] if options.protocol else 0
+    visits = longest or plan.config.visits
+    data = find_data(options.data, options.sets, options.limit, visits, options.jobs)
     if data.message:
         print(data.message, file=sys.stderr)
     origin = provenance('evaluate', options.arguments)
@@ -135,6 +151,8 @@ def run(options: argparse.Namespace) -> int:
         'inference': values_of(plan.inference, ('weights', 'torch_threads', *NOT_A_FLAG)),
         'comparison': values_of(plan.config),
     }
+    if options.protocol:
+        return _run_protocol(options, plan, data, {**origin, **made_with}, made_with)
     plan.folder.claim(made_with)
     compared = _compare(data.paths, plan, options.jobs)
     document = {
@@ -170,6 +188,34 @@ def run(options: argparse.Namespace) -> int:
         path.write_text(text)
         print(path)
     print(*draw_evaluation(options.out, compared, document, plan.rules), sep='\n')
+    return 0
+
+
+def _run_protocol(
+    options: argparse.Namespace,
+    plan: Plan,
+    data: EvaluationData,
+    origin: dict[str, Any],
+    made_with: dict[str, Any],
+) -> int:
+    """Score the population of a protocol and write `protocol.json`."""
+    document = {
+        **origin,
+        'data': data.name,
+        'data_sha256': checksum(data.paths),
+        'rules': values_of(plan.rules),
+        **protocol_scores(
+            options.protocol,
+            data.paths,
+            plan,
+            made_with,
+            lambda paths, prefix: _compare(paths, prefix, options.jobs),
+        ),
+    }
+    path = options.json or options.out / 'protocol.json'
+    write_protocol(path, document)
+    _console().print(protocol_table(document))
+    print(path)
     return 0
 
 
