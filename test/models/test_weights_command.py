@@ -169,6 +169,15 @@ def test_own_weights_are_kept_unchanged(folder, tmp_path, mask3d, capsys):
     ('options', 'told'),
     [
         ({'pre_norm': True}, 'pre_norm = True instead of False'),
+        ({'scatter_type': 'gem'}, 'scatter_type = gem instead of mean'),
+        (
+            {'config': {'backbone': {'_target_': 'models.PointceptBackboneEncOnly'}}},
+            'an encoder only instead of one with a decoder',
+        ),
+        (
+            {'config': {'backbone': {'parallel_decoder': True}}},
+            'parallel_decoder = True instead of False',
+        ),
         ({'fancy_attention': 3}, 'fancy_attention, which is unknown'),
         ({'hlevels': [0, 2]}, 'hlevels = [0, 2]'),
         ({'num_queries': 0}, 'n_queries'),

@@ -137,6 +137,8 @@ def model_settings(
     }
     options = {k: v for k, v in options.items() if not any(fnmatch(k, p) for p in may_set)}
     problems, settings = [], {}
+    if str(own.get('_target_', '')).endswith('EncOnly'):
+        problems.append('a backbone that is an encoder only instead of one with a decoder')
     for name, value in options.items():
         if name in _WITHOUT_EFFECT:
             continue
