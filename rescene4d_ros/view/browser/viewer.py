@@ -85,17 +85,16 @@ class Viewer:
         Parameters
         ----------
         client : viser.ClientHandle, optional
-            Window whose camera turns to a newly selected object.
+            Window whose camera turns to a selected object, also one that was selected before.
         **fields
             Of `Session`.
 
         """
         with self._wake:
             wanted = replace(self.session, **fields)
-            if wanted == self.session:
-                return
-            self.session, self._wanted = wanted, True
-            self._wake.notify()
+            if wanted != self.session:
+                self.session, self._wanted = wanted, True
+                self._wake.notify()
         if client is not None and wanted.selected is not None and 'selected' in fields:
             placed = self.knowledge.placed_at(wanted.shown)
             box = next((p.box for p in placed if p.object_id == wanted.selected), None)
