@@ -248,3 +248,10 @@ def test_alignment_leaves_what_is_far_off(visit):
     """A visit of another place is no visit with a small error."""
     here, there = visit([CHAIR]), visit([CHAIR], shift=(0.6, 0.0, 0.4))
     assert aligned(there, here) is there
+
+
+def test_a_visit_of_a_few_points_shows_nothing_to_have_left(boxes_room):
+    scan, _ = boxes_room([((2.1, 0.5, 0.0), (0.4, 0.4, 0.5), (200, 40, 40))], density=1500)
+    few = np.random.default_rng(0).random((20, 3)).astype(np.float32)
+    before, after = prepare_surfaces(scan.xyz, scan.normals), prepare_surfaces(few)
+    assert find_change_regions(before, after) == ()

@@ -18,7 +18,7 @@ from scipy.spatial.transform import Rotation
 # Registration of the later visit.
 SAMPLED = 0.10  # m; spacing of the points that are laid on the other visit
 GATES = (0.15, 0.10, 0.08, 0.06, 0.06, 0.05)  # m; farther points are no partners, per round
-LEAST_PARTNERS = 200
+LEAST_PARTNERS = 200  # fewer points of a visit show nothing of what it did not see
 MOST_SHIFT = 0.10  # m; a larger error is no small one: the visits stay as they are
 MOST_TURN = 0.05  # rad
 
@@ -122,10 +122,11 @@ def find_change_regions(
     Returns
     -------
     tuple of ChangeRegion
-        Best first; those of one visit share few points.
+        Best first; those of one visit share few points. None where a visit has fewer than
+        `LEAST_PARTNERS` points: it has hardly seen anything.
 
     """
-    if len(before) == 0 or len(after) == 0:
+    if min(len(before), len(after)) < LEAST_PARTNERS:
         return ()
     quality = quality or fitted_quality()
     after = aligned(after, before)
