@@ -4,8 +4,8 @@ What it costs to read the package: files behind the node, and changes of file in
     .venv/bin/python benchmarks/reading_cost.py [--visit] [--pairs 10]
 
 Prints the number of source files in the import closure of `rescene4d_ros.node.main`: every import
-of the package anywhere in a file counts, with the `__init__` files of the packages on the way; how
-many of these hold a docstring alone is printed, too.
+of the package anywhere in a file counts, `import_module` of a written-out name too, with the
+`__init__` files of the packages on the way; how many of these hold code is printed, too.
 With `--visit` it also processes two visits of a room with four objects, of which one moves, and
 counts what the second visit passes through in tracker, tracking, memory and geometry: files,
 functions, and changes of file. A change of file is a call whose caller and callee are in different
@@ -69,6 +69,8 @@ def imported(path: Path) -> Iterator[str]:
             yield from (alias.name for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
             yield from (f'{node.module}.{alias.name}' for alias in node.names)
+        elif isinstance(node, ast.Call) and getattr(node.func, 'id', '') == 'import_module':
+            yield from (str(a.value) for a in node.args if isinstance(a, ast.Constant))
 
 
 def has_code(path: Path) -> bool:
