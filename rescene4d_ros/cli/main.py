@@ -38,7 +38,7 @@ COMMANDS = {
     'replay': 'process clouds or a bag into a memory, without ROS running',
     'check': 'say whether clouds or a bag can be visits, without storing anything',
     'rooms': 'make procedural rooms that change between visits',
-    'prepare': 'make sequence files of 3RScan or ScanNet',
+    'prepare': 'make sequence files of public data sets',
     'train': 'train the segmenter',
     'convert': 'make a weights file of a published checkpoint',
     'weights': 'keep weights by name: add, list, show, remove',

@@ -47,11 +47,11 @@ def run(options: argparse.Namespace) -> None:
             f'expected the package viser 1.1 or newer, got none ({error}); run '
             "`pip install 'rescene4d_ros[view]'`"
         ) from error
-    clock = LocalTime.named(options.zone)
+    clock, config = LocalTime.named(options.zone), made(ViewerConfig, options)
     with SceneMemory.inspect(options.memory, options.url) as memory:
         server = start_server(options.host, options.port, options.memory.name)
         editor = Editor(options.memory, options.url) if options.edit else None
-        viewer = Viewer(server, memory, clock, made(ViewerConfig, options), editor)
+        viewer = Viewer(server, memory, clock, config, editor)
         print(f'http://{options.host}:{server.get_port()} shows {options.memory}; Ctrl+C ends it')
         try:
             threading.Event().wait()

@@ -61,8 +61,12 @@ def _refuse_taken(host: str, port: int) -> None:
         with socket.socket(family, socket.SOCK_STREAM) as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             probe.bind((host, port))
-    except OSError as error:
+    except (OSError, OverflowError) as error:  # a port above 65535 overflows
         raise ConfigError(
-            f'expected to listen at {host}:{port}, got: {error.strerror or error}; choose another '
+            f'expected to listen at {host}:{port}, got: {_reason(error)}; choose another '
             '--port (0 = any free one) or --host'
         ) from error
+
+
+def _reason(error: OSError | OverflowError) -> str:
+    return getattr(error, 'strerror', None) or str(error)

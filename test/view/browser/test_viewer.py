@@ -50,6 +50,12 @@ def test_taken_port_is_told(served):
         start_server('127.0.0.1', int(address.rpartition(':')[2]), 'home')
 
 
+@pytest.mark.parametrize('port', [-1, 65_536])
+def test_impossible_port_is_told(port):
+    with pytest.raises(ConfigError, match='--port'):
+        start_server('127.0.0.1', port, 'home')
+
+
 @pytest.mark.slow
 def test_viewer_answers(served, browser):
     """No error; slider, search, selection from the list, changes, and corrections with undo."""
