@@ -146,6 +146,8 @@ WRITERS = {
     's3dis': (write_s3dis, read_s3dis, 'Area_1/office_3'),
     'structured3d': (write_structured3d, read_structured3d, 'scene_00000/2D_rendering/485142'),
 }
+HUGE = {'objectId': 2**40, 'label': 'bed', 'segments': [0]}
+ENDLESS = {'objectId': float('inf'), 'label': 'bed'}
 BREAKABLE = [
     ('scannetpp', 'scans/mesh_aligned_0.05.ply'),
     ('scannetpp', 'scans/segments.json'),
@@ -181,6 +183,10 @@ def test_missing_and_truncated_files_name_scan_and_file(tmp_path, source, file):
         ('scannetpp', 'scans/segments_anno.json', {'segGroups': [{'id': 1}]}, 'objectId'),
         ('arkitscenes', '41048190_3dod_annotation.json', {'data': [{'label': 'bed'}]}, 'obbAl'),
         ('multiscan', 'scene_00000_00.annotations.json', {'objects': [{'label': 1}]}, 'objectId'),
+        ('scannetpp', 'scans/segments.json', {'segIndices': [2**64] * 180}, 'whole numbers'),
+        ('scannetpp', 'scans/segments_anno.json', {'segGroups': [HUGE]}, 'segGroups'),
+        ('multiscan', 'scene_00000_00.annotations.json', {'objects': [HUGE]}, 'objectId'),
+        ('multiscan', 'scene_00000_00.annotations.json', {'objects': [ENDLESS]}, 'objectId'),
     ],
 )
 def test_documents_of_another_form_are_refused(tmp_path, source, file, change, text):

@@ -12,6 +12,10 @@ from rescene4d_ros.errors import FileFormatError
 from rescene4d_ros.structures import UNLABELED
 from rescene4d_ros.superpoints.mesh import mesh_superpoints
 
+# What a JSON document of another form raises while it is read; 1e400 is read as infinity.
+MALFORMED = (KeyError, TypeError, ValueError, OverflowError)
+LARGEST_ID = 2**31 - 2
+
 
 @dataclass(frozen=True)
 class AnnotatedScan:
@@ -70,6 +74,13 @@ def unlabeled_scan(mesh: Mesh, name: str, *, weld: bool = True) -> AnnotatedScan
     )
 
 
+def refuse_large_ids(ids: Iterable[int]) -> None:
+    """Raise OverflowError where an id, plus one, does not fit the int32 of the points."""
+    for i in ids:
+        if abs(i) >= LARGEST_ID:
+            raise OverflowError(f'the id {i}')
+
+
 def dense(segments: np.ndarray) -> np.ndarray:
     """Return segment ids as 0..S - 1 in the order of the ids, int32."""
     return np.unique(segments, return_inverse=True)[1].ravel().astype(np.int32)
@@ -87,7 +98,7 @@ def segment_ids(document: Mapping[str, Any], count: int, file: str, scan: str) -
     """
     try:
         segments = np.asarray(document['segIndices'], dtype=np.int64)
-    except (KeyError, TypeError, ValueError) as error:
+    except MALFORMED as error:
         raise FileFormatError(
             f'scan {scan}: expected "segIndices" with whole numbers in {file}, '
             f'got {error!r}; download it again'
@@ -141,7 +152,8 @@ def paint_groups(
             (int(g['id']), np.asarray(g['segments'], dtype=np.int64))
             for g in document['segGroups']
         ]
-    except (KeyError, TypeError, ValueError) as error:
+        refuse_large_ids(group for group, _ in groups)
+    except MALFORMED as error:
         raise FileFormatError(
             f'scan {scan}: expected "segGroups" with "id" and "segments" in '
             f'{file}, got {error!r}; download it again'

@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from rescene4d_ros.config import param
 from rescene4d_ros.data.datasets.annotated_truth import sequence_truth, VisitNotes
-from rescene4d_ros.data.datasets.annotations import AnnotatedScan
+from rescene4d_ros.data.datasets.annotations import AnnotatedScan, MALFORMED, refuse_large_ids
 from rescene4d_ros.data.datasets.class_names import semantic_of
 from rescene4d_ros.data.datasets.mesh_files import read_json, read_mesh
 from rescene4d_ros.data.datasets.prepare import Job
@@ -143,7 +143,8 @@ def _labels(path: Path, name: str) -> dict[int, str]:
         labels = {int(o['objectId']): str(o['label']) for o in document['objects']}
         if any(i < 1 for i in labels) or len(labels) != len(document['objects']):
             raise ValueError(f'ids {sorted(labels)[:3]} ... of {len(document["objects"])} objects')
-    except (KeyError, TypeError, ValueError) as error:
+        refuse_large_ids(labels)
+    except MALFORMED as error:
         raise FileFormatError(
             f'scan {name}: expected "objects" with "objectId" from 1 and "label" in {path.name}, '
             f'got {error!r}; download it again'
@@ -229,7 +230,7 @@ def _to_reference(root: Path, name: str) -> tuple[str, np.ndarray]:
             target, motion = str(entry['target_id']), column_major(entry['transformation'])
             if target in passed:
                 raise ValueError(f'a ring of {", ".join(passed)}')
-        except (KeyError, TypeError, ValueError) as error:
+        except MALFORMED as error:
             raise FileFormatError(
                 f'scan {name}: expected "reference_scan_alignment" with "target_id" and '
                 f'"transformation" in {path.name}, got {error!r}; download it again'
@@ -245,12 +246,12 @@ def _joined(
     ids: dict[str, int],
 ) -> AnnotatedScan:
     """Return the scan in the frame of the reference, with ids by label; new ones join `ids`."""
-    table = np.zeros(max(labels, default=0) + 1, np.int32)
-    for i, label in sorted(labels.items()):
-        table[i] = ids.setdefault(label, len(ids) + 1)
+    table = {i: ids.setdefault(t, len(ids) + 1) for i, t in sorted(labels.items())}
+    known, index = np.unique(scan.instance, return_inverse=True)
+    joined = np.array([table.get(int(i), 0) for i in known], np.int32)[index.ravel()]
     return replace(
         scan,
         xyz=transform(reference_T_scan, scan.xyz).astype(np.float32),
         normals=(scan.normals @ reference_T_scan[:3, :3].T).astype(np.float32),
-        instance=table[scan.instance],
+        instance=joined,
     )

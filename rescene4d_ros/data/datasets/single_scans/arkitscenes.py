@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rescene4d_ros.data.datasets.annotations import AnnotatedScan
+from rescene4d_ros.data.datasets.annotations import AnnotatedScan, MALFORMED
 from rescene4d_ros.data.datasets.class_names import semantic_of
 from rescene4d_ros.data.datasets.mesh_files import read_json, read_mesh
 from rescene4d_ros.data.datasets.prepare import Job
@@ -82,7 +82,7 @@ def read_arkit(folder: Path) -> AnnotatedScan:
     try:
         boxes = [_box(item) for item in document['data']]
         names = {i: str(item['label']) for i, item in enumerate(document['data'], 1)}
-    except (KeyError, TypeError, ValueError) as error:
+    except MALFORMED as error:
         raise FileFormatError(
             f'scan {name}: expected "data" with "label" and "segments"/"obbAligned" in '
             f'{path.name}, got {error!r}; download it again'

@@ -12,6 +12,7 @@ import numpy as np
 from rescene4d_ros.data.datasets.annotations import (
     AnnotatedScan,
     dense,
+    MALFORMED,
     paint_groups,
     segment_ids,
     unlabeled_scan,
@@ -125,7 +126,7 @@ def _objects(
         ]
         known, count = np.unique(segments, return_counts=True)
         sizes = {g['id']: int(count[np.isin(known, g['segments'])].sum()) for g in groups}
-    except (KeyError, TypeError, ValueError) as error:
+    except MALFORMED as error:
         raise FileFormatError(
             f'scan {name}: expected "segGroups" with "objectId", "label" and "segments" in '
             f'{GROUPS}, got {error!r}; download it again'
