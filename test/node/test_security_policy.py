@@ -1,7 +1,8 @@
-"""The SROS2 policy allows the node exactly what it does; sros2 itself is not among the wheels."""
+"""The SROS2 policy allows both nodes exactly what they do; sros2 is not among the wheels."""
 
 from xml.etree import ElementTree
 
+from lifecycle_msgs.srv import GetState
 import pytest
 from rescene4d_ros.node.process import share
 
@@ -14,31 +15,45 @@ def allowed(enclave, **how):
     (profile,) = policy.findall(f".//enclave[@path='/rescene4d/{enclave}']//profile")
     ((key, value),) = how.items()
     names = {e.text for group in profile if group.get(key) == value for e in group}
-    return {name.replace('~', '/rescene4d') if name[0] in '~/' else f'/{name}' for name in names}
+    own = f'/{profile.get("node")}'
+    return {name.replace('~', own) if name[0] in '~/' else f'/{name}' for name in names}
 
 
-@pytest.fixture
-def graph(client, start_node):
-    """Return what the running node publishes, subscribes to and answers."""
-    start_node(autostart='true', use_sim_time='true')
-    client.wait(lambda: client.state() == 'active')
+def graph_of(client, name):
+    """Return what a running node publishes, subscribes to and answers."""
     found = {}
     for key, ask in (
         ('publish', client.node.get_publisher_names_and_types_by_node),
         ('subscribe', client.node.get_subscriber_names_and_types_by_node),
         ('reply', client.node.get_service_names_and_types_by_node),
     ):
-        found[key] = {
-            name for node in ('rescene4d', '_rescene4d_requests') for name, _ in ask(node, '/')
-        }
+        found[key] = {topic for node in (name, f'_{name}_requests') for topic, _ in ask(node, '/')}
     return found
 
 
-def test_node_may_do_what_it_does_and_no_more(graph):
+def test_node_may_do_what_it_does_and_no_more(client, start_node):
     """A missing name would stop the node, one too many would be a hole."""
+    start_node(autostart='true', use_sim_time='true')
+    client.wait(lambda: client.state() == 'active')
+    graph = graph_of(client, 'rescene4d')
     assert allowed('node', publish='ALLOW') - TF == graph['publish'] - TF
     assert allowed('node', subscribe='ALLOW') - TF == graph['subscribe'] - TF
     assert allowed('node', reply='ALLOW') == graph['reply']
+
+
+def test_visit_builder_may_do_what_it_does_and_no_more(client, processes):
+    """As for the node; poses come from odometry here, from transforms by default."""
+    params = {'autostart': 'true', 'use_sim_time': 'true', 'pose_source': 'odometry'}
+    processes.start('visit_builder.main', params=params)
+
+    def is_active():
+        answer = client.call(GetState, '/visit_builder/get_state', GetState.Request())
+        return answer.current_state.label == 'active'
+
+    client.wait(is_active)
+    graph = graph_of(client, 'visit_builder')
+    for key in ('publish', 'subscribe', 'reply'):
+        assert allowed('visit_builder', **{key: 'ALLOW'}) - TF == graph[key] - TF
 
 
 @pytest.mark.parametrize('enclave', ['operator', 'viewer'])
