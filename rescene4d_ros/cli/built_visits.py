@@ -75,7 +75,9 @@ def _built(
         last = series.finish('end of the bag')
     except ScanError as error:
         inputs.count += 1
-        yield newest_ns, partial(_raise, error)
+        left_out = _left_out(seen, refused, errors) if refused else None
+        told = f'{error}; {left_out.measured}, {left_out.remedy}' if left_out else str(error)
+        yield newest_ns, partial(_raise, ScanError(told))
         return
     if last is not None:
         findings = (*last.scan.findings, _left_out(seen, refused, errors)) if refused else ()

@@ -88,3 +88,19 @@ def test_what_cannot_be_built_says_why(record):
     (read,) = inputs.visits()
     with pytest.raises(ScanError, match='record /tf'):
         read(None)
+
+
+@pytest.mark.parametrize(
+    ('clouds', 'reason'),
+    [
+        ([*drive(T0)][::-1], '29 of 30 .* backwards'),
+        (
+            [(stamp, x, WORLD[:0], frame) for stamp, x, _, frame in drive(T0)],
+            '30 of 30 .* an empty cloud',
+        ),
+    ],
+)
+def test_a_drive_without_a_visit_says_what_was_left_out(record, clouds, reason):
+    (read,) = find_visits([record(clouds)], build_visits=True).visits()
+    with pytest.raises(ScanError, match=reason):
+        read(None)
