@@ -45,6 +45,7 @@ MAY_IMPORT = {
         'visit_building',
         'inference',
         'data',
+        'questions',
         'view',
         'geometry',
     },

@@ -31,7 +31,16 @@ from rescene4d_ros.node.messages.conversions import (
     time_from_msg,
 )
 from rescene4d_ros.node.process import RequestThread
-from rescene4d_ros.srv import CorrectObject, ObjectHistory, QueryChanges, QueryObjects, Reprocess
+from rescene4d_ros.node.questions import answer_in_words
+from rescene4d_ros.questions.language.words import MOST_CHARACTERS
+from rescene4d_ros.srv import (
+    AskMemory,
+    CorrectObject,
+    ObjectHistory,
+    QueryChanges,
+    QueryObjects,
+    Reprocess,
+)
 
 T = TypeVar('T')
 BEGINNING_NS = -1  # before every visit
@@ -91,6 +100,7 @@ class MemoryServices:
             interfaces.QUERY_OBJECTS: self._query_objects,
             interfaces.QUERY_CHANGES: self._query_changes,
             interfaces.OBJECT_HISTORY: self._object_history,
+            interfaces.ASK_MEMORY: self._ask_memory,
         }
         if may_correct:
             callbacks |= {
@@ -177,6 +187,13 @@ class MemoryServices:
             response.is_locked = now in self._memory.locked()
 
         return self._answered(answer, request, response)
+
+    def _ask_memory(
+        self, request: AskMemory.Request, response: AskMemory.Response
+    ) -> AskMemory.Response:
+        return self._answered(
+            lambda: answer_in_words(self._memory, request, response), request, response
+        )
 
     def _correct_object(
         self, request: CorrectObject.Request, response: CorrectObject.Response
@@ -288,8 +305,9 @@ class MemoryServices:
 def _check_texts(request) -> None:
     """Refuse texts that nobody would call something."""
     for field, kind in request.get_fields_and_field_types().items():
+        limit = MOST_CHARACTERS if field == 'question' else TEXT_LIMIT
         length = len(getattr(request, field)) if kind == 'string' else 0
-        if length > TEXT_LIMIT:
+        if length > limit:
             raise ConfigError(
-                f'expected at most {TEXT_LIMIT} characters of {field}, got {length}; shorten it'
+                f'expected at most {limit} characters of {field}, got {length}; shorten it'
             )

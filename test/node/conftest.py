@@ -27,7 +27,7 @@ from rescene4d_ros.models.segmenter import ReScene4D
 from rescene4d_ros.node.messages import interfaces
 from rescene4d_ros.node.messages.conversions import create_cloud, fields_of, time_to_msg
 from rescene4d_ros.node.process import prepare
-from rescene4d_ros.srv import ObjectHistory, QueryChanges, QueryObjects
+from rescene4d_ros.srv import AskMemory, ObjectHistory, QueryChanges, QueryObjects
 from std_msgs.msg import Header
 import torch
 
@@ -37,7 +37,7 @@ DOMAINS = range(1 + WORKER, 81, int(os.environ.get('PYTEST_XDIST_WORKER_COUNT', 
 NEXT_DOMAIN = itertools.count(os.getpid())
 PATIENCE = 600.0  # s; nothing here is slow, but the machine may be busy
 # Services that change nothing.
-QUESTIONS = (DescribeParameters, GetState, ObjectHistory, QueryChanges, QueryObjects)
+QUESTIONS = (AskMemory, DescribeParameters, GetState, ObjectHistory, QueryChanges, QueryObjects)
 DAY_NS = 86_400 * 10**9
 FIRST_NS = 1_700_000_000 * 10**9
 

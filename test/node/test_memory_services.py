@@ -1,6 +1,8 @@
 """Questions and corrections over DDS: a node that has seen four visits, asked as a robot would."""
 
 from dataclasses import replace
+import json
+import time
 
 from geometry_msgs.msg import Point
 import numpy as np
@@ -12,7 +14,9 @@ from rescene4d_ros.msg import Moment, SceneChange, SceneObject
 from rescene4d_ros.node.messages import interfaces
 from rescene4d_ros.node.messages.conversions import change_to_msg, time_to_msg
 from rescene4d_ros.node.tools.marker_picture import replay
-from rescene4d_ros.srv import CorrectObject, ObjectHistory, QueryChanges, QueryObjects
+from rescene4d_ros.questions.asking import ask as ask_in_words
+from rescene4d_ros.questions.asking import zone_of
+from rescene4d_ros.srv import AskMemory, CorrectObject, ObjectHistory, QueryChanges, QueryObjects
 
 CORRECT = CorrectObject.Request
 DAY_NS = 86_400 * 10**9
@@ -66,6 +70,7 @@ def test_questions_and_corrections(client, processes, filled, visits, cloud_mess
             QueryObjects: 'query_objects',
             QueryChanges: 'query_changes',
             ObjectHistory: 'object_history',
+            AskMemory: 'ask_memory',
         }[kind]
         return client.call(kind, f'/rescene4d/{name}', kind.Request(**request))
 
@@ -115,6 +120,23 @@ def test_questions_and_corrections(client, processes, filled, visits, cloud_mess
             (e.visit_id, e.state, e.box is not None, e.reason) for e in wanted
         ]
         assert (past.object_id, past.name, past.is_locked) == (one, '', False)
+
+        # In words, as the command line answers.
+        for question in (f'where is the {name}?', 'what changed since visit 1?', 'qwrtz'):
+            said = ask(AskMemory, question=question)
+            wanted = ask_in_words(memory, question, time.time_ns(), zone_of('UTC'))
+            assert (said.success, said.answer) == (True, wanted.text), said.message
+            assert said.outcome == wanted.outcome.value
+            assert list(said.object_ids) == [fact.object_id for fact in wanted.objects]
+            assert json.loads(said.facts)['text'] == wanted.text
+        for request, hint in (
+            ({'question': ' '}, 'expected a question'),
+            ({'question': 'a' * 501}, 'at most 500'),
+            ({'question': 'where is it?', 'time_zone': 'Mars/Olympus'}, 'Europe/Berlin'),
+        ):
+            refused = ask(AskMemory, **request)
+            assert not refused.success
+            assert hint in refused.message
 
     # Corrections, each seen on ~/objects.
     def shown_after(answer):

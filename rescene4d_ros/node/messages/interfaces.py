@@ -7,7 +7,14 @@ from dataclasses import dataclass
 from diagnostic_msgs.msg import DiagnosticArray
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rescene4d_ros.msg import SceneChangeArray, SceneObjectArray
-from rescene4d_ros.srv import CorrectObject, ObjectHistory, QueryChanges, QueryObjects, Reprocess
+from rescene4d_ros.srv import (
+    AskMemory,
+    CorrectObject,
+    ObjectHistory,
+    QueryChanges,
+    QueryObjects,
+    Reprocess,
+)
 from sensor_msgs.msg import PointCloud2
 from visualization_msgs.msg import MarkerArray
 
@@ -143,13 +150,16 @@ OBJECT_HISTORY = ServiceEntry(
     ObjectHistory,
     'History of one object: state per visit and reasons of links',
 )
+ASK_MEMORY = ServiceEntry(
+    '~/ask_memory', AskMemory, 'A question in plain English, answered in sentences and as facts'
+)
 CORRECT_OBJECT = ServiceEntry(
     '~/correct_object',
     CorrectObject,
     'Rename, merge, split, lock or unlock an object, undo the latest correction, or exclude or '
     'include a visit',
 )
-SERVICES = (REPROCESS, QUERY_OBJECTS, QUERY_CHANGES, OBJECT_HISTORY, CORRECT_OBJECT)
+SERVICES = (REPROCESS, QUERY_OBJECTS, QUERY_CHANGES, OBJECT_HISTORY, ASK_MEMORY, CORRECT_OBJECT)
 
 
 def type_name(cls: type) -> str:
