@@ -40,7 +40,7 @@ def test_every_key_and_rule_is_explained(scores):
         documented = re.sub(r'^visit_\d_map.*', 'visit_0_map', key)
         assert f'`{documented}`' in TEXT, key
     flags = set()
-    for name in ('score', 'evaluate', 'rooms'):
+    for name in ('score', 'evaluate', 'rooms', 'prepare'):
         flags |= flags_of(name)
     assert set(re.findall(r'(?<!-)--[a-z][a-z-]+', TEXT)) <= flags
     assert set(re.findall(r'(?<!-)--[a-z][a-z-]+', TEXT)) >= {

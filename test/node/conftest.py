@@ -145,12 +145,20 @@ class Preloaded:
 
     def start(self, module, arguments, log, env):
         """Run the `main` of a module in a child."""
+        log.touch()  # a test may read it before the child runs
         pid = self.ask(module=module, arguments=arguments, log=str(log), env=env)
         return Forked(self, pid)
 
     def close(self):
-        """End the input, and with it the process."""
-        self._process.communicate()
+        """
+        End the process.
+
+        It is asked to: a process that another test forked may hold its input open.
+        """
+        self._process.stdin.write(json.dumps({'end': True}) + '\n')
+        self._process.stdin.close()
+        self._process.wait()
+        self._process.stdout.close()
 
 
 @pytest.fixture(scope='session')

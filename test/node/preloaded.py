@@ -34,9 +34,11 @@ def become(module, arguments, log):
 
 
 def serve():
-    """Answer until the input ends; a child returns the function that it is to run."""
+    """Answer until asked to end; a child returns the function that it is to run."""
     for line in sys.stdin:
         request = json.loads(line)
+        if 'end' in request:
+            break
         if 'wait' in request:
             answer = os.waitstatus_to_exitcode(os.waitpid(request['wait'], 0)[1])
         elif not (answer := os.fork()):
