@@ -29,7 +29,8 @@ class ObjectLocation:
     box : Box
         Latest place known up to the time, in map.
     since_ns : int, ns since the Unix epoch
-        First visit that showed it there; where it is gone, first visit that showed it gone.
+        First visit that showed it there; first visit that reported it gone where one did. What is
+        gone with less than `changes.min_confidence` keeps the former.
     last_seen_ns : int, ns since the Unix epoch
 
     """
