@@ -258,8 +258,10 @@ class Segmenter:
         superpoint: np.ndarray | None = None,
     ) -> EncodedVisit:
         """Return the visit's features, from the kept ones where possible."""
-        limits = self.config.cache_visits, self.config.cache_files
-        return self._visits.encode(scan, key, origin, *limits, turn, superpoint)
+        in_memory = self.config.cache_visits * self.config.orientations
+        return self._visits.encode(
+            scan, key, origin, in_memory, self.config.cache_files, turn, superpoint
+        )
 
     def _nothing(self, superpoint: tuple[np.ndarray, ...]) -> Prediction:
         """Return a prediction without queries, for visits without points."""

@@ -193,7 +193,8 @@ class VisitEncoder:
         origin : ndarray (3,), optional
             See `sequence_origin`; features of other origins are others, and not kept in files.
         cache_visits, cache_files : int
-            How many visits to keep in memory and in files, each once per orientation.
+            How many results to keep in memory, each for a visit, turn and origin, and how many
+            visits in files per turn.
         turn : int
             Orientation of the scan, part of its name; see `turned`.
         superpoint : ndarray (N,), int, optional
@@ -210,7 +211,7 @@ class VisitEncoder:
             encoded = self.compute(scan, origin, superpoint)
         if key is not None and cache_visits > 0:
             self._kept[kept_as] = encoded
-            while len({name[0] for name in self._kept}) > cache_visits:
+            while len(self._kept) > cache_visits:
                 self._kept.popitem(last=False)
         return encoded
 

@@ -1,5 +1,6 @@
 """The segmenter on real clouds: kept features, determinism, empty visits, errors."""
 
+from contextlib import contextmanager
 from dataclasses import replace
 
 import numpy as np
@@ -9,10 +10,13 @@ from rescene4d_ros.inference.config import InferenceConfig
 from rescene4d_ros.inference.segmenter import Segmenter
 from rescene4d_ros.inference.selection.features import FEATURES
 from rescene4d_ros.inference.selection.quality import quality_file, QualityModel, write_quality
+from rescene4d_ros.inference.visit_encoder import VisitEncoder
 from rescene4d_ros.inference.weights import save_weights, weights_hash, WeightsInfo
 from rescene4d_ros.models.config import ModelConfig
 from rescene4d_ros.models.segmenter import ReScene4D
 from rescene4d_ros.structures import Scan
+from rescene4d_ros.superpoints import SuperpointConfig
+import torch
 
 EMPTY = Scan(np.zeros((0, 3), np.float32), 0)
 
@@ -74,6 +78,22 @@ def test_published_voxels_depend_on_the_whole_sequence(config, scans, tmp_path):
     segmenter.predict([part], keys=[1])
     window = [part, scans[1]]
     assert_equal(segmenter.predict(window, keys=[1, 2]), segmenter.predict(window))
+
+
+def test_no_more_results_are_kept_than_asked_for_whatever_their_origin(model):
+    """Published features of one visit in many windows are many results."""
+    encoded = []
+
+    @contextmanager
+    def watch(stage):
+        encoded.append(stage)
+        yield
+
+    visits = VisitEncoder(model, SuperpointConfig(), torch.device('cpu'), '', watch)
+    scan = Scan(np.random.default_rng(0).uniform(0, 1, (500, 3)).astype(np.float32), 0)
+    for x in (0.0, 1.0, 2.0, 0.0, 0.0):
+        visits.encode(scan, 'a', np.array([x, 0.0, 0.0]), cache_visits=2, cache_files=0)
+    assert encoded.count('encode') == 4  # the first is not kept beside two later ones
 
 
 def test_superpoints_of_walls_are_taken_from_the_objects(config, model, scans, tmp_path):
