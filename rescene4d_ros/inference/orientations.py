@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
+from rescene4d_ros.geometry.se3 import transform, upright
 from rescene4d_ros.structures import Prediction, Scan
-from scipy.sparse import csr_matrix
+from scipy.sparse import csr_matrix, diags
 
 # Multiples of it come back after eight; two differ by a quarter turn at most once in four.
 TURN_RAD = 0.75 * np.pi
@@ -26,17 +27,16 @@ def turned(scan: Scan, number: int) -> Scan:
     """
     if number == 0:
         return scan
-    c, s = np.cos(number * TURN_RAD), np.sin(number * TURN_RAD)
-    rotation = np.array([[c, -s, 0.0], [s, c, 0.0], [0.0, 0.0, 1.0]])
+    motion = upright(number * TURN_RAD, np.zeros(3))  # no shift, so normals turn as points do
 
-    def turn(vectors: np.ndarray | None) -> np.ndarray | None:
-        return None if vectors is None else (vectors @ rotation.T).astype(np.float32)
+    def turn(vectors: np.ndarray) -> np.ndarray:
+        return transform(motion, vectors).astype(np.float32)
 
     return replace(
         scan,
-        xyz=(scan.xyz.astype(np.float64) @ rotation.T).astype(np.float32),
-        normals=turn(scan.normals),
-        sensor_path=turn(scan.sensor_path),
+        xyz=turn(scan.xyz),
+        normals=None if scan.normals is None else turn(scan.normals),
+        sensor_path=None if scan.sensor_path is None else turn(scan.sensor_path),
     )
 
 
@@ -56,10 +56,12 @@ def join_orientations(passes: Sequence[Prediction]) -> Prediction:
     first = passes[0]
     if len(passes) == 1:
         return first
-    masks = [first.mask_probs, *(_onto(first, p, p.mask_probs) for p in passes[1:])]
+    shares = [_point_shares(first, other) for other in passes[1:]]
+    masks = [first.mask_probs, *(_onto(s, p.mask_probs) for s, p in zip(shares, passes[1:]))]
     objectness = None
     if all(p.objectness is not None for p in passes):
-        told = [_onto(first, p, p.objectness or ()) for p in passes]
+        told = [first.objectness or ()]
+        told += [_onto(s, p.objectness or ()) for s, p in zip(shares, passes[1:])]
         objectness = tuple(np.stack(each).mean(axis=0) for each in zip(*told))
     return Prediction(
         class_probs=np.concatenate([p.class_probs for p in passes]),
@@ -72,16 +74,20 @@ def join_orientations(passes: Sequence[Prediction]) -> Prediction:
     )
 
 
-def _onto(
-    first: Prediction, other: Prediction, values: Sequence[np.ndarray]
-) -> tuple[np.ndarray, ...]:
-    """Return values (S_t, ...) of another pass's superpoints for those of the first."""
-    moved = []
-    for own, theirs, mask, value in zip(
-        first.superpoint, other.superpoint, first.mask_probs, values, strict=True
-    ):
+def _point_shares(first: Prediction, other: Prediction) -> list[csr_matrix]:
+    """Return, per visit, how a superpoint's points (S_t, S_t') lie in those of another pass."""
+    shares = []
+    visits = zip(first.superpoint, other.superpoint, first.mask_probs, other.mask_probs)
+    for own, theirs, mask, their_mask in visits:
         ones = np.ones(len(own), dtype=np.float32)
-        shared = csr_matrix((ones, (own, theirs)), shape=(len(mask), len(value)))
+        shared = csr_matrix((ones, (own, theirs)), shape=(len(mask), len(their_mask)))
         points = np.asarray(shared.sum(axis=1)).ravel().clip(min=1)
-        moved.append(((shared @ value).T / points).T.astype(np.float32))
-    return tuple(moved)
+        shares.append(diags(1 / points) @ shared)
+    return shares
+
+
+def _onto(shares: Sequence[csr_matrix], values: Sequence[np.ndarray]) -> tuple[np.ndarray, ...]:
+    """Return values (S_t', ...) of another pass's superpoints for those of the first."""
+    return tuple(
+        (share @ value).astype(np.float32) for share, value in zip(shares, values, strict=True)
+    )
