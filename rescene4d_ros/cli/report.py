@@ -7,7 +7,7 @@ from pathlib import Path
 import time
 
 from rescene4d_ros.cli.flags import add_flags, made
-from rescene4d_ros.cli.memory.query_actions import add_memory, stamp_of
+from rescene4d_ros.cli.memory.query_actions import add_memory, add_zone, stamp_of
 from rescene4d_ros.errors import ConfigError
 from rescene4d_ros.memory.store import SceneMemory
 from rescene4d_ros.view.report.local_time import LocalTime
@@ -26,11 +26,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--out', type=Path, default=Path('report.html'), metavar='FILE', help='page to write'
     )
-    parser.add_argument(
-        '--zone',
-        metavar='NAME',
-        help='time zone of all dates, as Europe/Berlin; default: that of this machine',
-    )
+    add_zone(parser)
     add_flags(parser, ReportConfig)
 
 

@@ -6,7 +6,7 @@ import argparse
 import threading
 
 from rescene4d_ros.cli.flags import add_flags, made
-from rescene4d_ros.cli.memory.query_actions import add_memory
+from rescene4d_ros.cli.memory.query_actions import add_memory, add_zone
 from rescene4d_ros.errors import ConfigError
 from rescene4d_ros.memory.store import SceneMemory
 from rescene4d_ros.view.browser.viewer_config import ViewerConfig
@@ -23,11 +23,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         'address shows the memory to everybody who can reach it',
     )
     parser.add_argument('--port', type=int, default=8080, help='0 = any free one; default: 8080')
-    parser.add_argument(
-        '--zone',
-        metavar='NAME',
-        help='time zone of all dates, as Europe/Berlin; default: that of this machine',
-    )
+    add_zone(parser)
     parser.add_argument(
         '--edit',
         action='store_true',

@@ -56,6 +56,15 @@ def add_memory(action: argparse.ArgumentParser) -> None:
     )
 
 
+def add_zone(parser: argparse.ArgumentParser) -> None:
+    """Declare the time zone of what is shown."""
+    parser.add_argument(
+        '--zone',
+        metavar='NAME',
+        help='time zone of all dates, as Europe/Berlin; default: that of this machine',
+    )
+
+
 def time_of(stamp_ns: int) -> str:
     """Return a formatted stamp."""
     return datetime.fromtimestamp(stamp_ns / 1e9, UTC).strftime('%Y-%m-%d %H:%M')
