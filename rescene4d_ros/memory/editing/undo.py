@@ -59,7 +59,8 @@ def undo(memory: SceneMemory) -> str:
 
     """
     with memory.mutex:
-        journal, correction = memory.journal(), latest_correction(memory)
+        journal = memory.journal()
+        correction = _latest(memory, journal)
         if correction is None:
             raise MemoryFormatError(
                 f'{memory.path}: expected a correction to undo, found none; '
@@ -79,11 +80,16 @@ def undo(memory: SceneMemory) -> str:
 
 def latest_correction(memory: SceneMemory) -> Mapping | None:
     """Return the entry of the journal that `undo` takes back next; None = there is none."""
+    return _latest(memory, memory.journal())
+
+
+def _latest(memory: SceneMemory, journal: Iterable[Mapping]) -> Mapping | None:
+    """Return the latest correction among the entries of a journal."""
     with memory.database.reading() as connection:
         entry = connection.execute(
             select(schema.undo.c.entry_id).order_by(schema.undo.c.entry_id.desc())
         ).scalar()
-    return next((e for e in memory.journal() if e['entry_id'] == entry), None)
+    return next((e for e in journal if e['entry_id'] == entry), None)
 
 
 def keep_rows(
