@@ -32,7 +32,7 @@ from rescene4d_ros.node.messages.conversions import (
 )
 from rescene4d_ros.node.process import RequestThread
 from rescene4d_ros.node.questions import answer_in_words
-from rescene4d_ros.questions.language.words import MOST_CHARACTERS
+from rescene4d_ros.questions.language.vocabulary import MOST_CHARACTERS
 from rescene4d_ros.srv import (
     AskMemory,
     CorrectObject,

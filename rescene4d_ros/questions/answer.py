@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
+from rescene4d_ros.questions.language.calendar import Calendar
 from rescene4d_ros.questions.query import Query
-from rescene4d_ros.questions.times.calendar import Calendar
 from rescene4d_ros.structures import Box, Change, ObjectState
 
 

@@ -9,18 +9,15 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 from rescene4d_ros.errors import ConfigError
 from rescene4d_ros.memory.store import SceneMemory
 from rescene4d_ros.questions.answer import Answer, Outcome
-from rescene4d_ros.questions.asked import Asked, Found
-from rescene4d_ros.questions.change_answers import answer_changes
-from rescene4d_ros.questions.facts import KnownFacts
+from rescene4d_ros.questions.answers_by_kind import answer_changes, answer_objects
+from rescene4d_ros.questions.facts import Asked, Found, KnownFacts
+from rescene4d_ros.questions.language.calendar import Calendar
 from rescene4d_ros.questions.language.forms import FORMS
 from rescene4d_ros.questions.language.pieces import Lexicon
 from rescene4d_ros.questions.language.reading import read_question, Reading
-from rescene4d_ros.questions.language.vocabulary import vocabulary
-from rescene4d_ros.questions.language.words import MOST_CHARACTERS, tokens_of
-from rescene4d_ros.questions.object_answers import answer_objects
+from rescene4d_ros.questions.language.time_phrases import period_at
+from rescene4d_ros.questions.language.vocabulary import MOST_CHARACTERS, tokens_of, vocabulary
 from rescene4d_ros.questions.query import Kind, Period, Query
-from rescene4d_ros.questions.times.calendar import Calendar
-from rescene4d_ros.questions.times.phrases import period_at
 from rescene4d_ros.structures import VisitStatus
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -11,10 +11,12 @@ from rescene4d_ros.errors import FileFormatError, MemoryDamagedError, StorageErr
 from rescene4d_ros.memory import queries
 from rescene4d_ros.memory.queries import ObjectLocation
 from rescene4d_ros.memory.store import SceneMemory
-from rescene4d_ros.questions.answer import ObjectFact
-from rescene4d_ros.questions.color_names import names_of_color
-from rescene4d_ros.questions.language.vocabulary import vocabulary
-from rescene4d_ros.structures import ChangeKind, ObjectState, Scan, VisitInfo, VisitStatus
+from rescene4d_ros.questions import sentences
+from rescene4d_ros.questions.answer import ObjectFact, Outcome
+from rescene4d_ros.questions.language.calendar import Calendar
+from rescene4d_ros.questions.language.vocabulary import names_of_color, vocabulary
+from rescene4d_ros.questions.query import Query
+from rescene4d_ros.structures import Change, ChangeKind, ObjectState, Scan, VisitInfo, VisitStatus
 
 
 class KnownFacts:
@@ -138,3 +140,50 @@ class KnownFacts:
         if found is None or found[0].rgb is None or not found[1].any():
             return ()
         return names_of_color(found[0].rgb[found[1]].mean(0), vocabulary().colors)
+
+
+@dataclass(frozen=True)
+class Found:
+    """Hold outcome, text and facts of an answer; see `Answer`."""
+
+    outcome: Outcome
+    text: str
+    objects: tuple[ObjectFact, ...] = ()
+    changes: tuple[Change, ...] = ()
+
+
+@dataclass(frozen=True)
+class Asked:
+    """
+    Hold what an answer is made of.
+
+    Attributes
+    ----------
+    query : Query
+    known : KnownFacts
+        At the time of the question, with at least one visit.
+    calendar : Calendar
+
+    """
+
+    query: Query
+    known: KnownFacts
+    calendar: Calendar
+
+    @property
+    def visit(self) -> VisitInfo:
+        """Return the latest visit up to the time."""
+        return self.known.visits[-1]
+
+    @property
+    def is_now(self) -> bool:
+        """Return whether the question is about the present."""
+        return self.known.at_ns is None
+
+    def where(self, fact: ObjectFact) -> str:
+        """Return the sentence of where an object is."""
+        return sentences.where_line(fact, self.visit, self.calendar, self.is_now)
+
+    def at(self, ns: int) -> str:
+        """Return a moment as text."""
+        return self.calendar.text_of(ns)

@@ -11,7 +11,7 @@ from rescene4d_ros.geometry.boxes import bounds
 from rescene4d_ros.questions import sentences
 from rescene4d_ros.questions.answer import ObjectFact
 from rescene4d_ros.questions.facts import KnownFacts
-from rescene4d_ros.questions.language.words import key_of
+from rescene4d_ros.questions.language.vocabulary import key_of
 from rescene4d_ros.questions.query import Place, Query, Subject
 from rescene4d_ros.structures import Box
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 import json
 
 from rescene4d_ros.questions.answer import ObjectFact
+from rescene4d_ros.questions.language.calendar import Calendar
 from rescene4d_ros.questions.query import Period, Place
-from rescene4d_ros.questions.times.calendar import Calendar
 from rescene4d_ros.structures import Box, Change, ChangeKind, ObjectState, VisitInfo
 
 MOST_LINES = 20  # of one answer; its facts are complete

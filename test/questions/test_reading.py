@@ -8,15 +8,18 @@ from zoneinfo import ZoneInfo
 
 import numpy as np
 import pytest
-from rescene4d_ros.questions.color_names import lab_of, names_of_color
+from rescene4d_ros.questions.language.calendar import Calendar
 from rescene4d_ros.questions.language.forms import FORMS
 from rescene4d_ros.questions.language.pieces import Lexicon
 from rescene4d_ros.questions.language.reading import read_question
-from rescene4d_ros.questions.language.vocabulary import vocabulary
-from rescene4d_ros.questions.language.words import tokens_of
+from rescene4d_ros.questions.language.time_phrases import period_at
+from rescene4d_ros.questions.language.vocabulary import (
+    lab_of,
+    names_of_color,
+    tokens_of,
+    vocabulary,
+)
 from rescene4d_ros.questions.query import Kind
-from rescene4d_ros.questions.times.calendar import Calendar
-from rescene4d_ros.questions.times.phrases import period_at
 from rescene4d_ros.structures import INSTANCE_CLASSES
 
 BERLIN, NEW_YORK = ZoneInfo('Europe/Berlin'), ZoneInfo('America/New_York')

@@ -7,12 +7,17 @@ from dataclasses import dataclass, replace
 import re
 from typing import Self
 
+from rescene4d_ros.questions.language.calendar import Calendar
 from rescene4d_ros.questions.language.forms import FORM_WORDS
-from rescene4d_ros.questions.language.vocabulary import longest_match, Vocabulary, Words
-from rescene4d_ros.questions.language.words import Token, tokens_of
+from rescene4d_ros.questions.language.time_phrases import period_at
+from rescene4d_ros.questions.language.vocabulary import (
+    longest_match,
+    Token,
+    tokens_of,
+    Vocabulary,
+    Words,
+)
 from rescene4d_ros.questions.query import Period, Place, Subject
-from rescene4d_ros.questions.times.calendar import Calendar
-from rescene4d_ros.questions.times.phrases import period_at
 
 NEAR = 1.0  # m; gap between the boxes of objects that are `near` each other
 NEXT_TO = 0.5  # m; as above, `next to`

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+from rescene4d_ros.questions.language.calendar import Calendar
 from rescene4d_ros.questions.language.forms import CHANGE_WORDS, Form, FORMS, PLACE, THING, TIME
 from rescene4d_ros.questions.language.pieces import is_article, Lexicon, Piece, pieces_of
-from rescene4d_ros.questions.language.words import Token
+from rescene4d_ros.questions.language.vocabulary import Token
 from rescene4d_ros.questions.query import Kind, Period, Place, Query, Subject
-from rescene4d_ros.questions.times.calendar import Calendar
 from rescene4d_ros.structures import ChangeKind
 
 NEEDS_SUBJECT = (

@@ -1,4 +1,4 @@
-"""The words that mean classes, colors and objects, read from `vocabulary.yaml`."""
+"""The words of questions: how a text is cut, and which classes, objects and colors words mean."""
 
 from __future__ import annotations
 
@@ -6,10 +6,146 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from importlib import resources
+import re
 
-from rescene4d_ros.questions.color_names import ColorName
-from rescene4d_ros.questions.language.words import Token, tokens_of
+import numpy as np
+from PIL import Image, ImageCms
 import yaml
+
+MOST_CHARACTERS = 500  # of a question
+_TOKEN = re.compile(
+    r'"(?P<double>[^"]*)"|“(?P<curly>[^”]*)”|(?<!\w)\'(?P<single>[^\']*)\'(?!\w)'
+    r'|(?P<date>\d{4}-\d{2}-\d{2}(?:T\d{1,2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?:Z|[+-]\d{2}:?\d{2})?)?)'
+    r'|(?P<id>#\d+)|(?P<clock>\d{1,2}:\d{2}(?::\d{2})?)|(?P<number>[-+]?\d+(?:\.\d+)?)(?!\w)'
+    r'|(?P<word>[^\W_]+(?:[-_\'’&/.][^\W_]+)*)|(?P<other>[^\s,.;:?!()]+)'
+)
+_CONTRACTED = {'can': 'can', 'wo': 'will', 'sha': 'shall'}
+_BEFORE_IS = ('what', 'where', 'when', 'who', 'which', 'how', 'that', 'there', 'it', 'here')
+
+
+@dataclass(frozen=True)
+class Token:
+    """
+    Hold one word of a question.
+
+    Attributes
+    ----------
+    text : str
+        As it was written; a quotation without its marks.
+    word : str
+        The same to compare, in lower case.
+    kind : str
+        'word', 'quote', 'date', 'id', 'clock', 'number' or 'other'.
+
+    """
+
+    text: str
+    word: str
+    kind: str
+
+
+def tokens_of(text: str) -> tuple[Token, ...]:
+    """Return the words of a text; `isn't` is `is not`, and `what's` is `what is`."""
+    found: list[Token] = []
+    for match in _TOKEN.finditer(text[:MOST_CHARACTERS]):
+        kind, value = match.lastgroup, match[match.lastgroup or 0]
+        if kind in ('double', 'curly', 'single'):
+            found += [Token(value, key_of(value), 'quote')] if value.strip() else []
+        elif kind == 'word':
+            found += [Token(part, part.casefold(), 'word') for part in _expanded(value)]
+        else:
+            found.append(Token(value, value.casefold(), kind or 'other'))
+    return tuple(found)
+
+
+def key_of(text: str) -> str:
+    """Return a name as it is compared: its words in lower case, whatever stands between them."""
+    return ' '.join(token.word for token in tokens_of(text))
+
+
+def _expanded(word: str) -> list[str]:
+    """Return the words that a contracted one stands for."""
+    straight = word.replace('’', "'")
+    head, apostrophe, tail = straight.rpartition("'")
+    if apostrophe and tail.casefold() == 't' and head.casefold().endswith('n'):
+        stem = head[:-1]
+        return [_CONTRACTED.get(stem.casefold(), stem), 'not']
+    if apostrophe and tail.casefold() == 's' and head.casefold() in _BEFORE_IS:
+        return [head, 'is']
+    if apostrophe and tail.casefold() in ('re', 've', 'll', 'm', 'd'):
+        return [head]
+    return [straight]
+
+
+@dataclass(frozen=True)
+class ColorName:
+    """
+    Hold the part of CIELAB that a name stands for.
+
+    Attributes
+    ----------
+    name : str
+    lightness : tuple of 2 float, 0..100
+    chroma : tuple of 2 float
+    hue : tuple of 2 float, deg
+        From the first counter-clockwise to the second, which may lie beyond 360.
+    words : tuple of str
+        Other words for it.
+
+    """
+
+    name: str
+    lightness: tuple[float, float]
+    chroma: tuple[float, float]
+    hue: tuple[float, float] = (0.0, 360.0)
+    words: tuple[str, ...] = ()
+
+    def holds(self, lightness: float, chroma: float, hue: float) -> bool:
+        """Return whether the name stands for a color."""
+        return (
+            self.lightness[0] <= lightness <= self.lightness[1]
+            and self.chroma[0] <= chroma <= self.chroma[1]
+            and (hue - self.hue[0]) % 360 <= (self.hue[1] - self.hue[0]) % 360.001
+        )
+
+
+def names_of_color(rgb: np.ndarray, table: Sequence[ColorName]) -> tuple[str, ...]:
+    """
+    Name a color.
+
+    Parameters
+    ----------
+    rgb : ndarray (3,)
+        sRGB, 0..255.
+    table : sequence of ColorName
+
+    Returns
+    -------
+    tuple of str
+        Every name that stands for it, in the order of the table.
+
+    """
+    lightness, a, b = lab_of(rgb)
+    chroma, hue = float(np.hypot(a, b)), float(np.rad2deg(np.arctan2(b, a)) % 360)
+    return tuple(entry.name for entry in table if entry.holds(lightness, chroma, hue))
+
+
+def lab_of(rgb: np.ndarray) -> tuple[float, float, float]:
+    """Return L* (0..100), a* and b* (about 1 exact) of an sRGB color (3,) of 0..255."""
+    pixel = np.clip(np.rint(rgb), 0, 255).astype(np.uint8).reshape(1, 1, 3)
+    values = np.asarray(ImageCms.applyTransform(Image.fromarray(pixel), _srgb_to_lab()))
+    lightness, a, b = (int(value) for value in values.reshape(3))
+    # Pillow stores L* in 0..255, and a* and b* as signed bytes.
+    return lightness / 2.55, float((a + 128) % 256 - 128), float((b + 128) % 256 - 128)
+
+
+@lru_cache
+def _srgb_to_lab() -> ImageCms.ImageCmsTransform:
+    """Return the conversion, which takes longer to make than to use."""
+    return ImageCms.buildTransform(
+        ImageCms.createProfile('sRGB'), ImageCms.createProfile('LAB'), 'RGB', 'LAB'
+    )
+
 
 FILE_NAME = 'vocabulary.yaml'
 Words = tuple[str, ...]

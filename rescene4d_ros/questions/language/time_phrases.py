@@ -9,10 +9,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from rescene4d_ros.questions.language.words import Token
+from rescene4d_ros.questions.language.calendar import Calendar
+from rescene4d_ros.questions.language.time_spans import span_at, TimeWords
+from rescene4d_ros.questions.language.vocabulary import Token
 from rescene4d_ros.questions.query import Period
-from rescene4d_ros.questions.times.calendar import Calendar
-from rescene4d_ros.questions.times.spans import span_at, TimeWords
 
 
 def period_at(

@@ -7,8 +7,8 @@ from datetime import date, datetime, time, timedelta
 from functools import partial
 import re
 
-from rescene4d_ros.questions.language.words import Token
-from rescene4d_ros.questions.times.calendar import Calendar, PARTS_OF_DAY, SECOND_NS, Span
+from rescene4d_ros.questions.language.calendar import Calendar, PARTS_OF_DAY, SECOND_NS, Span
+from rescene4d_ros.questions.language.vocabulary import Token
 
 WEEKDAYS = ('monday', 'tuesday', 'wednesday', 'thursday', 'friday', 'saturday', 'sunday')
 MONTHS = (

@@ -1,1 +1,0 @@
-"""Times in questions, as spans of a calendar."""
