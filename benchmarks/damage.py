@@ -31,7 +31,7 @@ from rescene4d_ros.memory.export import changes_document, objects_document
 from rescene4d_ros.memory.maintenance.integrity import check
 from rescene4d_ros.memory.maintenance.repair import repair
 from rescene4d_ros.memory.store import SceneMemory
-from rescene4d_ros.scene import SceneTracker
+from rescene4d_ros.scene.tracker import SceneTracker
 from rescene4d_ros.structures import INSTANCE_CLASSES
 
 DAY_NS = 86_400 * 10**9

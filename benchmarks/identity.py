@@ -22,7 +22,7 @@ from rescene4d_ros.inference.config import InferenceConfig
 from rescene4d_ros.inference.segmenter import Segmenter
 from rescene4d_ros.memory.store import SceneMemory
 from rescene4d_ros.metrics import score_visits, ScoreCard
-from rescene4d_ros.scene import SceneTracker
+from rescene4d_ros.scene.tracker import SceneTracker
 from rescene4d_ros.structures import ScanSequence
 from rescene4d_ros.structures.truth import SequenceTruth
 from rescene4d_ros.synthetic_rooms.sample import make_sample

@@ -159,7 +159,7 @@ class TrueBoxes:
 def trace_visit(root: Path) -> Trace:
     """Process two visits of the room; return what the second one passes through."""
     from rescene4d_ros.memory.store import SceneMemory
-    from rescene4d_ros.scene import SceneTracker
+    from rescene4d_ros.scene.tracker import SceneTracker
     from rescene4d_ros.structures import INSTANCE_CLASSES
 
     second = [*BOXES]

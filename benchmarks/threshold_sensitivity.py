@@ -21,7 +21,7 @@ from rescene4d_ros.data.sequences.sequence_file import read_sequence
 from rescene4d_ros.evaluation import TrueMasks
 from rescene4d_ros.geometry import point_sets
 from rescene4d_ros.memory.store import SceneMemory
-from rescene4d_ros.scene import SceneTracker
+from rescene4d_ros.scene.tracker import SceneTracker
 from rescene4d_ros.structures import ScanSequence
 from rescene4d_ros.structures.truth import SequenceTruth
 from rescene4d_ros.tracking import thresholds

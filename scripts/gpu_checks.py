@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 from rescene4d_ros.cli.bench.throughput import Convolution, convolutions, least, measure
+from rescene4d_ros.geometry.superpoints import superpoints
 from rescene4d_ros.inference.config import InferenceConfig
 from rescene4d_ros.inference.profile import peak_memory, stage_costs, synchronize
 from rescene4d_ros.inference.weights import default_weights, load_weights
@@ -32,7 +33,6 @@ from rescene4d_ros.sparse.convolutions import choose_backend
 from rescene4d_ros.sparse.voxels import Voxels
 from rescene4d_ros.structures import Scan
 from rescene4d_ros.structures.truth import SequenceTruth
-from rescene4d_ros.superpoints import superpoints
 from rescene4d_ros.synthetic_rooms import make_sequence, RoomsConfig
 from rescene4d_ros.training.samples.augmented_samples import make_targets
 import torch

@@ -21,10 +21,11 @@ from rescene4d_ros.errors import RescenError
 from rescene4d_ros.inference.config import InferenceConfig
 from rescene4d_ros.memory.export import changes_document, objects_document
 from rescene4d_ros.memory.store import SceneMemory
-from rescene4d_ros.scene import SceneTracker, TrackerConfig
 from rescene4d_ros.scene.mask_source import load_masks, tracker_for
+from rescene4d_ros.scene.tracker import SceneTracker
 from rescene4d_ros.scene.visit_check import VisitCheck
 from rescene4d_ros.structures import SceneUpdate
+from rescene4d_ros.tracking.settings import TrackerConfig
 from tqdm import tqdm
 
 

@@ -26,8 +26,10 @@ from rescene4d_ros.memory.store import SceneMemory
 from rescene4d_ros.metrics.config import ScoreRules
 from rescene4d_ros.metrics.identity.visit_matching import match_visit
 from rescene4d_ros.metrics.sequences import predicted_sequence, PredictedSequence
-from rescene4d_ros.scene import SceneTracker, Segmenter, TrackerConfig
+from rescene4d_ros.scene.tracker import SceneTracker
+from rescene4d_ros.scene.visit_window import Segmenter
 from rescene4d_ros.structures import Segmentation
+from rescene4d_ros.tracking.settings import TrackerConfig
 
 Method = Callable[[Observations], PredictedSequence]
 Linked = tuple[list[VisitMasks], list[np.ndarray]]  # masks and their ids, per visit

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 
 import numpy as np
 from rescene4d_ros.geometry.point_sets import estimate_normals
+from rescene4d_ros.geometry.superpoints import SuperpointConfig, superpoints
 from rescene4d_ros.models.inputs import make_visit_input, VisitInput
 from rescene4d_ros.models.outputs import (
     DecoderState,
@@ -20,7 +21,6 @@ from rescene4d_ros.models.outputs import (
 )
 from rescene4d_ros.models.segmenter import ReScene4D
 from rescene4d_ros.structures import Scan
-from rescene4d_ros.superpoints import SuperpointConfig, superpoints
 from safetensors.torch import load, save
 import torch
 from torch import Tensor

@@ -25,8 +25,8 @@ from rescene4d_ros.node.services import MemoryServices
 from rescene4d_ros.node.tf import FrameLookup
 from rescene4d_ros.node.transitions import SUCCESS, transition
 from rescene4d_ros.plausibility.check import check_scan, checked_scan
-from rescene4d_ros.scene import SceneTracker
 from rescene4d_ros.scene.mask_source import load_masks, MaskProvider, tracker_for
+from rescene4d_ros.scene.tracker import SceneTracker
 from rescene4d_ros.scene.visit_window import RememberedSurface
 from rescene4d_ros.structures import Scan
 from sensor_msgs.msg import PointCloud2

@@ -20,8 +20,12 @@ from rclpy.parameter import Parameter
 from rescene4d_ros.config import check, make, param, Setting, settings
 from rescene4d_ros.errors import ConfigError
 from rescene4d_ros.inference.config import InferenceConfig
-from rescene4d_ros.scene import TrackerConfig
-from rescene4d_ros.tracking.settings import AssociationConfig, ChangeConfig, MotionConfig
+from rescene4d_ros.tracking.settings import (
+    AssociationConfig,
+    ChangeConfig,
+    MotionConfig,
+    TrackerConfig,
+)
 
 INT64_MAX = 2**63 - 1
 

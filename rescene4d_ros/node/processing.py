@@ -16,7 +16,7 @@ from rescene4d_ros.memory.store import SceneMemory
 from rescene4d_ros.node.diagnostics import NodeStats, text_of
 from rescene4d_ros.node.parameters import NodeConfig
 from rescene4d_ros.node.results import ResultPublisher
-from rescene4d_ros.scene import SceneTracker
+from rescene4d_ros.scene.tracker import SceneTracker
 from rescene4d_ros.structures import SceneUpdate, VisitChanges, VisitStatus
 
 PASSING = (StorageError, CorrectedMeanwhileError)  # errors that go away by themselves

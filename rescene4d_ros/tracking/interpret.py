@@ -7,8 +7,14 @@ from dataclasses import replace
 from rescene4d_ros.structures import Segmentation
 from rescene4d_ros.tracking.association.association import associate
 from rescene4d_ros.tracking.change_detection import detect_changes
-from rescene4d_ros.tracking.duplicate_objects import find_merges, join_merged, merge_events
-from rescene4d_ros.tracking.object_ids import give_ids, ids_of_points, use_merged_ids
+from rescene4d_ros.tracking.object_ids import (
+    find_merges,
+    give_ids,
+    ids_of_points,
+    join_merged,
+    merge_events,
+    use_merged_ids,
+)
 from rescene4d_ros.tracking.observations import observe, recover_missed
 from rescene4d_ros.tracking.record_update import update_records
 from rescene4d_ros.tracking.records import VisitFacts

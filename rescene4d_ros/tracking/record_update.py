@@ -11,7 +11,7 @@ from rescene4d_ros.geometry.cloud import Cloud
 from rescene4d_ros.geometry.point_sets import evenly, near, share_near, thin
 from rescene4d_ros.geometry.se3 import size_of, transform
 from rescene4d_ros.structures import Change, ChangeKind, ObjectState
-from rescene4d_ros.tracking.duplicate_objects import join_merged
+from rescene4d_ros.tracking.object_ids import join_merged
 from rescene4d_ros.tracking.records import LinkedObservation, ObjectRecord, Observation
 from rescene4d_ros.tracking.thresholds import MAX_POINTS, POINT_SPACING, SAME_SURFACE
 

@@ -6,9 +6,9 @@ import numpy as np
 from rescene4d_ros.config import make
 from rescene4d_ros.data.sequences.cut_sequences import write_cut_sequence
 from rescene4d_ros.data.sequences.sequence_file import read_extras, read_sequence, room_of
+from rescene4d_ros.geometry.superpoints import SuperpointConfig, superpoints
 from rescene4d_ros.structures import ScanSequence
 from rescene4d_ros.structures.truth import SequenceTruth, VisitTruth
-from rescene4d_ros.superpoints import SuperpointConfig, superpoints
 
 CONFIG = SuperpointConfig(voxel_size=0.04, max_extent=0.6)
 

@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from rescene4d_ros.errors import WeightsError
+from rescene4d_ros.geometry.superpoints import SuperpointConfig
 from rescene4d_ros.inference.config import InferenceConfig
 from rescene4d_ros.inference.segmenter import Segmenter
 from rescene4d_ros.inference.selection.features import FEATURES
@@ -15,7 +16,6 @@ from rescene4d_ros.inference.weights import save_weights, weights_hash, WeightsI
 from rescene4d_ros.models.config import ModelConfig
 from rescene4d_ros.models.segmenter import ReScene4D
 from rescene4d_ros.structures import Scan
-from rescene4d_ros.superpoints import SuperpointConfig
 import torch
 
 EMPTY = Scan(np.zeros((0, 3), np.float32), 0)

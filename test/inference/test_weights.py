@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 from rescene4d_ros.errors import WeightsError
+from rescene4d_ros.geometry.superpoints import SuperpointConfig
 from rescene4d_ros.inference.selection.quality import find_quality, quality_file
 from rescene4d_ros.inference.weights import (
     default_weights,
@@ -13,7 +14,6 @@ from rescene4d_ros.inference.weights import (
     weights_hash,
     WeightsInfo,
 )
-from rescene4d_ros.superpoints import SuperpointConfig
 from safetensors.torch import load_file, save_file
 import torch
 

@@ -12,11 +12,13 @@ import os
 import sys
 
 import open3d  # noqa: F401
-from rescene4d_ros import scene  # noqa: F401
 from rescene4d_ros.data.readers import bags, point_cloud2  # noqa: F401
 from rescene4d_ros.inference import segmenter  # noqa: F401
 from rescene4d_ros.memory import store  # noqa: F401
-from rescene4d_ros.scene import mask_source  # noqa: F401
+from rescene4d_ros.scene import (
+    mask_source,  # noqa: F401
+    tracker,  # noqa: F401
+)
 
 
 def become(module, arguments, log):

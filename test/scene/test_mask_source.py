@@ -11,8 +11,8 @@ from rescene4d_ros.errors import ScanError
 from rescene4d_ros.inference.config import InferenceConfig
 from rescene4d_ros.memory.editing.rebuild import rebuild_records
 from rescene4d_ros.memory.store import SceneMemory
-from rescene4d_ros.scene import SceneTracker, TrackerConfig
 from rescene4d_ros.scene.mask_source import load_masks, tracker_for
+from rescene4d_ros.scene.tracker import SceneTracker
 from rescene4d_ros.structures import (
     ChangeKind,
     GivenInstances,
@@ -22,6 +22,7 @@ from rescene4d_ros.structures import (
     Scan,
     VisitStatus,
 )
+from rescene4d_ros.tracking.settings import TrackerConfig
 
 DAY = 86_400 * 10**9
 CHAIR = ((0.6, 0.6, 0.0), (0.45, 0.45, 0.8), (150, 60, 40))

@@ -23,7 +23,7 @@ from rescene4d_ros.memory.editing.corrections import (
 )
 from rescene4d_ros.memory.maintenance.integrity import find_faults
 from rescene4d_ros.memory.store import SceneMemory
-from rescene4d_ros.scene import SceneTracker, TrackerConfig
+from rescene4d_ros.scene.tracker import SceneTracker
 from rescene4d_ros.structures import (
     ChangeKind,
     INSTANCE_CLASSES,
@@ -32,6 +32,7 @@ from rescene4d_ros.structures import (
     Segmentation,
     VisitStatus,
 )
+from rescene4d_ros.tracking.settings import TrackerConfig
 
 DAY = 86_400 * 10**9
 STEP = 0.035

@@ -19,8 +19,9 @@ from rescene4d_ros.memory.maintenance.integrity import find_faults
 from rescene4d_ros.memory.store import SceneMemory
 from rescene4d_ros.models.config import ModelConfig
 from rescene4d_ros.models.segmenter import ReScene4D
-from rescene4d_ros.scene import RESTARTS, SceneTracker, TrackerConfig
+from rescene4d_ros.scene.tracker import RESTARTS, SceneTracker
 from rescene4d_ros.structures import ObjectState, Scan, Segmentation
+from rescene4d_ros.tracking.settings import TrackerConfig
 import torch
 
 DAY = 86_400 * 10**9

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from rescene4d_ros.memory.store import SceneMemory
 from rescene4d_ros.metrics.scorecard import score_visits
-from rescene4d_ros.scene import SceneTracker
+from rescene4d_ros.scene.tracker import SceneTracker
 from rescene4d_ros.structures import ChangeKind, INSTANCE_CLASSES, ObjectState, Segmentation
 from rescene4d_ros.structures.truth import SequenceTruth
 from rescene4d_ros.synthetic_rooms.config import RoomsConfig

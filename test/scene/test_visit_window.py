@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from rescene4d_ros.memory.maintenance import retention
 from rescene4d_ros.memory.store import SceneMemory
-from rescene4d_ros.scene import SceneTracker, TrackerConfig
+from rescene4d_ros.scene.tracker import SceneTracker
 from rescene4d_ros.scene.visit_window import (
     CELL,
     choose_visits,
@@ -20,6 +20,7 @@ from rescene4d_ros.scene.visit_window import (
     VisitSelector,
 )
 from rescene4d_ros.structures import Scan, Segmentation
+from rescene4d_ros.tracking.settings import TrackerConfig
 
 DAY = 86_400 * 10**9
 CELLS = st.sets(st.integers(0, 30), max_size=20)

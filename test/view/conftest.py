@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from rescene4d_ros.memory.editing import corrections
 from rescene4d_ros.memory.store import SceneMemory
-from rescene4d_ros.scene import SceneTracker
 from rescene4d_ros.scene.mask_source import GivenMasks
+from rescene4d_ros.scene.tracker import SceneTracker
 from rescene4d_ros.structures import Finding, GivenInstances, INSTANCE_CLASSES, Scan, Severity
 
 DAY = 86_400 * 10**9

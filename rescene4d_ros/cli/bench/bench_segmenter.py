@@ -33,9 +33,10 @@ from rescene4d_ros.models.backbones.unet import PRESETS, SparseUNet
 from rescene4d_ros.models.config import ModelConfig
 from rescene4d_ros.models.inputs import make_visit_input, N_CHANNELS
 from rescene4d_ros.models.segmenter import ReScene4D
-from rescene4d_ros.scene import SceneTracker, TrackerConfig
+from rescene4d_ros.scene.tracker import SceneTracker
 from rescene4d_ros.sparse.voxels import Voxels
 from rescene4d_ros.structures import Scan
+from rescene4d_ros.tracking.settings import TrackerConfig
 from rich.table import Table
 import torch
 

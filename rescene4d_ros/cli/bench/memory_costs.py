@@ -12,7 +12,7 @@ from rescene4d_ros.cli.bench.throughput import least
 from rescene4d_ros.evaluation.true_masks import TrueMasks
 from rescene4d_ros.memory.database.manifest import FILE_NAME
 from rescene4d_ros.memory.store import SceneMemory
-from rescene4d_ros.scene import SceneTracker
+from rescene4d_ros.scene.tracker import SceneTracker
 from rescene4d_ros.structures import Scan, ScanSequence, Segmentation
 from rescene4d_ros.structures.truth import SequenceTruth
 from rescene4d_ros.tracking.association.association import associate

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 from rescene4d_ros.data.datasets.mesh_files import Mesh
 from rescene4d_ros.errors import FileFormatError
+from rescene4d_ros.geometry.mesh_superpoints import mesh_superpoints
 from rescene4d_ros.structures import UNLABELED
-from rescene4d_ros.superpoints.mesh import mesh_superpoints
 
 # What a JSON document of another form raises while it is read; 1e400 is read as infinity.
 MALFORMED = (KeyError, TypeError, ValueError, OverflowError)

@@ -7,7 +7,7 @@ from functools import cache
 import re
 
 import numpy as np
-from rescene4d_ros.class_lists.lists import published_labels
+from rescene4d_ros.class_lists import published_labels
 from rescene4d_ros.structures import SEMANTIC_CLASSES, UNLABELED
 
 # Lists whose publisher gives the NYU40 class of each name; the first that has a name decides.

@@ -24,7 +24,8 @@ from rescene4d_ros.metrics.sequences import (
     states_of,
     TrueSequence,
 )
-from rescene4d_ros.scene import SceneTracker, Segmenter
+from rescene4d_ros.scene.tracker import SceneTracker
+from rescene4d_ros.scene.visit_window import Segmenter
 from rescene4d_ros.tracking.change_confidence import ChangeEvidence, Confidence
 from rescene4d_ros.tracking.settings import ChangeConfig, shipped_weights
 

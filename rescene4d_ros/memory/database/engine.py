@@ -1,9 +1,15 @@
-"""The database engine, set so that a commit survives a power cut, and its errors with remedies."""
+"""
+The database engine: trusted servers, commits that survive a power cut, errors with remedies.
+
+The folder of a memory may come from somebody else, and a server that it names would get the
+user's password. So only servers of this machine and those that the user names are connected to.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+import ipaddress
 import os
 from pathlib import Path
 import shutil
@@ -14,6 +20,7 @@ from rescene4d_ros.errors import ConfigError, MemoryDamagedError, MemoryFormatEr
 from sqlalchemy import Connection, create_engine, Engine, event, text, URL
 from sqlalchemy.exc import DatabaseError, OperationalError
 
+TRUSTED = 'RESCENE4D_DATABASE_HOSTS'  # variable: names of hosts, separated by commas
 BUSY_TIMEOUT_S = 30.0
 # PostgreSQL: a read-only transaction or server, and no right to do what was asked.
 DAMAGED = (
@@ -198,3 +205,53 @@ def check_structure(path: Path, connection: Connection) -> None:
             f'{path}: expected a database that is whole, found {len(faults)} faults '
             f'({faults[0]}); restore a backup, or `rescene4d memory repair`'
         )
+
+
+def refuse_foreign(folder: Path, url: URL) -> None:
+    """
+    Refuse a server that is not on this machine, unless the user trusts it.
+
+    Parameters
+    ----------
+    folder : path
+        Of the memory, for the message.
+    url : URL
+        What the folder says.
+
+    Raises
+    ------
+    ConfigError
+        A host, or a libpq service, that the variable `RESCENE4D_DATABASE_HOSTS` does not name.
+
+    """
+    trusted = {name.strip().lower() for name in os.environ.get(TRUSTED, '').split(',')}
+    for host in _hosts(url):
+        if not _is_here(host) and host.lower() not in trusted:
+            raise ConfigError(
+                f'{str(folder)!r}: expected a database on this machine, got the server {host!r} '
+                'in database.url; if you know it, give the URL (--url, memory.url) or set '
+                f'{TRUSTED}={host}'
+            )
+
+
+def _hosts(url: URL) -> Iterator[str]:
+    """Yield what a connection may go to, as libpq reads it."""
+    if url.get_backend_name() != 'postgresql':
+        return
+    named = [url.host or '']
+    for key in ('host', 'hostaddr', 'service', 'servicefile'):
+        value = url.query.get(key, ())
+        for item in (value,) if isinstance(value, str) else value:
+            named.append(f'{key}={item}' if key.startswith('service') else item)
+    for hosts in named:
+        yield from hosts.split(',')
+
+
+def _is_here(host: str) -> bool:
+    """Return whether a host is this machine: no name, a socket's folder, or loopback."""
+    if not host or host[0] in '/@' or host.lower() == 'localhost':
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False

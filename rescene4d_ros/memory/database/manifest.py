@@ -11,8 +11,7 @@ from pathlib import Path
 
 from rescene4d_ros.atomic_write import atomic_write, flush_folder
 from rescene4d_ros.errors import ConfigError, MemoryDamagedError, MemoryFormatError, StorageError
-from rescene4d_ros.memory.database.engine import file_of
-from rescene4d_ros.memory.database.foreign_server import refuse_foreign
+from rescene4d_ros.memory.database.engine import file_of, refuse_foreign
 from rescene4d_ros.memory.database.memory_metadata import Metadata
 from rescene4d_ros.memory.visit_files import POINTS, refuse_link, VisitFiles
 from sqlalchemy import make_url, URL

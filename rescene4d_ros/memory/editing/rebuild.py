@@ -13,7 +13,7 @@ from rescene4d_ros.memory.database.row_access import StoredObservation
 from rescene4d_ros.memory.store import SceneMemory
 from rescene4d_ros.structures import Change, ChangeKind, ObjectState, Scan, VisitInfo
 from rescene4d_ros.tracking.association.appearance import mean_color
-from rescene4d_ros.tracking.duplicate_objects import join_merged
+from rescene4d_ros.tracking.object_ids import join_merged
 from rescene4d_ros.tracking.observations import make_observation
 from rescene4d_ros.tracking.record_update import update_records
 from rescene4d_ros.tracking.records import LinkedObservation, ObjectRecord, VisitFacts

@@ -14,7 +14,7 @@ from rescene4d_ros.memory.database.schema import JournalAction
 from rescene4d_ros.memory.editing.rebuild import rebuild_records
 from rescene4d_ros.memory.store import SceneMemory
 from rescene4d_ros.structures import ChangeKind, ObjectState, VisitStatus
-from rescene4d_ros.tracking.duplicate_objects import join_merged, merge_events
+from rescene4d_ros.tracking.object_ids import join_merged, merge_events
 from sqlalchemy import Connection, select
 
 # What a merge or split cannot be taken back beyond row by row: the memory has built on it.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from rescene4d_ros.data.datasets.annotations import AnnotatedScan
 from rescene4d_ros.geometry.point_sets import estimate_normals, thin
-from rescene4d_ros.superpoints import superpoints
+from rescene4d_ros.geometry.superpoints import superpoints
 
 
 def cloud_scan(

@@ -14,7 +14,7 @@ import numpy as np
 from rescene4d_ros.errors import ConfigError, FileFormatError
 from rescene4d_ros.structures import INSTANCE_CLASSES
 
-# Lists of labels.csv as they are; the others are made of them.
+# Lists of class_labels.csv as they are; the others are made of them.
 _IN_FILE = (
     'scannet20',
     'scannet200',
@@ -80,7 +80,7 @@ class Label:
 @cache
 def published_labels() -> tuple[Label, ...]:
     """Return all labels of the published lists, in their order."""
-    table = resources.files('rescene4d_ros.class_lists') / 'labels.csv'
+    table = resources.files('rescene4d_ros') / 'class_labels.csv'
     return tuple(
         Label(
             row['list'],

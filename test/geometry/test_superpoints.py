@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from rescene4d_ros.superpoints import SuperpointConfig, superpoints
-from rescene4d_ros.superpoints.segment import merge
+from rescene4d_ros.geometry.superpoints import merge, SuperpointConfig, superpoints
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 

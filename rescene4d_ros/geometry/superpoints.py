@@ -1,4 +1,4 @@
-"""From points to superpoints: nodes, a neighbor graph, edge costs, merging."""
+"""Superpoints of a cloud: nodes, a neighbor graph, edge costs, merging."""
 
 from __future__ import annotations
 
