@@ -18,13 +18,21 @@ from rescene4d_ros.visit_building.builder import BuiltVisit
 from rescene4d_ros.visit_building.close_rules import CloseRule, StandingStill
 from rescene4d_ros.visit_building.config import VisitBuildingConfig
 from rescene4d_ros.visit_building.series import VisitSeries
+from rescene4d_ros.visit_building.stamp_order import check_not_future
+
+AHEAD = 3600.0  # s; what clocks may differ by
 
 if TYPE_CHECKING:
     from rescene4d_ros.cli.inputs import Inputs, Origin, Reader
 
 
 def plan_built_visits(
-    seen: Survey, map_frame: str, sensor_frame: str, standing_still: float, inputs: Inputs
+    seen: Survey,
+    map_frame: str,
+    sensor_frame: str,
+    standing_still: float,
+    now_ns: int | None,
+    inputs: Inputs,
 ) -> None:
     """
     Add the visits of a recorded drive to the inputs; they are built as they are asked for.
@@ -37,17 +45,26 @@ def plan_built_visits(
         Of clouds that are in the map frame; others say their frame.
     standing_still : float, s
         The sensor stands as long at the end of a visit; 0 = only a pause of 10 s ends one.
+    now_ns : int, ns since the Unix epoch, optional
+        Clouds beyond it are left out, unless those of the whole bag are.
     inputs : Inputs
         Is added to, also while the visits are built.
 
     """
     for damage in seen.damage:
         (inputs.notes if damage.at_end else inputs.refused).append(damage.text)
-    inputs.sources.append(_built(seen, map_frame, sensor_frame, standing_still, inputs))
+    middle_ns = sorted(c.stamp_ns for c in seen.clouds)[len(seen.clouds) // 2]
+    latest_ns = now_ns if now_ns and middle_ns <= now_ns else 0
+    inputs.sources.append(_built(seen, map_frame, sensor_frame, standing_still, latest_ns, inputs))
 
 
 def _built(
-    seen: Survey, map_frame: str, sensor_frame: str, standing_still: float, inputs: Inputs
+    seen: Survey,
+    map_frame: str,
+    sensor_frame: str,
+    standing_still: float,
+    latest_ns: int,
+    inputs: Inputs,
 ) -> Iterator[tuple[int, Reader]]:
     tree = TransformTree.of_files(seen.files)
 
@@ -55,21 +72,19 @@ def _built(
         return [StandingStill(standing_still)] if standing_still > 0 else []
 
     series = VisitSeries(VisitBuildingConfig(), rules, map_frame)
-    refused, newest_ns, errors = 0, 0, set()
+    refused, newest_ns = 0, 0
+    errors: list[str] = []
     for snapshot in snapshots_of(seen):
         cloud = seen.clouds[snapshot.number - 1]
-        if cloud.stamp_ns < newest_ns:
-            refused += 1
-            errors.add('stamps that go backwards')
-            continue
         try:
-            visit = _offer(series, snapshot, cloud, tree, map_frame, sensor_frame)
+            check_not_future(cloud.stamp_ns, latest_ns, AHEAD)
+            visits = _offer(series, snapshot, cloud, tree, map_frame, sensor_frame)
         except (ScanError, FrameUnavailableError) as error:
             refused += 1
-            errors.add(str(error))
+            errors.append(str(error))
             continue
         newest_ns = cloud.stamp_ns
-        if visit is not None:
+        for visit in visits:
             yield visit.scan.stamp_ns, _reader(visit.scan, inputs)
     try:
         last = series.finish('end of the bag')
@@ -85,17 +100,17 @@ def _built(
         yield scan.stamp_ns, _reader(scan, inputs)
     elif refused:
         inputs.count += 1
-        why = ScanError(f'{seen.name}: {sorted(errors)[0]}')
+        why = ScanError(f'{seen.name}: {errors[0]}')
         yield newest_ns, partial(_raise, why)
 
 
-def _left_out(seen: Survey, refused: int, errors: set[str]) -> Finding:
+def _left_out(seen: Survey, refused: int, errors: list[str]) -> Finding:
     return Finding(
         'left_out',
         Severity.WARNING,
         f'{refused} of {len(seen.clouds)} clouds that cannot be used',
         'clouds with poses, in the order of their stamps',
-        f'the first reason: {sorted(errors)[0]}',
+        f'the first reason: {errors[0]}',
     )
 
 
@@ -106,7 +121,7 @@ def _offer(
     tree: TransformTree,
     map_frame: str,
     sensor_frame: str,
-) -> BuiltVisit | None:
+) -> list[BuiltVisit]:
     is_in_map = cloud.frame_id == map_frame
     frame = sensor_frame if is_in_map else str(cloud.frame_id)
     pose = tree.lookup(map_frame, frame, cloud.stamp_ns) if frame else None

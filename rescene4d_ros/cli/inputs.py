@@ -128,7 +128,7 @@ def find_visits(
             inputs.refused_count += 1
     for seen in sorted(surveys, key=lambda s: min((c.stamp_ns for c in s.clouds), default=0)):
         if build_visits:
-            plan_built_visits(seen, map_frame, sensor_frame, standing_still, inputs)
+            plan_built_visits(seen, map_frame, sensor_frame, standing_still, now_ns, inputs)
         else:
             plan_bag(seen, map_frame, bursts, inputs, sensor_frame, path_duration)
         _tell_future(seen.name, [c.stamp_ns for c in seen.clouds], now_ns, inputs)

@@ -29,6 +29,7 @@ from rescene4d_ros.scene.mask_source import load_masks, MaskProvider, tracker_fo
 from rescene4d_ros.scene.tracker import SceneTracker
 from rescene4d_ros.scene.visit_window import RememberedSurface
 from rescene4d_ros.structures import Scan
+from rescene4d_ros.visit_building.stamp_order import check_not_future
 from sensor_msgs.msg import PointCloud2
 
 AUTOSTART_RETRY = (1.0, 10.0)  # s; the first wait, doubled up to the longest
@@ -237,13 +238,8 @@ class Rescene4DNode(LifecycleNode):
             raise ScanError(
                 f'{scan.name}: expected header.stamp to be the time of the visit, got zero; set it'
             )
-        now_ns, most = self.get_clock().now().nanoseconds, self._node_settings.max_future
-        if now_ns and scan.stamp_ns > now_ns + int(most * 1e9):
-            raise ScanError(
-                f'{scan.name}: expected a stamp at most {most:g} s after now '
-                f'({now_ns / 1e9:.3f} s), got {scan.stamp_ns / 1e9:.3f} s; set the clocks, or '
-                'the parameter max_future'
-            )
+        now_ns = self.get_clock().now().nanoseconds
+        check_not_future(scan.stamp_ns, now_ns, self._node_settings.max_future)
         return scan
 
     def _prepare(self, scan: Scan, is_last_try: bool) -> Scan:

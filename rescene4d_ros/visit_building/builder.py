@@ -8,7 +8,7 @@ import logging
 
 import numpy as np
 from rescene4d_ros.data.readers.columns import origin_of
-from rescene4d_ros.errors import ScanError
+from rescene4d_ros.errors import ScanError, StorageError
 from rescene4d_ros.structures import Finding, Scan, Severity
 from rescene4d_ros.visit_building.config import VisitBuildingConfig
 from rescene4d_ros.visit_building.posed_clouds import (
@@ -36,12 +36,21 @@ class BuildCounts:
     ----------
     clouds, keyframes, refused : int
         Clouds that came, those fused, and those that cannot be used.
+    why : str
+        Why the first of these cannot.
 
     """
 
     clouds: int = 0
     keyframes: int = 0
     refused: int = 0
+    why: str = ''
+
+    def refuse(self, text: str) -> None:
+        """Count a cloud that came and cannot be used."""
+        self.clouds += 1
+        self.refused += 1
+        self.why = self.why or text
 
 
 @dataclass(frozen=True)
@@ -55,11 +64,14 @@ class BuiltVisit:
         With the path of the sensor, and its stamp that of the last keyframe.
     viewpoint : ndarray (N,), int32
         Position in `scan.sensor_path` from which each point was measured.
+    reason : str
+        Why the visit ended.
 
     """
 
     scan: Scan
     viewpoint: np.ndarray
+    reason: str = ''
 
 
 class VisitBuilder:
@@ -76,6 +88,8 @@ class VisitBuilder:
     map_frame : str
     spool : Spool, optional
         Where keyframes are kept for the case that the process is killed.
+    counts : BuildCounts, optional
+        Of what came before the visit began.
 
     Attributes
     ----------
@@ -88,9 +102,10 @@ class VisitBuilder:
         config: VisitBuildingConfig | None = None,
         map_frame: str = 'map',
         spool: Spool | None = None,
+        counts: BuildCounts | None = None,
     ):
         self.config = config or VisitBuildingConfig()
-        self.counts = BuildCounts()
+        self.counts = counts or BuildCounts()
         self._map_frame, self._spool = map_frame, spool
         self._volume = VoxelVolume(self.config.voxel_size, self.config.max_voxels)
         self._path: list[np.ndarray] = []
@@ -99,6 +114,7 @@ class VisitBuilder:
         self._pose: np.ndarray | None = None  # of the newest good cloud
         self._fused_pose: np.ndarray | None = None  # of the newest keyframe
         self._is_partial = False
+        self._is_kept = True  # the newest keyframe, in the spool
 
     @property
     def n_voxels(self) -> int:
@@ -151,9 +167,9 @@ class VisitBuilder:
             As `wants`, or a cloud without usable points; the visit is as before.
 
         """
-        self.counts.clouds += 1
         try:
             if not self.wants(cloud.map_T_sensor, cloud.stamp_ns):
+                self.counts.clouds += 1
                 return False
             if self._origin is None:
                 self._origin = origin_of(np.asarray(cloud.map_T_sensor, np.float64)[None, :3, 3])
@@ -161,11 +177,11 @@ class VisitBuilder:
             keyframe = make_keyframe(
                 cloud, self._origin, config.voxel_size, (config.min_range, config.max_range)
             )
-        except ScanError:
-            self.counts.refused += 1
+        except ScanError as error:
+            self.counts.refuse(str(error))
             raise
-        if self._spool is not None:
-            self._spool.append(keyframe, self._origin)
+        self.counts.clouds += 1
+        self._keep(keyframe)
         self._fuse(keyframe)
         self._fused_pose = np.array(cloud.map_T_sensor, np.float64)
         return True
@@ -227,6 +243,18 @@ class VisitBuilder:
         viewpoint = np.where(odd, volume.last[kept], volume.first[kept])
         return BuiltVisit(scan, viewpoint)
 
+    def _keep(self, keyframe: Keyframe) -> None:
+        """Write a keyframe to the spool; where the disk refuses, the visit goes on without."""
+        if self._spool is None or self._origin is None:
+            return
+        try:
+            self._spool.append(keyframe, self._origin)
+            self._is_kept = True
+        except StorageError as error:
+            if self._is_kept:
+                log.warning('%s; until then a kill loses what comes', error)
+            self._is_kept = False
+
     def _fuse(self, keyframe: Keyframe) -> None:
         was_full = self._volume.n_left_out > 0
         self._volume.add(keyframe, self.config.carve_range, self.config.carve_margin)
@@ -262,7 +290,7 @@ class VisitBuilder:
                     Severity.WARNING,
                     f'{self.counts.refused} of {self.counts.clouds} clouds that cannot be used',
                     'clouds with points and steady poses',
-                    'see the log for the reasons',
+                    f'the first reason: {self.counts.why}',
                 )
             )
         if self._volume.n_left_out:

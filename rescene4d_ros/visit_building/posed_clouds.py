@@ -89,6 +89,12 @@ def name_of(stamp_ns: int) -> str:
     return f'cloud of {stamp_ns / 1e9:.3f} s'
 
 
+def check_stamp(stamp_ns: int) -> None:
+    """Raise ScanError for a stamp that is none."""
+    if not 0 < stamp_ns <= LATEST_NS:
+        raise ScanError(f'{name_of(stamp_ns)}: expected a stamp {STAMPS}; set header.stamp')
+
+
 def check_pose(map_T_sensor: np.ndarray, stamp_ns: int) -> None:
     """
     Refuse a pose that is none, and a stamp that is none.
@@ -99,9 +105,8 @@ def check_pose(map_T_sensor: np.ndarray, stamp_ns: int) -> None:
         Not finite, not a rigid motion, or a stamp out of range.
 
     """
+    check_stamp(stamp_ns)
     name = name_of(stamp_ns)
-    if not 0 < stamp_ns <= LATEST_NS:
-        raise ScanError(f'{name}: expected a stamp {STAMPS}; set header.stamp')
     pose = np.asarray(map_T_sensor)
     if pose.shape != (4, 4) or not np.isfinite(pose).all():
         raise ScanError(

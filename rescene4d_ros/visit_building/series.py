@@ -4,31 +4,36 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 import logging
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
-from rescene4d_ros.errors import FileFormatError, ScanError
+from rescene4d_ros.errors import FileFormatError, ScanError, StorageError
 from rescene4d_ros.structures import Finding, Scan, Severity
 from rescene4d_ros.visit_building.builder import BuildCounts, BuiltVisit, VisitBuilder
 from rescene4d_ros.visit_building.close_rules import CloseRule
 from rescene4d_ros.visit_building.config import VisitBuildingConfig
 from rescene4d_ros.visit_building.map_topics import MapTopic, MapVerdict
-from rescene4d_ros.visit_building.posed_clouds import check_pose, name_of, PosedCloud
-from rescene4d_ros.visit_building.spool import read_spool, Spool
+from rescene4d_ros.visit_building.posed_clouds import check_pose, check_stamp, name_of, PosedCloud
+from rescene4d_ros.visit_building.spool import left_by, read_spool, Spool
+from rescene4d_ros.visit_building.stamp_order import GAP_NS, StampOrder
 from scipy.spatial import cKDTree
 
 log = logging.getLogger(__name__)
 
-GAP_NS = 10 * 10**9  # a pause as long begins another visit
+T = TypeVar('T')
+# Pose, whether the points are in map, and what gives them.
+Offered = tuple[np.ndarray | None, bool, Callable[[], Scan]]
 
 
 class VisitSeries:
     """
     Build visits of the clouds of one topic.
 
-    A visit ends by `finish`, by a rule, or by a pause of 10 s. A topic that carries a growing map
-    gives one visit per session: its newest map.
+    A visit ends by `finish`, by a rule, by a pause of 10 s, or where the clock was set back. A
+    topic that carries a growing map gives one visit per session: its newest map.
 
     Parameters
     ----------
@@ -42,8 +47,8 @@ class VisitSeries:
 
     Attributes
     ----------
-    reason : str
-        Why the newest visit was closed.
+    counts : BuildCounts
+        Of the visit in the making.
 
     """
 
@@ -56,8 +61,8 @@ class VisitSeries:
     ):
         self._config, self._make_rules = config, rules
         self._map_frame, self._spool_path = map_frame, spool_path
-        self.reason = ''
         self._topic = MapTopic()
+        self._order: StampOrder[Offered] = StampOrder(self._refused)
         self._builder: VisitBuilder | None = None
         self._spool: Spool | None = None
         self._begin()
@@ -70,11 +75,7 @@ class VisitSeries:
         self._map: Scan | None = None
         self._map_path: list[np.ndarray] = []
         self._newest_ns = 0
-
-    @property
-    def counts(self) -> BuildCounts:
-        """Return what came of the visit in the making."""
-        return BuildCounts() if self._builder is None else self._builder.counts
+        self.counts = BuildCounts()
 
     @property
     def n_voxels(self) -> int:
@@ -86,12 +87,15 @@ class VisitSeries:
         if self._spool_path is None:
             return []
         visits = []
-        for path in sorted(self._spool_path.parent.glob(f'{self._spool_path.name}*')):
+        for path in left_by(self._spool_path):
             builder = VisitBuilder(self._config, self._map_frame)
             try:
                 builder.restore(read_spool(path))
                 visit = builder.finish()
-            except (ScanError, FileFormatError) as error:
+            except (FileFormatError, OSError) as error:  # not ours, or unreadable: left alone
+                log.warning('%s: %s', path, error)
+                continue
+            except ScanError as error:
                 log.warning('%s: %s', path, error)
                 path.unlink()
                 continue
@@ -110,9 +114,9 @@ class VisitSeries:
 
     def offer(
         self, pose: np.ndarray | None, stamp_ns: int, is_in_map: bool, decode: Callable[[], Scan]
-    ) -> BuiltVisit | None:
+    ) -> list[BuiltVisit]:
         """
-        Take a cloud; return the visit that it ends, if it ends one.
+        Take a cloud; return the visits that end by it.
 
         Parameters
         ----------
@@ -122,7 +126,7 @@ class VisitSeries:
         is_in_map : bool
             The points are in map, not in the frame of the sensor.
         decode : callable() -> Scan
-            Gives the points; not called where they are not needed.
+            Gives the points; not called where they are not needed, or with the next cloud.
 
         Raises
         ------
@@ -130,17 +134,27 @@ class VisitSeries:
             The cloud cannot be used; the visit goes on without it.
 
         """
-        finished = None
-        if self._newest_ns and stamp_ns - self._newest_ns > GAP_NS:
-            pause = (stamp_ns - self._newest_ns) / 1e9
-            finished = self._close(f'pause of {pause:.1f} s')
-        try:
-            return self._take(pose, stamp_ns, is_in_map, decode) or finished
-        except ScanError as error:
-            if finished is None:
-                raise
-            log.warning('%s', error)
-            return finished
+        if pose is None:
+            check_stamp(stamp_ns)
+        else:
+            check_pose(pose, stamp_ns)
+        certain = [(stamp_ns, (pose, is_in_map, decode))]
+        if self._map is None and pose is not None:  # of maps, the newest message counts
+            certain = self._counted(lambda: self._order.admit(stamp_ns, certain[0][1]))
+        finished: list[BuiltVisit | None] = []
+        for at_ns, cloud in certain:
+            pause = (at_ns - self._newest_ns) / 1e9 if self._newest_ns else 0.0
+            if pause > GAP_NS / 1e9:
+                finished.append(self._close(f'pause of {pause:.1f} s'))
+            elif pause < -GAP_NS / 1e9 and self._map is None:
+                finished.append(self._close(f'the clock was set back by {-pause:.1f} s'))
+            try:
+                finished += self._take(at_ns, *cloud)
+            except ScanError as error:
+                if at_ns == stamp_ns and not any(finished):
+                    raise
+                log.warning('%s', error)
+        return [visit for visit in finished if visit is not None]
 
     def finish(self, reason: str = 'asked for') -> BuiltVisit | None:
         """
@@ -152,56 +166,82 @@ class VisitSeries:
             Nothing is left of it.
 
         """
+        self._order.drop_held()
+        self._order.newest_ns = 0
+        return self._finish(reason)
+
+    def _finish(self, reason: str) -> BuiltVisit | None:
         if self._map is None and self._builder is None:
             return None
-        self.reason = reason
         try:
             if self._map is not None:
-                return self._finished_map(self._map)
+                return replace(self._finished_map(self._map), reason=reason)
             visit = self._builder.finish() if self._builder else None
             if visit is not None and self._spool is not None:
-                self._spool.close()
-                self._spool.path.rename(self._finished_spool(visit))
+                self._keep_finished(self._spool, visit)
                 self._spool = None
-            return visit
+            return visit and replace(visit, reason=reason)
         finally:
             self._begin()
 
+    def _keep_finished(self, spool: Spool, visit: BuiltVisit) -> None:
+        """Give the keyframes of a visit the name under which they wait for its delivery."""
+        spool.close()
+        try:
+            spool.path.rename(self._finished_spool(visit))
+        except OSError as error:
+            log.warning('%s: expected to keep a finished visit, got: %s', spool.path, error)
+
+    def _new_builder(self) -> VisitBuilder:
+        try:
+            self._spool = None if self._spool_path is None else Spool(self._spool_path)
+        except StorageError as error:
+            log.warning('%s; until then a kill loses the visit', error)
+        return VisitBuilder(self._config, self._map_frame, self._spool, self.counts)
+
     def _close(self, reason: str) -> BuiltVisit | None:
         try:
-            return self.finish(reason)
+            return self._finish(reason)
         except ScanError as error:
             log.warning('%s', error)
             return None
 
+    def _refused(self, text: str) -> None:
+        log.warning('%s', text)
+        self.counts.refuse(text)
+
+    def _counted(self, do: Callable[[], T]) -> T:
+        """Do what may refuse a cloud that the builder does not get, and count that."""
+        try:
+            return do()
+        except ScanError as error:
+            self.counts.refuse(str(error))
+            raise
+
     def _take(
-        self, pose: np.ndarray | None, stamp_ns: int, is_in_map: bool, decode: Callable[[], Scan]
-    ) -> BuiltVisit | None:
-        if pose is not None:
-            check_pose(pose, stamp_ns)
-        if is_in_map:
-            scan = decode()
+        self, stamp_ns: int, pose: np.ndarray | None, is_in_map: bool, decode: Callable[[], Scan]
+    ) -> list[BuiltVisit | None]:
+        scan = self._counted(decode) if is_in_map else None
+        if scan is not None:
             verdict = self._topic.look(scan.xyz)
             if verdict.is_map or pose is None:
-                return self._take_map(scan, pose, verdict)
+                return [self._take_map(scan, pose, verdict)]
         if pose is None:
             raise ScanError(
                 f'{name_of(stamp_ns)}: expected the pose of the sensor, got none; check /tf'
             )
         if self._builder is None:
-            if self._spool_path is not None:
-                self._spool = Spool(self._spool_path)
-            self._builder = VisitBuilder(self._config, self._map_frame, self._spool)
+            self._builder = self._new_builder()
         builder = self._builder
-        if builder.wants(pose, stamp_ns):
-            scan = scan if is_in_map else decode()
+        if self._counted(partial(builder.wants, pose, stamp_ns)):
+            scan = self._counted(decode) if scan is None else scan
             xyz = scan.xyz + np.array(scan.origin) if any(scan.origin) else scan.xyz
             builder.add(PosedCloud(xyz, pose, stamp_ns, scan.rgb, is_in_map))
         else:
-            builder.counts.clouds += 1
+            self.counts.clouds += 1
         self._newest_ns = stamp_ns
         reasons = [r for rule in self._rules if (r := rule.reason(pose[:3, 3], stamp_ns))]
-        return self._close(reasons[0]) if reasons else None
+        return [self._close(reasons[0])] if reasons else []
 
     def _take_map(
         self, scan: Scan, pose: np.ndarray | None, verdict: MapVerdict

@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
+import re
 import struct
 import zlib
 
@@ -40,7 +41,7 @@ class Spool:
     Raises
     ------
     StorageError
-        The disk refused.
+        The disk refused, or there is a file of another kind.
 
     """
 
@@ -54,6 +55,11 @@ class Spool:
             self._end = self._file.tell()
             if not self._end:
                 self._write(MARK)
+            elif not _is_spool(self.path):
+                raise StorageError(
+                    f'{self.path}: expected keyframes of a visit or no file, got another file; '
+                    'set spool to a path of its own'
+                )
         except OSError as error:
             raise self._refused(error) from error
 
@@ -86,7 +92,8 @@ class Spool:
     def remove(self) -> None:
         """Close and remove the file: the visit is elsewhere now."""
         self.close()
-        self.path.unlink(missing_ok=True)
+        with suppress(OSError):  # of a disk that is gone, with the file
+            self.path.unlink(missing_ok=True)
 
     def _write(self, data: bytes) -> None:
         left = memoryview(data)
@@ -99,6 +106,20 @@ class Spool:
             f'{self.path}: expected to keep the visit in the making, the disk refused '
             f'({error.strerror}); free or remount it'
         )
+
+
+def left_by(path: Path) -> list[Path]:
+    """Return the spool at a path and those of finished visits beside it, by name."""
+    try:
+        beside = sorted(path.parent.iterdir())
+    except OSError:
+        return []
+    return [p for p in beside if re.fullmatch(re.escape(path.name) + r'(\.\d+)?', p.name)]
+
+
+def _is_spool(path: Path) -> bool:
+    with open(path, 'rb') as file:
+        return file.read(len(MARK)) == MARK
 
 
 def read_spool(path: Path) -> Iterator[Kept]:
@@ -114,13 +135,14 @@ def read_spool(path: Path) -> Iterator[Kept]:
     Raises
     ------
     FileFormatError
-        No spool at all.
+        No spool at all, or records of another form.
 
     """
     with open(path, 'rb') as file:
         if file.read(len(MARK)) != MARK:
             raise FileFormatError(
-                f'{path}: expected keyframes of a visit, got another file; remove it'
+                f'{path}: expected keyframes of a visit, got another file; remove it, or '
+                'set spool to another path'
             )
         while len(frame := file.read(FRAME.size)) == FRAME.size:
             length, checksum = FRAME.unpack(frame)
@@ -129,7 +151,14 @@ def read_spool(path: Path) -> Iterator[Kept]:
             content = file.read(length)
             if len(content) < length or zlib.crc32(content) != checksum:
                 return
-            yield _unpacked(content)
+            try:
+                kept = _unpacked(content)
+            except (struct.error, ValueError) as error:
+                raise FileFormatError(
+                    f'{path}: expected keyframes of a visit, got a record that is none ({error}); '
+                    'remove it'
+                ) from error
+            yield kept
 
 
 def _packed(keyframe: Keyframe, origin: tuple[float, float, float]) -> bytes:

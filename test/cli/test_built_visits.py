@@ -69,6 +69,22 @@ def test_each_drive_is_one_visit(record):
         np.testing.assert_allclose(scan.sensor_path[0], (-1, -1, 1), atol=1e-5)
 
 
+@pytest.mark.parametrize('place', [0, 12, 29])
+@pytest.mark.parametrize('seconds', [3600, 10**8])
+def test_a_stamp_far_in_the_future_costs_its_cloud(record, place, seconds):
+    """The visit has the others, and says what was left out; so do those that follow."""
+    clouds = list(drive(T0))
+    stamp, *rest = clouds[place]
+    clouds[place] = (stamp + seconds * 10**9, *rest)
+    path = record([*clouds, *drive(T0 + 60 * 10**9)])
+    inputs = find_visits([path], build_visits=True, now_ns=T0 + 10**7 * 10**9)
+    scans = [read(None)[0] for read in inputs.visits()]
+    assert [round((s.stamp_ns - T0) / 10**9) // 60 for s in scans] == [0, 1]
+    assert all((cKDTree(s.xyz).query(WORLD)[0] < 0.01).mean() > 0.95 for s in scans)
+    told = [f for s in scans for f in s.findings if f.code in ('refused_clouds', 'left_out')]
+    assert any('check the clocks' in f.remedy or 'max_future' in f.remedy for f in told)
+
+
 def test_a_growing_map_is_one_visit_of_each_session(record):
     """Hundreds of messages of a map topic give its newest map; a new map begins a new visit."""
     first = [(T0 + k * STEP * 10, 0.03 * k, WORLD[: 1000 + 100 * k], 'map') for k in range(20)]

@@ -8,8 +8,10 @@ import sys
 import numpy as np
 import pytest
 from rescene4d_ros.errors import FileFormatError, StorageError
+from rescene4d_ros.structures import Scan
 from rescene4d_ros.visit_building.builder import VisitBuilder
 from rescene4d_ros.visit_building.config import VisitBuildingConfig
+from rescene4d_ros.visit_building.series import VisitSeries
 from rescene4d_ros.visit_building.spool import read_spool, Spool
 
 COARSE = VisitBuildingConfig(voxel_size=0.04)
@@ -101,3 +103,30 @@ def test_limits_of_the_disk(tmp_path, drive):
     (tmp_path / 'file').write_text('')
     with pytest.raises(StorageError, match='free or remount'):
         Spool(tmp_path / 'file' / 'visit.spool')
+
+
+def test_files_of_others_are_left_alone(tmp_path, drive):
+    """A path that names another file, with more beside it: none is changed or removed."""
+    path, other = tmp_path / 'visit[1].spool', tmp_path / 'visit[1].spool.txt'
+    for file in (path, other):
+        file.write_text('notes')
+    series = VisitSeries(COARSE, spool_path=path)
+    assert series.recover() == []
+    for cloud in drive[:20]:
+        scan = Scan(cloud.xyz.astype(np.float32), cloud.stamp_ns)
+        series.offer(cloud.map_T_sensor, cloud.stamp_ns, False, lambda scan=scan: scan)
+    assert len(series.finish().scan) > 1000
+    assert [p.read_text() for p in (path, other)] == ['notes', 'notes']
+
+
+def test_a_disk_that_refuses_costs_no_cloud(tmp_path, drive, caplog):
+    """The visit goes on without its spool, and the log says so once."""
+    spool, counted = Spool(tmp_path / 'visit.spool'), VisitBuilder(COARSE)
+    builder = VisitBuilder(COARSE, spool=spool)
+    spool.close()  # writes fail from here on, as on a disk that is gone
+    spool._file = open('/dev/full', 'ab', buffering=0)
+    for cloud in drive[:20]:
+        builder.add(cloud)
+        counted.add(cloud)
+    np.testing.assert_array_equal(builder.finish().scan.xyz, counted.finish().scan.xyz)
+    assert len([r for r in caplog.records if 'No space left' in r.getMessage()]) == 1

@@ -111,7 +111,15 @@ class VisitBuilderNode(LifecycleNode):
             topic = interfaces.SNAPSHOTS
             publisher = self.create_publisher(topic.type, topic.name, topic.qos())
             running.callback(self.destroy_publisher, publisher)
-            work = VisitWork(series, poses, publisher, settings, self._stats, self.get_logger())
+            work = VisitWork(
+                series,
+                poses,
+                publisher,
+                settings,
+                self._stats,
+                self.get_logger(),
+                lambda: self.get_clock().now().nanoseconds,
+            )
             running.callback(work.stop)
             self._diagnostics.work, self._diagnostics.series = work, series
             self._listen(work, settings, running)

@@ -38,6 +38,14 @@ class BuilderNodeConfig:
     tf_timeout: float = param(
         0.5, 'How long a cloud waits for its pose', unit='s', ge=0.0, le=60.0
     )
+    max_future: float = param(
+        60.0,
+        'A cloud with a stamp further in the future is refused, because all later visits '
+        'would be LATE',
+        unit='s',
+        ge=0.0,
+        le=86400.0,
+    )
     waiting_limit: int = param(
         10, 'How many clouds may wait; beyond it the oldest is dropped', ge=1, le=1000
     )

@@ -23,6 +23,7 @@ from rescene4d_ros.node.messages.conversions import (
 from rescene4d_ros.node.visit_builder.settings import BuilderNodeConfig
 from rescene4d_ros.visit_building.builder import BuiltVisit
 from rescene4d_ros.visit_building.series import VisitSeries
+from rescene4d_ros.visit_building.stamp_order import check_not_future
 from sensor_msgs.msg import PointCloud2
 from std_msgs.msg import Header
 
@@ -56,6 +57,8 @@ class VisitWork:
     stats : NodeStats
         `stored` counts published visits, `held` clouds that wait.
     log : logger
+    now_ns : callable() -> int
+        Time of the node, ns; 0 = unknown yet.
 
     """
 
@@ -67,9 +70,11 @@ class VisitWork:
         settings: BuilderNodeConfig,
         stats: NodeStats,
         log,
+        now_ns: Callable[[], int],
     ):
         self._series, self._poses, self._publisher = series, poses, publisher
         self._settings, self._stats, self._log = settings, stats, log
+        self._now_ns = now_ns
         self._waiting: deque[tuple[float, PointCloud2]] = deque()
         self._tasks: deque[tuple[float, Task]] = deque()
         self._finished: deque[BuiltVisit] = deque()
@@ -175,12 +180,14 @@ class VisitWork:
 
     def _offer(self, message: PointCloud2) -> None:
         frame, stamp_ns = message.header.frame_id, time_from_msg(message.header.stamp)
+        check_not_future(stamp_ns, self._now_ns(), self._settings.max_future)
         is_in_map = frame == self._settings.map_frame
         sensor = self._settings.sensor_frame if is_in_map else frame
         pose = self._poses.pose(sensor, stamp_ns) if sensor else None
-        visit = self._series.offer(pose, stamp_ns, is_in_map, lambda: scan_from_cloud(message))
-        if visit is not None:
-            self._log.info(f'{visit.scan.name} ended: {self._series.reason}')
+        for visit in self._series.offer(
+            pose, stamp_ns, is_in_map, lambda: scan_from_cloud(message)
+        ):
+            self._log.info(f'{visit.scan.name} ended: {visit.reason}')
             self._finished.append(visit)
 
     def _deliver(self) -> None:
