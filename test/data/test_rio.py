@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 import json
 from pathlib import Path
 import shutil
@@ -13,7 +14,7 @@ import numpy as np
 from PIL import Image
 import pytest
 from rescene4d_ros.cli.main import main
-from rescene4d_ros.data.datasets.prepare import left_out, prepare
+from rescene4d_ros.data.datasets.prepare import Job, left_out, prepare
 from rescene4d_ros.data.datasets.rio.config import RioConfig
 from rescene4d_ros.data.datasets.rio.folder import aligned, read_folder
 from rescene4d_ros.data.datasets.rio.metadata import read_metadata
@@ -499,6 +500,36 @@ def test_a_damaged_rescan_is_left_out(root, tmp_path):
     (data / 'ref').unlink()
     failures = prepare(jobs, tmp_path / 'other', {'source': '3rscan'})
     assert 'scene0000_00 (ref)' in failures['scene0000']
+
+
+def fails(error, folder):
+    """Stand for a conversion that meets what nobody foresaw."""
+    raise error
+
+
+def writes_nothing(folder):
+    return {'scene': 'good', 'sequences': [], 'colors': []}
+
+
+def test_no_scan_ends_a_run(tmp_path, caplog):
+    """Whatever a scan raises is its cause; a damaged record is made again; ^C ends the run."""
+    errors = (ZeroDivisionError('by zero'), MemoryError('40 GB'), FileFormatError('cut off'))
+    jobs = [Job(f'bad{k}', 'train', partial(fails, error)) for k, error in enumerate(errors)]
+    jobs.append(Job('good', 'train', writes_nothing))
+    records = tmp_path / 'train' / 'records'
+    records.mkdir(parents=True)
+    for k, text in enumerate(('', '[]', '{"sequences": [{}], "colors": []}')):
+        (records / f'bad{k}.json').write_text(text)
+    failures = prepare(jobs, tmp_path, {})
+    assert sorted(failures) == ['bad0', 'bad1', 'bad2']
+    assert 'bad0: expected a scan' in failures['bad0']
+    assert 'by zero' in failures['bad0']
+    assert failures['bad2'] == 'cut off'
+    assert left_out(jobs, tmp_path) == {}
+    assert (records / 'good.json').exists()
+    assert [r.exc_info[0] for r in caplog.records] == [ZeroDivisionError, MemoryError]
+    with pytest.raises(KeyboardInterrupt):
+        prepare([Job('stop', 'train', partial(fails, KeyboardInterrupt()))], tmp_path, {})
 
 
 def test_the_command_resumes_and_names_what_it_could_not_read(root, tmp_path):

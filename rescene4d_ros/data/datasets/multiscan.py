@@ -21,7 +21,7 @@ from rescene4d_ros.data.datasets.annotated_truth import sequence_truth, VisitNot
 from rescene4d_ros.data.datasets.annotations import AnnotatedScan, MALFORMED, refuse_large_ids
 from rescene4d_ros.data.datasets.class_names import semantic_of
 from rescene4d_ros.data.datasets.mesh_files import read_json, read_mesh
-from rescene4d_ros.data.datasets.prepare import Job
+from rescene4d_ros.data.datasets.prepare import cause_of, Job
 from rescene4d_ros.data.datasets.rio.metadata import column_major
 from rescene4d_ros.data.datasets.single_scans.scan_job import scan_job
 from rescene4d_ros.data.datasets.written_scans import color_moments, write_annotated
@@ -189,8 +189,8 @@ def prepare_room(
                     f'scan {name}: expected an alignment to {reference}, got one to {target}; '
                     'leave it out'
                 )
-        except FileFormatError as error:
-            left_out[name] = str(error)
+        except Exception as error:  # of any kind, as of a library that damaged files upset
+            left_out[name] = cause_of(name, error)
             continue
         reference = target
         scans.append(_joined(scan, labels, target_T_scan, ids))

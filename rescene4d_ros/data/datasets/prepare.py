@@ -15,6 +15,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 import json
+import logging
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,8 @@ from rescene4d_ros.atomic_write import atomic_write
 from rescene4d_ros.data.datasets.written_scans import STAMPS
 from rescene4d_ros.errors import ConfigError, RescenError, StorageError
 from rescene4d_ros.processes import each_result
+
+log = logging.getLogger(__name__)
 
 READER = 2  # increase it when files of older readers must be replaced
 
@@ -113,9 +116,9 @@ def remarks(jobs: Sequence[Job], out: Path) -> list[str]:
 
 def _records(jobs: Sequence[Job], out: Path) -> Iterator[dict[str, Any]]:
     for job in jobs:
-        path = _record_path(job, out)
-        if path.exists():
-            yield json.loads(path.read_text())
+        record = _record_of(_record_path(job, out))
+        if record is not None:
+            yield record
 
 
 def write_report(
@@ -176,34 +179,60 @@ def _record_path(job: Job, out: Path) -> Path:
 
 
 def _is_done(job: Job, out: Path) -> bool:
-    path = _record_path(job, out)
-    if not path.exists():
-        return False
+    record = _record_of(_record_path(job, out))
+    if record is None or record.get('left_out'):
+        return False  # the scan may be mended by now
+    return all((out / job.split / s['file']).exists() for s in record['sequences'])
+
+
+def _record_of(path: Path) -> dict[str, Any] | None:
+    """Return a place's record; None where there is none, or a damaged one: it is made again."""
     try:
         record = json.loads(path.read_text())
-        if record.get('left_out'):
-            return False  # the scan may be mended by now
-        return all((out / job.split / s['file']).exists() for s in record['sequences'])
-    except (ValueError, KeyError):
-        return False
+        is_whole = all(isinstance(s['file'], str) for s in record['sequences'])
+        return record if is_whole and isinstance(record['colors'], list) else None
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return None
 
 
 def _do(job: Job, out: Path) -> str:
-    """Run one job; return its error, or ''."""
+    """Run one job; return its error, or '': no scan may end the run."""
     record = _record_path(job, out)
     try:
         record.parent.mkdir(parents=True, exist_ok=True)
         _write_json(record, job.make(out / job.split))
-    except RescenError as error:
-        return str(error)
-    except OSError as error:
-        return f'{job.name}: cannot read or write ({error}); check the disk and run again'
+    except Exception as error:
+        return cause_of(job.name, error)
     return ''
+
+
+def cause_of(name: str, error: Exception) -> str:
+    """
+    Return why a scan or place is left out; the log has the traceback of what nobody foresaw.
+
+    Parameters
+    ----------
+    name : str
+        Of the scan or place.
+    error : Exception
+        Of any kind: one of a library that a damaged file upsets, or a fault of this program.
+
+    """
+    if isinstance(error, RescenError):
+        return str(error)
+    if isinstance(error, OSError):
+        return f'{name}: cannot read or write ({error}); check the disk and run again'
+    log.error('%s: left out', name, exc_info=error)
+    return (
+        f'{name}: expected a scan of this data set, got {type(error).__name__}: {error}; '
+        'download it again, or report the traceback in the log'
+    )
 
 
 def _write_index(folder: Path, settings: Mapping[str, Any]) -> None:
     """Join the records of a split; color statistics weight scans equally."""
-    records = [json.loads(p.read_text()) for p in sorted(folder.glob('records/*.json'))]
+    found = [_record_of(path) for path in sorted(folder.glob('records/*.json'))]
+    records = [record for record in found if record is not None]
     moments = np.array([m for r in records for m in r['colors'] if m]).reshape(-1, 2, 3)
     mean, square = moments.mean(axis=0) if len(moments) else np.full((2, 3), np.nan)
     index = {

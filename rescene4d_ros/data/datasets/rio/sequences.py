@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from rescene4d_ros.data.datasets.annotated_truth import sequence_truth, VisitNotes
 from rescene4d_ros.data.datasets.annotations import AnnotatedScan
-from rescene4d_ros.data.datasets.prepare import Job
+from rescene4d_ros.data.datasets.prepare import cause_of, Job
 from rescene4d_ros.data.datasets.rio.changes import (
     ambiguity_groups,
     change_codes,
@@ -102,10 +102,10 @@ def prepare_scene(
         try:
             read = read_folder(root, info, labels=labels, official=official)
             scans[number] = aligned(read.scan, info, official=official)
-        except FileFormatError as error:
+        except Exception as error:  # of any kind, as of a library that damaged files upset
             if number == 0:
                 raise  # all others are aligned to it
-            left_out[info.name] = str(error)
+            left_out[info.name] = cause_of(info.name, error)
             continue
         if number == 0:
             centers = read.centers
