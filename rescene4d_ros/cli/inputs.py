@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta, UTC
 from decimal import Decimal, InvalidOperation
@@ -18,6 +18,8 @@ from rescene4d_ros.cli.built_visits import plan_built_visits
 from rescene4d_ros.data.readers.bags.parts import is_bag, natural
 from rescene4d_ros.data.readers.bags.survey import survey
 from rescene4d_ros.data.readers.cloud_files import read_cloud, SUFFIXES
+from rescene4d_ros.data.readers.formats.box_files import read_boxes
+from rescene4d_ros.data.readers.given_boxes import with_boxes
 from rescene4d_ros.errors import FileFormatError, ScanError
 from rescene4d_ros.structures import LATEST_NS, Scan, STAMPS
 
@@ -73,6 +75,7 @@ def find_visits(
     path_duration: float = 0.0,
     build_visits: bool = False,
     standing_still: float = 0.0,
+    boxes: list[Path] | None = None,
 ) -> Inputs:
     """
     Find the visits of some inputs.
@@ -100,6 +103,8 @@ def find_visits(
         Of all clouds of a bag, as `plan_built_visits` says.
     standing_still : float, s
         See there.
+    boxes : list of Path, optional
+        Files of boxes, one per cloud file in their order, that give its instances.
 
     Raises
     ------
@@ -115,6 +120,8 @@ def find_visits(
         raise ScanError('expected clouds or bags, got both; replay them one after the other')
     if build_visits and files:
         raise ScanError('--build-visits is for bags, got cloud files; each of them is a visit')
+    if bags and boxes:
+        raise ScanError('--boxes is for files; the clouds of a bag carry their own instances')
     if bags and times:
         raise ScanError('--times is for files; snapshots of a bag carry their stamps')
     surveys = []
@@ -137,14 +144,25 @@ def find_visits(
         if times:
             _tell_future('--times', stamps, now_ns, inputs)
         inputs.count += len(files)
-        in_order = sorted(zip(stamps, files), key=itemgetter(0))
+        if boxes and len(boxes) != len(files):
+            raise ScanError(f'--boxes: expected one per cloud ({len(files)}), got {len(boxes)}')
+        given: Sequence[Path | None] = boxes or [None] * len(files)
+        in_order = sorted(zip(stamps, files, given), key=itemgetter(0))
         if stamps != sorted(stamps):
             inputs.notes.append('--times: clouds are taken in the order of their times')
         inputs.sources.append(
-            (stamp, partial(read_cloud, path, stamp, path.name, map_frame))
-            for stamp, path in in_order
+            (stamp, partial(_read_file, path, file, stamp, map_frame))
+            for stamp, path, file in in_order
         )
     return inputs
+
+
+def _read_file(
+    path: Path, boxes: Path | None, stamp_ns: int, map_frame: str, origin: Origin | None = None
+) -> tuple[Scan, np.ndarray]:
+    """Read a cloud, with the instances of a file of boxes where there is one."""
+    scan, kept = read_cloud(path, stamp_ns, path.name, map_frame, origin)
+    return (scan if boxes is None else with_boxes(scan, read_boxes(boxes))), kept
 
 
 def _sorted_out(paths: list[Path], inputs: Inputs) -> tuple[list[Path], list[Path]]:

@@ -17,7 +17,7 @@ from rescene4d_ros.cli.checked_visits import (
     print_notes,
 )
 from rescene4d_ros.cli.inputs import find_visits
-from rescene4d_ros.errors import RescenError
+from rescene4d_ros.errors import ConfigError, RescenError
 from rescene4d_ros.inference.config import InferenceConfig
 from rescene4d_ros.memory.export import changes_document, objects_document
 from rescene4d_ros.memory.store import SceneMemory
@@ -66,8 +66,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '--source',
         choices=('network', 'given', 'none'),
         default='network',
-        help='where instances come from: the network, the field `instance` of each cloud, or '
-        'none: objects are found by geometry alone where they come, leave or move',
+        help='where instances come from: the network, the field `instance` of each cloud or '
+        'boxes (given), or none: objects are found by geometry alone where they come, leave or '
+        'move',
+    )
+    parser.add_argument(
+        '--boxes',
+        type=Path,
+        nargs='+',
+        metavar='FILE',
+        help='boxes of each cloud file, .json or .csv, whose points are its instances; with '
+        '--source given',
     )
     parser.add_argument(
         '--weights',
@@ -99,6 +108,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Process every visit; 1 if a visit was refused."""
+    if options.boxes and options.source != 'given':
+        raise ConfigError(
+            f'--boxes: expected --source given, got {options.source}; add it, or leave --boxes out'
+        )
     options.out.mkdir(parents=True, exist_ok=True)
     inference = config.make(
         InferenceConfig,
@@ -135,6 +148,7 @@ def run(options: argparse.Namespace) -> int:
             path_duration=options.sensor_path_duration,
             build_visits=options.build_visits,
             standing_still=options.standing_still,
+            boxes=options.boxes,
         )
         print_notes(inputs)
         check = VisitCheck(memory, config_of(options), options.accept, options.register)

@@ -16,6 +16,7 @@ from rescene4d_ros.data.readers.point_cloud2 import scan_from_cloud
 from rescene4d_ros.errors import ConfigError, ScanError
 from rescene4d_ros.memory.store import SceneMemory
 from rescene4d_ros.node import parameters
+from rescene4d_ros.node.detections import Detections
 from rescene4d_ros.node.diagnostics import DiagnosticsPublisher, NodeStats, ReportedMemory, text_of
 from rescene4d_ros.node.intake import Intake, WhileNotFull
 from rescene4d_ros.node.messages import interfaces
@@ -96,6 +97,10 @@ class Rescene4DNode(LifecycleNode):
             self._surface = RememberedSurface(self._memory)
             self._frames = FrameLookup(self, settings.node)
             held.callback(self._frames.close)
+            self._detections = None
+            if settings.inference.source == 'given':
+                self._detections = Detections(self, self._frames)
+                held.callback(self._detections.close)
             self._results = ResultPublisher(
                 self, self._memory, self._stats, settings.node.marker_points
             )
@@ -245,6 +250,8 @@ class Rescene4DNode(LifecycleNode):
     def _prepare(self, scan: Scan, is_last_try: bool) -> Scan:
         """Return a scan in the map frame, checked against what is remembered there."""
         scan, mode = self._frames.to_map(scan, is_last_try), self._node_settings.plausibility
+        if self._detections is not None:
+            scan = self._detections.added(scan, is_last_try)
         if self._memory.origin is not None:
             scan = with_origin(scan, self._memory.origin)
         if mode == 'off':

@@ -41,7 +41,12 @@ class NodeConfig:
     )
     map_frame: str = param('map', 'Frame of the memory')
     tf_timeout: float = param(
-        1.0, 'How long a cloud in another frame waits for its transform', unit='s', ge=0.0, le=60.0
+        1.0,
+        'How long a cloud in another frame waits for its transform, and, with source given, one '
+        'without instances for its boxes',
+        unit='s',
+        ge=0.0,
+        le=60.0,
     )
     sensor_frame: str = param(
         '',

@@ -84,22 +84,8 @@ class FrameLookup:
 
         """
         map_frame, sensor = self._settings.map_frame, self._settings.sensor_frame
-        if scan.frame_id != map_frame:
-            expected = f'expected a cloud in frame {map_frame!r}, got {scan.frame_id!r}'
-            if not scan.frame_id:
-                raise ScanError(f'{expected}; set header.frame_id')
-            if self._buffer is None:
-                raise ScanError(
-                    f'{expected}; tf2_ros is not installed, so publish the cloud in the map frame '
-                    'or set the parameter map_frame'
-                )
-            try:
-                map_T_cloud = self._lookup(scan.frame_id, scan.stamp_ns)
-            except TransformException as error:
-                raise FrameUnavailableError(
-                    f'{expected}, and TF has no transform at its stamp ({error}); check the TF '
-                    'tree and the stamp'
-                ) from error
+        map_T_cloud = self.map_T(scan.frame_id, scan.stamp_ns, 'a cloud')
+        if map_T_cloud is not None:
             scan = moved(scan, map_T_cloud, map_frame)
         if not sensor or self._buffer is None or scan.sensor_path is not None:
             return scan
@@ -109,6 +95,44 @@ class FrameLookup:
         return dataclasses.replace(
             scan, sensor_path=(path - np.array(scan.origin)).astype(np.float32)
         )
+
+    def map_T(self, frame: str, stamp_ns: int, what: str) -> np.ndarray | None:
+        """
+        Return map_T_frame (4, 4) at a time without waiting; None where it is the map frame.
+
+        Parameters
+        ----------
+        frame : str
+        stamp_ns : int, ns since the Unix epoch
+        what : str
+            Comes in this frame, for messages to people.
+
+        Raises
+        ------
+        FrameUnavailableError
+            TF has no transform at that time yet.
+        ScanError
+            It never will: no frame, or no tf2.
+
+        """
+        map_frame = self._settings.map_frame
+        if frame == map_frame:
+            return None
+        expected = f'expected {what} in frame {map_frame!r}, got {frame!r}'
+        if not frame:
+            raise ScanError(f'{expected}; set header.frame_id')
+        if self._buffer is None:
+            raise ScanError(
+                f'{expected}; tf2_ros is not installed, so publish {what} in the map frame '
+                'or set the parameter map_frame'
+            )
+        try:
+            return self._lookup(frame, stamp_ns)
+        except TransformException as error:
+            raise FrameUnavailableError(
+                f'{expected}, and TF has no transform at its stamp ({error}); check the TF '
+                'tree and the stamp'
+            ) from error
 
     def _lookup(self, frame: str, stamp_ns: int) -> np.ndarray:
         """Return map_T_frame (4, 4) at a time, without waiting."""

@@ -107,8 +107,9 @@ class GivenMasks(_WithoutWeights):
         """
         if scans[-1].given is None:
             raise ScanError(
-                f'{scans[-1].name or "visit"}: expected a field `instance` in the cloud, because '
-                'inference.source is given; got none; add it, or set inference.source to none'
+                f'{scans[-1].name or "visit"}: expected a field `instance` in the cloud, or '
+                'boxes, because inference.source is given; got none; add them, or set '
+                'inference.source to none'
             )
         labels: list[np.ndarray] = []
         classes: list[int] = []

@@ -1,10 +1,12 @@
 """Memories without a network: by change alone, and by instances that come with the clouds."""
 
+import json
 import subprocess
 import sys
 
 import numpy as np
 import pytest
+from rescene4d_ros.cli.main import main
 from rescene4d_ros.config import make
 from rescene4d_ros.data.readers.cloud_files import read_cloud
 from rescene4d_ros.errors import ScanError
@@ -184,6 +186,35 @@ def test_instances_of_files(tmp_path):
     np.savez(tmp_path / 'd.npz', xyz=xyz, instance=[1, 2])
     with pytest.raises(ScanError, match=r'expected instance of shape \(4,\)'):
         read_cloud(tmp_path / 'd.npz', 0)
+
+
+def test_boxes_of_files_become_objects(visit, tmp_path, capsys):
+    """`replay --boxes` from two clouds and two files to a move of the right length."""
+    chair, table = (
+        {
+            'center': [*np.add(low, np.array(size) / 2)],
+            'size': [s + 0.04 for s in size],
+            'class': n,
+        }
+        for (low, size, _), n in ((CHAIR, 'armchair'), (TABLE, 'table'))
+    )
+    for day, boxes in ((1, [CHAIR, TABLE]), (2, [MOVED, TABLE])):
+        scan, _ = visit(day, boxes)
+        np.savez(tmp_path / f'{day}.npz', xyz=scan.xyz, rgb=scan.rgb, normals=scan.normals)
+        shift = np.subtract(boxes[0][0], CHAIR[0])
+        there = chair | {'center': [*np.add(chair['center'], shift)]}
+        (tmp_path / f'{day}.json').write_text(json.dumps([table, there][:: 1 if day == 1 else -1]))
+    clouds, files = ([str(tmp_path / f'{k}.{s}') for k in (1, 2)] for s in ('npz', 'json'))
+    command = ['replay', *clouds, '--memory', str(tmp_path / 'memory'), '--boxes', *files]
+    out = ['--out', str(tmp_path / 'out')]
+    assert main([*command, *out, '--source', 'given']) == 0
+    (change,) = json.loads((tmp_path / 'out' / 'changes.json').read_text())['changes']
+    assert (change['kind'].lower(), change['class']) == ('moved', 'chair')
+    np.testing.assert_allclose(
+        np.array(change['after_T_before'])[:2, 3], np.subtract(MOVED[0], CHAIR[0])[:2], atol=0.05
+    )
+    assert main([*command, *out]) == 2
+    assert '--boxes: expected --source given' in capsys.readouterr().err
 
 
 def test_without_network_nothing_loads_torch(visit, tmp_path):

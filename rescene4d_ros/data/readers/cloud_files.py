@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from rescene4d_ros.data.readers.columns import scan_of_columns
+from rescene4d_ros.data.readers.given_boxes import GivenBoxes, with_boxes
 from rescene4d_ros.data.readers.whole_files import check_file, largest_in_memory, unreadable
 from rescene4d_ros.errors import FileFormatError
 from rescene4d_ros.structures import Finding, Scan
@@ -28,7 +30,7 @@ def read_cloud(
     path : Path
         Of one of `SUFFIXES`, with x, y, z in meters and optional colors and normals; .npz with
         `xyz` (N, 3) in meters and optional `rgb` (N, 3), `normals` (N, 3) and `path` (P, 3), the
-        positions of the sensor in meters.
+        positions of the sensor in meters, and instances or boxes, see `given_boxes`.
     stamp_ns : int, ns since the Unix epoch
     name : str
         For messages to people; default: the file's name.
@@ -54,50 +56,60 @@ def read_cloud(
     path = Path(path)
     try:
         check_file(path, largest_in_memory())
-        columns, sensor_path, is_text, findings = _columns(path)
+        content = _content(path)
     except (OSError, MemoryError) as error:
         raise unreadable(path, error) from error
-    return scan_of_columns(
-        columns,
+    scan, kept = scan_of_columns(
+        content.columns,
         stamp_ns,
         name or path.name,
         frame_id,
         origin=origin,
-        sensor_path=sensor_path,
-        exact_text=is_text,
-        findings=findings,
+        sensor_path=content.sensor_path,
+        exact_text=content.is_text,
+        findings=content.findings,
     )
+    return (scan if content.boxes is None else with_boxes(scan, content.boxes)), kept
 
 
-def _columns(
-    path: Path,
-) -> tuple[dict[str, np.ndarray], np.ndarray | None, bool, tuple[Finding, ...]]:
-    """Return columns, positions of the sensor, whether the file is text, and findings."""
+@dataclass(frozen=True)
+class _Content:
+    """Hold what a file says: columns, positions of the sensor, boxes, findings."""
+
+    columns: dict[str, np.ndarray]
+    sensor_path: np.ndarray | None = None
+    findings: tuple[Finding, ...] = ()
+    is_text: bool = False
+    boxes: GivenBoxes | None = None
+
+
+def _content(path: Path) -> _Content:
+    """Read a file of any of `SUFFIXES`."""
     # Each format's libraries are loaded for the files that need them.
     suffix = path.suffix.lower()
     if suffix == '.ply':
         from rescene4d_ros.data.readers.formats.ply import read_ply
 
         columns, is_text = read_ply(path)
-        return columns, None, is_text, ()
+        return _Content(columns, is_text=is_text)
     if suffix == '.pcd':
         from rescene4d_ros.data.readers.formats.pcd import read_pcd
 
         columns, is_text = read_pcd(path)
-        return columns, None, is_text, ()
+        return _Content(columns, is_text=is_text)
     if suffix == '.npz':
         from rescene4d_ros.data.readers.formats.npz import read_npz
 
-        columns, sensor_path, findings = read_npz(path)
-        return columns, sensor_path, False, findings
+        columns, sensor_path, findings, boxes = read_npz(path)
+        return _Content(columns, sensor_path, findings, boxes=boxes)
     if suffix in ('.las', '.laz'):
         from rescene4d_ros.data.readers.formats.las import read_las
 
-        return read_las(path), None, False, ()
+        return _Content(read_las(path))
     if suffix == '.e57':
         from rescene4d_ros.data.readers.formats.e57 import read_e57
 
-        return *read_e57(path), False, ()
+        return _Content(*read_e57(path))
     raise FileFormatError(
         f'{path}: expected {", ".join(SUFFIXES)}, got {path.suffix!r}; convert the cloud'
     )

@@ -8,8 +8,9 @@ from importlib import resources
 from io import BytesIO
 
 import numpy as np
+from rescene4d_ros.geometry.structure import LEVEL, UPRIGHT
 from rescene4d_ros.tracking.regions.candidates import Compared
-from rescene4d_ros.tracking.regions.surfaces import columns_of, LEVEL, UPRIGHT
+from rescene4d_ros.tracking.regions.surfaces import columns_of
 
 CLEARLY_BELOW = 0.08  # m; what is seen this far below a point is another surface
 BORDER = 0.05  # m; edge of the cells in and around a region that hold its border

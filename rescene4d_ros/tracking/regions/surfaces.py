@@ -8,15 +8,12 @@ from functools import cached_property
 import numpy as np
 from rescene4d_ros.geometry.cloud import DepthMap
 from rescene4d_ros.geometry.point_sets import estimate_normals, thin
+from rescene4d_ros.geometry.structure import floor_height, on_walls
 from scipy.spatial import cKDTree
 
 SPACING = 0.03  # m; grid that thins a visit: finer finds no smaller things, and costs more
 COLUMN = 0.05  # m; edge of the columns by which a footprint is judged
-UPRIGHT = 0.25  # |z| of a normal below which a surface stands
-LEVEL = 0.9  # |z| of a normal above which a surface lies
 FLOOR_HALF_WIDTH = 0.04  # m; of the layer that is floor
-WALL_HEIGHT = 1.6  # m; least height of a plane that is a wall
-WALL_POINTS = 250  # least points of a wall in one slice
 EYE_HEIGHT = 1.4  # m above the floor; where a scanner is carried when no path is given
 HEADROOM = 1.8  # m; free height over floor that a scanner walks on
 VIEWPOINTS = 12  # places that stand for an unknown sensor path
@@ -73,12 +70,7 @@ class VisitSurfaces:
     @cached_property
     def floor_z(self) -> float:
         """Return the height of the lowest large level surface, m."""
-        level = self.xyz[np.abs(self.normals[:, 2]) > LEVEL, 2]
-        if len(level) == 0:
-            return float(self.xyz[:, 2].min(initial=0.0))
-        edges = np.arange(level.min() - 0.05, level.max() + 0.1, 0.02)
-        count, edges = np.histogram(level, bins=edges)
-        return float(edges[np.flatnonzero(count > 0.15 * count.max())[0]] + 0.01)
+        return floor_height(self.xyz, self.normals)
 
     @cached_property
     def is_floor(self) -> np.ndarray:
@@ -87,35 +79,8 @@ class VisitSurfaces:
 
     @cached_property
     def is_wall(self) -> np.ndarray:
-        """
-        Say of each point whether it lies on a high upright plane (M,), bool.
-
-        Walls of most rooms stand along two directions; the strongest one and the one across it
-        are searched.
-        """
-        upright = np.abs(self.normals[:, 2]) < UPRIGHT
-        wall = np.zeros(len(self), dtype=bool)
-        if not upright.any():
-            return wall
-        turn = np.degrees(np.arctan2(self.normals[upright, 1], self.normals[upright, 0])) % 90
-        count = np.bincount(turn.astype(int) % 90, minlength=90)
-        smooth = np.convolve(np.r_[count[-2:], count, count[:2]], np.ones(5), 'valid')
-        first = np.radians(smooth.argmax() + 0.5)
-        for direction in (first, first + np.pi / 2):
-            across = np.array([np.cos(direction), np.sin(direction)])
-            facing = upright & (np.abs(self.normals[:, :2] @ across) > LEVEL)
-            place = np.floor(self.xyz[:, :2] @ across / SPACING).astype(np.int64)
-            slices, member = np.unique(place[facing], return_inverse=True)
-            if len(slices) == 0:
-                continue
-            z = self.xyz[facing, 2]
-            low, high = np.full(len(slices), np.inf), np.full(len(slices), -np.inf)
-            np.minimum.at(low, member, z)
-            np.maximum.at(high, member, z)
-            tall = (np.bincount(member) > WALL_POINTS) & (high - low > WALL_HEIGHT)
-            near = np.unique(slices[tall][:, None] + np.array([-1, 0, 1]))
-            wall |= facing & np.isin(place, near)
-        return wall
+        """Say of each point whether it lies on a high upright plane (M,), bool."""
+        return on_walls(self.xyz, self.normals)
 
     @cached_property
     def column(self) -> np.ndarray:

@@ -2,26 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 import struct
 import zipfile
 
 import numpy as np
 from rescene4d_ros.data.readers.columns import MAX_POINTS
+from rescene4d_ros.data.readers.given_boxes import boxes_of_rows, GivenBoxes
 from rescene4d_ros.data.readers.whole_files import largest_in_memory
 from rescene4d_ros.errors import FileFormatError, ScanError
 from rescene4d_ros.structures import Finding, Severity
 
 COLORS = ('rgb', 'rgba', 'color', 'colors')  # one of them
 MATRICES = ('xyz', *COLORS, 'normals', 'path')
-GIVEN = ('instance', 'instance_id', 'class', 'class_id', 'score')
-ARRAYS = (*MATRICES, *GIVEN)
+INSTANCES = ('instance', 'instance_id')  # one of them
+GIVEN = (*INSTANCES, 'class', 'class_id', 'score')
+BOXES = ('boxes', 'box_class', 'box_score')
+ARRAYS = (*MATRICES, *GIVEN, *BOXES)
 END = struct.Struct('<4s4H2LH')  # of a zip file: its last record
 MANY = 0xFFFF  # number of entries that does not fit there
 ENCRYPTED = 1  # bit of a zip entry's flags
 
 
-def read_npz(path: Path) -> tuple[dict[str, np.ndarray], np.ndarray | None, tuple[Finding, ...]]:
+def read_npz(
+    path: Path,
+) -> tuple[dict[str, np.ndarray], np.ndarray | None, tuple[Finding, ...], GivenBoxes | None]:
     """
     Read the points of a file.
 
@@ -33,6 +39,9 @@ def read_npz(path: Path) -> tuple[dict[str, np.ndarray], np.ndarray | None, tupl
         Where the sensor was.
     findings : tuple of Finding
         Arrays of other names, which are not read.
+    boxes : GivenBoxes or None
+        Of `boxes` (B, 7), `box_class` (B,) and `box_score` (B,); None where there are instances,
+        which say more.
 
     Raises
     ------
@@ -78,11 +87,29 @@ def read_npz(path: Path) -> tuple[dict[str, np.ndarray], np.ndarray | None, tupl
                 )
             columns[key] = array
     where = arrays.get('path')
-    if where is None or not len(where):
-        return columns, None, _other_arrays(names)
-    if not np.isfinite(where).all():
+    if where is not None and not np.isfinite(where).all():
         raise ScanError(f'{path.name}: expected a finite path of the sensor, got NaN; mend it')
-    return columns, where.astype(np.float64), _other_arrays(names)
+    sensor_path = where.astype(np.float64) if where is not None and len(where) else None
+    return columns, sensor_path, _other_arrays(names), _boxes(arrays, path.name)
+
+
+def _boxes(arrays: Mapping[str, np.ndarray], name: str) -> GivenBoxes | None:
+    """Return the boxes, where the instances are given by boxes alone."""
+    rows = arrays.get('boxes')
+    if rows is None or any(key in arrays for key in INSTANCES):
+        return None
+    classes, scores = arrays.get('box_class'), arrays.get('box_score')
+    for key, array, kinds in (
+        ('boxes', rows, 'iuf'),
+        ('box_class', classes, 'iuU'),
+        ('box_score', scores, 'iuf'),
+    ):
+        if array is not None and (array.dtype.kind not in kinds or array.ndim < 1):
+            raise ScanError(
+                f'{name}: expected {key} with one row per box, got {array.dtype.name} of shape '
+                f'{array.shape}; write floats, and classes as whole numbers or text'
+            )
+    return boxes_of_rows(rows, None if classes is None else classes.tolist(), scores, name)
 
 
 def _other_arrays(names: list[str]) -> tuple[Finding, ...]:

@@ -1,0 +1,74 @@
+"""Floor and walls of a room, found by height and direction of its surfaces."""
+
+from __future__ import annotations
+
+import numpy as np
+
+UPRIGHT = 0.25  # |z| of a normal below which a surface stands
+LEVEL = 0.9  # |z| of a normal above which a surface lies
+WALL_HEIGHT = 1.6  # m; least height of a plane that is a wall
+WALL_POINTS = 250  # least points of a wall in one slice
+SLICE = 0.03  # m; thickness of the slices in which walls are searched
+
+
+def floor_height(xyz: np.ndarray, normals: np.ndarray) -> float:
+    """
+    Return the height of the lowest large level surface, m.
+
+    Parameters
+    ----------
+    xyz : ndarray (N, 3), float, m, in map
+    normals : ndarray (N, 3), float
+        Unit normals of either sign.
+
+    """
+    level = xyz[np.abs(normals[:, 2]) > LEVEL, 2]
+    if len(level) == 0:
+        return float(xyz[:, 2].min(initial=0.0))
+    edges = np.arange(level.min() - 0.05, level.max() + 0.1, 0.02)
+    count, edges = np.histogram(level, bins=edges)
+    return float(edges[np.flatnonzero(count > 0.15 * count.max())[0]] + 0.01)
+
+
+def on_walls(xyz: np.ndarray, normals: np.ndarray) -> np.ndarray:
+    """
+    Say of each point whether it lies on a high upright plane.
+
+    Walls of most rooms stand along two directions; the strongest one and the one across it
+    are searched.
+
+    Parameters
+    ----------
+    xyz : ndarray (N, 3), float32, m, in map
+        Thinned to about `SLICE`.
+    normals : ndarray (N, 3), float32
+        Unit normals of either sign.
+
+    Returns
+    -------
+    ndarray (N,), bool
+
+    """
+    upright = np.abs(normals[:, 2]) < UPRIGHT
+    wall = np.zeros(len(xyz), dtype=bool)
+    if not upright.any():
+        return wall
+    turn = np.degrees(np.arctan2(normals[upright, 1], normals[upright, 0])) % 90
+    count = np.bincount(turn.astype(int) % 90, minlength=90)
+    smooth = np.convolve(np.r_[count[-2:], count, count[:2]], np.ones(5), 'valid')
+    first = np.radians(smooth.argmax() + 0.5)
+    for direction in (first, first + np.pi / 2):
+        across = np.array([np.cos(direction), np.sin(direction)])
+        facing = upright & (np.abs(normals[:, :2] @ across) > LEVEL)
+        place = np.floor(xyz[:, :2] @ across / SLICE).astype(np.int64)
+        slices, member = np.unique(place[facing], return_inverse=True)
+        if len(slices) == 0:
+            continue
+        z = xyz[facing, 2]
+        low, high = np.full(len(slices), np.inf), np.full(len(slices), -np.inf)
+        np.minimum.at(low, member, z)
+        np.maximum.at(high, member, z)
+        tall = (np.bincount(member) > WALL_POINTS) & (high - low > WALL_HEIGHT)
+        near = np.unique(slices[tall][:, None] + np.array([-1, 0, 1]))
+        wall |= facing & np.isin(place, near)
+    return wall
