@@ -21,6 +21,7 @@ from rescene4d_ros.synthetic_rooms.rendering.depth_camera import (
     covered,
     local_places,
     scan,
+    Surface,
     surface_of,
 )
 from rescene4d_ros.synthetic_rooms.rendering.fusion import fuse
@@ -126,6 +127,39 @@ def _visit(
     poses = camera_poses(room, placed.values(), config, rng, hidden)
     if hidden is not None and _stands_in(poses, hidden, config.hidden_radius):
         hidden = None  # the room is too small to be walked around the zone
+    return scan_from_poses(room, surface, poses, map_T_room, stamp_ns, config, rng, name, hidden)
+
+
+def scan_from_poses(
+    room: Room,
+    surface: Surface,
+    poses: np.ndarray,
+    map_T_room: np.ndarray,
+    stamp_ns: int,
+    config: RoomsConfig,
+    rng: np.random.Generator,
+    name: str,
+    hidden: np.ndarray | None = None,
+) -> tuple[Scan, VisitRecord]:
+    """
+    Scan a furnished room by one depth image per pose, fused to one cloud in the map.
+
+    Parameters
+    ----------
+    room : Room
+    surface : Surface
+        Of the room and what is in it.
+    poses : ndarray (P, 4, 4)
+        room_T_camera.
+    map_T_room : ndarray (4, 4)
+    stamp_ns : int, ns since the Unix epoch
+    config : RoomsConfig
+    rng : Generator
+    name : str
+    hidden : ndarray (2,), m, in room, optional
+        Middle of a zone that is left out.
+
+    """
     hits = scan(surface, poses, config, rng, hidden)
     # Walls and floor are apart, so that a cell has one semantic class as well.
     instance = surface.instance[hits.face].astype(np.int64)
