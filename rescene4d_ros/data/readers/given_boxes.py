@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
-from rescene4d_ros.class_lists.lists import translation
+from rescene4d_ros.class_lists import translation
 from rescene4d_ros.errors import ScanError
 from rescene4d_ros.geometry.boxes import contains
 from rescene4d_ros.geometry.point_sets import estimate_normals, thin
