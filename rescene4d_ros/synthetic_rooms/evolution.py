@@ -233,7 +233,8 @@ def move(work: Furnisher, old: Placed, rng: np.random.Generator) -> None:
 def _other_pose(work: Furnisher, old: Placed, rng: np.random.Generator) -> Placed | None:
     kind = rng.random()
     hanging = old.model.place == 'hang'
-    if kind < 0.35 or hanging:
+    # Cloth keeps the shape of what it lies on: it is laid anew.
+    if kind < 0.35 or hanging or old.model.spread is not None:
         found = work.place(old.model, '', old.kind)
         return found and replace(found, instance_id=old.instance_id)
     if kind < 0.6 and not old.model.symmetric:

@@ -26,7 +26,7 @@ DAY_NS = 86_400 * 10**9
 SHAPES = 3
 NICHE = 4
 WALLS = 7
-MOST_MORE_DOORS = 2
+MOST_MORE_DOORS = 1
 # Some rooms are large, whatever is in them.
 ROOMY, P_ROOMY = 48, 0.18
 # A room full of things is no larger than one with so much less.

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 
 import numpy as np
+from rescene4d_ros.synthetic_rooms.clutter.drape import DRAPED, draped
 from rescene4d_ros.synthetic_rooms.clutter.relief import Relief
 from rescene4d_ros.synthetic_rooms.furniture import Model
 from rescene4d_ros.synthetic_rooms.layout.arrangement import Furnisher
@@ -13,7 +14,12 @@ from rescene4d_ros.synthetic_rooms.layout.floorplan import Placed
 
 # Of what stands on something, so much of its floor must be supported.
 SUPPORT = 0.7
-SOFT = ('pillow', 'blanket', 'towel', 'clothes heap', 'handbag', 'toy')
+SOFT_SUPPORT = 0.65
+# Built-in furniture of one row is of one design, mostly.
+ONE_DESIGN = 0.7
+SOFT = ('pillow', 'clothes heap', 'handbag', 'toy', 'backpack', 'sack')
+# Soft things press into what carries them, or are pressed.
+SINK_M = (0.005, 0.035)
 HIGHEST_REST_M = 2.2
 # What hangs lower reaches the floor.
 LOW_M = 0.16
@@ -107,6 +113,9 @@ class ContactFurnisher(Furnisher):
 
     def _in_row(self, model: Model, parent: Placed, kind: str) -> Iterator[Placed]:
         """Stand flush beside another thing, backs in one plane."""
+        is_twin = model.name == parent.model.name and not parent.model.joints
+        if is_twin and model.liveliness < 0.2 and self.rng.random() < ONE_DESIGN:
+            model = parent.model
         for side in self.rng.permutation([-1, 1]):
             gap = self.rng.uniform(0.0, 0.012)
             x = side * (parent.model.size[0] / 2 + model.size[0] / 2 + gap)
@@ -132,12 +141,33 @@ class ContactFurnisher(Furnisher):
                 x, y = self._next_to(siblings, parent, w, d)
             else:
                 x, y = relief.low + span * self.rng.random(2)
-            z, share = relief.rest(x, y, 0.9 * w, 0.9 * d)
-            if share < (0.45 if soft else SUPPORT) or not 0.1 < parent.z + z < HIGHEST_REST_M:
+            if model.name in DRAPED:
+                yield from self._drape(model, parent, (x, y, float(turn)), kind)
                 continue
+            rest = relief.rest_softly if soft else relief.rest
+            z, share = rest(x, y, 0.9 * w, 0.9 * d)
+            if (
+                share < (SOFT_SUPPORT if soft else SUPPORT)
+                or not 0.1 < parent.z + z < HIGHEST_REST_M
+            ):
+                continue
+            if soft:
+                z -= min(self.rng.uniform(*SINK_M), 0.3 * model.size[2])
             at = parent.to_room((x, y))
             yaw = float(parent.yaw + turn)
             yield Placed.at(model, at, parent.z + z, yaw, kind, parent.instance_id)
+
+    def _drape(
+        self, model: Model, parent: Placed, at: tuple[float, float, float], kind: str
+    ) -> Iterator[Placed]:
+        """Lay cloth on another thing, at x, y (m) and turned (rad) in its frame."""
+        found = draped(model, self._relief(parent.model), at[0], at[1], at[2], -parent.z)
+        if found is not None:
+            laid, origin = found
+            z = float(parent.z + origin[2])
+            place = parent.to_room((float(origin[0]), float(origin[1])))
+            yaw = float(parent.yaw + at[2])
+            yield Placed.at(laid, place, z, yaw, kind, parent.instance_id)
 
     def _on_sill(self, model: Model, window: Placed, kind: str) -> Iterator[Placed]:
         """Stand on the sill of a window, before its pane."""
@@ -194,7 +224,9 @@ class ContactFurnisher(Furnisher):
             return
         for _ in range(3):
             way = int(self.rng.integers(3))  # left, right or front
-            turn = np.pi / 2 * self.rng.integers(4) + self.rng.normal(0, 0.06)
+            turn = float(np.pi / 2 * self.rng.integers(4) + self.rng.normal(0, 0.06))
+            if model.name == 'leaning board':
+                turn = float((np.pi / 2, -np.pi / 2, 0.0)[way] + self.rng.normal(0, 0.03))
             w, d = _turned_size(model, turn)
             gap = self.rng.uniform(-0.005, 0.012)
             if way < 2:
@@ -225,7 +257,7 @@ class ContactFurnisher(Furnisher):
     def _before_window(self, model: Model, kind: str) -> Iterator[Placed]:
         """Hang a curtain close to its window."""
         for placed in super()._before_window(model, kind):
-            off = self.rng.uniform(0.04, 0.1)
+            off = self.rng.uniform(0.09, 0.13)
             x = placed.x + off * np.sin(placed.yaw)
             y = placed.y - off * np.cos(placed.yaw)
             yield replace(placed, x=float(x), y=float(y))

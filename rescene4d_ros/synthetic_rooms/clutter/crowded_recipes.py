@@ -112,8 +112,8 @@ EVERYWHERE = (
     (2, 'large box|small box|suitcase|crate|clothes heap', 'on tall unit|wardrobe|open shelf'),
     (2, 'waste bin|bucket|basket|bin', 'against any'),
     (1, 'shoes', 'against any'),
-    (2, 'standing lamp|stand|plant|fan', 'against any'),
-    (1, 'leaning board', ''),
+    (1, 'standing lamp|stand|plant|fan', 'against any'),
+    (1, 'leaning board', 'against any'),
     (1.5, 'framed picture', ''),
     (1, 'framed picture', 'row framed picture'),
     (2, 'bottle|small plant|vase|jar|toy|single books|small box', 'on window'),
@@ -134,8 +134,8 @@ LARGE = (
     (3, 'open shelf|bookshelf|open rack', f'row {TALL}|sofa'),
     (3, 'sideboard|chest|filing cabinet', f'row {LOW}|{TALL}|bed'),
     (4, 'closet|tall unit|wardrobe|open shelf|sideboard|chest', ''),
-    (2, 'rug', f'under {TABLES}|coffee table|bed|{SOFAS}|desk'),
-    (2, 'clothes rack|leaning board|standing lamp', 'against any'),
+    (1, 'rug', f'under {TABLES}|coffee table|bed|{SOFAS}|desk'),
+    (0.7, 'clothes rack|leaning board|standing lamp|large box', 'against any'),
     (1, 'whole curtain', ''),
     (2, 'wall unit|wall cabinet', 'row wall unit|wall cabinet'),
     (1, 'wall unit|wall cabinet', ''),
@@ -153,7 +153,7 @@ BUILT_IN = (
     (2, 'closet|tall unit', ''),
     (1, 'whole curtain', ''),
     (3, 'curtain', ''),
-    (1, 'leaning board|standing lamp|clothes rack', 'against any'),
+    (0.5, 'leaning board|clothes rack|suitcase|large box', 'against any'),
     (1, 'rug', f'under {TABLES}|coffee table|bed|{SOFAS}|desk'),
 )
 HABITS: dict[str, tuple[tuple[float, str, str], ...]] = {
@@ -213,13 +213,15 @@ HABITS: dict[str, tuple[tuple[float, str, str], ...]] = {
 }
 # What nearly every large thing carries: classes or names, kinds, least and most.
 DRESSED = (
-    (('table', 'desk', 'counter'), 'papers|pile|bottle|bowl|tray|laptop|vase|small box', 1, 4),
-    (('bed', 'sofa'), 'pillow|blanket|pillow|clothes heap', 2, 4),
-    (('chair',), 'clothes heap|handbag|pillow|backpack|towel', 0, 1),
-    (('cabinet', 'bookshelf', 'refrigerator'), 'large box|small box|pile|crate|vase', 1, 3),
-    (('window',), 'small plant|bottle|vase|jar|toy|single books|small box', 1, 3),
-    (('radiator', 'bench', 'washing machine'), 'towel|clothes heap|small box|pile', 1, 2),
-    (('large box', 'crate', 'pouf', 'suitcase'), 'small box|clothes heap|pile|toy', 0, 2),
+    (('desk',), 'display|display|keyboard|laptop|papers|small box|desk lamp|pile', 2, 6),
+    (('table', 'counter'), 'papers|bottle|bowl|tray|laptop|vase|small box|appliance|towel', 2, 5),
+    (('bed', 'sofa'), 'pillow|blanket|pillow|clothes heap|blanket|toy', 2, 6),
+    (('chair',), 'clothes heap|garment|pillow|backpack|garment', 0, 1),
+    (('bookshelf',), 'book row|book row|small box|single books|speaker|vase', 2, 7),
+    (('cabinet', 'refrigerator'), 'large box|suitcase|small box|crate|large box', 1, 4),
+    (('window',), 'small plant|bottle|vase|jar|toy|single books|small box', 0, 3),
+    (('radiator', 'bench', 'washing machine'), 'towel|clothes heap|small box|garment', 1, 2),
+    (('large box', 'crate', 'pouf', 'suitcase'), 'large box|clothes heap|small box', 0, 2),
 )
 # What arrives between visits.
 ARRIVALS = (

@@ -19,6 +19,7 @@ from rescene4d_ros.synthetic_rooms.clutter.crowded_recipes import (
 )
 from rescene4d_ros.synthetic_rooms.clutter.gather import draw_together
 from rescene4d_ros.synthetic_rooms.clutter.props import draw_prop, PROPS
+from rescene4d_ros.synthetic_rooms.clutter.rumple import rumpled
 from rescene4d_ros.synthetic_rooms.config import RoomsConfig
 from rescene4d_ros.synthetic_rooms.furniture import Draw, Model, openings
 from rescene4d_ros.synthetic_rooms.furniture.split import until_in_split
@@ -26,17 +27,17 @@ from rescene4d_ros.synthetic_rooms.layout.floorplan import Floorplan, Placed
 from rescene4d_ros.synthetic_rooms.layout.room_shell import Room
 
 # Tries without a free place, per thing asked for, after which a room is full.
-FAILURES_PER_THING = 3
+FAILURES_PER_THING = 4
 # With more things a home is one large room of two kinds.
 OPEN_PLAN = 42
-LARGE_SHARE = (0.0, 0.95)
+LARGE_SHARE = (0.1, 0.95)
 # Share of rooms that hold large furniture and next to nothing else.
 P_BARE = 0.22
 # Share of rooms whose walls are full of built-in furniture.
 FITTED = 0.36
 # So much of a room is furnished before things are put on what stands there.
-UNDRESSED = 0.62
-ON_IN = ('on', 'in')
+UNDRESSED = 0.55
+IN_SHELVES = ('bookshelf',)
 HOMELY = ('living', 'bedroom', 'kitchen', 'office')
 
 
@@ -57,10 +58,10 @@ def draw_of_everything(split: str, furniture: Draw) -> Draw:
         choices = makers.split('|')
         kind = choices[int(rng.integers(len(choices)))]
         if kind in PROPS:
-            return draw_prop(kind, rng, split)
+            return rumpled(draw_prop(kind, rng, split), rng)
         if kind in BUILTINS:
             return until_in_split(split, lambda: BUILTINS[kind](rng), lambda m: m.size)
-        return furniture(kind, rng)
+        return rumpled(furniture(kind, rng), rng)
 
     return draw
 
@@ -167,8 +168,9 @@ def _dress(work: ContactFurnisher, target: int, draw: Draw) -> None:
                 if len(work.plan.placed) >= target:
                     return
                 put = draw(makers, work.rng)
+                order = ('in', 'on') if model.class_name in IN_SHELVES else ('on', 'in')
                 ways = (
-                    work.place(put, f'{way} #{placed[i].instance_id}', makers) for way in ON_IN
+                    work.place(put, f'{way} #{placed[i].instance_id}', makers) for way in order
                 )
                 work.add(next(filter(None, ways), None))
 

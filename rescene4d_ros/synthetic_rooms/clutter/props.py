@@ -69,6 +69,7 @@ PROPS: dict[str, Prop] = {
     'toy': Prop(soft_forms.figure, (0.14, 0.12, 0.16), (0.38, 0.32, 0.45), 'top', 2.0),
     'pillow': Prop(soft_forms.pillow, (0.4, 0.36, 0.12), (0.8, 0.55, 0.24), 'top', 1.5),
     'blanket': Prop(soft_forms.cloth, (0.8, 0.7, 0.1), (1.7, 1.5, 0.3), 'top', 1.5),
+    'garment': Prop(soft_forms.cloth, (0.5, 0.4, 0.04), (0.95, 0.7, 0.12), 'top', 2.0),
     'towel': Prop(soft_forms.cloth, (0.3, 0.25, 0.04), (0.6, 0.45, 0.12), 'top', 2.0),
     'pile': Prop(hard_forms.stack, (0.18, 0.14, 0.05), (0.36, 0.3, 0.34)),
     'papers': Prop(hard_forms.stack, (0.21, 0.26, 0.02), (0.34, 0.38, 0.14)),

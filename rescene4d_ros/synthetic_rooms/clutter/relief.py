@@ -56,17 +56,31 @@ class Relief:
             Of its floor that is supported, to 3 cm.
 
         """
-        i0, j0 = np.floor((np.array([x - width / 2, y - depth / 2]) - self.low) / CELL_M).astype(
-            int
-        )
-        i1, j1 = np.ceil((np.array([x + width / 2, y + depth / 2]) - self.low) / CELL_M).astype(
-            int
-        )
-        window = self.height[max(i0, 0) : max(i1, 0), max(j0, 0) : max(j1, 0)]
+        window, cells = self._window(x, y, width, depth)
         if not window.size or window.max() <= 0:
             return 0.0, 0.0
         z = float(window.max())
-        return z, float((window > z - 0.03).sum() / max((i1 - i0) * (j1 - j0), 1))
+        return z, float((window > z - 0.03).sum() / cells)
+
+    def rest_softly(self, x: float, y: float, width: float, depth: float) -> tuple[float, float]:
+        """
+        Return where something soft comes to rest, and how well; as `rest`.
+
+        It fits itself to what it lies on, and is pressed where that rises at a rim.
+        """
+        window, cells = self._window(x, y, width, depth)
+        if not window.size or window.max() <= 0:
+            return 0.0, 0.0
+        z = float(np.median(window[window > 0]))
+        return z, float((np.abs(window - z) < 0.05).sum() / cells)
+
+    def _window(self, x: float, y: float, width: float, depth: float) -> tuple[np.ndarray, int]:
+        """Return the heights below a box, and of how many cells its floor is."""
+        half = np.array([width, depth]) / 2
+        i0, j0 = np.floor((np.array([x, y]) - half - self.low) / CELL_M).astype(int)
+        i1, j1 = np.ceil((np.array([x, y]) + half - self.low) / CELL_M).astype(int)
+        window = self.height[max(i0, 0) : max(i1, 0), max(j0, 0) : max(j1, 0)]
+        return window, max((i1 - i0) * (j1 - j0), 1)
 
 
 @numba.njit(cache=True)

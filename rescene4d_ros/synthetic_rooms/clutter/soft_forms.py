@@ -32,6 +32,8 @@ def blob(rng, size, surface, rough: float, power: float = 3.0) -> Part:
         waves += rough * np.sin(unit @ k + phase) / 2
     waves[:, -1] = waves[:, 0]
     points = squared * waves[..., None]
+    # What is soft or heavy stands on more than one point.
+    points[..., 2] = np.maximum(points[..., 2], -0.8)
     low, high = points.min(axis=(0, 1)), points.max(axis=(0, 1))
     points = (points - low) / (high - low) * size - np.array([size[0] / 2, size[1] / 2, 0])
     return sheet(points, surface)
@@ -76,9 +78,9 @@ def pillow(design, rng, size) -> list[Part]:
     w, d, h = size
     cover = look.worn(look.fabric(design) if design.random() < 0.75 else look.printed(design), rng)
     piece = cushion((w, d, h), (0, 0, h / 2), cover, h * 0.45, h * 0.15)
-    if rng.random() < 0.5:
+    if rng.random() < 0.7:
         return [piece]
-    tilt = rng.uniform(0.6, 1.25)
+    tilt = rng.uniform(0.2, 0.8)
     leaning = piece.tilted(-tilt, (0, -d / 2, 0))
     return [leaning.moved((0, 0, -float(leaning.vertices[:, 2].min())))]
 

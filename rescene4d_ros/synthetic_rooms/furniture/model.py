@@ -62,6 +62,8 @@ class Model:
         How readily it is moved between visits: 0 = never, 1 = as a chair.
     joints : tuple of J Joint
         How its shape changes; none: it is rigid.
+    spread : Model or None
+        Of cloth that follows what it lies on: the same cloth spread out.
 
     """
 
@@ -76,6 +78,7 @@ class Model:
     symmetric: bool = False
     liveliness: float = 1.0
     joints: tuple[Joint, ...] = ()
+    spread: Model | None = None
 
     @property
     def class_name(self) -> str:

@@ -70,7 +70,7 @@ def draw_camera(views: int, rng: np.random.Generator) -> Camera:
     return Camera(
         np.round(np.exp(rng.normal(0, rng.uniform(0.02, 0.23), views)), 12),
         rng.uniform(0.0, 0.35),
-        rng.uniform(0.1, 0.8),
+        rng.uniform(0.1, 0.95),
         rng.uniform(0.8, 1.9),
         rng.uniform(0.2, 1.1),
         rng.uniform(0.18, 0.62),

@@ -62,7 +62,7 @@ def hand_held_poses(
     path = walk(free, views, rng)
     start = rng.uniform(0, 2 * np.pi)
     # Some people look down at things, others along the walls.
-    down, spread = rng.uniform(-58, 6), rng.uniform(8, 28)
+    down, spread = rng.uniform(-66, 6), rng.uniform(8, 28)
     poses = []
     for k, at in enumerate(path):
         # Golden-angle steps cover all directions evenly.

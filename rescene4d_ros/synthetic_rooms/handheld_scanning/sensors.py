@@ -117,15 +117,17 @@ def _sensor(row: dict[str, str]) -> Sensor:
 # Of a visit; people thin what they hand on.
 MOST_POINTS = (50_000, 150_000)
 # All errors of a careful scan are smaller.
-CARE = (0.14, 2.2)
+CARE = (0.14, 1.7)
 # Lengths of the waves of depth errors.
 WAVE_PIXELS = (3, 4, 6, 10)
+# Undulation per spacing.
+UNDULATION = (0.15, 0.85)
 # Share of scanners that fuse in coarse voxels.
 COARSE = 0.36
 # A part of a room is scanned from nearer and kept finer than a whole room.
-CLOSER = (0.32, 0.72)
+CLOSER = (0.28, 0.68)
 PART_REACH_M = 1.9
-FINEST_M = 0.013
+FINEST_M = 0.011
 
 
 @dataclass(frozen=True)
@@ -144,6 +146,8 @@ class Setup:
         Fused in voxels as large as the spacing, all of whose points are kept.
     wave_pixels : int
         Length of the waves of depth errors.
+    undulation : float, m
+        Root mean square by which fusion bends surfaces; see `undulation`.
 
     """
 
@@ -157,6 +161,7 @@ class Setup:
     most_points: int
     is_coarse: bool
     wave_pixels: int
+    undulation: float
 
     def closer(self, share: float) -> Setup:
         """Return the setup with which the same scanner takes a part of a room, as much finer."""
@@ -168,6 +173,7 @@ class Setup:
             spacing=max(FINEST_M, share * self.spacing),
             voxel=share * self.voxel,
             drift=share * self.drift,
+            undulation=share * self.undulation,
         )
 
     @property
@@ -193,15 +199,17 @@ def draw_setup(split: str, rng: np.random.Generator) -> Setup:
         return float(np.exp(np.round(rng.uniform(*np.log(pair)), 9)))
 
     care = even(CARE)
+    spacing = between(sensor.spacing)
     return Setup(
         sensor,
         care * even(sensor.grain),
         care * even(sensor.waves),
         care * even(sensor.drift),
         between(sensor.voxel),
-        between(sensor.spacing),
+        spacing,
         int(rng.integers(sensor.views[0], sensor.views[1] + 1)),
         int(rng.integers(*MOST_POINTS)),
         bool(rng.random() < COARSE),
         int(rng.choice(WAVE_PIXELS)),
+        spacing * even(UNDULATION),
     )

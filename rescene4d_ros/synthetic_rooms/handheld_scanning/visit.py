@@ -23,6 +23,7 @@ from rescene4d_ros.synthetic_rooms.handheld_scanning.thin import (
     without_strays,
 )
 from rescene4d_ros.synthetic_rooms.handheld_scanning.tsdf import fuse_depth, FusedSurface
+from rescene4d_ros.synthetic_rooms.handheld_scanning.undulation import undulated
 from rescene4d_ros.synthetic_rooms.layout.floorplan import Placed
 from rescene4d_ros.synthetic_rooms.layout.room_shell import Room
 from rescene4d_ros.synthetic_rooms.rendering.depth_camera import (
@@ -144,14 +145,17 @@ def _fused(
     poses = np.stack([map_T_room @ pose for pose in believed])
     if setup.voxel and setup.is_coarse:
         dense = fuse_depth(images.depth, poses, images.x, images.y, setup.spacing)
-        return without_strays(dense, setup.spacing)
+        bent = undulated(dense, setup.undulation, setup.spacing, rng)
+        return without_strays(bent, setup.spacing)
     if setup.voxel:
         dense = fuse_depth(images.depth, poses, images.x, images.y, setup.voxel)
     else:
         dense = _unfused(images, surface, poses)
     spacing = spacing_for(dense, setup.spacing, setup.most_points)
     thin = thinned(dense, spacing, THINNINGS[int(rng.integers(len(THINNINGS)))], rng)
-    return without_strays(thin, spacing) if setup.voxel else thin
+    if not setup.voxel:
+        return thin
+    return without_strays(undulated(thin, setup.undulation, spacing, rng), spacing)
 
 
 def _unfused(images: DepthScan, surface: Surface, poses: np.ndarray) -> FusedSurface:

@@ -103,6 +103,11 @@ def _grid_faces(rows: int, columns: int) -> np.ndarray:
     return np.concatenate([np.stack([a, c, d], 1), np.stack([a, d, b], 1)])
 
 
+def cushion_faces() -> np.ndarray:
+    """Return the triangles that every cushion shares."""
+    return _cube_grid(6)[1]
+
+
 def cushion(
     size: Sequence[float],
     center: Sequence[float],
