@@ -30,13 +30,13 @@ from rescene4d_ros.synthetic_rooms.layout.room_shell import Room
 FAILURES_PER_THING = 4
 # With more things a home is one large room of two kinds.
 OPEN_PLAN = 42
-LARGE_SHARE = (0.1, 0.95)
+LARGE_SHARE = (0.25, 1.0)
 # Share of rooms that hold large furniture and next to nothing else.
 P_BARE = 0.22
 # Share of rooms whose walls are full of built-in furniture.
 FITTED = 0.36
 # So much of a room is furnished before things are put on what stands there.
-UNDRESSED = 0.55
+UNDRESSED = 0.64
 IN_SHELVES = ('bookshelf',)
 HOMELY = ('living', 'bedroom', 'kitchen', 'office')
 
