@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from rescene4d_ros.memory.database.row_access import StoredObservation
 from rescene4d_ros.memory.store import SceneMemory
@@ -19,9 +19,10 @@ from rescene4d_ros.structures import (
     VisitInfo,
     VisitStatus,
 )
-from rescene4d_ros.view.report.contents import contents_of, last_run, ReportContents
+from rescene4d_ros.view.report.contents import contents_of, ReportContents
 
 TURNS = (ChangeKind.ADDED, ChangeKind.MOVED, ChangeKind.REAPPEARED)
+RECENT = 8  # visits whose objects are kept
 
 
 @dataclass(frozen=True)
@@ -128,9 +129,16 @@ class Knowledge:
             object_id = self._aliases[object_id]
         return object_id
 
+    @cached_property
+    def _changes_of(self) -> dict[int, tuple[Change, ...]]:
+        found: dict[int, list[Change]] = defaultdict(list)
+        for change in self.changes:
+            found[change.visit_id].append(change)
+        return {visit_id: tuple(changes) for visit_id, changes in found.items()}
+
     def changes_of(self, visit_id: int) -> tuple[Change, ...]:
         """Return what one visit changed."""
-        return tuple(c for c in self.changes if c.visit_id == visit_id)
+        return self._changes_of.get(visit_id, ())
 
     def changed_after(self, stamp_ns: int) -> frozenset[int]:
         """Return the objects that visits after a time (ns) found changed."""
@@ -140,32 +148,52 @@ class Knowledge:
             if self.stamps[c.visit_id] > stamp_ns
         )
 
-    def placed_at(self, index: int) -> tuple[PlacedObject, ...]:
+    @cached_property
+    def placed_at(self) -> Callable[[int], tuple[PlacedObject, ...]]:
         """Return the objects that a visit had seen, up to the one of an index; by rising id."""
+        return lru_cache(RECENT)(self._placed_at)
+
+    def _placed_at(self, index: int) -> tuple[PlacedObject, ...]:
         if not self.visits:
             return ()
         visit = self.visits[index]
         found = (self._placed(o.item, visit) for o in self.contents.objects.values())
         return tuple(p for p in found if p is not None)
 
+    @cached_property
+    def _states(self) -> dict[int, dict[int, ObjectState]]:
+        """Return what each visit said of each object, by id."""
+        return {i: dict(o.item.states) for i, o in self.contents.objects.items()}
+
+    @cached_property
+    def _seen(self) -> dict[int, list[int]]:
+        """Return when each object was seen, by id; in stamp order."""
+        return {i: [o.stamp_ns for o in found] for i, found in self.observations.items()}
+
     def _placed(self, item: SceneObject, visit: VisitInfo) -> PlacedObject | None:
-        seen = [
-            o for o in self.observations.get(item.object_id, ()) if o.stamp_ns <= visit.stamp_ns
-        ]
-        if not seen:
+        object_id, until_ns = item.object_id, visit.stamp_ns
+        n_seen = bisect_right(self._seen.get(object_id, ()), until_ns)
+        if n_seen == 0:
             return None
-        run = last_run(item, self.stamps, visit.stamp_ns)
-        turns = self._turns.get(item.object_id, [])
-        turn = bisect_right(turns, visit.stamp_ns)
+        first, last = (self.observations[object_id][k] for k in (0, n_seen - 1))
+        run = self.contents.runs[object_id].at(until_ns)
+        turns = self._turns.get(object_id, [])
+        turn = bisect_right(turns, until_ns)
         return PlacedObject(
             item,
-            dict(item.states).get(visit.visit_id, ObjectState.NOT_OBSERVED),
+            self._states[object_id].get(visit.visit_id, ObjectState.NOT_OBSERVED),
             run is not None and run[0] == ObjectState.ABSENT,
-            seen[-1].box,
-            turns[turn - 1] if turn else seen[0].stamp_ns,
-            seen[-1].stamp_ns,
-            seen[-1].score,
+            last.box,
+            turns[turn - 1] if turn else first.stamp_ns,
+            last.stamp_ns,
+            last.score,
         )
+
+
+def state_of(memory: SceneMemory) -> tuple[int, tuple[VisitInfo, ...]]:
+    """Return revision and visits of a memory as they are now: what differs where it changed."""
+    memory.database.reload(with_objects=False)
+    return memory.metadata.revision, memory.visits()
 
 
 def knowledge_of(memory: SceneMemory) -> Knowledge:

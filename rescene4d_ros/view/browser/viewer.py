@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import replace
-from functools import lru_cache
 import html
 import logging
 import threading
@@ -15,7 +15,7 @@ from rescene4d_ros.structures import Box
 from rescene4d_ros.structures.colors import color_of
 from rescene4d_ros.view.browser.drawing.scene import SceneDrawing
 from rescene4d_ros.view.browser.editing import Editor
-from rescene4d_ros.view.browser.knowledge import Knowledge, knowledge_of
+from rescene4d_ros.view.browser.knowledge import Knowledge, knowledge_of, state_of
 from rescene4d_ros.view.browser.panel.correction_panel import CorrectionPanel
 from rescene4d_ros.view.browser.panel.object_page import object_page
 from rescene4d_ros.view.browser.panel.panel import Panel
@@ -29,6 +29,8 @@ import viser
 log = logging.getLogger(__name__)
 
 PICTURES = 300  # thumbnails that are kept
+REST = 0.4  # s; a slider that moves on by then has no use for details
+PictureKey = tuple[int, int, Box]  # object, visit, where it is there
 
 
 class Viewer:
@@ -120,7 +122,7 @@ class Viewer:
     def _read(self) -> None:
         self.knowledge: Knowledge = knowledge_of(self._memory)
         self._places = Places(self._memory, self.knowledge.contents, self._config.spacing)
-        self._picture = lru_cache(PICTURES)(self._drawn_picture)
+        self._pictures: dict[PictureKey, str | None] = {}
 
     def _run(self) -> None:
         while True:
@@ -144,11 +146,10 @@ class Viewer:
 
     def _follow(self) -> None:
         """Read the memory again where it has changed; a new visit is shown if the newest was."""
-        snapshot = self._memory.snapshot()
+        known, found = self.knowledge.contents.snapshot, state_of(self._memory)
         if self._warning:
             self._warn('')
-        known = self.knowledge.contents.snapshot
-        if (snapshot.revision, snapshot.visits) == (known.revision, known.visits):
+        if found == (known.revision, known.visits):
             return
         was_newest = self.session.visit == len(self.knowledge.visits) - 1
         self.reread()
@@ -165,15 +166,40 @@ class Viewer:
     def _draw(self) -> None:
         with self._wake:
             session, knowledge, places = self.session, self.knowledge, self._places
-        page = ''
-        if session.selected is not None and session.selected in knowledge.contents.objects:
-            page = object_page(
-                knowledge, session.selected, session.shown, self._clock, self._picture
-            )
-        self.panel.show(knowledge, session, page, self._warning)
+        self.panel.show(knowledge, session, self._page(session, self._pictures.get), self._warning)
         if self.corrections is not None:
             self.corrections.show(knowledge, session.selected)
-        self._scene.draw(knowledge, places, session)
+        self._scene.draw_soon(knowledge, places, session)
+        self.panel.show_progress(session, is_complete=False)
+        if not self._is_wanted(REST):
+            return
+        if self._scene.draw_rest(knowledge, places, session, self._is_wanted):
+            self.panel.show_progress(session, is_complete=True)
+        if session.selected is not None and self._is_wanted():
+            self.panel.show(knowledge, session, self._page(session, self._picture), self._warning)
+
+    def _is_wanted(self, seconds: float = 0.0) -> bool:
+        """Wait; return whether what is being drawn is still what is wanted."""
+        with self._wake:
+            if seconds and not self._wanted and not self._closed:
+                self._wake.wait(seconds)
+            return not self._wanted and not self._closed
+
+    def _page(self, session: Session, picture: Callable[[PictureKey], str | None]) -> str:
+        """Return the page of the selected object; empty where there is none."""
+        selected, knowledge = session.selected, self.knowledge
+        if selected is None or selected not in knowledge.contents.objects:
+            return ''
+        return object_page(
+            knowledge, selected, session.shown, self._clock, lambda *key: picture(key)
+        )
+
+    def _picture(self, key: PictureKey) -> str | None:
+        if key not in self._pictures and self._is_wanted():
+            if len(self._pictures) >= PICTURES:
+                self._pictures.clear()
+            self._pictures[key] = self._drawn_picture(*key)
+        return self._pictures.get(key)
 
     def _drawn_picture(self, object_id: int, visit_id: int, box: Box) -> str | None:
         """Return what a visit shows of an object from near, as a data URI."""

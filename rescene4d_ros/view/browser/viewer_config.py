@@ -11,7 +11,7 @@ from rescene4d_ros.config import param
 class ViewerConfig:
     """Detail of the viewer, and how it follows the memory."""
 
-    points: int = param(300_000, 'Largest number of points of one visit.', ge=1000, le=5_000_000)
+    points: int = param(150_000, 'Largest number of points of one visit.', ge=1000, le=5_000_000)
     spacing: float = param(
         0.015, 'Distance of points; the selected object has all its points.', unit='m', ge=0.002,
         le=0.2,

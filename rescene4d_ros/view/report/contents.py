@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum
+from functools import cached_property
 
 import numpy as np
 from rescene4d_ros.memory import queries
@@ -21,6 +22,7 @@ from rescene4d_ros.structures import (
     VisitInfo,
     VisitStatus,
 )
+from rescene4d_ros.view.report.runs import Runs, runs_of
 
 NEAR = 2.0  # m; what is further away does not say where an object is
 
@@ -125,11 +127,16 @@ class ReportContents:
         """Return the objects of which the same is known."""
         return tuple(o for o in self.objects.values() if o.standing == standing)
 
+    @cached_property
+    def runs(self) -> dict[int, Runs]:
+        """Return when each object was there and gone, by id."""
+        stamps = {v.visit_id: v.stamp_ns for v in self.snapshot.visits}
+        return {i: runs_of(o.item, stamps) for i, o in self.objects.items()}
+
     def there_at(self, until_ns: int) -> frozenset[int]:
         """Return the ids of objects that were there by the visits up to a time."""
-        stamps = {v.visit_id: v.stamp_ns for v in self.snapshot.visits}
-        runs = ((i, last_run(o.item, stamps, until_ns)) for i, o in self.objects.items())
-        return frozenset(i for i, run in runs if run and run[0] == ObjectState.PRESENT)
+        known = ((i, runs.at(until_ns)) for i, runs in self.runs.items())
+        return frozenset(i for i, run in known if run and run[0] == ObjectState.PRESENT)
 
 
 def contents_of(memory: SceneMemory, since_ns: int | None = None) -> ReportContents:
@@ -167,29 +174,10 @@ def contents_of(memory: SceneMemory, since_ns: int | None = None) -> ReportConte
     )
 
 
-def last_run(
-    item: SceneObject, stamps: Mapping[int, int], until_ns: int
-) -> tuple[ObjectState, int] | None:
-    """
-    Return the newest state that a visit up to a time observed, and the stamp of the first of them.
-
-    Visits that did not observe the place of the object say nothing. None where no visit did.
-    """
-    newest: tuple[ObjectState, int] | None = None
-    for visit_id, state in item.states:
-        if state not in (ObjectState.PRESENT, ObjectState.ABSENT) or visit_id not in stamps:
-            continue
-        if stamps[visit_id] > until_ns:
-            break
-        if newest is None or newest[0] != state:
-            newest = state, stamps[visit_id]
-    return newest
-
-
 def _reported(
     item: SceneObject, stamps: Mapping[int, int], since_ns: int, turned: Mapping[int, int]
 ) -> ReportedObject:
-    run = last_run(item, stamps, max(stamps.values(), default=0))
+    run = runs_of(item, stamps).at(max(stamps.values(), default=0))
     if run is not None and run[0] == ObjectState.ABSENT:
         return ReportedObject(item, Standing.GONE, run[1])
     standing = Standing.THERE if item.last_seen_ns > since_ns else Standing.NOT_SEEN

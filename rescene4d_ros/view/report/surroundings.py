@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 import logging
 
 import numpy as np
 from rescene4d_ros.errors import FileFormatError
-from rescene4d_ros.geometry.point_sets import thin
+from rescene4d_ros.geometry.point_sets import evenly, thin
 from rescene4d_ros.memory.store import SceneMemory
 from rescene4d_ros.structures import VisitInfo, VisitStatus
 from rescene4d_ros.tracking.object_ids import resolve_labels
@@ -16,7 +18,8 @@ from rescene4d_ros.view.report.contents import ReportContents
 
 log = logging.getLogger(__name__)
 
-MOST_VISITS = 24  # whose points are read for one report
+MOST_VISITS = 24  # whose points are joined
+KEPT = MOST_VISITS + 12  # a report goes from new changes to old ones, pages show six visits
 CELL = 0.3  # m; edge of the columns that a newer visit replaces
 GRAY = (170, 168, 162)  # of clouds without colors
 
@@ -61,6 +64,39 @@ NOTHING = Surroundings(
 )
 
 
+@dataclass(frozen=True)
+class VisitPoints:
+    """
+    Hold the points of one visit, prepared to be joined with others.
+
+    Attributes
+    ----------
+    points : Surroundings
+    columns, ids : ndarray (M,) and (K,), int64
+        Columns with points, as `_columns` numbers them, and ids of objects with points; rising.
+    column, which : ndarray (N,), int32
+        Positions in `columns` and in `ids` of each point.
+    floor : float, m
+        Height below which next to nothing lies.
+
+    """
+
+    points: Surroundings
+    columns: np.ndarray
+    column: np.ndarray
+    ids: np.ndarray
+    which: np.ndarray
+    floor: float
+
+    @classmethod
+    def of(cls, points: Surroundings) -> VisitPoints:
+        """Prepare some points."""
+        columns, column = np.unique(_columns(points.xyz), return_inverse=True)
+        ids, which = np.unique(points.object_id, return_inverse=True)
+        floor = float(np.percentile(points.xyz[:, 2], 1)) if len(points) else 0.0
+        return cls(points, columns, column.astype(np.int32), ids, which.astype(np.int32), floor)
+
+
 class Places:
     """
     Give all places at several times; the points of a visit are read once.
@@ -78,45 +114,88 @@ class Places:
     def __init__(self, memory: SceneMemory, contents: ReportContents, spacing: float):
         self._memory, self._contents, self._spacing = memory, contents, spacing
         self._aliases = dict(contents.snapshot.aliases)
-        # A report goes through its changes from the newest to the oldest.
-        self.of = lru_cache(MOST_VISITS + 2)(self._read)
+        self._parts: OrderedDict[int, VisitPoints] = OrderedDict()
+        done = [v for v in contents.snapshot.visits if v.status == VisitStatus.DONE]
+        self._done = sorted(done, key=lambda v: -v.stamp_ns)
         self._joined = lru_cache(4)(self._join)
 
-    def at(self, until_ns: int) -> Surroundings:
+    def of(self, visit: VisitInfo) -> Surroundings:
+        """Return the thinned points of a visit under the ids to use; none where they are lost."""
+        return self._part(visit).points
+
+    def unread(self, until_ns: int) -> tuple[VisitInfo, ...]:
+        """Return the visits whose points `at` would read first for a time (ns), newest first."""
+        return tuple(v for v in self._window(until_ns) if v.visit_id not in self._parts)
+
+    def at(
+        self,
+        until_ns: int,
+        most: int | None = None,
+        cut: float | None = None,
+        only_read: bool = False,
+    ) -> Surroundings:
         """
         Join the visits up to a time (ns): each place as its newest visit shows it.
 
         Objects that were gone by then are left out. Visits whose file is lost are, too.
-        """
-        done = [v for v in self._contents.snapshot.visits if v.status == VisitStatus.DONE]
-        until = sorted((v for v in done if v.stamp_ns <= until_ns), key=lambda v: -v.stamp_ns)
-        return self._joined(tuple(until[:MOST_VISITS])) if until else NOTHING
 
-    def _join(self, visits: tuple[VisitInfo, ...]) -> Surroundings:
-        until_ns = visits[0].stamp_ns
+        Parameters
+        ----------
+        until_ns : int, ns since the Unix epoch
+        most : int, optional
+            Number of points; others are left out evenly.
+        cut : float, optional, m
+            Height above the floor from which points are left out.
+        only_read : bool
+            Whether to read nothing but the newest of the visits, and join those read before.
+
+        """
+        window = self._window(until_ns)
+        if only_read:
+            window = window[:1] + tuple(v for v in window[1:] if v.visit_id in self._parts)
+        return self._joined(window, most, cut) if window else NOTHING
+
+    def objects_at(self, until_ns: int, ids: Collection[int]) -> Surroundings:
+        """Return the points of some objects as `at` has them, of visits read before."""
+        everything = self.at(until_ns, only_read=True) if ids else NOTHING
+        return everything.take(np.isin(everything.object_id, list(ids)))
+
+    def _window(self, until_ns: int) -> tuple[VisitInfo, ...]:
+        return tuple(v for v in self._done if v.stamp_ns <= until_ns)[:MOST_VISITS]
+
+    def _join(
+        self, window: tuple[VisitInfo, ...], most: int | None, cut: float | None
+    ) -> Surroundings:
+        parts = [self._part(visit) for visit in window]
+        floor = float(np.median([p.floor for p in parts if len(p.points)] or [0.0]))
+        kept = []
+        for part, mask in zip(parts, self._newest(parts, window[0].stamp_ns)):
+            low = mask if cut is None else mask & (part.points.xyz[:, 2] < floor + cut)
+            kept.append(np.flatnonzero(low))
+        return joined([part.points for part in parts], kept, most)
+
+    def _newest(self, parts: Sequence[VisitPoints], until_ns: int) -> Iterator[np.ndarray]:
+        """Give for each visit, newest first, which points no newer one replaces."""
         there = np.array(sorted(self._contents.there_at(until_ns)), np.int64)
-        shown, parts = np.zeros(0, np.int64), [NOTHING]
-        columns = np.zeros((0, 2), np.int64)
-        for visit in visits:
-            part = self.of(visit)
-            cells = np.floor(part.xyz[:, :2] / CELL).astype(np.int64)
-            kept = np.where(
-                part.object_id > 0,
-                np.isin(part.object_id, there) & ~np.isin(part.object_id, shown),
-                ~_among(cells, columns),
-            )
-            parts.append(part.take(kept))
-            shown = np.union1d(shown, part.object_id)
-            columns = np.unique(np.concatenate([columns, cells]), axis=0)
-        return Surroundings(
-            np.concatenate([p.xyz for p in parts]),
-            np.concatenate([p.rgb for p in parts]),
-            np.concatenate([p.object_id for p in parts]),
-            np.concatenate([p.stamp_ns for p in parts]),
-        )
+        shown, taken = np.zeros(0, np.int64), np.zeros(0, np.int64)
+        for part in parts:
+            is_free, is_other = ~_among(part.columns, taken), ~_among(part.ids, shown)
+            is_new = is_other & _among(part.ids, there)
+            is_object = part.ids > 0
+            yield np.where(is_object[part.which], is_new[part.which], is_free[part.column])
+            shown = np.sort(np.concatenate([shown, part.ids[is_other]]))
+            taken = np.sort(np.concatenate([taken, part.columns[is_free]]))
+
+    def _part(self, visit: VisitInfo) -> VisitPoints:
+        """Return the points of a visit, which are kept while few others were asked for."""
+        if visit.visit_id not in self._parts:
+            self._parts[visit.visit_id] = VisitPoints.of(self._read(visit))
+            if len(self._parts) > KEPT:
+                self._parts.popitem(last=False)
+        self._parts.move_to_end(visit.visit_id)
+        return self._parts[visit.visit_id]
 
     def _read(self, visit: VisitInfo) -> Surroundings:
-        """Return the thinned points of a visit under the ids to use; none where they are lost."""
         try:
             scan = self._memory.scan(visit.visit_id)
         except FileFormatError as error:
@@ -126,13 +205,37 @@ class Places:
         labels = resolve_labels(self._memory.labels(visit.visit_id)[kept], self._aliases)
         rgb = np.full((len(kept), 3), GRAY, np.uint8) if scan.rgb is None else scan.rgb[kept]
         return Surroundings(
-            scan.xyz[kept], rgb, labels, np.full(len(kept), visit.stamp_ns, np.int64)
+            scan.xyz[kept], rgb, labels, np.broadcast_to(np.int64(visit.stamp_ns), len(kept))
         )
 
 
-def _among(cells: np.ndarray, columns: np.ndarray) -> np.ndarray:
-    """Return which of the (N, 2) cells are among the (M, 2) others."""
-    every, numbers = np.unique(np.concatenate([cells, columns]), axis=0, return_inverse=True)
-    taken = np.zeros(len(every), bool)
-    taken[numbers[len(cells) :]] = True
-    return taken[numbers[: len(cells)]]
+def _columns(xyz: np.ndarray) -> np.ndarray:
+    """Return the number (N,) int64 of the column of each point."""
+    x, y = np.floor(xyz[:, :2] / CELL).astype(np.int64).T
+    return (x << 32) + y
+
+
+def _among(values: np.ndarray, table: np.ndarray) -> np.ndarray:
+    """Return which values are in a rising table; faster than np.isin for short ones."""
+    if not len(table):
+        return np.zeros(len(values), bool)
+    return table[np.minimum(np.searchsorted(table, values), len(table) - 1)] == values
+
+
+def joined(
+    clouds: Sequence[Surroundings], kept: Sequence[np.ndarray], most: int | None
+) -> Surroundings:
+    """Join what is kept of some clouds, at most some points, evenly chosen."""
+    ends = np.cumsum([0, *map(len, kept)])
+    chosen = np.arange(ends[-1]) if most is None else evenly(int(ends[-1]), most)
+    cuts = np.searchsorted(chosen, ends)
+    parts = [
+        cloud.take(index[chosen[start:end] - first])
+        for cloud, index, first, start, end in zip(clouds, kept, ends, cuts, cuts[1:])
+    ]
+    return Surroundings(
+        np.concatenate([p.xyz for p in parts]),
+        np.concatenate([p.rgb for p in parts]),
+        np.concatenate([p.object_id for p in parts]),
+        np.concatenate([p.stamp_ns for p in parts]),
+    )

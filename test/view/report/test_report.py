@@ -12,9 +12,10 @@ from rescene4d_ros.errors import ConfigError
 from rescene4d_ros.memory.store import SceneMemory
 from rescene4d_ros.scene.mask_source import GivenMasks
 from rescene4d_ros.structures import Box, ChangeKind, ObjectState, SceneObject
-from rescene4d_ros.view.report.contents import contents_of, last_run, Standing
+from rescene4d_ros.view.report.contents import contents_of, Standing
 from rescene4d_ros.view.report.local_time import LocalTime
 from rescene4d_ros.view.report.page import ReportConfig, write_report
+from rescene4d_ros.view.report.runs import runs_of
 from rescene4d_ros.view.report.surroundings import Places
 
 DAY = 86_400 * 10**9
@@ -93,9 +94,10 @@ def test_visits_that_observed_nothing_change_nothing():
     box = Box((0.0, 0.0, 0.0), (1.0, 1.0, 1.0))
     item = SceneObject(1, 0, 'chair', 1.0, ObjectState.ABSENT, box, 10, 10, states=states)
     stamps = {visit: 10 * visit for visit in range(1, 6)}
-    assert last_run(item, stamps, 25) == (ObjectState.PRESENT, 10)
-    assert last_run(item, stamps, 60) == (ObjectState.ABSENT, 30)
-    assert last_run(item, stamps, 5) is None
+    runs = runs_of(item, stamps)
+    assert runs.at(25) == (ObjectState.PRESENT, 10)
+    assert runs.at(60) == (ObjectState.ABSENT, 30)
+    assert runs.at(5) is None
 
 
 def test_places_are_as_the_newest_visit_shows_them(memory):

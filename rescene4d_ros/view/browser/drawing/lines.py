@@ -18,14 +18,24 @@ def edges(box: Box, is_dashed: bool = False, is_crossed: bool = False) -> np.nda
     at = corners_in_map(box)
     lines = at[np.array(EDGES)]
     if is_dashed:
-        lines = np.concatenate([_dashes(start, end) for start, end in lines])
+        lines = _dashes(lines)
     return np.concatenate([lines, at[np.array(CROSS)]]) if is_crossed else lines
 
 
-def _dashes(start: np.ndarray, end: np.ndarray) -> np.ndarray:
-    count = max(1, int(np.linalg.norm(end - start) / (2 * DASH)))
-    at = start + (end - start) * (np.arange(2 * count) / (2 * count - 1 or 1))[:, None]
-    return at.reshape(count, 2, 3)
+def _dashes(lines: np.ndarray) -> np.ndarray:
+    """Return the dashes (M, 2, 3) of some lines (N, 2, 3); as many gaps, less one, per line."""
+    along = lines[:, 1] - lines[:, 0]
+    count = np.maximum(1, (np.linalg.norm(along, axis=1) / (2 * DASH)).astype(int))
+    line = np.repeat(np.arange(len(lines)), count)
+    k = np.arange(len(line)) - np.repeat(np.cumsum(count) - count, count)
+    ends = (2 * k[:, None] + (0, 1)) / (2 * count[line, None] - 1)
+    return lines[line, None, 0] + along[line, None] * ends[:, :, None]
+
+
+def dots(box: Box) -> np.ndarray:
+    """Return (N, 3) points in map, m, along the edges of a box: lines cost a browser far more."""
+    lines = _dashes(corners_in_map(box)[np.array(EDGES)])
+    return lines.mean(axis=1)
 
 
 def hit(boxes: Sequence[Box], origin: np.ndarray, direction: np.ndarray) -> int | None:

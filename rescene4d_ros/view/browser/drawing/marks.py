@@ -42,6 +42,8 @@ class Marks:
         Id, text and place (m).
     boxes : sequence of tuple of int and Box
         Id and place of what a click can hit.
+    unseen : sequence of Box
+        Places of objects that the visit did not observe.
 
     """
 
@@ -50,6 +52,7 @@ class Marks:
     arrows: Sequence[tuple[np.ndarray, Color]]
     labels: Sequence[tuple[int, str, np.ndarray]]
     boxes: Sequence[tuple[int, Box]]
+    unseen: Sequence[Box] = ()
 
 
 def marks_of(knowledge: Knowledge, session: Session) -> Marks:
@@ -68,18 +71,15 @@ def marks_of(knowledge: Knowledge, session: Session) -> Marks:
     changes = {i: c for i, c in changes.items() if i in by_id}
     drawn = [p for p in by_id.values() if _is_drawn(p, changes, session)]
     colors = colors_by(drawn, session.color_by, visit.stamp_ns)
-    thin = [
-        _outline(p, colors[p.object_id])
-        for p in drawn
-        if p.object_id not in changes and p.object_id != session.selected
-    ]
+    calm = [p for p in drawn if p.object_id not in changes and p.object_id != session.selected]
+    is_unseen = {p.object_id: standing_of(p) == Standing.NOT_SEEN for p in calm}
     thick = [_outline(p, SELECTED) for p in drawn if p.object_id == session.selected]
     for i, change in changes.items():
         thick += _changed(change, i == session.selected)
     moves = [(i, c) for i, c in changes.items() if c.kind == ChangeKind.MOVED]
     texts = labeled(tuple(drawn), frozenset(changes), session)
     return Marks(
-        thin,
+        [_outline(p, colors[p.object_id]) for p in calm if not is_unseen[p.object_id]],
         thick,
         [a for _, c in moves if (a := _arrow(c)) is not None],
         [
@@ -88,6 +88,7 @@ def marks_of(knowledge: Knowledge, session: Session) -> Marks:
             if p.object_id in texts
         ],
         [(p.object_id, p.box) for p in drawn],
+        [p.box for p in calm if is_unseen[p.object_id]],
     )
 
 

@@ -2,35 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
-from rescene4d_ros.errors import FileFormatError
-from rescene4d_ros.geometry.point_sets import evenly
 from rescene4d_ros.memory.store import SceneMemory
-from rescene4d_ros.structures import Box, ChangeKind
-from rescene4d_ros.tracking.object_ids import resolve_labels
-from rescene4d_ros.view.browser.drawing.coloring import (
-    Color,
-    colors_by,
-    linear,
-    pale,
-    point_colors,
-)
+from rescene4d_ros.structures import Box
+from rescene4d_ros.view.browser.drawing.coloring import linear
 from rescene4d_ros.view.browser.drawing.lines import hit
-from rescene4d_ros.view.browser.drawing.marks import Marks, marks_of, rgb_of, SELECTED
+from rescene4d_ros.view.browser.drawing.marks import Marks, marks_of
+from rescene4d_ros.view.browser.drawing.points import (
+    Colored,
+    colored,
+    dotted,
+    ghosts,
+    NO_POINTS,
+    places_of,
+    selected_points,
+    shift_beside,
+    spread,
+)
 from rescene4d_ros.view.browser.knowledge import Knowledge
 from rescene4d_ros.view.browser.session import Compare, Session
-from rescene4d_ros.view.outlines import MARKS
-from rescene4d_ros.view.report.surroundings import NOTHING, Places, Surroundings
+from rescene4d_ros.view.report.surroundings import Places
 from rescene4d_ros.view.splat import wall_azimuth
 import viser
 
-GAP = 1.0  # m; between the two places that stand side by side
 POINT = 0.02  # m; as large points are drawn
-GHOST = 0.55  # share of the color of a change in the points of an old place
+COARSE = 20_000  # points of a visit that are drawn while others are wanted soon
+MOST_UNSEEN = 200  # boxes of places that a visit did not see, drawn meanwhile
+POINT_NODES = ('points', 'ghosts', 'selected', 'unseen')
 SHORTEST = 1.5  # m; between the camera and a selected object
 
 
@@ -50,31 +52,70 @@ class SceneDrawing:
     def __init__(self, server: viser.ViserServer, memory: SceneMemory, most_points: int):
         self._server, self._memory, self._most = server, memory, most_points
         self._nodes: dict[str, Any] = {}
-        self._drawn: tuple = ()
+        self._points: tuple = ()  # what the points show, once all are drawn
         self._targets: list[tuple[int, Box]] = []
         self._shift = np.zeros(3)
+        self._has_rest = False  # whether marks were left out
 
-    def draw(self, knowledge: Knowledge, places: Places, session: Session) -> None:
-        """Draw the points if they are others than before, and all marks."""
-        views = _views(session)
-        shown = (
-            knowledge.revision,
-            tuple((view.shown, name) for name, view in views),
-            session.color_by,
-            session.cut,
-        )
-        clouds = {name: _at(knowledge, places, view, session.cut) for name, view in views}
-        self._shift = _shift(clouds.values()) if len(views) > 1 else np.zeros(3)
+    def draw_soon(self, knowledge: Knowledge, places: Places, session: Session) -> None:
+        """Draw marks, and few points of the places that were read before."""
+        views, points = _views(session), _points_of(knowledge, session)
+        if points != self._points:
+            self._points = ()
+            self._draw_points(knowledge, places, views, COARSE)
         with self._server.atomic():
-            if shown != self._drawn:
-                self._draw_points(knowledge, places, views, clouds)
-                self._drawn = shown
-            self._draw_marks(knowledge, views)
+            self._draw_marks(knowledge, views, MOST_UNSEEN)
         self._server.flush()
+
+    def draw_rest(
+        self,
+        knowledge: Knowledge,
+        places: Places,
+        session: Session,
+        is_wanted: Callable[[], bool] = lambda: True,
+    ) -> bool:
+        """
+        Draw all points and marks.
+
+        Parameters
+        ----------
+        knowledge : Knowledge
+        places : Places
+        session : Session
+        is_wanted : callable
+            Asked before each visit whose points are read.
+
+        Returns
+        -------
+        bool
+            Whether it was done: False where something else was wanted meanwhile.
+
+        """
+        views, points = _views(session), _points_of(knowledge, session)
+        if not self._read(knowledge, places, views, is_wanted):
+            return False
+        with self._server.atomic():
+            if points != self._points:
+                self._draw_points(knowledge, places, views, None)
+                self._points = points
+            if self._has_rest or len(views) > 1:  # the second place may stand further away now
+                self._draw_marks(knowledge, views, None)
+            self._draw_selected(knowledge, views)
+        self._server.flush()
+        return True
+
+    def _read(self, knowledge: Knowledge, places: Places, views, is_wanted) -> bool:
+        """Read the points that are to be drawn; return whether it was done."""
+        stamps = [knowledge.visits[v.shown].stamp_ns for _, v in views if knowledge.visits]
+        for visit in (v for stamp in stamps for v in places.unread(stamp)):
+            if not is_wanted():
+                return False
+            places.of(visit)
+        return True
 
     def look_from_above(self, knowledge: Knowledge, places: Places, session: Session) -> None:
         """Set where the camera of a new window stands: above a corner, so that all is seen."""
-        cloud = _at(knowledge, places, session, session.cut)
+        cloud = places_of(knowledge, places, session, COARSE, only_read=True)
         if not len(cloud):
             return
         low, high = np.percentile(cloud.xyz, (1, 99), axis=0)
@@ -102,43 +143,56 @@ class SceneDrawing:
         k = hit([b for _, b in self._targets], np.array(origin), np.array(direction))
         return None if k is None else self._targets[k][0]
 
-    def _draw_points(self, knowledge, places, views, clouds) -> None:
+    def _draw_points(self, knowledge, places, views, coarse: int | None) -> None:
+        """Draw the points: a number of them of what was read before, or all with their ghosts."""
+        most, only_read = (self._most, False) if coarse is None else (coarse, True)
+        clouds = {
+            name: places_of(knowledge, places, view, most, only_read) for name, view in views
+        }
+        wide = {f'/{n}/points': spread(len(c), most, self._most) for n, c in clouds.items()}
+        self._shift = shift_beside(clouds.values()) if len(views) > 1 else np.zeros(3)
+        drawn = {f'/{n}/points': colored(knowledge, v, clouds[n]) for n, v in views}
+        if coarse is None:
+            drawn |= {f'/{n}/ghosts': ghosts(knowledge, places, v) for n, v in views}
         for name in ('now', 'before'):
-            if name not in clouds:
-                for part in ('points', 'ghosts'):
-                    self._drop(f'/{name}/{part}')
-        for name, view in views:
-            cloud, shift = clouds[name], self._shift if name == 'before' else np.zeros(3)
-            stamp = knowledge.visits[view.shown].stamp_ns if knowledge.visits else 0
-            cloud = cloud.take(evenly(len(cloud), self._most))
-            colors = colors_by(knowledge.placed_at(view.shown), view.color_by, stamp)
-            rgb = point_colors(cloud.rgb, cloud.object_id, colors, view.color_by)
-            is_old = cloud.stamp_ns < stamp
-            rgb = np.where(is_old[:, None], pale(cloud.rgb), rgb).astype(np.uint8)
-            self._put_points(f'/{name}/points', cloud.xyz + shift, rgb)
-            ghosts, tints = _ghosts(knowledge, places, view)
-            self._put_points(f'/{name}/ghosts', ghosts + shift, tints)
+            for part in ('points', 'ghosts', 'selected'):
+                node = f'/{name}/{part}'
+                self._put_points(node, drawn.get(node, NO_POINTS), wide.get(node, 1.0))
 
-    def _draw_marks(self, knowledge: Knowledge, views) -> None:
-        kept, self._targets = set(), []
+    def _draw_selected(self, knowledge: Knowledge, views) -> None:
         for name, view in views:
-            shift = self._shift if name == 'before' else np.zeros(3)
+            found = selected_points(self._memory, knowledge, view)
+            self._put_points(f'/{name}/selected', found, 1.1)
+
+    def _draw_marks(self, knowledge: Knowledge, views, most_unseen: int | None) -> None:
+        kept, self._targets, self._has_rest = set(), [], False
+        for name, view in views:
+            shift = self._shift_of(name)
             marks = marks_of(knowledge, view)
             self._targets += [
                 (i, replace(b, center=tuple(np.add(b.center, shift)))) for i, b in marks.boxes
             ]
+            is_many = most_unseen is not None and len(marks.unseen) > most_unseen
+            self._put_points(f'/{name}/unseen', NO_POINTS if is_many else dotted(marks.unseen))
+            self._has_rest |= is_many
             kept |= self._draw_lines(f'/{name}', marks, shift)
-            kept |= self._draw_selected(f'/{name}/selected', knowledge, view, shift)
-        stale = [n for n in self._nodes if n not in kept and not n.endswith(('points', 'ghosts'))]
+        if len(views) == 1:
+            self._drop('/before/unseen')
+        stale = [n for n in self._nodes if n not in kept and not n.endswith(POINT_NODES)]
         for name in stale:
             self._drop(name)
+
+    def _shift_of(self, name: str) -> np.ndarray:
+        return self._shift if name.startswith(('before', '/before')) else np.zeros(3)
 
     def _draw_lines(self, root: str, marks: Marks, shift: np.ndarray) -> set[str]:
         scene, kept = self._server.scene, set()
         for name, lines, width in (('thin', marks.thin, 1.6), ('thick', marks.thick, 3.5)):
             if lines:
                 at = np.concatenate([edges for edges, _ in lines]) + shift
-                rgb = linear(np.concatenate([np.tile(c, (len(s), 2, 1)) for s, c in lines]))
+                colors = linear(np.array([color for _, color in lines]))
+                rgb = np.repeat(colors, [2 * len(edges) for edges, _ in lines], axis=0)
+                rgb = rgb.reshape(-1, 2, 3)
                 segments = scene.add_line_segments(
                     f'{root}/{name}', at, rgb, thickness=width, thickness_units='screen'
                 )
@@ -156,42 +210,20 @@ class SceneDrawing:
             kept.add(self._keep(name, label))
         return kept
 
-    def _draw_selected(self, name, knowledge: Knowledge, view: Session, shift) -> set[str]:
-        """Draw all points that the shown visit has of the selected object."""
-        if view.selected is None or not knowledge.visits:
-            return set()
-        visit = knowledge.visits[view.shown]
-        try:
-            scan, labels = self._memory.scan(visit.visit_id), self._memory.labels(visit.visit_id)
-        except FileFormatError:  # the places above go without it, too, and the log says so
-            return set()
-        aliases = dict(knowledge.contents.snapshot.aliases)
-        is_it = resolve_labels(labels, aliases) == view.selected
-        if not is_it.any():
-            return set()
-        xyz = scan.xyz[is_it]
-        rgb = np.full((len(xyz), 3), SELECTED, float)
-        if scan.rgb is not None:
-            rgb = 0.5 * rgb + 0.5 * scan.rgb[is_it]
-        self._put_points(name, xyz + shift, rgb.astype(np.uint8), 1.1)
-        return {name}
-
-    def _put_points(self, name: str, xyz: np.ndarray, rgb: np.ndarray, scale=1.0) -> None:
-        if not len(xyz):
+    def _put_points(self, name: str, points: Colored, scale: float = 1.0) -> None:
+        if not len(points.xyz):
             self._drop(name)
             return
-        self._keep(
+        node = self._server.scene.add_point_cloud(
             name,
-            self._server.scene.add_point_cloud(
-                name,
-                xyz.astype(np.float32),
-                rgb,
-                point_size=POINT * scale,
-                point_shape='circle',
-                point_shading='flat',
-                precision='float32',
-            ),
+            (points.xyz + self._shift_of(name)).astype(np.float32),
+            points.rgb,
+            point_size=POINT * scale,
+            point_shape='circle',
+            point_shading='flat',
+            precision='float32',
         )
+        self._keep(name, node)
 
     def _keep(self, name: str, node: Any) -> str:
         self._nodes[name] = node  # viser replaces a node of the same name
@@ -212,33 +244,7 @@ def _views(session: Session) -> list[tuple[str, Session]]:
     return [('now', now if session.compare == Compare.NOW else before)]
 
 
-def _at(knowledge: Knowledge, places: Places, view: Session, cut: float) -> Surroundings:
-    """Return the points of all places after a visit, up to a height above the floor."""
-    if not knowledge.visits:
-        return NOTHING
-    cloud = places.at(knowledge.visits[view.shown].stamp_ns)
-    if not len(cloud):
-        return cloud
-    return cloud.take(cloud.xyz[:, 2] < np.percentile(cloud.xyz[:, 2], 1) + cut)
-
-
-def _shift(clouds) -> np.ndarray:
-    """Return how far (m) the place of before stands from that of now."""
-    widths = [np.ptp(np.percentile(c.xyz[:, 0], (0.5, 99.5))) for c in clouds if len(c)]
-    return np.array([-(max(widths, default=0) + GAP), 0, 0])
-
-
-def _ghosts(knowledge: Knowledge, places: Places, view: Session) -> tuple[np.ndarray, np.ndarray]:
-    """Return the points of what a visit found moved or gone, as they were, and their colors."""
-    if not knowledge.visits:
-        return np.zeros((0, 3)), np.zeros((0, 3), np.uint8)
-    visit = knowledge.visits[view.shown]
-    tints: dict[int, Color] = {
-        knowledge.current_id(c.object_id): rgb_of(MARKS[c.kind][0])
-        for c in knowledge.changes_of(visit.visit_id)
-        if c.kind in (ChangeKind.MOVED, ChangeKind.REMOVED)
-    }
-    before = places.at(visit.stamp_ns - 1)
-    before = before.take(np.isin(before.object_id, list(tints)))
-    tint = np.array([tints[int(i)] for i in before.object_id], float).reshape(-1, 3)
-    return before.xyz, (GHOST * tint + (1 - GHOST) * pale(before.rgb)).astype(np.uint8)
+def _points_of(knowledge: Knowledge, session: Session) -> tuple:
+    """Return what the points that a session shows depend on."""
+    shown = tuple((name, view.shown) for name, view in _views(session))
+    return knowledge.revision, session.color_by, session.cut, shown

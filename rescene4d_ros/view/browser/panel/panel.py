@@ -51,6 +51,7 @@ class Panel:
         gui.add_html(f'<style>{STYLE.read_text()}</style>')
         self._visit = gui.add_slider('Visit', 1, 1, 1, 1, hint='visits in the order of time')
         self._when = gui.add_html('')
+        self._progress = gui.add_html('')
         self.tabs = gui.add_tab_group()
         with self.tabs.add_tab('Objects'):
             self._add_filters()
@@ -90,7 +91,7 @@ class Panel:
         self._labels = gui.add_checkbox('Labels', True)
         self._cut = gui.add_slider('Cut above (m)', 0.3, 6.0, 0.1, 2.2, hint='above the floor')
         gui.add_html(
-            '<div class="r4-note">Solid boxes: there. Dashed gray boxes and pale points: the '
+            '<div class="r4-note">Solid boxes: there. Dotted gray boxes and pale points: the '
             'visit did not see the place. Dashed and crossed: gone. Dashed blue with an arrow: '
             'moved from there.</div>'
         )
@@ -134,6 +135,15 @@ class Panel:
             stamp = knowledge.visits[session.shown].stamp_ns
             set_changed(self._legend, content=legend(rows, session.color_by, stamp))
         self._knowledge = knowledge
+
+    def show_progress(self, session: Session, is_complete: bool) -> None:
+        """Say whether the scene shows all points, or only some of them yet."""
+        drawn, text = ('coarse fine', '') if is_complete else ('coarse', 'reading points …')
+        set_changed(
+            self._progress,
+            content=f'<div class="r4-progress" data-visit="{session.visit + 1}" '
+            f'data-drawn="{drawn}" role="status">{text}</div>',
+        )
 
     def _dates(self, knowledge: Knowledge) -> tuple[str, ...]:
         return tuple(
