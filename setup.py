@@ -40,7 +40,6 @@ LIBRARIES = [
     'safetensors',
     'scipy',
     'SQLAlchemy>=2',
-    'torch',
     'tqdm',
     'trimesh',
 ]  # pinned in requirements.txt
@@ -132,6 +131,7 @@ setup(
     cmdclass={'build_py': CMakeBuild},
     install_requires=LIBRARIES + ([] if ROS_IS_SOURCED else ROS_WHEELS),
     extras_require={
+        'network': ['torch'],
         'postgresql': ['psycopg[binary]>=3.2'],
         'mcp': ['mcp>=2.3,<3'],
         'view': ['viser>=1.1,<1.2'],

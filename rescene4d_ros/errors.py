@@ -13,6 +13,16 @@ class ConfigError(RescenError):
     """A setting is unknown, of the wrong type or out of bounds."""
 
 
+def without_torch(error: ModuleNotFoundError) -> RescenError | ModuleNotFoundError:
+    """Return what to say where torch is not installed; any other error as it is."""
+    if error.name != 'torch':
+        return error
+    return ConfigError(
+        'expected torch for the network, found none; install it '
+        "(pip install 'rescene4d_ros[network]'), or set the source of instances to none or given"
+    )
+
+
 class ScanError(RescenError):
     """A point cloud cannot be used: wrong fields, frame, shape, or no finite points."""
 

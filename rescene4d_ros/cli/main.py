@@ -12,7 +12,7 @@ import sys
 from types import ModuleType
 
 from rescene4d_ros import __version__
-from rescene4d_ros.errors import RescenError
+from rescene4d_ros.errors import RescenError, without_torch
 
 # Modules are imported on demand, because torch takes seconds to load.
 MODULES = {
@@ -76,6 +76,12 @@ def main(argv: list[str] | None = None) -> int:
             sys.stdout.flush()  # what is left is written here, where errors are told
     except RescenError as error:
         print(f'{called}: {error}', file=sys.stderr)
+        return 2
+    except ModuleNotFoundError as error:
+        told = without_torch(error)
+        if told is error:
+            raise
+        print(f'{called}: {told}', file=sys.stderr)
         return 2
     except BrokenPipeError:  # who reads what is printed has enough
         _drop_output()

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Protocol, TYPE_CHECKING
 
 import numpy as np
-from rescene4d_ros.errors import ScanError
+from rescene4d_ros.errors import ScanError, without_torch
 from rescene4d_ros.inference.config import InferenceConfig
 from rescene4d_ros.scene.visit_window import Segmenter
 from rescene4d_ros.structures import (
@@ -52,6 +52,8 @@ def load_masks(config: InferenceConfig) -> MaskProvider:
 
     Raises
     ------
+    ConfigError
+        The network is asked for, and torch is not installed.
     WeightsError, ConfigError
         See `inference.segmenter.Segmenter.load`.
 
@@ -60,8 +62,10 @@ def load_masks(config: InferenceConfig) -> MaskProvider:
         return NoMasks()
     if config.source == 'given':
         return GivenMasks()
-    from rescene4d_ros.inference.segmenter import Segmenter as Network
-
+    try:
+        from rescene4d_ros.inference.segmenter import Segmenter as Network
+    except ModuleNotFoundError as error:
+        raise without_torch(error) from error
     return Network.load(config)
 
 

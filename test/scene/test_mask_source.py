@@ -32,6 +32,18 @@ MOVED = ((2.3, 0.3, 0.0), *CHAIR[1:])
 TABLE = ((1.8, 1.6, 0.0), (0.8, 0.6, 0.7), (40, 80, 150))
 BIN = ((0.4, 2.2, 0.0), (0.3, 0.3, 0.5), (90, 160, 60))
 
+WITHOUT_TORCH = (  # the command line, in a process that has no torch to import
+    'import sys\n'
+    'class WithoutTorch:\n'
+    '    @staticmethod\n'
+    '    def find_spec(name, path=None, target=None):\n'
+    '        if name.partition(".")[0] == "torch":\n'
+    '            raise ModuleNotFoundError(f"No module named {name!r}", name=name)\n'
+    'sys.meta_path.insert(0, WithoutTorch)\n'  # as where it is not installed
+    'from rescene4d_ros.cli.main import main\n'
+    'sys.exit(main(sys.argv[1:]))\n'
+)
+
 
 @pytest.fixture
 def visit(boxes_room):
@@ -222,24 +234,25 @@ def test_without_network_nothing_loads_torch(visit, tmp_path):
     for day, boxes in ((1, [CHAIR, TABLE]), (2, [MOVED, TABLE])):
         scan, _ = visit(day, boxes)
         np.savez(tmp_path / f'{day}.npz', xyz=scan.xyz, rgb=scan.rgb, normals=scan.normals)
-    script = (
-        'import sys\n'
-        'class WithoutTorch:\n'
-        '    @staticmethod\n'
-        '    def find_spec(name, path=None, target=None):\n'
-        '        if name.partition(".")[0] == "torch":\n'
-        '            raise ModuleNotFoundError(f"No module named {name!r}", name=name)\n'
-        'sys.meta_path.insert(0, WithoutTorch)\n'  # as where it is not installed
-        'from rescene4d_ros.cli.main import main\n'
-        'sys.exit(main(sys.argv[1:]))\n'
-    )
     files = [str(tmp_path / f'{day}.npz') for day in (1, 2)]
     command = ['replay', *files, '--source', 'none', '--memory', str(tmp_path / 'memory')]
     found = subprocess.run(
-        [sys.executable, '-c', script, *command, '--out', str(tmp_path / 'out')],
+        [sys.executable, '-c', WITHOUT_TORCH, *command, '--out', str(tmp_path / 'out')],
         capture_output=True,
         text=True,
         check=False,
     )
     assert found.returncode == 0, found.stderr
     assert 'MOVED otherfurniture #1' in found.stdout + found.stderr
+
+
+def test_the_network_without_torch_says_what_to_install(tmp_path):
+    found = subprocess.run(
+        [sys.executable, '-c', WITHOUT_TORCH, 'evaluate', '--data', str(tmp_path)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert found.returncode == 2
+    assert "pip install 'rescene4d_ros[network]'" in found.stderr
+    assert 'Traceback' not in found.stderr
