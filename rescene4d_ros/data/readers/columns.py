@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 from rescene4d_ros.data.readers.point_fields import colors_of, given_of
+from rescene4d_ros.data.readers.sensor_places import is_around_zero, near_points, viewpoints
 from rescene4d_ros.errors import ScanError
 from rescene4d_ros.geometry.se3 import transform
 from rescene4d_ros.structures import Finding, Scan, Severity
@@ -20,8 +21,6 @@ NEAR = 10_000.0  # m; up to here float32 holds steps of 1 mm
 GRID = 1_000.0  # m; origins are multiples of it
 COARSE = (0.002, 0.02)  # m; steps of coordinates that are told, and that are refused
 NORMALS = (('normal_x', 'normal_y', 'normal_z'), ('nx', 'ny', 'nz'))
-VIEWPOINT = ('vp_x', 'vp_y', 'vp_z')  # where each point was measured from, as PCL names it
-SENSOR_ROOM = 2.0  # m; from the points to a sensor that saw them from outside
 LOCAL = (0.0, 0.0, 0.0)
 
 
@@ -94,9 +93,10 @@ def scan_of_columns(
     told = _precision(xyz, name, exact_text)
     normals = _normals(columns, kept)
     if sensor_path is None:
-        sensor_path = _viewpoints(columns, kept)
+        sensor_path = viewpoints(columns, kept)
+    sensor_path, away = near_points(sensor_path, xyz)
     if map_T_source is not None:
-        if sensor_path is None and _is_around_zero(xyz):
+        if sensor_path is None and is_around_zero(xyz):
             sensor_path = np.zeros((1, 3))
         if sensor_path is not None:
             sensor_path = transform(map_T_source, sensor_path)
@@ -104,7 +104,7 @@ def scan_of_columns(
         if normals is not None:
             normals = (normals @ map_T_source[:3, :3].T).astype(np.float32)
     shift = np.asarray(origin_of(xyz) if origin is None else origin, np.float64)
-    rgb, more = colors_of(columns, kept, name)
+    rgb, more = colors_of(columns, kept, name, exact_text)
     scan = Scan(
         (xyz - shift if shift.any() else xyz).astype(np.float32),
         stamp_ns,
@@ -114,7 +114,7 @@ def scan_of_columns(
         frame_id,
         name,
         triple(shift),
-        (*findings, *_dropped(kept), *told, *more),
+        (*findings, *_dropped(kept), *told, *away, *more),
         given_of(columns, kept, name),
     )
     return scan, kept
@@ -156,12 +156,6 @@ def with_origin(scan: Scan, origin: tuple[float, float, float]) -> Scan:
     )
 
 
-def _is_around_zero(xyz: np.ndarray) -> bool:
-    """Return whether a sensor at zero may have seen points (N, 3): that of UTM saw none."""
-    low, high = np.quantile(xyz, [0.01, 0.99], axis=0)
-    return bool((low < SENSOR_ROOM).all() and (high > -SENSOR_ROOM).all())
-
-
 def _lower_names(columns: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
     """Return the columns by names in lower case; one that is so already goes first."""
     ordered = sorted(columns, key=lambda n: n != n.lower())
@@ -173,7 +167,8 @@ def _lower_names(columns: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 def _coordinates(columns: Mapping[str, np.ndarray], name: str) -> np.ndarray:
     """Return (M, 3) float32 or float64."""
-    got = ', '.join(f'{n} ({c.dtype.name})' for n, c in columns.items()) or 'none'
+    some = [f'{n[:40]} ({c.dtype.name})' for n, c in columns.items()][:20]
+    got = ', '.join(some) + ', ...' * (len(columns) > len(some)) or 'none'
     if not all(axis in columns for axis in 'xyz'):
         raise ScanError(f'{name}: expected fields x, y, z, got: {got}; export the coordinates')
     axes = [columns[axis] for axis in 'xyz']
@@ -250,15 +245,3 @@ def _normals(columns: Mapping[str, np.ndarray], kept: np.ndarray) -> np.ndarray 
                 normals = (normals / length).astype(np.float32)
             return normals
     return None
-
-
-def _viewpoints(columns: Mapping[str, np.ndarray], kept: np.ndarray) -> np.ndarray | None:
-    """Return the places (P, 3), m, from which points were measured, in order of their points."""
-    if not all(n in columns and columns[n].dtype.kind == 'f' for n in VIEWPOINT):
-        return None
-    places = np.stack([columns[n][kept] for n in VIEWPOINT], axis=1).astype(np.float64)
-    places = places[np.isfinite(places).all(axis=1)]
-    changes = np.flatnonzero(np.r_[True, (places[1:] != places[:-1]).any(axis=1)][: len(places)])
-    places = places[changes]
-    first = np.unique(places, axis=0, return_index=True)[1]
-    return places[np.sort(first)] if len(first) else None

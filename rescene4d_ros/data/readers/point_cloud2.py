@@ -17,6 +17,8 @@ from rescene4d_ros.structures import Finding, Scan
 # PointField.datatype -> NumPy type.
 TYPES = {1: 'i1', 2: 'u1', 3: 'i2', 4: 'u2', 5: 'i4', 6: 'u4', 7: 'f4', 8: 'f8'}
 CODES = {np.dtype(name): code for code, name in TYPES.items()}
+MOST_FIELDS = 1000  # of a point; descriptors have hundreds
+MOST_SHOWN = 40  # characters of a name from elsewhere
 XYZRGB = np.dtype([('x', '<f4'), ('y', '<f4'), ('z', '<f4'), ('rgb', '<f4')])
 
 
@@ -133,26 +135,34 @@ def _point_type(message: Any, name: str) -> np.dtype:
     formats: list[str | tuple[str, tuple[int]]] = []
     offsets: list[int] = []
     names: list[str] = []
+    own: set[str] = set()
+    if len(message.fields) > MOST_FIELDS:
+        raise ScanError(
+            f'{name}: expected at most {MOST_FIELDS} fields, got {len(message.fields)}; publish '
+            'those of the points'
+        )
     for k, field in enumerate(message.fields):
+        shown = repr(str(field.name)[:MOST_SHOWN])
         kind, count, offset = int(field.datatype), max(int(field.count), 1), int(field.offset)
         if kind not in TYPES:
             raise ScanError(
                 f'{name}: expected datatypes 1 to 8, which PointField defines, got {kind} of '
-                f'field {field.name!r}; publish a valid sensor_msgs/msg/PointCloud2'
+                f'field {shown}; publish a valid sensor_msgs/msg/PointCloud2'
             )
         # Plain integers: a check in 32 bits would overflow and read memory outside of the data.
         if offset + count * np.dtype(TYPES[kind]).itemsize > step:
             raise ScanError(
-                f'{name}: expected fields within a point of {step} bytes, got {field.name!r} of '
+                f'{name}: expected fields within a point of {step} bytes, got {shown} of '
                 f'{count} {TYPES[kind]} at {offset}; publish a valid sensor_msgs/msg/PointCloud2'
             )
         if str(field.name) in ('', '_'):
             continue
-        if any(str(message.fields[int(n[1:])].name) == str(field.name) for n in names):
+        if str(field.name) in own:
             raise ScanError(
-                f'{name}: expected fields with a name of their own, got {field.name!r} twice; '
+                f'{name}: expected fields with a name of their own, got {shown} twice; '
                 'publish a valid sensor_msgs/msg/PointCloud2'
             )
+        own.add(str(field.name))
         base = order + TYPES[kind]
         formats.append((base, (count,)) if count > 1 else base)
         offsets.append(offset)

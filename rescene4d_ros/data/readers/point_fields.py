@@ -14,6 +14,7 @@ INSTANCE = ('instance', 'instance_id', 'objectid')  # the last one is 3RScan's
 CLASS = ('class', 'class_id')
 NYU40 = 'nyu40'  # class ids of 3RScan
 LARGEST = 2**53  # whole numbers up to here are exact in float64
+HIGHEST = 1e6  # score; they are from 0 to 1, or logits
 # What stands before the names of red, green and blue, the usual ones first.
 QUALIFIERS = (
     '',
@@ -38,6 +39,8 @@ HARMONIC = 0.28209479177387814
 WORDS = ('rgb', 'rgba', 'bgr', 'color', 'colors', 'colour', 'colours', 'red', 'green', 'blue')
 PACKED = ('rgb', 'rgba')
 TOGETHER = ('rgb', 'color', 'colors', 'rgba')  # three or four values in one field
+DIGITS = 8  # of a float32 in text; with fewer its bits are others
+FEW = 100  # values whose digits are counted
 ROUNDING = 1e-3  # how far a float may lie outside of its range
 
 
@@ -76,7 +79,8 @@ def given_of(
     score = None
     if 'score' in columns:
         score = columns['score'][kept]
-        if score.ndim != 1 or score.dtype.kind not in 'fiu' or not np.isfinite(score).all():
+        good = score.ndim == 1 and score.dtype.kind in 'fiu'
+        if not (good and (np.abs(score.astype(np.float64)) <= HIGHEST).all()):
             raise ScanError(
                 f'{name}: expected score as one finite number per point, 0 to 1, got '
                 f'{score.dtype.name} of shape {score.shape}; write float32 or leave it out'
@@ -88,12 +92,11 @@ def given_of(
 def _whole(values: np.ndarray, field: str, name: str) -> np.ndarray:
     """Return a field as int64."""
     good = values.ndim == 1 and values.dtype.kind in 'iuf'
-    if good and values.dtype.kind == 'f':
-        good = bool(
-            np.isfinite(values).all()
-            and (np.abs(values) < LARGEST).all()
-            and (values == np.floor(values)).all()
-        )
+    if good:
+        with np.errstate(invalid='ignore'):
+            good = bool(
+                ((values < LARGEST) & (values > -LARGEST) & (values == np.floor(values))).all()
+            )
     if not good:
         raise ScanError(
             f'{name}: expected {field} as one whole number per point, got {values.dtype.name} of '
@@ -103,7 +106,7 @@ def _whole(values: np.ndarray, field: str, name: str) -> np.ndarray:
 
 
 def colors_of(
-    columns: Mapping[str, np.ndarray], kept: np.ndarray, name: str
+    columns: Mapping[str, np.ndarray], kept: np.ndarray, name: str, exact_text: bool = False
 ) -> tuple[np.ndarray | None, tuple[Finding, ...]]:
     """
     Return the colors of the kept points, and what a person should know about them.
@@ -118,6 +121,8 @@ def colors_of(
     kept : ndarray (M,), bool
     name : str
         For messages to people.
+    exact_text : bool
+        Whether packed colors are float64 that hold the digits of a text.
 
     Returns
     -------
@@ -140,7 +145,9 @@ def colors_of(
             return _scaled([column[kept, k] for k in range(3)], name), ()
     for packed in PACKED:
         if packed in columns and columns[packed].ndim == 1:
-            return unpacked(columns[packed][kept], packed, name), ()
+            column = columns[packed][kept]
+            told = _rounded(column, packed) if exact_text else ()
+            return unpacked(column, packed, name, 8 if exact_text else 4), told
     if all(n in plain and plain[n].ndim == 1 and plain[n].dtype.kind == 'f' for n in HARMONICS):
         values = [0.5 + HARMONIC * plain[n][kept].astype(np.float64) for n in HARMONICS]
         return _scaled([np.clip(v, 0, 1) for v in values], name), ()
@@ -158,12 +165,13 @@ def colors_of(
     return None, (found,)
 
 
-def unpacked(column: np.ndarray, field: str, name: str) -> np.ndarray:
+def unpacked(column: np.ndarray, field: str, name: str, widest: int = 4) -> np.ndarray:
     """
     Return (N, 3) uint8 colors of numbers 0xAARRGGBB, as PCL packs them.
 
-    A float32 holds the bits of the number. Whole floats are the number itself, as in text files of
-    PCL: as bits they would mean an alpha from 63 to 79 of 255 at every point.
+    A float32 holds the bits of the number; so does a float64 where `widest` allows 8 bytes. Whole
+    floats are the number itself, as in text files of PCL: as bits they would mean an alpha from
+    63 to 79 of 255 at every point.
 
     Raises
     ------
@@ -171,18 +179,40 @@ def unpacked(column: np.ndarray, field: str, name: str) -> np.ndarray:
         A type of another size.
 
     """
-    if column.dtype.kind not in 'iuf' or column.dtype.itemsize != 4:
+    good = column.dtype.kind in 'iuf' and 4 <= column.dtype.itemsize <= widest
+    if good and column.dtype.kind == 'f':
+        with np.errstate(invalid='ignore', over='ignore'):
+            is_whole = (column >= 0) & (column < 2.0**32) & (column == np.rint(column))
+            bits = column.astype('<f4').view('<u4')
+        if is_whole.all():
+            bits = column.astype(np.uint32)
+    elif good:
+        bits = column.astype(np.int64)
+    if not good:
         raise ScanError(
             f'{name}: expected field {field!r} packed in 32 bits, got {column.dtype.name}; '
             'pack it as PCL does, or give red, green and blue'
         )
-    bits = np.ascontiguousarray(column).view(column.dtype.str[0] + 'u4')
-    if column.dtype.kind == 'f':
-        with np.errstate(invalid='ignore'):
-            is_whole = (column >= 0) & (column < 2.0**32) & (column == np.rint(column))
-        if is_whole.all():
-            bits = column.astype(np.uint32)
     return np.stack([bits >> 16 & 255, bits >> 8 & 255, bits & 255], axis=1).astype(np.uint8)
+
+
+def _rounded(column: np.ndarray, field: str) -> tuple[Finding, ...]:
+    """Say where a text has too few digits of floats whose bits are colors."""
+    if column.dtype != np.float64:
+        return ()
+    values = np.unique(column[: 100 * FEW])[:FEW]
+    digits = [len(f'{v:.9e}'.partition('e')[0].rstrip('0').lstrip('-0.')) - 1 for v in values]
+    if len(values) < FEW // 10 or max(digits) >= DIGITS or (values == np.rint(values)).all():
+        return ()
+    return (
+        Finding(
+            'color',
+            Severity.WARNING,
+            f'{field} as floats of at most {max(digits)} digits',
+            f'{DIGITS} digits or more, because their bits are the colors',
+            'blue is wrong, with fewer digits green too; export with more digits, or as numbers',
+        ),
+    )
 
 
 def _scaled(channels: list[np.ndarray], name: str) -> np.ndarray:

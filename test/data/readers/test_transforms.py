@@ -73,3 +73,10 @@ def test_a_transform_that_is_none_is_left_out(tree):
     bad = stamped('map', 'odom', 0, upright(0, (np.nan, 0, 0)))
     tree.add(bad, static=True)
     assert tree.lookup('map', 'odom', 0)[0, 3] == 100
+
+
+def test_a_frame_with_two_parents(tree):
+    """Transforms of two publishers are not mixed."""
+    tree.add(stamped('map', 'base_link', 10 * S + 5, upright(0, (9, 9, 9))), False)
+    with pytest.raises(FrameUnavailableError, match="one parent of 'base_link'.*'odom'.*'map'"):
+        tree.lookup('map', 'lidar', 10 * S)

@@ -51,7 +51,7 @@ def unpack(kind: str, data: bytes, size: int, cut: bool = False) -> bytes:
         raise ValueError(f'compressed by {kind[:20]!r}')
     else:
         try:
-            plain = MAKERS[kind]().decompress(data, max_length=min(size, MAX_MESSAGE) + 1)
+            plain = MAKERS[kind]().decompress(data, max_length=min(size, _most(data)) + 1)
         except Exception as error:  # of any kind: each library has its own
             raise ValueError(f'damaged data ({error or type(error).__name__})') from error
     if len(plain) > size or (len(plain) < size and not cut):
@@ -65,12 +65,17 @@ def unpack_message(data: bytes) -> bytes:
         return data
     decompressor = zstd.ZstdDecompressor()
     try:
-        plain = decompressor.decompress(data, max_length=MAX_MESSAGE)
+        plain = decompressor.decompress(data, max_length=_most(data))
     except Exception as error:
         raise ValueError(f'damaged data ({error or type(error).__name__})') from error
     if not decompressor.eof:
-        raise ValueError('data that are cut off')
+        raise ValueError('data that are cut off, or unpack to too much')
     return plain
+
+
+def _most(data: bytes) -> int:
+    """Return how many bytes data may unpack to."""
+    return min(MAX_MESSAGE, max(SMALL, MAX_RATIO * len(data)))
 
 
 @contextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+import os
 from pathlib import Path
 import re
 
@@ -65,12 +66,18 @@ def parts_of(path: Path) -> tuple[list[Path], list[Damage]]:
         return [path], []
     there = sorted((p for p in path.iterdir() if kind_of(p)), key=natural)
     listed, damage = _listed(path)
-    files = [p for p in listed if p.exists()] or there
+    lost = [p for p in listed if not os.path.exists(p)]
     damage += [
         Damage(f'{p}: expected this part of the bag, found none; copy it from the robot')
-        for p in listed
-        if not p.exists()
+        for p in lost
     ]
+    others = [p for p in there if p not in listed]
+    if others and listed and not lost:
+        names = ', '.join(p.name for p in others[:5])
+        told = f'{path}: expected the files that {METADATA} names, found also {names}; left out'
+        damage.append(Damage(told, at_end=True))
+    # Where a part is missing, a file of another name may be that part.
+    files = there if lost or not listed else listed
     if not files:
         raise FileFormatError(
             f'{path}: expected a bag with files {", ".join(READERS)}, found none; copy the whole '
@@ -93,6 +100,8 @@ def _listed(folder: Path) -> tuple[list[Path], list[Damage]]:
         with (folder / METADATA).open(encoding='utf-8') as file:
             text = file.read(MOST_METADATA)
         names = yaml.safe_load(text)['rosbag2_bagfile_information']['relative_file_paths']
+        if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
+            raise ValueError('no list of names')
         return [folder / Path(name).name for name in names], []
     except (OSError, ValueError, KeyError, TypeError, yaml.YAMLError, RecursionError):
         return [], [

@@ -25,12 +25,14 @@ class TransformTree:
     """
     Hold the transforms of a recording: 64 bytes for each.
 
-    A frame has one parent. One that is static counts at any time; between two of a moving frame it
-    is interpolated, where they are at most 1 s apart.
+    A frame has one parent; with several, nothing says which one counts. One that is static counts
+    at any time; between two of a moving frame it is interpolated, where they are at most 1 s
+    apart.
     """
 
     def __init__(self):
         self._parent: dict[str, str] = {}
+        self._others: dict[str, str] = {}  # another parent of a frame
         self._static: dict[str, np.ndarray] = {}
         self._times: dict[str, array] = {}
         self._values: dict[str, array] = {}
@@ -59,7 +61,10 @@ class TransformTree:
         if not (np.isfinite(values).all() and 0.9 < length < 1.1):
             return
         child = stamped.child_frame_id.lstrip('/')
-        self._parent[child] = stamped.header.frame_id.lstrip('/')
+        parent = stamped.header.frame_id.lstrip('/')
+        if self._parent.setdefault(child, parent) != parent:
+            self._others[child] = parent
+            return
         if static:
             self._static[child] = np.array(values)
             return
@@ -103,6 +108,11 @@ class TransformTree:
         for _ in range(DEEPEST):
             if frame not in self._parent:
                 return motion, frame
+            if frame in self._others:
+                raise FrameUnavailableError(
+                    f'expected one parent of {frame!r} in the bag, got {self._parent[frame]!r} '
+                    f'and {self._others[frame]!r}; mend the publishers'
+                )
             motion = self._parent_T_child(frame, stamp_ns) @ motion
             frame = self._parent[frame]
         raise FrameUnavailableError(

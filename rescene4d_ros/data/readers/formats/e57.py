@@ -11,6 +11,8 @@ from rescene4d_ros.errors import FileFormatError
 
 CARTESIAN = ('cartesianX', 'cartesianY', 'cartesianZ')
 SPHERICAL = ('sphericalRange', 'sphericalAzimuth', 'sphericalElevation')
+TURNS = (0.5, 2.0)  # length of a quaternion that is one, if not of unit length
+RANGES = (1.0, 255.0, 1023.0, 4095.0, 65535.0)  # of colors without limits
 COLORS = ('colorRed', 'colorGreen', 'colorBlue')
 
 
@@ -76,10 +78,14 @@ def _station(file: E57, index: int) -> tuple[np.ndarray, np.ndarray | None, np.n
     stood = None
     if header.has_pose():
         stood = np.asarray(header.translation, np.float64)
+        length = np.linalg.norm(header.rotation)
+        if not (np.isfinite(stood).all() and TURNS[0] < length < TURNS[1]):
+            raise ValueError(f'a pose with a quaternion of length {length:g} at {stood}')
         xyz = file.to_global(xyz, header.rotation, header.translation)
     if not colors:
         return xyz, None, stood
-    rgb = np.stack([_unit(header, read[c], c) for c in colors], axis=1)
+    most = max(read[c].max(initial=0) for c in colors)
+    rgb = np.stack([_unit(header, read[c], c, most) for c in colors], axis=1)
     return xyz, rgb, stood
 
 
@@ -99,14 +105,19 @@ def _read(file: E57, header, fields: list[str], count: int) -> dict[str, np.ndar
     return data
 
 
-def _unit(header, column: np.ndarray, field: str) -> np.ndarray:
-    """Return a color from 0 to 1 by the limits that the file gives it."""
+def _unit(header, column: np.ndarray, field: str, highest: float) -> np.ndarray:
+    """Return a color from 0 to 1 by its limits in the file, by its type, or by the highest."""
     limits = header.node['colorLimits'] if header.node.isDefined('colorLimits') else None
     low, high = f'{field}Minimum', f'{field}Maximum'
+    kind = libe57.StructureNode(header.points.prototype()).get(field)
+    least, most = 0.0, 0.0
     if limits is not None and limits.isDefined(low) and limits.isDefined(high):
         least, most = float(limits[low].value()), float(limits[high].value())
-    else:
-        least, most = 0.0, next(t for t in (1.0, 255.0, 65535.0) if column.max(initial=0) <= t)
+    elif kind.type() == libe57.NodeType.E57_INTEGER:
+        least, most = 0.0, float(libe57.IntegerNode(kind).maximum())
+    if limits is None and most not in RANGES:  # that of all channels, so that red stays red
+        is_float = kind.type() == libe57.NodeType.E57_FLOAT
+        most = next(t for t in RANGES if (t > 1 or is_float) and (highest <= t or t == RANGES[-1]))
     if not most > least:
         raise ValueError(f'{field} from {least} to {most}')
     return (column - least) / (most - least)

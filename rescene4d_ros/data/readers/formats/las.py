@@ -48,6 +48,7 @@ def read_las(path: Path) -> dict[str, np.ndarray]:
                     header.offset_to_point_data,
                     header.point_count,
                     header.point_format.size,
+                    header.start_of_first_evlr if header.number_of_evlrs else 0,
                 )
             parts = list(file.chunk_iterator(CHUNK)) if header.point_count else []
             columns = _columns(parts, header)

@@ -19,9 +19,12 @@ LAYERS = {10: 9, 11: 1, 12: 2, 13: 1}
 BYTES = 14  # type of an item with a layer for each of its bytes
 FIXED = {0, 6, 7, 8, 9, *LAYERS, BYTES}  # types there are
 MAX_ITEMS = 16
+MOST_TABLE, MOST_ENTRY = 32, 16  # bytes of a table of chunks, and of each of its entries
 
 
-def check_chunks(path: Path, record: bytes, start: int, count: int, point_size: int) -> None:
+def check_chunks(
+    path: Path, record: bytes, start: int, count: int, point_size: int, after: int
+) -> None:
     """
     Check that a file's chunks fill it exactly.
 
@@ -34,6 +37,8 @@ def check_chunks(path: Path, record: bytes, start: int, count: int, point_size: 
         First byte of the points.
     count, point_size : int
         Points in the header, and bytes of each.
+    after : int
+        First byte of what follows the points, 0 = nothing.
 
     Raises
     ------
@@ -52,11 +57,14 @@ def check_chunks(path: Path, record: bytes, start: int, count: int, point_size: 
         if not start + 8 <= table <= size - 8:
             raise ValueError(f'a chunk table at {table} of {size} bytes')
         file.seek(table)
+        end = min(size, after) if after else size
         version, chunks = struct.unpack('<II', file.read(8))
         most = -(-count // chunk_size) if chunk_size != VARIABLE else count
         least = most if chunk_size != VARIABLE else min(count, 1)
         if version != 0 or not least <= chunks <= min(most, size):
             raise ValueError(f'{chunks} chunks of {chunk_size} for {count} points')
+        if end - table > MOST_TABLE + MOST_ENTRY * chunks:
+            raise ValueError(f'{end - table} bytes behind the points, more than a chunk table has')
         file.seek(start)
         entries = lazrs.read_chunk_table(file, lazrs.LazVlr(record))
         if start + 8 + sum(length for _, length in entries) != table:

@@ -23,6 +23,8 @@ ARRAYS = (*MATRICES, *GIVEN, *BOXES)
 END = struct.Struct('<4s4H2LH')  # of a zip file: its last record
 MANY = 0xFFFF  # number of entries that does not fit there
 ENCRYPTED = 1  # bit of a zip entry's flags
+SMALL = 64 << 20  # bytes; what unpacks to no more is no bomb
+MAX_RATIO = 200  # of an array unpacked to packed; clouds reach 20
 
 
 def read_npz(
@@ -132,7 +134,7 @@ def _other_arrays(names: list[str]) -> tuple[Finding, ...]:
 def _arrays(path: Path) -> tuple[dict[str, np.ndarray], list[str]]:
     """Return the arrays that are used, and the names of all."""
     arrays: dict[str, np.ndarray] = {}
-    names: list[str] = []
+    names: dict[str, None] = {}  # in the order of the file
     left = largest_in_memory()
     try:
         with zipfile.ZipFile(path) as file:
@@ -144,7 +146,7 @@ def _arrays(path: Path) -> tuple[dict[str, np.ndarray], list[str]]:
                 if key == entry.filename:
                     raise ValueError(f'{key} is no array')
                 file.open(entry).close()  # compares the two places that name it
-                names.append(key)
+                names[key] = None
                 if key in ARRAYS:
                     arrays[key] = _array(file, entry, left)
                     left -= arrays[key].nbytes
@@ -155,7 +157,7 @@ def _arrays(path: Path) -> tuple[dict[str, np.ndarray], list[str]]:
             f'{path}: expected a whole .npz file, got a damaged one '
             f'({error or type(error).__name__}); write it again'
         ) from error
-    return arrays, names
+    return arrays, list(names)
 
 
 def _check_count(file: zipfile.ZipFile) -> None:
@@ -176,6 +178,7 @@ def _array(file: zipfile.ZipFile, entry: zipfile.ZipInfo, most: int) -> np.ndarr
         read = {
             (1, 0): np.lib.format.read_array_header_1_0,
             (2, 0): np.lib.format.read_array_header_2_0,
+            (3, 0): np.lib.format.read_array_header_2_0,  # differs in names of fields only
         }.get(version)
         if read is None:
             raise ValueError(f'{entry.filename} of version {version}')
@@ -185,8 +188,10 @@ def _array(file: zipfile.ZipFile, entry: zipfile.ZipInfo, most: int) -> np.ndarr
             wanted *= length
         if dtype.hasobject or min(shape, default=0) < 0:
             raise ValueError(f'{entry.filename} holds no numbers')
-        if wanted > min(most, MAX_POINTS * 4 * 16):
+        if max(shape, default=0) > MAX_POINTS or wanted > min(most, MAX_POINTS * 4 * 16):
             raise ValueError(f'{entry.filename} of {wanted} bytes; thin the cloud')
+        if wanted > max(SMALL, MAX_RATIO * entry.compress_size):
+            raise ValueError(f'{entry.filename} unpacks to more than {MAX_RATIO} times its size')
         if entry.file_size - stream.tell() != wanted:
             raise ValueError(f'{entry.filename} of {entry.file_size} bytes for shape {shape}')
         data = stream.read()

@@ -8,7 +8,7 @@ import re
 
 import numpy as np
 from rescene4d_ros.data.readers.formats.lzf import decompress
-from rescene4d_ros.data.readers.formats.text_values import check_range, COORDINATES, read_values
+from rescene4d_ros.data.readers.formats.text_values import check_range, EXACT, read_values
 from rescene4d_ros.data.readers.whole_files import read_whole
 from rescene4d_ros.errors import FileFormatError
 
@@ -139,7 +139,7 @@ def _text(data: bytes, header: PcdHeader, where: str) -> dict[str, np.ndarray]:
         at += count
         if name == PADDING:
             continue
-        if dtype.kind == 'f' and name.lower() in COORDINATES:
+        if dtype.kind == 'f' and name.lower() in EXACT:
             dtype = np.dtype(np.float64)
         columns[name] = (
             check_range(column, dtype, name, where) if count == 1 else column.astype(np.float64)

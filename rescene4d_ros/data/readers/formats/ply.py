@@ -15,7 +15,7 @@ from rescene4d_ros.data.readers.formats.ply_header import (
 from rescene4d_ros.data.readers.formats.text_values import (
     check_range,
     check_rows,
-    COORDINATES,
+    EXACT,
     read_values,
 )
 from rescene4d_ros.data.readers.whole_files import read_whole
@@ -25,6 +25,7 @@ POINTS = ('vertex', 'vertices', 'point', 'points')
 SPARE = 64  # bytes, of the end of the header and its mark
 LINE_END = b'\r\n'  # that may follow the data
 CORNERS = ('vertex_index', 'vertex_indices')  # lists of a face
+STRIPS = 'tristrips'  # element whose lists hold many faces, with -1 between them
 
 
 def read_ply(path: Path) -> tuple[dict[str, np.ndarray], bool]:
@@ -103,9 +104,8 @@ def _binary_rows(
                     counts[:, k]
                 )
                 taken = flat[first[:, None] + np.arange(p.dtype.itemsize)]
-                _check_corners(
-                    taken.view(order + p.dtype.str[1:])[:, 0], counts[:, k], points, where
-                )
+                corners = taken.view(order + p.dtype.str[1:])[:, 0]
+                _check_corners(corners, counts[:, k], points, element, where)
         return _gathered(data, starts, element, order), end
     dtype = np.dtype(
         [(f'f{k}', order + p.dtype.str[1:]) for k, p in enumerate(element.properties)]
@@ -151,7 +151,8 @@ def _text(data: bytes, header: PlyHeader, points: Element, where: str) -> dict[s
             for k, p in enumerate(element.properties):
                 if p.name in CORNERS:
                     first = np.repeat(starts[:, k], counts[:, k]) + _within(counts[:, k])
-                    _check_corners(text.values[first], counts[:, k], points.count, where)
+                    corners = text.values[first]
+                    _check_corners(corners, counts[:, k], points.count, element, where)
         else:
             per_row = len(element.properties)
             if element.count * per_row > len(text.values) - at:
@@ -178,7 +179,7 @@ def _text_columns(
     columns = {}
     for k, p in enumerate(element.properties):
         if p.length_dtype is None:
-            wide = p.dtype.kind == 'f' and p.name.lower() in COORDINATES
+            wide = p.dtype.kind == 'f' and p.name.lower() in EXACT
             dtype = np.dtype(np.float64) if wide else p.dtype
             columns[p.name] = check_range(values[starts[:, k]], dtype, p.name, where)
     return columns
@@ -190,9 +191,12 @@ def _within(counts: np.ndarray) -> np.ndarray:
     return np.arange(ends[-1] if len(ends) else 0) - np.repeat(ends - counts, counts)
 
 
-def _check_corners(corners: np.ndarray, counts: np.ndarray, points: int, where: str) -> None:
+def _check_corners(
+    corners: np.ndarray, counts: np.ndarray, points: int, element: Element, where: str
+) -> None:
     """Check that faces lie on the points: otherwise bytes are missing before them."""
-    if (counts < 3).any() or not ((corners >= 0) & (corners < points)).all():
+    least = -1 if element.name == STRIPS else 0
+    if (counts < 3).any() or not ((corners >= least) & (corners < points)).all():
         raise FileFormatError(
             f'{where}: expected faces on points 0 to {points - 1}, got others; the file is '
             'damaged or its header does not fit: copy or export it again'

@@ -10,7 +10,10 @@ from rescene4d_ros.errors import FileFormatError
 
 BLOCK = 1 << 20  # bytes turned into numbers at a time
 LONGEST = 64  # bytes of a number
-COORDINATES = ('x', 'y', 'z')  # they keep all digits of the text, whatever type is declared
+# They keep all digits of the text, whatever float is declared; those of colors are bits.
+EXACT = ('x', 'y', 'z', 'rgb', 'rgba')
+# How Windows writes NaN and infinity.
+NOT_FINITE = re.compile(rb'(?i:[+-]?(1\.#(qnan|snan|ind|inf)0*|nan\((ind|snan)\)))')
 # What numbers are written with, besides blanks; also nan, inf and infinity.
 OTHER = re.compile(rb'[^0-9eE+\-.nNaAiIfFtTyY \t\r\n\v\f]')
 LINE = re.compile(rb'\r\n|\n|\r')
@@ -89,15 +92,19 @@ def _floats(
             return np.array(tokens).astype(np.float64)
         except ValueError:
             pass
+    values = []
     for at, row in enumerate(rows, number):
         for token in row.split():
-            if OTHER.search(token) or len(token) > LONGEST or not _is_number(token):
+            if NOT_FINITE.fullmatch(token):
+                token = b'nan'
+            if len(token) > LONGEST or not _is_number(token):
                 shown = token[:40].decode('ascii', 'backslashreplace')
                 raise FileFormatError(
                     f'{where}: expected numbers parted by blanks, got {shown!r} in line {at}; '
                     'decimal points, no comments: export the cloud again'
                 )
-    raise FileFormatError(f'{where}: expected numbers from line {number} on; export it again')
+            values.append(float(token))
+    return np.array(values)
 
 
 def _is_number(token: bytes) -> bool:
@@ -105,7 +112,7 @@ def _is_number(token: bytes) -> bool:
         float(token)
     except ValueError:
         return False
-    return True
+    return not OTHER.search(token)
 
 
 def check_rows(text: TextValues, first: int, rows: int, per_row: int, where: str) -> None:

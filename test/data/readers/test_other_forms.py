@@ -1,0 +1,202 @@
+"""Forms of files that are rare and legal, and such as would be read as something else."""
+
+import struct
+import zipfile
+
+import laspy
+import numpy as np
+from pye57 import libe57
+import pytest
+from rescene4d_ros.cli.inputs import find_visits
+from rescene4d_ros.data.readers.bags.parts import parts_of
+from rescene4d_ros.data.readers.cloud_files import read_cloud
+from rescene4d_ros.data.readers.point_cloud2 import decode_cloud
+from rescene4d_ros.errors import FileFormatError, ScanError
+
+from .files_to_damage import KINDS, message, N, RGB, ROS2, write_bag, XYZ
+
+FIELD = ROS2.types['sensor_msgs/msg/PointField']
+PLY = (
+    'ply\nformat {} 1.0\nelement vertex {}\nproperty float x\nproperty float y\n'
+    'property float z\n{}end_header\n'
+)
+PACKED = RGB.astype('<u4') @ np.array([1 << 16, 1 << 8, 1], '<u4')
+
+
+def pcd_of(colors, declared='F'):
+    """Return a PCD text with packed colors as they are written."""
+    rows = (f'{x:.6g} {y:.6g} {z:.6g} {c}' for (x, y, z), c in zip(XYZ, colors))
+    return (
+        f'FIELDS x y z rgb\nSIZE 4 4 4 4\nTYPE F F F {declared}\nWIDTH {N}\nHEIGHT 1\n'
+        'DATA ascii\n' + '\n'.join(rows)
+    )
+
+
+@pytest.mark.parametrize(
+    ('colors', 'worst', 'told'),
+    [
+        ([f'{v:.9g}' for v in PACKED.view('<f4')], 0, 0),
+        ([f'{v:.5g}' for v in PACKED.view('<f4')], 255, 1),
+        ([str(v | 0xFF000000) for v in PACKED], 0, 0),
+    ],
+)
+def test_packed_colors_in_text(tmp_path, colors, worst, told):
+    """Floats need all digits, because their bits are colors; a warning says where some lack."""
+    path = tmp_path / 'a.pcd'
+    path.write_text(pcd_of(colors))
+    scan, _ = read_cloud(path, 1)
+    assert np.abs(scan.rgb.astype(int) - RGB).max() <= worst
+    assert len([f for f in scan.findings if f.code == 'color']) == told
+
+
+@pytest.mark.parametrize('word', ['1.#QNAN', '-1.#IND', '-nan(ind)', 'NaN', '-inf', '1.#INF00'])
+def test_numbers_that_are_none(tmp_path, word):
+    """As C libraries write them."""
+    path = tmp_path / 'a.ply'
+    path.write_text(PLY.format('ascii', 2, '') + f'{word} 0 0\n1 2 3\n')
+    scan, kept = read_cloud(path, 1)
+    np.testing.assert_array_equal(scan.xyz, [[1, 2, 3]])
+    assert kept.tolist() == [False, True]
+
+
+def test_strips_of_triangles(tmp_path):
+    """-1 parts them."""
+    strips = 'element tristrips 1\nproperty list int int vertex_indices\n'
+    data = struct.pack('<6i', 5, 0, 1, 2, -1, 3)
+    (tmp_path / 'a.ply').write_bytes(
+        PLY.format('binary_little_endian', N, strips).encode() + XYZ.tobytes() + data
+    )
+    np.testing.assert_array_equal(read_cloud(tmp_path / 'a.ply', 1)[0].xyz, XYZ)
+
+
+def test_arrays_of_every_version(tmp_path):
+    with zipfile.ZipFile(tmp_path / 'a.npz', 'w') as file:
+        for name, array, version in (('xyz', XYZ, (3, 0)), ('rgb', RGB, (2, 0))):
+            with file.open(f'{name}.npy', 'w', force_zip64=True) as entry:
+                np.lib.format.write_array(entry, array, version)
+    scan, _ = read_cloud(tmp_path / 'a.npz', 1)
+    np.testing.assert_array_equal(scan.rgb, RGB)
+
+
+@pytest.mark.parametrize(
+    ('arrays', 'text'),
+    [
+        ({'instance': np.full(N, 2**64 - 1, np.uint64)}, 'instance as one whole number'),
+        ({'instance': np.ones(N, int), 'score': np.full(N, 1e300)}, 'score as one finite'),
+        ({'instance': np.ones(N, int), 'score': np.array(['a'] * N)}, 'score as one finite'),
+    ],
+)
+def test_numbers_that_do_not_fit(tmp_path, arrays, text):
+    np.savez(tmp_path / 'a.npz', xyz=XYZ, **arrays)
+    with pytest.raises(ScanError, match=text):
+        read_cloud(tmp_path / 'a.npz', 1)
+
+
+@pytest.mark.parametrize('where', [np.inf, 1e30, 2e4])
+def test_places_of_a_sensor_that_saw_nothing(tmp_path, where):
+    """They would be evidence about what is absent."""
+    np.savez(tmp_path / 'a.npz', xyz=XYZ.astype('f8'), path=[[0, 0, 1], [where, 0, 1]])
+    if not np.isfinite(where):
+        with pytest.raises(ScanError, match='finite path'):
+            read_cloud(tmp_path / 'a.npz', 1)
+        return
+    scan, _ = read_cloud(tmp_path / 'a.npz', 1)
+    np.testing.assert_array_equal(scan.sensor_path, [[0, 0, 1]])
+    assert [f.code for f in scan.findings] == ['sensor_path']
+
+
+def test_an_array_that_unpacks_to_much_more(tmp_path):
+    path = tmp_path / 'bomb.npz'
+    with zipfile.ZipFile(path, 'w', zipfile.ZIP_DEFLATED) as file, file.open('xyz.npy', 'w') as e:
+        header = {'descr': '<f4', 'fortran_order': False, 'shape': (7_000_000, 3)}
+        np.lib.format.write_array_header_1_0(e, header)
+        for _ in range(84):
+            e.write(bytes(1_000_000))
+    with pytest.raises(FileFormatError, match='unpacks to more than'):
+        read_cloud(path, 1)
+
+
+def test_bytes_behind_a_laz_file(tmp_path):
+    header = laspy.LasHeader(point_format=7, version='1.4')
+    header.scales = [0.001] * 3
+    las = laspy.LasData(header)
+    las.x, las.y, las.z = XYZ.T.astype('f8')
+    las.write(str(tmp_path / 'a.laz'))
+    data = (tmp_path / 'a.laz').read_bytes()
+    (tmp_path / 'a.laz').write_bytes(data + bytes(200))
+    with pytest.raises(FileFormatError, match='bytes behind the points'):
+        read_cloud(tmp_path / 'a.laz', 1)
+
+
+def write_e57(path, colors, most):
+    """Write integers of a range, without limits of colors, as laser scanners do."""
+    file = libe57.ImageFile(str(path), 'w')
+    root, scan, row = file.root(), libe57.StructureNode(file), libe57.StructureNode(file)
+    for name in ('formatName', 'guid', 'coordinateMetadata'):
+        text = 'ASTM E57 3D Imaging Data File' if name == 'formatName' else name
+        root.set(name, libe57.StringNode(file, text))
+    for name in ('versionMajor', 'versionMinor'):
+        root.set(name, libe57.IntegerNode(file, int(name == 'versionMajor')))
+    scans = libe57.VectorNode(file, True)
+    root.set('data3D', scans)
+    scans.append(scan)
+    columns = {f'cartesian{a}': XYZ[:, k].astype('f8') for k, a in enumerate('XYZ')}
+    for name in columns:
+        row.set(name, libe57.ScaledIntegerNode(file, 0, -(2**31), 2**31 - 1, 0.001, 0.0))
+    for k, name in enumerate(('Red', 'Green', 'Blue')):
+        columns[f'color{name}'] = colors[:, k].astype('f8')
+        row.set(f'color{name}', libe57.IntegerNode(file, 0, 0, most))
+    vector = libe57.CompressedVectorNode(file, row, libe57.VectorNode(file, True))
+    scan.set('points', vector)
+    buffers = libe57.VectorSourceDestBuffer()
+    for name, column in columns.items():
+        buffers.append(libe57.SourceDestBuffer(file, name, column, N, True, True))
+    writer = vector.writer(buffers)
+    writer.write(N)
+    writer.close()
+    file.close()
+
+
+@pytest.mark.parametrize('darkest', [1, 2, 255])
+def test_dark_colors_stay_dark(tmp_path, darkest):
+    """The type says the range, not the brightest value of a channel."""
+    colors = np.minimum(RGB, (200, darkest, 1))
+    write_e57(tmp_path / 'a.e57', colors, 255)
+    np.testing.assert_array_equal(read_cloud(tmp_path / 'a.e57', 1)[0].rgb, colors)
+    write_e57(tmp_path / 'b.e57', colors.astype(int) * 257, 65535)
+    np.testing.assert_array_equal(read_cloud(tmp_path / 'b.e57', 1)[0].rgb, colors)
+
+
+def test_many_fields_end_soon():
+    """A message of 2 MB with 60,000 fields would take minutes."""
+    cloud = message(10**18)
+    cloud.fields += [
+        FIELD(name='n' * 9 + str(k), offset=0, datatype=2, count=1) for k in range(60000)
+    ]
+    with pytest.raises(ScanError, match='at most 1000 fields'):
+        decode_cloud(cloud)
+    cloud.fields = [FIELD(name='x' * 10**6, offset=0, datatype=7, count=1)]
+    with pytest.raises(ScanError) as told:
+        decode_cloud(cloud)
+    assert len(str(told.value)) < 500
+
+
+@pytest.mark.parametrize('paths', ['bag.mcap', '[bag.mcap, 7]', '{bag.mcap: 1}', '[lost.mcap]'])
+def test_metadata_of_other_forms(tmp_path, paths):
+    """The files of the folder are the bag; where one is missing, others may be it, renamed."""
+    kind = next(kind for kind in KINDS if kind.name == 'mcap')
+    bag = tmp_path / 'bag'
+    bag.mkdir()
+    write_bag(tmp_path / 'made.mcap', *kind.arguments)
+    (tmp_path / 'made.mcap').rename(bag / 'bag.mcap')
+    told = f'rosbag2_bagfile_information: {{relative_file_paths: {paths}}}'
+    (bag / 'metadata.yaml').write_text(told)
+    assert parts_of(bag)[0] == [bag / 'bag.mcap']
+    assert find_visits([bag]).count == 3
+    (bag / 'metadata.yaml').write_text(
+        'rosbag2_bagfile_information: {relative_file_paths: [bag.mcap]}'
+    )
+    (bag / 'copy.mcap').write_bytes((bag / 'bag.mcap').read_bytes())
+    files, damage = parts_of(bag)
+    assert files == [bag / 'bag.mcap']
+    assert [d.at_end for d in damage] == [True]
