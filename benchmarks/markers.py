@@ -24,7 +24,7 @@ MAX_POINTS = 100  # of one object, the default of the node
 
 def scene(objects: int, points: int):
     """Return objects in a grid, and a visit with points on each."""
-    from rescene4d_ros.node.markers.scene import NewestVisit
+    from rescene4d_ros.node.messages.scene_markers import NewestVisit
     from rescene4d_ros.structures import Box, ObjectState, Scan, SceneObject
 
     rng = np.random.default_rng(0)
@@ -49,7 +49,7 @@ def scene(objects: int, points: int):
 def cpu_times(items, newest, rounds: int) -> tuple[float, float]:
     """Return the median CPU time of a complete picture and of an update, s."""
     from rclpy.serialization import serialize_message
-    from rescene4d_ros.node.markers.updates import MarkerUpdates
+    from rescene4d_ros.node.messages.scene_markers import MarkerUpdates
 
     moved = [
         replace(item, box=replace(item.box, yaw=0.5)) if item.object_id % 10 == 0 else item

@@ -23,7 +23,7 @@ from typing import Any
 
 from lifecycle_msgs.msg import Transition
 import numpy as np
-from rescene4d_ros.node.process import prepare
+from rescene4d_ros.node.ros_process import prepare
 from rescene4d_ros.structures import VisitStatus
 from soak_watch import Ledger, PATIENCE, Robot
 from soak_world import Disk, make_room, make_weights, message_of, NodeProcess, spoil

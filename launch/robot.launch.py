@@ -8,7 +8,7 @@ from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironment
 from launch.conditions import IfCondition
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import LifecycleNode, Node
-from rescene4d_ros.node.process import dds_environment, share
+from rescene4d_ros.node.ros_process import dds_environment, share
 
 from launch import LaunchDescription
 

@@ -14,8 +14,7 @@ CHAIR, DEEP = (0.9, 0.7, 0.8), 0.5  # m
 
 def legend():
     """Return the picture: a row of states over a row of changes."""
-    from rescene4d_ros.node.markers.scene import NewestVisit
-    from rescene4d_ros.node.markers.updates import MarkerUpdates
+    from rescene4d_ros.node.messages.scene_markers import MarkerUpdates, NewestVisit
     from rescene4d_ros.node.tools.marker_picture import draw_markers, replay
     from rescene4d_ros.structures import Box, Change, ChangeKind, ObjectState, SceneObject
 

@@ -229,15 +229,15 @@ def test_foxglove_shows_what_the_node_publishes():
 
 def test_shipped_files_are_found(monkeypatch):
     """Run from the source tree, the package finds its configuration and messages."""
-    from rescene4d_ros.node import process
+    from rescene4d_ros.node import ros_process
 
-    for name in process.DDS_CHOICES:
+    for name in ros_process.DDS_CHOICES:
         monkeypatch.delenv(name, raising=False)
     for network in ('all', 'loopback'):
-        (path,) = process.dds_environment(network).values()
+        (path,) = ros_process.dds_environment(network).values()
         whitelist = ElementTree.parse(path).findall('.//{*}interfaceWhiteList/{*}address')
         assert [a.text for a in whitelist] == (['127.0.0.1'] if network == 'loopback' else [])
-    assert {p.stem for p in process.interface_files()} >= {'SceneObject', 'SceneChange'}
+    assert {p.stem for p in ros_process.interface_files()} >= {'SceneObject', 'SceneChange'}
 
 
 @pytest.mark.parametrize(
@@ -250,21 +250,21 @@ def test_shipped_files_are_found(monkeypatch):
 )
 def test_a_users_own_dds_profile_is_left_alone(monkeypatch, name):
     """What a user chose for Fast DDS, under whichever name, is not replaced by ours."""
-    from rescene4d_ros.node import process
+    from rescene4d_ros.node import ros_process
 
-    for other in process.DDS_CHOICES:
+    for other in ros_process.DDS_CHOICES:
         monkeypatch.delenv(other, raising=False)
     monkeypatch.setenv(name, 'mine')
-    assert process.dds_environment() == {}
+    assert ros_process.dds_environment() == {}
 
 
 def test_a_users_own_dds_file_is_left_alone(monkeypatch, tmp_path):
     """Fast DDS reads a profile in the working directory by itself."""
-    from rescene4d_ros.node import process
+    from rescene4d_ros.node import ros_process
 
-    for other in process.DDS_CHOICES:
+    for other in ros_process.DDS_CHOICES:
         monkeypatch.delenv(other, raising=False)
     monkeypatch.chdir(tmp_path)
-    assert process.dds_environment()
+    assert ros_process.dds_environment()
     (tmp_path / 'DEFAULT_FASTDDS_PROFILES.xml').write_text('<dds/>')
-    assert process.dds_environment() == {}
+    assert ros_process.dds_environment() == {}

@@ -4,27 +4,23 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from pathlib import Path
-import traceback
 
-from rclpy.clock import Clock, ClockType
 from rclpy.event_handler import SubscriptionEventCallbacks
-from rclpy.lifecycle import LifecycleNode
 from rclpy.parameter import Parameter
-from rclpy.timer import Timer
 from rescene4d_ros.data.readers.columns import with_origin
 from rescene4d_ros.data.readers.point_cloud2 import scan_from_cloud
 from rescene4d_ros.errors import ConfigError, ScanError
 from rescene4d_ros.memory.store import SceneMemory
 from rescene4d_ros.node import parameters
 from rescene4d_ros.node.detections import Detections
-from rescene4d_ros.node.diagnostics import DiagnosticsPublisher, NodeStats, ReportedMemory, text_of
+from rescene4d_ros.node.diagnostics import DiagnosticsPublisher, NodeStats, ReportedMemory
 from rescene4d_ros.node.intake import Intake, WhileNotFull
+from rescene4d_ros.node.managed_node import ACTIVE, CONFIGURED, INACTIVE, ManagedNode, transition
 from rescene4d_ros.node.messages import interfaces
-from rescene4d_ros.node.processing import count_memory, Processing
+from rescene4d_ros.node.processing_thread import count_memory, ProcessingThread
 from rescene4d_ros.node.results import ResultPublisher
 from rescene4d_ros.node.services import MemoryServices
 from rescene4d_ros.node.tf import FrameLookup
-from rescene4d_ros.node.transitions import SUCCESS, transition
 from rescene4d_ros.plausibility.check import check_scan, checked_scan
 from rescene4d_ros.scene.mask_source import load_masks, MaskProvider, tracker_for
 from rescene4d_ros.scene.tracker import SceneTracker
@@ -33,11 +29,10 @@ from rescene4d_ros.structures import Scan
 from rescene4d_ros.visit_building.stamp_order import check_not_future
 from sensor_msgs.msg import PointCloud2
 
-AUTOSTART_RETRY = (1.0, 10.0)  # s; the first wait, doubled up to the longest
 NOT_CONFIGURED = 'expected a configured node, got one without settings; configure it first'
 
 
-class Rescene4DNode(LifecycleNode):
+class Rescene4DNode(ManagedNode):
     """
     Remember what the snapshots show, and say which object is which and what changed.
 
@@ -55,19 +50,11 @@ class Rescene4DNode(LifecycleNode):
         self._tracker: SceneTracker | None = None
         self._stats = NodeStats()
         self._diagnostics = DiagnosticsPublisher(self, self._stats)
-        self._processing: Processing | None = None
-        self._again: Timer | None = None  # of the autostart
-        self._retry, _ = AUTOSTART_RETRY
+        self._processing: ProcessingThread | None = None
         self._held = ExitStack()  # what configuring made, released in reverse order
         self._running = ExitStack()  # what activating made
 
-    def report(self, error: Exception) -> None:
-        """Report what a callback raised; the node goes on."""
-        self._stats.problem('callback', text_of(error))
-        text = ''.join(traceback.format_exception(error))
-        self.get_logger().error(f'a callback failed:\n{text}', throttle_duration_sec=1.0)
-
-    @transition('configured')
+    @transition(CONFIGURED)
     def on_configure(self) -> str:
         """Load the weights, open the memory, make topics and services."""
         settings = parameters.read(self)
@@ -134,7 +121,7 @@ class Rescene4DNode(LifecycleNode):
             f'{now.revision}'
         )
 
-    @transition('active')
+    @transition(ACTIVE)
     def on_activate(self) -> str:
         """Show what is remembered, take up unfinished visits, and listen."""
         if self._tracker is None:
@@ -144,7 +131,7 @@ class Rescene4DNode(LifecycleNode):
             running.callback(super().on_deactivate, None)
             self._results.publish_all()
             node, log = self._node_settings, self.get_logger()
-            processing = self._processing = Processing(
+            processing = self._processing = ProcessingThread(
                 self._tracker, self._memory, self._results, node, self._stats, log
             )
             running.callback(self._stop_processing)
@@ -176,7 +163,7 @@ class Rescene4DNode(LifecycleNode):
             f'({node.snapshots_reliability}), {self._stats.now().backlog} visits wait'
         )
 
-    @transition('inactive')
+    @transition(INACTIVE)
     def on_deactivate(self) -> str:
         """Stop listening, store what came, finish the visit at hand."""
         self._running.close()
@@ -204,17 +191,6 @@ class Rescene4DNode(LifecycleNode):
         """Release everything: ^C runs no transition."""
         self._release()
         super().destroy_node()
-
-    def autostart(self) -> None:
-        """Configure and activate, later again where that is refused; the log says why it is."""
-        if self._again is not None:
-            self.destroy_timer(self._again)
-            self._again = None
-        is_configured = self._settings is not None or self.trigger_configure() == SUCCESS
-        if not is_configured or not (self._processing or self.trigger_activate() == SUCCESS):
-            clock = Clock(clock_type=ClockType.STEADY_TIME)
-            self._again = self.create_timer(self._retry, self.autostart, clock=clock)
-            self._retry = min(2 * self._retry, AUTOSTART_RETRY[1])
 
     def _release(self) -> None:
         self._running.close()

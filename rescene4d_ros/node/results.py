@@ -12,8 +12,6 @@ from rescene4d_ros.errors import FileFormatError, StorageError
 from rescene4d_ros.memory.queries import changed_between
 from rescene4d_ros.memory.store import SceneMemory
 from rescene4d_ros.node.diagnostics import NodeStats, text_of
-from rescene4d_ros.node.markers.scene import NewestVisit
-from rescene4d_ros.node.markers.updates import MarkerUpdates
 from rescene4d_ros.node.messages import interfaces
 from rescene4d_ros.node.messages.conversions import (
     changes_to_msg,
@@ -22,6 +20,7 @@ from rescene4d_ros.node.messages.conversions import (
     objects_to_msg,
     segmented_cloud,
 )
+from rescene4d_ros.node.messages.scene_markers import MarkerUpdates, NewestVisit
 from rescene4d_ros.node.tf import LocalFrame
 from rescene4d_ros.structures import MemorySnapshot, Scan, SceneUpdate, VisitChanges, VisitInfo
 from rescene4d_ros.tracking.object_ids import resolve_labels

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+import json
+import time
 import traceback
 from typing import TypeVar
 
@@ -17,8 +19,8 @@ from rescene4d_ros.errors import (
 )
 from rescene4d_ros.memory import queries
 from rescene4d_ros.memory.database import history_queries
-from rescene4d_ros.memory.editing import corrections
-from rescene4d_ros.memory.editing.undo import undo
+from rescene4d_ros.memory.editing import correction_messages
+from rescene4d_ros.memory.editing.correction_messages import Corrected
 from rescene4d_ros.memory.store import SceneMemory
 from rescene4d_ros.node.diagnostics import NodeStats, text_of
 from rescene4d_ros.node.messages import interfaces
@@ -30,8 +32,9 @@ from rescene4d_ros.node.messages.conversions import (
     place_to_msg,
     time_from_msg,
 )
-from rescene4d_ros.node.process import RequestThread
-from rescene4d_ros.node.questions import answer_in_words
+from rescene4d_ros.node.ros_process import RequestThread
+from rescene4d_ros.questions.answer import answer_document
+from rescene4d_ros.questions.asking import ask, zone_of
 from rescene4d_ros.questions.language.vocabulary import MOST_CHARACTERS
 from rescene4d_ros.srv import (
     AskMemory,
@@ -45,6 +48,17 @@ from rescene4d_ros.srv import (
 T = TypeVar('T')
 BEGINNING_NS = -1  # before every visit
 TEXT_LIMIT = 200  # characters of a name or class in a request
+KINDS = CorrectObject.Request
+CORRECTIONS: dict[int, Callable[[SceneMemory, CorrectObject.Request], Corrected]] = {
+    KINDS.RENAME: lambda memory, r: correction_messages.rename(memory, r.object_id, r.name),
+    KINDS.MERGE: lambda memory, r: correction_messages.merge(memory, r.object_id, r.other_id),
+    KINDS.SPLIT: lambda memory, r: correction_messages.split(memory, r.object_id, r.from_visit),
+    KINDS.LOCK: lambda memory, r: correction_messages.lock(memory, r.object_id),
+    KINDS.UNLOCK: lambda memory, r: correction_messages.lock(memory, r.object_id, False),
+    KINDS.UNDO: lambda memory, _: correction_messages.undo(memory),
+    KINDS.EXCLUDE_VISIT: lambda memory, r: correction_messages.exclude_visit(memory, r.visit_id),
+    KINDS.INCLUDE_VISIT: lambda memory, r: correction_messages.include_visit(memory, r.visit_id),
+}
 
 
 class MemoryServices:
@@ -86,16 +100,6 @@ class MemoryServices:
         self._log = node.get_logger()
         self._memory, self._stats = memory, stats
         self._corrected, self._reprocess = corrected, reprocess
-        self._corrections = {
-            CorrectObject.Request.RENAME: self._rename,
-            CorrectObject.Request.MERGE: self._merge,
-            CorrectObject.Request.SPLIT: self._split,
-            CorrectObject.Request.LOCK: self._lock,
-            CorrectObject.Request.UNLOCK: self._unlock,
-            CorrectObject.Request.UNDO: self._undo,
-            CorrectObject.Request.EXCLUDE_VISIT: self._exclude,
-            CorrectObject.Request.INCLUDE_VISIT: self._include,
-        }
         callbacks = {
             interfaces.QUERY_OBJECTS: self._query_objects,
             interfaces.QUERY_CHANGES: self._query_changes,
@@ -191,21 +195,32 @@ class MemoryServices:
     def _ask_memory(
         self, request: AskMemory.Request, response: AskMemory.Response
     ) -> AskMemory.Response:
-        return self._answered(
-            lambda: answer_in_words(self._memory, request, response), request, response
-        )
+        def answer() -> None:
+            if not request.question.strip():
+                raise ConfigError(
+                    'expected a question such as "where is the red chair?", got none'
+                )
+            zone = zone_of(request.time_zone or 'UTC')
+            found = ask(self._memory, request.question, time.time_ns(), zone)
+            response.answer, response.outcome = found.text, found.outcome.value
+            response.object_ids = [fact.object_id for fact in found.objects]
+            response.facts = json.dumps(answer_document(found))
+
+        return self._answered(answer, request, response)
 
     def _correct_object(
         self, request: CorrectObject.Request, response: CorrectObject.Response
     ) -> CorrectObject.Response:
         def correct() -> None:
-            if request.kind not in self._corrections:
+            if request.kind not in CORRECTIONS:
                 raise ConfigError(
                     f'expected a kind from 1 (RENAME) to 8 (INCLUDE_VISIT), got '
                     f'{request.kind}; see CorrectObject.srv'
                 )
-            object_id, response.message = self._corrections[request.kind](request)
-            response.object_id = object_id
+            done = CORRECTIONS[request.kind](self._memory, request)
+            response.object_id, response.message = done.object_id, done.text
+            if done.reprocess_from is not None:
+                self._reprocess(done.reprocess_from)
 
         self._answered(correct, request, response)
         if response.success:
@@ -215,44 +230,6 @@ class MemoryServices:
             except Exception as error:  # it is stored all the same
                 self._failed(error)
         return response
-
-    def _rename(self, request: CorrectObject.Request) -> tuple[int, str]:
-        corrections.rename(self._memory, request.object_id, request.name)
-        now = self._memory.known_id(request.object_id)
-        return now, f'object {now} is called {request.name!r}'
-
-    def _merge(self, request: CorrectObject.Request) -> tuple[int, str]:
-        alias_id, object_id = corrections.merge(self._memory, request.object_id, request.other_id)
-        return object_id, f'object {alias_id} is object {object_id} from now on'
-
-    def _split(self, request: CorrectObject.Request) -> tuple[int, str]:
-        new = corrections.split(self._memory, request.object_id, request.from_visit)
-        return new, (
-            f'from visit {request.from_visit} on, object {request.object_id} is object {new}'
-        )
-
-    def _lock(self, request: CorrectObject.Request) -> tuple[int, str]:
-        corrections.lock(self._memory, request.object_id)
-        now = self._memory.known_id(request.object_id)
-        return now, f'object {now} is locked'
-
-    def _unlock(self, request: CorrectObject.Request) -> tuple[int, str]:
-        corrections.lock(self._memory, request.object_id, False)
-        now = self._memory.known_id(request.object_id)
-        return now, f'object {now} is not locked'
-
-    def _undo(self, request: CorrectObject.Request) -> tuple[int, str]:
-        return 0, f'undone: {undo(self._memory)}'
-
-    def _exclude(self, request: CorrectObject.Request) -> tuple[int, str]:
-        since = corrections.exclude_visit(self._memory, request.visit_id)
-        if since is not None:
-            self._reprocess(since)  # what later visits changed is judged without it
-        return 0, f'visit {request.visit_id} is excluded'
-
-    def _include(self, request: CorrectObject.Request) -> tuple[int, str]:
-        corrections.include_visit(self._memory, request.visit_id)
-        return 0, f'visit {request.visit_id} is included again'
 
     def _stamp(self, moment: msg.Moment, not_given: T) -> int | T:
         """Return the time that a moment means, ns since the Unix epoch."""

@@ -26,7 +26,7 @@ from rescene4d_ros.models.config import ModelConfig
 from rescene4d_ros.models.segmenter import ReScene4D
 from rescene4d_ros.node.messages import interfaces
 from rescene4d_ros.node.messages.conversions import create_cloud, fields_of, time_to_msg
-from rescene4d_ros.node.process import prepare
+from rescene4d_ros.node.ros_process import prepare
 from rescene4d_ros.srv import AskMemory, ObjectHistory, QueryChanges, QueryObjects
 from std_msgs.msg import Header
 import torch

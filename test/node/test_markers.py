@@ -7,16 +7,15 @@ from hypothesis import strategies as st
 import numpy as np
 import pytest
 from rescene4d_ros.errors import RescenError
-from rescene4d_ros.node.markers import labels
-from rescene4d_ros.node.markers.scene import namespaces, NewestVisit
-from rescene4d_ros.node.markers.shapes import (
+from rescene4d_ros.node.messages import marker_shapes
+from rescene4d_ros.node.messages.marker_shapes import (
     BACKGROUND,
     CHANGE_COLORS,
     contrast,
     LEAST_CONTRAST,
     STROKES,
 )
-from rescene4d_ros.node.markers.updates import MarkerUpdates
+from rescene4d_ros.node.messages.scene_markers import MarkerUpdates, namespaces, NewestVisit
 from rescene4d_ros.node.tools.marker_picture import draw_markers, points_of, replay
 from rescene4d_ros.structures import Box, Change, ChangeKind, ObjectState, Scan, SceneObject
 from visualization_msgs.msg import Marker
@@ -166,9 +165,9 @@ def test_first_view_is_that_of_the_labels():
     """The view with which RViz begins is the one for which labels are chosen."""
     view = yaml.safe_load(CONFIG.read_text())['Visualization Manager']['Views']['Current']
     assert (view['Distance'], view['Pitch'], view['Yaw']) == (
-        labels.DISTANCE,
-        labels.PITCH,
-        labels.YAW,
+        marker_shapes.DISTANCE,
+        marker_shapes.PITCH,
+        marker_shapes.YAW,
     )
 
 
@@ -182,9 +181,10 @@ def test_labels_of_forty_objects_do_not_overlap(spread):
     ]
     shown = [m for (ns, _), m in replay([draw(objects)]).items() if ns == 'present/labels']
     at = np.array([(p.x, p.y, p.z) for p in (m.pose.position for m in shown)])
-    for project in (labels.from_above, labels.from_orbit):
+    for project in (marker_shapes.from_above, marker_shapes.from_orbit):
         boxes = [
-            labels.rectangle(place, m.text) for place, m in zip(project(at), shown, strict=True)
+            marker_shapes.rectangle(place, m.text)
+            for place, m in zip(project(at), shown, strict=True)
         ]
         for number, box in enumerate(boxes):
             for other in boxes[:number]:

@@ -10,7 +10,7 @@ from lifecycle_msgs.srv import GetState
 import pytest
 from rcl_interfaces.srv import GetParameters
 from rescene4d_ros.node.messages import interfaces
-from rescene4d_ros.node.process import share
+from rescene4d_ros.node.ros_process import share
 
 if shutil.which('ros2') is None or find_spec('launch_ros') is None:
     pytest.skip(

@@ -4,7 +4,7 @@ from xml.etree import ElementTree
 
 from lifecycle_msgs.srv import GetState
 import pytest
-from rescene4d_ros.node.process import share
+from rescene4d_ros.node.ros_process import share
 
 TF = {'/tf', '/tf_static'}  # where tf2_ros is installed
 BOXES = {'/detections'}  # with instances from boxes, where vision_msgs is installed

@@ -7,8 +7,7 @@ from pathlib import Path
 from mcp.server.mcpserver import MCPServer
 from mcp_types import ToolAnnotations
 from rescene4d_ros.cli.mcp_server.query_tools import opened
-from rescene4d_ros.memory.editing import corrections
-from rescene4d_ros.memory.editing.undo import undo
+from rescene4d_ros.memory.editing import correction_messages
 
 WRITING = ToolAnnotations(read_only_hint=False, destructive_hint=False, open_world_hint=False)
 
@@ -32,31 +31,27 @@ class CorrectionTools:
     def rename_object(self, object_id: int, name: str) -> str:
         """Give an object a name; an empty one takes it away."""
         with opened(self._path, self._url, to_edit=True) as memory:
-            corrections.rename(memory, object_id, name)
-        return f'object {object_id} is called {name!r}'
+            return correction_messages.rename(memory, object_id, name).text
 
     def merge_objects(self, one: int, other: int) -> str:
         """Say that two ids are one object: the younger becomes an alias of the older."""
         with opened(self._path, self._url, to_edit=True) as memory:
-            alias_id, object_id = corrections.merge(memory, one, other)
-        return f'object {alias_id} is object {object_id} from now on'
+            return correction_messages.merge(memory, one, other).text
 
     def split_object(self, object_id: int, from_visit: int) -> str:
         """Say that from one visit on an id is another object, which gets a new id."""
         with opened(self._path, self._url, to_edit=True) as memory:
-            new_id = corrections.split(memory, object_id, from_visit)
-        return f'from visit {from_visit} on, object {object_id} is object {new_id}'
+            return correction_messages.split(memory, object_id, from_visit).text
 
     def lock_object(self, object_id: int, is_locked: bool = True) -> str:
         """Lock an object, so that it is never merged, split or deleted, or unlock it."""
         with opened(self._path, self._url, to_edit=True) as memory:
-            corrections.lock(memory, object_id, is_locked)
-        return f'object {object_id} is {"" if is_locked else "not "}locked'
+            return correction_messages.lock(memory, object_id, is_locked).text
 
     def undo_correction(self) -> str:
         """Undo the latest correction of an object."""
         with opened(self._path, self._url, to_edit=True) as memory:
-            return f'undone: {undo(memory)}'
+            return correction_messages.undo(memory).text
 
 
 def add_correction_tools(server: MCPServer, path: Path, url: str | None) -> None:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import argparse
 
 from rescene4d_ros.cli.memory.query_actions import add_memory, MOMENT, stamp_of
-from rescene4d_ros.memory.editing import corrections
-from rescene4d_ros.memory.editing.undo import undo
+from rescene4d_ros.memory.editing import correction_messages
 from rescene4d_ros.memory.maintenance import retention
 from rescene4d_ros.memory.store import SceneMemory
 
@@ -82,42 +81,35 @@ def add_arguments(actions) -> None:
 
 
 def _exclude_visit(memory: SceneMemory, options: argparse.Namespace) -> str:
-    corrections.exclude_visit(memory, options.visit)
-    return f'visit {options.visit} is excluded'
+    return correction_messages.exclude_visit(memory, options.visit).text
 
 
 def _include_visit(memory: SceneMemory, options: argparse.Namespace) -> str:
-    corrections.include_visit(memory, options.visit)
-    return f'visit {options.visit} is included again'
+    return correction_messages.include_visit(memory, options.visit).text
 
 
 def _rename(memory: SceneMemory, options: argparse.Namespace) -> str:
-    corrections.rename(memory, options.object, options.name)
-    return f'object {options.object} is called {options.name!r}'
+    return correction_messages.rename(memory, options.object, options.name).text
 
 
 def _merge(memory: SceneMemory, options: argparse.Namespace) -> str:
-    alias_id, object_id = corrections.merge(memory, options.one, options.other)
-    return f'object {alias_id} is object {object_id} from now on'
+    return correction_messages.merge(memory, options.one, options.other).text
 
 
 def _split(memory: SceneMemory, options: argparse.Namespace) -> str:
-    new = corrections.split(memory, options.object, options.from_visit)
-    return f'from visit {options.from_visit} on, object {options.object} is object {new}'
+    return correction_messages.split(memory, options.object, options.from_visit).text
 
 
 def _lock(memory: SceneMemory, options: argparse.Namespace) -> str:
-    corrections.lock(memory, options.object)
-    return f'object {options.object} is locked'
+    return correction_messages.lock(memory, options.object).text
 
 
 def _unlock(memory: SceneMemory, options: argparse.Namespace) -> str:
-    corrections.lock(memory, options.object, False)
-    return f'object {options.object} is not locked'
+    return correction_messages.lock(memory, options.object, False).text
 
 
 def _undo(memory: SceneMemory, options: argparse.Namespace) -> str:
-    return f'undone: {undo(memory)}'
+    return correction_messages.undo(memory).text
 
 
 def _thin(memory: SceneMemory, options: argparse.Namespace) -> str:

@@ -6,8 +6,12 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
-from rescene4d_ros.node.markers.labels import from_above, from_orbit, LINE_HEIGHT
-from rescene4d_ros.node.markers.shapes import BACKGROUND
+from rescene4d_ros.node.messages.marker_shapes import (
+    BACKGROUND,
+    from_above,
+    from_orbit,
+    LINE_HEIGHT,
+)
 from visualization_msgs.msg import Marker, MarkerArray
 
 HEAD = 0.3  # of an arrow that is its head

@@ -21,7 +21,7 @@ from rclpy.utilities import remove_ros_args
 from rescene4d_ros.errors import FileFormatError, RescenError
 from rescene4d_ros.msg import SceneObjectArray
 from rescene4d_ros.node.messages import interfaces
-from rescene4d_ros.node.process import prepare
+from rescene4d_ros.node.ros_process import prepare
 from rosbags.highlevel import AnyReader
 from rosbags.typesys import get_typestore, Stores
 

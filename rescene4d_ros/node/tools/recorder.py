@@ -18,7 +18,7 @@ from rclpy.node import Node
 from rclpy.utilities import remove_ros_args
 from rescene4d_ros.data.readers.bags.writing import offered_qos
 from rescene4d_ros.node.messages import interfaces
-from rescene4d_ros.node.process import interface_files, spin
+from rescene4d_ros.node.ros_process import interface_files, spin
 from rosbags.rosbag2 import StoragePlugin, Writer
 from rosbags.typesys import get_types_from_msg, get_typestore, Stores
 from rosbags.typesys.store import Typestore

@@ -5,9 +5,7 @@ from __future__ import annotations
 from contextlib import ExitStack
 from functools import partial
 from pathlib import Path
-import traceback
 
-from rclpy.lifecycle import LifecycleNode
 from rclpy.qos import QoSProfile, ReliabilityPolicy
 from rescene4d_ros.errors import ConfigError
 from rescene4d_ros.node.diagnostics import (
@@ -15,14 +13,13 @@ from rescene4d_ros.node.diagnostics import (
     DiagnosticsPublisher,
     NodeStats,
     OK,
-    text_of,
     Verdict,
     WARN,
 )
+from rescene4d_ros.node.managed_node import ACTIVE, CONFIGURED, INACTIVE, ManagedNode, transition
 from rescene4d_ros.node.messages import interfaces
 from rescene4d_ros.node.parameters import declare, read_sections
-from rescene4d_ros.node.process import RequestThread
-from rescene4d_ros.node.transitions import SUCCESS, transition
+from rescene4d_ros.node.ros_process import RequestThread
 from rescene4d_ros.node.visit_builder.poses import OdometryPoses, TfPoses
 from rescene4d_ros.node.visit_builder.settings import rules_of, SECTIONS
 from rescene4d_ros.node.visit_builder.work import VisitWork
@@ -59,12 +56,14 @@ class BuilderDiagnostics(DiagnosticsPublisher):
         return {'clouds': (verdict, clouds), 'visit': ((OK, 'building visits'), visit)}
 
 
-class VisitBuilderNode(LifecycleNode):
+class VisitBuilderNode(ManagedNode):
     """
     Build visits of live clouds and publish each as one snapshot.
 
     Configured it has settings; active it takes clouds and answers ~/start and ~/finish.
     """
+
+    _diagnostics: BuilderDiagnostics
 
     def __init__(self, **kwargs):
         super().__init__(NODE_NAME, **kwargs)
@@ -74,25 +73,14 @@ class VisitBuilderNode(LifecycleNode):
         self._diagnostics = BuilderDiagnostics(self, self._stats)
         self._running = ExitStack()
 
-    def report(self, error: Exception) -> None:
-        """Report what a callback raised; the node goes on."""
-        self._stats.problem('callback', text_of(error))
-        text = ''.join(traceback.format_exception(error))
-        self.get_logger().error(f'a callback failed:\n{text}', throttle_duration_sec=1.0)
-
-    def autostart(self) -> None:
-        """Configure and activate; the log says why where that is refused."""
-        if self.trigger_configure() == SUCCESS:
-            self.trigger_activate()
-
-    @transition('configured')
+    @transition(CONFIGURED)
     def on_configure(self) -> str:
         """Read and check the settings."""
         self._settings = read_sections(self, SECTIONS)
         rules_of(self._settings['node'])
         return ''
 
-    @transition('active')
+    @transition(ACTIVE)
     def on_activate(self) -> str:
         """Deliver what a killed process left, and listen."""
         if self._settings is None:
@@ -149,7 +137,7 @@ class VisitBuilderNode(LifecycleNode):
         )
         running.callback(requests.close)
 
-    @transition('inactive')
+    @transition(INACTIVE)
     def on_deactivate(self) -> str:
         """Stop listening; the visit in the making stays in the spool."""
         self._release()

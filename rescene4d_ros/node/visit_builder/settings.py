@@ -20,7 +20,9 @@ class BuilderNodeConfig:
     """Hold the settings of input, ends of visits and delivery."""
 
     autostart: bool = param(
-        False, 'Configure and activate at start, without waiting for a lifecycle manager'
+        False,
+        'Configure and activate at start, without waiting for a lifecycle manager; tried again '
+        'after 1 s, then up to every 10 s, until it succeeds once',
     )
     map_frame: str = param('map', 'Frame of the visits')
     sensor_frame: str = param(

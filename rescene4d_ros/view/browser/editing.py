@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from rescene4d_ros.errors import MemoryFormatError
-from rescene4d_ros.memory.editing import corrections
-from rescene4d_ros.memory.editing.undo import latest_correction, undo
+from rescene4d_ros.memory.editing import correction_messages
+from rescene4d_ros.memory.editing.undo import latest_correction
 from rescene4d_ros.memory.store import SceneMemory
 from rescene4d_ros.structures import ObjectState
 from rescene4d_ros.view.browser.knowledge import Knowledge
@@ -33,31 +33,27 @@ class Editor:
     def rename(self, object_id: int, name: str) -> str:
         """Give an object a name; an empty one takes it away."""
         with SceneMemory.edit(self._path, self._url) as memory:
-            corrections.rename(memory, object_id, name)
-        return f'#{object_id} is called {name!r}' if name else f'#{object_id} has no name'
+            return correction_messages.rename(memory, object_id, name).text
 
     def lock(self, object_id: int, is_locked: bool) -> str:
         """Lock an object, so that it is never merged, split or deleted, or unlock it."""
         with SceneMemory.edit(self._path, self._url) as memory:
-            corrections.lock(memory, object_id, is_locked)
-        return f'#{object_id} is {"" if is_locked else "not "}locked'
+            return correction_messages.lock(memory, object_id, is_locked).text
 
     def merge(self, one: int, other: int) -> str:
         """Say that two ids are one object."""
         with SceneMemory.edit(self._path, self._url) as memory:
-            alias_id, object_id = corrections.merge(memory, one, other)
-        return f'#{alias_id} is #{object_id} from now on'
+            return correction_messages.merge(memory, one, other).text
 
     def split(self, object_id: int, from_visit: int) -> str:
         """Say that from one visit on an id is another object."""
         with SceneMemory.edit(self._path, self._url) as memory:
-            new_id = corrections.split(memory, object_id, from_visit)
-        return f'from visit {from_visit} on, #{object_id} is #{new_id}'
+            return correction_messages.split(memory, object_id, from_visit).text
 
     def undo(self) -> str:
         """Take back the latest correction."""
         with SceneMemory.edit(self._path, self._url) as memory:
-            return f'undone: {undo(memory)}'
+            return correction_messages.undo(memory).text
 
 
 def undo_preview(memory: SceneMemory) -> str:

@@ -60,5 +60,5 @@ def test_one_writer_at_a_time(folder):
     with SceneMemory.edit(folder):
         with pytest.raises(MemoryLockedError):
             Editor(folder, None).rename(1, 'mine')
-    assert Editor(folder, None).lock(1, True) == '#1 is locked'
+    assert Editor(folder, None).lock(1, True) == 'object 1 is locked'
     assert read(folder).locked == {1}

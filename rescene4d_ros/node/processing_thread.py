@@ -1,4 +1,4 @@
-"""From stored visit to published result: a thread that processes what waits, in stamp order."""
+"""The thread that processes stored visits in stamp order and has their results published."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class Stopped(Exception):
     """The node is deactivated while visits are processed anew; the memory is as before."""
 
 
-class Processing:
+class ProcessingThread:
     """
     Process stored visits, and process them anew where that is asked for or one came late.
 

@@ -1,13 +1,16 @@
-"""Shapes and colors of markers: a state is told by its lines, a change by its sign."""
+"""Shapes of markers: lines tell a state, signs a change, and no label hides another."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 import itertools
 
+from geometry_msgs.msg import Point
 import numpy as np
-from rescene4d_ros.structures import Box, ChangeKind, ObjectState
+from rescene4d_ros.structures import Box, Change, ChangeKind, ObjectState, SceneObject
 from rescene4d_ros.structures.colors import color_of, unit_rgb
+from std_msgs.msg import ColorRGBA, Header
 from visualization_msgs.msg import Marker
 
 BACKGROUND = (48, 48, 48)  # of RViz, as in config/rescene4d.rviz
@@ -38,7 +41,9 @@ SIGNS = {
     ChangeKind.DEFORMED: (((-1, 0), (-0.5, 0.7), (0, -0.7), (0.5, 0.7), (1, 0)),),
     ChangeKind.REAPPEARED: (((0, 1), (1, 0), (0, -1), (-1, 0), (0, 1)),),
 }
+NOT_DRAWN = (ChangeKind.UNKNOWN, ChangeKind.MERGED)  # no place differs
 
+Key = tuple[str, int]  # namespace and id of a marker
 Triple = tuple[float, float, float]
 
 
@@ -119,6 +124,16 @@ def arrow(before: Box, after: Box) -> Shape:
     return Shape(Marker.ARROW, rgba, (SIGN_WIDTH, 3 * SIGN_WIDTH, 4 * SIGN_WIDTH), triples(ends))
 
 
+def change_shape(change: Change) -> Shape | None:
+    """Return what is drawn of a change; None where no place differs."""
+    if change.kind == ChangeKind.MOVED and change.before and change.after:
+        return arrow(change.before, change.after)
+    box = change.before if change.kind == ChangeKind.REMOVED else change.after
+    if box is None or change.kind in (*NOT_DRAWN, ChangeKind.MOVED):
+        return None
+    return sign(change.kind, box)
+
+
 def triples(points: np.ndarray) -> tuple[Triple, ...]:
     """Return (N, 3) points as tuples, which compare by value."""
     return tuple((x, y, z) for x, y, z in points.tolist())
@@ -127,3 +142,100 @@ def triples(points: np.ndarray) -> tuple[Triple, ...]:
 def _luminance(rgb: tuple[int, ...]) -> float:
     linear = [c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in unit_rgb(rgb)]
     return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+LABEL_HEIGHT = 0.15  # m
+LETTER_WIDTH = 0.7  # of the height, the widest mean of a text in the font of RViz
+LINE_HEIGHT = 1.4  # of the height
+# The view with which config/rescene4d.rviz begins: an orbit around the origin.
+DISTANCE, PITCH, YAW = 10.0, 0.8, 0.8  # m, rad, rad
+NEAREST = 0.5  # m; labels closer to the eye or behind it are not in the picture
+
+
+def choose_texts(positions: np.ndarray, texts: Sequence[Sequence[str]]) -> list[str]:
+    """
+    Choose one text per object so that labels overlap neither from above nor in the first view.
+
+    Parameters
+    ----------
+    positions : ndarray (I, 3), m, in map
+        Middles of the labels, the most important first.
+    texts : sequence of I sequences of str
+        Per object, the best text first.
+
+    Returns
+    -------
+    list of I str
+        Empty where none of its texts has room.
+
+    """
+    places = [from_above(positions), from_orbit(positions)]
+    taken: list[list[np.ndarray]] = [[], []]
+    chosen = []
+    for number, candidates in enumerate(texts):
+        for text in (*candidates, ''):
+            boxes = [rectangle(place[number], text) for place in places]
+            if not text or not any(map(_overlaps, boxes, taken)):
+                break
+        chosen.append(text)
+        for rows, box in zip(taken, boxes, strict=True):
+            if text:
+                rows.append(box)
+    return chosen
+
+
+def from_above(positions: np.ndarray) -> np.ndarray:
+    """Return (I, 3) middles seen from above, and the scale of their labels: x, y, scale."""
+    return np.column_stack([positions[:, :2], np.ones(len(positions))])
+
+
+def from_orbit(positions: np.ndarray) -> np.ndarray:
+    """Return (I, 3) middles in the first view, in tangents, and the scale of their labels."""
+    away = -np.array([np.cos(PITCH) * np.cos(YAW), np.cos(PITCH) * np.sin(YAW), np.sin(PITCH)])
+    right = np.array([-np.sin(YAW), np.cos(YAW), 0.0])
+    axes = np.stack([right, np.cross(right, away), away])
+    seen = (np.asarray(positions, np.float64) + DISTANCE * away) @ axes.T
+    depth = np.where(seen[:, 2] > NEAREST, seen[:, 2], np.nan)
+    return np.column_stack([seen[:, 0] / depth, seen[:, 1] / depth, 1 / depth])
+
+
+def rectangle(place: np.ndarray, text: str) -> np.ndarray:
+    """Return left, bottom, right, top of a text in a view; NaN where it is not in the picture."""
+    half = np.array([LETTER_WIDTH * len(text), LINE_HEIGHT]) * LABEL_HEIGHT * place[2] / 2
+    return np.concatenate([place[:2] - half, place[:2] + half])
+
+
+def _overlaps(box: np.ndarray, rows: list[np.ndarray]) -> bool:
+    if not rows:
+        return False
+    others = np.array(rows)
+    return bool(((others[:, :2] < box[2:]) & (box[:2] < others[:, 2:])).all(1).any())
+
+
+def label_texts(item: SceneObject) -> tuple[str, ...]:
+    """Return the texts of an object's label, the best first."""
+    short = f'#{item.object_id}'
+    plain = f'{item.name or item.class_name} {short}'
+    if item.state == ObjectState.PRESENT:
+        return plain, short
+    return f'{plain} ({item.state.name.lower().replace("_", " ")})', plain, short
+
+
+def marker_of(header: Header, key: Key, shape: Shape) -> Marker:
+    """Return the message that draws a shape under a namespace and id."""
+    red, green, blue, opacity = shape.rgba
+    marker = Marker(
+        header=header,
+        ns=key[0],
+        id=int(key[1]),
+        type=shape.kind,
+        action=Marker.ADD,
+        color=ColorRGBA(r=red, g=green, b=blue, a=opacity),
+        text=shape.text,
+        points=[Point(x=x, y=y, z=z) for x, y, z in shape.points],
+    )
+    marker.pose.orientation.w = 1.0
+    place = marker.pose.position
+    place.x, place.y, place.z = shape.position
+    marker.scale.x, marker.scale.y, marker.scale.z = shape.scale
+    return marker

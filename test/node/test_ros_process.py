@@ -4,12 +4,12 @@ import subprocess
 import sys
 import threading
 
-from rescene4d_ros.node.process import RequestThread
+from rescene4d_ros.node.ros_process import RequestThread
 from rescene4d_ros.srv import QueryObjects
 
 SCRIPT = """
 import rclpy
-from rescene4d_ros.node.process import spin
+from rescene4d_ros.node.ros_process import spin
 
 errors = []
 

@@ -1,0 +1,130 @@
+"""A managed node: transitions that say what failed, a start of its own, errors that are told."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+import functools
+import time
+import traceback
+
+from rclpy.clock import Clock, ClockType
+from rclpy.lifecycle import LifecycleNode, TransitionCallbackReturn
+from rclpy.timer import Timer
+from rescene4d_ros.errors import RescenError
+from rescene4d_ros.node.diagnostics import DiagnosticsPublisher, text_of
+from rescene4d_ros.node.ros_process import spin
+
+SUCCESS = TransitionCallbackReturn.SUCCESS
+FAILURE = TransitionCallbackReturn.FAILURE
+ERROR = TransitionCallbackReturn.ERROR
+CONFIGURED, ACTIVE, INACTIVE = 'configured', 'active', 'inactive'
+AUTOSTART_RETRY = (1.0, 10.0)  # s; the first wait, doubled up to the longest
+
+
+def transition(reached: str) -> Callable:
+    """
+    Make a lifecycle callback that logs, reports and never raises.
+
+    rclpy would return ERROR without a word. What the user can put right leaves the node where it
+    was.
+
+    Parameters
+    ----------
+    reached : str
+        What the node is afterwards.
+
+    """
+
+    def decorate(callback: Callable) -> Callable:
+        @functools.wraps(callback)
+        def guarded(self: ManagedNode, state) -> TransitionCallbackReturn:
+            start, doing = time.perf_counter(), callback.__name__.removeprefix('on_')
+            try:
+                done = callback(self)
+            except Exception as error:
+                self._diagnostics.state = f'{doing} failed'
+                self._diagnostics.stats.problem(doing, text_of(error))
+                if isinstance(error, RescenError):
+                    self.get_logger().error(f'on_{doing}: {error}')
+                    return FAILURE
+                self.get_logger().fatal(f'on_{doing}:\n{traceback.format_exc()}')
+                return ERROR
+            self.reached = self._diagnostics.state = reached
+            self._diagnostics.stats.solved(doing)
+            self.get_logger().info(f'{reached} in {time.perf_counter() - start:.1f} s{done}')
+            return SUCCESS
+
+        return guarded
+
+    return decorate
+
+
+class ManagedNode(LifecycleNode):
+    """
+    Start a node as its parameter `autostart` says, and report what its callbacks raise.
+
+    A class of this kind declares `autostart` and decorates its callbacks with `transition`.
+
+    Attributes
+    ----------
+    reached : str
+        What the last successful transition led to; empty before the first.
+
+    """
+
+    _diagnostics: DiagnosticsPublisher
+
+    def __init__(self, name: str, **kwargs):
+        super().__init__(name, **kwargs)
+        self.reached = ''
+        self._again: Timer | None = None  # of the autostart
+        self._retry, _ = AUTOSTART_RETRY
+
+    def report(self, error: Exception) -> None:
+        """Report what a callback raised; the node goes on."""
+        self._diagnostics.stats.problem('callback', text_of(error))
+        text = ''.join(traceback.format_exception(error))
+        self.get_logger().error(f'a callback failed:\n{text}', throttle_duration_sec=1.0)
+
+    def autostart(self) -> None:
+        """Configure and activate, later again where that is refused; the log says why it is."""
+        if self._again is not None:
+            self.destroy_timer(self._again)
+            self._again = None
+        is_configured = self.reached in (CONFIGURED, ACTIVE, INACTIVE)
+        if not is_configured and self.trigger_configure() != SUCCESS:
+            return self._start_later()
+        if self.reached != ACTIVE and self.trigger_activate() != SUCCESS:
+            self._start_later()
+
+    def _start_later(self) -> None:
+        clock = Clock(clock_type=ClockType.STEADY_TIME)
+        self._again = self.create_timer(self._retry, self.autostart, clock=clock)
+        self._retry = min(2 * self._retry, AUTOSTART_RETRY[1])
+
+
+def run(make_node: Callable[[], ManagedNode], args: list[str] | None = None) -> int:
+    """
+    Run a managed node until ^C or shutdown; what a callback raises is reported, and it goes on.
+
+    Parameters
+    ----------
+    make_node : callable() -> ManagedNode
+        Its class.
+    args : list of str, optional
+        Command line; default is that of the process.
+
+    Returns
+    -------
+    int
+        Exit status of the process.
+
+    """
+
+    def make() -> ManagedNode:
+        node = make_node()
+        if node.get_parameter('autostart').value:
+            node.autostart()
+        return node
+
+    return spin(make, args, on_error=ManagedNode.report)
