@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Protocol
@@ -124,13 +126,17 @@ def remember(
     observations: Observations,
     segmenter: NamedSegmenter,
     make_tracker: Callable[[SceneMemory, Segmenter], SceneTracker] | None = None,
+    sensor_path: bool = True,
 ) -> PredictedSequence:
     """
     Process the visits with a new memory, as the node does.
 
-    Classes are those of the final memory; the score is the mean over the points.
+    Classes are those of the final memory; the score is the mean over the points. Without the
+    sensor path the memory knows of it as little as of clouds that do not carry it.
     """
     scans = observations.scans
+    if not sensor_path:
+        scans = tuple(replace(scan, sensor_path=None) for scan in scans)
     with (
         TemporaryDirectory(dir=observations.workspace) as folder,
         SceneMemory.open(
@@ -192,9 +198,16 @@ def _oracle_link(observations: Observations) -> Linked:
     return masks, link_by_truth(masks, observations.case.scored, ScoreRules())
 
 
-def _memory_oracle_masks(observations: Observations) -> PredictedSequence:
+def _memory(observations: Observations, sensor_path: bool = True) -> PredictedSequence:
+    return remember(observations, observations, sensor_path=sensor_path)
+
+
+def _memory_oracle_masks(
+    observations: Observations, sensor_path: bool = True
+) -> PredictedSequence:
     case = observations.case
-    return remember(observations, TrueMasks(case.sequence, case.truth))
+    masks = TrueMasks(case.sequence, case.truth)
+    return remember(observations, masks, sensor_path=sensor_path)
 
 
 METHODS: dict[str, Method] = {
@@ -207,8 +220,10 @@ METHODS: dict[str, Method] = {
     'query_index': _linked(query_index),
     'oracle_link': _linked(_oracle_link),
     'change_regions': lambda seen: changes_by_regions(seen.scans),
-    'memory': lambda seen: remember(seen, seen),
+    'memory': _memory,
+    'memory_without_path': partial(_memory, sensor_path=False),
     'memory_oracle_masks': _memory_oracle_masks,
+    'memory_oracle_masks_without_path': partial(_memory_oracle_masks, sensor_path=False),
 }
 
 

@@ -31,7 +31,9 @@ NUMBERED = (
     'query_index',
     'oracle_link',
     'memory',
+    'memory_without_path',
     'memory_oracle_masks',
+    'memory_oracle_masks_without_path',
 )
 
 
@@ -231,7 +233,7 @@ def test_every_method_runs_on_a_network(case, places, seen, segmenter, n_visits)
         assert max(claims.values(), default=1) == 1
         assert len(set(prediction.points.tolist())) == len(prediction.points), 'masks overlap'
         # The memory ignores instances of so low a score; regions of change have no masks.
-        if name not in ('memory', 'change_regions'):
+        if name not in ('memory', 'memory_without_path', 'change_regions'):
             assert len(prediction) > 0, name
 
 
@@ -244,7 +246,9 @@ COSTS = {  # s of three visits: 10 for the features of each, 1 to segment each
     'query_index': 33,
     'oracle_link': 33,
     'memory': 35,
+    'memory_without_path': 35,
     'memory_oracle_masks': 0,
+    'memory_oracle_masks_without_path': 0,
 }
 
 
@@ -258,7 +262,7 @@ def test_costs_are_those_of_a_method_alone(slow, seen, backwards):
 
 
 def test_nothing_is_computed_twice(slow, seen):
-    """Ten methods: features once per visit, and no set of visits is segmented again."""
+    """All methods: features once per visit, and no set of visits is segmented again."""
     made, segmenter = slow
     observations = seen(made, segmenter)
     for name in COSTS:
@@ -266,6 +270,26 @@ def test_nothing_is_computed_twice(slow, seen):
     assert len(segmenter.known) == 3
     assert len(segmenter.asked) == len(set(segmenter.asked)) == 6  # 3 alone, 2 pairs, all
     assert segmenter.now == 3 * 10 + 3 * 1 + 2 * 2 + 3
+
+
+@pytest.mark.parametrize('sensor_path', [True, False])
+def test_the_memory_gets_a_path_or_none(case, places, seen, sensor_path):
+    """Both rows of a table come of one run: the masks are the same, the path is left out."""
+    made = case(places, places)
+    path = np.zeros((2, 3), np.float32) + 1
+    scans = tuple(replace(scan, sensor_path=path) for scan in made.sequence.scans)
+    made = replace(made, sequence=replace(made.sequence, scans=scans))
+    stored = []
+
+    class Kept(TrueMasks):
+        def segment(self, scans, keys):
+            stored.extend(scans)
+            return super().segment(scans, keys)
+
+    masks = Kept(made.sequence, made.truth)
+    remember(seen(made), masks, sensor_path=sensor_path)
+    assert stored
+    assert all((scan.sensor_path is not None) == sensor_path for scan in stored)
 
 
 def test_memory_takes_what_was_segmented_before(case, places, seen, segmenter):
