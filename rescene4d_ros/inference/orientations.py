@@ -45,7 +45,7 @@ def join_orientations(passes: Sequence[Prediction]) -> Prediction:
     Join passes over the same points into one prediction with the queries of all.
 
     Superpoints are those of the first pass; what the others say of theirs is averaged over the
-    points of each. Objectness is the mean of the passes.
+    points of each. Objectness and superpoint features are the means of the passes.
 
     Parameters
     ----------
@@ -58,20 +58,27 @@ def join_orientations(passes: Sequence[Prediction]) -> Prediction:
         return first
     shares = [_point_shares(first, other) for other in passes[1:]]
     masks = [first.mask_probs, *(_onto(s, p.mask_probs) for s, p in zip(shares, passes[1:]))]
-    objectness = None
-    if all(p.objectness is not None for p in passes):
-        told = [first.objectness or ()]
-        told += [_onto(s, p.objectness or ()) for s, p in zip(shares, passes[1:])]
-        objectness = tuple(np.stack(each).mean(axis=0) for each in zip(*told))
     return Prediction(
         class_probs=np.concatenate([p.class_probs for p in passes]),
         mask_probs=tuple(np.concatenate(each, axis=1) for each in zip(*masks)),
         superpoint=first.superpoint,
         features=np.concatenate([p.features for p in passes]),
-        objectness=objectness,
+        objectness=_mean(shares, [p.objectness for p in passes]),
+        superpoint_features=_mean(shares, [p.superpoint_features for p in passes]),
         voxels=first.voxels,
         orientations=len(passes),
     )
+
+
+def _mean(
+    shares: Sequence[list[csr_matrix]], values: Sequence[tuple[np.ndarray, ...] | None]
+) -> tuple[np.ndarray, ...] | None:
+    """Return the means over the passes of values of superpoints; None if a pass has none."""
+    known = [v for v in values if v is not None]
+    if len(known) < len(values):
+        return None
+    every = [known[0], *(_onto(s, v) for s, v in zip(shares, known[1:], strict=True))]
+    return tuple(np.stack(each).mean(axis=0) for each in zip(*every))
 
 
 def _point_shares(first: Prediction, other: Prediction) -> list[csr_matrix]:

@@ -232,14 +232,16 @@ class Segmenter:
             if output.structure_logits.shape[-1]:
                 structure = output.structure_logits[-1].sigmoid().amax(1, keepdim=True)
                 mask_probs = mask_probs.masked_fill(structure > mask_probs, 0)
-            objectness = 1 - output.superpoint_logits.softmax(-1)[:, -1]
+            classes = output.superpoint_logits.softmax(-1)
+            known = torch.cat([output.superpoint_features, classes], dim=1)
             counts = torch.bincount(output.visit, minlength=len(visits)).tolist()
             return Prediction(
                 class_probs=output.class_logits[-1].softmax(-1).cpu().numpy(),
                 mask_probs=tuple(m.cpu().numpy() for m in mask_probs.split(counts)),
                 superpoint=own,
                 features=output.features.cpu().numpy(),
-                objectness=tuple(o.cpu().numpy() for o in objectness.split(counts)),
+                objectness=tuple(o.cpu().numpy() for o in (1 - classes[:, -1]).split(counts)),
+                superpoint_features=tuple(k.cpu().numpy() for k in known.split(counts)),
                 voxels=_voxel_counts(features),
             )
 

@@ -93,6 +93,9 @@ class Prediction:
         Decoder features: appearance of the object over all visits.
     objectness : tuple of T ndarrays (S_t,), float32, optional
         Probability that a superpoint is part of an object, as the backbone alone sees it.
+    superpoint_features : tuple of T ndarrays (S_t, E), float32, optional
+        Mask features of each superpoint, followed by its class probabilities as the backbone
+        alone sees them.
     voxels : tuple of T ndarrays (S_t,), int, optional
         Voxels of each superpoint; only networks that follow published code keep them.
     orientations : int
@@ -105,6 +108,7 @@ class Prediction:
     superpoint: tuple[np.ndarray, ...]
     features: np.ndarray
     objectness: tuple[np.ndarray, ...] | None = None
+    superpoint_features: tuple[np.ndarray, ...] | None = None
     voxels: tuple[np.ndarray, ...] | None = None
     orientations: int = 1
 

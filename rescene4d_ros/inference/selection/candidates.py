@@ -30,12 +30,18 @@ class Evidence:
         The last column is "no object".
     objectness : ndarray (S,), float32
         Probability that a superpoint is part of an object, as the backbone alone sees it.
+    superpoint_features : ndarray (S, E), float32, optional
+        As of `Prediction`.
+    features : ndarray (Q, C), float32, optional
+        Decoder features of the queries.
 
     """
 
     mask_probs: np.ndarray
     class_probs: np.ndarray
     objectness: np.ndarray
+    superpoint_features: np.ndarray | None = None
+    features: np.ndarray | None = None
 
     @property
     def certainty(self) -> np.ndarray:
@@ -44,7 +50,14 @@ class Evidence:
 
     def of_rows(self, rows: slice) -> Evidence:
         """Return what is said of some superpoints."""
-        return Evidence(self.mask_probs[rows], self.class_probs, self.objectness[rows])
+        known = self.superpoint_features
+        return Evidence(
+            self.mask_probs[rows],
+            self.class_probs,
+            self.objectness[rows],
+            None if known is None else known[rows],
+            self.features,
+        )
 
 
 @dataclass(frozen=True)
@@ -147,7 +160,14 @@ def evidence_of(prediction: Prediction) -> Evidence:
         objectness = (masks * (1 - prediction.class_probs[:, -1])).max(axis=1, initial=0)
     else:
         objectness = np.concatenate(prediction.objectness)
-    return Evidence(masks, prediction.class_probs, objectness)
+    known = prediction.superpoint_features
+    return Evidence(
+        masks,
+        prediction.class_probs,
+        objectness,
+        None if known is None else np.concatenate(known),
+        prediction.features,
+    )
 
 
 def soft_overlaps(

@@ -109,7 +109,7 @@ def _inside_and_rim(
     inside = (known * points[:, None]).T @ masks / area
     squares = (known**2 * points[:, None]).T @ masks / area
     spread = np.sqrt((squares - inside**2).clip(min=0))
-    touching = _symmetric(regions, regions.contact)
+    touching = contact_matrix(regions)
     outside = (touching @ masks) * ~candidates.masks
     around = outside.sum(axis=0)
     rim = known.T @ outside / around.clip(min=1)
@@ -155,6 +155,11 @@ def _inside_and_across(
     matrix = _symmetric(regions, values)
     twice = (masks * (matrix @ masks)).sum(axis=0)
     return twice / 2, (np.asarray(matrix.sum(axis=1)).ravel() @ masks - twice).clip(min=0)
+
+
+def contact_matrix(regions: Regions) -> csr_matrix:
+    """Return the contact of each two superpoints of one visit, symmetric (S, S)."""
+    return _symmetric(regions, regions.contact)
 
 
 def _symmetric(regions: Regions, values: np.ndarray) -> csr_matrix:

@@ -18,7 +18,8 @@ from safetensors.numpy import save
 logger = logging.getLogger(__name__)
 
 FORMAT = 'rescene4d-mask-quality'
-SCHEMA = 1
+SCHEMA = 2
+READ_SCHEMAS = ('1', '2')  # files of schema 1 use no features of the network
 OUTPUTS = ('iou', 'iou_50', 'iou_75')  # expected overlap; probability that it reaches .5 and .75
 LIMIT = 6.0  # deviations; features beyond count as this far off
 
@@ -27,6 +28,8 @@ LIMIT = 6.0  # deviations; features beyond count as this far off
 class QualityModel:
     """
     Hold a small perceptron with ReLUs, and what it was fitted to.
+
+    Its inputs are the `FEATURES`, followed by the features of the network or not.
 
     Attributes
     ----------
@@ -47,6 +50,11 @@ class QualityModel:
     fitted_to: str = ''
     fitting: Mapping | None = None
 
+    @property
+    def n_network_features(self) -> int:
+        """Return how many inputs are features of the network, see `network_features`."""
+        return len(self.center) - len(FEATURES)
+
     def predict(self, features: np.ndarray) -> np.ndarray:
         """
         Tell the quality of candidates.
@@ -54,7 +62,8 @@ class QualityModel:
         Parameters
         ----------
         features : ndarray (C, F), float32
-            Of `candidate_features`.
+            Of `candidate_features`, followed by those of `network_features` if the model uses
+            them.
 
         Returns
         -------
@@ -151,7 +160,7 @@ def read_quality(path: Path) -> QualityModel:
             metadata = file.metadata() or {}
             tensors = {name: file.get_tensor(name) for name in file.keys()}
         told = (metadata.get('format'), metadata.get('schema'))
-        if told != (FORMAT, str(SCHEMA)):
+        if told[0] != FORMAT or told[1] not in READ_SCHEMAS:
             raise ValueError(f'format and schema {told}')
         for name, known in (('features', FEATURES), ('outputs', OUTPUTS)):
             if tuple(json.loads(metadata[name])) != known:
@@ -168,6 +177,6 @@ def read_quality(path: Path) -> QualityModel:
         )
     except (SafetensorError, OSError, KeyError, ValueError) as error:
         raise WeightsError(
-            f'mask quality {path}: expected a complete file of format {FORMAT}, schema {SCHEMA}, '
-            f'got {error}; fit it anew with scripts/fit_mask_quality.py'
+            f'mask quality {path}: expected a complete file of format {FORMAT}, schema {SCHEMA} '
+            f'or earlier, got {error}; fit it anew with scripts/fit_mask_quality.py'
         ) from error

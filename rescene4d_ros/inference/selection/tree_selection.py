@@ -7,6 +7,7 @@ from functools import partial
 from pathlib import Path
 
 import numpy as np
+from rescene4d_ros.errors import WeightsError
 from rescene4d_ros.inference.config import InferenceConfig
 from rescene4d_ros.inference.selection.candidates import (
     Candidates,
@@ -23,6 +24,7 @@ from rescene4d_ros.inference.selection.choice import (
 )
 from rescene4d_ros.inference.selection.features import candidate_features
 from rescene4d_ros.inference.selection.merge_tree import agreement
+from rescene4d_ros.inference.selection.network_features import network_features
 from rescene4d_ros.inference.selection.quality import find_quality, quality_file, QualityModel
 from rescene4d_ros.inference.selection.regions import make_regions, Regions
 from rescene4d_ros.inference.split_instances import split_instances
@@ -132,8 +134,24 @@ def visit_quality(
             soft_iou = soft_overlaps(own.points, said.mask_probs, seen.masks)[1]
             worth[shown, t] = (soft_iou * said.certainty).max(axis=1)
         else:
-            worth[shown, t] = quality.predict(candidate_features(own, said, seen)).mean(axis=1)
+            worth[shown, t] = quality.predict(_inputs(quality, own, said, seen)).mean(axis=1)
     return worth
+
+
+def _inputs(
+    quality: QualityModel, regions: Regions, evidence: Evidence, candidates: Candidates
+) -> np.ndarray:
+    """Return the features (C, F) that a quality model reads."""
+    known = candidate_features(regions, evidence, candidates)
+    if not quality.n_network_features:
+        return known
+    learned = network_features(regions, evidence, candidates)
+    if learned.shape[1] != quality.n_network_features:
+        raise WeightsError(
+            f'mask quality: expected {quality.n_network_features} features of the network, got '
+            f'{learned.shape[1]}; fit it anew with scripts/fit_mask_quality.py'
+        )
+    return np.hstack([known, learned])
 
 
 def value_of(

@@ -13,6 +13,7 @@ from rescene4d_ros.inference.config import InferenceConfig
 from rescene4d_ros.inference.segmenter import Segmenter
 from rescene4d_ros.inference.selection.candidates import evidence_of, make_candidates
 from rescene4d_ros.inference.selection.features import candidate_features
+from rescene4d_ros.inference.selection.network_features import network_features
 from rescene4d_ros.inference.selection.regions import make_regions
 from rescene4d_ros.structures import UNLABELED
 from rescene4d_ros.structures.truth import VisitTruth
@@ -28,7 +29,7 @@ class CandidateExamples:
     Attributes
     ----------
     features : ndarray (C, F), float32
-        Columns by `FEATURES`.
+        Columns by `FEATURES`, followed by those of `network_features`.
     overlap : ndarray (C,), float32
         Largest intersection over union with a true object.
 
@@ -77,7 +78,8 @@ def examples_of(path: Path, weights: str) -> CandidateExamples:
             overlap, is_told = true_overlap(
                 seen.masks, prediction.superpoint[place], truth.visits[t]
             )
-            features = candidate_features(own, evidence.of_rows(rows), seen)
+            known = own, evidence.of_rows(rows), seen
+            features = np.hstack([candidate_features(*known), network_features(*known)])
             parts.append(CandidateExamples(features[is_told], overlap[is_told]))
     return CandidateExamples.joined(parts)
 

@@ -9,6 +9,7 @@ from rescene4d_ros.inference.config import InferenceConfig
 from rescene4d_ros.inference.postprocess import segment_as_published
 from rescene4d_ros.inference.selection.candidates import evidence_of, make_candidates
 from rescene4d_ros.inference.selection.features import candidate_features, FEATURES
+from rescene4d_ros.inference.selection.network_features import network_features
 from rescene4d_ros.inference.selection.quality import (
     quality_file,
     QualityModel,
@@ -218,6 +219,49 @@ def test_quality_file_holds_the_model(tmp_path):
     features = np.random.default_rng(0).normal(size=(7, len(FEATURES))).astype(np.float32)
     assert (read.predict(features) == model.predict(features)).all()
     assert (read.fitted_to, read.fitting) == ('abc', {'seed': 0})
+
+
+def test_network_features_of_a_node_by_hand():
+    scan, superpoint = row_of_pieces([0, 0.1, 0.6])
+    prediction = replace(
+        predict([SURE], [[[0.9], [0.8], [0.1]]], [superpoint]),
+        features=np.array([[3.0, 4.0]], np.float32),
+        superpoint_features=(np.array([[1.0, 0.2], [5.0, 0.4], [9.0, 0.6]], np.float32),),
+    )
+    regions, evidence, candidates = parts_of(prediction, [scan])
+    found = network_features(regions, evidence, candidates)
+    pieces = candidates.n_queries + np.arange(2)
+    np.testing.assert_allclose(found[pieces, :4], [[1, 0.2, 5, 0.4], [5, 0.4, 1, 0.2]], rtol=1e-6)
+    both = np.flatnonzero((candidates.masks == [[True], [True], [False]]).all(axis=0))[0]
+    np.testing.assert_allclose(found[both], [3, 0.3, 0, 0, 3, 4, *SURE], rtol=1e-6)
+
+
+def test_quality_of_network_features_wants_a_network_that_gives_them(tmp_path):
+    scan, superpoint = row_of_pieces([0, 0.1])
+    bare = predict([SURE], [[[0.9], [0.8]]], [superpoint])
+    bare = replace(bare, superpoint_features=None)
+    known = replace(bare, superpoint_features=(np.eye(2, dtype=np.float32),))
+    n = network_features(*parts_of(known, [scan])).shape[1]
+    path = tmp_path / 'net.quality.safetensors'
+    inputs = len(FEATURES) + n
+    weights = np.zeros((inputs, 3), np.float32)
+    weights[len(FEATURES)] = 1
+    write_quality(
+        path,
+        QualityModel(
+            np.zeros(inputs, np.float32),
+            np.ones(inputs, np.float32),
+            ((weights, np.zeros(3, np.float32)),),
+        ),
+    )
+    model = read_quality(path)
+    assert model.n_network_features == n
+    regions, evidence, candidates = parts_of(known, [scan])
+    worth = visit_quality(regions, evidence, candidates, 5, model)[:, 0]
+    alone = candidates.masks[0] & ~candidates.masks[1]  # holds the first superpoint alone
+    np.testing.assert_allclose(worth[alone], 1 / (1 + np.exp(-1)), rtol=1e-6)
+    with pytest.raises(WeightsError, match=f'expected {n} features of the network, got 0'):
+        visit_quality(*parts_of(bare, [scan]), 5, model)
 
 
 def test_damaged_quality_file_is_named(tmp_path):
