@@ -22,7 +22,7 @@ from statistics import mean, stdev
 
 from rescene4d_ros.cli.flags import setting
 from rescene4d_ros.cli.main import main as rescene4d
-from rescene4d_ros.inference.weights import read_weights
+from rescene4d_ros.inference.weights_file import read_weights
 from rescene4d_ros.models.backbones.unet import PRESETS as UNETS
 from rescene4d_ros.processes import each_result
 from rescene4d_ros.training import Recipe

@@ -13,7 +13,7 @@ import sys
 
 import numpy as np
 from rescene4d_ros.data.readers.point_cloud2 import cloud_array
-from rescene4d_ros.inference.weights import save_weights, WeightsInfo
+from rescene4d_ros.inference.weights_file import save_weights, WeightsInfo
 from rescene4d_ros.models.config import ModelConfig
 from rescene4d_ros.models.segmenter import ReScene4D
 from rescene4d_ros.node.messages.conversions import create_cloud, fields_of, time_to_msg

@@ -13,7 +13,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from rescene4d_ros.inference.weights import load_weights, save_weights
+from rescene4d_ros.inference.weights_file import load_weights, save_weights
 
 JOINTS = 'fine_level.to_'
 

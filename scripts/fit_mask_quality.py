@@ -15,9 +15,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from rescene4d_ros.inference.named_weights import find_weights
 from rescene4d_ros.inference.selection.quality import quality_file, write_quality
-from rescene4d_ros.inference.weights import weights_hash
+from rescene4d_ros.inference.weights_file import weights_hash
+from rescene4d_ros.inference.weights_folder import find_weights
 from rescene4d_ros.processes import each_result
 from rescene4d_ros.training.mask_quality.candidate_examples import CandidateExamples, examples_of
 from rescene4d_ros.training.mask_quality.fit import calibration_error, fit_quality

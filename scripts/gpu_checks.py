@@ -24,7 +24,7 @@ from rescene4d_ros.cli.bench.throughput import Convolution, convolutions, least,
 from rescene4d_ros.geometry.superpoints import superpoints
 from rescene4d_ros.inference.config import InferenceConfig
 from rescene4d_ros.inference.profile import peak_memory, stage_costs, synchronize
-from rescene4d_ros.inference.weights import default_weights, load_weights
+from rescene4d_ros.inference.weights_file import default_weights, load_weights
 from rescene4d_ros.losses import Criterion, LossConfig
 from rescene4d_ros.models.backbones.unet import PRESETS, SparseUNet
 from rescene4d_ros.models.inputs import make_visit_input, VisitInput

@@ -64,7 +64,7 @@ if [ -n "$from" ]; then
   start=(--resume)
 else
   [ -n "$init" ] || init=$("$python" -c \
-    'from rescene4d_ros.inference.weights import default_weights; print(default_weights())')
+    'from rescene4d_ros.inference.weights_file import default_weights; print(default_weights())')
   start=(--init "$init" --init-allow 'decoder.structure.*')
 fi
 code=0

@@ -11,7 +11,7 @@ from rescene4d_ros.cli.bag_inputs import BURSTS
 from rescene4d_ros.cli.inputs import Inputs, Origin, Reader
 from rescene4d_ros.data.readers.cloud_files import SUFFIXES
 from rescene4d_ros.plausibility.config import PlausibilityConfig
-from rescene4d_ros.scene.visit_check import VisitCheck
+from rescene4d_ros.scene.scan_acceptance import ScanAcceptance
 from rescene4d_ros.structures import Scan
 
 ACCEPTED = ('unit', 'registration')  # findings that refuse a scan unless a person accepts them
@@ -85,7 +85,7 @@ def config_of(options: argparse.Namespace) -> PlausibilityConfig:
 
 
 def checked_visit(
-    read: Reader, origin: Origin | None, check: VisitCheck
+    read: Reader, origin: Origin | None, check: ScanAcceptance
 ) -> tuple[Scan, np.ndarray]:
     """
     Read a visit and check it.
@@ -96,7 +96,7 @@ def checked_visit(
         Of `find_visits`.
     origin : tuple of 3 float, m, or None
         Of the map, None before its first visit.
-    check : VisitCheck
+    check : ScanAcceptance
 
     Returns
     -------

@@ -22,8 +22,8 @@ from rescene4d_ros.inference.config import InferenceConfig
 from rescene4d_ros.memory.export import changes_document, objects_document
 from rescene4d_ros.memory.store import SceneMemory
 from rescene4d_ros.scene.mask_source import load_masks, tracker_for
+from rescene4d_ros.scene.scan_acceptance import ScanAcceptance
 from rescene4d_ros.scene.tracker import SceneTracker
-from rescene4d_ros.scene.visit_check import VisitCheck
 from rescene4d_ros.structures import SceneUpdate
 from rescene4d_ros.tracking.settings import TrackerConfig
 from tqdm import tqdm
@@ -151,7 +151,7 @@ def run(options: argparse.Namespace) -> int:
             boxes=options.boxes,
         )
         print_notes(inputs)
-        check = VisitCheck(memory, config_of(options), options.accept, options.register)
+        check = ScanAcceptance(memory, config_of(options), options.accept, options.register)
         refused = 0
         for read in tqdm(
             inputs.visits(),

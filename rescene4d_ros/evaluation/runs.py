@@ -18,9 +18,9 @@ from rescene4d_ros.evaluation.methods import ALL_METHODS, run_method
 from rescene4d_ros.evaluation.observations import Case, Observations
 from rescene4d_ros.evaluation.results_folder import ResultsFolder, SequenceRecord
 from rescene4d_ros.inference.config import InferenceConfig
-from rescene4d_ros.inference.named_weights import find_weights
 from rescene4d_ros.inference.segmenter import Segmenter
-from rescene4d_ros.inference.weights import weights_hash
+from rescene4d_ros.inference.weights_file import weights_hash
+from rescene4d_ros.inference.weights_folder import find_weights
 from rescene4d_ros.metrics.config import ScoreRules
 from rescene4d_ros.metrics.sequences import true_sequence
 from rescene4d_ros.metrics.summary import reduce_sequence, ReducedSequence

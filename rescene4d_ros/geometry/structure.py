@@ -30,6 +30,36 @@ def floor_height(xyz: np.ndarray, normals: np.ndarray) -> float:
     return float(edges[np.flatnonzero(count > 0.15 * count.max())[0]] + 0.01)
 
 
+def coarse_floor_height(xyz: np.ndarray, normals: np.ndarray | None = None) -> float:
+    """
+    Estimate the height of the floor from layers of 0.1 m, as the weights were trained with.
+
+    Parameters
+    ----------
+    xyz : ndarray (N, 3), m, in map
+        At least one point.
+    normals : ndarray (N, 3), optional
+        Excludes walls and sides of furniture.
+
+    Returns
+    -------
+    float, m
+        Height of the lowest 0.1 m layer with at least a fifth of the level points of the fullest
+        layer, so that single points below the floor are ignored.
+
+    """
+    z = xyz[:, 2].astype(np.float64)
+    if normals is not None:
+        is_level = np.abs(normals[:, 2]) > 0.9
+        if is_level.any():
+            z = z[is_level]
+    low = z.min()
+    layer = ((z - low) / 0.1).astype(np.int64)
+    counts = np.bincount(layer)
+    floor_layer = int(np.flatnonzero(counts >= 0.2 * counts.max())[0])
+    return float(np.median(z[layer == floor_layer]))
+
+
 def on_walls(xyz: np.ndarray, normals: np.ndarray) -> np.ndarray:
     """
     Say of each point whether it lies on a high upright plane.

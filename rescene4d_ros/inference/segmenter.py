@@ -13,7 +13,6 @@ import numpy as np
 from rescene4d_ros.class_lists import read_class_list, translate_probabilities
 from rescene4d_ros.errors import ConfigError, WeightsError
 from rescene4d_ros.inference.config import InferenceConfig
-from rescene4d_ros.inference.named_weights import find_weights
 from rescene4d_ros.inference.orientations import join_orientations, turned
 from rescene4d_ros.inference.postprocess import segment_as_published, segment_queries
 from rescene4d_ros.inference.visit_encoder import (
@@ -23,7 +22,8 @@ from rescene4d_ros.inference.visit_encoder import (
     VisitEncoder,
     Watch,
 )
-from rescene4d_ros.inference.weights import load_weights, weights_hash, WeightsInfo
+from rescene4d_ros.inference.weights_file import load_weights, weights_hash, WeightsInfo
+from rescene4d_ros.inference.weights_folder import find_weights
 from rescene4d_ros.models.config import PUBLISHED
 from rescene4d_ros.models.inputs import sequence_origin
 from rescene4d_ros.models.outputs import VisitFeatures

@@ -29,8 +29,10 @@ class ObjectLocation:
     box : Box
         Latest place known up to the time, in map.
     since_ns : int, ns since the Unix epoch
-        First visit that showed it there; first visit that reported it gone where one did. What is
-        gone with less than `changes.min_confidence` keeps the former.
+        Visit of the latest stored change by which it came, moved or went; without one, the first
+        visit that showed the object. A change with less than `changes.min_confidence` is not
+        stored: an object that went that way keeps the time from which it was there, also while
+        it is ABSENT.
     last_seen_ns : int, ns since the Unix epoch
 
     """

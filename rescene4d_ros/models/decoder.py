@@ -8,7 +8,6 @@ from typing import cast
 from rescene4d_ros.models.config import ModelConfig, PUBLISHED
 from rescene4d_ros.models.decoder_parts import (
     DecoderLayer,
-    farthest_points,
     LevelTokens,
     published_seeds,
     StructureQueries,
@@ -16,6 +15,7 @@ from rescene4d_ros.models.decoder_parts import (
 from rescene4d_ros.models.outputs import QueryOutput, VisitFeatures
 from rescene4d_ros.models.space_time import (
     bounds,
+    farthest_points,
     FourierEncoding,
     PlaceEncoding,
     PlaceGroups,

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from rescene4d_ros.models.config import ModelConfig
 from rescene4d_ros.models.outputs import VisitFeatures
-from rescene4d_ros.models.space_time import PlaceGroups
+from rescene4d_ros.models.space_time import farthest_points, PlaceGroups
 from rescene4d_ros.structures import STRUCTURE_CLASSES
 import torch
 from torch import nn, Tensor
@@ -41,36 +41,6 @@ class StructureQueries(nn.Module):
         super().__init__()
         self.content = nn.Parameter(torch.randn(len(STRUCTURE_CLASSES), channels))
         self.position = nn.Parameter(torch.zeros(len(STRUCTURE_CLASSES), channels))
-
-
-@torch.no_grad()
-def farthest_points(points: Tensor, n: int) -> Tensor:
-    """
-    Farthest point sampling.
-
-    Starts at the first point, then takes the point farthest from all sampled ones, the first on a
-    tie. With fewer points than requested the sample repeats.
-
-    Parameters
-    ----------
-    points : Tensor (N, D), float
-        N at least 1.
-    n : int
-
-    Returns
-    -------
-    Tensor (n,), int64
-
-    """
-    n_distinct = min(n, len(points))
-    taken = torch.zeros(n_distinct, dtype=torch.int64, device=points.device)
-    columns = points.T.contiguous()
-    distance = torch.full_like(columns[0], torch.inf)
-    for k in range(1, n_distinct):
-        offset = columns - columns[:, taken[k - 1], None]
-        distance = torch.minimum(distance, offset.square_().sum(0))
-        taken[k] = distance.argmax()
-    return taken.repeat(-(-n // n_distinct))[:n]
 
 
 @torch.no_grad()

@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from rescene4d_ros.geometry.point_sets import voxelize
+from rescene4d_ros.geometry.structure import coarse_floor_height
 from rescene4d_ros.models.config import ModelConfig, POINT_TRANSFORMERS
 from rescene4d_ros.structures import Scan
 import torch
@@ -250,7 +251,7 @@ def point_features(scan: Scan) -> np.ndarray:
         feats[:, 3] = 1
     if scan.normals is not None:
         feats[:, 4:7] = np.abs(scan.normals)
-    feats[:, 7] = scan.xyz[:, 2] - floor_height(scan.xyz, scan.normals)
+    feats[:, 7] = scan.xyz[:, 2] - coarse_floor_height(scan.xyz, scan.normals)
     return feats
 
 
@@ -282,33 +283,3 @@ def sonata_features(scan: Scan, origin: np.ndarray | None = None) -> np.ndarray:
     rgb = np.zeros_like(xyz) if scan.rgb is None else scan.rgb / 255
     normals = np.zeros_like(xyz) if scan.normals is None else scan.normals
     return np.hstack([xyz - origin, rgb, normals])
-
-
-def floor_height(xyz: np.ndarray, normals: np.ndarray | None = None) -> float:
-    """
-    Estimate the height of the floor: the lowest large level surface.
-
-    Parameters
-    ----------
-    xyz : ndarray (N, 3), m, in map
-        At least one point.
-    normals : ndarray (N, 3), optional
-        Excludes walls and sides of furniture.
-
-    Returns
-    -------
-    float, m
-        Height of the lowest 0.1 m layer with at least a fifth of the level points of the fullest
-        layer, so that single points below the floor are ignored.
-
-    """
-    z = xyz[:, 2].astype(np.float64)
-    if normals is not None:
-        is_level = np.abs(normals[:, 2]) > 0.9
-        if is_level.any():
-            z = z[is_level]
-    low = z.min()
-    layer = ((z - low) / 0.1).astype(np.int64)
-    counts = np.bincount(layer)
-    floor_layer = int(np.flatnonzero(counts >= 0.2 * counts.max())[0])
-    return float(np.median(z[layer == floor_layer]))

@@ -128,6 +128,36 @@ def visit_index(counts: list[int], device: torch.device) -> Tensor:
     )
 
 
+@torch.no_grad()
+def farthest_points(points: Tensor, n: int) -> Tensor:
+    """
+    Farthest point sampling.
+
+    Starts at the first point, then takes the point farthest from all sampled ones, the first on a
+    tie. With fewer points than requested the sample repeats.
+
+    Parameters
+    ----------
+    points : Tensor (N, D), float
+        N at least 1.
+    n : int
+
+    Returns
+    -------
+    Tensor (n,), int64
+
+    """
+    n_distinct = min(n, len(points))
+    taken = torch.zeros(n_distinct, dtype=torch.int64, device=points.device)
+    columns = points.T.contiguous()
+    distance = torch.full_like(columns[0], torch.inf)
+    for k in range(1, n_distinct):
+        offset = columns - columns[:, taken[k - 1], None]
+        distance = torch.minimum(distance, offset.square_().sum(0))
+        taken[k] = distance.argmax()
+    return taken.repeat(-(-n // n_distinct))[:n]
+
+
 def _waves(phase: Tensor) -> Tensor:
     """Return sine and cosine (N, C) of phases (N, C / 2), concatenated."""
     n, half = phase.shape

@@ -108,6 +108,13 @@ class Fit:
     share: float
     residual: float
 
+    def __str__(self) -> str:
+        """Return what was measured, for people."""
+        return (
+            f'{self.overlap:.0%} of walls and furniture near remembered ones, {self.share:.0%} of '
+            f'these within {ON} m (median {self.residual:.2f} m)'
+        )
+
 
 def measure_fit(upper: np.ndarray, reference: Reference) -> Fit:
     """Measure how walls and furniture (N, 3) lie on the reference's."""
@@ -180,13 +187,6 @@ def _total(upper: np.ndarray, lower: np.ndarray, reference: Reference) -> float:
     return float(np.average(on, weights=(2, 1)[: len(on)]))
 
 
-def _measured(fit: Fit) -> str:
-    return (
-        f'{fit.overlap:.0%} of walls and furniture near remembered ones, {fit.share:.0%} of these '
-        f'within {ON} m (median {fit.residual:.2f} m)'
-    )
-
-
 def _misplaced(fit: Fit, then: Fit, distance: float, angle: float, is_doubtful: bool) -> Finding:
     remedy = 'register the scan to the map'
     if is_doubtful:
@@ -199,7 +199,7 @@ def _misplaced(fit: Fit, then: Fit, distance: float, angle: float, is_doubtful: 
     return Finding(
         'registration',
         Severity.WARNING if is_doubtful else Severity.REFUSED,
-        _measured(fit),
+        str(fit),
         f'a cloud in the map frame: moved by {distance:.2f} m and turned by '
         f'{np.rad2deg(angle):.1f} degrees it would be {then.overlap:.0%} and {then.share:.0%}',
         remedy,
@@ -208,26 +208,14 @@ def _misplaced(fit: Fit, then: Fit, distance: float, angle: float, is_doubtful: 
 
 def _not_explained(fit: Fit, config: PlausibilityConfig) -> list[Finding]:
     if fit.overlap < config.overlap_expected:
-        return [
-            Finding(
-                'overlap',
-                Severity.INFO,
-                _measured(fit),
-                f'{config.overlap_expected:.0%} near remembered ones',
-                'taken as another part of the map',
-            )
-        ]
+        expected = f'{config.overlap_expected:.0%} near remembered ones'
+        remedy = 'taken as another part of the map'
+        return [Finding('overlap', Severity.INFO, str(fit), expected, remedy)]
     if fit.share >= config.fit_expected:
         return []
-    return [
-        Finding(
-            'residual',
-            Severity.WARNING,
-            _measured(fit),
-            f'{config.fit_expected:.0%} on remembered ones',
-            'much has changed, or the map is bent; look at the registration before trusting moves',
-        )
-    ]
+    expected = f'{config.fit_expected:.0%} on remembered ones'
+    remedy = 'much has changed, or the map is bent; look at the registration before trusting moves'
+    return [Finding('residual', Severity.WARNING, str(fit), expected, remedy)]
 
 
 def search(cloud: np.ndarray, reference: np.ndarray, lift: float) -> np.ndarray:

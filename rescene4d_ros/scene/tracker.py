@@ -1,5 +1,5 @@
 """
-Persistent identities from visit to visit: which visits are interpreted, and what is stored.
+Persistent identities from visit to visit: which visits are tracked together, and what is stored.
 
 Knows no ROS, no files and no clock.
 """
@@ -30,7 +30,6 @@ from rescene4d_ros.structures import (
     VisitStatus,
 )
 from rescene4d_ros.tracking.change_confidence import Confidence
-from rescene4d_ros.tracking.interpret import interpret_visit
 from rescene4d_ros.tracking.object_ids import resolve_labels, resolve_records
 from rescene4d_ros.tracking.records import VisitFacts
 from rescene4d_ros.tracking.regions.discovery import with_discovered
@@ -41,6 +40,7 @@ from rescene4d_ros.tracking.settings import (
     TrackerConfig,
     TrackingSettings,
 )
+from rescene4d_ros.tracking.track_visit import track_visit
 
 log = logging.getLogger(__name__)
 
@@ -170,7 +170,7 @@ class SceneTracker:
             return ReprocessResult((), None)
         for _ in range(1 + RESTARTS):
             started = self.memory.metadata.revision
-            history, scan, failed = self._interpret_anew(past, again, progress)
+            history, scan, failed = self._track_anew(past, again, progress)
             with self.memory.mutex:
                 if self.memory.metadata.revision == started:
                     revision = self.memory.rewrite(history, failed)
@@ -221,13 +221,13 @@ class SceneTracker:
         context = window.context(
             labels, records, metadata.class_names, metadata.next_object_id, locked
         )
-        facts = interpret_visit(window.segmentation, context, self._settings)
+        facts = track_visit(window.segmentation, context, self._settings)
         with memory.mutex:
             if memory.metadata.revision != metadata.revision:
                 return None
             return self._update(facts, window.scans[-1], memory.commit(facts))
 
-    def _interpret_anew(
+    def _track_anew(
         self,
         past: Sequence[VisitInfo],
         again: Sequence[VisitInfo],
@@ -254,7 +254,7 @@ class SceneTracker:
             try:
                 window = self._windows.open(visit, [*past, *(f.visit for f in history)])
                 context = window.context(labels, records, metadata.class_names, next_id, locked)
-                facts = interpret_visit(window.segmentation, context, self._settings)
+                facts = track_visit(window.segmentation, context, self._settings)
             except Exception as error:
                 if not _is_of_the_visit(error, visit):
                     raise

@@ -8,7 +8,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 from rescene4d_ros.errors import WeightsError
-from rescene4d_ros.inference.weights import read_weights
+from rescene4d_ros.inference.weights_file import read_weights
 from rescene4d_ros.structures import INSTANCE_CLASSES
 from torch import nn
 

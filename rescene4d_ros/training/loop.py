@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from rescene4d_ros.data.sequences.mixing import MixedSampler
-from rescene4d_ros.inference.weights import save_weights, WeightsInfo
+from rescene4d_ros.inference.weights_file import save_weights, WeightsInfo
 from rescene4d_ros.models.outputs import QueryOutput
 from rescene4d_ros.structures import INSTANCE_CLASSES
 from rescene4d_ros.training.distributed import any_process, world

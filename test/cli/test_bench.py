@@ -12,7 +12,7 @@ from rescene4d_ros.cli.main import main
 from rescene4d_ros.data.readers.bags.writing import write_snapshots
 from rescene4d_ros.data.sequences.sequence_file import write_sequence
 from rescene4d_ros.inference.segmenter import STAGES
-from rescene4d_ros.inference.weights import save_weights, WeightsInfo
+from rescene4d_ros.inference.weights_file import save_weights, WeightsInfo
 from rescene4d_ros.models.backbones.unet import PRESETS, SparseUNet
 from rescene4d_ros.models.config import ModelConfig
 from rescene4d_ros.models.segmenter import ReScene4D

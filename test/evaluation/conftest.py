@@ -8,7 +8,7 @@ from rescene4d_ros.data.sequences.sequence_file import write_sequence
 from rescene4d_ros.evaluation import ComparisonConfig, TrueMasks
 from rescene4d_ros.evaluation.observations import Case, Observations
 from rescene4d_ros.inference.config import InferenceConfig
-from rescene4d_ros.inference.weights import save_weights, WeightsInfo
+from rescene4d_ros.inference.weights_file import save_weights, WeightsInfo
 from rescene4d_ros.metrics.sequences import true_sequence
 from rescene4d_ros.models.config import ModelConfig
 from rescene4d_ros.models.segmenter import ReScene4D

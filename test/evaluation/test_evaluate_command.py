@@ -22,7 +22,7 @@ from rescene4d_ros.errors import ConfigError, FileFormatError, StorageError
 from rescene4d_ros.evaluation import compare, ComparisonConfig, METHODS, Plan, ResultsFolder
 from rescene4d_ros.evaluation.runs import compare_sequence, read_case
 from rescene4d_ros.inference.config import InferenceConfig
-from rescene4d_ros.inference.weights import save_weights, weights_hash, WeightsInfo
+from rescene4d_ros.inference.weights_file import save_weights, weights_hash, WeightsInfo
 from rescene4d_ros.metrics import ScoreRules
 from rescene4d_ros.models.config import ModelConfig
 from rescene4d_ros.models.segmenter import ReScene4D

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from rescene4d_ros.inference.config import InferenceConfig
 from rescene4d_ros.inference.segmenter import Segmenter
-from rescene4d_ros.inference.weights import save_weights, WeightsInfo
+from rescene4d_ros.inference.weights_file import save_weights, WeightsInfo
 from rescene4d_ros.models.segmenter import ReScene4D
 from rescene4d_ros.structures import Scan
 import torch

@@ -12,7 +12,7 @@ from rescene4d_ros.inference.segmenter import Segmenter
 from rescene4d_ros.inference.selection.features import FEATURES
 from rescene4d_ros.inference.selection.quality import quality_file, QualityModel, write_quality
 from rescene4d_ros.inference.visit_encoder import VisitEncoder
-from rescene4d_ros.inference.weights import save_weights, weights_hash, WeightsInfo
+from rescene4d_ros.inference.weights_file import save_weights, weights_hash, WeightsInfo
 from rescene4d_ros.models.config import ModelConfig
 from rescene4d_ros.models.segmenter import ReScene4D
 from rescene4d_ros.structures import Scan

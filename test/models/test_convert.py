@@ -10,7 +10,7 @@ import pytest
 from rescene4d_ros.class_lists import class_list
 from rescene4d_ros.cli.main import main
 from rescene4d_ros.errors import ConfigError, WeightsError
-from rescene4d_ros.inference.weights import load_weights
+from rescene4d_ros.inference.weights_file import load_weights
 from rescene4d_ros.models.backbones.point_transformer import PointTransformer
 from rescene4d_ros.models.backbones.point_transformer import PRESETS as PTV3_PRESETS
 from rescene4d_ros.models.backbones.unet import PRESETS, SparseUNet

@@ -6,9 +6,9 @@ import pytest
 from rescene4d_ros.models import decoder_parts
 from rescene4d_ros.models.config import ModelConfig
 from rescene4d_ros.models.decoder import QueryDecoder
-from rescene4d_ros.models.decoder_parts import attend_where, Attention, farthest_points
+from rescene4d_ros.models.decoder_parts import attend_where, Attention
 from rescene4d_ros.models.outputs import LevelFeatures, VisitFeatures
-from rescene4d_ros.models.space_time import FourierEncoding, PlaceGroups
+from rescene4d_ros.models.space_time import farthest_points, FourierEncoding, PlaceGroups
 import torch
 from torch.nn import functional
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from rescene4d_ros.errors import ConfigError
-from rescene4d_ros.inference.weights import load_weights, save_weights, WeightsInfo
+from rescene4d_ros.inference.weights_file import load_weights, save_weights, WeightsInfo
 from rescene4d_ros.losses import Criterion, LossConfig, Targets
 from rescene4d_ros.models.config import ModelConfig
 from rescene4d_ros.models.inputs import make_visit_input

@@ -3,9 +3,9 @@
 from dataclasses import replace
 
 import numpy as np
+from rescene4d_ros.geometry.structure import coarse_floor_height
 from rescene4d_ros.models.config import ModelConfig
 from rescene4d_ros.models.inputs import (
-    floor_height,
     IN_CHANNELS,
     make_visit_input,
     POINT_CHANNELS,
@@ -113,7 +113,7 @@ def test_floor_is_found_below_furniture_and_above_stray_points(boxes_room):
     stray = np.float32([[1, 1, -2.0], [2, 1, -1.5]])
     xyz = np.concatenate([scan.xyz + np.float32([0, 0, 1.3]), stray])
     normals = np.concatenate([scan.normals, np.float32([[0, 0, 1]] * 2)])
-    assert abs(floor_height(xyz, normals) - 1.3) < 0.02
+    assert abs(coarse_floor_height(xyz, normals) - 1.3) < 0.02
 
 
 def test_empty_visit_has_no_voxels():

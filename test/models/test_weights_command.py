@@ -12,7 +12,7 @@ from rescene4d_ros.errors import WeightsError
 from rescene4d_ros.inference.config import InferenceConfig
 from rescene4d_ros.inference.segmenter import Segmenter
 from rescene4d_ros.inference.selection.quality import quality_file
-from rescene4d_ros.inference.weights import read_header
+from rescene4d_ros.inference.weights_file import read_header
 from rescene4d_ros.memory.store import SceneMemory
 from rescene4d_ros.models.backbones.point_transformer import PRESETS as PTV3_PRESETS
 from rescene4d_ros.models.checkpoints import read_checkpoint

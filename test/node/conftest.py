@@ -21,7 +21,7 @@ from rcl_interfaces.srv import DescribeParameters
 import rclpy
 from rclpy.executors import SingleThreadedExecutor
 from rescene4d_ros.data.readers.point_cloud2 import cloud_array
-from rescene4d_ros.inference.weights import save_weights, WeightsInfo
+from rescene4d_ros.inference.weights_file import save_weights, WeightsInfo
 from rescene4d_ros.models.config import ModelConfig
 from rescene4d_ros.models.segmenter import ReScene4D
 from rescene4d_ros.node.messages import interfaces

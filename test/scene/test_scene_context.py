@@ -10,7 +10,7 @@ import pytest
 from rescene4d_ros.errors import CorrectedMeanwhileError
 from rescene4d_ros.inference.config import InferenceConfig
 from rescene4d_ros.inference.segmenter import Segmenter
-from rescene4d_ros.inference.weights import save_weights, WeightsInfo
+from rescene4d_ros.inference.weights_file import save_weights, WeightsInfo
 from rescene4d_ros.memory import queries
 from rescene4d_ros.memory.editing import corrections
 from rescene4d_ros.memory.editing.undo import undo

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 from rescene4d_ros.errors import WeightsError
-from rescene4d_ros.inference.weights import save_weights, WeightsInfo
+from rescene4d_ros.inference.weights_file import save_weights, WeightsInfo
 from rescene4d_ros.models.segmenter import ReScene4D
 from rescene4d_ros.structures import INSTANCE_CLASSES
 from rescene4d_ros.training.init_weights import FREQUENCIES, take_weights

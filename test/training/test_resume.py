@@ -11,7 +11,7 @@ import time
 
 import pytest
 from rescene4d_ros.errors import ConfigError, FileFormatError, RescenError
-from rescene4d_ros.inference.weights import load_weights
+from rescene4d_ros.inference.weights_file import load_weights
 from rescene4d_ros.training import Recipe, RunFolder, Trainer
 import torch
 

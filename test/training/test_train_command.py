@@ -14,7 +14,7 @@ from PIL import Image
 import pytest
 from rescene4d_ros.cli.main import main
 from rescene4d_ros.data.sequences.sequence_file import write_sequence
-from rescene4d_ros.inference.weights import load_weights
+from rescene4d_ros.inference.weights_file import load_weights
 from rescene4d_ros.training import Recipe, RunFolder
 from rescene4d_ros.training.distributed import average_gradients, share_weights, world
 import torch

@@ -26,7 +26,7 @@ from rescene4d_ros.errors import ConfigError, ScanError
 from rescene4d_ros.inference.config import InferenceConfig
 from rescene4d_ros.inference.profile import peak_memory, stage_costs, synchronize
 from rescene4d_ros.inference.segmenter import Segmenter, STAGES
-from rescene4d_ros.inference.weights import save_weights, WeightsInfo
+from rescene4d_ros.inference.weights_file import save_weights, WeightsInfo
 from rescene4d_ros.memory.store import SceneMemory
 from rescene4d_ros.models.backbones import point_transformer
 from rescene4d_ros.models.backbones.unet import PRESETS, SparseUNet

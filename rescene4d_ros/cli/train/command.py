@@ -16,7 +16,7 @@ from rescene4d_ros.cli.interruption import Interruption
 from rescene4d_ros.cli.provenance import git_commit
 from rescene4d_ros.cli.train.train_log import open_tensorboard
 from rescene4d_ros.cli.train.training_data import data_source, training_data
-from rescene4d_ros.inference.weights import weights_hash
+from rescene4d_ros.inference.weights_file import weights_hash
 from rescene4d_ros.training import Progress, Recipe, RunFolder, Trainer
 from rescene4d_ros.training.distributed import world
 from rescene4d_ros.training.init_weights import Taken

@@ -16,13 +16,9 @@ from rescene4d_ros.cli.weights.convert_command import (
     coverage_lines,
 )
 from rescene4d_ros.errors import WeightsError
-from rescene4d_ros.inference.converted_weights import (
-    check_runs,
-    file_hash,
-    published_classes,
-    write_converted,
-)
-from rescene4d_ros.inference.named_weights import (
+from rescene4d_ros.inference.selection.quality import quality_file
+from rescene4d_ros.inference.weights_file import load_weights, read_header, weights_hash
+from rescene4d_ros.inference.weights_folder import (
     file_of,
     FOLDER_VARIABLE,
     named_weights,
@@ -31,8 +27,12 @@ from rescene4d_ros.inference.named_weights import (
     SUFFIX,
     weights_folder,
 )
-from rescene4d_ros.inference.selection.quality import quality_file
-from rescene4d_ros.inference.weights import load_weights, read_header, weights_hash
+from rescene4d_ros.inference.weights_of_checkpoints import (
+    check_runs,
+    file_hash,
+    published_classes,
+    write_converted,
+)
 from rich.table import Table
 
 ENCODER = 'encoder'  # family of which only the encoder is trained

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from rescene4d_ros.class_lists import ClassList, list_of_names
 from rescene4d_ros.cli.flags import setting
-from rescene4d_ros.inference.converted_weights import published_classes, write_converted
+from rescene4d_ros.inference.weights_of_checkpoints import published_classes, write_converted
 from rescene4d_ros.models.checkpoints import convert, Converted
 
 SHOWN_NAMES = 8

@@ -6,12 +6,29 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
+from rescene4d_ros.config import param
 from rescene4d_ros.data.datasets.annotations import AnnotatedScan
 from rescene4d_ros.geometry.boxes import fit_box
 from rescene4d_ros.geometry.se3 import invert, transform
 from rescene4d_ros.structures import Box, ChangeKind, INSTANCE_CLASSES, ObjectState, UNLABELED
 from rescene4d_ros.structures.objects import triple
 from rescene4d_ros.structures.truth import SequenceTruth, TrueObject, VisitTruth
+
+
+@dataclass(frozen=True)
+class AnnotationConfig:
+    """Settings of every reader that can repeat what the published code makes of annotations."""
+
+    compat: str = param(
+        'corrected',
+        'official: as in the published code of ReScene4D, defects included',
+        one_of=('corrected', 'official'),
+    )
+
+    @property
+    def official(self) -> bool:
+        """Return whether to reproduce the published behavior."""
+        return self.compat == 'official'
 
 
 @dataclass(frozen=True)

@@ -41,7 +41,7 @@ class LastKnown:
 
     @property
     def since_ns(self) -> int:
-        """Return when a visit first showed it as it is."""
+        """Return when the latest stored change was found; without one, when it was first seen."""
         return self.first_seen_ns if self.turned_ns is None else self.turned_ns
 
 

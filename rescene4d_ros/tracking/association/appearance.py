@@ -1,15 +1,20 @@
-"""Colors of objects, described so that they can be compared between visits in other light."""
+"""What objects look like, compared between visits in other light: colors and query features."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from rescene4d_ros.structures import Scan
+from rescene4d_ros.tracking.records import ObjectRecord, Observation
 from scipy.spatial import cKDTree
 
 # Spread of each value of `describe_color` between two visits of one object, and between two
 # objects of one class; measured on procedural rooms with changing light.
 SPREAD_OF_ONE = np.array([0.010, 0.020, 0.16, 0.009, 0.016, 0.10])
 SPREAD_OF_TWO = np.array([0.10, 0.24, 0.58, 0.055, 0.10, 0.22])
+MIN_PAIRS = 16  # of observation and object, from which their usual likeness is known
+MAX_USUAL = 0.9  # cosine of any two objects that is still taken as the usual one
 TEXTURE_NEIGHBORS = 10  # points around one, itself included, to which its lightness is relative
 EDGE_M = 0.1  # m; how far apart points count whose surfaces stand at 60 degrees
 TEXTURE_LIMIT = 0.3  # of the logarithm of lightness; more is an edge, a shadow or a gap
@@ -104,3 +109,44 @@ def describe_texture(xyz: np.ndarray, normals: np.ndarray, rgb: np.ndarray) -> n
     around = cKDTree(places).query(places, k=TEXTURE_NEIGHBORS)[1]
     relative = lightness - lightness[around].mean(1)
     return np.clip(relative, -TEXTURE_LIMIT, TEXTURE_LIMIT).astype(np.float32)
+
+
+def feature_likeness(
+    observations: Sequence[Observation], known: Sequence[ObjectRecord]
+) -> np.ndarray:
+    """
+    Return how alike the query features are: 0 = like any two objects of the room, 1 = equal.
+
+    Networks differ in how alike the features of any two objects are, so cosines are measured
+    from their median. One half where a side has no feature.
+
+    """
+    new, old = _stack([x.feature for x in observations]), _stack([x.feature for x in known])
+    alike = np.full((len(observations), len(known)), 0.5)
+    for width in set(new) & set(old) - {0}:
+        cosine = np.clip(new[width][1] @ old[width][1].T, 0, 1)
+        usual = min(np.median(cosine), MAX_USUAL) if cosine.size >= MIN_PAIRS else 0.0
+        alike[np.ix_(new[width][0], old[width][0])] = np.clip((cosine - usual) / (1 - usual), 0, 1)
+    return alike
+
+
+def color_ratios(observations: Sequence[Observation], known: Sequence[ObjectRecord]) -> np.ndarray:
+    """Return how much likelier the colors are one object's than two's; 0 without color."""
+    new, old = _stack([x.color for x in observations]), _stack([x.color for x in known])
+    ratio = np.zeros((len(observations), len(known)))
+    for width in set(new) & set(old) - {0}:
+        ratio[np.ix_(new[width][0], old[width][0])] = color_evidence(
+            new[width][1][:, None], old[width][1][None]
+        )
+    return ratio
+
+
+def _stack(vectors: Sequence[np.ndarray]) -> dict[int, tuple[np.ndarray, np.ndarray]]:
+    """Return the vectors of each length with their numbers: weights may change over the years."""
+    groups: dict[int, list[int]] = {}
+    for number, vector in enumerate(vectors):
+        groups.setdefault(len(vector), []).append(number)
+    return {
+        width: (np.array(numbers), np.array([vectors[k] for k in numbers], dtype=np.float64))
+        for width, numbers in groups.items()
+    }

@@ -11,7 +11,7 @@ from rescene4d_ros.geometry.containment import fit_into
 from rescene4d_ros.geometry.place_evidence import Place, PlaceEvidence
 from rescene4d_ros.geometry.point_sets import evenly
 from rescene4d_ros.geometry.surface import shares_near, Surface
-from rescene4d_ros.tracking.association.appearance import color_evidence
+from rescene4d_ros.tracking.association.appearance import color_ratios, feature_likeness
 from rescene4d_ros.tracking.records import ObjectRecord, Observation
 from rescene4d_ros.tracking.thresholds import BOX_SLACK, COVERED, SAME_SURFACE
 from scipy.spatial.distance import cdist
@@ -25,8 +25,6 @@ CLEARLY_LESS = 0.3  # or an overlap that is so much less than enough
 
 # Looks and shapes.
 CLEAR_POINTS = 200  # points, thinned, from which a view shows what an object looks like
-MIN_PAIRS = 16  # of observation and object, from which their usual likeness is known
-MAX_USUAL = 0.9  # cosine of any two objects that is still taken as the usual one
 GOOD_FIT = 0.9  # share of the lesser view from which no better motion is searched
 
 
@@ -210,8 +208,8 @@ def gather(
     return Evidence(
         overlap_of_places(observations, known, places, same_place),
         query,
-        _features(observations, known),
-        _colors(observations, known),
+        feature_likeness(observations, known),
+        color_ratios(observations, known),
         *_sizes(observations, known),
         _clarity(observations, known),
         class_agreement(observations, known),
@@ -246,45 +244,6 @@ def compare_shapes(
     for (m, o), fit in zip(pairs, fits):
         shape[m, o] = fit
     return replace(e, shape=shape)
-
-
-def _features(observations: Sequence[Observation], known: Sequence[ObjectRecord]) -> np.ndarray:
-    """
-    Return how alike the query features are: 0 = like any two objects of the room, 1 = equal.
-
-    Networks differ in how alike the features of any two objects are, so cosines are measured
-    from their median. One half where a side has no feature.
-
-    """
-    new, old = _stack([x.feature for x in observations]), _stack([x.feature for x in known])
-    alike = np.full((len(observations), len(known)), 0.5)
-    for width in set(new) & set(old) - {0}:
-        cosine = np.clip(new[width][1] @ old[width][1].T, 0, 1)
-        usual = min(np.median(cosine), MAX_USUAL) if cosine.size >= MIN_PAIRS else 0.0
-        alike[np.ix_(new[width][0], old[width][0])] = np.clip((cosine - usual) / (1 - usual), 0, 1)
-    return alike
-
-
-def _colors(observations: Sequence[Observation], known: Sequence[ObjectRecord]) -> np.ndarray:
-    """Return how much likelier the colors are one object's than two's; 0 without color."""
-    new, old = _stack([x.color for x in observations]), _stack([x.color for x in known])
-    ratio = np.zeros((len(observations), len(known)))
-    for width in set(new) & set(old) - {0}:
-        ratio[np.ix_(new[width][0], old[width][0])] = color_evidence(
-            new[width][1][:, None], old[width][1][None]
-        )
-    return ratio
-
-
-def _stack(vectors: Sequence[np.ndarray]) -> dict[int, tuple[np.ndarray, np.ndarray]]:
-    """Return the vectors of each length with their numbers: weights may change over the years."""
-    groups: dict[int, list[int]] = {}
-    for number, vector in enumerate(vectors):
-        groups.setdefault(len(vector), []).append(number)
-    return {
-        width: (np.array(numbers), np.array([vectors[k] for k in numbers], dtype=np.float64))
-        for width, numbers in groups.items()
-    }
 
 
 def _sizes(

@@ -5,13 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from rescene4d_ros.config import param
+from rescene4d_ros.data.datasets.annotated_truth import AnnotationConfig
 
 WINDOWS = ('sliding', 'exhaustive', 'single')
-COMPAT = ('corrected', 'official')
 
 
 @dataclass(frozen=True)
-class RioConfig:
+class RioConfig(AnnotationConfig):
     """Settings of the 3RScan reader."""
 
     visits: int = param(2, 'Scans per sequence; 0 = all scans of a scene', ge=0, le=64)
@@ -22,13 +22,3 @@ class RioConfig:
         one_of=WINDOWS,
     )
     seed: int = param(45, 'Seed of the order of scans of each scene (sliding)', ge=0)
-    compat: str = param(
-        'corrected',
-        'official: as in the published code of ReScene4D, defects included',
-        one_of=COMPAT,
-    )
-
-    @property
-    def official(self) -> bool:
-        """Return whether to reproduce the published behavior."""
-        return self.compat == 'official'

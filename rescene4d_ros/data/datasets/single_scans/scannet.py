@@ -12,8 +12,11 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from rescene4d_ros.config import param
-from rescene4d_ros.data.datasets.annotated_truth import sequence_truth, VisitNotes
+from rescene4d_ros.data.datasets.annotated_truth import (
+    AnnotationConfig,
+    sequence_truth,
+    VisitNotes,
+)
 from rescene4d_ros.data.datasets.annotations import (
     AnnotatedScan,
     dense,
@@ -29,25 +32,13 @@ from rescene4d_ros.structures.segmentation import class_of_nyu40
 
 SPLITS = {'train': 'train', 'validation': 'val', 'test': 'test'}
 FOLDERS = {'train': 'scans', 'validation': 'scans', 'test': 'scans_test'}
-COMPAT = ('corrected', 'official')
 # Groups with annotation errors, also excluded by Mask3D and ReScene4D.
 WRONG_GROUPS = {'scene0270_00': (50,), 'scene0270_02': (50,), 'scene0384_00': (149,)}
 
 
 @dataclass(frozen=True)
-class ScanNetConfig:
+class ScanNetConfig(AnnotationConfig):
     """Settings of the ScanNet reader."""
-
-    compat: str = param(
-        'corrected',
-        'official: as in the published code of ReScene4D, defects included',
-        one_of=COMPAT,
-    )
-
-    @property
-    def official(self) -> bool:
-        """Return whether to reproduce the published behavior."""
-        return self.compat == 'official'
 
 
 def scannet_jobs(

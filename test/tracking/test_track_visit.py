@@ -1,4 +1,4 @@
-"""The interpretation of a visit on its own: no memory, no network, nothing altered."""
+"""One visit tracked on its own: no memory, no network, nothing altered."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from rescene4d_ros.structures import (
     VisitInfo,
     VisitStatus,
 )
-from rescene4d_ros.tracking.interpret import interpret_visit
 from rescene4d_ros.tracking.object_ids import NEW
 from rescene4d_ros.tracking.settings import TrackingSettings
+from rescene4d_ros.tracking.track_visit import track_visit
 from rescene4d_ros.tracking.visit_view import VisitContext, VisitView
 
 DAY = 86_400 * 10**9
@@ -53,7 +53,7 @@ def first(visit):
     """Return the first visit, what it brings, and the visit as one that was processed."""
     info, scan, instance = visit(1, AT_HOME)
     context = VisitContext(info, VisitView(scan), (), ('box', 'other'))
-    facts = interpret_visit(segmentation(instance), context, TrackingSettings())
+    facts = track_visit(segmentation(instance), context, TrackingSettings())
     return instance, facts, VisitView(scan, facts.object_ids)
 
 
@@ -63,7 +63,7 @@ def second_visit(first, info, scan, instance, next_id=3):
     context = VisitContext(
         info, VisitView(scan), (view,), ('box', 'other'), facts.records, next_id
     )
-    return interpret_visit(segmentation(before, instance), context, TrackingSettings())
+    return track_visit(segmentation(before, instance), context, TrackingSettings())
 
 
 def test_first_visit_gives_births_and_no_changes(first):
@@ -105,7 +105,7 @@ def test_unsure_observation_is_no_new_object(visit):
     found = segmentation(instance)
     found.scores[1] = 0.3
     context = VisitContext(info, VisitView(scan), (), ('box', 'other'), next_id=7)
-    facts = interpret_visit(found, context, TrackingSettings(birth_score=0.4))
+    facts = track_visit(found, context, TrackingSettings(birth_score=0.4))
     assert set(facts.linked) == set(facts.records) == {7}
     assert set(np.unique(facts.object_ids)) == {0, 7}
 
@@ -117,7 +117,7 @@ def test_scan_without_instances_brings_nothing():
         (np.full(50, -1, np.int32),), none, none[:, 0], none, (np.zeros(50, np.float32),)
     )
     info = VisitInfo(1, DAY, VisitStatus.PENDING, '', 50)
-    facts = interpret_visit(
+    facts = track_visit(
         found, VisitContext(info, VisitView(scan), (), ('box', 'other')), TrackingSettings()
     )
     assert (facts.linked, facts.states, facts.changes, facts.records) == ({}, {}, (), {})

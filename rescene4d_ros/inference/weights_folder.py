@@ -1,4 +1,4 @@
-"""Weights files of the user, found by name."""
+"""The user's folder of weights files, in which they are found by name."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 import re
 
 from rescene4d_ros.errors import WeightsError
-from rescene4d_ros.inference.weights import default_weights, read_header, WeightsInfo
+from rescene4d_ros.inference.weights_file import default_weights, read_header, WeightsInfo
 from rescene4d_ros.models.config import ModelConfig
 
 FOLDER_VARIABLE = 'RESCENE4D_WEIGHTS'

@@ -1,4 +1,4 @@
-"""The interpretation of one visit: which object is which, and what changed."""
+"""Track one visit: which object is which, and what changed."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from rescene4d_ros.tracking.settings import TrackingSettings
 from rescene4d_ros.tracking.visit_view import VisitContext
 
 
-def interpret_visit(
+def track_visit(
     segmentation: Segmentation, context: VisitContext, settings: TrackingSettings
 ) -> VisitFacts:
     """

@@ -11,7 +11,7 @@ from rescene4d_ros.class_lists import class_list, ClassList, read_class_list
 from rescene4d_ros.errors import WeightsError
 from rescene4d_ros.inference.config import InferenceConfig
 from rescene4d_ros.inference.segmenter import Segmenter
-from rescene4d_ros.inference.weights import save_weights, WeightsInfo
+from rescene4d_ros.inference.weights_file import save_weights, WeightsInfo
 from rescene4d_ros.models.checkpoints import Converted, data_set
 from rescene4d_ros.structures import Scan
 

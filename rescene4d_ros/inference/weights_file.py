@@ -1,4 +1,4 @@
-"""Weights files: tensors in safetensors, and beside them what they mean."""
+"""A weights file: tensors in safetensors, and beside them what they mean."""
 
 from __future__ import annotations
 

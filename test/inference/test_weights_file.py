@@ -7,7 +7,7 @@ import pytest
 from rescene4d_ros.errors import WeightsError
 from rescene4d_ros.geometry.superpoints import SuperpointConfig
 from rescene4d_ros.inference.selection.quality import find_quality, quality_file
-from rescene4d_ros.inference.weights import (
+from rescene4d_ros.inference.weights_file import (
     default_weights,
     load_weights,
     save_weights,

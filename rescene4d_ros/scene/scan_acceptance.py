@@ -13,7 +13,7 @@ from rescene4d_ros.structures import Scan
 CODE = 'registration'
 
 
-class VisitCheck:
+class ScanAcceptance:
     """
     Check scans, and make them what should be stored.
 

@@ -9,10 +9,10 @@ import pytest
 from rescene4d_ros.class_lists import class_list
 from rescene4d_ros.errors import ConfigError, WeightsError
 from rescene4d_ros.inference.config import InferenceConfig
-from rescene4d_ros.inference.converted_weights import published_classes
-from rescene4d_ros.inference.named_weights import find_weights, names, weights_folder
 from rescene4d_ros.inference.segmenter import Segmenter
-from rescene4d_ros.inference.weights import default_weights
+from rescene4d_ros.inference.weights_file import default_weights
+from rescene4d_ros.inference.weights_folder import find_weights, names, weights_folder
+from rescene4d_ros.inference.weights_of_checkpoints import published_classes
 
 
 @pytest.mark.parametrize(
