@@ -103,7 +103,7 @@ PRESETS: dict[str, dict[str, float | str]] = {
         'p_left_out': 0.08,
         'ragged': 0.5,
         'min_objects': 28,
-        'max_objects': 120,
+        'max_objects': 130,
         'p_move': 0.16,
         'p_remove': 0.1,
         'p_arrive': 0.1,

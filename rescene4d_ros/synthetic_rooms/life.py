@@ -13,6 +13,7 @@ from rescene4d_ros.synthetic_rooms.clutter.furnish import (
 from rescene4d_ros.synthetic_rooms.config import ROOM_SHARES, ROOM_TYPES, RoomsConfig
 from rescene4d_ros.synthetic_rooms.evolution import evolve, reshape
 from rescene4d_ros.synthetic_rooms.furniture import Draw, draw_of
+from rescene4d_ros.synthetic_rooms.layout.added_structure import with_added_structure, with_slopes
 from rescene4d_ros.synthetic_rooms.layout.arrangement import furnish
 from rescene4d_ros.synthetic_rooms.layout.floorplan import Placed
 from rescene4d_ros.synthetic_rooms.layout.painted_doors import with_wall_colored_doors
@@ -26,11 +27,12 @@ DAY_NS = 86_400 * 10**9
 SHAPES = 3
 NICHE = 4
 WALLS = 7
+ADDED = 8
 MOST_MORE_DOORS = 1
 # Some rooms are large, whatever is in them.
 ROOMY, P_ROOMY = 48, 0.18
 # A room full of things is no larger than one with so much less.
-CROWDED = 0.45
+CROWDED = 0.6
 # A bathroom holds fewer things than a living room.
 BATH_SHARE = 0.65
 
@@ -84,6 +86,7 @@ def make_life(seed: int, config: RoomsConfig, draw: Draw | None = None) -> Life:
     if full:
         walls = np.random.default_rng([seed, WALLS])
         room = with_wall_details(with_wall_colored_doors(room, walls), walls)
+        room = with_slopes(room, walls)
         draw = draw_of_everything(config.split, draw)
         plan, next_id = furnish_in_contact(room, target, config, layout, draw)
         visits = evolve(room, plan, next_id, config, life, draw, furnisher)
@@ -92,6 +95,8 @@ def make_life(seed: int, config: RoomsConfig, draw: Draw | None = None) -> Life:
         visits = evolve(room, plan, next_id, config, life, draw)
     if config.p_deform:
         visits = reshape(room, visits, config, np.random.default_rng([seed, SHAPES]))
+    if full:
+        room = with_added_structure(room, visits, np.random.default_rng([seed, ADDED]))
     map_T_room = _map_frame(frame)
     stamps = [FIRST_VISIT_NS + int(frame.integers(0, 300 * DAY_NS))]
     longest = max(config.days_min, config.days_max)

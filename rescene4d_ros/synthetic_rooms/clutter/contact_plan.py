@@ -48,6 +48,9 @@ class ContactPlan(Floorplan):
         return [p.instance_id for p, hit in zip(near, touched) if hit]
 
     def _inside(self, candidate: Placed) -> bool:
+        top = candidate.z + candidate.model.size[2]
+        if not all(s.is_above(footprint(candidate), top) for s in self.room.slopes):
+            return False
         parent = self.placed.get(candidate.parent)
         # A sill is in the wall.
         return (parent is not None and parent.model.name == 'window') or super()._inside(candidate)

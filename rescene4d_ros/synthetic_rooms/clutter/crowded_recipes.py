@@ -112,19 +112,22 @@ EVERYWHERE = (
     (2, 'large box|small box|suitcase|crate|clothes heap', 'on tall unit|wardrobe|open shelf'),
     (2, 'waste bin|bucket|basket|bin', 'against any'),
     (1, 'shoes', 'against any'),
-    (1, 'standing lamp|stand|plant|fan', 'against any'),
+    (1, 'standing lamp|stand|potted plant|fan|potted plant', 'against any'),
     (1, 'leaning board', 'against any'),
     (1.5, 'framed picture', ''),
     (1, 'framed picture', 'row framed picture'),
-    (2, 'bottle|small plant|vase|jar|toy|single books|small box', 'on window'),
+    (2, 'bottle|small plant|table plant|vase|jar|toy|single books|small box', 'on window'),
     (0.7, 'wall device|notice board|mirror', ''),
     (1, 'hung garment|hung towel', ''),
     (2, 'hung garment|hung towel|handbag', 'row hung garment|hung towel'),
     (1, 'framed picture', 'on sideboard|chest|desk|wall shelf|washing machine'),
-    (9, 'bottle|jar|vase|small plant|pile|papers|table lamp|toy|tray|package', 'on any'),
+    (9, 'bottle|jar|vase|table plant|pile|papers|table lamp|toy|tray|package|gadget', 'on any'),
     (3, 'small box|large box|pile|clothes heap|crate|pillow', 'on any'),
     (3, 'book row|single books|small box|vase|jar|toy|speaker', f'in {SHELVES}|wall shelf'),
-    (1, 'heater|pouf', 'against any'),
+    (1, 'heater|pouf|apparatus', 'against any'),
+    (2, 'filled basket|upright thing|ladder|roll|wheeled thing|cable', 'against any'),
+    (2, 'roll|round thing|gadget', 'on any'),
+    (1, 'cable', 'under desk|sideboard|bed'),
 )
 TALL = 'closet|tall unit|wardrobe|open shelf|bookshelf'
 LOW = 'sideboard|chest|filing cabinet|desk|bench|washing machine|refrigerator'
@@ -188,7 +191,11 @@ HABITS: dict[str, tuple[tuple[float, str, str], ...]] = {
         (1, 'filing cabinet|office chair|round table', ''),
     ),
     'kitchen': (
-        (8, 'bottle|jar|appliance|bowl|pan|tray|package|microwave', f'on {WORK}'),
+        (
+            8,
+            'bottle|jar|appliance|bowl|pan|tray|package|microwave|gadget|filled bowl',
+            f'on {WORK}',
+        ),
         (3, 'bottle|bowl|vase|papers|tray|pan', f'on {TABLE_TOPS}'),
         (2, 'small box|bowl|package|vase', 'on wall unit|refrigerator|tall unit'),
         (3, 'jar|bowl|bottle|pan|small box', f'in {SHELVES}|wall shelf'),
@@ -214,7 +221,12 @@ HABITS: dict[str, tuple[tuple[float, str, str], ...]] = {
 # What nearly every large thing carries: classes or names, kinds, least and most.
 DRESSED = (
     (('desk',), 'display|display|keyboard|laptop|papers|small box|desk lamp|pile', 2, 6),
-    (('table', 'counter'), 'papers|bottle|bowl|tray|laptop|vase|small box|appliance|towel', 2, 5),
+    (
+        ('table', 'counter'),
+        'papers|bottle|bowl|tray|laptop|vase|small box|gadget|filled bowl|table plant|towel',
+        2,
+        5,
+    ),
     (('bed', 'sofa'), 'pillow|blanket|pillow|clothes heap|blanket|toy', 2, 6),
     (('chair',), 'clothes heap|garment|pillow|backpack|garment', 0, 1),
     (('bookshelf',), 'book row|book row|small box|single books|speaker|vase', 2, 7),
@@ -227,5 +239,6 @@ DRESSED = (
 ARRIVALS = (
     'large box|small box|crate|backpack|handbag|sack|shoes|bottle|vase|pile|papers|toy|pillow|'
     'clothes heap|standing lamp|waste bin|stool|armchair|side table|small plant|package|'
-    'leaning board|hung garment|suitcase|basket'
+    'leaning board|hung garment|suitcase|basket|gadget|filled basket|upright thing|potted plant|'
+    'table plant|round thing|roll|ladder|wheeled thing'
 )

@@ -32,11 +32,13 @@ FAILURES_PER_THING = 4
 OPEN_PLAN = 42
 LARGE_SHARE = (0.25, 1.0)
 # Share of rooms that hold large furniture and next to nothing else.
-P_BARE = 0.22
+P_BARE = 0.25
 # Share of rooms whose walls are full of built-in furniture.
-FITTED = 0.36
+FITTED = 0.45
 # So much of a room is furnished before things are put on what stands there.
-UNDRESSED = 0.64
+UNDRESSED = (0.5, 0.98)
+# A rug always finds a place.
+MOST_RUGS = 2
 IN_SHELVES = ('bookshelf',)
 HOMELY = ('living', 'bedroom', 'kitchen', 'office')
 
@@ -102,7 +104,7 @@ def furnish_in_contact(
     draw_together(work)
     _lay_worktops(work)
     is_bare = rng.random() < P_BARE
-    most = target if is_bare else round(UNDRESSED * target)
+    most = target if is_bare else round(rng.uniform(*UNDRESSED) * target)
     _leave_things_about(work, kinds, most, is_bare, draw)
     draw_together(work)
     if not is_bare:
@@ -151,9 +153,16 @@ def _leave_things_about(
         if makers == 'whole curtain':
             failures += not _hang_whole_curtain(work)
             continue
+        if makers == 'rug' and _rugs(work) >= MOST_RUGS:
+            failures += 1
+            continue
         model = draw(makers, work.rng)
         found = work.add(work.place(model, near, makers))
         failures += found is None
+
+
+def _rugs(work: ContactFurnisher) -> int:
+    return sum(p.model.name == 'rug' for p in work.plan.placed.values())
 
 
 def _dress(work: ContactFurnisher, target: int, draw: Draw) -> None:

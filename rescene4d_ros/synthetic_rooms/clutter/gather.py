@@ -8,7 +8,7 @@ import numpy as np
 from rescene4d_ros.synthetic_rooms.clutter.contact import ContactFurnisher
 from rescene4d_ros.synthetic_rooms.layout.floorplan import Placed
 
-GATHERED = 0.9
+GATHERED = 0.96
 STEP_M = 0.02
 FARTHEST_M = {'floor': 1.2, 'around': 1.2, 'wall': 0.7, 'hang': 0.6}
 

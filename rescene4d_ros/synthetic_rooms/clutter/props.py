@@ -7,8 +7,8 @@ import zlib
 
 import numpy as np
 from rescene4d_ros.synthetic_rooms.catalog.item import split_of
-from rescene4d_ros.synthetic_rooms.clutter import hard_forms, soft_forms
-from rescene4d_ros.synthetic_rooms.clutter.soft_forms import Form
+from rescene4d_ros.synthetic_rooms.clutter.forms import hard_forms, household_forms, soft_forms
+from rescene4d_ros.synthetic_rooms.clutter.forms.soft_forms import Form
 from rescene4d_ros.synthetic_rooms.furniture.model import build, Model
 
 # Designs of each kind; every one is of one split.
@@ -103,6 +103,24 @@ PROPS: dict[str, Prop] = {
     'keyboard': Prop(hard_forms.flat, (0.36, 0.13, 0.02), (0.48, 0.18, 0.04), 'top', 1.5),
     'tray': Prop(hard_forms.flat, (0.22, 0.16, 0.02), (0.48, 0.36, 0.06), 'top', 1.5),
     'display': Prop(hard_forms.screen, (0.45, 0.16, 0.34), (0.8, 0.24, 0.52), 'top', 0.4),
+    'gadget': Prop(household_forms.gadget, (0.1, 0.08, 0.08), (0.4, 0.32, 0.34)),
+    'apparatus': Prop(household_forms.gadget, (0.35, 0.3, 0.4), (0.8, 0.7, 1.2), 'floor', 0.8),
+    'cable': Prop(household_forms.cable, (0.3, 0.25, 0.03), (1.0, 0.8, 0.08), 'floor', 1.5),
+    'filled bowl': Prop(household_forms.filled, (0.2, 0.2, 0.12), (0.4, 0.36, 0.26)),
+    'filled basket': Prop(
+        household_forms.filled, (0.35, 0.3, 0.3), (0.65, 0.5, 0.6), 'floor', 1.5
+    ),
+    'wheeled thing': Prop(
+        household_forms.wheeled, (0.6, 0.35, 0.7), (1.6, 0.6, 1.15), 'floor', 1.5
+    ),
+    'upright thing': Prop(
+        household_forms.upright, (0.2, 0.18, 0.8), (0.45, 0.4, 1.4), 'floor', 1.3
+    ),
+    'ladder': Prop(household_forms.rungs, (0.45, 0.4, 0.7), (1.1, 0.7, 1.7), 'floor', 1.2),
+    'roll': Prop(household_forms.rolled, (0.3, 0.1, 0.1), (1.2, 0.24, 0.24), 'floor', 1.5),
+    'potted plant': Prop(household_forms.leafy, (0.3, 0.3, 0.5), (0.9, 0.9, 1.7), 'floor', 0.8),
+    'table plant': Prop(household_forms.leafy, (0.14, 0.14, 0.18), (0.45, 0.45, 0.6), 'top', 1.0),
+    'round thing': Prop(household_forms.round_thing, (0.14, 0.14, 0.12), (0.45, 0.45, 0.42)),
     'big screen': Prop(hard_forms.screen, (0.8, 0.2, 0.5), (1.5, 0.3, 0.92), 'top', 0.1),
 }
 

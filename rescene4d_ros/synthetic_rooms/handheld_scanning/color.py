@@ -10,6 +10,8 @@ from rescene4d_ros.synthetic_rooms.rendering.light import Lamp, LAMP_RADIUS_M, L
 from scipy.spatial import cKDTree
 
 NEIGHBORS = 6
+# Of a hand-held camera in a dim room.
+MOST_SMEAR = 0.02
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,8 @@ class Camera:
         Mean brightness that automatic exposure aims at, 0..1.
     grain : float
         Deviation of the noise of single points, 0..1.
+    smear : ndarray (P, 2), float64, rad
+        How far each view turns to the right and down while its color is taken.
 
     """
 
@@ -42,6 +46,7 @@ class Camera:
     saturation: float
     level: float
     grain: float
+    smear: np.ndarray
 
 
 def draw_room_light(room: Room, pixels: int, rng: np.random.Generator) -> Lights:
@@ -75,6 +80,7 @@ def draw_camera(views: int, rng: np.random.Generator) -> Camera:
         rng.uniform(0.2, 1.1),
         rng.uniform(0.18, 0.62),
         rng.uniform(0.0, 0.03),
+        np.round(rng.normal(0, rng.uniform(0.0, MOST_SMEAR), (views, 2)), 12),
     )
 
 
@@ -92,6 +98,25 @@ def gain_of(
     across = 2 * column / (shape[1] - 1) - 1
     down = 2 * row / (shape[0] - 1) - 1
     return camera.exposure[view] * (1 - camera.vignette * (across**2 + down**2) / 2)
+
+
+def smeared(rgb: np.ndarray, xyz: np.ndarray, motion: np.ndarray) -> np.ndarray:
+    """
+    Return (N, 3) uint8 colors blurred by motion.
+
+    Parameters
+    ----------
+    rgb : ndarray (N, 3), uint8
+    xyz : ndarray (N, 3), m
+    motion : ndarray (N, 3), m
+        How far the picture of each point moves while the shutter is open.
+
+    """
+    tree = cKDTree(xyz)
+    total = rgb.astype(np.float64)
+    for share in (-0.5, 0.5):
+        total += rgb[tree.query(xyz + share * motion)[1]]
+    return np.rint(total / 3).astype(np.uint8)
 
 
 def finished(

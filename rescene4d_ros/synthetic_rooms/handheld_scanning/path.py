@@ -11,7 +11,7 @@ from rescene4d_ros.synthetic_rooms.rendering.camera import free_places, walk
 from rescene4d_ros.synthetic_rooms.rendering.rigid_points import settled
 
 # Share of scans that show one part of a room only.
-PARTIAL = 0.27
+PARTIAL = 0.3
 # Views that make a full turn.
 TURNS = 4
 # Rotation (rad) that goes with a metre of wrong position.

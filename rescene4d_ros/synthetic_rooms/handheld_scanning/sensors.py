@@ -121,7 +121,7 @@ CARE = (0.14, 1.7)
 # Lengths of the waves of depth errors.
 WAVE_PIXELS = (3, 4, 6, 10)
 # Undulation per spacing.
-UNDULATION = (0.25, 1.0)
+UNDULATION = (0.2, 0.95)
 # Share of scanners that fuse in coarse voxels.
 COARSE = 0.36
 # A part of a room is scanned from nearer and kept finer than a whole room.

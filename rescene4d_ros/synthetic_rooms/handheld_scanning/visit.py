@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 import numpy as np
 from rescene4d_ros.structures import Scan, UNLABELED
@@ -12,6 +13,7 @@ from rescene4d_ros.synthetic_rooms.handheld_scanning.color import (
     exposed,
     finished,
     gain_of,
+    smeared,
 )
 from rescene4d_ros.synthetic_rooms.handheld_scanning.measure import DepthScan, measure
 from rescene4d_ros.synthetic_rooms.handheld_scanning.path import hand_held_poses, tracked
@@ -100,24 +102,8 @@ def capture(
     local = local_places(surface, face, uv)
     rgb = None
     if setup.sensor.has_color:
-        camera = draw_camera(len(poses), rng)
-        lights = draw_room_light(room, images.depth.size, rng)
-        trial = np.arange(0, len(face), max(1, len(face) // TRIAL_POINTS))
-        color = albedo(surface.materials, surface.material[face], local.astype(np.float64))
-        facing = face_normals(surface)[face].astype(np.float64)
-        facing *= -np.sign(((true - poses[view, :3, 3]) * facing).sum(axis=1, keepdims=True))
-        gain = gain_of(camera, view, row, column, images.depth.shape[1:])
-        occlusion = Occlusion(surface.vertices[surface.faces])
-
-        def colored(at, lights):
-            return shade(
-                occlusion, lights, true[at], facing[at], color[at], gain[at], fused.sample[at]
-            )
-
-        for _ in range(2):
-            lights = exposed(lights, camera, colored(trial, lights))
-        rgb = colored(slice(None), lights)
-        rgb = finished(rgb, fused.xyz, camera, rng)
+        at = _Seen(view, row, column, face, true, local)
+        rgb = _colors(room, surface, images, fused, at, map_T_room, rng)
     stray = ((moved(fused.xyz, _inverse(map_T_room)) - true) ** 2).sum(axis=1) > STRAY_M**2
     stray |= images.ghost[view, row, column]
     instance = np.where(stray, 0, surface.instance[face]).astype(np.int32)
@@ -131,6 +117,54 @@ def capture(
         name=name,
     )
     return made, VisitRecord(instance, semantic, local, images.covered)
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """Hold pixel, face, place in the room (m) and place in the model (m) per point."""
+
+    view: np.ndarray
+    row: np.ndarray
+    column: np.ndarray
+    face: np.ndarray
+    true: np.ndarray
+    local: np.ndarray
+
+
+def _colors(
+    room: Room,
+    surface: Surface,
+    images: DepthScan,
+    fused: FusedSurface,
+    seen: _Seen,
+    map_T_room: np.ndarray,
+    rng: np.random.Generator,
+) -> np.ndarray:
+    """Return (N, 3) uint8 colors as one camera gives them in one light."""
+    view, true = seen.view, seen.true
+    poses = images.poses
+    camera = draw_camera(len(poses), rng)
+    lights = draw_room_light(room, images.depth.size, rng)
+    trial = np.arange(0, len(true), max(1, len(true) // TRIAL_POINTS))
+    color = albedo(surface.materials, surface.material[seen.face], seen.local.astype(np.float64))
+    facing = face_normals(surface)[seen.face].astype(np.float64)
+    away = true - poses[view, :3, 3]
+    facing *= -np.sign((away * facing).sum(axis=1, keepdims=True))
+    gain = gain_of(camera, view, seen.row, seen.column, images.depth.shape[1:])
+    occlusion = Occlusion(surface.vertices[surface.faces])
+
+    def colored(at, lights):
+        return shade(
+            occlusion, lights, true[at], facing[at], color[at], gain[at], fused.sample[at]
+        )
+
+    for _ in range(2):
+        lights = exposed(lights, camera, colored(trial, lights))
+    rgb = colored(slice(None), lights)
+    ahead = np.sqrt((away**2).sum(axis=1, keepdims=True))
+    shift = (poses[view, :3, :2] * camera.smear[view][:, None]).sum(axis=2) * ahead
+    rgb = smeared(rgb, fused.xyz, turned(shift, map_T_room[:3, :3]))
+    return finished(rgb, fused.xyz, camera, rng)
 
 
 def _fused(

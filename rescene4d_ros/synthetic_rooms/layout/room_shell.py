@@ -16,6 +16,7 @@ from rescene4d_ros.synthetic_rooms.layout.corners import (
     reflex_corners,
     with_niche,
 )
+from rescene4d_ros.synthetic_rooms.layout.slopes import Slope
 from rescene4d_ros.synthetic_rooms.surfaces import material as look
 from rescene4d_ros.synthetic_rooms.surfaces.mesh import box, Part, prism
 
@@ -104,6 +105,8 @@ class Room:
     openings : tuple of Opening
     structure : tuple of (Part, int)
         Parts with their semantic class.
+    slopes : tuple of Slope
+        Below which things must stay; their surfaces are in `structure`.
 
     """
 
@@ -114,6 +117,7 @@ class Room:
     walls: tuple[Wall, ...]
     openings: tuple[Opening, ...]
     structure: tuple[tuple[Part, int], ...]
+    slopes: tuple[Slope, ...] = ()
 
     def contains(self, points: np.ndarray) -> np.ndarray:
         """Return which of the (N, 2) points (m) are inside the outline."""

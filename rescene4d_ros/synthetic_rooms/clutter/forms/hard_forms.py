@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from rescene4d_ros.synthetic_rooms.clutter.soft_forms import any_surface, blob
+from rescene4d_ros.synthetic_rooms.clutter.forms.soft_forms import any_surface, blob
 from rescene4d_ros.synthetic_rooms.surfaces import material as look
 from rescene4d_ros.synthetic_rooms.surfaces.mesh import (
     box,
