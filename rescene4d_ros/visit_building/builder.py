@@ -19,6 +19,7 @@ from rescene4d_ros.visit_building.posed_clouds import (
     PosedCloud,
 )
 from rescene4d_ros.visit_building.spool import Spool
+from rescene4d_ros.visit_building.thinning import flattened, one_per_voxel
 from rescene4d_ros.visit_building.volume import VoxelVolume
 
 log = logging.getLogger(__name__)
@@ -115,6 +116,11 @@ class VisitBuilder:
         self._fused_pose: np.ndarray | None = None  # of the newest keyframe
         self._is_partial = False
         self._is_kept = True  # the newest keyframe, in the spool
+
+    @property
+    def newest_ns(self) -> int:
+        """Return the stamp of the newest good cloud, ns since the Unix epoch; 0 = none."""
+        return self._newest_ns
 
     @property
     def n_voxels(self) -> int:
@@ -226,10 +232,13 @@ class VisitBuilder:
                 f'among {count} voxels of {self.counts.keyframes} keyframes; drive longer, or '
                 'lower min_keyframes'
             )
-        kept = kept[np.lexsort((volume.key[kept], volume.first[kept]))]
+        flat = flattened(volume.xyz[kept], volume.weight[kept], config.voxel_size)
+        chosen, xyz = one_per_voxel(flat, volume.weight[kept], config.voxel_size)
+        order = np.lexsort((volume.key[kept[chosen]], volume.first[kept[chosen]]))
+        kept, xyz = kept[chosen[order]], xyz[order]
         findings = self._findings(int(brief.sum()), int((through & ~brief).sum()))
         scan = Scan(
-            volume.xyz[kept],
+            xyz,
             self._last_ns,
             self._colors(kept),
             sensor_path=np.array(self._path, np.float32),
@@ -301,8 +310,8 @@ class VisitBuilder:
                     'partial',
                     Severity.WARNING,
                     'a visit whose process was killed',
-                    'a visit that was finished',
-                    'what came until then is kept',
+                    'one process from begin to end',
+                    'what came before the kill, and after a restart, is kept',
                 )
             )
         return tuple(found)

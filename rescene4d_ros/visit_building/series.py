@@ -17,7 +17,7 @@ from rescene4d_ros.visit_building.close_rules import CloseRule
 from rescene4d_ros.visit_building.config import VisitBuildingConfig
 from rescene4d_ros.visit_building.map_topics import MapTopic, MapVerdict
 from rescene4d_ros.visit_building.posed_clouds import check_pose, check_stamp, name_of, PosedCloud
-from rescene4d_ros.visit_building.spool import left_by, read_spool, Spool
+from rescene4d_ros.visit_building.spool import cut_torn, left_by, read_spool, Spool
 from rescene4d_ros.visit_building.stamp_order import GAP_NS, StampOrder
 from scipy.spatial import cKDTree
 
@@ -49,6 +49,8 @@ class VisitSeries:
     ----------
     counts : BuildCounts
         Of the visit in the making.
+    is_resumed : bool
+        A killed process began it, and no cloud has continued it yet.
 
     """
 
@@ -75,6 +77,7 @@ class VisitSeries:
         self._map: Scan | None = None
         self._map_path: list[np.ndarray] = []
         self._newest_ns = 0
+        self.is_resumed = False
         self.counts = BuildCounts()
 
     @property
@@ -82,12 +85,23 @@ class VisitSeries:
         """Return the size of the visit in the making."""
         return 0 if self._builder is None else self._builder.n_voxels
 
-    def recover(self) -> list[BuiltVisit]:
-        """Return the visits that a killed process left: in the making, or not delivered yet."""
+    def recover(self, resume: bool = False) -> list[BuiltVisit]:
+        """
+        Return the visits that a killed process left: in the making, or not delivered yet.
+
+        Parameters
+        ----------
+        resume : bool
+            The visit in the making goes on with the clouds to come, instead of being returned.
+
+        """
         if self._spool_path is None:
             return []
         visits = []
         for path in left_by(self._spool_path):
+            if resume and path == self._spool_path:
+                self._resume(path)
+                continue
             builder = VisitBuilder(self._config, self._map_frame)
             try:
                 builder.restore(read_spool(path))
@@ -102,6 +116,22 @@ class VisitSeries:
             path.rename(self._finished_spool(visit))
             visits.append(visit)
         return visits
+
+    def _resume(self, path: Path) -> None:
+        try:
+            cut_torn(path)
+            self._builder = builder = self._new_builder()
+            builder.restore(read_spool(path))
+        except (FileFormatError, OSError) as error:  # not ours, or unreadable: left alone
+            log.warning('%s: %s', path, error)
+            self._spool = None
+            self._begin()
+            return
+        if not builder.n_voxels:
+            self._begin()
+            return
+        self.is_resumed = True
+        self._newest_ns = self._order.newest_ns = builder.newest_ns
 
     def delivered(self, visit: BuiltVisit) -> None:
         """Forget the keyframes of a finished visit: others have it now."""
@@ -232,7 +262,7 @@ class VisitSeries:
             )
         if self._builder is None:
             self._builder = self._new_builder()
-        builder = self._builder
+        builder, self.is_resumed = self._builder, False
         if self._counted(partial(builder.wants, pose, stamp_ns)):
             scan = self._counted(decode) if scan is None else scan
             xyz = scan.xyz + np.array(scan.origin) if any(scan.origin) else scan.xyz

@@ -13,6 +13,7 @@ from contextlib import suppress
 from pathlib import Path
 import re
 import struct
+from typing import BinaryIO
 import zlib
 
 import numpy as np
@@ -144,13 +145,7 @@ def read_spool(path: Path) -> Iterator[Kept]:
                 f'{path}: expected keyframes of a visit, got another file; remove it, or '
                 'set spool to another path'
             )
-        while len(frame := file.read(FRAME.size)) == FRAME.size:
-            length, checksum = FRAME.unpack(frame)
-            if length > LARGEST:
-                return
-            content = file.read(length)
-            if len(content) < length or zlib.crc32(content) != checksum:
-                return
+        for content in _records(file):
             try:
                 kept = _unpacked(content)
             except (struct.error, ValueError) as error:
@@ -159,6 +154,28 @@ def read_spool(path: Path) -> Iterator[Kept]:
                     'remove it'
                 ) from error
             yield kept
+
+
+def cut_torn(path: Path) -> None:
+    """Cut off what a kill left of a record, so that a spool can be continued."""
+    with open(path, 'r+b') as file:
+        if file.read(len(MARK)) == MARK:
+            end = file.tell()
+            for content in _records(file):
+                end += FRAME.size + len(content)
+            file.truncate(end)
+
+
+def _records(file: BinaryIO) -> Iterator[bytes]:
+    """Yield the contents of the whole records from here on."""
+    while len(frame := file.read(FRAME.size)) == FRAME.size:
+        length, checksum = FRAME.unpack(frame)
+        if length > LARGEST:
+            return
+        content = file.read(length)
+        if len(content) < length or zlib.crc32(content) != checksum:
+            return
+        yield content
 
 
 def _packed(keyframe: Keyframe, origin: tuple[float, float, float]) -> bytes:

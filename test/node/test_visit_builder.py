@@ -57,6 +57,7 @@ def test_a_drive_becomes_a_snapshot_also_after_a_kill(client, processes, robot, 
         'pose_source': 'odometry',
         'clouds_reliability': 'reliable',
         'spool': tmp_path / 'visit.spool',
+        'resume_within': 0.0,
     }
     node = processes.start('visit_builder.main', params=params)
     diagnostics = client.listen_to_diagnostics('visit_builder')

@@ -1,5 +1,6 @@
 """A visit in the making survives the process that makes it."""
 
+from dataclasses import replace
 from pathlib import Path
 import signal
 import subprocess
@@ -130,3 +131,43 @@ def test_a_disk_that_refuses_costs_no_cloud(tmp_path, drive, caplog):
         counted.add(cloud)
     np.testing.assert_array_equal(builder.finish().scan.xyz, counted.finish().scan.xyz)
     assert len([r for r in caplog.records if 'No space left' in r.getMessage()]) == 1
+
+
+def offer_all(series, clouds):
+    """Return the visits that end while a series takes clouds."""
+    ended = []
+    for cloud in clouds:
+        scan = Scan(cloud.xyz.astype(np.float32), cloud.stamp_ns, cloud.rgb)
+        ended += series.offer(cloud.map_T_sensor, cloud.stamp_ns, False, lambda scan=scan: scan)
+    return ended
+
+
+def test_a_restart_continues_the_visit_or_ends_it(tmp_path, drive):
+    """Also after a kill in the middle of a write: one visit, with what came before and after."""
+    path = tmp_path / 'visit.spool'
+    offer_all(VisitSeries(COARSE, spool_path=path), drive[:30])
+    path.write_bytes(path.read_bytes() + b'\x40\0\0\0\0\0\0\0torn')
+    series = VisitSeries(COARSE, spool_path=path)
+    assert series.recover(resume=True) == []
+    assert series.is_resumed
+    assert offer_all(series, drive[40:60]) == []
+    assert not series.is_resumed
+    visit = series.finish()
+    assert 'partial' in {f.code for f in visit.scan.findings}
+    assert visit.scan.stamp_ns > drive[40].stamp_ns
+    parts = VisitBuilder(COARSE)
+    for cloud in (*drive[:30], *drive[40:60]):
+        parts.add(replace(cloud, xyz=cloud.xyz.astype(np.float32)))
+    np.testing.assert_array_equal(visit.scan.xyz, parts.finish().scan.xyz)
+
+
+def test_a_pause_ends_a_resumed_visit(tmp_path, drive):
+    """A robot that is started again the next day delivers the visit of the day before."""
+    path = tmp_path / 'visit.spool'
+    offer_all(VisitSeries(COARSE, spool_path=path), drive[:30])
+    series = VisitSeries(COARSE, spool_path=path)
+    series.recover(resume=True)
+    later = [replace(c, stamp_ns=c.stamp_ns + 86_400 * 10**9) for c in drive[:12]]
+    (visit,) = offer_all(series, later)
+    assert visit.scan.stamp_ns <= drive[29].stamp_ns
+    assert series.counts.keyframes > 0

@@ -67,6 +67,14 @@ class BuilderNodeConfig:
         '~/.ros/rescene4d_visit.spool',
         'File that keeps the visit in the making when the process is killed; empty = none',
     )
+    resume_within: float = param(
+        10.0,
+        'How long a visit that a killed process left waits for clouds that continue it; then, or '
+        'after a pause of 10 s in their stamps, it ends as a partial one; 0 = at once',
+        unit='s',
+        ge=0.0,
+        le=600.0,
+    )
 
 
 SECTIONS = {'': BuilderNodeConfig, 'building': VisitBuildingConfig}

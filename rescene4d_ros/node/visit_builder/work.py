@@ -142,8 +142,16 @@ class VisitWork:
         self._thread.join()
 
     def _run(self) -> None:
-        self._guarded(lambda: self._finished.extend(self._series.recover()))
+        patience = self._settings.resume_within
+        self._guarded(lambda: self._finished.extend(self._series.recover(patience > 0)))
+        resumed = time.monotonic()
+        if self._series.is_resumed:
+            keyframes = self._series.counts.keyframes
+            self._log.info(f'a visit goes on that was killed after {keyframes} keyframes')
         while True:
+            waits_for_more = self._series.is_resumed and not self._waiting
+            if waits_for_more and time.monotonic() - resumed > patience:
+                self._guarded(self._finish_resumed)
             with self._changed:
                 self._changed.wait_for(
                     lambda: self._stopping or self._waiting or self._tasks, timeout=0.5
@@ -164,6 +172,12 @@ class VisitWork:
             self._stats.update(held=len(self._waiting))
             if self._finished and self._publisher.get_subscription_count():
                 self._guarded(self._deliver)
+
+    def _finish_resumed(self) -> None:
+        visit = self._series.finish('no cloud since the restart')
+        if visit is not None:
+            self._log.info(f'{visit.scan.name} ended: {visit.reason}')
+            self._finished.append(visit)
 
     def _is_done(self, arrived: float, message: PointCloud2) -> bool:
         """Offer a cloud or refuse it; False where its pose may still come."""
