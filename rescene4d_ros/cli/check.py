@@ -64,7 +64,7 @@ def _check(
             if not options.json:
                 print(f'refused: {error}')
             continue
-        found = check_scan(scan, known.reference(scan), config)
+        found = check_scan(scan, known.reference(scan), config, options.register)
         if found.refusals(frozenset(options.accept)):
             refused += 1
         else:

@@ -62,7 +62,8 @@ def add_input_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--register',
         action='store_true',
-        help='move a scan that does not lie on the memory onto it, where a rigid motion does',
+        help='move a scan that does not lie on the memory onto it, where a rigid motion does, and '
+        'lay one that is off by up to 10 cm and 3 degrees on what stayed in its place',
     )
     parser.add_argument(
         '--keep-people',

@@ -232,7 +232,8 @@ class Rescene4DNode(ManagedNode):
             scan = with_origin(scan, self._memory.origin)
         if mode == 'off':
             return scan
-        found = check_scan(scan, self._surface.reference(scan))
+        reference = self._surface.reference(scan)
+        found = check_scan(scan, reference, register=mode == 'register')
         register = mode == 'register' and found.reference_T_scan is not None
         accepted = frozenset({'registration'} if register else ())
         refusals = () if mode == 'warn' else found.refusals(accepted)

@@ -17,6 +17,7 @@ from rescene4d_ros.plausibility.foreign_points import (
 )
 from rescene4d_ros.plausibility.registered import check_registered, Reference
 from rescene4d_ros.plausibility.single_cloud import check_cloud, measure
+from rescene4d_ros.plausibility.small_motion import lay_small
 from rescene4d_ros.structures import Finding, Scan, Severity
 
 
@@ -32,7 +33,8 @@ class Plausibility:
     kept : ndarray (N,), bool
         Points of the scan that are neither repeated nor stray nor of people.
     reference_T_scan : ndarray (4, 4) or None
-        Motion that would lay the scan on the memory, where it is refused for not being there.
+        Motion that would lay the scan on the memory, where it is refused for not being there, or
+        where it was asked for.
 
     """
 
@@ -48,7 +50,10 @@ class Plausibility:
 
 
 def check_scan(
-    scan: Scan, reference: Reference | None = None, config: PlausibilityConfig | None = None
+    scan: Scan,
+    reference: Reference | None = None,
+    config: PlausibilityConfig | None = None,
+    register: bool = False,
 ) -> Plausibility:
     """
     Check a scan, alone and against what is remembered of its place.
@@ -61,6 +66,8 @@ def check_scan(
     reference : Reference, optional
         None where there is no earlier visit.
     config : PlausibilityConfig, optional
+    register : bool
+        Whether to look for the motion that lays the scan on what is remembered exactly.
 
     Returns
     -------
@@ -69,14 +76,16 @@ def check_scan(
     """
     config, repeated = config or PlausibilityConfig(), find_repeated(scan.xyz)
     if not repeated.any():
-        return _check(scan, reference, config)
-    found = _check(scan.take(~repeated), reference, config)
+        return _check(scan, reference, config, register)
+    found = _check(scan.take(~repeated), reference, config, register)
     kept = ~repeated
     kept[kept] = found.kept
     return replace(found, findings=(*found.findings, *told_of_repeated(repeated)), kept=kept)
 
 
-def _check(scan: Scan, reference: Reference | None, config: PlausibilityConfig) -> Plausibility:
+def _check(
+    scan: Scan, reference: Reference | None, config: PlausibilityConfig, register: bool
+) -> Plausibility:
     """Check a scan without repeated points."""
     measures = measure(scan.xyz)
     findings = [*scan.findings, *check_cloud(scan, measures, config)]
@@ -94,8 +103,14 @@ def _check(scan: Scan, reference: Reference | None, config: PlausibilityConfig) 
         kept[inside[people]] = False
     motion = None
     if reference is not None:
-        told, motion = check_registered(scan.xyz[kept & ~stray], reference, config)
+        xyz = scan.xyz[kept & ~stray]
+        told, motion = check_registered(xyz, reference, config)
         findings += told
+        if register:
+            coarse = np.eye(4) if motion is None else motion
+            finding, fine = lay_small(transform(coarse, xyz).astype(np.float32), reference)
+            findings.append(finding)
+            motion = motion if fine is None else fine @ coarse
     return Plausibility(tuple(findings), kept, motion)
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from rescene4d_ros.geometry.point_sets import evenly, near, thin
+from rescene4d_ros.geometry.point_sets import estimate_normals, evenly, near, thin
 from rescene4d_ros.geometry.registration import Pair
 from rescene4d_ros.geometry.se3 import size_of, transform, upright
 from rescene4d_ros.plausibility.config import PlausibilityConfig
@@ -65,6 +65,11 @@ class Reference:
     def tree(self) -> cKDTree:
         """Return the search tree of all points."""
         return cKDTree(self.xyz)
+
+    @cached_property
+    def normals(self) -> np.ndarray:
+        """Return the normals (M, 3) of all points."""
+        return estimate_normals(self.xyz)
 
     @cached_property
     def floor(self) -> float:

@@ -25,7 +25,7 @@ class ScanAcceptance:
     accepted : collection of str
         Codes of findings that refuse a scan, which are accepted.
     register : bool
-        Whether a scan that does not lie on the memory is moved onto it, where a rigid motion does.
+        Whether a scan that does not lie on the memory, or not exactly, is moved onto it.
 
     """
 
@@ -58,7 +58,7 @@ class ScanAcceptance:
             A finding refuses the scan.
 
         """
-        found = check_scan(scan, self._surface.reference(scan), self._config)
+        found = check_scan(scan, self._surface.reference(scan), self._config, self._register)
         accepted = self._accepted
         if self._register and found.reference_T_scan is not None:
             accepted |= {CODE}

@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from rescene4d_ros.geometry.point_sets import thin
+from rescene4d_ros.geometry.se3 import size_of, transform
+from rescene4d_ros.geometry.surface_registration import lay_on, LEAST_PARTNERS
 from rescene4d_ros.tracking.regions.candidates import compare, Compared, find_candidates
 from rescene4d_ros.tracking.regions.region_evidence import (
     BoostedTrees,
@@ -13,12 +15,10 @@ from rescene4d_ros.tracking.regions.region_evidence import (
     RegionEvidence,
 )
 from rescene4d_ros.tracking.regions.surfaces import VisitSurfaces
-from scipy.spatial.transform import Rotation
 
 # Registration of the later visit.
 SAMPLED = 0.10  # m; spacing of the points that are laid on the other visit
 GATES = (0.15, 0.10, 0.08, 0.06, 0.06, 0.05)  # m; farther points are no partners, per round
-LEAST_PARTNERS = 200  # fewer points of a visit show nothing of what it did not see
 MOST_SHIFT = 0.10  # m; a larger error is no small one: the visits stay as they are
 MOST_TURN = 0.05  # rad
 
@@ -47,30 +47,16 @@ def aligned(surfaces: VisitSurfaces, other: VisitSurfaces) -> VisitSurfaces:
     """
     sample = thin(surfaces.xyz, SAMPLED)
     points = surfaces.xyz[sample].astype(np.float64)
-    middle = points.mean(0) if len(points) else np.zeros(3)
-    rotation, shift = np.eye(3), np.zeros(3)
-    for gate in GATES:
-        moved = (points - middle) @ rotation.T + middle + shift
-        distance, nearest = other.tree.query(moved, distance_upper_bound=gate)
-        found = np.flatnonzero(np.isfinite(distance))
-        if len(found) < LEAST_PARTNERS:
-            return surfaces
-        normal = other.normals[nearest[found]].astype(np.float64)
-        offset = ((moved[found] - other.xyz[nearest[found]]) * normal).sum(1)
-        weight = np.square(1 - np.square(offset / gate).clip(0, 1))
-        arm = moved[found] - middle - shift
-        rows = np.c_[np.cross(arm, normal), normal]  # (K, 6)
-        system = (rows * weight[:, None]).T @ rows + 1e-6 * len(found) * np.eye(6)
-        step = -np.linalg.solve(system, (rows * weight[:, None]).T @ offset)
-        rotation, shift = Rotation.from_rotvec(step[:3]).as_matrix() @ rotation, shift + step[3:]
-    turn = float(np.arccos(np.clip((np.trace(rotation) - 1) / 2, -1, 1)))
-    if np.linalg.norm(shift) > MOST_SHIFT or turn > MOST_TURN:
+    laid = lay_on(points, other.xyz, other.normals, other.tree, GATES, more_rounds=0)
+    if laid is None:
         return surfaces
-    moved = (points - middle) @ rotation.T + middle + shift
-    if _residual(moved, other) >= _residual(points, other):
+    distance, turn = size_of(laid.motion, points.mean(0))
+    if distance > MOST_SHIFT or turn > MOST_TURN:
         return surfaces
-    xyz = (surfaces.xyz - middle) @ rotation.T + middle + shift
-    normals = surfaces.normals @ rotation.T
+    if _residual(transform(laid.motion, points), other) >= _residual(points, other):
+        return surfaces
+    xyz = transform(laid.motion, surfaces.xyz.astype(np.float64))
+    normals = surfaces.normals @ laid.motion[:3, :3].T
     return replace(surfaces, xyz=xyz.astype(np.float32), normals=normals.astype(np.float32))
 
 

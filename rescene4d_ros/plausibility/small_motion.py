@@ -1,0 +1,68 @@
+"""The last centimeters: lay a cloud that is nearly in its place on what stayed in its own."""
+
+from __future__ import annotations
+
+import numpy as np
+from rescene4d_ros.geometry.point_sets import thin
+from rescene4d_ros.geometry.se3 import size_of
+from rescene4d_ros.geometry.surface_registration import lay_on, plane_fit
+from rescene4d_ros.plausibility.registered import Reference
+from rescene4d_ros.structures import Finding, Severity
+
+SAMPLED = 0.10  # m; spacing of the points that are laid
+GATES = (0.4, 0.3, 0.2, 0.15, 0.10, 0.08, 0.06, 0.05)  # m
+FARTHEST, WIDEST = 0.15, np.deg2rad(4)  # m and rad; more is no small motion
+LEAST, LEAST_TURN = 0.003, np.deg2rad(0.05)  # m and rad; less is not worth a motion
+LEAST_COVERAGE = 0.3  # of the cloud on remembered surfaces
+LEAST_HELD = 0.03  # share of the surfaces that resist a shift in each direction
+CODE = 'laid_on'
+
+
+def lay_small(xyz: np.ndarray, reference: Reference) -> tuple[Finding, np.ndarray | None]:
+    """
+    Lay a cloud that is off by up to 10 cm and 3 degrees on the remembered surfaces.
+
+    What moved, came or left has no say. A cloud that could slide along what is remembered, as in
+    a corridor, stays where it is.
+
+    Parameters
+    ----------
+    xyz : ndarray (N, 3), float32, m, in map
+    reference : Reference
+
+    Returns
+    -------
+    finding : Finding
+        With residual and coverage, and the verdict as its remedy.
+    reference_T_scan : ndarray (4, 4) or None
+        None where the cloud stays.
+
+    """
+    points = xyz[thin(xyz, SAMPLED)].astype(np.float64)
+    target, normals, tree = reference.xyz, reference.normals, reference.tree
+    before, covered = plane_fit(points, target, normals, tree, GATES[0])
+    laid = lay_on(points, target, normals, tree, GATES)
+    if laid is None:
+        return _told(before, covered, 'too little of it is remembered; it stays'), None
+    distance, angle = size_of(laid.motion, points.mean(0))
+    moved = f'moved by {100 * distance:.1f} cm and turned by {np.rad2deg(angle):.2f} degrees'
+    told = f'{moved} it has {1000 * laid.residual:.0f} mm and {laid.coverage:.0%}'
+    if distance < LEAST and angle < LEAST_TURN:
+        return _told(before, covered, 'lies on it already'), None
+    if laid.held < LEAST_HELD:
+        return _told(before, covered, f'{told}, but it can slide along it; it stays'), None
+    if laid.coverage < LEAST_COVERAGE or laid.coverage < covered:
+        return _told(before, covered, f'{told}, which is no better; it stays'), None
+    if distance > FARTHEST or angle > WIDEST:
+        return _told(before, covered, f'{told}, which is no small motion; it stays'), None
+    return _told(before, covered, f'{told}; this motion is taken'), laid.motion
+
+
+def _told(residual: float, coverage: float, verdict: str) -> Finding:
+    return Finding(
+        CODE,
+        Severity.INFO,
+        f'{1000 * residual:.0f} mm from remembered surfaces (median), {coverage:.0%} on them',
+        'a cloud that lies on what stayed in its place',
+        verdict,
+    )
