@@ -31,6 +31,15 @@ from websockets.sync.client import connect
 
 BROWSERS = ('chromium', 'chromium-browser', 'google-chrome')
 FLAGS = ('--use-angle=swiftshader', '--enable-unsafe-swiftshader', '--no-sandbox')
+# Notes in the page itself when a key came and when a visit was drawn.
+WATCH = """() => {
+  window.seen = [];
+  addEventListener('keydown', () => window.seen.push(['key', performance.now()]), true);
+  new MutationObserver(() => {
+    const drawn = document.querySelector('[data-visit]').dataset;
+    window.seen.push([drawn.visit + ' ' + drawn.drawn, performance.now()]);
+  }).observe(document.body, {subtree: true, childList: true, attributes: true});
+}"""
 WAIT_MS = 600_000
 QUIET = 3.0  # s without a message after which a window has everything
 
@@ -72,12 +81,14 @@ def shows(page: Page, number: int, stage: str) -> None:
 
 def step(page: Page, key: str, number: int) -> tuple[float, float]:
     """Press a key at the slider; return the seconds until a visit is drawn, and in detail."""
-    start = time.perf_counter()
-    page.get_by_role('slider').first.press(key)
-    shows(page, number, 'coarse')
-    coarse = time.perf_counter() - start
+    page.evaluate('window.seen = []')
+    page.keyboard.press(key)
     shows(page, number, 'fine')
-    return coarse, time.perf_counter() - start
+    times: dict[str, float] = {}
+    for what, at in page.evaluate('window.seen'):
+        times.setdefault(what, at / 1e3)
+    fine = times[f'{number} coarse fine'] - times['key']
+    return times.get(f'{number} coarse', times[f'{number} coarse fine']) - times['key'], fine
 
 
 def measure(address: str, steps: int) -> dict[str, list[float]]:
@@ -95,6 +106,8 @@ def measure(address: str, steps: int) -> dict[str, list[float]]:
         newest = int(text or 0)
         shows(page, newest, 'fine')
         drawn = time.perf_counter() - start
+        page.evaluate(WATCH)
+        page.get_by_role('slider').first.focus()
         near = [step(page, 'ArrowLeft', newest - 1 - k) for k in range(steps)]
         far = [step(page, k, n) for k, n in (('Home', 1), ('End', newest)) * (steps // 2)]
         start = time.perf_counter()

@@ -4,11 +4,19 @@ Start the node on a robot.
 ros2 launch rescene4d_ros robot.launch.py points_topic:=/map_cloud memory_path:=/data/home
 """
 
-from launch.actions import DeclareLaunchArgument, OpaqueFunction, SetEnvironmentVariable
+from pathlib import Path
+import sys
+
+from launch.actions import (
+    DeclareLaunchArgument,
+    ExecuteProcess,
+    OpaqueFunction,
+    SetEnvironmentVariable,
+)
 from launch.conditions import IfCondition
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import LifecycleNode, Node
-from rescene4d_ros.node.ros_process import dds_environment, share
+from rescene4d_ros.node.ros_process import dds_environment, memory_path, share
 
 from launch import LaunchDescription
 
@@ -75,6 +83,12 @@ ARGUMENTS = (
         description='Start RViz with our view as well.',
     ),
     DeclareLaunchArgument(
+        'viewer',
+        default_value='false',
+        choices=['true', 'false'],
+        description='Show the memory in the browser as well, at http://127.0.0.1:8080.',
+    ),
+    DeclareLaunchArgument(
         'log_level',
         default_value='info',
         choices=['debug', 'info', 'warn', 'error', 'fatal'],
@@ -92,7 +106,7 @@ PARAMETERS = {
 
 
 def make_nodes(context):
-    """Return the node, and RViz; an argument that was given wins over the parameter file."""
+    """Return node, RViz and viewer; an argument that was given wins over the parameter file."""
 
     def value(name):
         return LaunchConfiguration(name).perform(context)
@@ -141,6 +155,15 @@ def make_nodes(context):
             namespace=namespace,  # the topics of the view are relative to it
             arguments=['-d', str(share() / 'config' / 'rescene4d.rviz'), *frame],
             condition=IfCondition(LaunchConfiguration('rviz')),
+        ),
+        ExecuteProcess(
+            cmd=[
+                *(sys.executable, '-m', 'rescene4d_ros.cli.main', 'view', '--wait'),
+                value('memory_path') or str(memory_path(Path(value('params_file')))),
+            ],
+            name='viewer',
+            output='screen',
+            condition=IfCondition(LaunchConfiguration('viewer')),
         ),
     ]
 

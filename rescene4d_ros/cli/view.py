@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import argparse
+from pathlib import Path
 import threading
+import time
 
 from rescene4d_ros.cli.flags import add_flags, made
 from rescene4d_ros.cli.memory.query_actions import add_memory, add_zone
-from rescene4d_ros.errors import ConfigError
+from rescene4d_ros.errors import ConfigError, MemoryFormatError
 from rescene4d_ros.memory.store import SceneMemory
 from rescene4d_ros.view.browser.viewer_config import ViewerConfig
 from rescene4d_ros.view.report.local_time import LocalTime
+
+WAIT = 1.0  # s; between looks for a memory
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,6 +33,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action='store_true',
         help='also offer corrections: rename, lock, merge, split, undo; default: read only',
     )
+    parser.add_argument(
+        '--wait',
+        action='store_true',
+        help='wait for a memory that a node is about to make; default: there must be one',
+    )
     add_flags(parser, ViewerConfig)
 
 
@@ -44,12 +53,30 @@ def run(options: argparse.Namespace) -> None:
             "`pip install 'rescene4d_ros[view]'`"
         ) from error
     clock, config = LocalTime.named(options.zone), made(ViewerConfig, options)
-    with SceneMemory.inspect(options.memory, options.url) as memory:
+    with _opened(options.memory, options.url, options.wait) as memory:
         server = start_server(options.host, options.port, options.memory.name)
         editor = Editor(options.memory, options.url) if options.edit else None
         viewer = Viewer(server, memory, clock, config, editor)
-        print(f'http://{options.host}:{server.get_port()} shows {options.memory}; Ctrl+C ends it')
+        print(
+            f'http://{options.host}:{server.get_port()} shows {options.memory}; Ctrl+C ends it',
+            flush=True,
+        )
         try:
             threading.Event().wait()
         finally:
             viewer.close()
+
+
+def _opened(path: Path, url: str | None, is_waiting: bool) -> SceneMemory:
+    """Open a memory for reading, as soon as there is one where that is asked."""
+    told = ''
+    while True:
+        try:
+            return SceneMemory.inspect(path, url)
+        except MemoryFormatError as error:
+            if not is_waiting:
+                raise
+            if str(error) != told:
+                told = str(error)
+                print(f'waiting: {told}', flush=True)
+        time.sleep(WAIT)

@@ -104,6 +104,13 @@ def bounds(box: Box) -> tuple[np.ndarray, np.ndarray]:
     return low[0], high[0]
 
 
+def gap(a: Box, b: Box) -> float:
+    """Return the distance between the axis-aligned bounds of two boxes, m; 0 = they touch."""
+    (low, high), (other_low, other_high) = bounds(a), bounds(b)
+    apart = np.maximum(np.maximum(other_low - high, low - other_high), 0)
+    return float(np.linalg.norm(apart))
+
+
 def contains(box: Box, xyz: np.ndarray, margin: float = 0.0) -> np.ndarray:
     """Return, per point (N, 3), whether it lies in the box enlarged by `margin` meters."""
     c, s = np.cos(box.yaw), np.sin(box.yaw)

@@ -16,6 +16,8 @@ from rclpy.parameter import Parameter
 from rclpy.qos import QoSProfile
 from rclpy.signals import SignalHandlerOptions
 import rescene4d_ros
+from rescene4d_ros.node.parameters import MemoryConfig
+import yaml
 
 WAITING = 1000  # requests that DDS keeps while one is answered
 WAKE = 0.2  # s; how soon a signal is noticed while nothing else happens
@@ -192,3 +194,18 @@ class RequestThread:
                 return
             except Exception as error:
                 self._on_error(error)
+
+
+def memory_path(params_file: Path) -> Path:
+    """Return the folder of the memory that a YAML file with parameters names, else the default."""
+    found = MemoryConfig().path
+    sections = [yaml.safe_load(params_file.read_text()) or {}]
+    while sections:
+        for key, part in sections.pop().items():
+            if key == 'ros__parameters' and isinstance(part, dict):
+                memory = part.get('memory')
+                given = memory.get('path') if isinstance(memory, dict) else None
+                found = part.get('memory.path') or given or found
+            elif isinstance(part, dict):
+                sections.append(part)
+    return Path(found).expanduser()

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from rescene4d_ros.errors import MemoryFormatError
-from rescene4d_ros.geometry.boxes import bounds
+from rescene4d_ros.geometry.boxes import gap
 from rescene4d_ros.questions import sentences
 from rescene4d_ros.questions.answer import ObjectFact
 from rescene4d_ros.questions.facts import KnownFacts
@@ -45,13 +45,6 @@ def select(known: KnownFacts, query: Query) -> Selection:
     if query.place is None or not found:
         return _selection(found.values(), reasons)
     return _at_place(known, query.place, sorted(found.values(), key=lambda f: f.object_id))
-
-
-def gap(a: Box, b: Box) -> float:
-    """Return the distance between the axis-aligned bounds of two boxes, m; 0 = they touch."""
-    (low, high), (other_low, other_high) = bounds(a), bounds(b)
-    apart = np.maximum(np.maximum(other_low - high, low - other_high), 0)
-    return float(np.linalg.norm(apart))
 
 
 def is_at(place: Place, box: Box, anchors: Sequence[ObjectFact]) -> bool:

@@ -1,10 +1,12 @@
 """The main loop outlives callbacks that raise."""
 
+from pathlib import Path
 import subprocess
 import sys
 import threading
 
-from rescene4d_ros.node.ros_process import RequestThread
+import pytest
+from rescene4d_ros.node.ros_process import memory_path, RequestThread
 from rescene4d_ros.srv import QueryObjects
 
 SCRIPT = """
@@ -84,3 +86,22 @@ def test_long_request_holds_up_nothing_else(client):
         released.set()
         requests.close()
         client.node.destroy_timer(timer)
+
+
+@pytest.mark.parametrize(
+    ('text', 'expected'),
+    [
+        (
+            '/**:\n  rescene4d:\n    ros__parameters:\n      memory:\n        path: ~/home',
+            '~/home',
+        ),
+        ('rescene4d:\n  ros__parameters:\n    memory.path: /data/home', '/data/home'),
+        ('rescene4d:\n  ros__parameters:\n    map_frame: map', '~/.ros/rescene4d_memory'),
+        ('', '~/.ros/rescene4d_memory'),
+    ],
+)
+def test_memory_of_a_parameter_file(tmp_path, text, expected):
+    """A viewer that is launched with the node shows the memory that the node will open."""
+    file = tmp_path / 'params.yaml'
+    file.write_text(text)
+    assert memory_path(file) == Path(expected).expanduser()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
+from rescene4d_ros.geometry.boxes import gap
 from rescene4d_ros.structures import ObjectState
 from rescene4d_ros.view.browser.knowledge import Knowledge, PlacedObject
 
@@ -56,6 +57,10 @@ class Session:
         ANY = all.
     since : int or None
         Only objects that visits after this position found changed; None = all.
+    near : int or None
+        Only objects near the one of this id, which is listed, too; None = all.
+    within : float, m
+        Largest gap between the boxes of objects that are near each other, as in questions.
     selected : int or None
         Id of an object.
     cut : float, m
@@ -73,6 +78,8 @@ class Session:
     class_name: str = ANY
     standing: str = ANY
     since: int | None = None
+    near: int | None = None
+    within: float = 1.0
     selected: int | None = None
     cut: float = 2.2
     labels: bool = True
@@ -81,6 +88,15 @@ class Session:
     def shown(self) -> int:
         """Return the position of the visit whose objects are listed."""
         return self.before if self.compare == Compare.BEFORE else self.visit
+
+
+def views_of(session: Session) -> list[tuple[str, Session]]:
+    """Return the sessions that are drawn, each with the visit that it shows."""
+    now = replace(session, compare=Compare.NOW)
+    before = replace(session, compare=Compare.BEFORE)
+    if session.compare == Compare.BOTH:
+        return [('now', now), ('before', before)]
+    return [('now', now if session.compare == Compare.NOW else before)]
 
 
 def first_session(knowledge: Knowledge) -> Session:
@@ -120,7 +136,19 @@ def listed(knowledge: Knowledge, session: Session) -> tuple[PlacedObject, ...]:
     if session.since is not None:
         changed = knowledge.changed_after(knowledge.visits[session.since].stamp_ns)
         placed = tuple(p for p in placed if p.object_id in changed)
+    if session.near is not None:
+        placed = _around(placed, knowledge.current_id(session.near), session.within)
     return tuple(p for p in placed if _passes(p, session))
+
+
+def _around(
+    placed: tuple[PlacedObject, ...], object_id: int, within: float
+) -> tuple[PlacedObject, ...]:
+    """Return an object that is not gone with those around it; none where it is gone."""
+    anchor = next((p.box for p in placed if p.object_id == object_id and not p.is_gone), None)
+    if anchor is None:
+        return ()
+    return tuple(p for p in placed if gap(p.box, anchor) <= within)
 
 
 def labeled(rows: tuple[PlacedObject, ...], changed: frozenset[int], session: Session) -> set[int]:

@@ -151,11 +151,14 @@ class Viewer:
             self._warn('')
         if found == (known.revision, known.visits):
             return
+        was_empty = not self.knowledge.visits
         was_newest = self.session.visit == len(self.knowledge.visits) - 1
         self.reread()
         if was_newest:
             newest = first_session(self.knowledge)
             self.change(visit=newest.visit, before=newest.before)
+        if was_empty:
+            self._scene.look_from_above(self.knowledge, self._places, self.session)
 
     def _warn(self, text: str) -> None:
         if html.escape(text) != self._warning:

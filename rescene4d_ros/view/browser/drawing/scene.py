@@ -19,12 +19,13 @@ from rescene4d_ros.view.browser.drawing.points import (
     ghosts,
     NO_POINTS,
     places_of,
+    points_key,
     selected_points,
     shift_beside,
     spread,
 )
 from rescene4d_ros.view.browser.knowledge import Knowledge
-from rescene4d_ros.view.browser.session import Compare, Session
+from rescene4d_ros.view.browser.session import Session, views_of
 from rescene4d_ros.view.report.surroundings import Places
 from rescene4d_ros.view.splat import wall_azimuth
 import viser
@@ -59,7 +60,7 @@ class SceneDrawing:
 
     def draw_soon(self, knowledge: Knowledge, places: Places, session: Session) -> None:
         """Draw marks, and few points of the places that were read before."""
-        views, points = _views(session), _points_of(knowledge, session)
+        views, points = views_of(session), points_key(knowledge, session)
         if points != self._points:
             self._points = ()
             self._draw_points(knowledge, places, views, COARSE)
@@ -91,7 +92,7 @@ class SceneDrawing:
             Whether it was done: False where something else was wanted meanwhile.
 
         """
-        views, points = _views(session), _points_of(knowledge, session)
+        views, points = views_of(session), points_key(knowledge, session)
         if not self._read(knowledge, places, views, is_wanted):
             return False
         with self._server.atomic():
@@ -114,7 +115,7 @@ class SceneDrawing:
         return True
 
     def look_from_above(self, knowledge: Knowledge, places: Places, session: Session) -> None:
-        """Set where the camera of a new window stands: above a corner, so that all is seen."""
+        """Set where the cameras of windows stand: above a corner, so that all is seen."""
         cloud = places_of(knowledge, places, session, COARSE, only_read=True)
         if not len(cloud):
             return
@@ -123,8 +124,10 @@ class SceneDrawing:
         reach = 0.95 * np.linalg.norm((high - low)[:2])
         away = np.array([np.cos(azimuth) * 0.65, np.sin(azimuth) * 0.65, 0.85])
         middle = (low + high) / 2
-        self._server.initial_camera.look_at = middle
-        self._server.initial_camera.position = middle + reach * away
+        windows = self._server.get_clients().values()
+        cameras: list[Any] = [self._server.initial_camera, *(w.camera for w in windows)]
+        for camera in cameras:
+            camera.look_at, camera.position = middle, middle + reach * away
 
     def look_at(self, client: viser.ClientHandle, box: Box) -> None:
         """Turn the camera of a window to a place, from where it is but near."""
@@ -233,18 +236,3 @@ class SceneDrawing:
         node = self._nodes.pop(name, None)
         if node is not None:
             node.remove()
-
-
-def _views(session: Session) -> list[tuple[str, Session]]:
-    """Return the sessions that are drawn, each with the visit that it shows."""
-    now = replace(session, compare=Compare.NOW)
-    before = replace(session, compare=Compare.BEFORE)
-    if session.compare == Compare.BOTH:
-        return [('now', now), ('before', before)]
-    return [('now', now if session.compare == Compare.NOW else before)]
-
-
-def _points_of(knowledge: Knowledge, session: Session) -> tuple:
-    """Return what the points that a session shows depend on."""
-    shown = tuple((name, view.shown) for name, view in _views(session))
-    return knowledge.revision, session.color_by, session.cut, shown

@@ -85,14 +85,17 @@ def _why(knowledge: Knowledge, observation: StoredObservation) -> str:
     text = (
         f'<p><b>Why it is this object:</b> {html.escape(observation.reason or "first seen")}</p>'
     )
-    others = [
+    others = _others(knowledge, observation)
+    return text + (f'<p><b>It may as well be:</b> {others}</p>' if others else '')
+
+
+def _others(knowledge: Knowledge, observation: StoredObservation) -> str:
+    """Return the look-alikes that an observation may as well be, as HTML; empty = none."""
+    return ', '.join(
         f'#{i} {html.escape(known.item.name or known.item.class_name)}'
         for i in map(knowledge.current_id, observation.alternatives)
         if (known := knowledge.contents.objects.get(i)) is not None
-    ]
-    if others:
-        text += f'<p><b>It may as well be:</b> {", ".join(others)}</p>'
-    return text
+    )
 
 
 def _history(
@@ -118,12 +121,23 @@ def _history(
         entries.append(
             f'<li><time>{clock.text(visit.stamp_ns)}</time> '
             f'{_said(visit.visit_id, states, changes)}'
-            + (f'<img src="{image}" alt="the object at this visit">' if image else '')
+            f'{_link(knowledge, seen.get(visit.visit_id))}'
+            + (f'<img src="{image}" alt="the object as this visit saw it">' if image else '')
             + '</li>'
         )
     older = len(visits) - len(entries)
     more = f'<li>and {older} older visits</li>' if older else ''
     return f'<b>Visits</b><ul class="r4-history">{"".join(entries)}{more}</ul>'
+
+
+def _link(knowledge: Knowledge, observation: StoredObservation | None) -> str:
+    """Return why a visit was taken to show the object, and how sure its mask is, as HTML."""
+    if observation is None:
+        return ''
+    others = _others(knowledge, observation)
+    doubt = f'; or {others}' if others else ''
+    reason = html.escape(observation.reason or 'first seen')
+    return f'<small>{reason}; score {round(100 * observation.score)} %{doubt}</small>'
 
 
 def _said(

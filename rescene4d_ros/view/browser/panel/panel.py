@@ -8,6 +8,7 @@ from typing import Any
 
 from rescene4d_ros.view.browser.drawing.coloring import legend
 from rescene4d_ros.view.browser.knowledge import Knowledge
+from rescene4d_ros.view.browser.panel.keys import add_keys, keys_text
 from rescene4d_ros.view.browser.panel.rows import Row, RowList, set_changed
 from rescene4d_ros.view.browser.panel.timeline import change_rows, timeline
 from rescene4d_ros.view.browser.session import (
@@ -70,6 +71,7 @@ class Panel:
             self._close = gui.add_button('Close', color='gray')
         self._close.on_click(lambda event: change(client=event.client, selected=None))
         self._report(self._visit, visit=lambda value: int(value) - 1)
+        add_keys(gui, lambda: (self._knowledge, self._session), change)
 
     def _add_filters(self) -> None:
         gui = self._gui
@@ -77,6 +79,12 @@ class Panel:
         self._class = gui.add_dropdown('Class', (ANY,))
         self._standing = gui.add_dropdown('State', (ANY, *map(str, Standing)))
         self._since = gui.add_dropdown('Changed since', (ANY_TIME,))
+        self._near = gui.add_number(
+            'Near #', 0, min=0, step=1, hint='id of an object; 0 = anywhere'
+        )
+        self._within = gui.add_slider('Within (m)', 0.0, 5.0, 0.1, 1.0, hint='gap between boxes')
+        self._report(self._near, near=lambda value: int(value) or None)
+        self._report(self._within, within=float)
         self._report(self._search, search=str)
         self._report(self._class, class_name=str)
         self._report(self._standing, standing=str)
@@ -93,7 +101,7 @@ class Panel:
         gui.add_html(
             '<div class="r4-note">Solid boxes: there. Dotted gray boxes and pale points: the '
             'visit did not see the place. Dashed and crossed: gone. Dashed blue with an arrow: '
-            'moved from there.</div>'
+            f'moved from there.</div>{keys_text()}'
         )
         self._report(self._compare, compare=Compare)
         self._report(self._before, before=lambda value: int(value) - 1)
@@ -107,12 +115,15 @@ class Panel:
         set_changed(self._visit, max=count, value=session.visit + 1, disabled=count == 1)
         set_changed(self._before, max=count, value=session.before + 1)
         set_changed(self._before, visible=session.compare != Compare.NOW)
+        set_changed(self._compare, value=str(session.compare))
+        set_changed(self._labels, value=session.labels)
         set_changed(self._when, content=_when(knowledge, session, clock, warning))
         set_changed(self._class, options=(ANY, *knowledge.class_names))
         set_changed(self._class, value=session.class_name)
         set_changed(self._since, options=(ANY_TIME, *self._dates(knowledge)))
         at = ANY_TIME if session.since is None else self._dates(knowledge)[session.since]
         set_changed(self._since, value=at)
+        set_changed(self._within, visible=session.near is not None)
         rows = listed(knowledge, session)
         self._objects.show(
             [
@@ -134,7 +145,7 @@ class Panel:
         if knowledge.visits:
             stamp = knowledge.visits[session.shown].stamp_ns
             set_changed(self._legend, content=legend(rows, session.color_by, stamp))
-        self._knowledge = knowledge
+        self._knowledge, self._session = knowledge, session
 
     def show_progress(self, session: Session, is_complete: bool) -> None:
         """Say whether the scene shows all points, or only some of them yet."""
