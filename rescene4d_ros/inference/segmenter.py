@@ -13,7 +13,7 @@ import numpy as np
 from rescene4d_ros.class_lists import read_class_list, translate_probabilities
 from rescene4d_ros.errors import ConfigError, WeightsError
 from rescene4d_ros.inference.config import InferenceConfig
-from rescene4d_ros.inference.orientations import join_orientations, turned
+from rescene4d_ros.inference.orientations import join_orientations, turned, TurnedVisit
 from rescene4d_ros.inference.postprocess import segment_as_published, segment_queries
 from rescene4d_ros.inference.visit_encoder import (
     EncodedVisit,
@@ -152,7 +152,7 @@ class Segmenter:
         origin = sequence_origin(scans, self._model.config)
         with torch.no_grad():
             for scan, key in zip(scans, keys, strict=True):
-                self._encode(scan, key, origin)
+                self._encode(TurnedVisit(scan), key, origin)
         if self._device.type == 'cuda':
             torch.cuda.synchronize(self._device)  # else the next call would seem to take longer
 
@@ -197,28 +197,29 @@ class Segmenter:
             raise ValueError('segmenter: expected at least one visit, got none')
         if superpoint is not None and keys is not None:
             raise ValueError('segmenter: expected no keys with given superpoints, got both')
-        passes = [self._predict_turned(scans, keys, superpoint, 0)]
+        visits = [TurnedVisit(scan) for scan in scans]
+        passes = [self._predict_turned(scans, visits, keys, superpoint, 0)]
         for turn in range(1, self.config.orientations if any(map(len, scans)) else 1):
-            passes.append(self._predict_turned(scans, keys, passes[0].superpoint, turn))
+            passes.append(self._predict_turned(scans, visits, keys, passes[0].superpoint, turn))
         return join_orientations(passes)
 
     def _predict_turned(
         self,
         scans: Sequence[Scan],
+        turned_visits: Sequence[TurnedVisit],
         keys: Sequence[Hashable] | None,
         superpoint: Sequence[np.ndarray] | None,
         turn: int,
     ) -> Prediction:
         """Return the raw queries of one pass, with the map turned by `turn` steps."""
-        scans = [turned(scan, turn) for scan in scans]
-        origin = sequence_origin(scans, self._model.config)
+        origin = sequence_origin([turned(scan, turn) for scan in scans], self._model.config)
         # Not inference_mode: its tensors would later refuse training in the same process.
         with torch.no_grad():
             unnamed, uncut = [None] * len(scans), [None] * len(scans)
             visits = [
-                self._encode(scan, key, origin, turn, given)
-                for scan, key, given in zip(
-                    scans, keys or unnamed, superpoint or uncut, strict=True
+                self._encode(visit, key, origin, turn, given)
+                for visit, key, given in zip(
+                    turned_visits, keys or unnamed, superpoint or uncut, strict=True
                 )
             ]
             own = tuple(v.point_superpoint for v in visits)
@@ -253,7 +254,7 @@ class Segmenter:
 
     def _encode(
         self,
-        scan: Scan,
+        visit: TurnedVisit,
         key: Hashable,
         origin: np.ndarray | None,
         turn: int = 0,
@@ -262,7 +263,7 @@ class Segmenter:
         """Return the visit's features, from the kept ones where possible."""
         in_memory = self.config.cache_visits * self.config.orientations
         return self._visits.encode(
-            scan, key, origin, in_memory, self.config.cache_files, turn, superpoint
+            visit, key, origin, in_memory, self.config.cache_files, turn, superpoint
         )
 
     def _nothing(self, superpoint: tuple[np.ndarray, ...]) -> Prediction:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass, fields
 from typing import Any, Protocol
 
 import numpy as np
-from rescene4d_ros.geometry.point_sets import estimate_normals
 from rescene4d_ros.geometry.superpoints import SuperpointConfig, superpoints
+from rescene4d_ros.inference.orientations import TurnedVisit
 from rescene4d_ros.models.inputs import make_visit_input, VisitInput
 from rescene4d_ros.models.outputs import (
     DecoderState,
@@ -20,7 +20,6 @@ from rescene4d_ros.models.outputs import (
     VisitPyramid,
 )
 from rescene4d_ros.models.segmenter import ReScene4D
-from rescene4d_ros.structures import Scan
 from safetensors.torch import load, save
 import torch
 from torch import Tensor
@@ -174,7 +173,7 @@ class VisitEncoder:
 
     def encode(
         self,
-        scan: Scan,
+        visit: TurnedVisit,
         key: Hashable,
         origin: np.ndarray | None,
         cache_visits: int,
@@ -187,7 +186,7 @@ class VisitEncoder:
 
         Parameters
         ----------
-        scan : Scan
+        visit : TurnedVisit
         key : hashable
             Name of its points; None = keep nothing.
         origin : ndarray (3,), optional
@@ -196,7 +195,7 @@ class VisitEncoder:
             How many results to keep in memory, each for a visit, turn and origin, and how many
             visits in files per turn.
         turn : int
-            Orientation of the scan, part of its name; see `turned`.
+            Orientation, part of the name; see `turned`.
         superpoint : ndarray (N,), int, optional
             In place of cutting the cloud.
 
@@ -206,9 +205,9 @@ class VisitEncoder:
             self._kept.move_to_end(kept_as)
             return self._kept[kept_as]
         if origin is None and key is not None and cache_files > 0 and self.files is not None:
-            encoded = self._from_file(self.files, scan, key, cache_files, turn, superpoint)
+            encoded = self._from_file(self.files, visit, key, cache_files, turn, superpoint)
         else:
-            encoded = self.compute(scan, origin, superpoint)
+            encoded = self._compute(visit, turn, origin, superpoint)
         if key is not None and cache_visits > 0:
             self._kept[kept_as] = encoded
             while len(self._kept) > cache_visits:
@@ -218,7 +217,7 @@ class VisitEncoder:
     def _from_file(
         self,
         files: FeatureFiles,
-        scan: Scan,
+        visit: TurnedVisit,
         key: Hashable,
         keep: int,
         turn: int,
@@ -229,25 +228,27 @@ class VisitEncoder:
         data = files.read(str(key), kind)
         if data is not None:
             return EncodedVisit(*decode_features(data, self._device))
-        encoded = self.compute(scan, superpoint=superpoint)
+        encoded = self._compute(visit, turn, None, superpoint)
         data = encode_features(encoded.point_superpoint, encoded.features)
         files.write(str(key), kind, data, keep)
         return encoded
 
-    def compute(
-        self, scan: Scan, origin: np.ndarray | None = None, superpoint: np.ndarray | None = None
+    def _compute(
+        self,
+        visit: TurnedVisit,
+        turn: int,
+        origin: np.ndarray | None,
+        superpoint: np.ndarray | None,
     ) -> EncodedVisit:
         """Return the visit's features, from its points, cut into superpoints unless given."""
-        if scan.normals is None:
-            with self._watch('normals'):
-                normals = estimate_normals(scan.xyz, sensor_path=scan.sensor_path)
-            scan = replace(scan, normals=normals)
+        with nullcontext() if visit.has_normals else self._watch('normals'):
+            scan = visit.at(turn)
         with self._watch('superpoints'):
             if superpoint is None:
                 superpoint = superpoints(scan.xyz, scan.normals, scan.rgb, self._cutting)
         with self._watch('voxelize'):
-            visit = make_visit_input(scan, superpoint, self._model.config, origin)
-            visit = visit.to(self._device)
+            given = make_visit_input(scan, superpoint, self._model.config, origin)
+            given = given.to(self._device)
         with self._watch('encode'):
-            (features,) = self._model.encode([visit])
-        return EncodedVisit(visit.point_superpoint, features)
+            (features,) = self._model.encode([given])
+        return EncodedVisit(given.point_superpoint, features)

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from rescene4d_ros.geometry.point_sets import estimate_normals, evenly, near, thin
+from rescene4d_ros.geometry.normals import estimate_normals
+from rescene4d_ros.geometry.point_sets import evenly, near, thin
 from rescene4d_ros.geometry.registration import Pair
 from rescene4d_ros.geometry.se3 import size_of, transform, upright
 from rescene4d_ros.plausibility.config import PlausibilityConfig

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 from rescene4d_ros.geometry.place_evidence import Cloud, is_flat, look_at, Place, PlaceEvidence
-from rescene4d_ros.geometry.point_sets import estimate_normals, near
+from rescene4d_ros.geometry.point_sets import near
 from rescene4d_ros.structures import Box, Scan, VisitInfo
 from rescene4d_ros.tracking.association.appearance import (
     color_evidence,
@@ -138,11 +138,13 @@ class VisitView:
         if self._kept_labels is not None:
             shown[shown] = self._kept_labels[nearest[shown]] == object_id
         nearest, points = nearest[shown], xyz[shown]
-        normals = (
-            estimate_normals(points, sensor_path=self.scan.sensor_path)
-            if self._normals is None
-            else self._normals[nearest]
-        )
+        if self._normals is None:
+            # Not above: Numba takes a second to import, and readers of a memory need none of it.
+            from rescene4d_ros.geometry.normals import estimate_normals
+
+            normals = estimate_normals(points, sensor_path=self.scan.sensor_path)
+        else:
+            normals = self._normals[nearest]
         texture[shown] = describe_texture(points, normals, self._rgb[nearest])
         return texture
 

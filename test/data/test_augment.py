@@ -7,7 +7,7 @@ from dataclasses import fields
 import numpy as np
 import pytest
 from rescene4d_ros.data.sequences.augment import augment, AugmentConfig
-from rescene4d_ros.geometry.point_sets import estimate_normals
+from rescene4d_ros.geometry.normals import estimate_normals
 from rescene4d_ros.structures import Scan
 
 OFF = {f.name: type(f.default)(0) for f in fields(AugmentConfig)}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from rescene4d_ros.geometry.mesh_superpoints import mesh_superpoints
+from rescene4d_ros.geometry.superpoints.mesh import mesh_superpoints
 
 
 def grid_mesh(heights: np.ndarray, step: float = 0.05):

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from rescene4d_ros.geometry.superpoints import merge, SuperpointConfig, superpoints
+from rescene4d_ros.geometry.superpoints.cut import merge, superpoints
+from rescene4d_ros.geometry.superpoints.graph import edges, SuperpointConfig
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
+from scipy.spatial import cKDTree
 
 
 def box_on_floor(rng: np.random.Generator, noise: float = 0.002):
@@ -111,6 +113,37 @@ def test_merge_equals_the_definition():
     roots = merge(xyz.copy(), xyz.copy(), ends[:, 0], ends[:, 1], weight, 0.8, 4, 0.6)
     assert {frozenset(np.flatnonzero(roots == r)) for r in roots} == {frozenset(p) for p in pieces}
     assert len(np.unique(roots)) > 1
+
+
+@pytest.mark.parametrize('with_color', [True, False])
+def test_edges_equal_their_definition(with_color):
+    """Compare with sets of pairs, and with NumPy's sums."""
+    rng = np.random.default_rng(4)
+    nodes = rng.random((400, 3)) * [1, 1, 0.1]
+    normals = rng.normal(size=(400, 3)).astype(np.float32)
+    normals /= np.linalg.norm(normals, axis=1, keepdims=True)
+    colors = rng.uniform(0, 255, (400, 3)).astype(np.float32) if with_color else None
+    config = SuperpointConfig(neighbors=6, reach=2.0)
+    distances, neighbors = cKDTree(nodes).query(nodes, k=9)
+    first, second, weight = edges(nodes, normals, colors, distances, neighbors, config)
+
+    longest = 2 * np.median(distances[:, 1])
+    near = [
+        (min(i, j), max(i, j))
+        for i in range(400)
+        for j, distance in zip(neighbors[i, 1:7], distances[i, 1:7])
+        if distance <= longest
+    ]
+    assert sorted(zip(first, second)) == sorted(set(near))
+    step = nodes[second] - nodes[first]
+    step /= np.linalg.norm(step, axis=1, keepdims=True)
+    bend = np.maximum(1 - (normals[first] * normals[second]).sum(1), 0)
+    along, along_second = (normals[first] * step).sum(1), (normals[second] * step).sum(1)
+    cost = np.where(along_second > along, bend**2, bend) + 0.05 * abs(along + along_second)
+    if colors is not None:
+        cost += 0.5 * np.linalg.norm(colors[second] - colors[first], axis=1) / (255 * 3**0.5)
+    np.testing.assert_allclose(weight, cost, rtol=1e-5, atol=1e-6)
+    assert (np.diff(weight) >= 0).all()
 
 
 @pytest.mark.parametrize('n', [0, 1, 2, 5])

@@ -1,11 +1,14 @@
 """Passes with the map turned: the first is unchanged, all are of the same superpoints."""
 
 from dataclasses import replace
+from itertools import count
 
 import numpy as np
 import pytest
+from rescene4d_ros.geometry.normals import estimate_normals
 from rescene4d_ros.inference.config import InferenceConfig
-from rescene4d_ros.inference.orientations import turned
+from rescene4d_ros.inference.orientations import turned, TurnedVisit
+from rescene4d_ros.inference.profile import Stopwatch
 from rescene4d_ros.inference.segmenter import Segmenter
 from rescene4d_ros.structures import Scan
 
@@ -44,6 +47,20 @@ def test_kept_features_of_each_orientation_are_those_of_a_fresh_pass(config, sca
     assert np.array_equal(fresh.class_probs, kept.class_probs)
     for one, two in zip(fresh.mask_probs, kept.mask_probs):
         assert np.array_equal(one, two)
+
+
+def test_normals_are_estimated_once_for_all_orientations(config, scans):
+    bare = [replace(scan, normals=None) for scan in scans]
+    watch = Stopwatch(count().__next__)
+    joined = Segmenter.load(replace(config, orientations=3), watch).predict(bare)
+    assert watch.seconds['normals'] == len(scans)
+    assert watch.seconds['encode'] == 3 * len(scans)
+    # As if every orientation had estimated its own, but for rounding.
+    visit = TurnedVisit(bare[0])
+    own = estimate_normals(turned(bare[0], 2).xyz, sensor_path=turned(bare[0], 2).sensor_path)
+    cosine = np.einsum('nc,nc->n', visit.at(2).normals, own)
+    assert (np.abs(cosine) > 1 - 1e-4).mean() > 0.99
+    assert len(joined.class_probs) == 3 * len(Segmenter.load(config).predict(bare).class_probs)
 
 
 def test_a_turn_keeps_heights_and_distances_and_eight_come_back():

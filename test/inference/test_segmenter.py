@@ -8,6 +8,7 @@ import pytest
 from rescene4d_ros.errors import WeightsError
 from rescene4d_ros.geometry.superpoints import SuperpointConfig
 from rescene4d_ros.inference.config import InferenceConfig
+from rescene4d_ros.inference.orientations import TurnedVisit
 from rescene4d_ros.inference.segmenter import Segmenter
 from rescene4d_ros.inference.selection.features import FEATURES
 from rescene4d_ros.inference.selection.quality import quality_file, QualityModel, write_quality
@@ -92,7 +93,9 @@ def test_no_more_results_are_kept_than_asked_for_whatever_their_origin(model):
     visits = VisitEncoder(model, SuperpointConfig(), torch.device('cpu'), '', watch)
     scan = Scan(np.random.default_rng(0).uniform(0, 1, (500, 3)).astype(np.float32), 0)
     for x in (0.0, 1.0, 2.0, 0.0, 0.0):
-        visits.encode(scan, 'a', np.array([x, 0.0, 0.0]), cache_visits=2, cache_files=0)
+        visits.encode(
+            TurnedVisit(scan), 'a', np.array([x, 0.0, 0.0]), cache_visits=2, cache_files=0
+        )
     assert encoded.count('encode') == 4  # the first is not kept beside two later ones
 
 

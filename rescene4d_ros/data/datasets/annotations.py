@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from rescene4d_ros.data.datasets.mesh_files import Mesh
 from rescene4d_ros.errors import FileFormatError
-from rescene4d_ros.geometry.mesh_superpoints import mesh_superpoints
+from rescene4d_ros.geometry.superpoints.mesh import mesh_superpoints
 from rescene4d_ros.structures import UNLABELED
 
 # What a JSON document of another form raises while it is read; 1e400 is read as infinity.

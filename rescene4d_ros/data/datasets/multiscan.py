@@ -26,8 +26,8 @@ from rescene4d_ros.data.datasets.rio.metadata import column_major
 from rescene4d_ros.data.datasets.single_scans.scan_job import scan_job
 from rescene4d_ros.data.datasets.written_scans import color_moments, write_annotated
 from rescene4d_ros.errors import FileFormatError
-from rescene4d_ros.geometry.mesh_superpoints import mesh_superpoints
 from rescene4d_ros.geometry.se3 import transform
+from rescene4d_ros.geometry.superpoints.mesh import mesh_superpoints
 
 LIST = 'scans_split.csv'
 SPLITS = {'train': 'train', 'val': 'validation', 'test': 'test'}

@@ -7,7 +7,7 @@ from functools import cached_property
 
 import numpy as np
 from rescene4d_ros.geometry.cloud import DepthMap
-from rescene4d_ros.geometry.point_sets import estimate_normals, thin
+from rescene4d_ros.geometry.point_sets import thin
 from rescene4d_ros.geometry.structure import floor_height, on_walls
 from scipy.spatial import cKDTree
 
@@ -168,7 +168,13 @@ def prepare_surfaces(
     """
     index = thin(xyz, SPACING)
     thinned = xyz[index]
-    directions = estimate_normals(thinned, k=12) if normals is None else normals[index]
+    if normals is None:
+        # Not above: Numba takes a second to import, and readers of a memory need none of it.
+        from rescene4d_ros.geometry.normals import estimate_normals
+
+        directions = estimate_normals(thinned, k=12)
+    else:
+        directions = normals[index]
     colors = None if rgb is None else rgb[index].astype(np.float32)
     return VisitSurfaces(
         thinned,

@@ -15,7 +15,7 @@ from rescene4d_ros.data.datasets.mesh_files import read_json, read_mesh
 from rescene4d_ros.data.datasets.prepare import Job
 from rescene4d_ros.data.datasets.single_scans.scan_job import scan_job
 from rescene4d_ros.errors import FileFormatError
-from rescene4d_ros.geometry.mesh_superpoints import mesh_superpoints
+from rescene4d_ros.geometry.superpoints.mesh import mesh_superpoints
 
 FOLDERS = {'train': 'Training', 'validation': 'Validation'}
 PLACES = ('3dod', 'raw', '.')  # below the root, as the publisher's script downloads

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 from rescene4d_ros.data.datasets.annotations import AnnotatedScan
-from rescene4d_ros.geometry.point_sets import estimate_normals, thin
+from rescene4d_ros.geometry.normals import estimate_normals
+from rescene4d_ros.geometry.point_sets import thin
 from rescene4d_ros.geometry.superpoints import superpoints
 
 

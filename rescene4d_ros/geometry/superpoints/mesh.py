@@ -9,7 +9,7 @@ Karpathy, Miller and Fei-Fei, "Object discovery in 3D scenes via shape analysis"
 from __future__ import annotations
 
 import numpy as np
-from rescene4d_ros.geometry.superpoints import merge
+from rescene4d_ros.geometry.superpoints.cut import merge
 
 
 def mesh_superpoints(

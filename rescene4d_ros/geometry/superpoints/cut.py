@@ -1,52 +1,13 @@
-"""Superpoints of a cloud: nodes, a neighbor graph, edge costs, merging."""
+"""Superpoints of a cloud: nodes, a neighbor graph, merging."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numba
 import numpy as np
-from rescene4d_ros.config import param
-from rescene4d_ros.geometry.point_sets import orient_normals, plane_normals, voxelize
-from scipy.spatial import cKDTree
-
-
-@dataclass(frozen=True)
-class SuperpointConfig:
-    """Settings of the over-segmentation."""
-
-    voxel_size: float = param(
-        0.02, 'Points of one cell are one node of the graph', unit='m', ge=0.001, le=0.5
-    )
-    neighbors: int = param(10, 'Edges from each node to its nearest nodes', ge=3, le=64)
-    reach: float = param(
-        4.0, 'Longest edge, in median distances to the nearest node', ge=1.0, le=100.0
-    )
-    threshold: float = param(
-        0.2,
-        'Scale of superpoints, the k of Felzenszwalb; larger values give larger superpoints',
-        ge=0.0,
-        le=100.0,
-    )
-    min_nodes: int = param(
-        20, 'Smaller superpoints are merged into the most similar neighbor', ge=1, le=100_000
-    )
-    max_extent: float = param(
-        1.0, 'Longest edge of the bounding box of a superpoint', unit='m', ge=0.05, le=100.0
-    )
-    color_weight: float = param(
-        0.5,
-        'Cost of the color step between black and white, against 1 for a right angle',
-        ge=0.0,
-        le=10.0,
-    )
-    step_weight: float = param(
-        0.1,
-        'Cost of an edge along the normals (a step between two '
-        'surfaces), against 1 for a right angle',
-        ge=0.0,
-        le=10.0,
-    )
+from rescene4d_ros.geometry.neighbors import nearest
+from rescene4d_ros.geometry.normals import orient_normals, plane_normals
+from rescene4d_ros.geometry.point_sets import voxelize
+from rescene4d_ros.geometry.superpoints.graph import edges, SuperpointConfig
 
 
 @numba.njit(cache=True)
@@ -163,10 +124,8 @@ def superpoints(
     )
     if len(nodes) == 1:
         return np.zeros(len(xyz), dtype=np.int32)
-    distances, neighbors = _nearest(
-        nodes,
-        max(config.neighbors + 1, PLANE_NEIGHBORS) if normals is None else config.neighbors + 1,
-    )
+    around = max(config.neighbors + 1, PLANE_NEIGHBORS if normals is None else 0)
+    distances, neighbors = nearest(nodes, min(around, len(nodes)))
     if normals is None:
         path = None if sensor_path is None else sensor_path - origin
         node_normals = orient_normals(
@@ -177,15 +136,13 @@ def superpoints(
         length = np.linalg.norm(node_normals, axis=1, keepdims=True)
         node_normals = (node_normals / np.maximum(length, 1e-9)).astype(np.float32)
     colors = None if rgb is None else _node_means(rgb, inverse, len(nodes), 1).astype(np.float32)
-    first, second = _edges(distances, neighbors, config)
-    weight = _edge_costs(nodes, node_normals, colors, first, second, config)
-    order = np.argsort(weight, kind='stable')
+    first, second, weight = edges(nodes, node_normals, colors, distances, neighbors, config)
     roots = merge(
         nodes.copy(),
         nodes,
-        first[order],
-        second[order],
-        weight[order],
+        first,
+        second,
+        weight,
         config.threshold,
         config.min_nodes,
         config.max_extent,
@@ -198,43 +155,6 @@ def _node_means(values: np.ndarray, inverse: np.ndarray, n: int, units: float) -
     whole = np.rint(np.asarray(values, dtype=np.float64) * units)
     sums = np.stack([np.bincount(inverse, weights=c, minlength=n) for c in whole.T], axis=1)
     return sums / (np.bincount(inverse, minlength=n)[:, None] * units)
-
-
-def _nearest(nodes: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return distances and rows of each node's nearest nodes, itself first, (V, k)."""
-    k = min(k, len(nodes))
-    return cKDTree(nodes, balanced_tree=False).query(nodes, k=k)
-
-
-def _edges(
-    distances: np.ndarray, neighbors: np.ndarray, config: SuperpointConfig
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return both ends of each undirected edge once, sorted, without the overlong ones."""
-    distances = distances[:, 1 : config.neighbors + 1]
-    neighbors = neighbors[:, 1 : config.neighbors + 1]
-    near = distances <= config.reach * np.median(distances[:, 0])
-    rows = np.broadcast_to(np.arange(len(neighbors))[:, None], neighbors.shape)[near]
-    others = neighbors[near]
-    keys = np.sort(np.minimum(rows, others) * len(neighbors) + np.maximum(rows, others))
-    # Sorting and comparing is several times as fast as np.unique.
-    return np.divmod(keys[np.append(True, keys[1:] != keys[:-1])], len(neighbors))
-
-
-def _edge_costs(nodes, normals, colors, first, second, config) -> np.ndarray:
-    """Return the (E,) float32 cost of joining across each edge."""
-    step = (nodes[second] - nodes[first]).astype(np.float32)
-    step /= np.maximum(np.linalg.norm(step, axis=1, keepdims=True), 1e-9)
-    n_first, n_second = normals[first], normals[second]
-    bend = np.maximum(1 - np.einsum('ec,ec->e', n_first, n_second), 0)
-    along_first = np.einsum('ec,ec->e', n_first, step)
-    along_second = np.einsum('ec,ec->e', n_second, step)
-    # Squaring makes small convex bends nearly free and keeps the cost of sharp ones.
-    cost = np.where(along_second > along_first, bend * bend, bend)
-    cost += config.step_weight * np.abs(along_first + along_second) / 2
-    if colors is not None and config.color_weight > 0:
-        difference = np.linalg.norm(colors[second] - colors[first], axis=1)
-        cost += config.color_weight * difference / np.float32(255 * np.sqrt(3))
-    return cost.astype(np.float32)
 
 
 def _dense_in_order(roots: np.ndarray) -> np.ndarray:
