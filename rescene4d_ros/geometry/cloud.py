@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cached_property
 
 import numpy as np
@@ -184,6 +185,34 @@ class DepthMap:
         bins = np.clip(key[:, None] + around, 0, len(self._nearest) - 1)
         in_reach = np.isfinite(self._nearest[key]) & (distance < RAY_RANGE)
         return in_reach & (self._nearest[bins].min(1) > distance + PASSED), in_reach
+
+
+def depth_maps(positions: np.ndarray, xyz: np.ndarray) -> list[DepthMap]:
+    """Return what is measured in each direction from places (P, 3) of the sensor."""
+    return [DepthMap(position, xyz) for position in positions]
+
+
+def share_past(views: Sequence[DepthMap], xyz: np.ndarray) -> np.ndarray:
+    """
+    Return the share of views, of those that reach a point, that look past it.
+
+    Parameters
+    ----------
+    views : sequence of DepthMap
+    xyz : ndarray (N, 3), m, in map
+
+    Returns
+    -------
+    ndarray (N,), float64
+        0 where no view reaches the point.
+
+    """
+    past, in_reach = np.zeros(len(xyz)), np.zeros(len(xyz))
+    for view in views:
+        is_past, reaches = view.passes(xyz)
+        past += is_past
+        in_reach += reaches
+    return past / np.maximum(in_reach, 1)
 
 
 def path_times(stamp_ns: int, duration: float) -> list[int]:

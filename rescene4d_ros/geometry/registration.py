@@ -1,22 +1,12 @@
-"""Registration of two views of an object: closest points, motion and quality of fit."""
+"""Registration of two views of an object: hypotheses of its motion, and how well each fits."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from copy import copy
 from dataclasses import dataclass, replace
 
 import numpy as np
 from rescene4d_ros.geometry.point_sets import evenly, SAME_SURFACE
-from rescene4d_ros.geometry.se3 import (
-    solve_upright,
-    transform,
-    transform_back,
-    turn_about,
-    wrap,
-    yaw_of,
-)
-from scipy.spatial import cKDTree
+from rescene4d_ros.geometry.se3 import Pair, transform, turn_about, wrap, yaw_of
 
 GATES = (0.30, 0.15, 0.08, 0.05)  # m; largest distance of correspondences, coarse to fine
 LIKE_SPREAD = 0.02  # m; distance of points of one surface in two views
@@ -60,8 +50,8 @@ class Registration:
     support: float
 
 
-class Pair:
-    """Two point sets: search trees over all points, samples for queries, texture."""
+class Compared(Pair):
+    """Two point sets with what tells how well a motion aligns them: distances and texture."""
 
     def __init__(
         self,
@@ -70,37 +60,12 @@ class Pair:
         limit: int,
         textures: tuple[np.ndarray, np.ndarray] | None = None,
     ):
-        self.before = before[evenly(len(before), limit)]
-        self.after = after[evenly(len(after), limit)]
-        self.before_tree, self.after_tree = cKDTree(before), cKDTree(after)
+        super().__init__(before, after, limit)
         self._spots = None
         if textures is not None:
             shown = np.flatnonzero(np.isfinite(textures[0]))
             shown = shown[evenly(len(shown), TEXTURE_POINTS)]
             self._spots = before[shown], textures[0][shown], textures[1]
-
-    def thinner(self, limit: int) -> Pair:
-        """Return the same sets with fewer query points."""
-        pair = copy(self)
-        pair.before = self.before[evenly(len(self.before), limit)]
-        pair.after = self.after[evenly(len(self.after), limit)]
-        return pair
-
-    def partners(self, motions: np.ndarray, gate: float) -> list[np.ndarray]:
-        """
-        Return both directions' distances (inf beyond the gate) and nearest indices.
-
-        For motions (H, 4, 4) at once: ndarrays (H, N), (H, N), (H, M), (H, M).
-
-        """
-        found: list[np.ndarray] = []
-        for tree, moved in (
-            (self.after_tree, transform(motions, self.before)),
-            (self.before_tree, transform_back(motions, self.after)),
-        ):
-            asked = tree.query(moved.reshape(-1, 3), distance_upper_bound=gate)
-            found += [part.reshape(len(motions), -1) for part in asked]
-        return found
 
     def scores(self, motions: np.ndarray) -> list[Registration]:
         """Score how well each motion (H, 4, 4) aligns the first set with the second."""
@@ -116,43 +81,6 @@ class Pair:
             transform(motions, spots), distance_upper_bound=TEXTURE_RADIUS
         )
         return [_texture_support(before, after, *found) for found in zip(distance, at)]
-
-    def reach(self, motions: np.ndarray, gate: float) -> np.ndarray:
-        """Return the mean distance (H,) of the first set under each motion, at most the gate."""
-        moved = transform(motions, self.before).reshape(-1, 3)
-        distance = self.after_tree.query(moved, distance_upper_bound=gate)[0]
-        return np.minimum(distance, gate).reshape(len(motions), -1).mean(1)
-
-    def refine(
-        self, motions: np.ndarray, gates: Sequence[float] = GATES, rounds: int = 6
-    ) -> np.ndarray:
-        """Iterate closest points for motions (H, 4, 4): pair, solve, and narrow the gate."""
-        motions = motions.copy()
-        for gate in gates:
-            active = np.arange(len(motions))
-            for _ in range(rounds):
-                pairs = self._pairs(motions[active], gate)
-                solvable = [k for k, (source, _) in enumerate(pairs) if len(source) >= 3]
-                active = active[solvable]
-                if not len(active):
-                    break
-                steps = solve_upright([pairs[k] for k in solvable])
-                is_moving = np.abs(steps - motions[active]).max((1, 2)) >= 1e-4
-                motions[active] = steps
-                active = active[is_moving]
-                if not len(active):
-                    break
-        return motions
-
-    def _pairs(self, motions: np.ndarray, gate: float) -> list[tuple[np.ndarray, np.ndarray]]:
-        """Return source and target points, row by row, of each motion."""
-        pairs = []
-        for forth, i, back, j in zip(*self.partners(motions, gate)):
-            use_forth, use_back = forth < gate, back < gate
-            source = [self.before[use_forth], self.before_tree.data[j[use_back]]]
-            target = [self.after_tree.data[i[use_forth]], self.after[use_back]]
-            pairs.append((np.concatenate(source), np.concatenate(target)))
-        return pairs
 
 
 def _score(motion: np.ndarray, forth: np.ndarray, back: np.ndarray) -> Registration:
@@ -233,7 +161,7 @@ def register(
     after = np.asarray(after, dtype=np.float64)
     if min(len(before), len(after)) < 3:
         return Registration(np.eye(4), SAME_SURFACE, 0.0, 0.0, 0.0)
-    exact = Pair(before, after, fine, textures)
+    exact = Compared(before, after, fine, textures)
     rivals = _rivals(exact.thinner(coarse), starts)
     motions = exact.refine(rivals, gates=GATES[-2:], rounds=8)
     polished = [
@@ -249,12 +177,12 @@ def register(
     )
 
 
-def _rivals(rough: Pair, starts: int) -> np.ndarray:
+def _rivals(rough: Compared, starts: int) -> np.ndarray:
     """Return distinct candidate motions (H, 4, 4), best first, before refinement."""
     first = _starts(rough.before_tree.data, rough.after_tree.data, starts)
     reach = rough.reach(first, GATES[0])
     promising = first[[0, 1, *(2 + np.argsort(reach[2:], kind='stable')[:4])]]
-    found = rough.scores(rough.refine(promising, rounds=3))
+    found = rough.scores(rough.refine(promising, gates=GATES, rounds=3))
     best = max(found, key=lambda r: r.support)
     middle = (rough.after_tree.data.min(0) + rough.after_tree.data.max(0)) / 2
     turned = rough.refine(
@@ -278,7 +206,7 @@ def standing_still(before: np.ndarray, after: np.ndarray, fine: int = 800) -> Re
     after = np.asarray(after, dtype=np.float64)
     if min(len(before), len(after)) < 3:
         return Registration(np.eye(4), SAME_SURFACE, 0.0, 0.0, 0.0)
-    return Pair(before, after, fine).scores(np.eye(4)[None])[0]
+    return Compared(before, after, fine).scores(np.eye(4)[None])[0]
 
 
 def _starts(before: np.ndarray, after: np.ndarray, count: int) -> np.ndarray:

@@ -1,11 +1,19 @@
-"""Rigid motions of upright objects: a rotation about z and a shift, as 4 x 4 matrices."""
+"""
+Rigid motions of upright objects: a rotation about z and a shift, as 4 x 4 matrices.
+
+How they are made, applied, inverted, and found between two point sets by closest points.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
+from typing import Self
 
 import numpy as np
 from numpy.typing import ArrayLike
+from rescene4d_ros.geometry.point_sets import evenly
+from scipy.spatial import cKDTree
 
 
 def upright(yaw: float | np.ndarray, shift: ArrayLike) -> np.ndarray:
@@ -116,3 +124,79 @@ def solve_upright(pairs: Sequence[tuple[np.ndarray, np.ndarray]]) -> np.ndarray:
         p, q = (source - a)[:, :2], (target - b)[:, :2]
         yaw[h] = np.arctan2((p[:, 0] * q[:, 1] - p[:, 1] * q[:, 0]).sum(), (p * q).sum())
     return turn_about(middles[:, 0], yaw, middles[:, 1])
+
+
+class Pair:
+    """
+    Search the motion between two point sets by iterated closest points.
+
+    Parameters
+    ----------
+    before, after : ndarray (N, 3), (M, 3), float64, m
+        Search trees hold all points; at most `limit` of each ask for their nearest.
+    limit : int
+
+    """
+
+    def __init__(self, before: np.ndarray, after: np.ndarray, limit: int):
+        self.before = before[evenly(len(before), limit)]
+        self.after = after[evenly(len(after), limit)]
+        self.before_tree, self.after_tree = cKDTree(before), cKDTree(after)
+
+    def thinner(self, limit: int) -> Self:
+        """Return the same sets with fewer query points."""
+        pair = copy(self)
+        pair.before = self.before[evenly(len(self.before), limit)]
+        pair.after = self.after[evenly(len(self.after), limit)]
+        return pair
+
+    def partners(self, motions: np.ndarray, gate: float) -> list[np.ndarray]:
+        """
+        Return both directions' distances (inf beyond the gate) and nearest indices.
+
+        For motions (H, 4, 4) at once: ndarrays (H, N), (H, N), (H, M), (H, M).
+
+        """
+        found: list[np.ndarray] = []
+        for tree, moved in (
+            (self.after_tree, transform(motions, self.before)),
+            (self.before_tree, transform_back(motions, self.after)),
+        ):
+            asked = tree.query(moved.reshape(-1, 3), distance_upper_bound=gate)
+            found += [part.reshape(len(motions), -1) for part in asked]
+        return found
+
+    def reach(self, motions: np.ndarray, gate: float) -> np.ndarray:
+        """Return the mean distance (H,) of the first set under each motion, at most the gate."""
+        moved = transform(motions, self.before).reshape(-1, 3)
+        distance = self.after_tree.query(moved, distance_upper_bound=gate)[0]
+        return np.minimum(distance, gate).reshape(len(motions), -1).mean(1)
+
+    def refine(self, motions: np.ndarray, gates: Sequence[float], rounds: int = 6) -> np.ndarray:
+        """Iterate closest points for motions (H, 4, 4): pair, solve, and narrow the gate."""
+        motions = motions.copy()
+        for gate in gates:
+            active = np.arange(len(motions))
+            for _ in range(rounds):
+                pairs = self._pairs(motions[active], gate)
+                solvable = [k for k, (source, _) in enumerate(pairs) if len(source) >= 3]
+                active = active[solvable]
+                if not len(active):
+                    break
+                steps = solve_upright([pairs[k] for k in solvable])
+                is_moving = np.abs(steps - motions[active]).max((1, 2)) >= 1e-4
+                motions[active] = steps
+                active = active[is_moving]
+                if not len(active):
+                    break
+        return motions
+
+    def _pairs(self, motions: np.ndarray, gate: float) -> list[tuple[np.ndarray, np.ndarray]]:
+        """Return source and target points, row by row, of each motion."""
+        pairs = []
+        for forth, i, back, j in zip(*self.partners(motions, gate)):
+            use_forth, use_back = forth < gate, back < gate
+            source = [self.before[use_forth], self.before_tree.data[j[use_back]]]
+            target = [self.after_tree.data[i[use_forth]], self.after[use_back]]
+            pairs.append((np.concatenate(source), np.concatenate(target)))
+        return pairs

@@ -8,8 +8,7 @@ from functools import cached_property
 import numpy as np
 from rescene4d_ros.geometry.normals import estimate_normals
 from rescene4d_ros.geometry.point_sets import evenly, near, thin
-from rescene4d_ros.geometry.registration import Pair
-from rescene4d_ros.geometry.se3 import size_of, transform, upright
+from rescene4d_ros.geometry.se3 import Pair, size_of, transform, upright
 from rescene4d_ros.plausibility.config import PlausibilityConfig
 from rescene4d_ros.plausibility.foreign_points import floor_height
 from rescene4d_ros.structures import Finding, Severity

@@ -136,7 +136,7 @@ def _likelihood(
     if not candidates:
         return np.zeros(0)
     evidence = RegionEvidence(pair, other.distance, candidates)
-    return quality.probability(np.array([evidence.measure(points) for points in candidates]))
+    return quality.probability(evidence.of_all(candidates))
 
 
 def choose(candidates: list[np.ndarray], quality: np.ndarray, n_points: int) -> list[int]:

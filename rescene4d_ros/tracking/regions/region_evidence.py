@@ -68,15 +68,20 @@ class RegionEvidence:
         columns, low = other.lowest
         column = surfaces.column[asked]
         at = np.minimum(np.searchsorted(columns, column), len(columns) - 1)
-        self._shown, self._past, self._seen_past = (np.zeros(len(surfaces)) for _ in range(3))
+        self._shown, self._past, self._seen_past = np.zeros((3, len(surfaces)))
         self._shown[asked] = columns[at] == column
         self._past[asked] = self._shown[asked] * (low[at] < xyz[:, 2] - CLEARLY_BELOW)
         self._seen_past[asked] = other.seen_past(xyz)
-        self._cells = _Cells(surfaces.xyz, ~pair.changed)
+        self._is_static = ~pair.changed
+        self._cells = _Cells(surfaces.xyz, self._is_static)
         order = np.argsort(other.column, kind='stable')
         self._other_column = other.column[order]
         self._other_bare = (other_distance > pair.changed_at)[order]
         self._other_z = other.xyz[order, 2]
+
+    def of_all(self, candidates: list[np.ndarray]) -> np.ndarray:
+        """Return the evidence for each candidate (C, len(TERMS)); see `measure`."""
+        return np.array([self.measure(points) for points in candidates])
 
     def measure(self, points: np.ndarray) -> np.ndarray:
         """Return the evidence for one candidate, in the order of `TERMS` (len(TERMS),)."""
@@ -130,7 +135,7 @@ class RegionEvidence:
         """Return the number of border points per point, and the share of them unchanged."""
         total, static = self._cells.around(points)
         total -= len(points)
-        static -= int((~self._pair.changed[points]).sum())
+        static -= int(self._is_static[points].sum())
         return total / len(points), static / total if total else 0.0
 
     def _continued(self, xyz: np.ndarray, middle: np.ndarray, normal: np.ndarray) -> float:

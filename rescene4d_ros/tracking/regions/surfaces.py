@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
-from rescene4d_ros.geometry.cloud import DepthMap
+from rescene4d_ros.geometry.cloud import depth_maps, DepthMap, share_past
 from rescene4d_ros.geometry.point_sets import thin
 from rescene4d_ros.geometry.structure import floor_height, on_walls
 from scipy.spatial import cKDTree
@@ -103,7 +103,7 @@ class VisitSurfaces:
             return []
         chosen = np.unique(np.linspace(0, len(path) - 1, VIEWPOINTS).astype(int))
         surfaces = self.xyz[thin(self.xyz, VIEW_SPACING)]
-        return [DepthMap(path[k], surfaces) for k in chosen]
+        return depth_maps(path[chosen], surfaces)
 
     def viewpoints(self) -> np.ndarray:
         """
@@ -127,25 +127,8 @@ class VisitSurfaces:
         return np.c_[place[chosen], height].astype(np.float32)
 
     def seen_past(self, xyz: np.ndarray) -> np.ndarray:
-        """
-        Return the share of views, of those that reach a point, that look past it.
-
-        Parameters
-        ----------
-        xyz : ndarray (N, 3), m, in map
-
-        Returns
-        -------
-        ndarray (N,), float64
-            0 where no view reaches the point.
-
-        """
-        past, in_reach = np.zeros(len(xyz)), np.zeros(len(xyz))
-        for view in self.views:
-            is_past, reaches = view.passes(xyz)
-            past += is_past
-            in_reach += reaches
-        return past / np.maximum(in_reach, 1)
+        """Return the share (N,) of views that look past points (N, 3); see `share_past`."""
+        return share_past(self.views, xyz)
 
 
 def prepare_surfaces(
