@@ -14,11 +14,11 @@ from rescene4d_ros.data.readers.bags.transforms import TransformTree
 from rescene4d_ros.data.readers.columns import with_origin
 from rescene4d_ros.errors import FrameUnavailableError, ScanError
 from rescene4d_ros.structures import Finding, Scan, Severity
+from rescene4d_ros.structures.scan import check_not_future
 from rescene4d_ros.visit_building.builder import BuiltVisit
 from rescene4d_ros.visit_building.close_rules import CloseRule, StandingStill
 from rescene4d_ros.visit_building.config import VisitBuildingConfig
 from rescene4d_ros.visit_building.series import VisitSeries
-from rescene4d_ros.visit_building.stamp_order import check_not_future
 
 AHEAD = 3600.0  # s; what clocks may differ by
 

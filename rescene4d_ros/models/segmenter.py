@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from importlib import import_module
 from typing import Any, cast
 
 from rescene4d_ros.errors import ConfigError
-from rescene4d_ros.models.backbones import make_backbone
 from rescene4d_ros.models.backbones.unet import Norm
 from rescene4d_ros.models.config import effective, ModelConfig, PUBLISHED, UNETS
 from rescene4d_ros.models.decoder import QueryDecoder
@@ -47,8 +47,9 @@ class ReScene4D(nn.Module):
         super().__init__()
         self.config = config = effective(config)
         _check(config)
-        self.backbone = make_backbone(
-            config.backbone, config.in_channels, config.temporal_serialization
+        name = 'unet' if config.backbone in UNETS else 'point_transformer'
+        self.backbone = import_module(f'rescene4d_ros.models.backbones.{name}').make(
+            config.in_channels, config.backbone, config.temporal_serialization
         )
         channels = self.backbone.out_channels
         self.mask_features = nn.Linear(channels[-1], config.hidden_dim)

@@ -8,8 +8,7 @@ from typing import Any
 
 from rclpy.node import Node
 from rclpy.qos import QoSProfile, ReliabilityPolicy
-from rescene4d_ros.data.readers.detections import boxes_of_detections, stamp_of
-from rescene4d_ros.data.readers.given_boxes import with_boxes
+from rescene4d_ros.data.readers.given_boxes import boxes_of_detections, stamp_of, with_boxes
 from rescene4d_ros.errors import FrameUnavailableError
 from rescene4d_ros.node.tf import FrameLookup
 from rescene4d_ros.structures import Scan

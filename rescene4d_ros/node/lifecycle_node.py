@@ -26,7 +26,7 @@ from rescene4d_ros.scene.mask_source import load_masks, MaskProvider, tracker_fo
 from rescene4d_ros.scene.tracker import SceneTracker
 from rescene4d_ros.scene.visit_window import RememberedSurface
 from rescene4d_ros.structures import Scan
-from rescene4d_ros.visit_building.stamp_order import check_not_future
+from rescene4d_ros.structures.scan import check_not_future
 from sensor_msgs.msg import PointCloud2
 
 NOT_CONFIGURED = 'expected a configured node, got one without settings; configure it first'

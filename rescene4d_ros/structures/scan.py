@@ -207,3 +207,28 @@ class ScanSequence:
     def __len__(self) -> int:
         """Return the number of visits T."""
         return len(self.scans)
+
+
+def check_not_future(stamp_ns: int, now_ns: int, most: float) -> None:
+    """
+    Refuse a stamp behind which all visits of the present would be LATE.
+
+    Parameters
+    ----------
+    stamp_ns, now_ns : int, ns since the Unix epoch
+        A now of 0 is unknown.
+    most : float, s
+        What a stamp may be after now: clocks differ.
+
+    Raises
+    ------
+    ScanError
+        It is further in the future.
+
+    """
+    if now_ns and stamp_ns > now_ns + int(most * 1e9):
+        raise ScanError(
+            f'cloud of {stamp_ns / 1e9:.3f} s: expected a stamp at most {most:g} s after now '
+            f'({now_ns / 1e9:.3f} s), got {stamp_ns / 1e9:.3f} s; set the clocks, or raise '
+            'max_future'
+        )

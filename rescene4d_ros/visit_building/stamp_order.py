@@ -15,31 +15,6 @@ IN_A_ROW = 3  # clouds that go on from each other after a step back: the clock w
 T = TypeVar('T')
 
 
-def check_not_future(stamp_ns: int, now_ns: int, most: float) -> None:
-    """
-    Refuse a stamp behind which all visits of the present would be LATE.
-
-    Parameters
-    ----------
-    stamp_ns, now_ns : int, ns since the Unix epoch
-        A now of 0 is unknown.
-    most : float, s
-        What a stamp may be after now: clocks differ.
-
-    Raises
-    ------
-    ScanError
-        It is further in the future.
-
-    """
-    if now_ns and stamp_ns > now_ns + int(most * 1e9):
-        raise ScanError(
-            f'{name_of(stamp_ns)}: expected a stamp at most {most:g} s after now '
-            f'({now_ns / 1e9:.3f} s), got {stamp_ns / 1e9:.3f} s; set the clocks, or raise '
-            'max_future'
-        )
-
-
 @dataclass
 class StampOrder(Generic[T]):
     """

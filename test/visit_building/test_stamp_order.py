@@ -2,7 +2,8 @@
 
 import pytest
 from rescene4d_ros.errors import ScanError
-from rescene4d_ros.visit_building.stamp_order import check_not_future, StampOrder
+from rescene4d_ros.structures.scan import check_not_future
+from rescene4d_ros.visit_building.stamp_order import StampOrder
 
 T0 = 1_700_000_000
 YEAR = 365 * 86400

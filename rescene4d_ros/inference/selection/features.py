@@ -229,3 +229,42 @@ def _growth(regions: Regions, candidates: Candidates) -> dict[str, np.ndarray]:
         'persistence': candidates.joined - candidates.leaving,
         'share_of_parent': np.where(candidates.parent >= 0, of_parent, 1.0),
     }
+
+
+def network_features(regions: Regions, evidence: Evidence, candidates: Candidates) -> np.ndarray:
+    """
+    Pool the network's features over every candidate in one visit.
+
+    Parameters
+    ----------
+    regions : Regions
+        Of one visit.
+    evidence : Evidence
+        Of its superpoints.
+    candidates : Candidates
+        Their masks in it.
+
+    Returns
+    -------
+    ndarray (C, 2 E + F + K + 1), float32
+        Superpoint features averaged over the points of a candidate, and over the superpoints that
+        touch it, weighted by contact (0 where none does); features and class probabilities of the
+        query that agrees best. No columns if the evidence holds no features.
+
+    """
+    known = evidence.superpoint_features
+    if known is None or evidence.features is None:
+        return np.zeros((len(candidates), 0), np.float32)
+    masks, points = candidates.masks.astype(np.float32), regions.points.astype(np.float32)
+    area = points @ masks
+    touching = contact_matrix(regions) @ masks * ~candidates.masks
+    best = soft_overlaps(regions.points, evidence.mask_probs, candidates.masks)[1]
+    best = (best * evidence.certainty).argmax(axis=1)
+    return np.hstack(
+        [
+            (masks.T @ (known * points[:, None])) / area[:, None].clip(min=1),
+            (touching.T @ known) / touching.sum(axis=0)[:, None].clip(min=1),
+            evidence.features[best],
+            evidence.class_probs[best],
+        ]
+    ).astype(np.float32)

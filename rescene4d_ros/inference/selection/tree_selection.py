@@ -22,9 +22,8 @@ from rescene4d_ros.inference.selection.choice import (
     exchange_for_queries,
     link_visits,
 )
-from rescene4d_ros.inference.selection.features import candidate_features
+from rescene4d_ros.inference.selection.features import candidate_features, network_features
 from rescene4d_ros.inference.selection.merge_tree import agreement
-from rescene4d_ros.inference.selection.network_features import network_features
 from rescene4d_ros.inference.selection.quality import find_quality, quality_file, QualityModel
 from rescene4d_ros.inference.selection.regions import make_regions, Regions
 from rescene4d_ros.inference.split_instances import split_instances

@@ -21,9 +21,9 @@ from rescene4d_ros.node.messages.conversions import (
     time_to_msg,
 )
 from rescene4d_ros.node.visit_builder.settings import BuilderNodeConfig
+from rescene4d_ros.structures.scan import check_not_future
 from rescene4d_ros.visit_building.builder import BuiltVisit
 from rescene4d_ros.visit_building.series import VisitSeries
-from rescene4d_ros.visit_building.stamp_order import check_not_future
 from sensor_msgs.msg import PointCloud2
 from std_msgs.msg import Header
 

@@ -12,8 +12,7 @@ from rescene4d_ros.data.sequences.sequence_file import read_sequence
 from rescene4d_ros.inference.config import InferenceConfig
 from rescene4d_ros.inference.segmenter import Segmenter
 from rescene4d_ros.inference.selection.candidates import evidence_of, make_candidates
-from rescene4d_ros.inference.selection.features import candidate_features
-from rescene4d_ros.inference.selection.network_features import network_features
+from rescene4d_ros.inference.selection.features import candidate_features, network_features
 from rescene4d_ros.inference.selection.regions import make_regions
 from rescene4d_ros.structures import UNLABELED
 from rescene4d_ros.structures.truth import VisitTruth

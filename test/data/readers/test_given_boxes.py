@@ -6,9 +6,8 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from rescene4d_ros.data.readers.cloud_files import read_cloud
-from rescene4d_ros.data.readers.detections import boxes_of_detections
 from rescene4d_ros.data.readers.formats.box_files import read_boxes
-from rescene4d_ros.data.readers.given_boxes import boxes_of_rows, with_boxes
+from rescene4d_ros.data.readers.given_boxes import boxes_of_detections, boxes_of_rows, with_boxes
 from rescene4d_ros.errors import FileFormatError, ScanError
 from rescene4d_ros.structures import INSTANCE_CLASSES, Scan
 from rosbags.typesys import get_types_from_msg, get_typestore, Stores

@@ -8,8 +8,11 @@ from rescene4d_ros.errors import WeightsError
 from rescene4d_ros.inference.config import InferenceConfig
 from rescene4d_ros.inference.postprocess import segment_as_published
 from rescene4d_ros.inference.selection.candidates import evidence_of, make_candidates
-from rescene4d_ros.inference.selection.features import candidate_features, FEATURES
-from rescene4d_ros.inference.selection.network_features import network_features
+from rescene4d_ros.inference.selection.features import (
+    candidate_features,
+    FEATURES,
+    network_features,
+)
 from rescene4d_ros.inference.selection.quality import (
     quality_file,
     QualityModel,
