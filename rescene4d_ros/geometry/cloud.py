@@ -179,12 +179,19 @@ class DepthMap:
 
         """
         key, distance = self._bins(xyz)
-        around = np.array(
-            [row * self._columns + column for row in (-1, 0, 1) for column in (-1, 0, 1)]
-        )
-        bins = np.clip(key[:, None] + around, 0, len(self._nearest) - 1)
         in_reach = np.isfinite(self._nearest[key]) & (distance < RAY_RANGE)
-        return in_reach & (self._nearest[bins].min(1) > distance + PASSED), in_reach
+        return in_reach & (self._nearest_around[key] > distance + PASSED), in_reach
+
+    @cached_property
+    def _nearest_around(self) -> np.ndarray:
+        """Return the least depth of each bin and the eight around it."""
+        least, last = self._nearest.copy(), len(self._nearest) - 1
+        bins = np.arange(last + 1)
+        for row in (-1, 0, 1):
+            for column in (-1, 0, 1):
+                beside = np.clip(bins + row * self._columns + column, 0, last)
+                np.minimum(least, self._nearest[beside], out=least)
+        return least
 
 
 def depth_maps(positions: np.ndarray, xyz: np.ndarray) -> list[DepthMap]:

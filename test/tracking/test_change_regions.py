@@ -19,7 +19,7 @@ from rescene4d_ros.tracking.regions.region_evidence import (
     RegionEvidence,
     TERMS,
 )
-from rescene4d_ros.tracking.regions.surfaces import last_seen, prepare_surfaces
+from rescene4d_ros.tracking.regions.surfaces import columns_of, last_seen, prepare_surfaces
 
 CHAIR = ((0.6, 0.6, 0.0), (0.45, 0.45, 0.8), (150, 60, 40))
 TABLE = ((1.8, 1.6, 0.0), (0.8, 0.6, 0.7), (40, 80, 150))
@@ -149,11 +149,25 @@ def test_evidence_has_a_value_per_term(visit):
     before, after = visit([TABLE]), visit([TABLE, CHAIR], seed=1)
     now, then = compare(after, before), compare(before, after)
     candidates = find_candidates(now)
-    evidence = RegionEvidence(now, then.distance, candidates)
-    for points in candidates:
-        values = evidence.measure(points)
-        assert values.shape == (len(TERMS),)
-        assert np.isfinite(values).all()
+    values = RegionEvidence(now, then.distance, candidates).measure()
+    assert values.shape == (len(candidates), len(TERMS))
+    assert np.isfinite(values).all()
+    xyz, column = now.surfaces.xyz.astype(np.float64), columns_of(now.other.xyz)
+    bare = then.distance > now.changed_at
+    for points, row in zip(candidates, values):
+        alone = RegionEvidence(now, then.distance, [points]).measure()[0]
+        np.testing.assert_allclose(row, alone, rtol=1e-9, atol=1e-12)
+        term = dict(zip(TERMS, row))
+        assert term['median_distance'] == np.median(now.distance[points])
+        assert term['color'] == pytest.approx(now.color_change[points].mean(), rel=1e-5)
+        thickness = np.linalg.svd(xyz[points] - xyz[points].mean(0), compute_uv=False)[::-1]
+        np.testing.assert_allclose(row[5:8], thickness / np.sqrt(len(points)), atol=1e-9)
+        below = now.other.xyz[:, 2] < xyz[points, 2].max() + 0.05
+        footprint = set(columns_of(xyz[points]).tolist())
+        shown = [len(footprint & set(column[k].tolist())) for k in (below & bare, below)]
+        np.testing.assert_allclose(
+            [term['bared'], term['observed']], np.array(shown) / len(footprint)
+        )
 
 
 @given(st.integers(0, 2**32 - 1))

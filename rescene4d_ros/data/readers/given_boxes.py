@@ -11,7 +11,6 @@ import numpy as np
 from rescene4d_ros.class_lists import translation
 from rescene4d_ros.errors import ScanError
 from rescene4d_ros.geometry.boxes import contains
-from rescene4d_ros.geometry.normals import estimate_normals
 from rescene4d_ros.geometry.point_sets import thin
 from rescene4d_ros.geometry.structure import floor_height, on_walls, SLICE
 from rescene4d_ros.structures import Box, GivenInstances, INSTANCE_CLASSES, Scan, UNLABELED
@@ -159,6 +158,9 @@ class _Structure:
         rows = thin(scan.xyz, SLICE)
         xyz = scan.xyz[rows]
         if scan.normals is None:
+            # Not above: Numba takes a second to import, and a node starts without boxes.
+            from rescene4d_ros.geometry.normals import estimate_normals
+
             normals = estimate_normals(xyz, k=12, sensor_path=scan.sensor_path)
         else:
             normals = scan.normals[rows]

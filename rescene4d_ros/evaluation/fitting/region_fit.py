@@ -72,7 +72,6 @@ def _judge(
 ) -> JudgedCandidates:
     """Compare the candidates of one direction with the true places (M,), bool."""
     candidates = find_candidates(pair)
-    measure = RegionEvidence(pair, other_distance, candidates).measure
     iou = np.zeros((len(candidates), len(places) + 1))
     for n, place in enumerate(places):
         total = int(place.sum())
@@ -81,7 +80,7 @@ def _judge(
             iou[k, n] = shared / max(len(points) + total - shared, 1)
     best = iou.argmax(1)
     return JudgedCandidates(
-        np.array([measure(points) for points in candidates]).reshape(len(candidates), -1),
+        RegionEvidence(pair, other_distance, candidates).measure(),
         iou.max(1),
         np.where(iou.max(1) >= PLACE_IOU, best, -1),
         candidates,

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from rescene4d_ros.tracking.regions.surfaces import VisitSurfaces
-from scipy.sparse import coo_matrix
+from scipy.sparse import coo_matrix, csr_matrix
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
@@ -115,8 +115,7 @@ def find_candidates(pair: Compared) -> list[np.ndarray]:
     """
     surfaces = pair.surfaces
     solid = ~surfaces.is_floor & ~surfaces.is_wall
-    cluster = _clusters(surfaces.xyz, solid)
-    sizes = np.bincount(cluster[cluster >= 0]) if (cluster >= 0).any() else np.zeros(0, int)
+    clusters = _Clusters(surfaces.xyz, solid)
     masks = (
         pair.changed & ~surfaces.is_floor,
         pair.changed & solid,
@@ -128,7 +127,7 @@ def find_candidates(pair: Compared) -> list[np.ndarray]:
     found: dict[bytes, np.ndarray] = {}
     for mask in masks:
         for region in neighbors.components(mask):
-            for points in (region, _grown(region, cluster, sizes)):
+            for points in (region, clusters.grown(region)):
                 if len(points) >= LEAST_POINTS:
                     found.setdefault(points.tobytes(), points)
     return list(found.values())
@@ -142,7 +141,9 @@ class _Neighbors:
         self._pairs = np.zeros((2, 0), dtype=np.int64)
         if len(self._chosen):
             tree = cKDTree(xyz[self._chosen])
-            self._pairs = np.ascontiguousarray(tree.query_pairs(GAP, output_type='ndarray').T)
+            first, second = tree.query_pairs(GAP, output_type='ndarray').T
+            order = np.argsort(first, kind='stable')
+            self._pairs = np.stack([first[order], second[order]])
 
     def components(self, mask: np.ndarray) -> list[np.ndarray]:
         """Return the connected parts of some points, after an opening that drops lone ones."""
@@ -151,8 +152,8 @@ class _Neighbors:
         crowd = np.bincount(i, minlength=len(inside)) + np.bincount(j, minlength=len(inside))
         inside = inside & (crowd >= OPENING_NEIGHBORS)
         i, j = self._within(inside)
-        shape = (len(inside), len(inside))
-        graph = coo_matrix((np.ones(len(i), dtype=bool), (i, j)), shape=shape)
+        starts = np.r_[0, np.cumsum(np.bincount(i, minlength=len(inside)))]
+        graph = csr_matrix((np.ones(len(j)), j, starts), shape=(len(inside), len(inside)))
         label = connected_components(graph, directed=False)[1]
         rows = np.flatnonzero(inside)
         rows = rows[np.argsort(label[rows], kind='stable')]
@@ -165,13 +166,28 @@ class _Neighbors:
         return self._pairs[:, inside[first] & inside[second]]
 
 
-def _clusters(xyz: np.ndarray, mask: np.ndarray) -> np.ndarray:
-    """Return the free-standing cluster of each point (M,), int64; -1 outside the mask."""
-    label = np.full(len(xyz), -1)
-    chosen = np.flatnonzero(mask)
-    if len(chosen):
-        label[chosen] = _connected(xyz[chosen], CLUSTER_GAP)
-    return label
+class _Clusters:
+    """Free-standing clusters of some points."""
+
+    def __init__(self, xyz: np.ndarray, mask: np.ndarray):
+        chosen = np.flatnonzero(mask)
+        label = _connected(xyz[chosen], CLUSTER_GAP) if len(chosen) else np.zeros(0, np.int64)
+        self._label = np.full(len(xyz), -1)
+        self._label[chosen] = label
+        self._size = np.bincount(label)
+        self._members = chosen[np.argsort(label, kind='stable')]
+        self._end = np.cumsum(self._size)
+
+    def grown(self, region: np.ndarray) -> np.ndarray:
+        """Return a region with all of each cluster of which enough is in it."""
+        mine = self._label[region]
+        inside = np.bincount(mine[mine >= 0], minlength=len(self._size))
+        whole = np.flatnonzero(inside > GROW_SHARE * self._size)
+        if len(whole) == 0:
+            return region
+        members = [self._members[self._end[k] - self._size[k] : self._end[k]] for k in whole]
+        grown = np.unique(np.concatenate([region, *members]))
+        return grown if len(grown) <= GROW_MOST * len(region) else region
 
 
 def _connected(xyz: np.ndarray, gap: float) -> np.ndarray:
@@ -179,14 +195,3 @@ def _connected(xyz: np.ndarray, gap: float) -> np.ndarray:
     i, j = cKDTree(xyz).query_pairs(gap, output_type='ndarray').T
     graph = coo_matrix((np.ones(len(i), dtype=bool), (i, j)), shape=(len(xyz), len(xyz)))
     return connected_components(graph, directed=False)[1]
-
-
-def _grown(region: np.ndarray, cluster: np.ndarray, sizes: np.ndarray) -> np.ndarray:
-    """Return a region with all of each free-standing cluster of which enough is in it."""
-    mine = cluster[region]
-    inside = np.bincount(mine[mine >= 0], minlength=len(sizes))
-    whole = np.flatnonzero(inside > GROW_SHARE * np.maximum(sizes, 1))
-    if len(whole) == 0:
-        return region
-    grown = np.union1d(region, np.flatnonzero(np.isin(cluster, whole)))
-    return grown if len(grown) <= GROW_MOST * len(region) else region

@@ -135,8 +135,7 @@ def _likelihood(
     """Return how likely each candidate is one thing that came or went (C,), float64."""
     if not candidates:
         return np.zeros(0)
-    evidence = RegionEvidence(pair, other.distance, candidates)
-    return quality.probability(evidence.of_all(candidates))
+    return quality.probability(RegionEvidence(pair, other.distance, candidates).measure())
 
 
 def choose(candidates: list[np.ndarray], quality: np.ndarray, n_points: int) -> list[int]:

@@ -10,11 +10,13 @@ from io import BytesIO
 import numpy as np
 from rescene4d_ros.geometry.structure import LEVEL, UPRIGHT
 from rescene4d_ros.tracking.regions.candidates import Compared
-from rescene4d_ros.tracking.regions.surfaces import columns_of
+from rescene4d_ros.tracking.regions.surfaces import lowest_of
 
 CLEARLY_BELOW = 0.08  # m; what is seen this far below a point is another surface
 BORDER = 0.05  # m; edge of the cells in and around a region that hold its border
 CONTINUED = 0.35  # m; how far around a region a surface that continues it is looked for
+IN_PLANE = 0.04  # m; from the plane of a region, up to which a surface continues it
+SYMMETRIC = ((0, 0), (0, 1), (0, 2), (1, 1), (1, 2), (2, 2))  # entries of a matrix (3, 3)
 
 TERMS = (
     'size',  # logarithm of the number of points
@@ -47,7 +49,7 @@ MODEL = 'region_quality.npz'
 
 class RegionEvidence:
     """
-    Measure candidates of one visit against the other visit.
+    Measure candidates of one visit against the other visit, all of them at once.
 
     Parameters
     ----------
@@ -55,122 +57,167 @@ class RegionEvidence:
         The visit that shows the candidates, and the other one.
     other_distance : ndarray (L,), float64, m
         From each point of the other visit to this one.
-    candidates : list of ndarray of int
-        All that will be asked for; what they share is measured once.
+    candidates : list of C ndarrays of int
+        Positions in `pair.surfaces`, none empty; what they share is measured once.
 
     """
 
     def __init__(self, pair: Compared, other_distance: np.ndarray, candidates: list[np.ndarray]):
         self._pair = pair
-        surfaces, other = pair.surfaces, pair.other
-        asked = np.unique(np.concatenate(candidates)) if candidates else np.zeros(0, dtype=int)
-        xyz = surfaces.xyz[asked]
-        columns, low = other.lowest
-        column = surfaces.column[asked]
-        at = np.minimum(np.searchsorted(columns, column), len(columns) - 1)
-        self._shown, self._past, self._seen_past = np.zeros((3, len(surfaces)))
-        self._shown[asked] = columns[at] == column
-        self._past[asked] = self._shown[asked] * (low[at] < xyz[:, 2] - CLEARLY_BELOW)
-        self._seen_past[asked] = other.seen_past(xyz)
-        self._is_static = ~pair.changed
-        self._cells = _Cells(surfaces.xyz, self._is_static)
-        order = np.argsort(other.column, kind='stable')
-        self._other_column = other.column[order]
-        self._other_bare = (other_distance > pair.changed_at)[order]
-        self._other_z = other.xyz[order, 2]
+        self._bare = other_distance > pair.changed_at
+        self._count = np.array([len(points) for points in candidates], dtype=np.int64)
+        self._start = np.r_[0, np.cumsum(self._count)[:-1]].astype(np.int64)
+        self._points = np.concatenate([np.zeros(0, np.int64), *candidates])
+        self._owner = np.repeat(np.arange(len(candidates)), self._count)
 
-    def of_all(self, candidates: list[np.ndarray]) -> np.ndarray:
-        """Return the evidence for each candidate (C, len(TERMS)); see `measure`."""
-        return np.array([self.measure(points) for points in candidates])
-
-    def measure(self, points: np.ndarray) -> np.ndarray:
-        """Return the evidence for one candidate, in the order of `TERMS` (len(TERMS),)."""
-        pair, surfaces = self._pair, self._pair.surfaces
-        xyz = surfaces.xyz[points].astype(np.float64)
-        middle = xyz.mean(0)
-        spread, axes = np.linalg.eigh((xyz - middle).T @ (xyz - middle) / len(xyz))
-        deviation = np.sqrt(np.maximum(spread, 0))
-        distance, normal_z = pair.distance[points], np.abs(surfaces.normals[points, 2])
-        bared, observed = self._footprint(xyz)
-        border, static = self._border(points)
-        continued = self._continued(xyz, middle, axes[:, 0])
-        return np.array([
-            np.log(len(points)),
-            distance.mean(),
-            np.median(distance),
-            (distance < 2 * pair.changed_at).mean(),
-            (distance >= 0.3).mean(),
-            *deviation,
-            xyz[:, 2].min() - surfaces.floor_z,
-            xyz[:, 2].max() - surfaces.floor_z,
-            self._past[points].mean(),
-            self._shown[points].mean(),
-            self._seen_past[points].mean(),
+    def measure(self) -> np.ndarray:
+        """Return the evidence for each candidate, in the order of `TERMS` (C, len(TERMS))."""
+        if len(self._count) == 0:
+            return np.zeros((0, len(TERMS)))
+        pair, surfaces, rows = self._pair, self._pair.surfaces, self._points
+        distance, normal_z = pair.distance[rows], np.abs(surfaces.normals[rows, 2])
+        middle, deviation, thin_axis = self._principal_axes()
+        low, high = self._bounds()
+        bared, observed = self._footprint(high[:, 2])
+        border, static = self._border()
+        continued = self._continued(low, high, middle, thin_axis)
+        return np.stack([
+            np.log(self._count),
+            self._mean(distance),
+            self._median(distance),
+            self._mean(distance < 2 * pair.changed_at),
+            self._mean(distance >= 0.3),
+            *deviation.T,
+            low[:, 2] - surfaces.floor_z,
+            high[:, 2] - surfaces.floor_z,
+            *self._visibility(),
             bared,
             observed,
             border,
             static,
             continued,
-            continued * (deviation[0] < 0.02),
-            (normal_z > LEVEL).mean(),
-            (normal_z < UPRIGHT).mean(),
-            surfaces.is_wall[points].mean(),
-            pair.color_change[points].mean(),
-            (distance > pair.changed_at).mean(),
-        ])  # fmt: skip
+            continued * (deviation[:, 0] < 0.02),
+            self._mean(normal_z > LEVEL),
+            self._mean(normal_z < UPRIGHT),
+            self._mean(surfaces.is_wall[rows]),
+            self._mean(pair.color_change[rows]),
+            self._mean(distance > pair.changed_at),
+        ], axis=1)  # fmt: skip
 
-    def _footprint(self, xyz: np.ndarray) -> tuple[float, float]:
-        """Return which share of the footprint the other visit shows bare, and shows at all."""
-        footprint = np.unique(columns_of(xyz))
-        first = np.searchsorted(self._other_column, footprint)
-        last = np.searchsorted(self._other_column, footprint, side='right')
-        count = last - first
-        rows = np.repeat(first - np.r_[0, np.cumsum(count)[:-1]], count) + np.arange(count.sum())
-        below = self._other_z[rows] < xyz[:, 2].max() + 0.05
-        column = np.repeat(np.arange(len(footprint)), count)
-        bare = np.unique(column[below & self._other_bare[rows]])
-        return len(bare) / len(footprint), len(np.unique(column[below])) / len(footprint)
+    def _mean(self, values: np.ndarray) -> np.ndarray:
+        """Return the mean of each candidate's values (K, ...), float64."""
+        total = np.add.reduceat(values.astype(np.float64), self._start)
+        return total / self._count.reshape(-1, *[1] * (values.ndim - 1))
 
-    def _border(self, points: np.ndarray) -> tuple[float, float]:
-        """Return the number of border points per point, and the share of them unchanged."""
-        total, static = self._cells.around(points)
-        total -= len(points)
-        static -= int(self._is_static[points].sum())
-        return total / len(points), static / total if total else 0.0
+    def _median(self, values: np.ndarray) -> np.ndarray:
+        """Return the median of each candidate's values (C,)."""
+        ordered = values[np.argsort(self._owner + values / (1 + values.max()), kind='stable')]
+        upper, lower = self._start + self._count // 2, self._start + (self._count - 1) // 2
+        return (ordered[lower] + ordered[upper]) / 2
 
-    def _continued(self, xyz: np.ndarray, middle: np.ndarray, normal: np.ndarray) -> float:
-        """Return which share of the other visit's points around lie in the region's plane."""
+    def _bounds(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return the lowest and highest coordinates of each candidate, two (C, 3), float64."""
+        xyz = self._pair.surfaces.xyz[self._points]
+        low = np.minimum.reduceat(xyz, self._start).astype(np.float64)
+        return low, np.maximum.reduceat(xyz, self._start).astype(np.float64)
+
+    def _principal_axes(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return middles (C, 3), deviations along the axes (C, 3), ascending, and the first."""
+        xyz = self._pair.surfaces.xyz[self._points].astype(np.float64)
+        middle = self._mean(xyz)
+        apart = xyz - middle[self._owner]
+        products = self._mean(
+            np.stack([apart[:, i] * apart[:, j] for i, j in SYMMETRIC], axis=1)
+        )  # (C, 6)
+        spread = np.empty((len(middle), 3, 3))
+        for k, (i, j) in enumerate(SYMMETRIC):
+            spread[:, i, j] = spread[:, j, i] = products[:, k]
+        values, axes = np.linalg.eigh(spread)
+        return middle, np.sqrt(np.maximum(values, 0)), axes[:, :, 0]
+
+    def _visibility(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return of each candidate the terms past, shown and seen past, three (C,)."""
+        surfaces, other = self._pair.surfaces, self._pair.other
+        asked, place = np.unique(self._points, return_inverse=True)
+        xyz, column = surfaces.xyz[asked], surfaces.column[asked]
+        columns, low = other.lowest
+        at = np.minimum(np.searchsorted(columns, column), len(columns) - 1)
+        shown = columns[at] == column
+        past = shown & (low[at] < xyz[:, 2] - CLEARLY_BELOW)
+        terms = (past, shown, other.seen_past(xyz))
+        first, second, third = (self._mean(term[place]) for term in terms)
+        return first, second, third
+
+    def _footprint(self, top: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Return which share of each footprint the other visit shows bare, and shows at all."""
+        other = self._pair.other
+        columns, member = np.unique(self._pair.surfaces.column, return_inverse=True)
+        cells = np.unique(self._owner * len(columns) + member[self._points])
+        owner, column = cells // len(columns), columns[cells % len(columns)]
+        limit = (top + 0.05)[owner]
+        shares = []
+        bare = lowest_of(other.column[self._bare], other.xyz[self._bare, 2])
+        for known, low in (bare, other.lowest):
+            at = np.minimum(np.searchsorted(known, column), max(len(known) - 1, 0))
+            there = np.zeros(len(column), dtype=bool)
+            if len(known):
+                there = (known[at] == column) & (low[at] < limit)
+            shares.append(np.bincount(owner, there, len(top)) / np.bincount(owner))
+        return shares[0], shares[1]
+
+    def _border(self) -> tuple[np.ndarray, np.ndarray]:
+        """Return border points per point of each candidate, and the share of them unchanged."""
+        unchanged = ~self._pair.changed
+        cells = _Cells(self._pair.surfaces.xyz, unchanged, self._points)
+        ends = self._start + self._count
+        total, static = np.array([cells.around(a, b) for a, b in zip(self._start, ends)]).T
+        total = total - self._count
+        static = static - np.add.reduceat(unchanged[self._points].astype(np.int64), self._start)
+        return total / self._count, np.where(total > 0, static / np.maximum(total, 1), 0.0)
+
+    def _continued(
+        self, low: np.ndarray, high: np.ndarray, middle: np.ndarray, normal: np.ndarray
+    ) -> np.ndarray:
+        """Return which share of the other visit's points around lie in each region's plane."""
         coarse = self._pair.other.coarse
-        low, high = xyz.min(0) - CONTINUED, xyz.max(0) + CONTINUED
-        near = coarse[((coarse > low) & (coarse < high)).all(1)]
-        return float((np.abs((near - middle) @ normal) < 0.04).mean()) if len(near) else 0.0
+        near = np.ones((len(low), len(coarse)), dtype=bool)
+        for axis in range(3):
+            value = coarse[:, axis].astype(np.float64)
+            near &= value > low[:, axis, None] - CONTINUED
+            near &= value < high[:, axis, None] + CONTINUED
+        owner, point = np.nonzero(near)
+        offset = ((coarse[point] - middle[owner]) * normal[owner]).sum(1)
+        count = np.bincount(owner, minlength=len(low))
+        inside = np.bincount(owner, np.abs(offset) < IN_PLANE, len(low))
+        return inside / np.maximum(count, 1)
 
 
 class _Cells:
-    """Points counted in the cells of a grid, and in the cells around them."""
+    """Points counted in the cells of a grid, and in the cells around those that are asked for."""
 
-    def __init__(self, xyz: np.ndarray, static: np.ndarray):
+    def __init__(self, xyz: np.ndarray, static: np.ndarray, asked: np.ndarray):
         cell = np.floor(xyz.astype(np.float64) / BORDER).astype(np.int64)
         cell -= cell.min(0) - 1
         span = cell.max(0) + 2
         key = (cell[:, 0] * span[1] + cell[:, 1]) * span[2] + cell[:, 2]
-        keys, self._of = np.unique(key, return_inverse=True)
+        keys, cell_of = np.unique(key, return_inverse=True)
+        inner, self._of = np.unique(cell_of[asked], return_inverse=True)
         step = np.arange(-1, 2)
         offset = (
             (step[:, None, None] * span[1] + step[None, :, None]) * span[2] + step
         ).ravel()  # (27,)
-        wanted = keys[:, None] + offset
+        wanted = keys[inner, None] + offset
         at = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
         self._around = np.where(keys[at] == wanted, at, len(keys))  # last: an empty cell
-        self._total = np.r_[np.bincount(self._of), 0]
-        self._static = np.r_[np.bincount(self._of, weights=static), 0].astype(np.int64)
+        self._total = np.r_[np.bincount(cell_of), 0]
+        self._static = np.r_[np.bincount(cell_of, weights=static), 0].astype(np.int64)
 
-    def around(self, points: np.ndarray) -> tuple[int, int]:
-        """Return how many points, and static ones, lie in the cells of some points or beside."""
-        mine = np.zeros(len(self._total), dtype=bool)
-        mine[self._of[points]] = True
+    def around(self, first: int, last: int) -> tuple[int, int]:
+        """Return how many points, and static ones, lie in the cells of asked points or beside."""
+        mine = np.zeros(len(self._around), dtype=bool)
+        mine[self._of[first:last]] = True
         beside = np.zeros(len(self._total), dtype=bool)
-        beside[self._around[mine[:-1]]] = True
+        beside[self._around[mine]] = True
         return int(self._total[beside].sum()), int(self._static[beside].sum())
 
 

@@ -7,7 +7,7 @@ from functools import cached_property
 
 import numpy as np
 from rescene4d_ros.geometry.cloud import depth_maps, DepthMap, share_past
-from rescene4d_ros.geometry.point_sets import thin
+from rescene4d_ros.geometry.point_sets import quick_tree, thin
 from rescene4d_ros.geometry.structure import floor_height, on_walls
 from scipy.spatial import cKDTree
 
@@ -25,6 +25,14 @@ def columns_of(xyz: np.ndarray) -> np.ndarray:
     """Return one integer per point (N, 3): the vertical column that it falls in."""
     cell = np.floor(np.asarray(xyz[:, :2], dtype=np.float64) / COLUMN).astype(np.int64)
     return (cell[:, 0] << 32) + cell[:, 1]
+
+
+def lowest_of(column: np.ndarray, z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the columns (C,) that some points (N,) fall in, sorted, and the lowest z in each."""
+    columns, member = np.unique(column, return_inverse=True)
+    low = np.full(len(columns), np.inf)
+    np.minimum.at(low, member, z)
+    return columns, low
 
 
 @dataclass(frozen=True)
@@ -60,7 +68,7 @@ class VisitSurfaces:
     @cached_property
     def tree(self) -> cKDTree:
         """Return a search tree over the points."""
-        return cKDTree(self.xyz)
+        return quick_tree(self.xyz)
 
     @cached_property
     def coarse(self) -> np.ndarray:
@@ -90,10 +98,7 @@ class VisitSurfaces:
     @cached_property
     def lowest(self) -> tuple[np.ndarray, np.ndarray]:
         """Return the columns that hold points, sorted, and the lowest z in each, m."""
-        columns, member = np.unique(self.column, return_inverse=True)
-        low = np.full(len(columns), np.inf)
-        np.minimum.at(low, member, self.xyz[:, 2])
-        return columns, low
+        return lowest_of(self.column, self.xyz[:, 2])
 
     @cached_property
     def views(self) -> list[DepthMap]:
