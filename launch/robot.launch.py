@@ -51,6 +51,11 @@ ARGUMENTS = (
         description='Start visit_builder too: points_topic then carries live clouds.',
     ),
     DeclareLaunchArgument(
+        'odometry_topic',
+        default_value='',
+        description='Where visit_builder takes poses from, nav_msgs/Odometry; empty: from TF.',
+    ),
+    DeclareLaunchArgument(
         'memory_path',
         default_value='',
         description='Folder of the scene memory; empty: as params_file says.',
@@ -121,6 +126,8 @@ def make_nodes(context):
     build = value('build_visits') == 'true'
     builder = {'map_frame': value('map_frame')} if value('map_frame') else {}
     builder |= {key: given[key] for key in ('autostart', 'use_sim_time')}
+    odometry = value('odometry_topic')
+    builder |= {'pose_source': 'odometry'} if odometry else {}
     frame = ['--fixed-frame', value('map_frame')] if value('map_frame') else []
     return [
         # None where the user has chosen a profile.
@@ -145,7 +152,7 @@ def make_nodes(context):
             output='screen',
             emulate_tty=True,
             parameters=[value('params_file'), builder],
-            remappings=[('clouds', value('points_topic'))],
+            remappings=[('clouds', value('points_topic')), ('odometry', odometry or 'odometry')],
             condition=IfCondition(LaunchConfiguration('build_visits')),
         ),
         Node(

@@ -33,6 +33,7 @@ MODULES = {
     'view': 'view',
     'figure': 'figure',
     'demo': 'demo.command',
+    'demo-robot': 'demo.robot_command',
 }
 COMMANDS = {
     'replay': 'process clouds or a bag into a memory, without ROS running',
@@ -52,6 +53,7 @@ COMMANDS = {
     'view': 'look at a memory in the browser: visits, objects, changes',
     'figure': 'draw the picture of docs/design/segmenter.md',
     'demo': 'run the pipeline on the sample bag, with the node killed and restarted',
+    'demo-robot': 'let a simulated robot drive three visits, and compare with snapshots of them',
 }
 
 

@@ -12,7 +12,7 @@ class VisitBuildingConfig:
     """Hold the settings of keyframes, fusion, free space and the checks of the input."""
 
     voxel_size: float = param(
-        0.02, 'Edge of a voxel; one point of the visit per voxel', unit='m', ge=0.005, le=0.2
+        0.025, 'Edge of a voxel; one point of the visit per voxel', unit='m', ge=0.005, le=0.2
     )
     max_voxels: int = param(
         3_000_000,

@@ -9,8 +9,6 @@ with the truth.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
-from contextlib import contextmanager
 import os
 from pathlib import Path
 import shutil
@@ -18,15 +16,20 @@ import signal
 import subprocess
 import sys
 import time
-from typing import Any
 
 from rescene4d_ros.cli.demo.demo_report import print_report
+from rescene4d_ros.cli.demo.stages import (
+    await_recorder,
+    ids_over_restart,
+    process,
+    stage,
+    StageFailed,
+)
 from rescene4d_ros.cli.replay import write_documents
 from rescene4d_ros.data.readers.truth_files import read_truth
 from rescene4d_ros.memory.store import SceneMemory
 from rescene4d_ros.metrics import score_visits, ScoreCard
 from rescene4d_ros.view.before_after import draw_before_after
-from rosbags.highlevel import AnyReader
 
 SAMPLE = Path('data/sample')
 KILL_AFTER = 2  # visit id: the memory of the demo starts empty
@@ -73,7 +76,7 @@ def run(options: argparse.Namespace) -> int:
     try:
         with process('tools.recorder', out, str(out / 'recording')):
             play_and_kill(options)
-        ids = ids_over_restart(out / 'recording')
+        ids = ids_over_restart(out / 'recording', KILL_AFTER)
     except StageFailed as error:
         print(f'rescene4d demo: {error}', file=sys.stderr)
         return 1
@@ -106,7 +109,7 @@ def play_and_kill(options: argparse.Namespace) -> None:
         f'memory.path:={options.out / "memory"}',
     )
     with process(*node) as running:
-        await_recorder(options)
+        await_recorder(options.out, options.timeout)
         stage('node started; playing the first visits over DDS')
         play(options, '--count', str(KILL_AFTER))
         running.send_signal(signal.SIGKILL)
@@ -134,50 +137,6 @@ def report(options: argparse.Namespace, memory: SceneMemory) -> ScoreCard:
     return card
 
 
-class StageFailed(Exception):
-    """A process of the demo ended with an error or exceeded its time."""
-
-
-def stage(text: str) -> None:
-    """Print the present stage."""
-    print(f'== {text}', flush=True)
-
-
-@contextmanager
-def process(module: str, out: Path, *arguments: str) -> Iterator[subprocess.Popen]:
-    """Run a module of `node/` until the end of the context, with output in a log file."""
-    with open(out / f'{module.rpartition(".")[2]}.log', 'a') as log:
-        running = subprocess.Popen(
-            [sys.executable, '-m', f'rescene4d_ros.node.{module}', *arguments],
-            stdout=log,
-            stderr=subprocess.STDOUT,
-        )
-        try:
-            yield running
-        finally:
-            if running.poll() is None:
-                running.send_signal(signal.SIGINT)
-            try:
-                running.wait(20)
-            except subprocess.TimeoutExpired:
-                running.kill()
-                running.wait()
-    if running.returncode not in (0, -signal.SIGKILL):
-        raise StageFailed(f'{module} ended with {running.returncode}; see {log.name}')
-
-
-def await_recorder(options: argparse.Namespace) -> None:
-    """Wait until the recorder is connected, so that it receives the first messages."""
-    log, end = options.out / 'recorder.log', time.monotonic() + options.timeout
-    while 'hears all topics' not in log.read_text():
-        if time.monotonic() > end:
-            raise StageFailed(
-                f'the recorder did not hear the node in {options.timeout:g} s; '
-                f'see {log} and {options.out / "main.log"}'
-            )
-        time.sleep(0.1)
-
-
 def play(options: argparse.Namespace, *arguments: str) -> None:
     """Play part of the bag and wait until the node has processed it."""
     player = [
@@ -192,28 +151,3 @@ def play(options: argparse.Namespace, *arguments: str) -> None:
     ]
     if subprocess.run(player).returncode:
         raise StageFailed(f'the player failed; the node says why in {options.out / "main.log"}')
-
-
-def ids_over_restart(recording: Path) -> str:
-    """Compare what the node published before the kill and after the restart."""
-    with AnyReader([recording]) as reader:
-        objects = [c for c in reader.connections if c.topic.endswith('/objects')]
-        said: list[Any] = [
-            reader.deserialize(data, c.msgtype)
-            for c, _, data in reader.messages(connections=objects)
-        ]
-    same = [
-        {o.object_id: (o.class_name, o.first_seen.sec) for o in m.objects}
-        for m in said
-        if m.visit_id == KILL_AFTER
-    ]
-    if len(same) < 2:
-        raise StageFailed(
-            f'expected ~/objects of visit {KILL_AFTER} before and after the kill, '
-            f'recorded {len(same)}'
-        )
-    if any(s != same[0] for s in same):
-        raise StageFailed(
-            f'ids changed over the restart: {sorted(same[0])} became {sorted(same[-1])}'
-        )
-    return f'{len(same[0])} of {len(same[0])} unchanged'
