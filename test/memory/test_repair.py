@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from contextlib import closing
+import hashlib
+import json
 from pathlib import Path
+import re
 import shutil
 import sqlite3
 import sys
@@ -18,7 +22,7 @@ from rescene4d_ros.errors import (
     MemoryLockedError,
     RescenError,
 )
-from rescene4d_ros.memory.database import memory_metadata, row_access, schema
+from rescene4d_ros.memory.database import manifest, memory_metadata, row_access, schema
 from rescene4d_ros.memory.database.engine import make_engine
 from rescene4d_ros.memory.database.manifest import locate
 from rescene4d_ros.memory.database.memory_database import MemoryDatabase
@@ -117,6 +121,88 @@ def test_altered_row_is_refused_wherever_it_matters(filled):
         m.snapshot()
     with pytest.raises(MemoryDamagedError, match='memory repair'):
         SceneMemory.edit(filled)
+
+
+REMOVED = {
+    'an observation': ('observations', 'visit_id = 2 AND object_id = 1', 'processed again'),
+    'a change': ('changes', 'change_id = 1', 'processed again'),
+    'a journal entry': ('journal', 'entry_id = 2', '1 rows of journal are missing'),
+    'a name': ('notes', '1', 'rows of notes are missing'),
+    'a counter': ('meta', "key = 'next_object_id'", 'lost next_object_id'),
+    'all metadata': ('meta', '1', 'lost class_names'),
+    'an object': ('objects', 'object_id = 1', r'objects \[1\] are rebuilt'),
+    'a visit': ('visits', 'visit_id = 2', "visit 2 '.*' is restored from its file"),
+}
+
+
+@pytest.mark.parametrize('removed', REMOVED)
+def test_rows_that_are_gone_are_missed(memories, tmp_path, removed):
+    """What a database lost without damage to its pages; without the note of it, references."""
+    table, where, told = REMOVED[removed]
+    path = tmp_path / 'memory'
+    shutil.copytree(memories['closed'], path)
+    with closing(sqlite3.connect(path / 'memory.sqlite3')) as database:
+        database.execute(f'DELETE FROM {table} WHERE {where}')
+        database.commit()
+    if removed == 'a visit':
+        (path / 'stored.json').unlink()
+    assert check(path) == ((check(path)[0][0],), '')  # nothing can be asked
+    assert re.search(told, '\n'.join(repair(path)))
+    assert check(path)[0] == ()
+
+
+def other_note(path, **values):
+    """Write another note of what was stored, with a checksum as this package writes it."""
+    text = json.dumps({**manifest.read_stored(path), **values}, sort_keys=True)
+    digest = hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
+    (path / manifest.STORED).write_text(f'{text}\n{digest}\n')
+
+
+@pytest.mark.parametrize('values', [{'revision': 'x'}, {'entry': None}, {'rows': [1]}])
+@pytest.mark.parametrize('url', [None])
+def test_note_of_another_form_counts_for_nothing(filled, values):
+    other_note(filled, **values)
+    assert check(filled)[0] == ()
+
+
+@pytest.mark.parametrize('url', [None])
+def test_no_file_of_another_program_is_touched(filled, tmp_path):
+    """The folder of a stranger names it as its database; only the user can mean it."""
+    notes, other, none = (tmp_path / n for n in ('notes.txt', 'other.db', 'none.db'))
+    notes.write_text('precious')
+    with closing(sqlite3.connect(other)) as database:
+        database.execute('CREATE TABLE bookmarks (x)')
+        database.commit()
+    before = {p.name: p.read_bytes() for p in (notes, other)}
+    (filled / 'memory.sqlite3').unlink()
+    for file in (notes, other, none):
+        (filled / 'database.url').write_text(f'sqlite:///{file}\n')
+        for use in (SceneMemory.inspect, SceneMemory.edit, repair):
+            with pytest.raises(RescenError):
+                use(filled)
+        assert check(filled)[0]
+    assert {p.name: p.read_bytes() for p in tmp_path.iterdir() if p.is_file()} == before
+    for text in ('postgresql://127.0.0.1:abc/x', '\udcff', 'sqlite://', 'x' * 10**6):
+        (filled / 'database.url').write_bytes(text.encode(errors='surrogateescape'))
+        with pytest.raises(ConfigError, match='expected the URL'):
+            SceneMemory.inspect(filled)
+
+
+@pytest.mark.parametrize('url', [None])
+def test_triggers_and_views_are_left_out_by_repair(filled):
+    with closing(sqlite3.connect(filled / 'memory.sqlite3')) as database:
+        database.execute('CREATE TRIGGER t AFTER INSERT ON visits BEGIN DELETE FROM objects; END')
+        database.execute('ALTER TABLE undo RENAME TO undone')
+        database.execute(
+            'CREATE VIEW undo AS WITH RECURSIVE c(x) AS (SELECT 1 UNION ALL SELECT x + 1 FROM c) '
+            'SELECT x AS entry_id, NULL AS before, 1 AS checksum FROM c'
+        )
+        database.commit()
+    assert 'trigger' in check(filled)[0][0]
+    assert "the trigger 't' is dropped" in repair(filled)
+    assert check(filled)[0] == ()
+    with SceneMemory.inspect(filled) as memory:
+        assert memory.names() == {2: 'desk'}
 
 
 def test_lost_object_and_lost_visit_row_come_back_as_they_were(memories, tmp_path):

@@ -7,8 +7,9 @@ user's password. So only servers of this machine and those that the user names a
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 import ipaddress
 import os
 from pathlib import Path
@@ -31,6 +32,7 @@ DAMAGED = (
     'unsupported file format',
     'corrupt',
 )
+REFERENCES = 'PRAGMA foreign_key_check'
 REFUSALS = ('25006', '42501')
 
 
@@ -187,7 +189,14 @@ def structure_faults(connection: Connection) -> tuple[str, ...]:
     if connection.dialect.name != 'sqlite':
         return ()
     found = connection.execute(text('PRAGMA integrity_check')).scalars()
-    return tuple(f'database: {line}' for line in found if line != 'ok')
+    faults = [f'database: {line}' for line in found if line != 'ok']
+    if not faults:
+        lost = Counter((row[0], row[2]) for row in connection.execute(text(REFERENCES)))
+        faults = [
+            f'database: {count} rows of {table} belong to rows of {other} that are missing'
+            for (table, other), count in lost.items()
+        ]
+    return tuple(faults)
 
 
 def check_structure(path: Path, connection: Connection) -> None:
@@ -209,21 +218,31 @@ def check_structure(path: Path, connection: Connection) -> None:
 
 def refuse_foreign(folder: Path, url: URL) -> None:
     """
-    Refuse a server that is not on this machine, unless the user trusts it.
+    Refuse a server that is not on this machine, or a file of another program, that is not trusted.
 
     Parameters
     ----------
     folder : path
         Of the memory, for the message.
     url : URL
-        What the folder says.
+        What the folder says; its user may say it too, and trusts it so.
 
     Raises
     ------
     ConfigError
-        A host, or a libpq service, that the variable `RESCENE4D_DATABASE_HOSTS` does not name.
+        A host, or a libpq service, that the variable `RESCENE4D_DATABASE_HOSTS` does not name; or
+        a file that is there and no database of a memory.
 
     """
+    if url.get_backend_name() == 'sqlite':
+        file = file_of(url)
+        if file.exists() and not _is_memory(file):
+            raise ConfigError(
+                f'{str(folder)!r}: expected a database of a memory at {str(file)[:300]!r}, which '
+                'database.url names, got another file; if it is a damaged one of yours, give the '
+                'URL (--url, memory.url)'
+            )
+        return
     trusted = {name.strip().lower() for name in os.environ.get(TRUSTED, '').split(',')}
     for host in _hosts(url):
         if not _is_here(host) and host.lower() not in trusted:
@@ -232,6 +251,21 @@ def refuse_foreign(folder: Path, url: URL) -> None:
                 'in database.url; if you know it, give the URL (--url, memory.url) or set '
                 f'{TRUSTED}={host}'
             )
+
+
+def _is_memory(file: Path) -> bool:
+    """Return whether a file is an SQLite database with the table `meta`; writes nothing."""
+    if not file.is_file():
+        return False
+    try:
+        how = f'{file.absolute().as_uri()}?mode=ro&immutable=1'
+        with closing(sqlite3.connect(how, uri=True)) as database:
+            tables = "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = ?"
+            found = [database.execute(tables, (t,)).fetchone()[0] for t in ('meta', 'visits')]
+            # Of one that is written right now, the tables may still be in its log.
+            return all(found) or file.with_name(file.name + '-wal').is_file()
+    except sqlite3.Error:
+        return False
 
 
 def _hosts(url: URL) -> Iterator[str]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from dataclasses import dataclass
 
+from rescene4d_ros.errors import MemoryDamagedError
 from rescene4d_ros.memory.database import row_access, schema
 from rescene4d_ros.memory.database.row_encoding import read_rows
 from rescene4d_ros.structures import Box, Change, ChangeKind, ObjectState
@@ -137,6 +138,7 @@ def known_of(
 
     """
     until_ns = within_columns(until_ns)
+    _check_visits(connection)
     statements: dict[int, list[_Statement]] = {}
     for known_as, now in ids_of(connection, object_ids).items():
         statement = _statement_of(connection, known_as, until_ns)
@@ -195,7 +197,7 @@ def changes_between(connection: Connection, after_ns: int, until_ns: int) -> tup
         .order_by(stamp_ns, changes.object_id, changes.kind, changes.change_id)
     )
     rows = read_rows(connection, schema.changes, query)
-    _stamps(connection, {row.visit_id for row in rows})  # read to be sure of their order
+    _check_visits(connection)
     return tuple(row_access.change_of(row) for row in rows)
 
 
@@ -225,6 +227,11 @@ def _statement_of(connection: Connection, known_as: int, until_ns: int) -> _Stat
     first = read_rows(connection, schema.observations, _OLDEST_SEEN.params(parameters))
     if not shown:
         return None
+    if not state:
+        raise MemoryDamagedError(
+            f'expected a state of object {known_as}, which visits show, found none; rows are '
+            'missing: restore a backup, or `rescene4d memory repair`'
+        )
     changes = schema.changes
     query = select(changes).where(changes.c.object_id == known_as)
     turns = [r.visit_id for r in read_rows(connection, changes, query) if r.kind in TURNS]
@@ -240,10 +247,22 @@ def _statement_of(connection: Connection, known_as: int, until_ns: int) -> _Stat
     )
 
 
+def _check_visits(connection: Connection) -> None:
+    """Read every visit to be sure of its stamp: an altered one would leave its facts out."""
+    read_rows(connection, schema.visits, select(schema.visits))
+
+
 def _stamps(connection: Connection, visit_ids: Collection[int]) -> dict[int, int]:
     """Read the stamps of some visits."""
     query = select(schema.visits).where(schema.visits.c.visit_id.in_(visit_ids))
-    return {row.visit_id: row.stamp_ns for row in read_rows(connection, schema.visits, query)}
+    rows = read_rows(connection, schema.visits, query)
+    found = {row.visit_id: row.stamp_ns for row in rows}
+    if not found.keys() >= set(visit_ids):
+        raise MemoryDamagedError(
+            f'expected visits {sorted(visit_ids)[:5]}, found {sorted(found)[:5]}; rows are '
+            'missing: restore a backup, or `rescene4d memory repair`'
+        )
+    return found
 
 
 def _of_objects(connection: Connection, table: Table, ids: Collection[int]) -> dict:

@@ -23,6 +23,8 @@ FILE_NAME = 'memory.sqlite3'
 LOCATION = 'database.url'  # where the database is, unless in the folder
 LEFT = 'database.left'  # names the database that a move leaves, until that is deleted
 DRIVERS = {'postgresql': 'postgresql+psycopg', 'postgres': 'postgresql+psycopg'}
+COUNTERS = ('revision', 'entry', 'next_visit_id', 'next_object_id')  # they only grow
+LONGEST = 4096  # characters of a URL
 STORED = 'stored.json'  # how far the database had come
 
 
@@ -85,7 +87,7 @@ def parse(url: str) -> URL:
     """
     try:
         parsed = make_url(url)
-    except ArgumentError as error:  # what was given may hold a password
+    except (ArgumentError, ValueError) as error:  # what was given may hold a password
         raise ConfigError(
             'expected the URL of a database as postgresql://user@host/name, got '
             'something else; see docs/guide/memory.md'
@@ -146,7 +148,9 @@ def check_remembered(folder: Path, url: URL) -> None:
 
 def _remembered(folder: Path) -> str:
     """Return what a folder says of its database; empty = it is inside."""
-    return (folder / LOCATION).read_text().strip() if is_remembered(folder) else ''
+    if not is_remembered(folder):
+        return ''
+    return (folder / LOCATION).read_text(errors='replace')[:LONGEST].strip()
 
 
 def is_remembered(folder: Path) -> bool:
@@ -200,7 +204,7 @@ def refuse_lost(path: Path, where: URL) -> None:
     )
 
 
-def note_stored(folder: Path, found: Metadata, entry: int) -> None:
+def note_stored(folder: Path, found: Metadata, entry: int, rows: Mapping[str, int]) -> None:
     """
     Write into the folder how far the database has come, for `check_stored`.
 
@@ -212,9 +216,11 @@ def note_stored(folder: Path, found: Metadata, entry: int) -> None:
         After a transaction.
     entry : int
         Number of the newest entry of the journal.
+    rows : mapping of str to int
+        How many rows each table has then.
 
     """
-    text = json.dumps({**asdict(found), 'entry': entry}, sort_keys=True)
+    text = json.dumps({**asdict(found), 'entry': entry, 'rows': {**rows}}, sort_keys=True)
     digest = hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
     try:
         with atomic_write(folder / STORED) as file:
@@ -231,10 +237,32 @@ def read_stored(folder: Path) -> dict:
         return {}
     if hashlib.blake2b(text.encode(), digest_size=8).hexdigest() != digest:
         return {}
-    return json.loads(text)
+    try:
+        stored = json.loads(text)
+        rows = stored.get('rows', {})
+        numbers = [*(stored[key] for key in COUNTERS), *rows.values()]
+        good = isinstance(stored['map_id'], str) and all(type(n) is int for n in numbers)
+        return stored if good else {}
+    except (ValueError, KeyError, AttributeError, RecursionError):
+        return {}
 
 
-def check_stored(folder: Path, stored: Mapping, found: Metadata, entry: int) -> None:
+def missing_rows(
+    stored: Mapping, entry: int, rows: Mapping[str, int]
+) -> dict[str, tuple[int, int]]:
+    """Return how many rows were stored and are found of tables that miss some, by table."""
+    if stored.get('entry') != entry:  # each transaction adds an entry
+        return {}
+    return {
+        table: (number, rows.get(table, 0))
+        for table, number in stored.get('rows', {}).items()
+        if rows.get(table, 0) < number
+    }
+
+
+def check_stored(
+    folder: Path, stored: Mapping, found: Metadata, entry: int, rows: Mapping[str, int]
+) -> None:
     """
     Refuse a database that holds less than it once confirmed to hold.
 
@@ -247,6 +275,8 @@ def check_stored(folder: Path, stored: Mapping, found: Metadata, entry: int) -> 
     found : Metadata
     entry : int
         Number of the newest entry of the journal.
+    rows : mapping of str to int
+        How many rows each table has.
 
     Raises
     ------
@@ -262,9 +292,14 @@ def check_stored(folder: Path, stored: Mapping, found: Metadata, entry: int) -> 
             f'{found.map_id!r}; it belongs to another folder'
         )
     present = {**asdict(found), 'entry': entry}
-    keys = ('revision', 'entry', 'next_visit_id', 'next_object_id')
     behind = [
-        f'{key} {stored[key]}, found {present[key]}' for key in keys if present[key] < stored[key]
+        f'{key} {stored[key]}, found {present[key]}'
+        for key in COUNTERS
+        if present[key] < stored[key]
+    ]
+    behind += [
+        f'{number} rows of {table}, found {left}'
+        for table, (number, left) in missing_rows(stored, entry, rows).items()
     ]
     if behind:
         raise MemoryDamagedError(

@@ -202,9 +202,9 @@ class MemoryDatabase:
             connection.info.pop('metadata', None)
             yield connection
             stored = connection.info.pop('metadata', self._metadata)
-            entry = row_access.newest_entry(connection)
+            entry, rows = row_access.newest_entry(connection), row_access.counts(connection)
         self._metadata = stored
-        manifest.note_stored(self.path, stored, entry)
+        manifest.note_stored(self.path, stored, entry, rows)
 
     @contextmanager
     def correcting(self, action: JournalAction, detail: dict) -> Iterator[tuple[Connection, int]]:
@@ -260,10 +260,10 @@ class MemoryDatabase:
 
         """
         with self.reading() as connection:
-            entry = row_access.newest_entry(connection)
-        manifest.check_stored(self.path, stored, self._metadata, entry)
+            entry, rows = row_access.newest_entry(connection), row_access.counts(connection)
+        manifest.check_stored(self.path, stored, self._metadata, entry, rows)
         if self._lock is not None:
-            manifest.note_stored(self.path, self._metadata, entry)
+            manifest.note_stored(self.path, self._metadata, entry, rows)
 
     def checkpoint(self) -> None:
         """Make the database overwrite what was deleted, in its tables and, on SQLite, its log."""

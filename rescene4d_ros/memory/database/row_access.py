@@ -272,6 +272,14 @@ def newest_entry(connection: Connection) -> int:
     return connection.execute(select(func.max(schema.journal.c.entry_id))).scalar() or 0
 
 
+def counts(connection: Connection) -> dict[str, int]:
+    """Count the rows of each table."""
+    tables = schema.tables.sorted_tables
+    numbers = [select(func.count()).select_from(table).scalar_subquery() for table in tables]
+    row = connection.execute(select(*numbers)).one()
+    return {table.name: int(number) for table, number in zip(tables, row)}
+
+
 def journal(connection: Connection, *actions: JournalAction) -> tuple[dict, ...]:
     """Read what was done to the memory, oldest first; all or some kinds of actions."""
     query = select(schema.journal).order_by(schema.journal.c.entry_id)

@@ -77,10 +77,16 @@ def find_faults(memory: SceneMemory) -> tuple[str, ...]:
     for visit in snapshot.visits:
         where = f'visit {visit.visit_id} {visit.name!r}'
         try:
-            points = len(memory.scan(visit.visit_id))
+            scan = memory.scan(visit.visit_id)
         except RescenError as error:
             faults.append(f'{where}: {error}')
             continue
+        points = len(scan)
+        if scan.stamp_ns != visit.stamp_ns:
+            faults.append(
+                f'{where}: expected points of stamp {visit.stamp_ns}, its file has those of '
+                f'{scan.stamp_ns}; restore a backup, or `rescene4d memory repair`'
+            )
         if points != visit.n_points:
             faults.append(f'{where}: expected {visit.n_points} points, its file has {points}')
         labels = memory.labels(visit.visit_id)

@@ -16,7 +16,7 @@ import shutil
 from typing import Any
 
 import numpy as np
-from rescene4d_ros.errors import MemoryFormatError, RescenError, StorageError
+from rescene4d_ros.errors import ConfigError, MemoryFormatError, RescenError, StorageError
 from rescene4d_ros.memory.database import manifest, row_access, schema
 from rescene4d_ros.memory.database.engine import file_of, make_engine, translated
 from rescene4d_ros.memory.database.manifest import locate
@@ -49,7 +49,7 @@ def repair(path: Path | str, url: str | None = None) -> tuple[str, ...]:
     path : path
         Folder of the memory; nobody may have it open.
     url : str, optional
-        Of its database, where it needs a password.
+        Of its database, where it needs a password or is a file outside of the folder.
 
     Returns
     -------
@@ -58,6 +58,9 @@ def repair(path: Path | str, url: str | None = None) -> tuple[str, ...]:
 
     Raises
     ------
+    ConfigError
+        The database is a file outside of the folder, which only the folder names: it would be
+        replaced.
     MemoryLockedError
         Somebody has it open.
     MemoryFormatError
@@ -69,6 +72,11 @@ def repair(path: Path | str, url: str | None = None) -> tuple[str, ...]:
     path = Path(path)
     where = locate(path, url)
     is_file = where.get_backend_name() == 'sqlite'
+    if is_file and not url and where != manifest.inside(path):
+        raise ConfigError(
+            f'{path}: expected the URL of the database to repair, which lies outside of this '
+            f'folder, at {str(where.database)[:300]!r}; if it is yours, give it (--url)'
+        )
     has_database = not is_file or file_of(where).is_file()
     if not (has_database or VisitFiles(path / POINTS).names() or manifest.read_stored(path)):
         raise MemoryFormatError(
@@ -132,11 +140,18 @@ def _consistent(path: Path, found: Salvage) -> tuple[list[str], dict[str, Rows]]
     is_behind = newest < stored.get('entry', 0)
     if is_behind:
         done.append(f'journal entries {newest + 1} to {stored["entry"]} are lost')
+    held = {name: len(found.rows[name]) + len(found.lost[name]) for name in found.rows}
+    missing = manifest.missing_rows(stored, newest, held)
+    done += [f'{n - left} rows of {table} are missing' for table, (n, left) in missing.items()]
+    values = {row['key']: row['value'] for row in rows['meta']}
+    keys = {'schema', 'map_id', 'frame_id', 'class_names', *manifest.COUNTERS} - {'entry'}
+    if lost := sorted(k for k in keys if k not in values):
+        done.append(f'the table meta has lost {", ".join(lost)}')
     if not done:
         return [], rows
     done += _restore_visits(path, rows)
     done += _drop_orphans(rows)
-    done += _set_aside_visits(found)
+    done += _set_aside_visits(found, has_all_changes='changes' not in missing)
     done += _restore_aliases(found)
     _restore_metadata(path, stored, rows, is_behind)
     return done, rows
@@ -199,7 +214,7 @@ def _drop_orphans(rows: dict[str, Rows]) -> list[str]:
     return done
 
 
-def _set_aside_visits(found: Salvage) -> list[str]:
+def _set_aside_visits(found: Salvage, has_all_changes: bool) -> list[str]:
     """Let visits of which facts are lost wait to be processed again; return what is done."""
     rows, facts = found.rows, found.rows
     labeled = {
@@ -219,7 +234,8 @@ def _set_aside_visits(found: Salvage) -> list[str]:
     final = [r['action'] for r in rows['journal']]
     steady = not {JournalAction.VISITS_REPROCESSED, JournalAction.OBJECT_DELETED} & set(final)
     for row in rows['journal']:
-        if row['action'] == JournalAction.VISIT_PROCESSED and steady and found.lost['changes']:
+        is_sure = has_all_changes and not found.lost['changes']
+        if row['action'] == JournalAction.VISIT_PROCESSED and steady and not is_sure:
             expected = row['detail'].get('changes', 0) - len(row['detail'].get('merged') or ())
             if changed[row['visit_id']] < expected:
                 damaged.add(row['visit_id'])
@@ -273,7 +289,7 @@ def _restore_aliases(found: Salvage) -> list[str]:
 def _restore_metadata(path: Path, stored: dict, rows: dict[str, Rows], is_behind: bool) -> None:
     """Complete what the memory says of itself; counters only grow."""
     values = {row['key']: row['value'] for row in rows['meta']}
-    values = {**{k: v for k, v in stored.items() if k != 'entry'}, **values}
+    values = {**{k: v for k, v in stored.items() if k not in ('entry', 'rows')}, **values}
     absent = {'map_id', 'frame_id', 'class_names'} - {k for k, v in values.items() if v}
     if absent:
         raise MemoryFormatError(

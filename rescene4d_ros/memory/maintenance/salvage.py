@@ -12,6 +12,7 @@ from typing import Any
 
 from rescene4d_ros.errors import RescenError
 from rescene4d_ros.memory.database import schema
+from rescene4d_ros.memory.database.engine import REFERENCES
 from rescene4d_ros.memory.database.row_encoding import as_stored, CHECKSUM, decoded, is_intact
 from sqlalchemy import Connection, inspect, select, Table
 
@@ -78,9 +79,12 @@ def salvage_file(database: Path) -> Salvage:
         try:
             faults = [row[0] for row in connection.execute('PRAGMA integrity_check')]
             found.notes += [f'{database.name}: {line}' for line in faults if line != 'ok']
+            lost = {(row[0], row[2]) for row in connection.execute(REFERENCES)}
+            found.notes += [f'rows of {one} belong to none of {other}' for one, other in lost]
         except sqlite3.Error as error:
             found.notes.append(f'{database.name}: {error}')
         found.is_older = _is_older(connection)
+        found.notes += _objects_of_others(connection)
         for table in schema.tables.sorted_tables:
             for row in _rows_of_file(connection, table, found):
                 found.take(table, row)
@@ -107,6 +111,24 @@ def salvage_server(connection: Connection) -> Salvage:
     return found
 
 
+def _objects_of_others(connection: sqlite3.Connection) -> list[str]:
+    """Say which views and triggers the database has: it would do things by itself."""
+    try:
+        kinds = "SELECT type, name FROM sqlite_master WHERE type IN ('trigger', 'view')"
+        return [f'the {kind} {name[:40]!r} is dropped' for kind, name in connection.execute(kinds)]
+    except sqlite3.Error:
+        return []
+
+
+def _is_table(connection: sqlite3.Connection, name: str) -> bool:
+    """Return whether there is a table of a name, and no view, which may have rows without end."""
+    try:
+        query = 'SELECT type FROM sqlite_master WHERE name = ?'
+        return connection.execute(query, (name,)).fetchall() == [('table',)]
+    except sqlite3.Error:
+        return True  # what is left of it is tried
+
+
 def _is_older(connection: sqlite3.Connection) -> bool:
     """Return whether the table `meta` is there and has no checksums."""
     try:
@@ -123,6 +145,9 @@ def _rows_of_file(
     names = [column.name for column in table.columns]
     quoted = ', '.join(f'"{name}"' for name in names)
     seen = set()
+    if not _is_table(connection, table.name):
+        found.notes.append(f'table {table.name}: no such table: {table.name}')
+        return
     for order in ('', ' ORDER BY rowid DESC'):
         try:
             # NOT INDEXED: an index that is damaged must not choose the rows.
