@@ -21,6 +21,7 @@ from std_msgs.msg import Header
 
 DISK_WARNING = 1 << 30  # bytes free
 PERIOD = 1.0  # s
+LONGEST_TEXT = 2000  # characters; names from elsewhere may be of any length
 OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
 
 Verdict = tuple[bytes, str]  # level and message of an entry
@@ -28,7 +29,8 @@ Verdict = tuple[bytes, str]  # level and message of an entry
 
 def text_of(error: Exception) -> str:
     """Return what happened, for people; of an unexpected error also its type."""
-    return str(error) if isinstance(error, RescenError) else f'{type(error).__name__}: {error}'
+    text = str(error) if isinstance(error, RescenError) else f'{type(error).__name__}: {error}'
+    return text if len(text) <= LONGEST_TEXT else f'{text[:LONGEST_TEXT]}...'
 
 
 @dataclass(frozen=True)

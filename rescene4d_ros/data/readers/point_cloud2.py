@@ -18,6 +18,7 @@ from rescene4d_ros.structures import Finding, Scan
 TYPES = {1: 'i1', 2: 'u1', 3: 'i2', 4: 'u2', 5: 'i4', 6: 'u4', 7: 'f4', 8: 'f8'}
 CODES = {np.dtype(name): code for code, name in TYPES.items()}
 MOST_FIELDS = 1000  # of a point; descriptors have hundreds
+MOST_FRAME = 200  # characters of the name of a frame
 MOST_SHOWN = 40  # characters of a name from elsewhere
 XYZRGB = np.dtype([('x', '<f4'), ('y', '<f4'), ('z', '<f4'), ('rgb', '<f4')])
 
@@ -88,11 +89,17 @@ def decode_cloud(
             f'{name}: expected header.stamp after 1970 with nanosec below 1000000000, got '
             f'{seconds} s {nanoseconds} ns; set the time of the visit'
         )
+    frame_id = str(message.header.frame_id)
+    if len(frame_id) > MOST_FRAME or not frame_id.isprintable():
+        raise ScanError(
+            f'{name}: expected header.frame_id of at most {MOST_FRAME} printable characters, got '
+            f'{len(frame_id)} ({frame_id[:MOST_SHOWN]!r}); set the name of the frame'
+        )
     return scan_of_columns(
         _columns(message, name),
         stamp_ns,
         name,
-        str(message.header.frame_id),
+        frame_id,
         origin=origin,
         map_T_source=map_T_cloud,
         findings=findings,

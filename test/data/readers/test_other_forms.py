@@ -181,6 +181,16 @@ def test_many_fields_end_soon():
     assert len(str(told.value)) < 500
 
 
+@pytest.mark.parametrize('frame', ['m' * 10**6, 'map\n', 'a\0b'])
+def test_names_of_frames_have_bounds(frame):
+    """They go to logs, diagnostics and messages."""
+    cloud = message(10**18)
+    cloud.header.frame_id = frame
+    with pytest.raises(ScanError, match='printable characters') as told:
+        decode_cloud(cloud)
+    assert len(str(told.value)) < 300
+
+
 @pytest.mark.parametrize('paths', ['bag.mcap', '[bag.mcap, 7]', '{bag.mcap: 1}', '[lost.mcap]'])
 def test_metadata_of_other_forms(tmp_path, paths):
     """The files of the folder are the bag; where one is missing, others may be it, renamed."""

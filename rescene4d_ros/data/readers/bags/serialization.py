@@ -10,6 +10,8 @@ from rescene4d_ros.data.readers.bags.messages import Recorded
 from rescene4d_ros.errors import ScanError
 from rosbags.typesys import get_typestore, Stores
 
+LONGEST_FRAME = 1000  # bytes of a name; longer ones are refused where the cloud is decoded
+
 
 @cache
 def typestore(encoding: str = 'cdr'):
@@ -53,7 +55,7 @@ def header_of(message: Recorded) -> tuple[int, str] | None:
         order = '<' if message.topic.encoding == 'ros1' or data[1] & 1 else '>'
         # Four bytes stand before: what CDR is encoded by, or a counter in ROS 1.
         seconds, nanoseconds, length = struct.unpack_from(order + 'iII', data, 4)
-        if length > len(data) - 16:
+        if length > min(len(data) - 16, LONGEST_FRAME):
             return None
         frame = bytes(data[16 : 16 + length]).rstrip(b'\0').decode('utf-8')
     except (struct.error, IndexError, UnicodeDecodeError):
