@@ -145,8 +145,8 @@ def _copy_database(memory: SceneMemory, folder: Path) -> None:
     engine = make_engine(target)
     with translated(folder), engine.connect() as connection:
         found = memory_metadata.load(connection, str(folder))
-        entry, rows = row_access.newest_entry(connection), row_access.counts(connection)
-        manifest.note_stored(folder, found, entry, rows)
+        entry, counted = row_access.newest_entry(connection), row_access.counts(connection)
+        manifest.note_stored(folder, found, entry, counted)
     engine.dispose()
 
 

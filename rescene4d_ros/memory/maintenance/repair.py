@@ -145,8 +145,8 @@ def _consistent(path: Path, found: Salvage) -> tuple[list[str], dict[str, Rows]]
     done += [f'{n - left} rows of {table} are missing' for table, (n, left) in missing.items()]
     values = {row['key']: row['value'] for row in rows['meta']}
     keys = {'schema', 'map_id', 'frame_id', 'class_names', *manifest.COUNTERS} - {'entry'}
-    if lost := sorted(k for k in keys if k not in values):
-        done.append(f'the table meta has lost {", ".join(lost)}')
+    if absent := sorted(k for k in keys if k not in values):
+        done.append(f'the table meta has lost {", ".join(absent)}')
     if not done:
         return [], rows
     done += _restore_visits(path, rows)
