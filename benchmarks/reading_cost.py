@@ -5,7 +5,9 @@ What it costs to read the package: files behind the node, and changes of file in
 
 Prints the number of source files in the import closure of `rescene4d_ros.node.main`: every import
 of the package anywhere in a file counts, `import_module` of a written-out name too, with the
-`__init__` files of the packages on the way; how many of these hold code is printed, too.
+`__init__` files of the packages on the way; how many of these hold code is printed, too, and how
+many are reached by the services of the node alone, which no visit passes through. A backbone that
+the shipped weights do not use is loaded by name and not counted.
 With `--visit` it also processes two visits of a room with four objects, of which one moves, and
 counts what the second visit passes through in tracker, tracking, memory and geometry: files,
 functions, and changes of file. A change of file is a call whose caller and callee are in different
@@ -26,6 +28,7 @@ import numpy as np
 
 PACKAGE = 'rescene4d_ros'
 MAIN = f'{PACKAGE}.node.main'
+SERVICES = 'node/services.py'  # requests enter here
 STEP = 0.035  # m; spacing of the points of the room
 BOXES = (  # center x, y, then size x, y, z, in m, and color
     ((2.5, 2.5), (1.4, 0.8, 0.75), (150, 100, 60)),
@@ -36,12 +39,12 @@ BOXES = (  # center x, y, then size x, y, z, in m, and color
 MOVED_TO = (1.8, 1.6)  # of the second box
 
 
-def import_closure(root: Path, main: str = MAIN) -> set[Path]:
-    """Return the source files of the package that a module imports, directly or not."""
+def import_closure(root: Path, main: str = MAIN, without: str = '') -> set[Path]:
+    """Return the source files that a module imports, directly or not, but not by way of one."""
     waiting, found = [main], set()
     while waiting:
         for path in files_of(root, waiting.pop()):
-            if path not in found:
+            if path not in found and path != root / PACKAGE / without:
                 found.add(path)
                 waiting += imported(path)
     return found
@@ -193,6 +196,9 @@ def main() -> None:
     closure = import_closure(root)
     with_code = sum(map(has_code, closure))
     print(f'{len(closure)} files in the import closure of {MAIN}, {with_code} of them with code')
+    of_visits = import_closure(root, without=SERVICES)
+    with_code = sum(map(has_code, of_visits))
+    print(f'{len(of_visits)} without what only requests reach, {with_code} of them with code')
     if options.files:
         print('\n'.join(sorted(str(path.relative_to(root)) for path in closure)))
     if options.visit:

@@ -6,10 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 import json
 import logging
-import os
 from pathlib import Path
 
 import numpy as np
+from rescene4d_ros.atomic_write import atomic_write
 from rescene4d_ros.errors import WeightsError
 from rescene4d_ros.inference.selection.features import FEATURES
 from safetensors import safe_open, SafetensorError
@@ -137,12 +137,8 @@ def write_quality(path: Path, model: QualityModel) -> None:
         'fitted_to': model.fitted_to,
         'fitting': json.dumps(dict(model.fitting or {})),
     }
-    part = path.with_name(f'{path.name}.{os.getpid()}.part')
-    try:
-        part.write_bytes(save({n: np.ascontiguousarray(t) for n, t in tensors.items()}, metadata))
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)
+    with atomic_write(path) as file:
+        file.write(save({n: np.ascontiguousarray(t) for n, t in tensors.items()}, metadata))
 
 
 def read_quality(path: Path) -> QualityModel:
