@@ -12,11 +12,14 @@ import numpy as np
 from rescene4d_ros.cli.checked_visits import add_input_arguments, config_of, print_notes
 from rescene4d_ros.cli.inputs import find_visits, Origin
 from rescene4d_ros.errors import RescenError
+from rescene4d_ros.geometry.point_sets import thin
 from rescene4d_ros.memory.store import SceneMemory
 from rescene4d_ros.plausibility.check import check_scan, checked_scan, Plausibility
 from rescene4d_ros.plausibility.registered import Reference
 from rescene4d_ros.scene.visit_window import RememberedSurface, VISITS
 from rescene4d_ros.structures import Scan
+
+SPACING = 0.03  # m; of the points of the picture
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,6 +32,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help='scene memory to check against; default: each scan against those before it',
     )
     parser.add_argument('--memory-url', metavar='URL', help='database of the memory')
+    parser.add_argument(
+        '--picture',
+        type=Path,
+        metavar='FILE',
+        help='PNG of all clouds over each other, from above and from the side: walls of clouds '
+        'that are not in one map are double',
+    )
     parser.add_argument('--json', action='store_true', help='print one JSON document')
 
 
@@ -55,6 +65,8 @@ def _check(
     print_notes(inputs)
     config = config_of(options)
     documents, refused = [], inputs.refused_count
+    clouds: list[tuple[str, np.ndarray]] = []
+    earlier: np.ndarray | None = None
     for read in inputs.visits():
         try:
             scan, _ = read(origin)
@@ -64,7 +76,12 @@ def _check(
             if not options.json:
                 print(f'refused: {error}')
             continue
-        found = check_scan(scan, known.reference(scan), config, options.register)
+        reference = known.reference(scan)
+        found = check_scan(scan, reference, config, options.register)
+        if options.picture:
+            clouds.append((scan.name, scan.xyz[thin(scan.xyz, SPACING)]))
+            if not isinstance(known, _Before) and reference is not None:
+                earlier = reference.xyz
         if found.refusals(frozenset(options.accept)):
             refused += 1
         else:
@@ -76,6 +93,11 @@ def _check(
             _print(scan, found)
     if options.json:
         print(json.dumps(documents, indent=1))
+    if options.picture and clouds:
+        from rescene4d_ros.view.alignment import draw_alignment  # matplotlib takes a second
+
+        options.picture.parent.mkdir(parents=True, exist_ok=True)
+        draw_alignment(options.picture, clouds, earlier)
     total = inputs.count + inputs.refused_count
     print(f'{refused} of {total} visits would be refused', file=sys.stderr)
     return 1 if refused else 0

@@ -103,6 +103,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help='with --build-visits, a visit also ends where the sensor stands as long (default: '
         'only a pause of 10 s ends one)',
     )
+    parser.add_argument(
+        '--picture',
+        action='store_true',
+        help='also write visits.png: the newest six visits, with objects and changes',
+    )
     parser.add_argument('--threads', type=int, default=2, help='threads of the network')
 
 
@@ -172,6 +177,10 @@ def run(options: argparse.Namespace) -> int:
             write_visit(options.out, update, kept)
             tqdm.write(describe(update))
         write_documents(options.out, memory)
+        if options.picture:
+            from rescene4d_ros.view.newest_visits import draw_newest  # matplotlib takes a second
+
+            draw_newest(options.out / 'visits.png', memory)
     total = inputs.count + inputs.refused_count
     refused += inputs.refused_count
     if refused:

@@ -66,7 +66,7 @@ def draw_before_after(
         last.update(boxes_of(scans[t].xyz, labels[t], np.deg2rad(azimuth - 62)))
         mine = [c for c in changes if c.visit_id == visit.visit_id]
         _panel(ax, view, scans[t], labels[t], snapshot.objects, visit.visit_id, mine, last)
-        ax.set_title(f'visit {t + 1}   {date_of(scans[t].stamp_ns)}', fontsize=14, pad=4)
+        ax.set_title(f'visit {visit.visit_id}   {date_of(scans[t].stamp_ns)}', fontsize=14, pad=4)
     _legend(figure)
     bottom = 44 / (rows * (height + 30) + 46)
     figure.subplots_adjust(0.003, bottom, 0.997, 1 - 0.6 * bottom, wspace=0.006, hspace=0.05)

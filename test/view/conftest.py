@@ -72,3 +72,26 @@ def browser():
         browser = driver.chromium.launch(executable_path=program, args=flags)
         yield browser
         browser.close()
+
+
+@pytest.fixture
+def violations():
+    """
+    Return the function that lists what axe finds in a page: rule, impact and first element.
+
+    axe comes from npm: `npm install axe-core`, then AXE_CORE=node_modules/axe-core/axe.min.js.
+    """
+    path = os.environ.get('AXE_CORE', 'node_modules/axe-core/axe.min.js')
+    if not os.path.isfile(path):
+        pytest.skip('axe is not there: `npm install axe-core`, or name axe.min.js in AXE_CORE')
+
+    def find(page):
+        page.add_script_tag(path=path)
+        found = page.evaluate('axe.run(document).then((r) => r.violations)')
+        return [
+            (rule['id'], rule['impact'], node['target'][0], node.get('html', '')[:160])
+            for rule in found
+            for node in rule['nodes']
+        ]
+
+    return find

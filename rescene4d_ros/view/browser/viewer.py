@@ -74,7 +74,9 @@ class Viewer:
         self.corrections: CorrectionPanel | None = None
         if editor is not None:
             with self.panel.tabs.add_tab('Correct'):
-                self.corrections = CorrectionPanel(server.gui, memory, editor, self.reread)
+                self.corrections = CorrectionPanel(
+                    server.gui, memory, editor, lambda: self.knowledge, self.reread
+                )
         server.scene.on_click()(self._clicked)
         self._draw()
         self._thread = threading.Thread(target=self._run, name='viewer', daemon=True)

@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from rescene4d_ros.errors import ConfigError
 from rescene4d_ros.memory.store import SceneMemory
-from rescene4d_ros.scene import SceneTracker
 from rescene4d_ros.scene.mask_source import GivenMasks
+from rescene4d_ros.scene.tracker import SceneTracker
 from rescene4d_ros.structures import GivenInstances, INSTANCE_CLASSES
 from rescene4d_ros.view.browser.editing import Editor
 from rescene4d_ros.view.browser.session import Compare
@@ -229,3 +229,17 @@ def test_new_visit_appears(served, page, boxes_room):
     waits_for(page.locator(ROWS), '(chair): gone')
     drawn(page, 4)
     assert errors == []
+
+
+@pytest.mark.slow
+def test_viewer_is_accessible(page, violations):
+    """Axe finds nothing in the parts that are ours: texts, lists, pages and pictures."""
+    page, _ = page
+    found = []
+    for tab in ('Objects', 'Changes', 'View'):
+        page.get_by_role('tab', name=tab).click()
+        if tab == 'Objects':
+            page.locator(ROWS).first.click()
+            page.locator('.r4-history img').first.wait_for()
+        found += violations(page)
+    assert [v for v in found if 'r4-' in str(v[2:]) or v[0] == 'color-contrast'] == []

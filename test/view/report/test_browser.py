@@ -76,3 +76,11 @@ def test_printed_report_is_whole(browser, report):
     for part in ('nav', '#view', '#find', 'button.show >> nth=0'):
         assert not page.locator(part).is_visible()
     assert page.pdf(format='A4').startswith(b'%PDF')
+
+
+def test_report_is_accessible(browser, report, violations):
+    """Axe finds nothing: contrast, names of fields and buttons, headings, tables."""
+    page = browser.new_page(viewport={'width': 1440, 'height': 900}, bypass_csp=True)
+    page.goto(report.as_uri(), timeout=PATIENCE_MS)
+    page.wait_for_selector('body[data-ready=true]')
+    assert violations(page) == []

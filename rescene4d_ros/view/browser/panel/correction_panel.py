@@ -27,15 +27,22 @@ class CorrectionPanel:
     memory : SceneMemory
         Open for reading.
     editor : Editor
+    known : callable
+        Returns what is known now.
     done : callable
         Called after each correction.
 
     """
 
     def __init__(
-        self, gui: viser.GuiApi, memory: SceneMemory, editor: Editor, done: Callable[[], None]
+        self,
+        gui: viser.GuiApi,
+        memory: SceneMemory,
+        editor: Editor,
+        known: Callable[[], Knowledge],
+        done: Callable[[], None],
     ):
-        self._memory, self._editor, self._done = memory, editor, done
+        self._memory, self._editor, self._known, self._done = memory, editor, known, done
         self._selected: int | None = None
         self._act: Act | None = None
         self._target = gui.add_html('')
@@ -53,7 +60,6 @@ class CorrectionPanel:
 
     def show(self, knowledge: Knowledge, selected: int | None) -> None:
         """Show the selected object; another one cancels what was asked."""
-        self._knowledge = knowledge
         is_known = selected is not None and selected in knowledge.contents.objects
         if selected != self._selected:
             self._ask('', None)
@@ -78,9 +84,7 @@ class CorrectionPanel:
                     self._guarded(lambda: act(object_id))
 
         when(self._rename, lambda i: self._do(lambda: editor.rename(i, self._name.value)))
-        when(
-            self._lock, lambda i: self._do(lambda: editor.lock(i, i not in self._knowledge.locked))
-        )
+        when(self._lock, lambda i: self._do(lambda: editor.lock(i, i not in self._known().locked)))
         when(self._merge, self._ask_merge)
         when(self._split, self._ask_split)
         self._undo.on_click(lambda event: self._guarded(self._ask_undo))
@@ -90,12 +94,12 @@ class CorrectionPanel:
 
     def _ask_merge(self, object_id: int) -> None:
         other = int(self._other.value)
-        text = merge_preview(self._knowledge, object_id, other)
+        text = merge_preview(self._known(), object_id, other)
         self._ask(text, lambda: self._editor.merge(object_id, other))
 
     def _ask_split(self, object_id: int) -> None:
         visit = int(self._from.value)
-        text = split_preview(self._knowledge, object_id, visit)
+        text = split_preview(self._known(), object_id, visit)
         self._ask(text, lambda: self._editor.split(object_id, visit))
 
     def _ask_undo(self) -> None:
@@ -115,8 +119,8 @@ class CorrectionPanel:
 
     def _do(self, act: Act) -> None:
         text = act()
+        self._done()  # first: what is asked next is about the memory as it is now
         self._ask(text, None)
-        self._done()
 
     def _guarded(self, act: Callable[[], None]) -> None:
         """Do something; tell in words why it could not be done."""
