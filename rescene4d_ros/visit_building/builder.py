@@ -9,8 +9,9 @@ import logging
 import numpy as np
 from rescene4d_ros.data.readers.columns import origin_of
 from rescene4d_ros.errors import ScanError, StorageError
-from rescene4d_ros.structures import Finding, Scan, Severity
+from rescene4d_ros.structures import Scan
 from rescene4d_ros.visit_building.config import VisitBuildingConfig
+from rescene4d_ros.visit_building.drift import DriftGauge, told_of_drift
 from rescene4d_ros.visit_building.posed_clouds import (
     check_pose,
     Keyframe,
@@ -20,38 +21,13 @@ from rescene4d_ros.visit_building.posed_clouds import (
 )
 from rescene4d_ros.visit_building.spool import Spool
 from rescene4d_ros.visit_building.thinning import flattened, one_per_voxel
+from rescene4d_ros.visit_building.visit_findings import BuildCounts, findings_of, told_of_full
 from rescene4d_ros.visit_building.volume import VoxelVolume
 
 log = logging.getLogger(__name__)
 
 JUMP = 0.1  # m; what a pose may jump whatever the time between
 GRAY = 128  # of a point without color beside others that have one
-
-
-@dataclass
-class BuildCounts:
-    """
-    Count what came.
-
-    Attributes
-    ----------
-    clouds, keyframes, refused : int
-        Clouds that came, those fused, and those that cannot be used.
-    why : str
-        Why the first of these cannot.
-
-    """
-
-    clouds: int = 0
-    keyframes: int = 0
-    refused: int = 0
-    why: str = ''
-
-    def refuse(self, text: str) -> None:
-        """Count a cloud that came and cannot be used."""
-        self.clouds += 1
-        self.refused += 1
-        self.why = self.why or text
 
 
 @dataclass(frozen=True)
@@ -108,6 +84,7 @@ class VisitBuilder:
         self.config = config or VisitBuildingConfig()
         self.counts = counts or BuildCounts()
         self._map_frame, self._spool = map_frame, spool
+        self._drift = DriftGauge()
         self._volume = VoxelVolume(self.config.voxel_size, self.config.max_voxels)
         self._path: list[np.ndarray] = []
         self._origin: tuple[float, float, float] | None = None
@@ -236,7 +213,9 @@ class VisitBuilder:
         chosen, xyz = one_per_voxel(flat, volume.weight[kept], config.voxel_size)
         order = np.lexsort((volume.key[kept[chosen]], volume.first[kept[chosen]]))
         kept, xyz = kept[chosen[order]], xyz[order]
-        findings = self._findings(int(brief.sum()), int((through & ~brief).sum()))
+        dropped = int(brief.sum()), int((through & ~brief).sum())
+        findings = findings_of(self.counts, volume, dropped, config, self._is_partial)
+        findings += told_of_drift(self._drift.measure())
         scan = Scan(
             xyz,
             self._last_ns,
@@ -245,7 +224,7 @@ class VisitBuilder:
             frame_id=self._map_frame,
             name=f'visit of {self._last_ns / 1e9:.0f} s',
             origin=self._origin or (0.0, 0.0, 0.0),
-            findings=findings,
+            findings=tuple(findings),
         )
         # The first and the last view take turns, so that nearly every place of the path is named.
         odd = np.arange(len(kept)) % 2 == 1
@@ -267,11 +246,12 @@ class VisitBuilder:
     def _fuse(self, keyframe: Keyframe) -> None:
         was_full = self._volume.n_left_out > 0
         self._volume.add(keyframe, self.config.carve_range, self.config.carve_margin)
+        self._drift.add(keyframe.xyz)
         self._path.append(keyframe.position)
         self._last_ns = keyframe.stamp_ns
         self.counts.keyframes += 1
         if self._volume.n_left_out and not was_full:
-            log.warning('visit in the making: %s', self._full())
+            log.warning('visit in the making: %s', told_of_full(self._volume, self.config))
 
     def _colors(self, kept: np.ndarray) -> np.ndarray | None:
         has_color = self._volume.colored[kept] > 0
@@ -280,47 +260,3 @@ class VisitBuilder:
         rgb = np.rint(self._volume.rgb[kept]).astype(np.uint8)
         rgb[~has_color] = GRAY
         return rgb
-
-    def _findings(self, brief: int, through: int) -> tuple[Finding, ...]:
-        found = [
-            Finding(
-                'built',
-                Severity.INFO,
-                f'{self.counts.keyframes} keyframes of {self.counts.clouds} clouds; of '
-                f'{self._volume.n_voxels} voxels {brief} seen briefly and {through} looked '
-                'through are dropped',
-                'surfaces that stay',
-            )
-        ]
-        if self.counts.refused:
-            found.append(
-                Finding(
-                    'refused_clouds',
-                    Severity.WARNING,
-                    f'{self.counts.refused} of {self.counts.clouds} clouds that cannot be used',
-                    'clouds with points and steady poses',
-                    f'the first reason: {self.counts.why}',
-                )
-            )
-        if self._volume.n_left_out:
-            found.append(self._full())
-        if self._is_partial:
-            found.append(
-                Finding(
-                    'partial',
-                    Severity.WARNING,
-                    'a visit whose process was killed',
-                    'one process from begin to end',
-                    'what came before the kill, and after a restart, is kept',
-                )
-            )
-        return tuple(found)
-
-    def _full(self) -> Finding:
-        return Finding(
-            'volume_full',
-            Severity.WARNING,
-            f'{self._volume.n_left_out} measurements in further voxels, which are left out',
-            f'at most {self.config.max_voxels} voxels of {self.config.voxel_size:g} m',
-            'raise max_voxels or voxel_size, or make shorter visits',
-        )

@@ -12,13 +12,14 @@ from typing import TypeVar
 import numpy as np
 from rescene4d_ros.errors import FileFormatError, ScanError, StorageError
 from rescene4d_ros.structures import Finding, Scan, Severity
-from rescene4d_ros.visit_building.builder import BuildCounts, BuiltVisit, VisitBuilder
+from rescene4d_ros.visit_building.builder import BuiltVisit, VisitBuilder
 from rescene4d_ros.visit_building.close_rules import CloseRule
 from rescene4d_ros.visit_building.config import VisitBuildingConfig
 from rescene4d_ros.visit_building.map_topics import MapTopic, MapVerdict
 from rescene4d_ros.visit_building.posed_clouds import check_pose, check_stamp, name_of, PosedCloud
 from rescene4d_ros.visit_building.spool import cut_torn, left_by, read_spool, Spool
 from rescene4d_ros.visit_building.stamp_order import GAP_NS, StampOrder
+from rescene4d_ros.visit_building.visit_findings import BuildCounts
 from scipy.spatial import cKDTree
 
 log = logging.getLogger(__name__)

@@ -49,7 +49,7 @@ class BuilderNodeConfig:
         le=86400.0,
     )
     waiting_limit: int = param(
-        10, 'How many clouds may wait; beyond it the oldest is dropped', ge=1, le=1000
+        30, 'How many clouds may wait; beyond it the oldest is dropped', ge=1, le=1000
     )
     begin_at_once: bool = param(
         True, 'Build visits from activation on; false = only after ~/start, until ~/finish'
