@@ -19,7 +19,7 @@ from rescene4d_ros.tracking.regions.region_evidence import (
     RegionEvidence,
     TERMS,
 )
-from rescene4d_ros.tracking.regions.surfaces import columns_of, last_seen, prepare_surfaces
+from rescene4d_ros.tracking.regions.surfaces import columns_of, DENSE, last_seen, prepare_surfaces
 
 CHAIR = ((0.6, 0.6, 0.0), (0.45, 0.45, 0.8), (150, 60, 40))
 TABLE = ((1.8, 1.6, 0.0), (0.8, 0.6, 0.7), (40, 80, 150))
@@ -30,8 +30,8 @@ GONE_TO = ((2.3, 0.3, 0.0), *CHAIR[1:])
 def visit(boxes_room):
     """Return a function that prepares a visit of some boxes, with the points of each."""
 
-    def make(boxes, seed=0, shift=(0, 0, 0), noise=0.004):
-        scan, _ = boxes_room(boxes, seed=seed, density=2500)
+    def make(boxes, seed=0, shift=(0, 0, 0), noise=0.004, density=2500):
+        scan, _ = boxes_room(boxes, seed=seed, density=density)
         rng = np.random.default_rng(seed + 100)
         xyz = scan.xyz + rng.normal(0, noise, scan.xyz.shape) + shift
         # Nobody sees floor under things, nor their lower faces.
@@ -143,6 +143,19 @@ def test_color_shows_a_flat_thing_that_geometry_does_not(visit):
     assert any(
         abs(len(points) - (picture.rgb[:, 2] < 150).sum()) < 0.3 * len(points) for points in found
     )
+
+
+@pytest.mark.parametrize('density', [2500, 400, 250])
+def test_a_thing_is_one_region_however_sparse_the_points(visit, density):
+    """Gaps that points leave are no gaps between things: at 250 per m^2 they are 6 cm apart."""
+    before, after = (visit(boxes, k, density=density) for k, boxes in enumerate([[CHAIR], []]))
+    (region,) = find_change_regions(before, after)
+    xyz = before.xyz
+    on_chair = (np.abs(xyz[:, :2] - middle(CHAIR)[:2]) < 0.27).all(1) & (xyz[:, 2] > 0.05)
+    shared = on_chair[region.points].sum()
+    assert not region.came
+    assert shared / (len(region.points) + on_chair.sum() - shared) > 0.8
+    assert before.sparsity == pytest.approx(max(1, 1 / np.sqrt(density) / DENSE), rel=0.15)
 
 
 def test_evidence_has_a_value_per_term(visit):

@@ -63,14 +63,15 @@ def compare(surfaces: VisitSurfaces, other: VisitSurfaces) -> Compared:
     """
     Measure how far one visit's surfaces lie from another's, and from where on that is a change.
 
-    The limit follows the residual of what did not change, so that noise and a small error of
-    registration are no changes.
+    The limit follows the residual of what did not change and the spacing of the other visit, so
+    that noise, a small error of registration and gaps between points are no changes.
     """
     distance, nearest = other.tree.query(surfaces.xyz, distance_upper_bound=REACH)
     distance = np.minimum(distance, REACH)
     static = distance[distance < STATIC]
     residual = float(np.percentile(static, 90)) if len(static) else STATIC
-    changed_at = float(np.clip(CHANGED_RESIDUAL * residual, *CHANGED))
+    least, most = np.array(CHANGED) * other.sparsity
+    changed_at = float(np.clip(CHANGED_RESIDUAL * residual, least, most))
     change = _color_change(surfaces, other, distance, nearest, changed_at)
     return Compared(surfaces, other, distance, change, changed_at)
 
@@ -115,7 +116,7 @@ def find_candidates(pair: Compared) -> list[np.ndarray]:
     """
     surfaces = pair.surfaces
     solid = ~surfaces.is_floor & ~surfaces.is_wall
-    clusters = _Clusters(surfaces.xyz, solid)
+    clusters = _Clusters(surfaces.xyz, solid, CLUSTER_GAP * surfaces.sparsity)
     masks = (
         pair.changed & ~surfaces.is_floor,
         pair.changed & solid,
@@ -123,7 +124,7 @@ def find_candidates(pair: Compared) -> list[np.ndarray]:
         (pair.distance > SLIGHTLY_CHANGED * pair.changed_at) & solid,
         *(pair.color_change > limit for limit in COLOR_CHANGED),
     )
-    neighbors = _Neighbors(surfaces.xyz, np.logical_or.reduce(masks))
+    neighbors = _Neighbors(surfaces.xyz, np.logical_or.reduce(masks), GAP * surfaces.sparsity)
     found: dict[bytes, np.ndarray] = {}
     for mask in masks:
         for region in neighbors.components(mask):
@@ -134,14 +135,14 @@ def find_candidates(pair: Compared) -> list[np.ndarray]:
 
 
 class _Neighbors:
-    """Pairs of points within `GAP` of each other, among some points; found once, asked often."""
+    """Pairs of points within a gap of each other, among some points; found once, asked often."""
 
-    def __init__(self, xyz: np.ndarray, mask: np.ndarray):
+    def __init__(self, xyz: np.ndarray, mask: np.ndarray, gap: float):
         self._chosen = np.flatnonzero(mask)
         self._pairs = np.zeros((2, 0), dtype=np.int64)
         if len(self._chosen):
             tree = cKDTree(xyz[self._chosen])
-            first, second = tree.query_pairs(GAP, output_type='ndarray').T
+            first, second = tree.query_pairs(gap, output_type='ndarray').T
             order = np.argsort(first, kind='stable')
             self._pairs = np.stack([first[order], second[order]])
 
@@ -169,9 +170,9 @@ class _Neighbors:
 class _Clusters:
     """Free-standing clusters of some points."""
 
-    def __init__(self, xyz: np.ndarray, mask: np.ndarray):
+    def __init__(self, xyz: np.ndarray, mask: np.ndarray, gap: float):
         chosen = np.flatnonzero(mask)
-        label = _connected(xyz[chosen], CLUSTER_GAP) if len(chosen) else np.zeros(0, np.int64)
+        label = _connected(xyz[chosen], gap) if len(chosen) else np.zeros(0, np.int64)
         self._label = np.full(len(xyz), -1)
         self._label[chosen] = label
         self._size = np.bincount(label)

@@ -18,6 +18,10 @@ EYE_HEIGHT = 1.4  # m above the floor; where a scanner is carried when no path i
 HEADROOM = 1.8  # m; free height over floor that a scanner walks on
 VIEWPOINTS = 12  # places that stand for an unknown sensor path
 FILL_DISTANCE = 0.15  # m; a later surface this near means that a later visit saw the place
+DENSE = 0.045  # m; spacing up to which the distances of this package hold as they are
+SPARSEST = 2.5  # times that; from there on distances grow no more
+SPACING_SAMPLE = 10  # of so many points one tells the spacing
+SPACING_NEIGHBORS = 8  # by so many points around it
 VIEW_SPACING = 0.04  # m; spacing of the surfaces in depth maps
 
 
@@ -69,6 +73,16 @@ class VisitSurfaces:
     def tree(self) -> cKDTree:
         """Return a search tree over the points."""
         return quick_tree(self.xyz)
+
+    @cached_property
+    def sparsity(self) -> float:
+        """Return the spacing of the points over that of a dense visit, 1 to `SPARSEST`."""
+        if len(self) <= SPACING_NEIGHBORS:
+            return 1.0
+        sample = self.xyz[::SPACING_SAMPLE]
+        reach = self.tree.query(sample, k=SPACING_NEIGHBORS + 1)[0][:, -1]
+        spacing = float(np.median(reach)) * np.sqrt(np.pi / SPACING_NEIGHBORS)
+        return float(np.clip(spacing / DENSE, 1.0, SPARSEST))
 
     @cached_property
     def coarse(self) -> np.ndarray:
