@@ -65,6 +65,7 @@ def served(memory: Path, *flags: str) -> Iterator[str]:
 def draw_viewer(page: Page, address: str, folder: Path) -> None:
     """Show what the viewer is asked most: an object, changes, before and after, on a phone."""
     page.goto(address, timeout=WAIT_MS)
+    page.add_style_tag(content='.mantine-Notification-root { display: none }')  # no graphics card
     fine = page.locator('[data-drawn="coarse fine"]').first
     fine.wait_for(state='attached')
     save(page, folder, 'viewer')
