@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 import shutil
+import time
 
 import numpy as np
 import pytest
@@ -104,6 +105,19 @@ def pixel(viewer, point):
     return (width + x * height) / 2, (1 - y) * height / 2
 
 
+def test_correction_is_drawn(served, caplog):
+    """After a correction all is drawn from what was read again, changes with motions included."""
+    viewer, _ = served
+    lamp = next(i for i, o in viewer.knowledge.contents.objects.items() if o.item.name == 'lamp')
+    viewer.change(selected=lamp)
+    viewer.corrections._do(lambda: viewer.corrections._editor.rename(lamp, 'floor lamp'))
+    end = time.monotonic() + 60
+    while 'floor lamp' not in viewer.corrections._target.content and time.monotonic() < end:
+        time.sleep(0.05)
+    assert 'floor lamp' in viewer.corrections._target.content
+    assert 'could not draw' not in caplog.text
+
+
 @pytest.mark.slow
 def test_viewer_answers(served, page):
     """No error; slider, search, selection from the list, changes, and corrections with undo."""
@@ -197,12 +211,12 @@ def test_merge_split_and_lock(served, page):
     page.get_by_role('button', name='Split …').click()
     page.get_by_text(f'#{ids["table"]} keeps visits 1; a new object has visits 2, 3').wait_for()
     page.get_by_text('do it').click()
-    page.get_by_text(f'from visit 2 on, #{ids["table"]} is #4').wait_for()
+    page.get_by_text(f'from visit 2 on, object {ids["table"]} is object 4').wait_for()
     page.get_by_label('Merge with #').fill('4')
     page.get_by_role('button', name='Merge …').click()
     page.get_by_text(f'#4 table (2 visits) becomes #{ids["table"]} table (1 visits)').wait_for()
     page.get_by_text('do it').click()
-    page.get_by_text(f'#4 is #{ids["table"]} from now on').wait_for()
+    page.get_by_text(f'object 4 is object {ids["table"]} from now on').wait_for()
     for _ in range(2):
         page.get_by_role('button', name='Undo …').click()
         page.get_by_text('Undo takes back').wait_for()

@@ -139,7 +139,7 @@ class Panel:
         set_changed(self._page, content=page)
         set_changed(self.object_panel, visible=bool(page))
         set_changed(self._time, content=timeline(knowledge, session.visit, clock))
-        if self._changes != knowledge.changes:
+        if self._changes is not knowledge.changes:  # their arrays do not compare
             self._changes = knowledge.changes
             self._change_list.show(change_rows(knowledge, clock))
         if knowledge.visits:
