@@ -176,22 +176,25 @@ SETS: dict[str, RoomSet] = {
             'to learn from, as many as wanted: full rooms of things in contact, as scanners give '
             'them; the first are recorded',
             _lifelike(6_000_000, 100_000, 'train', {}),
-            recorded=_RECORDED,
+            recorded=3,
         ),
         RoomSet(
             'lifelike-val',
             'to choose by: unseen designs, the scanners of training',
             _lifelike(7_000_000, 60, 'val', {}),
+            recorded=4,
         ),
         RoomSet(
             'lifelike-test',
             'to be measured on: unseen designs, scanners and pairs of rooms',
             _lifelike(8_000_000, 120, 'test', {}),
+            recorded=12,
         ),
         RoomSet(
             'lifelike-long',
             'identity over five visits of full rooms',
             _lifelike(9_000_000, 24, 'test', _LIFELIKE_LONG),
+            recorded=10,
         ),
     )
 }
