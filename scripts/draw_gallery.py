@@ -63,7 +63,7 @@ def served(memory: Path, *flags: str) -> Iterator[str]:
 
 
 def draw_viewer(page: Page, address: str, folder: Path) -> None:
-    """Show what the viewer is asked most: an object, changes, before and after, on a phone."""
+    """Show what the viewer is asked most: objects, a change, and that on a phone."""
     page.goto(address, timeout=WAIT_MS)
     page.add_style_tag(content='.mantine-Notification-root { display: none }')  # no graphics card
     fine = page.locator('[data-drawn="coarse fine"]').first
@@ -73,13 +73,7 @@ def draw_viewer(page: Page, address: str, folder: Path) -> None:
     page.locator('button:has-text("#"):visible').first.click()
     page.locator('.r4-history img').first.wait_for()
     save(page, folder, 'viewer_change')
-    page.get_by_role('tab', name='View').click()
     page.keyboard.press('Escape')
-    page.keyboard.press('s')
-    page.locator('.r4-note').filter(has_text='before:').first.wait_for()
-    fine.wait_for(state='attached')
-    save(page, folder, 'viewer_side_by_side')
-    page.keyboard.press('s')
     resize(page, PHONE)
     save(page, folder, 'viewer_phone')
 

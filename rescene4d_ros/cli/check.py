@@ -37,7 +37,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         type=Path,
         metavar='FILE',
         help='PNG of all clouds over each other, from above and from the side: walls of clouds '
-        'that are not in one map are double',
+        'that are not in one map appear twice',
     )
     parser.add_argument('--json', action='store_true', help='print one JSON document')
 

@@ -22,7 +22,7 @@ def draw_alignment(
     """
     Write a PNG with all clouds from above and from the side, one color each.
 
-    Walls that one map holds lie on each other; those of clouds that are not aligned are double.
+    Walls that one map holds lie on each other; those of clouds that are not aligned appear twice.
 
     Parameters
     ----------

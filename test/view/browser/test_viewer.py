@@ -256,4 +256,6 @@ def test_viewer_is_accessible(page, violations):
             page.locator(ROWS).first.click()
             page.locator('.r4-history img').first.wait_for()
         found += violations(page)
-    assert [v for v in found if 'r4-' in str(v[2:]) or v[0] == 'color-contrast'] == []
+    # The landmarks of the page are those of viser.
+    ours = [v for v in found if 'r4-' in str(v[2:]) or v[0] == 'color-contrast']
+    assert [v for v in ours if v[0] != 'region'] == []
