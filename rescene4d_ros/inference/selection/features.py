@@ -29,7 +29,28 @@ FLOOR_SHARE = 0.01  # of the points lie below the floor, as strays do
 ASIDE = 0.1  # m; superpoints farther from the plane of a candidate lie on one side of it
 
 
-def candidate_features(regions: Regions, evidence: Evidence, candidates: Candidates) -> np.ndarray:
+def quality_inputs(
+    regions: Regions, evidence: Evidence, candidates: Candidates, of_network: bool = True
+) -> np.ndarray:
+    """
+    Return what a quality model reads of every candidate in one visit, (C, F), float32.
+
+    The columns of `candidate_features`, followed by those of `network_features` if asked for;
+    both compare the candidates with the same queries, once.
+    """
+    overlaps = soft_overlaps(regions.points, evidence.mask_probs, candidates.masks)
+    known = candidate_features(regions, evidence, candidates, overlaps)
+    if not of_network:
+        return known
+    return np.hstack([known, network_features(regions, evidence, candidates, overlaps)])
+
+
+def candidate_features(
+    regions: Regions,
+    evidence: Evidence,
+    candidates: Candidates,
+    overlaps: tuple[np.ndarray, np.ndarray] | None = None,
+) -> np.ndarray:
     """
     Describe every candidate in one visit.
 
@@ -41,6 +62,8 @@ def candidate_features(regions: Regions, evidence: Evidence, candidates: Candida
         Of its superpoints.
     candidates : Candidates
         Their masks in it.
+    overlaps : tuple of two ndarrays (C, Q), float32, optional
+        Of `soft_overlaps`, where they are known.
 
     Returns
     -------
@@ -48,8 +71,10 @@ def candidate_features(regions: Regions, evidence: Evidence, candidates: Candida
         By the names in `FEATURES`; finite, also of empty masks.
 
     """
+    if overlaps is None:
+        overlaps = soft_overlaps(regions.points, evidence.mask_probs, candidates.masks)
     found = {
-        **_claims(regions, evidence, candidates),
+        **_claims(regions, evidence, candidates, *overlaps),
         **_inside_and_rim(regions, evidence, candidates),
         **_bonds(regions, evidence, candidates),
         **_shape(regions, candidates),
@@ -58,9 +83,14 @@ def candidate_features(regions: Regions, evidence: Evidence, candidates: Candida
     return np.stack([found[name] for name in FEATURES], axis=1).astype(np.float32)
 
 
-def _claims(regions: Regions, evidence: Evidence, candidates: Candidates) -> dict[str, np.ndarray]:
+def _claims(
+    regions: Regions,
+    evidence: Evidence,
+    candidates: Candidates,
+    inside: np.ndarray,
+    soft_iou: np.ndarray,
+) -> dict[str, np.ndarray]:
     """Say which queries agree with each candidate."""
-    inside, soft_iou = soft_overlaps(regions.points, evidence.mask_probs, candidates.masks)
     certain = evidence.certainty
     support = soft_iou * certain
     rows = np.arange(len(candidates))
@@ -231,18 +261,19 @@ def _growth(regions: Regions, candidates: Candidates) -> dict[str, np.ndarray]:
     }
 
 
-def network_features(regions: Regions, evidence: Evidence, candidates: Candidates) -> np.ndarray:
+def network_features(
+    regions: Regions,
+    evidence: Evidence,
+    candidates: Candidates,
+    overlaps: tuple[np.ndarray, np.ndarray] | None = None,
+) -> np.ndarray:
     """
     Pool the network's features over every candidate in one visit.
 
     Parameters
     ----------
-    regions : Regions
-        Of one visit.
-    evidence : Evidence
-        Of its superpoints.
-    candidates : Candidates
-        Their masks in it.
+    regions, evidence, candidates, overlaps
+        As of `candidate_features`.
 
     Returns
     -------
@@ -258,8 +289,9 @@ def network_features(regions: Regions, evidence: Evidence, candidates: Candidate
     masks, points = candidates.masks.astype(np.float32), regions.points.astype(np.float32)
     area = points @ masks
     touching = contact_matrix(regions) @ masks * ~candidates.masks
-    best = soft_overlaps(regions.points, evidence.mask_probs, candidates.masks)[1]
-    best = (best * evidence.certainty).argmax(axis=1)
+    if overlaps is None:
+        overlaps = soft_overlaps(regions.points, evidence.mask_probs, candidates.masks)
+    best = (overlaps[1] * evidence.certainty).argmax(axis=1)
     return np.hstack(
         [
             (masks.T @ (known * points[:, None])) / area[:, None].clip(min=1),

@@ -22,7 +22,7 @@ from rescene4d_ros.inference.selection.choice import (
     exchange_for_queries,
     link_visits,
 )
-from rescene4d_ros.inference.selection.features import candidate_features, network_features
+from rescene4d_ros.inference.selection.features import FEATURES, quality_inputs
 from rescene4d_ros.inference.selection.merge_tree import agreement
 from rescene4d_ros.inference.selection.quality import find_quality, quality_file, QualityModel
 from rescene4d_ros.inference.selection.regions import make_regions, Regions
@@ -141,16 +141,14 @@ def _inputs(
     quality: QualityModel, regions: Regions, evidence: Evidence, candidates: Candidates
 ) -> np.ndarray:
     """Return the features (C, F) that a quality model reads."""
-    known = candidate_features(regions, evidence, candidates)
-    if not quality.n_network_features:
-        return known
-    learned = network_features(regions, evidence, candidates)
-    if learned.shape[1] != quality.n_network_features:
+    inputs = quality_inputs(regions, evidence, candidates, quality.n_network_features > 0)
+    if inputs.shape[1] != len(quality.center):
+        got = inputs.shape[1] - len(FEATURES)
         raise WeightsError(
             f'mask quality: expected {quality.n_network_features} features of the network, got '
-            f'{learned.shape[1]}; fit it anew with scripts/fit_mask_quality.py'
+            f'{got}; fit it anew with scripts/fit_mask_quality.py'
         )
-    return np.hstack([known, learned])
+    return inputs
 
 
 def value_of(

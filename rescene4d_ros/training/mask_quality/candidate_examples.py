@@ -12,7 +12,7 @@ from rescene4d_ros.data.sequences.sequence_file import read_sequence
 from rescene4d_ros.inference.config import InferenceConfig
 from rescene4d_ros.inference.segmenter import Segmenter
 from rescene4d_ros.inference.selection.candidates import evidence_of, make_candidates
-from rescene4d_ros.inference.selection.features import candidate_features, network_features
+from rescene4d_ros.inference.selection.features import quality_inputs
 from rescene4d_ros.inference.selection.regions import make_regions
 from rescene4d_ros.structures import UNLABELED
 from rescene4d_ros.structures.truth import VisitTruth
@@ -77,8 +77,7 @@ def examples_of(path: Path, weights: str) -> CandidateExamples:
             overlap, is_told = true_overlap(
                 seen.masks, prediction.superpoint[place], truth.visits[t]
             )
-            known = own, evidence.of_rows(rows), seen
-            features = np.hstack([candidate_features(*known), network_features(*known)])
+            features = quality_inputs(own, evidence.of_rows(rows), seen)
             parts.append(CandidateExamples(features[is_told], overlap[is_told]))
     return CandidateExamples.joined(parts)
 
