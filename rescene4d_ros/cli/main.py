@@ -32,6 +32,7 @@ MODULES = {
     'report': 'report',
     'view': 'view',
     'figure': 'figure',
+    'doctor': 'doctor.command',
     'demo': 'demo.command',
     'demo-robot': 'demo.robot_command',
 }
@@ -52,6 +53,7 @@ COMMANDS = {
     'report': 'write what changed as one page of HTML that opens without network',
     'view': 'look at a memory in the browser: visits, objects, changes',
     'figure': 'draw the picture of docs/design/segmenter.md',
+    'doctor': 'say whether this machine is ready: ROS 2, GPU, disk, weights, memory, time',
     'demo': 'run the pipeline on the sample bag, with the node killed and restarted',
     'demo-robot': 'let a simulated robot drive three visits, and compare with snapshots of them',
 }
