@@ -19,6 +19,12 @@ class Compare(StrEnum):
     NOW = 'now'
     BEFORE = 'before'
     BOTH = 'side by side'
+    WIPE = 'wipe'
+
+    @property
+    def is_pair(self) -> bool:
+        """Return whether both visits are drawn at once."""
+        return self in (Compare.BOTH, Compare.WIPE)
 
 
 class ColorBy(StrEnum):
@@ -50,6 +56,8 @@ class Session:
     visit, before : int
         Positions in `Knowledge.visits`; the second one is what is compared with.
     compare : Compare
+    wipe : float, 0..1
+        Share of the place that the visit before takes where both are wiped.
     color_by : ColorBy
     search : str
         Words of name, class or state, and ids as #7; all must fit.
@@ -67,12 +75,15 @@ class Session:
         Height above the floor from which points are left out.
     labels : bool
         Whether objects are labeled; the selected one always is.
+    hatch : bool
+        Whether the floor that a visit did not see is hatched.
 
     """
 
     visit: int = 0
     before: int = 0
     compare: Compare = Compare.NOW
+    wipe: float = 0.5
     color_by: ColorBy = ColorBy.SCAN
     search: str = ''
     class_name: str = ANY
@@ -83,6 +94,7 @@ class Session:
     selected: int | None = None
     cut: float = 2.2
     labels: bool = True
+    hatch: bool = True
 
     @property
     def shown(self) -> int:
@@ -94,7 +106,7 @@ def views_of(session: Session) -> list[tuple[str, Session]]:
     """Return the sessions that are drawn, each with the visit that it shows."""
     now = replace(session, compare=Compare.NOW)
     before = replace(session, compare=Compare.BEFORE)
-    if session.compare == Compare.BOTH:
+    if session.compare.is_pair:
         return [('now', now), ('before', before)]
     return [('now', now if session.compare == Compare.NOW else before)]
 

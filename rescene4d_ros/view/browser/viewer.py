@@ -13,6 +13,7 @@ from rescene4d_ros.errors import RescenError
 from rescene4d_ros.memory.store import SceneMemory
 from rescene4d_ros.structures import Box
 from rescene4d_ros.structures.colors import color_of
+from rescene4d_ros.view.browser.drawing.cameras import look_at
 from rescene4d_ros.view.browser.drawing.scene import SceneDrawing
 from rescene4d_ros.view.browser.editing import Editor
 from rescene4d_ros.view.browser.knowledge import Knowledge, knowledge_of, state_of
@@ -103,7 +104,7 @@ class Viewer:
             placed = self.knowledge.placed_at(wanted.shown)
             box = next((p.box for p in placed if p.object_id == wanted.selected), None)
             if box is not None:
-                self._scene.look_at(client, box)
+                look_at(client, box)
 
     def reread(self) -> None:
         """Show the memory as it is now."""
@@ -175,11 +176,11 @@ class Viewer:
         if self.corrections is not None:
             self.corrections.show(knowledge, session.selected)
         self._scene.draw_soon(knowledge, places, session)
-        self.panel.show_progress(session, is_complete=False)
+        self.panel.show_progress(session, None)
         if not self._is_wanted(REST):
             return
         if self._scene.draw_rest(knowledge, places, session, self._is_wanted):
-            self.panel.show_progress(session, is_complete=True)
+            self.panel.show_progress(session, self._scene.seen)
         if session.selected is not None and self._is_wanted():
             self.panel.show(knowledge, session, self._page(session, self._picture), self._warning)
 

@@ -160,6 +160,11 @@ class Places:
         everything = self.at(until_ns, only_read=True) if ids else NOTHING
         return everything.take(np.isin(everything.object_id, list(ids)))
 
+    def read_before(self, until_ns: int) -> list[VisitPoints]:
+        """Return what `at` joins for a time (ns) of visits that were read before, newest first."""
+        window = self._window(until_ns)
+        return [self._parts[v.visit_id] for v in window if v.visit_id in self._parts]
+
     def _window(self, until_ns: int) -> tuple[VisitInfo, ...]:
         return tuple(v for v in self._done if v.stamp_ns <= until_ns)[:MOST_VISITS]
 
@@ -213,6 +218,12 @@ def _columns(xyz: np.ndarray) -> np.ndarray:
     """Return the number (N,) int64 of the column of each point."""
     x, y = np.floor(xyz[:, :2] / CELL).astype(np.int64).T
     return (x << 32) + y
+
+
+def cells_of(columns: np.ndarray) -> np.ndarray:
+    """Return the (K, 2) multiples of `CELL` in x and y of the numbers of some columns."""
+    y = ((columns + 2**31) & (2**32 - 1)) - 2**31
+    return np.stack([(columns - y) >> 32, y], axis=1)
 
 
 def _among(values: np.ndarray, table: np.ndarray) -> np.ndarray:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from rescene4d_ros.memory.store import SceneMemory
 from rescene4d_ros.structures import Box
+from rescene4d_ros.view.browser.differences import shown_changes
 from rescene4d_ros.view.browser.drawing.coloring import colors_by
 from rescene4d_ros.view.browser.drawing.lines import edges, hit
 from rescene4d_ros.view.browser.drawing.marks import marks_of, SELECTED
@@ -52,6 +53,11 @@ def classes(rows):
     return {p.item.class_name for p in rows}
 
 
+def marked(knowledge, session):
+    """Return the marks of the visit that a session shows."""
+    return marks_of(knowledge, session, shown_changes(knowledge, session))
+
+
 def test_each_visit_shows_its_own_places(knowledge, session, ids):
     """The chair is at its old place before it moved, and the lamp is gone only afterwards."""
     assert session.visit == 2
@@ -89,7 +95,7 @@ def test_search_and_filters(knowledge, session, ids):
 
 def test_marks_tell_what_changed(knowledge, session, ids):
     """The move has an arrow, gone things are drawn where they were, and only at that visit."""
-    marks = marks_of(knowledge, session)
+    marks = marked(knowledge, session)
     texts = {i: text for i, text, _ in marks.labels}
     assert texts[ids['chair']].startswith('→')
     assert texts[ids['otherfurniture']] == f'× #{ids["otherfurniture"]} lamp'
@@ -97,7 +103,7 @@ def test_marks_tell_what_changed(knowledge, session, ids):
     ((path, _),) = marks.arrows
     assert np.allclose(path[1] - path[0], (1.6, -0.2, 0), atol=0.1)
     assert len(marks.thin) == 1
-    before = marks_of(knowledge, replace(session, visit=1))
+    before = marked(knowledge, replace(session, visit=1))
     assert before.arrows == []
     assert not before.thick
     assert len(before.thin) == 3
@@ -106,7 +112,7 @@ def test_marks_tell_what_changed(knowledge, session, ids):
 def test_selected_object_is_drawn_even_when_filtered(knowledge, session, ids):
     """A filter hides the others, not the object whose page is open."""
     only = replace(session, class_name='table', selected=ids['chair'])
-    marks = marks_of(knowledge, only)
+    marks = marked(knowledge, only)
     assert {i for i, _ in marks.boxes} == {ids['table'], ids['chair']}
     assert [color for _, color in marks.thick].count(SELECTED) == 1
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -55,33 +55,45 @@ class Marks:
     unseen: Sequence[Box] = ()
 
 
-def marks_of(knowledge: Knowledge, session: Session) -> Marks:
-    """Return what is drawn over the points of the shown visit of a session."""
+def marks_of(
+    knowledge: Knowledge, session: Session, changes: Mapping[int, Change], is_before: bool = False
+) -> Marks:
+    """
+    Return what is drawn over the points of the shown visit of a session.
+
+    Parameters
+    ----------
+    knowledge : Knowledge
+    session : Session
+    changes : mapping of int to Change
+        What is marked, by the id in use.
+    is_before : bool
+        Whether the visit is the one before these changes: then its places have their colors.
+
+    """
     if not knowledge.visits:
         return Marks([], [], [], [], [])
     visit = knowledge.visits[session.shown]
     rows = listed(knowledge, session)
     selected = [p for p in knowledge.placed_at(session.shown) if p.object_id == session.selected]
     by_id = {p.object_id: p for p in (*rows, *selected)}
-    changes = {
-        knowledge.current_id(c.object_id): c
-        for c in knowledge.changes_of(visit.visit_id)
-        if c.kind in MARKS
-    }
-    changes = {i: c for i, c in changes.items() if i in by_id}
+    changes = {i: c for i, c in changes.items() if i in by_id and c.kind in MARKS}
     drawn = [p for p in by_id.values() if _is_drawn(p, changes, session)]
     colors = colors_by(drawn, session.color_by, visit.stamp_ns)
     calm = [p for p in drawn if p.object_id not in changes and p.object_id != session.selected]
     is_unseen = {p.object_id: standing_of(p) == Standing.NOT_SEEN for p in calm}
     thick = [_outline(p, SELECTED) for p in drawn if p.object_id == session.selected]
     for i, change in changes.items():
-        thick += _changed(change, i == session.selected)
-    moves = [(i, c) for i, c in changes.items() if c.kind == ChangeKind.MOVED]
+        if not is_before:
+            thick += _changed(change, i == session.selected)
+        elif i != session.selected:
+            thick.append(_outline(by_id[i], rgb_of(MARKS[change.kind][0])))
+    moves = [] if is_before else [c for c in changes.values() if c.kind == ChangeKind.MOVED]
     texts = labeled(tuple(drawn), frozenset(changes), session)
     return Marks(
         [_outline(p, colors[p.object_id]) for p in calm if not is_unseen[p.object_id]],
         thick,
-        [a for _, c in moves if (a := _arrow(c)) is not None],
+        [a for c in moves if (a := _arrow(c)) is not None],
         [
             (p.object_id, _label(p, changes.get(p.object_id)), _top(p.box))
             for p in drawn
@@ -98,7 +110,7 @@ def rgb_of(color: str) -> Color:
     return red, green, blue
 
 
-def _is_drawn(placed: PlacedObject, changes: dict[int, Change], session: Session) -> bool:
+def _is_drawn(placed: PlacedObject, changes: Mapping[int, Change], session: Session) -> bool:
     """Return whether an object is drawn: not where it is gone, but at the visit that found it."""
     return (
         not placed.is_gone

@@ -14,7 +14,7 @@ from rescene4d_ros.view.browser.drawing.coloring import Color, colors_by, pale, 
 from rescene4d_ros.view.browser.drawing.lines import dots
 from rescene4d_ros.view.browser.drawing.marks import rgb_of, SELECTED
 from rescene4d_ros.view.browser.knowledge import Knowledge
-from rescene4d_ros.view.browser.session import Session, views_of
+from rescene4d_ros.view.browser.session import Compare, Session, views_of
 from rescene4d_ros.view.outlines import MARKS, UNSEEN
 from rescene4d_ros.view.report.surroundings import NOTHING, Places, Surroundings
 
@@ -44,7 +44,8 @@ NO_POINTS = Colored(NOTHING.xyz, NOTHING.rgb)
 def points_key(knowledge: Knowledge, session: Session) -> tuple:
     """Return what the points that a session shows depend on."""
     shown = tuple((name, view.shown) for name, view in views_of(session))
-    return knowledge.revision, session.color_by, session.cut, shown
+    is_wiped = session.compare == Compare.WIPE
+    return knowledge.revision, session.color_by, session.cut, is_wiped, shown
 
 
 def places_of(

@@ -1,17 +1,19 @@
-"""The scene in 3D: what a session shows of a memory, as nodes of viser."""
+"""The scene in 3D: what a session shows of a memory."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 from rescene4d_ros.memory.store import SceneMemory
 from rescene4d_ros.structures import Box
-from rescene4d_ros.view.browser.drawing.coloring import linear
+from rescene4d_ros.view.browser.differences import shown_changes
+from rescene4d_ros.view.browser.drawing import cameras
+from rescene4d_ros.view.browser.drawing.coverage import Coverage, coverage_of, HATCH
 from rescene4d_ros.view.browser.drawing.lines import hit
 from rescene4d_ros.view.browser.drawing.marks import Marks, marks_of
+from rescene4d_ros.view.browser.drawing.nodes import Nodes
 from rescene4d_ros.view.browser.drawing.points import (
     Colored,
     colored,
@@ -24,17 +26,15 @@ from rescene4d_ros.view.browser.drawing.points import (
     shift_beside,
     spread,
 )
+from rescene4d_ros.view.browser.drawing.wipe import SLABS, Wipe
 from rescene4d_ros.view.browser.knowledge import Knowledge
-from rescene4d_ros.view.browser.session import Session, views_of
+from rescene4d_ros.view.browser.session import Compare, Session, views_of
 from rescene4d_ros.view.report.surroundings import Places
-from rescene4d_ros.view.splat import wall_azimuth
 import viser
 
-POINT = 0.02  # m; as large points are drawn
 COARSE = 20_000  # points of a visit that are drawn while others are wanted soon
 MOST_UNSEEN = 200  # boxes of places that a visit did not see, drawn meanwhile
-POINT_NODES = ('points', 'ghosts', 'selected', 'unseen')
-SHORTEST = 1.5  # m; between the camera and a selected object
+SIDES = ('now', 'before')
 
 
 class SceneDrawing:
@@ -48,24 +48,31 @@ class SceneDrawing:
     most_points : int
         Of one visit; others are left out evenly.
 
+    Attributes
+    ----------
+    seen : float, 0..1
+        Share of the known floor that the shown visit saw.
+
     """
 
     def __init__(self, server: viser.ViserServer, memory: SceneMemory, most_points: int):
         self._server, self._memory, self._most = server, memory, most_points
-        self._nodes: dict[str, Any] = {}
+        self._nodes = Nodes(server)
         self._points: tuple = ()  # what the points show, once all are drawn
         self._targets: list[tuple[int, Box]] = []
         self._shift = np.zeros(3)
+        self._wipe: Wipe | None = None
+        self.seen = 1.0
         self._has_rest = False  # whether marks were left out
 
     def draw_soon(self, knowledge: Knowledge, places: Places, session: Session) -> None:
         """Draw marks, and few points of the places that were read before."""
-        views, points = views_of(session), points_key(knowledge, session)
-        if points != self._points:
-            self._points = ()
-            self._draw_points(knowledge, places, views, COARSE)
         with self._server.atomic():
-            self._draw_marks(knowledge, views, MOST_UNSEEN)
+            if points_key(knowledge, session) != self._points:
+                self._points = ()
+                self._draw_points(knowledge, places, session, COARSE)
+            self._draw_marks(knowledge, session, MOST_UNSEEN)
+            self._show_sides(session)
         self._server.flush()
 
     def draw_rest(
@@ -97,11 +104,14 @@ class SceneDrawing:
             return False
         with self._server.atomic():
             if points != self._points:
-                self._draw_points(knowledge, places, views, None)
+                self._draw_points(knowledge, places, session, None)
                 self._points = points
             if self._has_rest or len(views) > 1:  # the second place may stand further away now
-                self._draw_marks(knowledge, views, None)
-            self._draw_selected(knowledge, views)
+                self._draw_marks(knowledge, session, None)
+            for name, view in views:
+                found = selected_points(self._memory, knowledge, view)
+                self._put_points(name, 'selected', found, 1.1)
+            self._show_sides(session)
         self._server.flush()
         return True
 
@@ -117,122 +127,127 @@ class SceneDrawing:
     def look_from_above(self, knowledge: Knowledge, places: Places, session: Session) -> None:
         """Set where the cameras of windows stand: above a corner, so that all is seen."""
         cloud = places_of(knowledge, places, session, COARSE, only_read=True)
-        if not len(cloud):
-            return
-        low, high = np.percentile(cloud.xyz, (1, 99), axis=0)
-        azimuth = np.deg2rad(wall_azimuth(cloud.xyz))
-        reach = 0.95 * np.linalg.norm((high - low)[:2])
-        away = np.array([np.cos(azimuth) * 0.65, np.sin(azimuth) * 0.65, 0.85])
-        middle = (low + high) / 2
-        windows = self._server.get_clients().values()
-        cameras: list[Any] = [self._server.initial_camera, *(w.camera for w in windows)]
-        for camera in cameras:
-            camera.look_at, camera.position = middle, middle + reach * away
-
-    def look_at(self, client: viser.ClientHandle, box: Box) -> None:
-        """Turn the camera of a window to a place, from where it is but near."""
-        camera, center = client.camera, np.asarray(box.center)
-        away = camera.position - center
-        distance = np.linalg.norm(away)
-        nearest = max(SHORTEST, 2.5 * float(np.linalg.norm(box.size)))
-        if distance > nearest:
-            away = away * (nearest / distance)
-        with client.atomic():
-            camera.position = center + away
-            camera.look_at = center
+        cameras.look_from_above(self._server, cloud.xyz)
 
     def picked(self, origin: Sequence[float], direction: Sequence[float]) -> int | None:
         """Return the id of the object that a ray (m, in map) hits; None = none."""
         k = hit([b for _, b in self._targets], np.array(origin), np.array(direction))
         return None if k is None else self._targets[k][0]
 
-    def _draw_points(self, knowledge, places, views, coarse: int | None) -> None:
+    def _draw_points(
+        self, knowledge: Knowledge, places: Places, session: Session, coarse: int | None
+    ) -> None:
         """Draw the points: a number of them of what was read before, or all with their ghosts."""
         most, only_read = (self._most, False) if coarse is None else (coarse, True)
+        views = dict(views_of(session))
         clouds = {
-            name: places_of(knowledge, places, view, most, only_read) for name, view in views
+            name: places_of(knowledge, places, view, most, only_read)
+            for name, view in views.items()
         }
-        wide = {f'/{n}/points': spread(len(c), most, self._most) for n, c in clouds.items()}
-        self._shift = shift_beside(clouds.values()) if len(views) > 1 else np.zeros(3)
-        drawn = {f'/{n}/points': colored(knowledge, v, clouds[n]) for n, v in views}
-        if coarse is None:
-            drawn |= {f'/{n}/ghosts': ghosts(knowledge, places, v) for n, v in views}
-        for name in ('now', 'before'):
-            for part in ('points', 'ghosts', 'selected'):
-                node = f'/{name}/{part}'
-                self._put_points(node, drawn.get(node, NO_POINTS), wide.get(node, 1.0))
+        is_beside = session.compare == Compare.BOTH
+        self._shift = shift_beside(clouds.values()) if is_beside else np.zeros(3)
+        everything = np.concatenate([c.xyz for c in clouds.values()])
+        self._wipe = Wipe.of(everything) if session.compare == Compare.WIPE else None
+        for name in SIDES:
+            cloud, view = clouds.get(name), views.get(name)
+            drawn, ghost, hatch, scale = NO_POINTS, NO_POINTS, np.zeros((0, 3, 3)), 1.0
+            if cloud is not None and view is not None:
+                drawn, scale = (
+                    colored(knowledge, view, cloud),
+                    spread(len(cloud), most, self._most),
+                )
+                coverage = _coverage(knowledge, places, view)
+                hatch = coverage.hatched()
+                self.seen = coverage.share if view.shown == session.shown else self.seen
+                if coarse is None and len(views) == 1:
+                    ghost = ghosts(knowledge, places, view)
+            self._put_points(name, 'points', drawn, scale)
+            self._put_points(name, 'ghosts', ghost)
+            self._put_points(name, 'selected', NO_POINTS)
+            for node, is_in in self._parts(f'/{name}/hatch', hatch.mean(axis=1)):
+                self._nodes.put_triangles(node, hatch[is_in] + self._shift_of(name), HATCH)
 
-    def _draw_selected(self, knowledge: Knowledge, views) -> None:
-        for name, view in views:
-            found = selected_points(self._memory, knowledge, view)
-            self._put_points(f'/{name}/selected', found, 1.1)
-
-    def _draw_marks(self, knowledge: Knowledge, views, most_unseen: int | None) -> None:
+    def _draw_marks(self, knowledge: Knowledge, session: Session, most_unseen: int | None) -> None:
         kept, self._targets, self._has_rest = set(), [], False
-        for name, view in views:
+        changes = shown_changes(knowledge, session)
+        is_pair = session.compare.is_pair
+        for name, view in views_of(session):
+            marks = marks_of(knowledge, view, changes, is_pair and name == 'before')
+            marks = self._wiped(marks, session.wipe, name)
             shift = self._shift_of(name)
-            marks = marks_of(knowledge, view)
             self._targets += [
                 (i, replace(b, center=tuple(np.add(b.center, shift)))) for i, b in marks.boxes
             ]
             is_many = most_unseen is not None and len(marks.unseen) > most_unseen
-            self._put_points(f'/{name}/unseen', NO_POINTS if is_many else dotted(marks.unseen))
             self._has_rest |= is_many
-            kept |= self._draw_lines(f'/{name}', marks, shift)
-        if len(views) == 1:
-            self._drop('/before/unseen')
-        stale = [n for n in self._nodes if n not in kept and not n.endswith(POINT_NODES)]
-        for name in stale:
-            self._drop(name)
+            unseen = NO_POINTS if is_many else dotted(marks.unseen)
+            kept |= self._put_marks(f'/marks/{name}', marks, unseen, shift)
+        if self._wipe is not None:
+            kept |= self._put_plane(self._wipe, session.wipe)
+        self._nodes.drop_others(kept, '/marks')
 
-    def _shift_of(self, name: str) -> np.ndarray:
-        return self._shift if name.startswith(('before', '/before')) else np.zeros(3)
-
-    def _draw_lines(self, root: str, marks: Marks, shift: np.ndarray) -> set[str]:
-        scene, kept = self._server.scene, set()
-        for name, lines, width in (('thin', marks.thin, 1.6), ('thick', marks.thick, 3.5)):
-            if lines:
-                at = np.concatenate([edges for edges, _ in lines]) + shift
-                colors = linear(np.array([color for _, color in lines]))
-                rgb = np.repeat(colors, [2 * len(edges) for edges, _ in lines], axis=0)
-                rgb = rgb.reshape(-1, 2, 3)
-                segments = scene.add_line_segments(
-                    f'{root}/{name}', at, rgb, thickness=width, thickness_units='screen'
-                )
-                kept.add(self._keep(f'{root}/{name}', segments))
-        if marks.arrows:
-            at = np.stack([path for path, _ in marks.arrows]) + shift
-            rgb = linear(np.array([color for _, color in marks.arrows]))
-            moves = scene.add_arrows(f'{root}/moves', at, rgb, head_length=0.16, head_radius=0.07)
-            kept.add(self._keep(f'{root}/moves', moves))
+    def _put_marks(self, root: str, marks: Marks, unseen: Colored, shift: np.ndarray) -> set[str]:
+        nodes, kept = self._nodes, {f'{root}/{n}' for n in ('thin', 'thick', 'moves', 'unseen')}
+        nodes.put_points(f'{root}/unseen', Colored(unseen.xyz + shift, unseen.rgb))
+        nodes.put_lines(f'{root}/thin', [(at + shift, color) for at, color in marks.thin], 1.6)
+        nodes.put_lines(f'{root}/thick', [(at + shift, color) for at, color in marks.thick], 3.5)
+        nodes.put_arrows(f'{root}/moves', [(at + shift, color) for at, color in marks.arrows])
         for object_id, text, place in marks.labels:
-            name = f'{root}/labels/{object_id}'
-            label = scene.add_label(
-                name, text, position=place + shift, anchor='bottom-center', font_screen_scale=0.8
-            )
-            kept.add(self._keep(name, label))
+            nodes.put_label(f'{root}/labels/{object_id}', text, place + shift)
+            kept.add(f'{root}/labels/{object_id}')
         return kept
 
-    def _put_points(self, name: str, points: Colored, scale: float = 1.0) -> None:
-        if not len(points.xyz):
-            self._drop(name)
-            return
-        node = self._server.scene.add_point_cloud(
-            name,
-            (points.xyz + self._shift_of(name)).astype(np.float32),
-            points.rgb,
-            point_size=POINT * scale,
-            point_shape='circle',
-            point_shading='flat',
-            precision='float32',
+    def _put_plane(self, wipe: Wipe, share: float) -> set[str]:
+        """Draw the plane of the wipe with the names of its sides; return the nodes."""
+        self._nodes.put_lines('/marks/plane', [(wipe.frame(share), (40, 40, 40))], 2.0)
+        for text, place in zip(('before', 'now'), wipe.names(share)):
+            self._nodes.put_label(f'/marks/side/{text}', text, place)
+        return {'/marks/plane', '/marks/side/before', '/marks/side/now'}
+
+    def _wiped(self, marks: Marks, share: float, name: str) -> Marks:
+        """Return the marks on the side of a visit, where both are wiped."""
+        wipe, is_now = self._wipe, name == 'now'
+        if wipe is None:
+            return marks
+
+        def is_here(place: np.ndarray) -> bool:
+            return wipe.is_behind(place, share) == is_now
+
+        return Marks(
+            [(wipe.clipped(at, share, is_now), color) for at, color in marks.thin],
+            [(wipe.clipped(at, share, is_now), color) for at, color in marks.thick],
+            [(path, color) for path, color in marks.arrows if is_here(path[1])],
+            [label for label in marks.labels if is_here(label[2])],
+            [(i, box) for i, box in marks.boxes if is_here(np.array(box.center))],
+            [box for box in marks.unseen if is_here(np.array(box.center))],
         )
-        self._keep(name, node)
 
-    def _keep(self, name: str, node: Any) -> str:
-        self._nodes[name] = node  # viser replaces a node of the same name
-        return name
+    def _shift_of(self, name: str) -> np.ndarray:
+        return self._shift if name == 'before' else np.zeros(3)
 
-    def _drop(self, name: str) -> None:
-        node = self._nodes.pop(name, None)
-        if node is not None:
-            node.remove()
+    def _put_points(self, name: str, part: str, points: Colored, scale: float = 1.0) -> None:
+        for node, is_in in self._parts(f'/{name}/{part}', points.xyz):
+            at = points.xyz[is_in] + self._shift_of(name)
+            self._nodes.put_points(node, Colored(at, points.rgb[is_in]), scale)
+
+    def _parts(self, root: str, xyz: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
+        """Give the nodes of some places (N, 3) with the mask of each: one, or one per slab."""
+        slab = np.zeros(len(xyz), int) if self._wipe is None else self._wipe.slab_of(xyz)
+        for k in range(SLABS):
+            yield f'{root}/{k}', slab == k
+
+    def _show_sides(self, session: Session) -> None:
+        """Show the slabs of each visit on its side of the plane, and the hatch where wanted."""
+        first = round(session.wipe * SLABS) if self._wipe is not None else 0
+        for name in SIDES:
+            for k in range(SLABS):
+                is_here = self._wipe is None or (k >= first) == (name == 'now')
+                for part in ('points', 'ghosts', 'selected', 'hatch'):
+                    is_shown = is_here and (part != 'hatch' or session.hatch)
+                    self._nodes.show(f'/{name}/{part}/{k}', is_shown)
+
+
+def _coverage(knowledge: Knowledge, places: Places, view: Session) -> Coverage:
+    """Return what the visit of a view saw of the floor, as far as visits were read."""
+    stamp = knowledge.visits[view.shown].stamp_ns if knowledge.visits else 0
+    return coverage_of(places.read_before(stamp))

@@ -49,6 +49,8 @@ KEYS = (
     Key('N', 'next visit', _step(1)),
     Key('B', 'the visit before, and back', _toggle(Compare.BEFORE)),
     Key('S', 'both side by side, and back', _toggle(Compare.BOTH)),
+    Key('W', 'wipe from one to the other, and back', _toggle(Compare.WIPE)),
+    Key('H', 'hatch of what was not seen on and off', lambda _, s: {'hatch': not s.hatch}),
     Key('L', 'labels on and off', lambda _, s: {'labels': not s.labels}),
     Key('escape', 'no object selected', lambda _, s: {'selected': None}),
 )

@@ -94,17 +94,23 @@ class Panel:
         gui = self._gui
         self._compare = gui.add_dropdown('Show', tuple(map(str, Compare)))
         self._before = gui.add_slider('Before', 1, 1, 1, 1, hint='the visit to compare with')
+        self._wipe = gui.add_slider(
+            'Wipe', 0.0, 1.0, 1 / 48, 0.5, hint='share of the place that the visit before takes'
+        )
         self._color_by = gui.add_dropdown('Color by', tuple(map(str, ColorBy)))
         self._legend = gui.add_html('')
         self._labels = gui.add_checkbox('Labels', True)
+        self._hatch = gui.add_checkbox('Hatch what was not seen', True)
         self._cut = gui.add_slider('Cut above (m)', 0.3, 6.0, 0.1, 2.2, hint='above the floor')
         gui.add_html(
-            '<div class="r4-note">Solid boxes: there. Dotted gray boxes and pale points: the '
-            'visit did not see the place. Dashed and crossed: gone. Dashed blue with an arrow: '
-            f'moved from there.</div>{keys_text()}'
+            '<div class="r4-note">Solid boxes: there. Hatched floor, dotted gray boxes and '
+            'pale points: the visit did not see the place. Dashed and crossed: gone. Dashed blue '
+            f'with an arrow: moved from there.</div>{keys_text()}'
         )
         self._report(self._compare, compare=Compare)
         self._report(self._before, before=lambda value: int(value) - 1)
+        self._report(self._wipe, wipe=float)
+        self._report(self._hatch, hatch=bool)
         self._report(self._color_by, color_by=ColorBy)
         self._report(self._labels, labels=bool)
         self._report(self._cut, cut=float)
@@ -115,6 +121,8 @@ class Panel:
         set_changed(self._visit, max=count, value=session.visit + 1, disabled=count == 1)
         set_changed(self._before, max=count, value=session.before + 1)
         set_changed(self._before, visible=session.compare != Compare.NOW)
+        set_changed(self._wipe, visible=session.compare == Compare.WIPE, value=session.wipe)
+        set_changed(self._hatch, value=session.hatch)
         set_changed(self._compare, value=str(session.compare))
         set_changed(self._labels, value=session.labels)
         set_changed(self._when, content=_when(knowledge, session, clock, warning))
@@ -147,9 +155,11 @@ class Panel:
             set_changed(self._legend, content=legend(rows, session.color_by, stamp))
         self._knowledge, self._session = knowledge, session
 
-    def show_progress(self, session: Session, is_complete: bool) -> None:
-        """Say whether the scene shows all points, or only some of them yet."""
-        drawn, text = ('coarse fine', '') if is_complete else ('coarse', 'reading points …')
+    def show_progress(self, session: Session, seen: float | None) -> None:
+        """Say how much of the floor the visit saw, 0..1; None = not all points are drawn yet."""
+        drawn, text = 'coarse', 'reading points …'
+        if seen is not None:
+            drawn, text = 'coarse fine', f'saw {100 * seen:.0f} % of the floor known by then'
         set_changed(
             self._progress,
             content=f'<div class="r4-progress" data-visit="{session.visit + 1}" '

@@ -1,0 +1,82 @@
+"""Where a visit did not look: known floor without points of it, hatched."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from rescene4d_ros.view.browser.drawing.coloring import Color
+from rescene4d_ros.view.report.surroundings import CELL, cells_of, VisitPoints
+
+HATCH: Color = (120, 132, 152)
+BAND = 0.3  # share of a cell's edge that a stripe takes
+FEWEST = 5  # points of a cell that was seen; fewer are strays
+ABOVE = 0.02  # m; of the floor, whose points would hide it
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """
+    Hold which part of the floor that earlier visits know one visit saw.
+
+    Attributes
+    ----------
+    missing : ndarray (M, 2), float64, m
+        Corners with the smallest x and y of the cells that it did not see, in map.
+    share : float
+        Of the known floor that it saw, 0..1.
+    floor : float, m
+
+    """
+
+    missing: np.ndarray
+    share: float
+    floor: float
+
+    def hatched(self) -> np.ndarray:
+        """Return stripes through the missing cells that go on through the next, (T, 3, 3) m."""
+        corners = self.missing[:, None] + CELL * STRIPE
+        height = np.full((*corners.shape[:2], 1), self.floor + ABOVE)
+        return np.concatenate([corners, height], axis=2)[:, FAN].reshape(-1, 3, 3)
+
+
+STRIPE = np.array([(0, 0), (BAND, 0), (1, 1 - BAND), (1, 1), (1 - BAND, 1), (0, BAND)])
+FAN = np.array([(0, 1, 2), (0, 2, 3), (0, 3, 4), (0, 4, 5)])
+
+
+def coverage_of(visits: Sequence[VisitPoints]) -> Coverage:
+    """Compare what visits saw of the floor; the first one is that in question."""
+    floor = float(np.median([v.floor for v in visits if len(v.points)] or [0.0]))
+    cells = [_seen(v) for v in visits]
+    if not sum(map(len, cells)):
+        return Coverage(np.zeros((0, 2)), 1.0, floor)
+    known = np.unique(np.concatenate(cells), axis=0)
+    low = known.min(axis=0) - 1
+    shape = known.max(axis=0) - low + 2
+    is_known, is_seen = np.zeros(shape, bool), np.zeros(shape, bool)
+    is_known[tuple((known - low).T)] = True
+    is_seen[tuple((cells[0] - low).T)] = True
+    missing = _wide(is_known & ~is_seen)
+    at = (np.argwhere(missing) + low) * CELL
+    return Coverage(at, 1 - missing.sum() / is_known.sum(), floor)
+
+
+def _seen(visit: VisitPoints) -> np.ndarray:
+    """Return the cells (K, 2) int64 with points of a visit."""
+    count = np.bincount(visit.column, minlength=len(visit.columns))
+    return cells_of(visit.columns[count >= FEWEST])
+
+
+def _wide(mask: np.ndarray) -> np.ndarray:
+    """
+    Return the cells of a mask that lie in a square of four of them.
+
+    Lines of single cells come from walls at the edge of a cell, which noise moves to the next.
+    """
+    four = mask[:-1, :-1] & mask[1:, :-1] & mask[:-1, 1:] & mask[1:, 1:]
+    wide = np.zeros_like(mask)
+    for x in (0, 1):
+        for y in (0, 1):
+            wide[x : mask.shape[0] - 1 + x, y : mask.shape[1] - 1 + y] |= four
+    return wide
