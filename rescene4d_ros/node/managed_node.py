@@ -86,21 +86,33 @@ class ManagedNode(LifecycleNode):
         text = ''.join(traceback.format_exception(error))
         self.get_logger().error(f'a callback failed:\n{text}', throttle_duration_sec=1.0)
 
-    def autostart(self) -> None:
-        """Configure and activate, later again where that is refused; the log says why it is."""
-        if self._again is not None:
-            self.destroy_timer(self._again)
-            self._again = None
-        is_configured = self.reached in (CONFIGURED, ACTIVE, INACTIVE)
-        if not is_configured and self.trigger_configure() != SUCCESS:
-            return self._start_later()
-        if self.reached != ACTIVE and self.trigger_activate() != SUCCESS:
-            self._start_later()
+    def autostart(self, wait: float = 0.0) -> None:
+        """
+        Configure and activate, later again where that is refused; the log says why it is.
 
-    def _start_later(self) -> None:
+        Each transition is a callback of its own, so that a signal between them is noticed.
+
+        Parameters
+        ----------
+        wait : float, s
+            Before the next transition.
+
+        """
         clock = Clock(clock_type=ClockType.STEADY_TIME)
-        self._again = self.create_timer(self._retry, self.autostart, clock=clock)
-        self._retry = min(2 * self._retry, AUTOSTART_RETRY[1])
+        self._again = self.create_timer(wait, self._next_transition, clock=clock)
+
+    def _next_transition(self) -> None:
+        self.destroy_timer(self._again)
+        self._again = None
+        is_configured = self.reached in (CONFIGURED, ACTIVE, INACTIVE)
+        if self.reached == ACTIVE:
+            return
+        done = self.trigger_activate() if is_configured else self.trigger_configure()
+        if done != SUCCESS:
+            self.autostart(self._retry)
+            self._retry = min(2 * self._retry, AUTOSTART_RETRY[1])
+        elif not is_configured:
+            self.autostart()
 
 
 def run(make_node: Callable[[], ManagedNode], args: list[str] | None = None) -> int:

@@ -87,10 +87,13 @@ def spin(
     """
     Run a node until ^C, SIGTERM or shutdown, then close it.
 
-    rclpy's own signal handlers would shut the context down at once, and the visit that is being
-    finished could not be published any more; and `rclpy.spin`, which waits without end, misses a
-    signal that comes just before it waits. ^C runs no lifecycle transition, so a node that holds
-    resources closes them in `destroy_node`.
+    A signal is only noted and raises nothing: an exception at any place would be lost in a
+    finalizer (rclpy has one per callback, and the node would go on) or leave a lock held (and the
+    end would never come). The callback and the visit at hand are finished; rclpy's own handlers
+    would shut the context down before the visit is published. A second ^C changes nothing (the
+    terminal and launch both send one), a second SIGTERM ends the process at once.
+
+    ^C runs no lifecycle transition, so a node that holds resources closes them in `destroy_node`.
 
     Parameters
     ----------
@@ -102,34 +105,43 @@ def spin(
 
     """
     executor = node = None
+    signals: list[int] = []
+
+    def note(number: int, _) -> None:
+        signals.append(number)
+        _finish_first()
+
     prepare()
     # Also where a script started the node in its background and left SIGINT ignored.
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.default_int_handler)
+        signal.signal(number, note)
     try:
         rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
         node = make()
         executor = SingleThreadedExecutor()
         executor.add_node(node)
-        while rclpy.ok():
+        while rclpy.ok() and not signals:
             try:
+                # Not `rclpy.spin`, which waits without end: a signal may come just before.
                 executor.spin_once(timeout_sec=WAKE)
             except Exception as error:
                 if on_error is None:
                     raise
                 on_error(node, error)
-    except KeyboardInterrupt:
-        pass
     finally:
-        # A second ^C (the terminal's and that of launch) must not break the clean-up; SIGTERM may.
-        signal.signal(signal.SIGINT, signal.SIG_IGN)
-        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        _finish_first()
         if executor is not None:
             executor.shutdown()
         if node is not None:
             node.destroy_node()
         rclpy.try_shutdown()
     return 0
+
+
+def _finish_first() -> None:
+    """Let no other ^C break the clean-up; SIGTERM may."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
 class RequestThread:

@@ -46,7 +46,7 @@ def test_autostart_is_repeated_until_it_succeeds(client):
     executor.add_node(node)
     try:
         node.autostart()
-        assert node.reached == ''
+        assert node.attempts == []  # a signal may come before each transition
         end = time.monotonic() + PATIENCE
         while node.reached != ACTIVE:
             assert time.monotonic() < end, node.attempts

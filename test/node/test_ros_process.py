@@ -1,6 +1,7 @@
 """The main loop outlives callbacks that raise."""
 
 from pathlib import Path
+import signal
 import subprocess
 import sys
 import threading
@@ -55,6 +56,68 @@ def test_without_a_handler_the_process_ends():
     done = run(False)
     assert done.returncode != 0
     assert 'ZeroDivisionError' in done.stderr
+
+
+SIGNALLED = """
+import os, signal
+import rclpy
+from rescene4d_ros.node.ros_process import spin
+
+number, place = signal.{number}, '{place}'
+steps = []
+
+class Finalized:
+    def __del__(self):
+        os.kill(os.getpid(), number)
+        steps.append('finalized')  # an exception here is lost
+
+def make():
+    node = rclpy.create_node('signalled')
+    node.create_timer(0.01, lambda: callback())
+    return node
+
+def callback():
+    steps.append('begun')
+    if place == 'callback':
+        os.kill(os.getpid(), number)
+    elif place == 'finalizer':
+        Finalized()
+    steps.append('finished')
+    if steps.count('finished') == 3:
+        rclpy.shutdown()
+
+print(spin(make, []), *steps)
+"""
+
+
+@pytest.mark.parametrize(
+    ('number', 'place', 'steps'),
+    [
+        ('SIGTERM', 'callback', 'begun finished'),
+        ('SIGINT', 'finalizer', 'begun finalized finished'),
+    ],
+)
+def test_signal_interrupts_nothing_and_ends_the_node(number, place, steps):
+    """Wherever it comes, that is finished, and no further callback begins."""
+    done = subprocess.run(
+        [sys.executable, '-c', SIGNALLED.format(number=number, place=place)],
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert (done.returncode, done.stdout) == (0, f'0 {steps}\n')
+
+
+def test_second_signal():
+    """Another ^C lets the callback finish, a SIGTERM does not."""
+    script = SIGNALLED.replace(
+        "steps.append('begun')",
+        'os.kill(os.getpid(), signal.SIGINT); os.kill(os.getpid(), signal.SIGINT)',
+    )
+    done = subprocess.run(
+        [sys.executable, '-c', script.format(number='SIGTERM', place='callback')], timeout=300
+    )
+    assert done.returncode == -signal.SIGTERM
 
 
 def test_long_request_holds_up_nothing_else(client):
