@@ -136,6 +136,7 @@ def answer_document(answer: Answer) -> dict[str, Any]:
             'subjects': [subject.words for subject in query.subjects],
             'from': at(period.start_ns) if period else None,
             'until': at(period.end_ns) if period else None,
+            'zone': query.place.zone.name if query.place and query.place.zone else None,
         },
         'objects': [object_document(fact, calendar) for fact in answer.objects],
         'changes': [change_document(change, calendar) for change in answer.changes],

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from rescene4d_ros.errors import ConfigError
 from rescene4d_ros.memory.store import SceneMemory
+from rescene4d_ros.memory.zones import read_zones
 from rescene4d_ros.questions.answer import Answer, Outcome
 from rescene4d_ros.questions.answers_by_kind import answer_changes, answer_objects
 from rescene4d_ros.questions.facts import Asked, Found, KnownFacts
@@ -45,6 +46,8 @@ def ask(memory: SceneMemory, question: str, now_ns: int, zone: tzinfo) -> Answer
     ------
     ConfigError
         The question is too long.
+    FileFormatError
+        The file of the zones is not as expected.
     MemoryDamagedError, StorageError
         The memory cannot be read.
 
@@ -56,7 +59,8 @@ def ask(memory: SceneMemory, question: str, now_ns: int, zone: tzinfo) -> Answer
         )
     calendar = calendar_of(memory, now_ns, zone)
     names = tuple(memory.names().values())
-    lexicon = Lexicon.of(vocabulary(), memory.metadata.class_names, names)
+    zones = read_zones(memory.path)
+    lexicon = Lexicon.of(vocabulary(), memory.metadata.class_names, names, zones)
     return _answer(memory, question, read_question(question, lexicon, calendar), calendar)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
+from rescene4d_ros.memory.zones import Zone
 from rescene4d_ros.structures import ChangeKind
 
 
@@ -95,16 +96,18 @@ class Period:
 @dataclass(frozen=True)
 class Place:
     """
-    A region of a question: around other objects, or a box.
+    A region of a question: around other objects, a box, or a zone.
 
     Attributes
     ----------
     near : tuple of Subject
-        Other objects; empty where it is a box.
+        Other objects; empty where it is a box or a zone.
     distance : float, m
         Largest gap between the boxes of two objects that are near each other.
     low, high : tuple of 3 float or None, m, in map
         Corners of a box that holds the center of an object.
+    zone : Zone or None
+        Part of the map that holds it.
 
     """
 
@@ -112,6 +115,7 @@ class Place:
     distance: float = 0.0
     low: tuple[float, float, float] | None = None
     high: tuple[float, float, float] | None = None
+    zone: Zone | None = None
 
 
 @dataclass(frozen=True)

@@ -49,6 +49,8 @@ def select(known: KnownFacts, query: Query) -> Selection:
 
 def is_at(place: Place, box: Box, anchors: Sequence[ObjectFact]) -> bool:
     """Return whether a box is at the place of a question."""
+    if place.zone is not None:
+        return place.zone.holds(box)
     if place.low is not None and place.high is not None:
         center = np.asarray(box.center)
         return bool((center >= place.low).all() and (center <= place.high).all())

@@ -49,6 +49,8 @@ def place_phrase(place: Place) -> str:
     """Return a place as it was asked."""
     if place.near:
         return f'within {place.distance:.2g} m of {" or ".join(s.words for s in place.near)}'
+    if place.zone is not None:
+        return f'in zone "{place.zone.name}"'
     return f'in the box from {place.low} to {place.high} m'
 
 

@@ -291,3 +291,25 @@ def test_command_says_what_is_missing(home, tmp_path, capsys, monkeypatch):
     monkeypatch.setitem(sys.modules, 'mcp.server.mcpserver', None)
     assert main(['mcp', str(home)]) == 2
     assert "pip install 'rescene4d_ros[mcp]'" in capsys.readouterr().err
+
+
+def test_zones_are_places(own):
+    """Zones of the memory's file are asked for by name; an unknown one is refused as before."""
+    (own.path / 'zones.yaml').write_text(
+        'kitchen: {polygon: [[2.5, 2.5], [6, 2.5], [6, 6], [2.5, 6]]}\n'
+        'Office 3: {polygon: [[0, 0], [2.4, 0], [2.4, 2.4], [0, 2.4]]}\n'
+    )
+    for question, ids in (
+        ('what is in the kitchen?', [TABLE, BLUE]),
+        ('which chairs are in the kitchen', [BLUE]),
+        ('how many objects are in office 3?', [BED]),
+        ('list everything in "Office 3"', [BED]),
+        ('where is the table in the kitchen', [TABLE]),
+    ):
+        answer = answer_to(own, question)
+        assert [o.object_id for o in answer.objects] == ids, answer.text
+    assert answer_document(answer)['asked']['zone'] == 'kitchen'
+    changed = answer_to(own, 'what changed in office 3')
+    assert not changed.changes
+    assert answer_to(own, 'what is in the bath?').outcome == WHAT
+    assert 'in zone "kitchen"' in answer_to(own, 'which lamps are in the kitchen?').text

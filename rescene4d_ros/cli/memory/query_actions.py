@@ -11,6 +11,9 @@ from rescene4d_ros.cli.console import TextConsole
 from rescene4d_ros.errors import ConfigError
 from rescene4d_ros.memory import queries
 from rescene4d_ros.memory.store import SceneMemory
+from rescene4d_ros.memory.zones import FILE as ZONES_FILE
+from rescene4d_ros.memory.zones import read_zones, zone_named
+from rescene4d_ros.planning.nearby import Region, select
 from rescene4d_ros.structures import Box, Change, ObjectState
 from rich.table import Table
 
@@ -38,6 +41,19 @@ def add_arguments(actions) -> None:
     listed = declare('list', 'list the present objects of a class, or all', _list)
     listed.add_argument('class_name', metavar='CLASS', nargs='?')
     listed.add_argument('--at', metavar='MOMENT', help=MOMENT + '; default: now')
+    listed.add_argument('--in', dest='zone', metavar='ZONE', help=f'zone of {ZONES_FILE}')
+    listed.add_argument(
+        '--near',
+        nargs=3,
+        type=float,
+        metavar=('X', 'Y', 'Z'),
+        help='point in m; the nearest objects come first',
+    )
+    listed.add_argument(
+        '--radius', type=float, default=0.0, metavar='M', help='around --near; default: any'
+    )
+    listed.add_argument('--most', type=int, default=0, help='number of objects; default: all')
+    declare('zones', f'show the zones of {ZONES_FILE} in the folder of the memory', _zones)
     changes = declare('changes', 'show the changes between two visits or dates', _changes)
     changes.add_argument('--after', metavar='MOMENT', help=MOMENT + '; default: the beginning')
     changes.add_argument('--until', metavar='MOMENT', help=MOMENT + '; default: now')
@@ -127,9 +143,21 @@ def _where(memory: SceneMemory, options: argparse.Namespace, console: TextConsol
 
 def _list(memory: SceneMemory, options: argparse.Namespace, console: TextConsole) -> None:
     """Print where the objects of a class are."""
-    console.print(
-        _location_table(queries.of_class(memory, options.class_name, _at(memory, options.at)))
-    )
+    found = queries.of_class(memory, options.class_name, _at(memory, options.at))
+    zone = options.zone and zone_named(read_zones(memory.path), options.zone)
+    region = Region(zone or None, None, options.near, options.radius, options.most)
+    console.print(_location_table(select(found, region)))
+
+
+def _zones(memory: SceneMemory, options: argparse.Namespace, console: TextConsole) -> None:
+    """Print every zone and the objects in it."""
+    table = Table('zone', 'corners (m)', 'objects')
+    present = queries.of_class(memory, None)
+    for zone in read_zones(memory.path):
+        corners = ' '.join(f'({x:g}, {y:g})' for x, y in zone.polygon)
+        inside = [str(place.object_id) for place in present if zone.holds(place.box)]
+        table.add_row(zone.name, corners, ' '.join(inside))
+    console.print(table)
 
 
 def _changes(memory: SceneMemory, options: argparse.Namespace, console: TextConsole) -> None:

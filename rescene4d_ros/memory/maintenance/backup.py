@@ -16,7 +16,8 @@ from rescene4d_ros.memory.database.manifest import inside
 from rescene4d_ros.memory.maintenance.integrity import find_faults
 from rescene4d_ros.memory.maintenance.relocate import copy_rows, move
 from rescene4d_ros.memory.store import SceneMemory
-from rescene4d_ros.memory.visit_files import POINTS, VisitFiles
+from rescene4d_ros.memory.visit_files import POINTS
+from rescene4d_ros.memory.zones import FILE as ZONES
 
 DRAFT = '.part'  # how the name of a folder ends that is not complete
 
@@ -55,7 +56,7 @@ def back_up(path: Path | str, out: Path | str, url: str | None = None) -> tuple[
     try:
         with SceneMemory.inspect(path, url) as memory:
             _copy_database(memory, draft)
-            return _copy_points(memory.files, draft, out)
+            return _copy_points(memory, draft, out)
     except OSError as error:
         raise StorageError(
             f'{out}: cannot write the copy ({error.strerror}); free the disk or choose another'
@@ -96,7 +97,7 @@ def restore(backup: Path | str, path: Path | str, url: str | None = None) -> Non
                     'another one, or `rescene4d memory repair` a copy of it'
                 )
             _copy_database(memory, draft)
-            _copy_points(memory.files, draft, path)
+            _copy_points(memory, draft, path)
     except OSError as error:
         raise StorageError(
             f'{path}: cannot write the memory ({error.strerror}); free the disk or choose another'
@@ -150,13 +151,15 @@ def _copy_database(memory: SceneMemory, folder: Path) -> None:
     engine.dispose()
 
 
-def _copy_points(files: VisitFiles, draft: Path, out: Path) -> tuple[str, ...]:
-    """Copy the points that a copied database names, then give the folder its name."""
+def _copy_points(memory: SceneMemory, draft: Path, out: Path) -> tuple[str, ...]:
+    """Copy zones and the points that a copied database names, then give the folder its name."""
     faults = []
+    if (memory.path / ZONES).is_file():
+        shutil.copyfile(memory.path / ZONES, draft / ZONES)
     with SceneMemory.inspect(draft) as copy:
         for visit_id, name in copy.keys().items():
             try:
-                copy.files.copy(files, name)
+                copy.files.copy(memory.files, name)
             except RescenError as error:
                 faults.append(f'visit {visit_id}: {error}')
     if out.is_dir():

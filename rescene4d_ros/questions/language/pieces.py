@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 import re
 from typing import Self
 
+from rescene4d_ros.memory.zones import Zone
 from rescene4d_ros.questions.language.calendar import Calendar
 from rescene4d_ros.questions.language.forms import FORM_WORDS
 from rescene4d_ros.questions.language.time_phrases import period_at
@@ -34,6 +35,7 @@ NEAR_PHRASES: Mapping[Words, float] = {
 UNITS = {'m': 1.0, 'meter': 1.0, 'metre': 1.0, 'cm': 0.01, 'centimeter': 0.01, 'centimetre': 0.01}
 ARTICLES = ('the', 'a', 'an', 'my', 'our', 'your', 'any', 'some', 'all', 'that', 'this', 'every')
 INDEFINITE = ('a', 'an', 'any', 'some', 'all', 'every')  # such objects, however many
+INSIDE = ('in', 'inside', 'within', 'at', 'from', 'of')  # a zone
 JOINING = ('and', 'or')
 Piece = Token | Period | Place | tuple[Subject, ...]
 
@@ -50,18 +52,31 @@ class Lexicon:
         Classes of the memory.
     names : frozenset of words
         Names that people gave to objects, cut into words.
+    zones : mapping of words to Zone
+        Parts of the map.
 
     """
 
     vocabulary: Vocabulary
     class_names: tuple[str, ...]
     names: frozenset[Words]
+    zones: Mapping[Words, Zone] = field(default_factory=dict)
 
     @classmethod
-    def of(cls, vocabulary: Vocabulary, class_names: Sequence[str], names: Sequence[str]) -> Self:
-        """Return the lexicon of a memory with some classes and given names."""
+    def of(
+        cls,
+        vocabulary: Vocabulary,
+        class_names: Sequence[str],
+        names: Sequence[str],
+        zones: Sequence[Zone] = (),
+    ) -> Self:
+        """Return the lexicon of a memory with some classes, given names and zones."""
+        called = ((tuple(token.word for token in tokens_of(z.name)), z) for z in zones)
+        places = {words: zone for words, zone in called if words}
         cut = (tuple(token.word for token in tokens_of(name)) for name in names)
-        return cls(vocabulary, tuple(class_names), frozenset(words for words in cut if words))
+        return cls(
+            vocabulary, tuple(class_names), frozenset(words for words in cut if words), places
+        )
 
 
 def pieces_of(text: str, lexicon: Lexicon, calendar: Calendar) -> list[Piece]:
@@ -71,11 +86,11 @@ def pieces_of(text: str, lexicon: Lexicon, calendar: Calendar) -> list[Piece]:
     pieces: list[Piece] = []
     at = 0
     while at < len(tokens):
-        box = _box(tokens, at)
+        place = _box(tokens, at) or _zone(tokens, at, lexicon)
         time = period_at(tokens, at, calendar)
         thing = _thing(tokens, at, lexicon, nouns, calendar)
         # The longer reading wins, and a time before an object that somebody named like one.
-        found = max((f for f in (box, time, thing) if f is not None), key=_end, default=None)
+        found = max((f for f in (place, time, thing) if f is not None), key=_end, default=None)
         if found is None:
             pieces.append(tokens[at])
             at += 1
@@ -189,6 +204,22 @@ def _box(tokens: Sequence[Token], at: int) -> tuple[Place, int] | None:
         return None
     low, high = zip(*(sorted(pair) for pair in zip(numbers[:3], numbers[3:])))
     return Place(low=low, high=high), at
+
+
+def _zone(tokens: Sequence[Token], at: int, lexicon: Lexicon) -> tuple[Place, int] | None:
+    """Read a preposition with the name of a zone; a quotation can be one, too."""
+    if tokens[at].word not in INSIDE:
+        return None
+    at += 1
+    while at < len(tokens) and tokens[at].word in ARTICLES:
+        at += 1
+    best = None
+    for words, zone in lexicon.zones.items():
+        here = tuple(token.word for token in tokens[at : at + len(words)])
+        is_quoted = at < len(tokens) and tokens[at].word == ' '.join(words)
+        if (here == words or is_quoted) and (best is None or len(words) > len(best[1])):
+            best = zone, words, at + (1 if is_quoted else len(words))
+    return None if best is None else (Place(zone=best[0]), best[2])
 
 
 def _joined(pieces: Sequence[Piece]) -> list[Piece]:
