@@ -28,6 +28,12 @@ class ModelConfig:
         'Transformer V3 (the others)',
         one_of=(*UNETS, *POINT_TRANSFORMERS),
     )
+    backbone_decoder: str = param(
+        'own',
+        'Way from the coarsest level of a Point Transformer to the finer ones: a decoder (own), '
+        'or the features of the encoder, copied to the finer voxels (upcast)',
+        one_of=('own', 'upcast'),
+    )
     normalization: str = param(
         'running',
         'Statistics by which a U-Net normalizes in use: means over the training, as published '
@@ -77,6 +83,12 @@ class ModelConfig:
         unit='m',
         ge=0.0,
         le=100.0,
+    )
+    superpoint_pooling: str = param(
+        'mean',
+        'Mask features of a superpoint: mean of those of its voxels (mean), maximum (max), or '
+        'generalized mean with a learned exponent (gem)',
+        one_of=('mean', 'max', 'gem'),
     )
     seed_objectness: float = param(
         0.1,

@@ -48,11 +48,17 @@ class ReScene4D(nn.Module):
         self.config = config = effective(config)
         _check(config)
         name = 'unet' if config.backbone in UNETS else 'point_transformer'
+        if config.backbone_decoder == 'upcast':
+            name = 'upcast_transformer'
         self.backbone = import_module(f'rescene4d_ros.models.backbones.{name}').make(
             config.in_channels, config.backbone, config.temporal_serialization
         )
         channels = self.backbone.out_channels
         self.mask_features = nn.Linear(channels[-1], config.hidden_dim)
+        self.superpoint_pooling = None
+        if config.superpoint_pooling != 'mean':
+            pooling = import_module('rescene4d_ros.models.superpoint_pooling')
+            self.superpoint_pooling = pooling.SuperpointPooling(config.superpoint_pooling)
         self.decoder = QueryDecoder(config, channels[:-1])
         self.fine_level = None
         if config.fine_level_channels:
@@ -187,9 +193,14 @@ class ReScene4D(nn.Module):
         counts = [v.n_superpoints for v in visits]
         means = mean_over(superpoint, torch.cat([feats[-1], xyz], dim=1), sum(counts))
         superpoint_xyz = means[:, -3:]
-        # The layer is linear, so the mean of the outputs is the output of the mean.
         with torch.autocast(xyz.device.type, enabled=False):
-            superpoint_features = self.mask_features(means[:, :-3])
+            if self.superpoint_pooling is None:
+                # The layer is linear, so the mean of the outputs is the output of the mean.
+                superpoint_features = self.mask_features(means[:, :-3])
+            else:
+                superpoint_features = self.superpoint_pooling(
+                    superpoint, self.mask_features(feats[-1].float()), sum(counts)
+                )
         if detail is not None:
             superpoint_features = superpoint_features + detail
         levels = self._levels(visits, voxels, feats, xyz, superpoint, superpoint_features.detach())
@@ -263,6 +274,11 @@ def _check(config: ModelConfig) -> None:
         raise ConfigError(
             f"ModelConfig.normalization: expected 'running' for the backbone {config.backbone!r}, "
             f'got {config.normalization!r}; only {", ".join(UNETS)} normalize over voxels'
+        )
+    if config.backbone_decoder != 'own' and config.backbone in UNETS:
+        raise ConfigError(
+            f"ModelConfig.backbone_decoder: expected 'own' for the backbone {config.backbone!r}, "
+            f'got {config.backbone_decoder!r}; only Point Transformers do without'
         )
     if config.fine_level_channels and config.backbone not in UNETS:
         raise ConfigError(

@@ -139,3 +139,29 @@ def make_mask3d_shapes():
 def mask3d_shapes():
     """Return the tensors of a small Mask3D; see `make_mask3d_shapes`."""
     return make_mask3d_shapes()
+
+
+def make_rescene4d_shapes(ptv3_preset, decoder=True):
+    """Return the tensors of a small ReScene4D with a Point Transformer, name to shape."""
+    shapes = {n: s for n, s in make_mask3d_shapes().items() if not n.startswith('backbone.')}
+    del shapes['mask_features_head.kernel']
+    channels, own = ptv3_preset.encoder_channels, ptv3_preset.decoder_channels
+    shapes |= {'mask_features_head.weight': (32, own[0]), 'mask_features_head.bias': (32,)}
+    shapes['pos_enc.gauss_B'] = (4, 16)
+    for k, size in enumerate((channels[-1], *reversed(own[1:]))):
+        shapes[f'lin_squeeze.0.{k}.weight'] = (32, size)
+    backbone = make_ptv3_shapes(ptv3_preset, decoder=decoder)
+    shapes |= {f'backbone.model.{name}': shape for name, shape in backbone.items()}
+    if not decoder:
+        joined = channels[4] + channels[3]
+        inputs = (joined, joined + channels[2], joined + channels[2], joined + channels[2])
+        for k, (ci, co) in enumerate(zip(inputs, reversed(own))):
+            shapes[f'backbone.adapters.{k}.weight'] = (co, ci)
+            shapes[f'backbone.adapters.{k}.bias'] = (co,)
+    return shapes
+
+
+@pytest.fixture(scope='session')
+def rescene4d_shapes():
+    """Return the function that lists ReScene4D's tensors; see `make_rescene4d_shapes`."""
+    return make_rescene4d_shapes

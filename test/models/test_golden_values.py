@@ -19,11 +19,14 @@ ENOUGH = 1e-5  # relative L2 error
 HEADS, QUERIES, CLASSES = 4, 12, 19
 
 
-def golden_state(shapes):
+def golden_state(shapes, seed=17):
     """Return the tensors that the published network had; the legacy generator never changes."""
-    rng, state = np.random.RandomState(17), {}
+    rng, state = np.random.RandomState(seed), {}
     for name in sorted(shapes):
         shape = shapes[name]
+        if name == 'scatter_fn.p':
+            state[name] = torch.full(shape, 2.5)
+            continue
         if name.endswith('num_batches_tracked'):
             state[name] = torch.tensor(7)
             continue
@@ -128,3 +131,52 @@ def test_point_transformer_computes_the_published_numbers(ptv3_shapes):
         published = torch.from_numpy(golden[f'feats_{level}'])
         assert relative_error(levels[level][rows][None], published[None]) <= ENOUGH, level
         voxels = voxels.down()
+
+
+# Golden values of ReScene4D: the options of each network, the seed of its tensors.
+NETWORKS = {
+    'mixed_mean': ({'temporal_serialization': 'mixed'}, 18),
+    'merged_gem': ({'temporal_serialization': 'merged', 'temporal_mask_pooling': 'mean'}, 18),
+    'off_max': ({'temporal_serialization': 'off', 'superpoint_pooling': 'max'}, 18),
+    'encoder_mean': ({'temporal_serialization': 'off'}, 19),
+}
+
+
+def golden_visits(golden):
+    """Return the two visits of the golden sequence; the grid of each begins at its corner."""
+    visits = []
+    for part in np.split(np.arange(len(golden['cells'])), golden['n_voxels'].cumsum()[:-1]):
+        superpoint = golden['superpoint'][part].astype(np.int64)
+        visits.append(
+            VisitInput(
+                coords=torch.from_numpy(golden['cells'][part].astype(np.int64)),
+                feats=torch.from_numpy(golden['feats'][part]),
+                xyz=torch.from_numpy(golden['feats'][part, :3]),
+                superpoint=torch.from_numpy(superpoint),
+                n_superpoints=int(superpoint.max()) + 1,
+                point_superpoint=superpoint.astype(np.int32),
+            )
+        )
+    return visits
+
+
+@pytest.mark.parametrize('name', NETWORKS)
+def test_rescene4d_computes_the_published_numbers(name, rescene4d_shapes, tmp_path):
+    """Classes and masks of two visits, all parts of the network together."""
+    golden, (options, seed) = np.load(GOLDEN / 'rescene4d.npz'), NETWORKS[name]
+    shapes = rescene4d_shapes(PRESETS['ptv3-tiny'], decoder=name != 'encoder_mean')
+    if name == 'merged_gem':
+        shapes['scatter_fn.p'] = (1,)
+    state = {f'model.{n}': t for n, t in golden_state(shapes, seed).items()}
+    path = tmp_path / 'rescene4d.ckpt'
+    torch.save({'state_dict': state}, path)
+    settings = {'backbone': 'ptv3-tiny', 'n_heads': HEADS, 'n_queries': QUERIES, **options}
+    model = convert(path, {**settings, 'voxel_size': 0.15}).model
+    assert model.config.compat == 'official'
+    with torch.no_grad():
+        output = model(golden_visits(golden))
+    for ours, kind in ((output.class_logits, 'classes'), (output.mask_logits, 'masks')):
+        published = torch.from_numpy(golden[f'{name}_{kind}'])
+        assert relative_error(ours[-len(published) :], published) <= ENOUGH, kind
+    seen = published.gt(0).float().mean(1)  # each query attends to a part of the room
+    assert ((seen > 0) & (seen < 1)).float().mean() > 0.7

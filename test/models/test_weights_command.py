@@ -169,14 +169,29 @@ def test_own_weights_are_kept_unchanged(folder, tmp_path, mask3d, capsys):
     ('options', 'told'),
     [
         ({'pre_norm': True}, 'pre_norm = True instead of False'),
-        ({'scatter_type': 'gem'}, 'scatter_type = gem instead of mean'),
+        ({'scatter_type': 'adaptive'}, 'scatter_type = adaptive instead of one of mean, max, gem'),
         (
             {'config': {'backbone': {'_target_': 'models.PointceptBackboneEncOnly'}}},
-            'an encoder only instead of one with a decoder',
+            "backbone_decoder: expected 'own' for the backbone 'tiny'",
         ),
         (
-            {'config': {'backbone': {'parallel_decoder': True}}},
-            'parallel_decoder = True instead of False',
+            {'config': {'backbone': {'decrease_planes': False}}},
+            'decrease_planes = False instead of True',
+        ),
+        (
+            {
+                'config': {
+                    'backbone': {
+                        'parallel_decoder': True,
+                        'decoder_serializations': ['standard', 'temporal_overlay'],
+                    }
+                }
+            },
+            'parallel_decoder = True with several serializations',
+        ),
+        (
+            {'config': {'backbone': {'decoder_serializations': ['zeros']}}},
+            "['zeros'] instead of one of standard, temporal_overlay, standard + temporal_overlay",
         ),
         ({'fancy_attention': 3}, 'fancy_attention, which is unknown'),
         ({'hlevels': [0, 2]}, 'hlevels = [0, 2]'),
@@ -253,21 +268,18 @@ def test_bad_files_are_refused_with_what_was_expected(mask3d, folder, capsys, da
 
 
 def test_a_rescene4d_checkpoint_says_how_it_shares_time(
-    mask3d_shapes, ptv3_shapes, folder, tmp_path, capsys
+    rescene4d_shapes, folder, tmp_path, capsys
 ):
     """Pooling and serialization come from the training configuration; the encoder is its own."""
-    sizes = (48, 32, 32, 16)
-    shapes = {n: s for n, s in mask3d_shapes.items() if not n.startswith('backbone.')}
-    del shapes['mask_features_head.kernel']
-    shapes |= {'mask_features_head.weight': (32, 16), 'mask_features_head.bias': (32,)}
-    shapes['pos_enc.gauss_B'] = (4, 16)
-    shapes |= {f'lin_squeeze.0.{k}.weight': (32, size) for k, size in enumerate(sizes)}
-    backbone = ptv3_shapes(PTV3_PRESETS['ptv3-tiny'], decoder=True)
-    shapes |= {f'backbone.model.{name}': shape for name, shape in backbone.items()}
+    shapes = rescene4d_shapes(PTV3_PRESETS['ptv3-tiny'])
     config = changed(
+        D=4,
+        num_changes=6,
+        save_segment_info=False,
         temporal_masking=True,
         use_changes_loss=False,
-        config={'backbone': {'decoder_serializations': ['standard', 'temporal_overlay']}},
+        scatter_type='max',
+        config={'backbone': {'decoder_serializations': ['temporal_overlay', 'standard']}},
     )
     path = tmp_path / 'rescene4d.ckpt'
     torch.save(
@@ -277,6 +289,7 @@ def test_a_rescene4d_checkpoint_says_how_it_shares_time(
     assert 'compat official, 14 queries' in capsys.readouterr().out
     kept, _ = read_header(folder / 'rescene4d-scannet18.safetensors')
     assert (kept.temporal_mask_pooling, kept.temporal_serialization) == ('mean', 'mixed')
+    assert kept.superpoint_pooling == 'max'
 
 
 def test_the_quality_of_masks_goes_with_own_weights(folder, tmp_path, mask3d):

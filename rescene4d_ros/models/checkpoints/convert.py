@@ -154,6 +154,9 @@ def _published_settings(checkpoint: Checkpoint, family: str) -> dict[str, Any]:
         'backbone': published_unet(checkpoint, ME_BACKBONE)
         if is_unet
         else published_preset(checkpoint, _PTV3_PREFIX[family]),
+        'backbone_decoder': 'upcast'
+        if f'{ME_BACKBONE}adapters.0.weight' in checkpoint.state
+        else 'own',
         'features': 'local' if is_unet else 'sonata',
         'in_channels': 11 if is_unet else 9,
     }
@@ -163,6 +166,7 @@ def _published_settings(checkpoint: Checkpoint, family: str) -> dict[str, Any]:
             name: settings[name] for name in ('voxel_size', 'backbone', 'features', 'in_channels')
         }
     settings |= {
+        'superpoint_pooling': 'gem' if f'{PREFIX}scatter_fn.p' in checkpoint.state else 'mean',
         'temporal_mask_pooling': 'off',
         'compat': 'mask3d' if family == 'mask3d' else 'official',
     }

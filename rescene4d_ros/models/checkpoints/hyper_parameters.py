@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
@@ -21,9 +21,9 @@ _REQUIRED = {
     'random_query_both': False,
     'use_np_features': False,
     'shared_decoder': True,
-    'scatter_type': 'mean',
-    'parallel_decoder': False,
     'use_changes_loss': False,
+    'feat_merge_type': 'mean',
+    'decrease_planes': True,
 }
 # Published option -> ours, same value.
 _SAME = {
@@ -44,14 +44,26 @@ _WITHOUT_EFFECT = {
     'max_sample_size',
     'num_classes',
     'num_changes',
+    'D',
+    'save_segment_info',
     'train_on_segments',
     'use_level_embed',
     'random_normal',
 }
-_SERIALIZATION = {
-    ('standard',): 'off',
-    ('temporal_overlay',): 'merged',
-    ('standard', 'temporal_overlay'): 'mixed',
+# Options of the published backbone that are looked at.
+_OF_BACKBONE = ('decoder_serializations', 'parallel_decoder', 'feat_merge_type', 'decrease_planes')
+# Published option -> ours, and its values by the published ones; lists in alphabetical order.
+_VALUES: dict[str, tuple[str, dict[Any, str]]] = {
+    'temporal_masking': ('temporal_mask_pooling', {True: 'mean', False: 'off'}),
+    'scatter_type': ('superpoint_pooling', {kind: kind for kind in ('mean', 'max', 'gem')}),
+    'decoder_serializations': (
+        'temporal_serialization',
+        {
+            ('standard',): 'off',
+            ('temporal_overlay',): 'merged',
+            ('standard', 'temporal_overlay'): 'mixed',
+        },
+    ),
 }
 
 
@@ -131,36 +143,20 @@ def model_settings(
     inner = model.get('config')
     backbone = inner.get('backbone') if isinstance(inner, Mapping) else None
     own: dict[str, Any] = dict(backbone) if isinstance(backbone, Mapping) else {}
-    options = {
-        **{k: own[k] for k in ('decoder_serializations', 'parallel_decoder') if k in own},
-        **model,
-    }
-    options = {k: v for k, v in options.items() if not any(fnmatch(k, p) for p in may_set)}
-    problems, settings = [], {}
-    if str(own.get('_target_', '')).endswith('EncOnly'):
-        problems.append('a backbone that is an encoder only instead of one with a decoder')
+    settings: dict[str, Any] = {}
+    target = str(own.get('_target_', ''))
+    if target.endswith('EncOnly'):
+        settings['backbone_decoder'] = 'upcast'
+    if 'Pointcept' in target:
+        own.setdefault('decoder_serializations', ['standard'])
+    options = {**{k: own[k] for k in _OF_BACKBONE if k in own}, **model}
+    problems = []
     for name, value in options.items():
-        if name in _WITHOUT_EFFECT:
+        if name in _WITHOUT_EFFECT or any(fnmatch(name, pattern) for pattern in may_set):
             continue
-        if name in _REQUIRED:
-            if value is not None and value != _REQUIRED[name]:
-                problems.append(f'{name} = {value} instead of {_REQUIRED[name]}')
-        elif name in _SAME:
-            if value is not None:
-                settings[_SAME[name]] = value
-        elif name == 'temporal_masking':
-            settings['temporal_mask_pooling'] = 'mean' if value else 'off'
-        elif name == 'hlevels':
-            if value != list(range(len(value or ()))):
-                problems.append(f'{name} = {value} instead of 0, 1, ...')
-        elif name == 'decoder_serializations':
-            orders = tuple(sorted(value)) if isinstance(value, list) else ()
-            if orders in _SERIALIZATION:
-                settings['temporal_serialization'] = _SERIALIZATION[orders]
-            else:
-                problems.append(f'{name} = {value} instead of standard, temporal_overlay or both')
-        else:
-            problems.append(f'{name}, which is unknown')
+        found, problem = _setting(name, value, options)
+        settings |= found
+        problems += [problem] if problem else []
     if problems:
         raise WeightsError(
             f'checkpoint {path}: expected options that this network has, got '
@@ -168,6 +164,33 @@ def model_settings(
             'on the results with --allow-option'
         )
     return settings
+
+
+def _setting(name: str, value: Any, options: Mapping[str, Any]) -> tuple[dict[str, Any], str]:
+    """Return what an option sets in `ModelConfig`, and what is wrong with it, '' if nothing."""
+    if name in _REQUIRED:
+        fits = value is None or value == _REQUIRED[name]
+        return {}, '' if fits else f'{name} = {value} instead of {_REQUIRED[name]}'
+    if name in _SAME:
+        return {} if value is None else {_SAME[name]: value}, ''
+    if name in _VALUES:
+        ours, values = _VALUES[name]
+        key = tuple(sorted(value)) if isinstance(value, list) else value
+        if isinstance(key, Hashable) and key in values:
+            return {ours: values[key]}, ''
+        expected = ', '.join(' + '.join(k) if isinstance(k, tuple) else str(k) for k in values)
+        return {}, f'{name} = {value} instead of one of {expected}'
+    if name == 'hlevels':
+        fits = value == list(range(len(value or ())))
+        return {}, '' if fits else f'{name} = {value} instead of 0, 1, ...'
+    if name == 'parallel_decoder':
+        # With one serialization the decoder runs once, as without the option.
+        fits = not value or len(options.get('decoder_serializations') or ()) < 2
+        return {}, '' if fits else (
+            f'{name} = {value} with several serializations, with which the published code does '
+            'not run'
+        )
+    return {}, f'{name}, which is unknown'
 
 
 def data_set(config: Mapping[str, Any]) -> str:

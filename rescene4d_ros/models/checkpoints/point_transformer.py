@@ -17,9 +17,16 @@ STEM = 'embedding.stem.linear.weight'
 
 
 def point_transformer_entries(backbone: PointTransformer, prefix: str = '') -> dict[str, Entry]:
-    """Return the sources of the backbone's tensors; published kernels have spconv's layout."""
+    """
+    Return the sources of the backbone's tensors; published kernels have spconv's layout.
+
+    Layers that ReScene4D adds to an encoder alone lie beside the published model, not in it.
+    """
     entries = {}
     for name, tensor in backbone.state_dict().items():
+        if name.startswith('adapters.'):
+            entries[name] = Entry(prefix.removesuffix('model.') + name, tuple(tensor.shape))
+            continue
         if name.endswith('.kernel'):
             _, ci, co = tensor.shape
             published = prefix + name.removesuffix('kernel') + 'weight'
@@ -70,7 +77,7 @@ def load_pretrained(
         point_transformer_entries(backbone),
         checkpoint,
         may_have=(*UNUSED, *may_have),
-        may_lack=may_lack if has_decoder else ('dec.*', *may_lack),
+        may_lack=may_lack if has_decoder else ('dec.*', 'adapters.*', *may_lack),
     )
 
 

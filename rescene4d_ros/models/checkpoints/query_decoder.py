@@ -84,6 +84,8 @@ def query_decoder_entries(model: ReScene4D, prefix: str, is_mask3d: bool) -> dic
     else:
         add_linear('mask_features', 'mask_features_head')
         add('decoder.encoding.frequencies', 'pos_enc.gauss_B')
+    if model.config.superpoint_pooling == 'gem':
+        add('superpoint_pooling.exponent', 'scatter_fn.p')
     for level in range(len(model.decoder.layers)):
         here = f'decoder.layers.{level}'
         for ours, published in _LAYER.items():
