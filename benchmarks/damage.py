@@ -1,7 +1,7 @@
 """
 Damage trials: random damage to the files of a memory, and what becomes of its answers.
 
-    .venv/bin/python benchmarks/damage.py [--trials 1000] [--seed 0]
+    .venv/bin/python benchmarks/damage.py [--trials 1000] [--first 0] [--seed 0]
 
 Every trial takes a copy of a memory of four visits with corrections, closed or as a killed process
 leaves it, and flips bits in a file of it, cuts it short, fills a part with zeros or deletes it.
@@ -32,7 +32,7 @@ from rescene4d_ros.memory.maintenance.integrity import check
 from rescene4d_ros.memory.maintenance.repair import repair
 from rescene4d_ros.memory.store import SceneMemory
 from rescene4d_ros.scene.tracker import SceneTracker
-from rescene4d_ros.structures import INSTANCE_CLASSES
+from rescene4d_ros.structures import INSTANCE_CLASSES, Scan
 
 DAY_NS = 86_400 * 10**9
 KINDS = ('flip', 'flips', 'truncate', 'zeros', 'delete')
@@ -69,7 +69,7 @@ def make_memories(folder: Path) -> dict[str, Path]:
     moved[1] = (MOVED_TO, *BOXES[1][1:])
     gone[1] = moved[1]
     visits = [
-        scanned(boxes, day * DAY_NS)
+        _thinned(*scanned(boxes, day * DAY_NS))
         for day, boxes in enumerate((BOXES, moved, gone, moved), start=1)
     ]
     segmenter = TrueBoxes({scan.stamp_ns: labels for scan, labels in visits})
@@ -87,6 +87,11 @@ def make_memories(folder: Path) -> dict[str, Path]:
     shutil.copytree(folder / 'closed', folder / 'killed')
     memory.close()
     return {name: folder / name for name in ('closed', 'killed')}
+
+
+def _thinned(scan: Scan, labels: np.ndarray) -> tuple[Scan, np.ndarray]:
+    """Return every third point: most of the time of a trial would go into them."""
+    return Scan(scan.xyz[::3], scan.stamp_ns, scan.rgb[::3]), labels[::3]
 
 
 def ask(path: Path) -> dict[str, str | RescenError]:
@@ -112,14 +117,20 @@ def _points(memory: SceneMemory) -> str:
 
 
 def _labels(memory: SceneMemory) -> str:
-    return ''.join(str(memory.labels(v.visit_id).tolist()) for v in memory.visits())
+    return ''.join(_text(memory.labels(v.visit_id)) for v in memory.visits())
 
 
 def _records(memory: SceneMemory) -> str:
     return ''.join(
-        str((i, {k: v.tolist() if isinstance(v, np.ndarray) else v for k, v in vars(r).items()}))
-        for i, r in memory.records.items()
+        str((i, {k: _text(v) for k, v in vars(r).items()})) for i, r in memory.records.items()
     )
+
+
+def _text(value) -> str:
+    """Return an array with all its values, or anything else, as text."""
+    if not isinstance(value, np.ndarray):
+        return str(value)
+    return f'{value.dtype} {value.shape} {value.tobytes().hex()}'
 
 
 def _document(document: dict) -> str:
@@ -216,15 +227,15 @@ def _compare(before: dict, after: dict, also: tuple[str, ...] = ()) -> tuple[str
     return ('refused', '') if errors else ('equal', '')
 
 
-def run(n_trials: int, seed: int, folder: Path) -> Iterator[Outcome]:
-    """Run trials, on a closed and on a killed memory by turns; yield what each gave."""
+def run(numbers: range, seed: int, folder: Path) -> Iterator[Outcome]:
+    """Yield what the trials of some numbers give, by turns of a closed and a killed memory."""
     memories = make_memories(folder)
     before = {name: ask(path) for name, path in memories.items()}
     if before['closed'] != before['killed'] or any(
         isinstance(v, RescenError) for v in before['closed'].values()
     ):
         raise SystemExit(f'expected equal answers of whole memories, got {before}')
-    for number in range(n_trials):
+    for number in numbers:
         name = ('closed', 'killed')[number % 2]
         rng = np.random.default_rng([seed, number])
         yield trial(memories[name], before[name], folder, rng)
@@ -234,15 +245,17 @@ def main() -> None:
     """Run the trials and print what they gave."""
     parser = argparse.ArgumentParser(description=__doc__.split('\n\n', maxsplit=1)[0])
     parser.add_argument('--trials', type=int, default=1000)
+    parser.add_argument('--first', type=int, default=0, help='number of the first, to go on')
     parser.add_argument('--seed', type=int, default=0)
     parser.add_argument('--verbose', action='store_true', help='print every trial')
     options = parser.parse_args()
     outcomes = []
     with tempfile.TemporaryDirectory() as folder:
-        for o in run(options.trials, options.seed, Path(folder)):
+        numbers = range(options.first, options.first + options.trials)
+        for number, o in zip(numbers, run(numbers, options.seed, Path(folder)), strict=True):
             outcomes.append(o)
             if options.verbose:
-                print(f'{o.what}: {o.answers}, {o.repaired}: {o.detail}', flush=True)
+                print(f'{number}: {o.what}: {o.answers}, {o.repaired}: {o.detail}', flush=True)
     for field in ('answers', 'repaired'):
         for value, count in Counter(getattr(o, field) for o in outcomes).most_common():
             print(f'{field} {value}: {count}')
