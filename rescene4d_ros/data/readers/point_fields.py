@@ -138,11 +138,11 @@ def colors_of(
     plain = {re.sub('[^a-z0-9]', '', field): column for field, column in columns.items()}
     for names in SEPARATE:
         if all(n in plain and plain[n].ndim == 1 for n in names):
-            return _scaled([plain[n][kept] for n in names], name), ()
+            return _scaled([plain[n][kept] for n in names], name)
     for together in TOGETHER:
         column = columns.get(together)
         if column is not None and column.ndim == 2 and column.shape[1] in (3, 4):
-            return _scaled([column[kept, k] for k in range(3)], name), ()
+            return _scaled([column[kept, k] for k in range(3)], name)
     for packed in PACKED:
         if packed in columns and columns[packed].ndim == 1:
             column = columns[packed][kept]
@@ -150,7 +150,7 @@ def colors_of(
             return unpacked(column, packed, name, 8 if exact_text else 4), told
     if all(n in plain and plain[n].ndim == 1 and plain[n].dtype.kind == 'f' for n in HARMONICS):
         values = [0.5 + HARMONIC * plain[n][kept].astype(np.float64) for n in HARMONICS]
-        return _scaled([np.clip(v, 0, 1) for v in values], name), ()
+        return _scaled([np.clip(v, 0, 1) for v in values], name)
     some = [n for n in columns if any(w in WORDS for w in re.split('[^a-z]+', n))]
     some += [n for n in ('r', 'g', 'b') if n in columns]
     if not some:
@@ -215,15 +215,16 @@ def _rounded(column: np.ndarray, field: str) -> tuple[Finding, ...]:
     )
 
 
-def _scaled(channels: list[np.ndarray], name: str) -> np.ndarray:
-    """Return (N, 3) uint8 colors of three channels of one range."""
+def _scaled(channels: list[np.ndarray], name: str) -> tuple[np.ndarray, tuple[Finding, ...]]:
+    """Return (N, 3) uint8 colors of three channels of one range, and how many points had none."""
     if all(channel.dtype == np.uint8 for channel in channels):
-        return np.stack(channels, axis=1)
+        return np.stack(channels, axis=1), ()
     if any(channel.dtype.kind not in 'iuf' for channel in channels):
         raise ScanError(f'{name}: expected colors that are numbers, got {channels[0].dtype.name}')
     values = np.stack([channel.astype(np.float64) for channel in channels], axis=1)
+    values, told = _without_nan(values)
     floats = any(channel.dtype.kind == 'f' for channel in channels)
-    least, most = values.min(initial=0), values.max(initial=0)  # NaN, if one is
+    least, most = values.min(initial=0), values.max(initial=0)
     if floats and most <= 1 + ROUNDING:
         top = 1.0
     elif floats or most <= 255 or max(c.dtype.itemsize for c in channels) != 2:
@@ -236,4 +237,19 @@ def _scaled(channels: list[np.ndarray], name: str) -> np.ndarray:
             f'(float), got {values.min():g} to {values.max():g} as {channels[0].dtype.name}; '
             'scale the colors'
         )
-    return np.rint(np.clip(values, 0, top) * (255 / top)).astype(np.uint8)
+    return np.rint(np.clip(values, 0, top) * (255 / top)).astype(np.uint8), told
+
+
+def _without_nan(values: np.ndarray) -> tuple[np.ndarray, tuple[Finding, ...]]:
+    """Return colors (N, 3), black at points without one, and how many those are."""
+    without = np.isnan(values).any(axis=1)
+    if not without.any() or without.all():
+        return values, ()
+    found = Finding(
+        'color',
+        Severity.WARNING,
+        f'{int(without.sum())} of {len(values)} points whose color is NaN',
+        'red, green and blue for each point',
+        'these points are black; leave out what the camera did not see',
+    )
+    return np.where(without[:, None], 0.0, values), (found,)

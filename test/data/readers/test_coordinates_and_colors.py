@@ -91,6 +91,17 @@ def test_colors_out_of_every_range_are_refused(cloud, red):
         scan_of(columns(cloud.xyz, red=red, green=zero, blue=zero))
 
 
+def test_points_that_no_camera_saw(cloud):
+    """One color that is NaN costs no other, and is told."""
+    rgb = cloud.rgb / 255
+    rgb[5, 1] = np.nan
+    scan = scan_of(columns(cloud.xyz, **dict(zip(('red', 'green', 'blue'), rgb.T))))
+    expected = cloud.rgb.copy()
+    expected[5] = 0
+    np.testing.assert_array_equal(scan.rgb, expected)
+    assert [f.measured for f in scan.findings] == ['1 of 64 points whose color is NaN']
+
+
 def test_large_coordinates_keep_their_digits(cloud):
     """A multiple of 1 km is subtracted in double; the scan says which."""
     scan = scan_of(columns(cloud.xyz.astype('f8') + UTM))

@@ -1,5 +1,7 @@
 """Files of scanners and phones: LAS, LAZ, E57, written by their own libraries."""
 
+import struct
+
 import laspy
 import numpy as np
 import pye57
@@ -61,6 +63,21 @@ def test_las_cut_anywhere(cloud, tmp_path, suffix):
         path.write_bytes(data[:counted] + (60).to_bytes(8, 'little') + data[counted + 8 :])
         with pytest.raises(FileFormatError, match='60 points in the header and 64 in the file'):
             read_cloud(path, 1)
+
+
+@pytest.mark.parametrize(('version', 'point_format'), [('1.3', 4), ('1.4', 9)])
+def test_las_with_waveforms_behind_the_points(cloud, tmp_path, version, point_format):
+    """LAS 1.3 names the place of that record alone, and counts it among no others."""
+    path = write_las(tmp_path / 'room.las', cloud, (0, 0, 0), version, '', point_format)
+    data = bytearray(path.read_bytes())
+    data[227:235] = len(data).to_bytes(8, 'little')
+    head = struct.pack('<H16sHQ32s', 0, b'LASF_Spec', 65535, 900, b'')
+    path.write_bytes(data + head + b'w' * 900)
+    scan, _ = read_cloud(path, 1)
+    np.testing.assert_allclose(scan.xyz, cloud.xyz, atol=1e-6)
+    path.write_bytes(data[:-40] + head + b'w' * 900)
+    with pytest.raises(FileFormatError, match='expected a whole .las'):
+        read_cloud(path, 1)
 
 
 def test_las_that_promises_too_much(cloud, tmp_path):

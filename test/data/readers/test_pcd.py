@@ -102,6 +102,9 @@ def test_cut_anywhere(cloud, pcd_bytes, read, kind):
             read(data[:size], '.pcd')
     with pytest.raises(FileFormatError, match='truncated or'):
         read(data + b'1', '.pcd')
+    with pytest.raises(FileFormatError, match='truncated or'):
+        read(data + bytes(70_000), '.pcd')
+    cloud.check(read(data + bytes(4000), '.pcd'))  # as PCL up to 1.8 writes them
 
 
 @pytest.mark.parametrize(

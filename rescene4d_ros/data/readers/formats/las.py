@@ -14,6 +14,7 @@ from rescene4d_ros.errors import FileFormatError
 COLORS = ('red', 'green', 'blue')
 CHUNK = 1_000_000  # points read at a time
 SMALLEST_HEADER = 227  # bytes, of LAS 1.0 to 1.2
+WAVEFORMS = b'LASF_Spec'.ljust(16, b'\0') + b'\xff\xff'  # user and number of their record
 RECORD_HEADER = 54  # bytes before the data of a variable length record
 
 
@@ -40,7 +41,7 @@ def read_las(path: Path) -> dict[str, np.ndarray]:
             np.errstate(all='ignore'),
         ):
             header = file.header
-            _check_points(header, path.stat().st_size)
+            _check_points(path, header)
             if header.are_points_compressed and header.point_count:
                 check_chunks(
                     path,
@@ -48,7 +49,7 @@ def read_las(path: Path) -> dict[str, np.ndarray]:
                     header.offset_to_point_data,
                     header.point_count,
                     header.point_format.size,
-                    header.start_of_first_evlr if header.number_of_evlrs else 0,
+                    _after_points(path, header),
                 )
             parts = list(file.chunk_iterator(CHUNK)) if header.point_count else []
             columns = _columns(parts, header)
@@ -89,8 +90,20 @@ def _check_records(path: Path) -> bytes:
     return laszip
 
 
-def _check_points(header: laspy.LasHeader, size: int) -> None:
-    count, step = header.point_count, header.point_format.size
+def _after_points(path: Path, header: laspy.LasHeader) -> int:
+    """Return the first byte of what follows the points: records, or waveforms; 0 = nothing."""
+    starts = [header.start_of_first_evlr] if header.number_of_evlrs else []
+    waveforms = header.start_of_waveform_data_packet_record  # LAS 1.3 counts it nowhere else
+    if waveforms:
+        with open(path, 'rb') as file:
+            file.seek(waveforms)
+            if file.read(len(WAVEFORMS) + 2)[2:] == WAVEFORMS:
+                starts.append(waveforms)
+    return min(starts, default=0)
+
+
+def _check_points(path: Path, header: laspy.LasHeader) -> None:
+    count, step, size = header.point_count, header.point_format.size, path.stat().st_size
     if count > MAX_POINTS:
         raise ValueError(f'{count} points, more than {MAX_POINTS}; thin the cloud')
     if not (np.isfinite(header.scales).all() and (header.scales > 0).all()):
@@ -100,7 +113,7 @@ def _check_points(header: laspy.LasHeader, size: int) -> None:
     if header.are_points_compressed:
         return
     end = header.offset_to_point_data + count * step
-    after = header.start_of_first_evlr if header.number_of_evlrs else size
+    after = _after_points(path, header) or size
     if end > size or after - end >= step:
         held = (min(after, size) - header.offset_to_point_data) // step
         raise ValueError(f'{count} points in the header and {held} in the file')

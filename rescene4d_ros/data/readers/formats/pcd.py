@@ -14,6 +14,7 @@ from rescene4d_ros.errors import FileFormatError
 
 MAX_HEADER = 1 << 16  # bytes
 SPARE = 64  # bytes, of the end of the header and its mark
+PADDING_BYTES = 1 << 16  # most zeros behind the data: PCL up to 1.8 made its files a page longer
 MARK = b'\xef\xbb\xbf'
 SIZES = {'F': (4, 8), 'I': (1, 2, 4, 8), 'U': (1, 2, 4, 8)}
 KEYS = ('VERSION', 'FIELDS', 'SIZE', 'TYPE', 'COUNT', 'WIDTH', 'HEIGHT', 'VIEWPOINT', 'POINTS')
@@ -59,7 +60,7 @@ def read_pcd(path: Path) -> tuple[dict[str, np.ndarray], bool]:
         header = _read_header(file.read(MAX_HEADER + SPARE), str(path))
     wanted = header.points * sum(t.itemsize * n for _, t, n in header.fields)
     left = path.stat().st_size - header.start
-    if header.kind == 'binary' and left > wanted + SPARE:  # before all of it is read
+    if header.kind == 'binary' and left > wanted + PADDING_BYTES:  # before all of it is read
         raise _of_other_size(path, header, wanted, left)
     data = read_whole(path)
     if header.kind == 'ascii':
@@ -69,7 +70,8 @@ def read_pcd(path: Path) -> tuple[dict[str, np.ndarray], bool]:
         body, rest = _decompressed(body, header, str(path))
     else:
         body, rest = body[:wanted], body[wanted:]
-    if len(body) != wanted or rest not in (b'', b'\n', b'\r\n'):
+    is_padding = len(rest) <= PADDING_BYTES and not any(rest)
+    if len(body) != wanted or not (is_padding or rest in (b'\n', b'\r\n')):
         raise _of_other_size(path, header, wanted, len(body) + len(rest))
     return (_by_field if header.kind == 'binary_compressed' else _by_point)(body, header), False
 
