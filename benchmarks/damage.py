@@ -91,6 +91,7 @@ def make_memories(folder: Path) -> dict[str, Path]:
 
 def _thinned(scan: Scan, labels: np.ndarray) -> tuple[Scan, np.ndarray]:
     """Return every third point: most of the time of a trial would go into them."""
+    assert scan.rgb is not None
     return Scan(scan.xyz[::3], scan.stamp_ns, scan.rgb[::3]), labels[::3]
 
 
