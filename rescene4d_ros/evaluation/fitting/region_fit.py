@@ -10,7 +10,8 @@ from rescene4d_ros.metrics.changes.observable_changes import observable_changes
 from rescene4d_ros.metrics.changes.place_events import CAME, LEFT, PLACE_IOU
 from rescene4d_ros.metrics.sequences import states_of, TrueSequence
 from rescene4d_ros.structures import ScanSequence
-from rescene4d_ros.tracking.regions.candidates import compare, Compared, find_candidates
+from rescene4d_ros.tracking.regions.candidates import Compared, find_candidates
+from rescene4d_ros.tracking.regions.change_regions import both_ways
 from rescene4d_ros.tracking.regions.region_evidence import RegionEvidence
 from rescene4d_ros.tracking.regions.surfaces import prepare_surfaces, SPACING
 
@@ -56,7 +57,7 @@ def judge_candidates(sequence: ScanSequence, truth: TrueSequence) -> list[Judged
     ]  # of the points that the surfaces keep
     judged = []
     for t in range(1, len(visits)):
-        now, then = compare(visits[t], visits[t - 1]), compare(visits[t - 1], visits[t])
+        now, then = both_ways(visits[t - 1], visits[t])
         for pair, other, kinds, shown in ((now, then, CAME, t), (then, now, LEFT, t - 1)):
             places = [
                 labels[shown] == truth.instance_ids[g]

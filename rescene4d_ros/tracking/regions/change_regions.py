@@ -69,6 +69,24 @@ def _residual(points: np.ndarray, other: VisitSurfaces) -> float:
     return float(np.minimum(np.abs(offset), GATES[-1]).mean()) if len(offset) else np.inf
 
 
+def both_ways(before: VisitSurfaces, after: VisitSurfaces) -> tuple[Compared, Compared]:
+    """
+    Lay a visit on what was seen before, and compare each of the two with the other.
+
+    Parameters
+    ----------
+    before, after : VisitSurfaces
+
+    Returns
+    -------
+    now, then : Compared
+        `after` beside `before`, and `before` beside `after`; positions of points are kept.
+
+    """
+    after = aligned(after, before)
+    return compare(after, before), compare(before, after)
+
+
 @dataclass(frozen=True)
 class ChangeRegion:
     """
@@ -115,8 +133,7 @@ def find_change_regions(
     if min(len(before), len(after)) < LEAST_PARTNERS:
         return ()
     quality = quality or fitted_quality()
-    after = aligned(after, before)
-    now, then = compare(after, before), compare(before, after)
+    now, then = both_ways(before, after)
     regions: list[ChangeRegion] = []
     for came, pair, other in ((True, now, then), (False, then, now)):
         # 1. Propose: changed surface in several strengths, grown to free-standing things.
