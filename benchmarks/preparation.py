@@ -20,7 +20,7 @@ import numpy as np
 import open3d as o3d
 from rescene4d_ros.geometry.cloud import Cloud
 from rescene4d_ros.geometry.normals import estimate_normals, orient_normals
-from rescene4d_ros.geometry.superpoints import superpoints
+from rescene4d_ros.geometry.superpoints.cut import superpoints
 from rescene4d_ros.models.config import ModelConfig
 from rescene4d_ros.models.inputs import make_visit_input
 from scipy.spatial import cKDTree

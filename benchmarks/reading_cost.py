@@ -1,13 +1,25 @@
 """
-What it costs to read the package: files behind the node, and changes of file in one visit.
+What it costs to read the package: files that one visit passes through, and changes of file.
 
-    .venv/bin/python benchmarks/reading_cost.py [--visit] [--pairs 10]
+    .venv/bin/python benchmarks/reading_cost.py [--files] [--visit] [--pairs 10] [--node]
 
-Prints the number of source files in the import closure of `rescene4d_ros.node.main`: every import
-of the package anywhere in a file counts, `import_module` of a written-out name too, with the
-`__init__` files of the packages on the way; how many of these hold code is printed, too, and how
-many are reached by the services of the node alone, which no visit passes through. A backbone that
-the shipped weights do not use is loaded by name and not counted.
+Prints three counts of source files of the package, each with those that hold more than a
+docstring:
+
+* loaded by `import rescene4d_ros.node.main`: imports at the head of a file, directly or not;
+* that a visit passes through: these, and what functions import on the way of a visit that arrives
+  in the order of stamps at a node with shipped weights and default parameters, from
+  its configuration to its published results. Not counted is what only a request, a late visit or
+  another value of a parameter reaches: `NOT_OF_VISITS` names it with the reason, and only an
+  import within a function can be left out so;
+* anywhere: every import in any function, also those for type checkers.
+
+An `__init__` counts with each file of its package, `import_module` of a written-out name as an
+import. A backbone that the shipped weights do not use is loaded by name and not counted.
+
+`--node` checks the second count: a fresh process runs the node, sends it two clouds, and prints
+what the package has loaded after the second visit; it fails if that is not the same set of files.
+
 With `--visit` it also processes two visits of a room with four objects, of which one moves, and
 counts what the second visit passes through in tracker, tracking, memory and geometry: files,
 functions, and changes of file. A change of file is a call whose caller and callee are in different
@@ -19,16 +31,33 @@ from __future__ import annotations
 import argparse
 import ast
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Collection
+from enum import Enum
+import os
 from pathlib import Path
+import subprocess
 import sys
 import tempfile
+import time
 
 import numpy as np
 
 PACKAGE = 'rescene4d_ros'
 MAIN = f'{PACKAGE}.node.main'
-SERVICES = 'node/services.py'  # requests enter here
+# Modules that functions import for what no visit in order passes through, and when they do.
+NOT_OF_VISITS = {
+    'rescene4d_ros.questions': 'the service ask_memory',
+    'rescene4d_ros.memory.editing': 'the service correct_object',
+    'rescene4d_ros.scene.reprocessing': 'a late visit, or the service reprocess',
+    'rescene4d_ros.node.detections': 'inference.source: given',
+    'rescene4d_ros.class_lists': 'inference.classes',
+    'rescene4d_ros.inference.weights_folder': 'inference.weights',
+    'rescene4d_ros.inference.orientations': 'inference.orientations above 1',
+    'rescene4d_ros.inference.postprocess': 'inference.selection: queries or published',
+    'rescene4d_ros.sparse.torchsparse_backend': 'inference.sparse_backend: torchsparse',
+    'rescene4d_ros.plausibility.small_motion': 'plausibility: register',
+}
+MOST_SECONDS = 600.0  # until a visit is processed
 STEP = 0.035  # m; spacing of the points of the room
 BOXES = (  # center x, y, then size x, y, z, in m, and color
     ((2.5, 2.5), (1.4, 0.8, 0.75), (150, 100, 60)),
@@ -39,15 +68,40 @@ BOXES = (  # center x, y, then size x, y, z, in m, and color
 MOVED_TO = (1.8, 1.6)  # of the second box
 
 
-def import_closure(root: Path, main: str = MAIN, without: str = '') -> set[Path]:
-    """Return the source files that a module imports, directly or not, but not by way of one."""
+class Where(Enum):
+    """Where a file imports something."""
+
+    HEAD = 'when it is loaded'
+    FUNCTION = 'when a function is called'
+    TYPES = 'for type checkers alone'
+
+
+def closure(root: Path, follows: Callable[[str, Where], bool], main: str = MAIN) -> set[Path]:
+    """Return the files that a module imports, directly or not, by imports to be followed."""
     waiting, found = [main], set()
     while waiting:
         for path in files_of(root, waiting.pop()):
-            if path not in found and path != root / PACKAGE / without:
+            if path not in found:
                 found.add(path)
-                waiting += imported(path)
+                waiting += [name for name, where in imported(path) if follows(name, where)]
     return found
+
+
+def when_loaded(name: str, where: Where) -> bool:
+    """Return whether an import runs as its file is loaded."""
+    return where == Where.HEAD
+
+
+def of_visits(name: str, where: Where) -> bool:
+    """Return whether an import is on the way of a visit."""
+    if where == Where.FUNCTION:
+        return not any(f'{name}.'.startswith(f'{door}.') for door in NOT_OF_VISITS)
+    return where == Where.HEAD
+
+
+def anywhere(name: str, where: Where) -> bool:
+    """Return that every import counts."""
+    return True
 
 
 def files_of(root: Path, module: str) -> list[Path]:
@@ -65,15 +119,26 @@ def _source(module: Path) -> Path:
     return module.with_name(f'{module.name}.py')
 
 
-def imported(path: Path) -> Iterator[str]:
-    """Yield the names that a file imports; those of classes and functions find no file."""
-    for node in ast.walk(ast.parse(path.read_text())):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names)
+def imported(path: Path) -> list[tuple[str, Where]]:
+    """Return the names that a file imports; those of classes and functions find no file."""
+    found: list[tuple[str, Where]] = []
+
+    def read(node: ast.AST, where: Where) -> None:
+        if isinstance(node, (ast.FunctionDef, ast.AsyncFunctionDef, ast.Lambda)):
+            where = Where.FUNCTION
+        elif isinstance(node, ast.If) and getattr(node.test, 'id', '') == 'TYPE_CHECKING':
+            where = Where.TYPES
+        elif isinstance(node, ast.Import):
+            found.extend((alias.name, where) for alias in node.names)
         elif isinstance(node, ast.ImportFrom):
-            yield from (f'{node.module}.{alias.name}' for alias in node.names)
+            found.extend((f'{node.module}.{alias.name}', where) for alias in node.names)
         elif isinstance(node, ast.Call) and getattr(node.func, 'id', '') == 'import_module':
-            yield from (str(a.value) for a in node.args if isinstance(a, ast.Constant))
+            found.extend((str(a.value), where) for a in node.args if isinstance(a, ast.Constant))
+        for child in ast.iter_child_nodes(node):
+            read(child, where)
+
+    read(ast.parse(path.read_text()), Where.HEAD)
+    return found
 
 
 def has_code(path: Path) -> bool:
@@ -183,33 +248,131 @@ def trace_visit(root: Path) -> Trace:
     return trace
 
 
+def run_node() -> None:
+    """Run the node of the package on two visits of the room; print the files it has loaded."""
+    import rclpy
+    from rclpy.executors import SingleThreadedExecutor
+    from rclpy.parameter import Parameter
+    from rescene4d_ros.node.main import Rescene4DNode
+    from rescene4d_ros.node.messages.interfaces import CHANGES, NODE_NAME, SNAPSHOTS
+    from rescene4d_ros.node.ros_process import prepare
+
+    second = [*BOXES]
+    second[1] = (MOVED_TO, *BOXES[1][1:])
+    prepare()
+    rclpy.init()
+    with tempfile.TemporaryDirectory() as folder:
+        path = Parameter('memory.path', value=f'{folder}/memory')
+        node, other = Rescene4DNode(parameter_overrides=[path]), rclpy.create_node('other')
+        executor = SingleThreadedExecutor()
+        executor.add_node(node)
+        executor.add_node(other)
+        changes: list = []
+        name = CHANGES.name.replace('~', f'/{NODE_NAME}')
+        other.create_subscription(CHANGES.type, name, changes.append, CHANGES.qos())
+        publisher = other.create_publisher(SNAPSHOTS.type, SNAPSHOTS.name, SNAPSHOTS.qos())
+        node.autostart()
+        for number, boxes in enumerate((BOXES, second), 1):
+            message = cloud_message(scanned(boxes, number * 86_400 * 10**9)[0])
+            end = time.monotonic() + MOST_SECONDS
+            while other.count_publishers(name) * publisher.get_subscription_count() == 0:
+                executor.spin_once(timeout_sec=0.1)
+            publisher.publish(message)
+            while len(changes) < number:
+                executor.spin_once(timeout_sec=0.1)
+                if time.monotonic() > end:
+                    raise SystemExit(f'expected visit {number} within {MOST_SECONDS} s, got none')
+        node.trigger_deactivate()  # finishes what is published of the visit
+        executor.shutdown()
+        node.destroy_node()
+        other.destroy_node()
+    rclpy.shutdown()
+    print(*sorted(str(path) for path in loaded_files()), sep='\n')
+
+
+def cloud_message(scan):
+    """Return a scan as the message of a mapping system."""
+    from rescene4d_ros.data.readers.point_cloud2 import cloud_array
+    from rescene4d_ros.node.messages.conversions import create_cloud, fields_of, time_to_msg
+    from std_msgs.msg import Header
+
+    points = cloud_array(scan)
+    header = Header(stamp=time_to_msg(scan.stamp_ns), frame_id=scan.frame_id)
+    return create_cloud(header, fields_of(points), points)
+
+
+def loaded_files() -> set[Path]:
+    """Return the source files of the package that this process has loaded, but generated ones."""
+    generated = (f'{PACKAGE}.msg', f'{PACKAGE}.srv')
+    return {
+        Path(module.__file__)
+        for name, module in [*sys.modules.items()]
+        if f'{name}.'.startswith(f'{PACKAGE}.')
+        and not name.startswith(generated)
+        and str(getattr(module, '__file__', None)).endswith('.py')
+    }
+
+
+def check_with_node(root: Path, expected: Collection[Path]) -> None:
+    """Run the node in a fresh process; say whether it loads the files that were counted."""
+    known = {'PYTHONPATH': os.pathsep.join([str(root), *filter(None, sys.path)])}
+    quiet = {'RESCENE4D_NETWORK': 'loopback', 'ROS_DOMAIN_ID': str(1 + os.getpid() % 80)}
+    done = subprocess.run(
+        [sys.executable, __file__, '--as-node'],
+        env=os.environ | known | quiet,
+        stdout=subprocess.PIPE,
+        text=True,
+        check=True,
+    )
+    loaded = {Path(line) for line in done.stdout.splitlines() if line.endswith('.py')}
+    print(f'{told(loaded)} loaded by a node after two visits')
+    for path in sorted(loaded ^ set(expected)):
+        how = 'loaded, not counted' if path in loaded else 'counted, not loaded'
+        print(f'  {how}: {path.relative_to(root)}')
+    if loaded != set(expected):
+        raise SystemExit('expected a visit to load the files that are counted')
+
+
+def told(files: Collection[Path]) -> str:
+    """Return how many files these are, and how many hold code."""
+    return f'{len(files):4} files, {sum(map(has_code, files)):4} with code,'
+
+
 def main() -> None:
     """Count and print."""
     parser = argparse.ArgumentParser(description=__doc__.split('\n\n', maxsplit=1)[0])
     parser.add_argument('--visit', action='store_true', help='trace a visit, too')
     parser.add_argument('--pairs', type=int, default=10, help='pairs of files to name')
-    parser.add_argument('--files', action='store_true', help='name the files of the closure')
+    parser.add_argument('--files', action='store_true', help='name the files of a visit')
+    parser.add_argument('--node', action='store_true', help='compare with a running node')
+    parser.add_argument('--as-node', action='store_true', help=argparse.SUPPRESS)
     options = parser.parse_args()
+    if options.as_node:
+        return run_node()
     import rescene4d_ros
 
     root = Path(rescene4d_ros.__file__).resolve().parent.parent
-    closure = import_closure(root)
-    with_code = sum(map(has_code, closure))
-    print(f'{len(closure)} files in the import closure of {MAIN}, {with_code} of them with code')
-    of_visits = import_closure(root, without=SERVICES)
-    with_code = sum(map(has_code, of_visits))
-    print(f'{len(of_visits)} without what only requests reach, {with_code} of them with code')
+    visit = closure(root, of_visits)
+    print(f'{told(closure(root, when_loaded))} loaded by {MAIN}')
+    print(f'{told(visit)} that a visit passes through')
+    print(f'{told(closure(root, anywhere))} imported anywhere behind {MAIN}')
     if options.files:
-        print('\n'.join(sorted(str(path.relative_to(root)) for path in closure)))
+        print('\n'.join(sorted(str(path.relative_to(root)) for path in visit)))
+    if options.node:
+        check_with_node(root, visit)
     if options.visit:
-        trace = trace_visit(root)
-        files = {name for name, *_ in trace.functions}
-        print(
-            f'one visit: {len(files)} files, {len(trace.functions)} functions, '
-            f'{trace.changes.total()} changes of file'
-        )
-        for (caller, callee), count in trace.changes.most_common(options.pairs):
-            print(f'{count:6} {caller} -> {callee}')
+        print_trace(trace_visit(root), options.pairs)
+
+
+def print_trace(trace: Trace, pairs: int) -> None:
+    """Print how much a visit enters, and between which files it changes most."""
+    files = {name for name, *_ in trace.functions}
+    print(
+        f'one visit: {len(files)} files, {len(trace.functions)} functions, '
+        f'{trace.changes.total()} changes of file'
+    )
+    for (caller, callee), count in trace.changes.most_common(pairs):
+        print(f'{count:6} {caller} -> {callee}')
 
 
 if __name__ == '__main__':

@@ -22,7 +22,7 @@ from rescene4d_ros.config import make
 from rescene4d_ros.data.sequences.cut_sequences import write_cut_sequence
 from rescene4d_ros.data.sequences.sequence_file import write_sequence
 from rescene4d_ros.data.sequences.stored_bytes import stored_bytes
-from rescene4d_ros.geometry.superpoints import superpoints
+from rescene4d_ros.geometry.superpoints.cut import superpoints
 from rescene4d_ros.synthetic_rooms import make_sequence, RoomsConfig
 from rescene4d_ros.synthetic_rooms.sets import SETS
 

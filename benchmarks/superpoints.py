@@ -19,7 +19,7 @@ import time
 import numpy as np
 import open3d as o3d
 from rescene4d_ros.config import make
-from rescene4d_ros.geometry.superpoints import SuperpointConfig, superpoints
+from rescene4d_ros.geometry.superpoints.cut import SuperpointConfig, superpoints
 from rescene4d_ros.structures import Scan
 from rescene4d_ros.synthetic_rooms import make_sequence, RoomsConfig
 from scipy.sparse import coo_array

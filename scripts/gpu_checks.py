@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 from rescene4d_ros.cli.bench.throughput import Convolution, convolutions, least, measure
-from rescene4d_ros.geometry.superpoints import superpoints
+from rescene4d_ros.geometry.superpoints.cut import superpoints
 from rescene4d_ros.inference.config import InferenceConfig
 from rescene4d_ros.inference.profile import peak_memory, stage_costs, synchronize
 from rescene4d_ros.inference.weights_file import default_weights, load_weights

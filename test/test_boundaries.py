@@ -1,6 +1,7 @@
 """The imports that docs/design/architecture.md allows: between packages, and of libraries."""
 
 import ast
+import importlib
 from pathlib import Path
 
 import pytest
@@ -168,6 +169,7 @@ def test_arrows(path):
 
 
 MOST_FILES = 12
+MOST_OF_A_VISIT = 110  # files
 ROOMS = sorted(p.parent for p in PACKAGE.rglob('__init__.py') if p.parent != PACKAGE)
 
 
@@ -185,3 +187,14 @@ def test_no_vague_rooms_or_files():
     """A file called utils says nothing about what it holds."""
     vague = {'utils', 'util', 'common', 'helpers', 'misc'}
     assert not [p for p in PACKAGE.rglob('*') if p.stem in vague]
+
+
+def test_a_visit_passes_few_files(monkeypatch):
+    """What a reader of one visit must know stays small; the script names what is left out."""
+    monkeypatch.syspath_prepend(str(PACKAGE.parent / 'benchmarks'))
+    reading_cost = importlib.import_module('reading_cost')
+    visit = reading_cost.closure(PACKAGE.parent, reading_cost.of_visits)
+    assert sum(map(reading_cost.has_code, visit)) <= MOST_OF_A_VISIT
+    assert len(reading_cost.closure(PACKAGE.parent, reading_cost.when_loaded)) <= MOST_OF_A_VISIT
+    doors = reading_cost.NOT_OF_VISITS
+    assert {d for d in doors if not reading_cost.files_of(PACKAGE.parent, d)} == set()

@@ -3,68 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
-from rescene4d_ros.geometry.normals import estimate_normals
-from rescene4d_ros.geometry.se3 import transform, upright
-from rescene4d_ros.structures import Prediction, Scan
+from rescene4d_ros.structures import Prediction
 from scipy.sparse import csr_matrix, diags
-
-# Multiples of it come back after eight; two differ by a quarter turn at most once in four.
-TURN_RAD = 0.75 * np.pi
-
-
-def turned(scan: Scan, number: int) -> Scan:
-    """
-    Return a visit with the map turned about its z axis; normals and sensor path turn with it.
-
-    Parameters
-    ----------
-    scan : Scan
-    number : int
-        Turns by 135 degrees; 0 returns the visit itself.
-
-    """
-    if number == 0:
-        return scan
-    motion = upright(number * TURN_RAD, np.zeros(3))  # no shift, so normals turn as points do
-
-    def turn(vectors: np.ndarray) -> np.ndarray:
-        return transform(motion, vectors).astype(np.float32)
-
-    return replace(
-        scan,
-        xyz=turn(scan.xyz),
-        normals=None if scan.normals is None else turn(scan.normals),
-        sensor_path=None if scan.sensor_path is None else turn(scan.sensor_path),
-    )
-
-
-class TurnedVisit:
-    """
-    One visit in any orientation; missing normals are estimated once and turned.
-
-    Parameters
-    ----------
-    scan : Scan
-
-    """
-
-    def __init__(self, scan: Scan):
-        self._scan = scan
-
-    @property
-    def has_normals(self) -> bool:
-        """Return whether normals need no estimation, or no more."""
-        return self._scan.normals is not None
-
-    def at(self, turn: int) -> Scan:
-        """Return the visit with normals, turned; see `turned`."""
-        if self._scan.normals is None:
-            normals = estimate_normals(self._scan.xyz, sensor_path=self._scan.sensor_path)
-            self._scan = replace(self._scan, normals=normals)
-        return turned(self._scan, turn)
 
 
 def join_orientations(passes: Sequence[Prediction]) -> Prediction:

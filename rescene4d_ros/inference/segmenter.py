@@ -10,20 +10,23 @@ import os
 from pathlib import Path
 
 import numpy as np
-from rescene4d_ros.class_lists import read_class_list, translate_probabilities
 from rescene4d_ros.errors import ConfigError, WeightsError
 from rescene4d_ros.inference.config import InferenceConfig
-from rescene4d_ros.inference.orientations import join_orientations, turned, TurnedVisit
-from rescene4d_ros.inference.postprocess import segment_as_published, segment_queries
 from rescene4d_ros.inference.visit_encoder import (
     EncodedVisit,
     FeatureFiles,
+    turned,
+    TurnedVisit,
     unwatched,
     VisitEncoder,
     Watch,
 )
-from rescene4d_ros.inference.weights_file import load_weights, weights_hash, WeightsInfo
-from rescene4d_ros.inference.weights_folder import find_weights
+from rescene4d_ros.inference.weights_file import (
+    default_weights,
+    load_weights,
+    weights_hash,
+    WeightsInfo,
+)
 from rescene4d_ros.models.config import PUBLISHED
 from rescene4d_ros.models.inputs import sequence_origin
 from rescene4d_ros.models.outputs import VisitFeatures
@@ -73,6 +76,8 @@ class Segmenter:
         self.network_classes = info.class_names
         self.class_names = info.class_names
         if config.classes:
+            from rescene4d_ros.class_lists import read_class_list
+
             self.class_names = read_class_list(config.classes).names
             self._translated(np.zeros((0, len(info.class_names)), np.float32))  # or refuse
         self.weights_hash = name
@@ -105,7 +110,7 @@ class Segmenter:
 
         """
         config = config or InferenceConfig()
-        path = find_weights(config.weights)
+        path = _weights_path(config.weights)
         model, info = load_weights(path)
         if info.training.get('family') == 'encoder':
             raise WeightsError(
@@ -201,6 +206,10 @@ class Segmenter:
         passes = [self._predict_turned(scans, visits, keys, superpoint, 0)]
         for turn in range(1, self.config.orientations if any(map(len, scans)) else 1):
             passes.append(self._predict_turned(scans, visits, keys, passes[0].superpoint, turn))
+        if len(passes) == 1:
+            return passes[0]
+        from rescene4d_ros.inference.orientations import join_orientations
+
         return join_orientations(passes)
 
     def _predict_turned(
@@ -250,6 +259,8 @@ class Segmenter:
         """Return class probabilities of the weights' classes in those of the results."""
         if self.class_names == self.network_classes:
             return class_probs
+        from rescene4d_ros.class_lists import translate_probabilities
+
         return translate_probabilities(class_probs, self.network_classes, self.class_names)
 
     def _encode(
@@ -295,9 +306,20 @@ def _selection(name: str, weights: str | Path, fitted_to: str) -> Select:
         if name == 'tree' or module.has_quality(weights):
             select: Select = module.tree_selection(weights, fitted_to)
             return select
+    from rescene4d_ros.inference.postprocess import segment_as_published, segment_queries
+
     if name == 'published':
         return lambda prediction, scans, config: segment_as_published(prediction, config)
     return segment_queries
+
+
+def _weights_path(wanted: str) -> Path:
+    """Return the file of the weights that a setting means; empty = those of the package."""
+    if not wanted:
+        return default_weights()
+    from rescene4d_ros.inference.weights_folder import find_weights
+
+    return find_weights(wanted)
 
 
 def _device(wanted: str) -> torch.device:

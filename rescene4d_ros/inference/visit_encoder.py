@@ -5,29 +5,29 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, fields
-from typing import Any, Protocol
+from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
-from rescene4d_ros.geometry.superpoints import SuperpointConfig, superpoints
-from rescene4d_ros.inference.orientations import TurnedVisit
-from rescene4d_ros.models.inputs import make_visit_input, VisitInput
+from rescene4d_ros.geometry.normals import estimate_normals
+from rescene4d_ros.geometry.se3 import transform, upright
+from rescene4d_ros.geometry.superpoints.cut import SuperpointConfig, superpoints
+from rescene4d_ros.models.inputs import make_visit_input
 from rescene4d_ros.models.outputs import (
-    DecoderState,
-    FinestVoxels,
-    LevelFeatures,
+    decode_features,
+    encode_features,
+    FEATURES_FORMAT,
     VisitFeatures,
     VisitPyramid,
 )
 from rescene4d_ros.models.segmenter import ReScene4D
-from safetensors.torch import load, save
+from rescene4d_ros.structures import Scan
 import torch
-from torch import Tensor
-
-FORMAT = 2  # raise with every change of what the bytes mean
 
 # Given the name of a stage (one of `STAGES` of the segmenter), what is entered around it.
 Watch = Callable[[str], AbstractContextManager]
+# Multiples of it come back after eight; two differ by a quarter turn at most once in four.
+TURN_RAD = 0.75 * np.pi
 
 
 class FeatureFiles(Protocol):
@@ -40,98 +40,61 @@ class FeatureFiles(Protocol):
         """Keep bytes, and of their kind only those `keep` that were used last."""
 
 
-def encode_features(point_superpoint: np.ndarray, features: VisitFeatures | VisitPyramid) -> bytes:
-    """
-    Return what the segmenter keeps of a visit as a safetensors file.
-
-    Parameters
-    ----------
-    point_superpoint : ndarray (N,), int
-    features : VisitFeatures or VisitPyramid
-
-    """
-    tensors = {'point_superpoint': torch.from_numpy(np.ascontiguousarray(point_superpoint))}
-    if isinstance(features, VisitPyramid):
-        tensors |= _fields('visit', features.visit)
-        tensors['visit.n_superpoints'] = torch.tensor(features.visit.n_superpoints)
-        tensors |= _fields('begun', features.begun)
-        for name in ('skips', 'levels'):
-            tensors |= {
-                f'begun.{name}.{n}': feats for n, feats in enumerate(getattr(features.begun, name))
-            }
-    else:
-        for n, level in enumerate(features.levels):
-            tensors |= _fields(f'levels.{n}', level)
-        tensors |= _fields('', features)
-        if features.finest is not None:
-            tensors |= _fields('finest', features.finest)
-    # Copies: the tensors of several visits may be parts of one.
-    return save(
-        {
-            name: tensor.detach().cpu().clone(memory_format=torch.contiguous_format)
-            for name, tensor in tensors.items()
-        }
-    )
-
-
-def decode_features(
-    data: bytes, device: torch.device
-) -> tuple[np.ndarray, VisitFeatures | VisitPyramid]:
-    """Return superpoint per point and features of `encode_features`, bit for bit."""
-    # Copies: what lies unaligned in the file could be added up in another order.
-    tensors = {name: tensor.clone() for name, tensor in load(data).items()}
-    point_superpoint = tensors.pop('point_superpoint').numpy()
-    tensors = {name: tensor.to(device) for name, tensor in tensors.items()}
-    if 'visit.n_superpoints' in tensors:
-        fields: dict[str, Any] = dict(_group(tensors, 'visit'))
-        fields['n_superpoints'] = int(tensors['visit.n_superpoints'])
-        visit = VisitInput(**fields | {'point_superpoint': point_superpoint})
-        begun = _group(tensors, 'begun')
-        skips, levels = (
-            tuple(begun[f'{name}.{n}'] for n in range(_count(begun, name)))
-            for name in ('skips', 'levels')
-        )
-        state = DecoderState(skips, levels, begun.get('feats'))
-        return point_superpoint, VisitPyramid.of(visit, state)
-    finest = _group(tensors, 'finest')
-    return point_superpoint, VisitFeatures(
-        tuple(
-            LevelFeatures(**_group(tensors, f'levels.{n}'))
-            for n in range(_count(tensors, 'levels'))
-        ),
-        tensors['superpoint_features'],
-        tensors['superpoint_xyz'],
-        FinestVoxels(**finest) if finest else None,
-    )
-
-
-def _fields(prefix: str, item) -> dict[str, Tensor]:
-    """Return the tensors of a dataclass under the names of its fields."""
-    values = {field.name: getattr(item, field.name) for field in fields(item)}
-    return {
-        f'{prefix}.{name}' if prefix else name: value
-        for name, value in values.items()
-        if isinstance(value, Tensor)
-    }
-
-
-def _group(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    """Return the tensors of one dataclass by field."""
-    return {
-        name.removeprefix(f'{prefix}.'): tensor
-        for name, tensor in tensors.items()
-        if name.startswith(f'{prefix}.')
-    }
-
-
-def _count(tensors: dict[str, Tensor], prefix: str) -> int:
-    """Return how many items of a tuple there are."""
-    return len({name.split('.')[1] for name in tensors if name.startswith(f'{prefix}.')})
-
-
 def unwatched(stage: str) -> AbstractContextManager:
     """Do nothing around a stage."""
     return nullcontext()
+
+
+def turned(scan: Scan, number: int) -> Scan:
+    """
+    Return a visit with the map turned about its z axis; normals and sensor path turn with it.
+
+    Parameters
+    ----------
+    scan : Scan
+    number : int
+        Turns by 135 degrees; 0 returns the visit itself.
+
+    """
+    if number == 0:
+        return scan
+    motion = upright(number * TURN_RAD, np.zeros(3))  # no shift, so normals turn as points do
+
+    def turn(vectors: np.ndarray) -> np.ndarray:
+        return transform(motion, vectors).astype(np.float32)
+
+    return replace(
+        scan,
+        xyz=turn(scan.xyz),
+        normals=None if scan.normals is None else turn(scan.normals),
+        sensor_path=None if scan.sensor_path is None else turn(scan.sensor_path),
+    )
+
+
+class TurnedVisit:
+    """
+    One visit in any orientation; missing normals are estimated once and turned.
+
+    Parameters
+    ----------
+    scan : Scan
+
+    """
+
+    def __init__(self, scan: Scan):
+        self._scan = scan
+
+    @property
+    def has_normals(self) -> bool:
+        """Return whether normals need no estimation, or no more."""
+        return self._scan.normals is not None
+
+    def at(self, turn: int) -> Scan:
+        """Return the visit with normals, turned; see `turned`."""
+        if self._scan.normals is None:
+            normals = estimate_normals(self._scan.xyz, sensor_path=self._scan.sensor_path)
+            self._scan = replace(self._scan, normals=normals)
+        return turned(self._scan, turn)
 
 
 @dataclass(frozen=True)
@@ -167,7 +130,7 @@ class VisitEncoder:
         watch: Watch = unwatched,
     ):
         self._model, self._cutting, self._device, self._watch = model, cutting, device, watch
-        self._kind = f'features-{FORMAT}-{bits}'
+        self._kind = f'features-{FEATURES_FORMAT}-{bits}'
         self._kept: OrderedDict[tuple[Hashable, int, bytes | None], EncodedVisit] = OrderedDict()
         self.files: FeatureFiles | None = None
 

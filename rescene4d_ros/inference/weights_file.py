@@ -11,7 +11,7 @@ from pathlib import Path
 from rescene4d_ros.atomic_write import atomic_write
 from rescene4d_ros.config import make
 from rescene4d_ros.errors import ConfigError, WeightsError
-from rescene4d_ros.geometry.superpoints import SuperpointConfig
+from rescene4d_ros.geometry.superpoints.cut import SuperpointConfig
 from rescene4d_ros.models.config import ModelConfig
 from rescene4d_ros.models.segmenter import ReScene4D
 from safetensors import safe_open, SafetensorError

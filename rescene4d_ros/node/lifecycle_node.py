@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from rclpy.event_handler import SubscriptionEventCallbacks
 from rclpy.parameter import Parameter
@@ -12,7 +13,6 @@ from rescene4d_ros.data.readers.point_cloud2 import scan_from_cloud
 from rescene4d_ros.errors import ConfigError, ScanError
 from rescene4d_ros.memory.store import SceneMemory
 from rescene4d_ros.node import parameters
-from rescene4d_ros.node.detections import Detections
 from rescene4d_ros.node.diagnostics import DiagnosticsPublisher, NodeStats, ReportedMemory
 from rescene4d_ros.node.intake import Intake, WhileNotFull
 from rescene4d_ros.node.managed_node import ACTIVE, CONFIGURED, INACTIVE, ManagedNode, transition
@@ -28,6 +28,9 @@ from rescene4d_ros.scene.visit_window import RememberedSurface
 from rescene4d_ros.structures import Scan
 from rescene4d_ros.structures.scan import check_not_future
 from sensor_msgs.msg import PointCloud2
+
+if TYPE_CHECKING:
+    from rescene4d_ros.node.detections import Detections
 
 NOT_CONFIGURED = 'expected a configured node, got one without settings; configure it first'
 
@@ -84,8 +87,10 @@ class Rescene4DNode(ManagedNode):
             self._surface = RememberedSurface(self._memory)
             self._frames = FrameLookup(self, settings.node)
             held.callback(self._frames.close)
-            self._detections = None
+            self._detections: Detections | None = None
             if settings.inference.source == 'given':
+                from rescene4d_ros.node.detections import Detections
+
                 self._detections = Detections(self, self._frames)
                 held.callback(self._detections.close)
             self._results = ResultPublisher(

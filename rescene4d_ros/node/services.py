@@ -6,7 +6,7 @@ from collections.abc import Callable
 import json
 import time
 import traceback
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from rclpy.lifecycle import LifecycleNode
 from rescene4d_ros import msg
@@ -19,8 +19,6 @@ from rescene4d_ros.errors import (
 )
 from rescene4d_ros.memory import queries
 from rescene4d_ros.memory.database import history_queries
-from rescene4d_ros.memory.editing import correction_messages
-from rescene4d_ros.memory.editing.correction_messages import Corrected
 from rescene4d_ros.memory.store import SceneMemory
 from rescene4d_ros.node.diagnostics import NodeStats, text_of
 from rescene4d_ros.node.messages import interfaces
@@ -33,9 +31,6 @@ from rescene4d_ros.node.messages.conversions import (
     time_from_msg,
 )
 from rescene4d_ros.node.ros_process import RequestThread
-from rescene4d_ros.questions.answer import answer_document
-from rescene4d_ros.questions.asking import ask, zone_of
-from rescene4d_ros.questions.language.vocabulary import MOST_CHARACTERS
 from rescene4d_ros.srv import (
     AskMemory,
     CorrectObject,
@@ -45,20 +40,13 @@ from rescene4d_ros.srv import (
     Reprocess,
 )
 
+if TYPE_CHECKING:
+    from rescene4d_ros.memory.editing.correction_messages import Corrected
+
 T = TypeVar('T')
 BEGINNING_NS = -1  # before every visit
 TEXT_LIMIT = 200  # characters of a name or class in a request
 KINDS = CorrectObject.Request
-CORRECTIONS: dict[int, Callable[[SceneMemory, CorrectObject.Request], Corrected]] = {
-    KINDS.RENAME: lambda memory, r: correction_messages.rename(memory, r.object_id, r.name),
-    KINDS.MERGE: lambda memory, r: correction_messages.merge(memory, r.object_id, r.other_id),
-    KINDS.SPLIT: lambda memory, r: correction_messages.split(memory, r.object_id, r.from_visit),
-    KINDS.LOCK: lambda memory, r: correction_messages.lock(memory, r.object_id),
-    KINDS.UNLOCK: lambda memory, r: correction_messages.lock(memory, r.object_id, False),
-    KINDS.UNDO: lambda memory, _: correction_messages.undo(memory),
-    KINDS.EXCLUDE_VISIT: lambda memory, r: correction_messages.exclude_visit(memory, r.visit_id),
-    KINDS.INCLUDE_VISIT: lambda memory, r: correction_messages.include_visit(memory, r.visit_id),
-}
 
 
 class MemoryServices:
@@ -200,6 +188,9 @@ class MemoryServices:
                 raise ConfigError(
                     'expected a question such as "where is the red chair?", got none'
                 )
+            from rescene4d_ros.questions.answer import answer_document
+            from rescene4d_ros.questions.asking import ask, zone_of
+
             zone = zone_of(request.time_zone or 'UTC')
             found = ask(self._memory, request.question, time.time_ns(), zone)
             response.answer, response.outcome = found.text, found.outcome.value
@@ -212,12 +203,7 @@ class MemoryServices:
         self, request: CorrectObject.Request, response: CorrectObject.Response
     ) -> CorrectObject.Response:
         def correct() -> None:
-            if request.kind not in CORRECTIONS:
-                raise ConfigError(
-                    f'expected a kind from 1 (RENAME) to 8 (INCLUDE_VISIT), got '
-                    f'{request.kind}; see CorrectObject.srv'
-                )
-            done = CORRECTIONS[request.kind](self._memory, request)
+            done = correct_as_asked(self._memory, request)
             response.object_id, response.message = done.object_id, done.text
             if done.reprocess_from is not None:
                 self._reprocess(done.reprocess_from)
@@ -279,12 +265,47 @@ class MemoryServices:
         return response
 
 
+def correct_as_asked(memory: SceneMemory, request: CorrectObject.Request) -> Corrected:
+    """
+    Correct a memory as a request says.
+
+    Raises
+    ------
+    ConfigError
+        There is no such kind of correction.
+    RescenError
+        See `memory.editing.corrections`.
+
+    """
+    from rescene4d_ros.memory.editing import correction_messages
+
+    match request.kind:
+        case KINDS.RENAME:
+            return correction_messages.rename(memory, request.object_id, request.name)
+        case KINDS.MERGE:
+            return correction_messages.merge(memory, request.object_id, request.other_id)
+        case KINDS.SPLIT:
+            return correction_messages.split(memory, request.object_id, request.from_visit)
+        case KINDS.LOCK | KINDS.UNLOCK:
+            is_locked = request.kind == KINDS.LOCK
+            return correction_messages.lock(memory, request.object_id, is_locked)
+        case KINDS.UNDO:
+            return correction_messages.undo(memory)
+        case KINDS.EXCLUDE_VISIT:
+            return correction_messages.exclude_visit(memory, request.visit_id)
+        case KINDS.INCLUDE_VISIT:
+            return correction_messages.include_visit(memory, request.visit_id)
+    raise ConfigError(
+        f'expected a kind from 1 (RENAME) to 8 (INCLUDE_VISIT), got {request.kind}; '
+        'see CorrectObject.srv'
+    )
+
+
 def _check_texts(request) -> None:
-    """Refuse texts that nobody would call something."""
+    """Refuse texts that nobody would call something; questions have a limit of their own."""
     for field, kind in request.get_fields_and_field_types().items():
-        limit = MOST_CHARACTERS if field == 'question' else TEXT_LIMIT
-        length = len(getattr(request, field)) if kind == 'string' else 0
-        if length > limit:
+        length = len(getattr(request, field)) if kind == 'string' and field != 'question' else 0
+        if length > TEXT_LIMIT:
             raise ConfigError(
-                f'expected at most {limit} characters of {field}, got {length}; shorten it'
+                f'expected at most {TEXT_LIMIT} characters of {field}, got {length}; shorten it'
             )

@@ -17,7 +17,6 @@ from rescene4d_ros.plausibility.foreign_points import (
 )
 from rescene4d_ros.plausibility.registered import check_registered, Reference
 from rescene4d_ros.plausibility.single_cloud import check_cloud, measure
-from rescene4d_ros.plausibility.small_motion import lay_small
 from rescene4d_ros.structures import Finding, Scan, Severity
 
 
@@ -107,6 +106,8 @@ def _check(
         told, motion = check_registered(xyz, reference, config)
         findings += told
         if register:
+            from rescene4d_ros.plausibility.small_motion import lay_small
+
             coarse = np.eye(4) if motion is None else motion
             finding, fine = lay_small(transform(coarse, xyz).astype(np.float32), reference)
             findings.append(finding)

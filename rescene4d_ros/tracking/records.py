@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
 from rescene4d_ros.geometry.surface import Surface
-from rescene4d_ros.structures import Box, Change, MaskSource, ObjectState, SceneObject, VisitInfo
+from rescene4d_ros.structures import (
+    Box,
+    Change,
+    MaskSource,
+    ObjectState,
+    Scan,
+    SceneObject,
+    SceneUpdate,
+    VisitInfo,
+    VisitStatus,
+)
 
 
 @dataclass(frozen=True)
@@ -193,3 +203,52 @@ class VisitFacts:
     object_ids: np.ndarray
     records: Mapping[int, ObjectRecord]
     discovered: Mapping[int, Mapping[int, LinkedObservation]] = field(default_factory=dict)
+
+    @property
+    def done_visit(self) -> VisitInfo:
+        """Return the visit as it is once its facts are stored."""
+        return replace(self.visit, status=VisitStatus.DONE)
+
+    def as_update(
+        self,
+        class_names: tuple[str, ...],
+        names: Mapping[int, str],
+        past: Mapping[int, tuple[tuple[int, ObjectState], ...]],
+        scan: Scan,
+        revision: int,
+    ) -> SceneUpdate:
+        """
+        Return what the visit changed, with the scene after it.
+
+        Parameters
+        ----------
+        class_names : tuple of str
+        names : mapping of object id to str
+            Given by people.
+        past : mapping of object id to tuple of (visit id, ObjectState)
+            States of every object since its first visit.
+        scan : Scan
+            Of the visit.
+        revision : int
+            Of the memory that holds these facts.
+
+        """
+        class_ids = np.full(len(self.object_ids), -1, dtype=np.int32)
+        scores = np.zeros(len(self.object_ids), dtype=np.float32)
+        for object_id, link in self.linked.items():
+            class_ids[link.observation.points] = self.records[object_id].class_id
+            scores[link.observation.points] = link.observation.score
+        objects = tuple(
+            record.as_object(class_names, past.get(object_id, ()), names.get(object_id, ''))
+            for object_id, record in self.records.items()
+        )
+        return SceneUpdate(
+            self.done_visit,
+            revision,
+            self.changes,
+            scan,
+            objects,
+            self.object_ids,
+            class_ids,
+            scores,
+        )

@@ -11,7 +11,7 @@ from typing import Any, cast
 from rescene4d_ros.config import make
 from rescene4d_ros.data.sequences.augment import AugmentConfig
 from rescene4d_ros.errors import ConfigError
-from rescene4d_ros.geometry.superpoints import SuperpointConfig
+from rescene4d_ros.geometry.superpoints.cut import SuperpointConfig
 from rescene4d_ros.losses import LossConfig
 from rescene4d_ros.models.config import ModelConfig
 from rescene4d_ros.training.config import TrainConfig

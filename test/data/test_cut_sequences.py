@@ -6,7 +6,7 @@ import numpy as np
 from rescene4d_ros.config import make
 from rescene4d_ros.data.sequences.cut_sequences import write_cut_sequence
 from rescene4d_ros.data.sequences.sequence_file import read_extras, read_sequence, room_of
-from rescene4d_ros.geometry.superpoints import SuperpointConfig, superpoints
+from rescene4d_ros.geometry.superpoints.cut import SuperpointConfig, superpoints
 from rescene4d_ros.structures import ScanSequence
 from rescene4d_ros.structures.truth import SequenceTruth, VisitTruth
 

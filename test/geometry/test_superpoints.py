@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from rescene4d_ros.geometry.superpoints.cut import merge, superpoints
-from rescene4d_ros.geometry.superpoints.graph import edges, SuperpointConfig
+from rescene4d_ros.geometry.superpoints.cut import edges, merge, SuperpointConfig, superpoints
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree

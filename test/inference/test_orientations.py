@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 from rescene4d_ros.geometry.normals import estimate_normals
 from rescene4d_ros.inference.config import InferenceConfig
-from rescene4d_ros.inference.orientations import turned, TurnedVisit
 from rescene4d_ros.inference.profile import Stopwatch
 from rescene4d_ros.inference.segmenter import Segmenter
+from rescene4d_ros.inference.visit_encoder import turned, TurnedVisit
 from rescene4d_ros.structures import Scan
 
 EMPTY = Scan(np.zeros((0, 3), np.float32), 0)

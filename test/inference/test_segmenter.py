@@ -6,13 +6,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from rescene4d_ros.errors import WeightsError
-from rescene4d_ros.geometry.superpoints import SuperpointConfig
+from rescene4d_ros.geometry.superpoints.cut import SuperpointConfig
 from rescene4d_ros.inference.config import InferenceConfig
-from rescene4d_ros.inference.orientations import TurnedVisit
 from rescene4d_ros.inference.segmenter import Segmenter
 from rescene4d_ros.inference.selection.features import FEATURES
 from rescene4d_ros.inference.selection.quality import quality_file, QualityModel, write_quality
-from rescene4d_ros.inference.visit_encoder import VisitEncoder
+from rescene4d_ros.inference.visit_encoder import TurnedVisit, VisitEncoder
 from rescene4d_ros.inference.weights_file import save_weights, weights_hash, WeightsInfo
 from rescene4d_ros.models.config import ModelConfig
 from rescene4d_ros.models.segmenter import ReScene4D

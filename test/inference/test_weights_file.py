@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 from rescene4d_ros.errors import WeightsError
-from rescene4d_ros.geometry.superpoints import SuperpointConfig
+from rescene4d_ros.geometry.superpoints.cut import SuperpointConfig
 from rescene4d_ros.inference.selection.quality import find_quality, quality_file
 from rescene4d_ros.inference.weights_file import (
     default_weights,

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from rescene4d_ros.data.sequences.sequence_file import write_sequence
 from rescene4d_ros.errors import ConfigError, FileFormatError
-from rescene4d_ros.geometry.superpoints import SuperpointConfig, superpoints
+from rescene4d_ros.geometry.superpoints.cut import SuperpointConfig, superpoints
 from rescene4d_ros.structures import FLOOR
 from rescene4d_ros.training import load_prepared, prepare_folder, Recipe
 from rescene4d_ros.training.samples.prepared_sequences import prepare, save_prepared

@@ -1,4 +1,4 @@
-"""Columns of numbers, as files and messages hold them, to scans."""
+"""Columns of numbers, as files and messages hold them, to scans with the places of the sensor."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from dataclasses import replace
 
 import numpy as np
 from rescene4d_ros.data.readers.point_fields import colors_of, given_of
-from rescene4d_ros.data.readers.sensor_places import is_around_zero, near_points, viewpoints
 from rescene4d_ros.errors import ScanError
 from rescene4d_ros.geometry.se3 import transform
 from rescene4d_ros.structures import Finding, Scan, Severity
@@ -22,6 +21,9 @@ GRID = 1_000.0  # m; origins are multiples of it
 COARSE = (0.002, 0.02)  # m; steps of coordinates that are told, and that are refused
 NORMALS = (('normal_x', 'normal_y', 'normal_z'), ('nx', 'ny', 'nz'))
 LOCAL = (0.0, 0.0, 0.0)
+VIEWPOINT = ('vp_x', 'vp_y', 'vp_z')  # where each point was measured from, as PCL names it
+SENSOR_REACH = 1_000.0  # m; from the points to a sensor that can have measured them
+SENSOR_ROOM = 2.0  # m; from the points to a sensor that saw them from outside
 
 
 def scan_of_columns(
@@ -93,10 +95,10 @@ def scan_of_columns(
     told = _precision(xyz, name, exact_text)
     normals = _normals(columns, kept)
     if sensor_path is None:
-        sensor_path = viewpoints(columns, kept)
-    sensor_path, away = near_points(sensor_path, xyz)
+        sensor_path = _viewpoints(columns, kept)
+    sensor_path, away = _near_points(sensor_path, xyz)
     if map_T_source is not None:
-        if sensor_path is None and is_around_zero(xyz):
+        if sensor_path is None and _is_around_zero(xyz):
             sensor_path = np.zeros((1, 3))
         if sensor_path is not None:
             sensor_path = transform(map_T_source, sensor_path)
@@ -245,3 +247,42 @@ def _normals(columns: Mapping[str, np.ndarray], kept: np.ndarray) -> np.ndarray 
                 normals = (normals / length).astype(np.float32)
             return normals
     return None
+
+
+def _near_points(
+    path: np.ndarray | None, xyz: np.ndarray
+) -> tuple[np.ndarray | None, tuple[Finding, ...]]:
+    """Return the places (P, 3) from which points (N, 3) can be seen, and what is left out."""
+    if path is None or not len(path):
+        return None, ()
+    middle = np.median(xyz, axis=0)
+    near = (np.abs(path - middle) <= np.abs(xyz - middle).max() + SENSOR_REACH).all(axis=1)
+    if near.all():
+        return path, ()
+    found = Finding(
+        'sensor_path',
+        Severity.WARNING,
+        f'{int((~near).sum())} of {len(near)} places of the sensor that are no numbers or farther '
+        f'than {SENSOR_REACH:g} m from all points',
+        'the path of the sensor in meters, in the frame of the points',
+        'they are left out; mend the path',
+    )
+    return (path[near] if near.any() else None), (found,)
+
+
+def _is_around_zero(xyz: np.ndarray) -> bool:
+    """Return whether a sensor at zero may have seen points (N, 3): that of UTM saw none."""
+    low, high = np.quantile(xyz, [0.01, 0.99], axis=0)
+    return bool((low < SENSOR_ROOM).all() and (high > -SENSOR_ROOM).all())
+
+
+def _viewpoints(columns: Mapping[str, np.ndarray], kept: np.ndarray) -> np.ndarray | None:
+    """Return the places (P, 3), m, from which points were measured, in order of their points."""
+    if not all(n in columns and columns[n].dtype.kind == 'f' for n in VIEWPOINT):
+        return None
+    places = np.stack([columns[n][kept] for n in VIEWPOINT], axis=1).astype(np.float64)
+    places = places[np.isfinite(places).all(axis=1)]
+    changes = np.flatnonzero(np.r_[True, (places[1:] != places[:-1]).any(axis=1)][: len(places)])
+    places = places[changes]
+    first = np.unique(places, axis=0, return_index=True)[1]
+    return places[np.sort(first)] if len(first) else None

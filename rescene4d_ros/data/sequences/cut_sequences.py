@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from rescene4d_ros.data.sequences.sequence_file import as_stored, write_sequence
-from rescene4d_ros.geometry.superpoints import SuperpointConfig, superpoints
+from rescene4d_ros.geometry.superpoints.cut import SuperpointConfig, superpoints
 from rescene4d_ros.structures import ScanSequence
 from rescene4d_ros.structures.truth import SequenceTruth
 

@@ -17,7 +17,7 @@ import time
 import numpy as np
 from rescene4d_ros import __version__
 from rescene4d_ros.errors import RescenError
-from rescene4d_ros.geometry.superpoints import SuperpointConfig
+from rescene4d_ros.geometry.superpoints.cut import SuperpointConfig
 from rescene4d_ros.structures import ScanSequence
 from rescene4d_ros.structures.truth import SequenceTruth
 from rescene4d_ros.training.samples.prepared_sequences import prepare, save_prepared

@@ -20,7 +20,7 @@ from rescene4d_ros.atomic_write import atomic_write
 from rescene4d_ros.data.sequences.sequence_file import read_sequence
 from rescene4d_ros.errors import FileFormatError
 from rescene4d_ros.geometry.normals import estimate_normals
-from rescene4d_ros.geometry.superpoints import SuperpointConfig, superpoints
+from rescene4d_ros.geometry.superpoints.cut import SuperpointConfig, superpoints
 from rescene4d_ros.processes import each_result
 from rescene4d_ros.structures import Scan, ScanSequence
 from rescene4d_ros.structures.truth import SequenceTruth

@@ -6,7 +6,7 @@ import numpy as np
 from rescene4d_ros.data.datasets.annotations import AnnotatedScan
 from rescene4d_ros.geometry.normals import estimate_normals
 from rescene4d_ros.geometry.point_sets import thin
-from rescene4d_ros.geometry.superpoints import superpoints
+from rescene4d_ros.geometry.superpoints.cut import superpoints
 
 
 def cloud_scan(
