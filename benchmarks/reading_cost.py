@@ -55,6 +55,7 @@ NOT_OF_VISITS = {
     'rescene4d_ros.inference.orientations': 'inference.orientations above 1',
     'rescene4d_ros.inference.postprocess': 'inference.selection: queries or published',
     'rescene4d_ros.sparse.torchsparse_backend': 'inference.sparse_backend: torchsparse',
+    'rescene4d_ros.models.superpoint_pooling': 'weights with superpoint_pooling max or gem',
     'rescene4d_ros.plausibility.small_motion': 'plausibility: register',
 }
 MOST_SECONDS = 600.0  # until a visit is processed

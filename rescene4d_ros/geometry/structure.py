@@ -1,4 +1,10 @@
-"""Floor and walls of a room, found by height and direction of its surfaces."""
+"""
+Floor and walls of a room, found by height and direction of its surfaces.
+
+There are three estimates of the height of the floor, because they may differ by centimeters and
+what was fitted with one of them needs the same one: `floor_height` where normals are known,
+`floor_without_normals` where they are not, and `coarse_floor_height`, an input of the network.
+"""
 
 from __future__ import annotations
 
@@ -28,6 +34,30 @@ def floor_height(xyz: np.ndarray, normals: np.ndarray) -> float:
     edges = np.arange(level.min() - 0.05, level.max() + 0.1, 0.02)
     count, edges = np.histogram(level, bins=edges)
     return float(edges[np.flatnonzero(count > 0.15 * count.max())[0]] + 0.01)
+
+
+def floor_without_normals(xyz: np.ndarray) -> float:
+    """
+    Return the height of the lowest large level surface by heights alone, m.
+
+    Parameters
+    ----------
+    xyz : ndarray (N, 3), float, m, in map
+        At least one point.
+
+    Returns
+    -------
+    float, m
+        Upper side of the lowest layer of 5 cm that, with the layer above it, has at least a
+        quarter of the points of the fullest two.
+
+    """
+    bins = np.floor(xyz[:, 2] / 0.05).astype(np.int64)
+    low = bins.min()
+    counts = np.bincount(bins - low)
+    counts = counts + np.append(counts[1:], 0)
+    full = np.flatnonzero(counts >= 0.25 * counts.max())
+    return float((low + full[0] + 1) * 0.05)
 
 
 def coarse_floor_height(xyz: np.ndarray, normals: np.ndarray | None = None) -> float:

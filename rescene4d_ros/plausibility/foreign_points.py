@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from rescene4d_ros.geometry.point_sets import thin
+from rescene4d_ros.geometry.structure import floor_without_normals
 from rescene4d_ros.plausibility.config import PlausibilityConfig
 from rescene4d_ros.plausibility.single_cloud import Measures
 from rescene4d_ros.structures import Finding, Severity
@@ -78,17 +79,6 @@ def told_of_repeated(repeated: np.ndarray) -> list[Finding]:
     ]
 
 
-def floor_height(xyz: np.ndarray) -> float:
-    """Return the height of the lowest large level surface, m."""
-    z = xyz[:, 2]
-    bins = np.floor(z / 0.05).astype(np.int64)
-    low = bins.min()
-    counts = np.bincount(bins - low)
-    counts = counts + np.append(counts[1:], 0)
-    full = np.flatnonzero(counts >= 0.25 * counts.max())
-    return float((low + full[0] + 1) * 0.05)
-
-
 def find_people(xyz: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """
     Find what has the shape of a standing person and touches nothing but the floor.
@@ -107,7 +97,7 @@ def find_people(xyz: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
     """
     people = np.zeros(len(xyz), dtype=bool)
-    floor = floor_height(xyz)
+    floor = floor_without_normals(xyz)
     above = np.flatnonzero((xyz[:, 2] > floor + CLEAR) & (xyz[:, 2] < floor + 3.0))
     groups, count = label_groups(xyz[above], CELL)
     if not count:

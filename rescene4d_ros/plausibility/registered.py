@@ -9,8 +9,8 @@ import numpy as np
 from rescene4d_ros.geometry.normals import estimate_normals
 from rescene4d_ros.geometry.point_sets import evenly, near, thin
 from rescene4d_ros.geometry.se3 import Pair, size_of, transform, upright
+from rescene4d_ros.geometry.structure import floor_without_normals
 from rescene4d_ros.plausibility.config import PlausibilityConfig
-from rescene4d_ros.plausibility.foreign_points import floor_height
 from rescene4d_ros.structures import Finding, Severity
 from scipy import fft
 from scipy.spatial import cKDTree
@@ -74,7 +74,7 @@ class Reference:
     @cached_property
     def floor(self) -> float:
         """Return the height of the floor, m."""
-        return floor_height(self.xyz)
+        return floor_without_normals(self.xyz)
 
     @cached_property
     def upper(self) -> np.ndarray:
@@ -150,7 +150,7 @@ def check_registered(
 
     """
     even = xyz[thin(xyz, SPACING)]
-    floor = floor_height(even)
+    floor = floor_without_normals(even)
     upper, lower = upper_part(even, floor), even[np.abs(even[:, 2] - floor) < FLOOR]
     if min(len(upper), len(reference.upper)) < LEAST or np.ptp(upper[:, :2], axis=0).min() < WIDE:
         return [], None

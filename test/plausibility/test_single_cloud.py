@@ -2,9 +2,10 @@
 
 import numpy as np
 import pytest
+from rescene4d_ros.geometry.structure import floor_without_normals
 from rescene4d_ros.plausibility.check import check_scan, checked_scan
 from rescene4d_ros.plausibility.config import PlausibilityConfig
-from rescene4d_ros.plausibility.foreign_points import find_people, floor_height
+from rescene4d_ros.plausibility.foreign_points import find_people
 from rescene4d_ros.structures import Finding, Scan, Severity
 
 from .conftest import FURNITURE, make_person, make_room, scan_of
@@ -152,10 +153,11 @@ def test_furniture_as_high_as_people_stays(parts):
     assert len(places) == 0
 
 
-def test_floor_height(room):
+def test_floor_without_normals(room):
     """To half a step of 5 cm; also below zero."""
-    assert floor_height(room.astype(np.float32)) == pytest.approx(0, abs=0.051)
-    assert floor_height((room - (0, 0, 7)).astype(np.float32)) == pytest.approx(-7, abs=0.051)
+    assert floor_without_normals(room.astype(np.float32)) == pytest.approx(0, abs=0.051)
+    below = (room - (0, 0, 7)).astype(np.float32)
+    assert floor_without_normals(below) == pytest.approx(-7, abs=0.051)
 
 
 def test_checked_scan_holds_what_is_kept(room):

@@ -139,7 +139,7 @@ def _inside_and_rim(
     inside = (known * points[:, None]).T @ masks / area
     squares = (known**2 * points[:, None]).T @ masks / area
     spread = np.sqrt((squares - inside**2).clip(min=0))
-    touching = contact_matrix(regions)
+    touching = regions.contact_matrix
     outside = (touching @ masks) * ~candidates.masks
     around = outside.sum(axis=0)
     rim = known.T @ outside / around.clip(min=1)
@@ -169,35 +169,20 @@ def _bonds(regions: Regions, evidence: Evidence, candidates: Candidates) -> dict
         'like': likeness(regions, regions.edges),
         'agree': agreement(claims[first], claims[second]),
     }
-    within, across = _inside_and_across(regions, regions.contact, masks)
+    within, across = _inside_and_across(regions.contact_matrix, masks)
     found = {}
     for name, values in bonds.items():
-        kept, left = _inside_and_across(regions, regions.contact * values, masks)
+        weighted = regions.symmetric(regions.contact * values)
+        kept, left = _inside_and_across(weighted, masks)
         found[f'{name}_inside'] = np.where(within > 0, kept / within.clip(min=1e-9), 1.0)
         found[f'{name}_across'] = left / across.clip(min=1)
     return found
 
 
-def _inside_and_across(
-    regions: Regions, values: np.ndarray, masks: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Return the sums (C,) of values of edges (E,) inside masks (S, C), and across borders."""
-    matrix = _symmetric(regions, values)
+def _inside_and_across(matrix: csr_matrix, masks: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the sums (C,) of values of edges (S, S) inside masks (S, C), and across borders."""
     twice = (masks * (matrix @ masks)).sum(axis=0)
     return twice / 2, (np.asarray(matrix.sum(axis=1)).ravel() @ masks - twice).clip(min=0)
-
-
-def contact_matrix(regions: Regions) -> csr_matrix:
-    """Return the contact of each two superpoints of one visit, symmetric (S, S)."""
-    return _symmetric(regions, regions.contact)
-
-
-def _symmetric(regions: Regions, values: np.ndarray) -> csr_matrix:
-    """Return the values of the edges as a symmetric (S, S) matrix."""
-    first, second = regions.edges.T
-    both = np.concatenate([first, second]), np.concatenate([second, first])
-    twice = np.concatenate([values, values]).astype(np.float32)
-    return csr_matrix((twice, both), shape=(len(regions),) * 2)
 
 
 def _shape(regions: Regions, candidates: Candidates) -> dict[str, np.ndarray]:
@@ -288,7 +273,7 @@ def network_features(
         return np.zeros((len(candidates), 0), np.float32)
     masks, points = candidates.masks.astype(np.float32), regions.points.astype(np.float32)
     area = points @ masks
-    touching = contact_matrix(regions) @ masks * ~candidates.masks
+    touching = regions.contact_matrix @ masks * ~candidates.masks
     if overlaps is None:
         overlaps = soft_overlaps(regions.points, evidence.mask_probs, candidates.masks)
     best = (overlaps[1] * evidence.certainty).argmax(axis=1)

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from rescene4d_ros.structures import Prediction, Scan
+from scipy.sparse import csr_matrix
 
 CELL = 0.05  # m; superpoints with points in the same or in adjacent cells touch
 SECOND_MOMENTS = ((0, 0), (0, 1), (0, 2), (1, 1), (1, 2), (2, 2))
@@ -53,6 +55,18 @@ class Regions:
     def __len__(self) -> int:
         """Return the number of superpoints S."""
         return len(self.visit)
+
+    @cached_property
+    def contact_matrix(self) -> csr_matrix:
+        """Return the contact of each two superpoints of one visit, symmetric (S, S)."""
+        return self.symmetric(self.contact)
+
+    def symmetric(self, values: np.ndarray) -> csr_matrix:
+        """Return the values (E,) of the edges as a symmetric (S, S) matrix, float32."""
+        first, second = self.edges.T
+        both = np.concatenate([first, second]), np.concatenate([second, first])
+        twice = np.concatenate([values, values]).astype(np.float32)
+        return csr_matrix((twice, both), shape=(len(self),) * 2)
 
     def of_visit(self, visit: int) -> tuple[slice, Regions]:
         """Return the rows of one visit's superpoints, and these alone."""
