@@ -175,10 +175,10 @@ ROOMS = sorted(p.parent for p in PACKAGE.rglob('__init__.py') if p.parent != PAC
 
 @pytest.mark.parametrize('room', ROOMS, ids=lambda p: str(p.relative_to(PACKAGE)))
 def test_rooms_are_of_a_size(room):
-    """A room fits one listing, or has sub-rooms; a sub-room of one file is that file."""
+    """A room fits one listing; a sub-room of one file is that file."""
     files = [p for p in room.glob('*.py') if p.name != '__init__.py']
     sub_rooms = [p for p in room.iterdir() if (p / '__init__.py').exists()]
-    assert len(files) <= MOST_FILES or sub_rooms, f'{room.name}/ has {len(files)} files'
+    assert len(files) <= MOST_FILES, f'{room.name}/ has {len(files)} files; make sub-rooms'
     if room.parent != PACKAGE and not sub_rooms:
         assert len(files) > 1, f'{room.name}/ has one file; move it up'
 

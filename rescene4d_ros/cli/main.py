@@ -16,8 +16,8 @@ from rescene4d_ros.errors import RescenError, without_torch
 
 # Modules are imported on demand, because torch takes seconds to load.
 MODULES = {
-    'replay': 'replay',
-    'check': 'check',
+    'replay': 'visits.replay',
+    'check': 'visits.check',
     'rooms': 'rooms.command',
     'prepare': 'prepare',
     'train': 'train.command',

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from rescene4d_ros.cli.inputs import find_visits
+from rescene4d_ros.cli.visits.inputs import find_visits
 from rescene4d_ros.data.readers.bags.messages import CLOUD, TRANSFORMS
 from rescene4d_ros.data.readers.bags.serialization import typestore
 from rescene4d_ros.data.readers.bags.writing import cloud_message

@@ -4,7 +4,7 @@ import shutil
 
 import numpy as np
 import pytest
-from rescene4d_ros.cli.inputs import DAY_NS, find_visits, parse_time
+from rescene4d_ros.cli.visits.inputs import DAY_NS, find_visits, parse_time
 from rescene4d_ros.data.readers.bags.messages import CLOUD, TRANSFORMS
 from rescene4d_ros.data.readers.bags.writing import write_snapshots
 from rescene4d_ros.errors import RescenError, ScanError

@@ -11,8 +11,8 @@ import sys
 import numpy as np
 import open3d as o3d
 import pytest
-from rescene4d_ros.cli.inputs import parse_time
 from rescene4d_ros.cli.main import main
+from rescene4d_ros.cli.visits.inputs import parse_time
 from rescene4d_ros.data.readers.bags.snapshots import read_snapshots
 from rescene4d_ros.data.readers.bags.writing import write_snapshots
 from rescene4d_ros.errors import ScanError

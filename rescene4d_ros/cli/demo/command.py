@@ -25,7 +25,7 @@ from rescene4d_ros.cli.demo.stages import (
     stage,
     StageFailed,
 )
-from rescene4d_ros.cli.replay import write_documents
+from rescene4d_ros.cli.visits.replay import write_documents
 from rescene4d_ros.data.readers.truth_files import read_truth
 from rescene4d_ros.memory.store import SceneMemory
 from rescene4d_ros.metrics import score_visits, ScoreCard

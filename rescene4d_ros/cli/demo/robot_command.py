@@ -32,7 +32,7 @@ from rescene4d_ros.cli.demo.stages import (
     stage,
     StageFailed,
 )
-from rescene4d_ros.cli.replay import write_documents
+from rescene4d_ros.cli.visits.replay import write_documents
 from rescene4d_ros.config import make
 from rescene4d_ros.data.readers.bags.drive_writing import CLOUDS_TOPIC
 from rescene4d_ros.inference.config import InferenceConfig

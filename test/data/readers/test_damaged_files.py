@@ -11,7 +11,7 @@ import time
 from hypothesis import given, HealthCheck, settings, strategies
 import numpy as np
 import pytest
-from rescene4d_ros.cli.inputs import find_visits
+from rescene4d_ros.cli.visits.inputs import find_visits
 from rescene4d_ros.data.readers.bags.messages import Recorded, Topic
 from rescene4d_ros.data.readers.bags.snapshots import Snapshot
 from rescene4d_ros.data.readers.point_cloud2 import decode_cloud

@@ -7,7 +7,7 @@ import laspy
 import numpy as np
 from pye57 import libe57
 import pytest
-from rescene4d_ros.cli.inputs import find_visits
+from rescene4d_ros.cli.visits.inputs import find_visits
 from rescene4d_ros.data.readers.bags.parts import parts_of
 from rescene4d_ros.data.readers.cloud_files import read_cloud
 from rescene4d_ros.data.readers.point_cloud2 import decode_cloud

@@ -10,13 +10,13 @@ import time
 
 import numpy as np
 from rescene4d_ros import config
-from rescene4d_ros.cli.checked_visits import (
+from rescene4d_ros.cli.visits.checked_visits import (
     add_input_arguments,
     checked_visit,
     config_of,
     print_notes,
 )
-from rescene4d_ros.cli.inputs import find_visits
+from rescene4d_ros.cli.visits.inputs import find_visits
 from rescene4d_ros.errors import ConfigError, RescenError
 from rescene4d_ros.inference.config import InferenceConfig
 from rescene4d_ros.memory.export import changes_document, objects_document

@@ -16,7 +16,7 @@ from rescene4d_ros.errors import FrameUnavailableError
 from rescene4d_ros.structures import Finding, Scan, Severity
 
 if TYPE_CHECKING:
-    from rescene4d_ros.cli.inputs import Inputs
+    from rescene4d_ros.cli.visits.inputs import Inputs
 
 NO_PATH = Finding(
     'sensor_path',

@@ -9,8 +9,8 @@ import sys
 import time
 
 import numpy as np
-from rescene4d_ros.cli.checked_visits import add_input_arguments, config_of, print_notes
-from rescene4d_ros.cli.inputs import find_visits, Origin
+from rescene4d_ros.cli.visits.checked_visits import add_input_arguments, config_of, print_notes
+from rescene4d_ros.cli.visits.inputs import find_visits, Origin
 from rescene4d_ros.errors import RescenError
 from rescene4d_ros.geometry.point_sets import thin
 from rescene4d_ros.memory.store import SceneMemory

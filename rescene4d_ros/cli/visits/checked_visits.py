@@ -7,8 +7,8 @@ from pathlib import Path
 import sys
 
 import numpy as np
-from rescene4d_ros.cli.bag_inputs import BURSTS
-from rescene4d_ros.cli.inputs import Inputs, Origin, Reader
+from rescene4d_ros.cli.visits.bag_inputs import BURSTS
+from rescene4d_ros.cli.visits.inputs import Inputs, Origin, Reader
 from rescene4d_ros.data.readers.cloud_files import SUFFIXES
 from rescene4d_ros.plausibility.config import PlausibilityConfig
 from rescene4d_ros.scene.scan_acceptance import ScanAcceptance

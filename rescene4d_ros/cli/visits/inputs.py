@@ -13,8 +13,8 @@ import os
 from pathlib import Path
 
 import numpy as np
-from rescene4d_ros.cli.bag_inputs import plan_bag
-from rescene4d_ros.cli.built_visits import plan_built_visits
+from rescene4d_ros.cli.visits.bag_inputs import plan_bag
+from rescene4d_ros.cli.visits.built_visits import plan_built_visits
 from rescene4d_ros.data.readers.bags.parts import is_bag, natural
 from rescene4d_ros.data.readers.bags.survey import survey
 from rescene4d_ros.data.readers.cloud_files import read_cloud, SUFFIXES

@@ -23,7 +23,7 @@ from rescene4d_ros.visit_building.series import VisitSeries
 AHEAD = 3600.0  # s; what clocks may differ by
 
 if TYPE_CHECKING:
-    from rescene4d_ros.cli.inputs import Inputs, Origin, Reader
+    from rescene4d_ros.cli.visits.inputs import Inputs, Origin, Reader
 
 
 def plan_built_visits(

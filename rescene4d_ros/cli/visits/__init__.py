@@ -1,0 +1,1 @@
+"""Clouds, bags and live recordings as visits: read, checked, and processed into a memory."""
