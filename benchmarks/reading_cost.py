@@ -306,7 +306,7 @@ def loaded_files() -> set[Path]:
     """Return the source files of the package that this process has loaded, but generated ones."""
     generated = (f'{PACKAGE}.msg', f'{PACKAGE}.srv')
     return {
-        Path(module.__file__)
+        Path(str(module.__file__))
         for name, module in [*sys.modules.items()]
         if f'{name}.'.startswith(f'{PACKAGE}.')
         and not name.startswith(generated)
