@@ -46,7 +46,7 @@ class Rescene4DNode(ManagedNode):
 
     def __init__(self, **kwargs):
         super().__init__(interfaces.NODE_NAME, **kwargs)
-        parameters.declare(self)
+        self.declare(parameters.SECTIONS)
         self.add_post_set_parameters_callback(self._apply_live_settings)
         self._settings: parameters.Settings | None = None
         self._segmenter: MaskProvider | None = None

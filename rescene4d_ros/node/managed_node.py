@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 import functools
+import sys
 import time
 import traceback
 
 from rclpy.clock import Clock, ClockType
 from rclpy.lifecycle import LifecycleNode, TransitionCallbackReturn
 from rclpy.timer import Timer
-from rescene4d_ros.errors import RescenError
+from rescene4d_ros.errors import ConfigError, RescenError
 from rescene4d_ros.node.diagnostics import DiagnosticsPublisher, text_of
+from rescene4d_ros.node.parameters import declare
 from rescene4d_ros.node.ros_process import spin
 
 SUCCESS = TransitionCallbackReturn.SUCCESS
@@ -80,6 +82,22 @@ class ManagedNode(LifecycleNode):
         self._again: Timer | None = None  # of the autostart
         self._retry, _ = AUTOSTART_RETRY
 
+    def declare(self, sections: Mapping[str, type]) -> None:
+        """
+        Declare the parameters of some sections.
+
+        Raises
+        ------
+        ConfigError
+            One that is given at the start is not allowed; the node is destroyed.
+
+        """
+        try:
+            declare(self, sections)
+        except ConfigError:
+            super().destroy_node()  # not its own one: nothing is made yet that it releases
+            raise
+
     def report(self, error: Exception) -> None:
         """Report what a callback raised; the node goes on."""
         self._diagnostics.stats.problem('callback', text_of(error))
@@ -129,7 +147,7 @@ def run(make_node: Callable[[], ManagedNode], args: list[str] | None = None) -> 
     Returns
     -------
     int
-        Exit status of the process.
+        Exit status of the process; 2 = a parameter or an argument is wrong.
 
     """
 
@@ -139,4 +157,8 @@ def run(make_node: Callable[[], ManagedNode], args: list[str] | None = None) -> 
             node.autostart()
         return node
 
-    return spin(make, args, on_error=ManagedNode.report)
+    try:
+        return spin(make, args, on_error=ManagedNode.report)
+    except ConfigError as error:
+        print(error, file=sys.stderr)
+        return 2

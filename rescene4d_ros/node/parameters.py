@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 import dataclasses
 from dataclasses import dataclass
+import difflib
 from functools import partial
 import sys
 from typing import Any
@@ -15,6 +16,7 @@ from rcl_interfaces.msg import (
     ParameterDescriptor,
     SetParametersResult,
 )
+from rclpy.exceptions import ParameterException
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 from rescene4d_ros.config import check, make, param, Setting, settings
@@ -28,6 +30,8 @@ from rescene4d_ros.tracking.settings import (
 )
 
 INT64_MAX = 2**63 - 1
+RCLPY = ('use_sim_time', 'start_type_description_service', 'qos_overrides.')  # its own names
+MOST_TOLD = 10  # unknown names
 
 
 @dataclass(frozen=True)
@@ -185,7 +189,10 @@ def named_settings(sections: Mapping[str, type] = SECTIONS) -> Iterator[tuple[st
 def descriptor(setting: Setting) -> ParameterDescriptor:
     """Say in ROS terms what a setting means, its unit, its bounds, and whether it may change."""
     text = f'{setting.text} [{setting.unit}]' if setting.unit else setting.text
-    message = ParameterDescriptor(description=text, read_only=not setting.live)
+    # Types are checked here: rclpy refuses 60 where 60.0 is expected, and an unquoted off.
+    message = ParameterDescriptor(
+        description=text, read_only=not setting.live, dynamic_typing=True
+    )
     if setting.one_of is not None:
         message.additional_constraints = 'one of: ' + ', '.join(map(str, setting.one_of))
     if setting.ge is None and setting.le is None:
@@ -225,11 +232,39 @@ def check_parameters(
     return SetParametersResult(successful=True)
 
 
-def declare(node: Node, sections: Mapping[str, type] = SECTIONS) -> None:
-    """Declare all parameters, so that tools can describe them before the node is configured."""
+def declare(node: Node, sections: Mapping[str, type]) -> None:
+    """
+    Declare all parameters, so that tools can describe them before the node is configured.
+
+    Names that the command line or a file gives and nobody declared are told in the log: rclpy
+    leaves them out without a word.
+
+    Raises
+    ------
+    ConfigError
+        The command line or a file gives a value that is not allowed.
+
+    """
     node.add_on_set_parameters_callback(partial(check_parameters, sections=sections))
     for name, setting in named_settings(sections):
-        node.declare_parameter(name, setting.default, descriptor(setting))
+        try:
+            node.declare_parameter(name, setting.default, descriptor(setting))
+        except ParameterException as error:
+            raise ConfigError(f'{error}; correct the parameter') from error
+    for text in _unknown(node, [n for n, _ in named_settings(sections)]):
+        node.get_logger().warning(text)
+
+
+def _unknown(node: Node, known: list[str]) -> Iterator[str]:
+    """Yield what to say of parameters that are given and that the node does not have."""
+    given = getattr(node, '_parameter_overrides', {})  # rclpy offers them in no other way
+    names = [n for n in given if not node.has_parameter(n) and not n.startswith(RCLPY)]
+    for name in names[:MOST_TOLD]:
+        near = difflib.get_close_matches(name, known, n=2)
+        hint = f'; did you mean {" or ".join(near)}?' if near else ''
+        yield (f'expected a parameter of this node, got {name[:100]!r}, which has no effect{hint}')
+    if len(names) > MOST_TOLD:
+        yield f'expected parameters of this node, got {len(names) - MOST_TOLD} more of others'
 
 
 def read_sections(node: Node, sections: Mapping[str, type]) -> dict[str, Any]:

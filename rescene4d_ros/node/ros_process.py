@@ -16,6 +16,7 @@ from rclpy.parameter import Parameter
 from rclpy.qos import QoSProfile
 from rclpy.signals import SignalHandlerOptions
 import rescene4d_ros
+from rescene4d_ros.errors import ConfigError
 from rescene4d_ros.node.parameters import MemoryConfig
 import yaml
 
@@ -103,6 +104,11 @@ def spin(
     on_error : callable(node, exception), optional
         Called with what a callback raised; the node then goes on. Default: the process ends.
 
+    Raises
+    ------
+    ConfigError
+        The arguments, or a file of parameters that they name, are none.
+
     """
     executor = node = None
     signals: list[int] = []
@@ -116,7 +122,7 @@ def spin(
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, note)
     try:
-        rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
+        _begin(args)
         node = make()
         executor = SingleThreadedExecutor()
         executor.add_node(node)
@@ -136,6 +142,17 @@ def spin(
             node.destroy_node()
         rclpy.try_shutdown()
     return 0
+
+
+def _begin(args: list[str] | None) -> None:
+    """Initialize ROS; errors of rcl name their place in its source."""
+    try:
+        rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
+    except RuntimeError as error:
+        told = str(error).partition(', at ')[0]
+        raise ConfigError(
+            f'expected ROS arguments and a file of parameters, got: {told}; correct them'
+        ) from error
 
 
 def _finish_first() -> None:

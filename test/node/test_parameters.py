@@ -1,6 +1,8 @@
 """Parameters say what the settings say, and refuse what the settings refuse."""
 
 import math
+import subprocess
+import sys
 
 import pytest
 from rclpy.parameter import Parameter
@@ -66,3 +68,44 @@ def test_check(name):
 def test_other_packages_parameters_are_not_refused():
     """Rclpy and launch set some of their own."""
     assert check_parameters([Parameter('use_sim_time', value=True)]).successful
+
+
+STARTS = """
+import sys
+import rclpy
+from rescene4d_ros.node.managed_node import ManagedNode, run
+from rescene4d_ros.node.parameters import read, SECTIONS
+
+class Declaring(ManagedNode):
+    def __init__(self):
+        super().__init__('declaring')
+        self.declare(SECTIONS)
+        settings = read(self).node
+        print(settings.max_future, settings.plausibility)
+        self.create_timer(0.0, rclpy.shutdown)
+
+for arguments in (
+    ['-p', 'max_future:=30', '-p', 'plausibility:=off', '-p', 'memory.pth:=x'],
+    ['-p', 'max_future:=soon'],
+    ['-p', 'memory.map_id:=7'],
+    ['--params-file', sys.argv[1]],
+    ['--no-such-argument'],
+):
+    print(run(Declaring, ['--ros-args', *arguments]))
+"""
+
+
+def test_parameters_of_the_command_line(tmp_path):
+    """Whole numbers are floats too; what is wrong or unknown is told, without a traceback."""
+    file = tmp_path / 'list.yaml'
+    file.write_text('- 1')
+    done = subprocess.run(
+        [sys.executable, '-c', STARTS, file], capture_output=True, text=True, timeout=300
+    )
+    assert done.stdout.splitlines() == ['30.0 off', '0', '2', '2', '2', '2'], done.stderr
+    assert "got 'memory.pth', which has no effect; did you mean memory.path" in done.stderr
+    assert "max_future: expected float, got str 'soon'" in done.stderr
+    assert 'map_id: expected str, got int 7' in done.stderr
+    assert 'Sequences cannot be key at line 1; correct them' in done.stderr
+    assert 'no-such-argument' in done.stderr
+    assert 'Traceback' not in done.stderr

@@ -18,7 +18,7 @@ from rescene4d_ros.node.diagnostics import (
 )
 from rescene4d_ros.node.managed_node import ACTIVE, CONFIGURED, INACTIVE, ManagedNode, transition
 from rescene4d_ros.node.messages import interfaces
-from rescene4d_ros.node.parameters import declare, read_sections
+from rescene4d_ros.node.parameters import read_sections
 from rescene4d_ros.node.ros_process import RequestThread
 from rescene4d_ros.node.visit_builder.poses import OdometryPoses, TfPoses
 from rescene4d_ros.node.visit_builder.settings import rules_of, SECTIONS
@@ -67,7 +67,7 @@ class VisitBuilderNode(ManagedNode):
 
     def __init__(self, **kwargs):
         super().__init__(NODE_NAME, **kwargs)
-        declare(self, SECTIONS)
+        self.declare(SECTIONS)
         self._settings: dict | None = None
         self._stats = NodeStats()
         self._diagnostics = BuilderDiagnostics(self, self._stats)
