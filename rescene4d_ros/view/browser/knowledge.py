@@ -35,8 +35,8 @@ class PlacedObject:
     item : SceneObject
     state : ObjectState
         At that visit.
-    is_gone : bool
-        Whether the newest visit up to then that observed its place found it empty.
+    gone_ns : int or None, ns since the Unix epoch
+        First visit that found its place empty; None where it was not gone by then.
     box : Box
         Latest known place up to then, in map.
     since_ns : int, ns since the Unix epoch
@@ -49,7 +49,7 @@ class PlacedObject:
 
     item: SceneObject
     state: ObjectState
-    is_gone: bool
+    gone_ns: int | None
     box: Box
     since_ns: int
     last_seen_ns: int
@@ -59,6 +59,11 @@ class PlacedObject:
     def object_id(self) -> int:
         """Return the persistent id."""
         return self.item.object_id
+
+    @property
+    def is_gone(self) -> bool:
+        """Return whether the newest visit up to then that observed its place found it empty."""
+        return self.gone_ns is not None
 
     @property
     def title(self) -> str:
@@ -182,7 +187,7 @@ class Knowledge:
         return PlacedObject(
             item,
             self._states[object_id].get(visit.visit_id, ObjectState.NOT_OBSERVED),
-            run is not None and run[0] == ObjectState.ABSENT,
+            run[1] if run is not None and run[0] == ObjectState.ABSENT else None,
             last.box,
             turns[turn - 1] if turn else first.stamp_ns,
             last.stamp_ns,

@@ -10,7 +10,6 @@ from rescene4d_ros.structures import ObjectState
 from rescene4d_ros.view.browser.knowledge import Knowledge, PlacedObject
 
 ANY = 'any'
-MOST_LABELS = 25  # with more of them they cover each other
 
 
 class Compare(StrEnum):
@@ -161,14 +160,6 @@ def _around(
     if anchor is None:
         return ()
     return tuple(p for p in placed if gap(p.box, anchor) <= within)
-
-
-def labeled(rows: tuple[PlacedObject, ...], changed: frozenset[int], session: Session) -> set[int]:
-    """Return the ids to label: all of a few objects, of many those that changed."""
-    chosen = {p.object_id for p in rows} if session.labels else set()
-    if len(chosen) > MOST_LABELS:
-        chosen &= set(sorted(changed)[:MOST_LABELS])
-    return chosen | ({session.selected} if session.selected is not None else set())
 
 
 def _passes(placed: PlacedObject, session: Session) -> bool:

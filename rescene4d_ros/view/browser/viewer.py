@@ -14,13 +14,14 @@ from rescene4d_ros.memory.store import SceneMemory
 from rescene4d_ros.structures import Box
 from rescene4d_ros.structures.colors import color_of
 from rescene4d_ros.view.browser.drawing.cameras import look_at
+from rescene4d_ros.view.browser.drawing.labels import Camera
 from rescene4d_ros.view.browser.drawing.scene import SceneDrawing
 from rescene4d_ros.view.browser.editing import Editor
 from rescene4d_ros.view.browser.knowledge import Knowledge, knowledge_of, state_of
 from rescene4d_ros.view.browser.panel.correction_panel import CorrectionPanel
 from rescene4d_ros.view.browser.panel.object_page import object_page
 from rescene4d_ros.view.browser.panel.panel import Panel
-from rescene4d_ros.view.browser.session import first_session, fitted, Session
+from rescene4d_ros.view.browser.session import Compare, first_session, fitted, Session
 from rescene4d_ros.view.browser.viewer_config import ViewerConfig
 from rescene4d_ros.view.report.local_time import LocalTime
 from rescene4d_ros.view.report.pictures import place_picture
@@ -30,6 +31,7 @@ import viser
 log = logging.getLogger(__name__)
 
 PICTURES = 300  # thumbnails that are kept
+SETTLE = 0.2  # s; a camera that did not move for that long rests
 REST = 0.4  # s; a slider that moves on by then has no use for details
 PictureKey = tuple[int, int, Box]  # object, visit, where it is there
 
@@ -67,10 +69,11 @@ class Viewer:
         self._server, self._memory, self._clock = server, memory, clock
         self._wake, self._wanted, self._closed = threading.Condition(), True, False
         self._warning = ''
+        self._camera: Any = server.initial_camera  # the one that moved last
+        self._has_moved, self._is_to_look_over, self._is_beside = False, False, False
         self._scene = SceneDrawing(server, memory, self._config.points)
         self._read()
         self.session: Session = first_session(self.knowledge)
-        self._scene.look_from_above(self.knowledge, self._places, self.session)
         self.panel = Panel(server, clock, self.change)
         self.corrections: CorrectionPanel | None = None
         if editor is not None:
@@ -79,7 +82,9 @@ class Viewer:
                     server.gui, memory, editor, lambda: self.knowledge, self.reread
                 )
         server.scene.on_click()(self._clicked)
+        server.on_client_connect(self._connected)
         self._draw()
+        self._scene.look_over()
         self._thread = threading.Thread(target=self._run, name='viewer', daemon=True)
         self._thread.start()
 
@@ -130,14 +135,17 @@ class Viewer:
     def _run(self) -> None:
         while True:
             with self._wake:
-                if not self._wanted and not self._closed:
+                if not self._wanted and not self._has_moved and not self._closed:
                     self._wake.wait(self._config.poll)
                 if self._closed:
                     return
                 is_wanted, self._wanted = self._wanted, False
+                has_moved, self._has_moved = self._has_moved, False
             try:
                 if is_wanted:
                     self._draw()
+                elif has_moved:
+                    self._settle_labels()
                 else:
                     self._follow()
             except RescenError as error:
@@ -160,8 +168,7 @@ class Viewer:
         if was_newest:
             newest = first_session(self.knowledge)
             self.change(visit=newest.visit, before=newest.before)
-        if was_empty:
-            self._scene.look_from_above(self.knowledge, self._places, self.session)
+        self._is_to_look_over |= was_empty
 
     def _warn(self, text: str) -> None:
         if html.escape(text) != self._warning:
@@ -176,13 +183,38 @@ class Viewer:
         if self.corrections is not None:
             self.corrections.show(knowledge, session.selected)
         self._scene.draw_soon(knowledge, places, session)
+        self._scene.show_readable(Camera.of(self._camera))
+        is_beside = session.compare == Compare.BOTH
+        if is_beside != self._is_beside or self._is_to_look_over:
+            self._is_beside, self._is_to_look_over = is_beside, False
+            self._scene.look_over()
         self.panel.show_progress(session, None)
         if not self._is_wanted(REST):
             return
         if self._scene.draw_rest(knowledge, places, session, self._is_wanted):
             self.panel.show_progress(session, self._scene.seen)
+            self._scene.show_readable(Camera.of(self._camera))
         if session.selected is not None and self._is_wanted():
             self.panel.show(knowledge, session, self._page(session, self._picture), self._warning)
+
+    def _connected(self, client: viser.ClientHandle) -> None:
+        """Follow the camera of a new window, for which labels are chosen once it rests."""
+        self._scene.look_over_in(client)
+
+        @client.camera.on_update
+        def _(camera: viser.CameraHandle) -> None:
+            with self._wake:
+                self._camera, self._has_moved = camera, True
+                self._wake.notify()
+
+    def _settle_labels(self) -> None:
+        """Choose labels anew when the camera rests."""
+        if not self._is_wanted(SETTLE):
+            return
+        with self._wake:
+            if self._has_moved:
+                return
+        self._scene.show_readable(Camera.of(self._camera))
 
     def _is_wanted(self, seconds: float = 0.0) -> bool:
         """Wait; return whether what is being drawn is still what is wanted."""

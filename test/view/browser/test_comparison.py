@@ -1,19 +1,25 @@
 """What differs between two visits, the plane that wipes one over the other, and hatched floor."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from rescene4d_ros.memory.store import SceneMemory
 from rescene4d_ros.structures import Change, ChangeKind
 from rescene4d_ros.view.browser.differences import changes_between, shown_changes
+from rescene4d_ros.view.browser.drawing.arrangement import arranged
+from rescene4d_ros.view.browser.drawing.cameras import look_over_window
 from rescene4d_ros.view.browser.drawing.coverage import coverage_of
+from rescene4d_ros.view.browser.drawing.labels import Camera, readable
 from rescene4d_ros.view.browser.drawing.marks import marks_of, rgb_of
 from rescene4d_ros.view.browser.drawing.wipe import SLABS, Wipe
 from rescene4d_ros.view.browser.knowledge import knowledge_of
 from rescene4d_ros.view.browser.session import Compare, first_session, views_of
 from rescene4d_ros.view.outlines import MARKS
 from rescene4d_ros.view.report.surroundings import CELL, NOTHING, Surroundings, VisitPoints
+
+FIELD = np.deg2rad(75)
 
 
 @pytest.fixture(scope='module')
@@ -112,6 +118,56 @@ def test_each_segment_is_drawn_once(hall, share):
         assert len(parts[1]) == 0
     if share == 1:
         assert len(parts[0]) == 0
+
+
+def camera_over(xyz, right=None, size=(1000, 900)):
+    """Return a camera that looks over points, as a window of a size tells it."""
+    window = SimpleNamespace(
+        fov=FIELD, image_width=size[0], image_height=size[1], position=None, look_at=None
+    )
+    look_over_window(window, xyz, right)
+    return Camera.of(window)
+
+
+@pytest.mark.parametrize('size', [(1000, 900), (390, 800)])
+@pytest.mark.parametrize('right', [None, np.array([0.6, 0.8])])
+def test_cameras_see_all_points(hall, right, size):
+    """All points are within the window, not as specks, and the wanted direction goes right."""
+    camera = camera_over(hall, right, size)
+    pixels, depth = camera.project(hall)
+    assert (depth > 0).all()
+    inside = ((pixels > 0) & (pixels < size)).all(axis=1)
+    assert inside.mean() > 0.97
+    assert (np.ptp(pixels, axis=0) / size).max() > 0.8
+    if right is not None:
+        ends, _ = camera.project(np.array([[0, 0, 0], np.append(right, 0)]))
+        assert ends[1, 0] > ends[0, 0]
+        assert abs(ends[1, 1] - ends[0, 1]) < 0.2 * (ends[1, 0] - ends[0, 0])
+
+
+def test_shown_labels_do_not_cover_each_other(hall):
+    """Of labels in one place the first is shown, of those behind the camera none."""
+    camera = camera_over(hall)
+    behind = 2 * camera.position - camera.look_at
+    middle = hall.mean(axis=0)
+    places = np.array([middle, middle + 0.01, hall[0], hall[-1], behind])
+    assert readable(['chair'] * 5, places, camera) == [0, 2, 3]
+    assert readable([], places[:0], camera) == []
+
+
+def test_places_stand_beside_each_other(hall):
+    """Before is to the left of now with a gap between them; the plane leaves both in place."""
+    cloud = seen(hall).points
+    beside = arranged({'now': cloud, 'before': cloud}, Compare.BOTH)
+    low = (hall[:, :2] @ beside.right).min()
+    shifted = (hall + beside.shift)[:, :2] @ beside.right
+    assert shifted.max() < low
+    assert set(beside.tops) == {'now', 'before'}
+    wiped = arranged({'now': cloud, 'before': cloud}, Compare.WIPE)
+    assert not wiped.shift.any()
+    assert wiped.wipe is not None
+    nothing = arranged({'now': NOTHING, 'before': NOTHING}, Compare.BOTH)
+    assert nothing.right is None
 
 
 def seen(xyz):

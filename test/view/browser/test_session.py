@@ -12,15 +12,13 @@ from rescene4d_ros.view.browser.drawing.lines import edges, hit
 from rescene4d_ros.view.browser.drawing.marks import marks_of, SELECTED
 from rescene4d_ros.view.browser.knowledge import knowledge_of
 from rescene4d_ros.view.browser.panel.object_page import object_page
-from rescene4d_ros.view.browser.panel.timeline import change_rows, timeline
+from rescene4d_ros.view.browser.panel.timeline import change_rows, least_sure_row, timeline
 from rescene4d_ros.view.browser.session import (
     ColorBy,
     Compare,
     first_session,
     fitted,
-    labeled,
     listed,
-    MOST_LABELS,
     Standing,
     standing_of,
 )
@@ -117,16 +115,13 @@ def test_selected_object_is_drawn_even_when_filtered(knowledge, session, ids):
     assert [color for _, color in marks.thick].count(SELECTED) == 1
 
 
-def test_labels_of_many_objects_are_those_that_changed(knowledge, session):
-    """Beyond a number that can be read, changes and the selected object keep theirs."""
-    rows = [listed(knowledge, session)[0]]
-    many = tuple(
-        replace(rows[0], item=replace(rows[0].item, object_id=100 + k))
-        for k in range(MOST_LABELS + 1)
-    )
-    assert len(labeled(many[1:], frozenset(), session)) == MOST_LABELS
-    assert labeled(many, frozenset({105}), replace(session, selected=110)) == {105, 110}
-    assert labeled(many, frozenset({105}), replace(session, labels=False)) == set()
+def test_selected_and_changed_objects_are_labeled_first(knowledge, session, ids):
+    """What is labeled last is left out where labels would cover each other."""
+    chosen = replace(session, selected=ids['table'])
+    assert [i for i, _, _ in marked(knowledge, chosen).labels][0] == ids['table']
+    assert [i for i, _, _ in marked(knowledge, session).labels][-1] == ids['table']
+    off = replace(chosen, labels=False)
+    assert [i for i, _, _ in marked(knowledge, off).labels] == [ids['table']]
 
 
 def test_session_outlives_what_it_shows(knowledge, session):
@@ -152,6 +147,7 @@ def test_object_page_holds_names_as_text(knowledge, session, ids):
     assert 'Why it is this object' in page
     lamp = object_page(knowledge, ids['otherfurniture'], session.visit, UTC, lambda *_: None)
     assert 'last seen</th><td>Thu 2026-11-19' in lamp
+    assert 'found gone</th><td>Fri 2026-11-20' in lamp
     assert '<img' not in lamp
 
 
@@ -161,7 +157,11 @@ def test_changes_along_time(knowledge, ids):
     assert picture.count('<circle') == 3
     assert picture.count('<rect') == len(knowledge.changes) == 2
     rows = change_rows(knowledge, UTC)
-    assert sum('least sure' in row.text for row in rows) == 1
+    (least,) = least_sure_row(rows, knowledge)
+    assert knowledge.changes[least.key] == knowledge.contents.least_sure
+    assert least.text.startswith('Least sure')
+    assert change_rows(knowledge, UTC, since=1) == rows
+    assert least_sure_row(change_rows(knowledge, UTC, since=2), knowledge) == []
     assert {f'#{ids["chair"]}', f'#{ids["otherfurniture"]}'} <= set(
         ' '.join(row.text for row in rows).split()
     )

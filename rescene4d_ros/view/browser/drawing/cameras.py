@@ -6,25 +6,72 @@ from typing import Any
 
 import numpy as np
 from rescene4d_ros.structures import Box
+from rescene4d_ros.view.browser.drawing.wipe import left_of
 from rescene4d_ros.view.splat import wall_azimuth
 import viser
 
 SHORTEST = 1.5  # m; between the camera and a selected object
+FIELD, ASPECT = np.deg2rad(75), 1.1  # of a window that has not told its own
+FILLED = 0.92  # share of a window that a place takes
+HEIGHT = np.deg2rad(48)  # of the camera over the horizon
 
 
-def look_from_above(server: viser.ViserServer, xyz: np.ndarray) -> None:
-    """Set the cameras of all windows above a corner of a place, so that all points are seen."""
-    if not len(xyz):
-        return
-    low, high = np.percentile(xyz, (1, 99), axis=0)
-    azimuth = np.deg2rad(wall_azimuth(xyz))
-    reach = 0.95 * np.linalg.norm((high - low)[:2])
-    away = np.array([np.cos(azimuth) * 0.65, np.sin(azimuth) * 0.65, 0.85])
-    middle = (low + high) / 2
+def look_over(server: viser.ViserServer, xyz: np.ndarray, right: np.ndarray | None = None) -> None:
+    """
+    Set the cameras of all windows so that all points are seen.
+
+    Parameters
+    ----------
+    server : viser.ViserServer
+    xyz : ndarray (N, 3), m, in map
+    right : ndarray (2,), optional
+        Unit vector in map that goes to the right; default: the camera is above a corner.
+
+    """
     windows = server.get_clients().values()
     cameras: list[Any] = [server.initial_camera, *(w.camera for w in windows)]
     for camera in cameras:
-        camera.look_at, camera.position = middle, middle + reach * away
+        look_over_window(camera, xyz, right)
+
+
+def look_over_window(camera: Any, xyz: np.ndarray, right: np.ndarray | None) -> None:
+    """Set the camera of one window, in its own proportions; see `look_over`."""
+    if not len(xyz):
+        return
+    away = _above_corner(xyz) if right is None else _above(-left_of(right))
+    low, high = np.percentile(xyz, (0.5, 99.5), axis=0)
+    middle = (low + high) / 2
+    inner = xyz[((xyz >= low) & (xyz <= high)).all(axis=1)]
+    distance = _distance(inner - middle, away, *_lens(camera))
+    camera.position = middle + distance * away
+    camera.look_at = middle  # afterwards: a camera of viser takes it along when it moves
+
+
+def _lens(camera: Any) -> tuple[float, float]:
+    """Return the field of view (rad) from the lower to the upper edge, and width to height."""
+    width, height = (getattr(camera, f'image_{side}', 0) for side in ('width', 'height'))
+    return (float(camera.fov), width / height) if width and height else (FIELD, ASPECT)
+
+
+def _distance(offsets: np.ndarray, away: np.ndarray, field: float, aspect: float) -> float:
+    """Return from how far (m) all offsets (N, 3) are seen by a camera in a direction."""
+    right = np.cross((0, 0, 1), away)
+    right = right / np.linalg.norm(right)
+    axes = np.stack([right, np.cross(away, right)])
+    half = np.tan(field / 2) * FILLED * np.array([aspect, 1.0])
+    # A point is seen where |across| <= half * depth, and its depth is the distance less `towards`.
+    needed = np.abs(offsets @ axes.T) / half + (offsets @ away)[:, None]
+    return float(needed.max())
+
+
+def _above_corner(xyz: np.ndarray) -> np.ndarray:
+    azimuth = np.deg2rad(wall_azimuth(xyz))
+    return _above(np.array([np.cos(azimuth), np.sin(azimuth)]))
+
+
+def _above(flat: np.ndarray) -> np.ndarray:
+    """Return the unit vector to a camera above the horizon, in a direction (2,)."""
+    return np.append(np.cos(HEIGHT) * flat, np.sin(HEIGHT))
 
 
 def look_at(client: viser.ClientHandle, box: Box) -> None:

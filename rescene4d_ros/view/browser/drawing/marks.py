@@ -10,11 +10,12 @@ from rescene4d_ros.structures import Box, Change, ChangeKind
 from rescene4d_ros.view.browser.drawing.coloring import Color, colors_by
 from rescene4d_ros.view.browser.drawing.lines import edges
 from rescene4d_ros.view.browser.knowledge import Knowledge, PlacedObject
-from rescene4d_ros.view.browser.session import labeled, listed, Session, Standing, standing_of
+from rescene4d_ros.view.browser.session import listed, Session, Standing, standing_of
 from rescene4d_ros.view.outlines import MARKS, UNSEEN
 
 SELECTED = (240, 120, 0)
 MOST_TEXT = 28  # characters of a label
+MOST_LABELS = 40  # of which those are shown that do not cover each other
 SHORTEST_ARROW = 0.05  # m
 # Kinds differ by sign, too: not everybody distinguishes the colors.
 SIGNS = {
@@ -39,7 +40,7 @@ class Marks:
     arrows : sequence of tuple of ndarray (2, 3) and color
         From the old to the new place, m.
     labels : sequence of tuple of int, str and ndarray (3,)
-        Id, text and place (m).
+        Id, text and place (m); the most important first.
     boxes : sequence of tuple of int and Box
         Id and place of what a click can hit.
     unseen : sequence of Box
@@ -89,18 +90,35 @@ def marks_of(
         elif i != session.selected:
             thick.append(_outline(by_id[i], rgb_of(MARKS[change.kind][0])))
     moves = [] if is_before else [c for c in changes.values() if c.kind == ChangeKind.MOVED]
-    texts = labeled(tuple(drawn), frozenset(changes), session)
+    texts = _labeled(drawn, changes, session)
     return Marks(
         [_outline(p, colors[p.object_id]) for p in calm if not is_unseen[p.object_id]],
         thick,
         [a for c in moves if (a := _arrow(c)) is not None],
-        [
-            (p.object_id, _label(p, changes.get(p.object_id)), _top(p.box))
-            for p in drawn
-            if p.object_id in texts
-        ],
+        [(p.object_id, _label(p, changes.get(p.object_id)), _top(p.box)) for p in texts],
         [(p.object_id, p.box) for p in drawn],
         [p.box for p in calm if is_unseen[p.object_id]],
+    )
+
+
+def _labeled(
+    drawn: Sequence[PlacedObject], changes: Mapping[int, Change], session: Session
+) -> list[PlacedObject]:
+    """Return the objects to label, the most important first."""
+    ranked = sorted(drawn, key=lambda p: _rank(p, changes, session))
+    if session.labels:
+        return ranked[:MOST_LABELS]
+    return [p for p in ranked[:1] if p.object_id == session.selected]
+
+
+def _rank(placed: PlacedObject, changes: Mapping[int, Change], session: Session) -> tuple:
+    """Return what sorts labels: the selected object, sure changes, then large objects."""
+    change = changes.get(placed.object_id)
+    return (
+        placed.object_id != session.selected,
+        change is None,
+        -change.confidence if change is not None else 0.0,
+        -float(np.prod(placed.box.size)),
     )
 
 

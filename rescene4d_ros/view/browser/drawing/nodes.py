@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 import numpy as np
 from rescene4d_ros.view.browser.drawing.coloring import Color, linear
+from rescene4d_ros.view.browser.drawing.marks import Marks
 from rescene4d_ros.view.browser.drawing.points import Colored
 import viser
 
 POINT = 0.02  # m; as large points are drawn
 
+Label = tuple[str, str, np.ndarray]  # node, text, and the place below it in m
 Lines = Sequence[tuple[np.ndarray, Color]]
 
 
@@ -67,11 +69,12 @@ class Nodes:
             name, at, rgb, head_length=0.16, head_radius=0.07
         )
 
-    def put_label(self, name: str, text: str, place: np.ndarray) -> None:
-        """Write a text above a place (3,) in m."""
-        self._nodes[name] = self._scene.add_label(
-            name, text, position=place, anchor='bottom-center', font_screen_scale=0.8
-        )
+    def put_labels(self, labels: Iterable[Label]) -> None:
+        """Write texts above their places."""
+        for name, text, place in labels:
+            self._nodes[name] = self._scene.add_label(
+                name, text, position=place, anchor='bottom-center', font_screen_scale=0.8
+            )
 
     def put_triangles(self, name: str, triangles: np.ndarray, color: Color) -> None:
         """Draw triangles (M, 3, 3) in m, from both sides, in one color."""
@@ -104,3 +107,17 @@ class Nodes:
         """Remove the nodes below a root that are not to be kept."""
         for name in [n for n in self._nodes if n.startswith(f'{root}/') and n not in kept]:
             self.drop(name)
+
+
+def put_marks(
+    nodes: Nodes, root: str, marks: Marks, unseen: Colored, shift: np.ndarray
+) -> list[Label]:
+    """Draw what stands over the points of a visit below a name, moved by m; return the labels."""
+    nodes.put_points(f'{root}/unseen', Colored(unseen.xyz + shift, unseen.rgb))
+    nodes.put_lines(f'{root}/thin', [(at + shift, color) for at, color in marks.thin], 1.6)
+    nodes.put_lines(f'{root}/thick', [(at + shift, color) for at, color in marks.thick], 3.5)
+    nodes.put_arrows(f'{root}/moves', [(at + shift, color) for at, color in marks.arrows])
+    labels = [(f'{root}/labels/{i}', text, place + shift) for i, text, place in marks.labels]
+    nodes.put_labels(labels)
+    nodes.drop_others({node for node, _, _ in labels}, f'{root}/labels')
+    return labels

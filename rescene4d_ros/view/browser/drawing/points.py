@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,7 +18,6 @@ from rescene4d_ros.view.browser.session import Compare, Session, views_of
 from rescene4d_ros.view.outlines import MARKS, UNSEEN
 from rescene4d_ros.view.report.surroundings import NOTHING, Places, Surroundings
 
-GAP = 1.0  # m; between the two places that stand side by side
 GHOST = 0.55  # share of the color of a change in the points of an old place
 
 
@@ -107,9 +106,3 @@ def selected_points(memory: SceneMemory, knowledge: Knowledge, view: Session) ->
 def spread(count: int, most: int, all_of_them: int) -> float:
     """Return how much larger points are drawn of which only `most` of many were taken."""
     return float(np.sqrt(all_of_them / most)) if count >= most else 1.0
-
-
-def shift_beside(clouds: Iterable[Surroundings]) -> np.ndarray:
-    """Return how far (m) the place of before stands from that of now."""
-    widths = [np.ptp(np.percentile(c.xyz[:, 0], (0.5, 99.5))) for c in clouds if len(c)]
-    return np.array([-(max(widths, default=0) + GAP), 0, 0])

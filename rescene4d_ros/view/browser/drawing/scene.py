@@ -10,10 +10,12 @@ from rescene4d_ros.memory.store import SceneMemory
 from rescene4d_ros.structures import Box
 from rescene4d_ros.view.browser.differences import shown_changes
 from rescene4d_ros.view.browser.drawing import cameras
+from rescene4d_ros.view.browser.drawing.arrangement import arranged, Arrangement
 from rescene4d_ros.view.browser.drawing.coverage import Coverage, coverage_of, HATCH
+from rescene4d_ros.view.browser.drawing.labels import Camera, readable
 from rescene4d_ros.view.browser.drawing.lines import hit
-from rescene4d_ros.view.browser.drawing.marks import Marks, marks_of
-from rescene4d_ros.view.browser.drawing.nodes import Nodes
+from rescene4d_ros.view.browser.drawing.marks import marks_of
+from rescene4d_ros.view.browser.drawing.nodes import Label, Nodes, put_marks
 from rescene4d_ros.view.browser.drawing.points import (
     Colored,
     colored,
@@ -23,17 +25,17 @@ from rescene4d_ros.view.browser.drawing.points import (
     places_of,
     points_key,
     selected_points,
-    shift_beside,
     spread,
 )
-from rescene4d_ros.view.browser.drawing.wipe import SLABS, Wipe
+from rescene4d_ros.view.browser.drawing.wipe import SLABS, wiped
 from rescene4d_ros.view.browser.knowledge import Knowledge
-from rescene4d_ros.view.browser.session import Compare, Session, views_of
+from rescene4d_ros.view.browser.session import Session, views_of
 from rescene4d_ros.view.report.surroundings import Places
 import viser
 
 COARSE = 20_000  # points of a visit that are drawn while others are wanted soon
 MOST_UNSEEN = 200  # boxes of places that a visit did not see, drawn meanwhile
+PLANE = (40, 40, 40)
 SIDES = ('now', 'before')
 
 
@@ -60,9 +62,9 @@ class SceneDrawing:
         self._nodes = Nodes(server)
         self._points: tuple = ()  # what the points show, once all are drawn
         self._targets: list[tuple[int, Box]] = []
-        self._shift = np.zeros(3)
-        self._wipe: Wipe | None = None
+        self._stand = Arrangement()
         self.seen = 1.0
+        self._labels: list[Label] = []  # the most important first
         self._has_rest = False  # whether marks were left out
 
     def draw_soon(self, knowledge: Knowledge, places: Places, session: Session) -> None:
@@ -124,10 +126,24 @@ class SceneDrawing:
             places.of(visit)
         return True
 
-    def look_from_above(self, knowledge: Knowledge, places: Places, session: Session) -> None:
-        """Set where the cameras of windows stand: above a corner, so that all is seen."""
-        cloud = places_of(knowledge, places, session, COARSE, only_read=True)
-        cameras.look_from_above(self._server, cloud.xyz)
+    def look_over(self) -> None:
+        """Set the cameras of all windows so that all that is drawn is seen."""
+        cameras.look_over(self._server, self._stand.points, self._stand.right)
+
+    def look_over_in(self, client: viser.ClientHandle) -> None:
+        """Set the camera of a new window, if its proportions are those of a phone."""
+        if client.camera.aspect < 1:
+            cameras.look_over_window(client.camera, self._stand.points, self._stand.right)
+
+    def show_readable(self, camera: Camera) -> None:
+        """Show the labels that do not cover more important ones in a window."""
+        texts = [text for _, text, _ in self._labels]
+        places = np.array([place for _, _, place in self._labels]).reshape(-1, 3)
+        shown = set(readable(texts, places, camera))
+        with self._server.atomic():
+            for k, (node, _, _) in enumerate(self._labels):
+                self._nodes.show(node, k in shown)
+        self._server.flush()
 
     def picked(self, origin: Sequence[float], direction: Sequence[float]) -> int | None:
         """Return the id of the object that a ray (m, in map) hits; None = none."""
@@ -144,10 +160,7 @@ class SceneDrawing:
             name: places_of(knowledge, places, view, most, only_read)
             for name, view in views.items()
         }
-        is_beside = session.compare == Compare.BOTH
-        self._shift = shift_beside(clouds.values()) if is_beside else np.zeros(3)
-        everything = np.concatenate([c.xyz for c in clouds.values()])
-        self._wipe = Wipe.of(everything) if session.compare == Compare.WIPE else None
+        self._stand = arranged(clouds, session.compare)
         for name in SIDES:
             cloud, view = clouds.get(name), views.get(name)
             drawn, ghost, hatch, scale = NO_POINTS, NO_POINTS, np.zeros((0, 3, 3)), 1.0
@@ -165,83 +178,63 @@ class SceneDrawing:
             self._put_points(name, 'ghosts', ghost)
             self._put_points(name, 'selected', NO_POINTS)
             for node, is_in in self._parts(f'/{name}/hatch', hatch.mean(axis=1)):
-                self._nodes.put_triangles(node, hatch[is_in] + self._shift_of(name), HATCH)
+                self._nodes.put_triangles(node, hatch[is_in] + self._stand.shift_of(name), HATCH)
 
     def _draw_marks(self, knowledge: Knowledge, session: Session, most_unseen: int | None) -> None:
-        kept, self._targets, self._has_rest = set(), [], False
+        self._targets, self._labels, self._has_rest = [], [], False
         changes = shown_changes(knowledge, session)
         is_pair = session.compare.is_pair
         for name, view in views_of(session):
             marks = marks_of(knowledge, view, changes, is_pair and name == 'before')
-            marks = self._wiped(marks, session.wipe, name)
-            shift = self._shift_of(name)
+            if self._stand.wipe is not None:
+                marks = wiped(marks, self._stand.wipe, session.wipe, name == 'now')
+            shift = self._stand.shift_of(name)
             self._targets += [
                 (i, replace(b, center=tuple(np.add(b.center, shift)))) for i, b in marks.boxes
             ]
             is_many = most_unseen is not None and len(marks.unseen) > most_unseen
             self._has_rest |= is_many
             unseen = NO_POINTS if is_many else dotted(marks.unseen)
-            kept |= self._put_marks(f'/marks/{name}', marks, unseen, shift)
-        if self._wipe is not None:
-            kept |= self._put_plane(self._wipe, session.wipe)
-        self._nodes.drop_others(kept, '/marks')
+            self._labels += put_marks(self._nodes, f'/marks/{name}', marks, unseen, shift)
+        if is_pair:
+            self._labels = [*self._put_sides(session.wipe), *self._labels]
+        else:
+            (shown,) = dict(views_of(session))
+            (other,) = set(SIDES) - {shown}
+            self._nodes.drop_others(set(), f'/marks/{other}')
+            self._nodes.drop_others(set(), '/marks/side')
+        if self._stand.wipe is None:
+            self._nodes.drop('/marks/plane')
 
-    def _put_marks(self, root: str, marks: Marks, unseen: Colored, shift: np.ndarray) -> set[str]:
-        nodes, kept = self._nodes, {f'{root}/{n}' for n in ('thin', 'thick', 'moves', 'unseen')}
-        nodes.put_points(f'{root}/unseen', Colored(unseen.xyz + shift, unseen.rgb))
-        nodes.put_lines(f'{root}/thin', [(at + shift, color) for at, color in marks.thin], 1.6)
-        nodes.put_lines(f'{root}/thick', [(at + shift, color) for at, color in marks.thick], 3.5)
-        nodes.put_arrows(f'{root}/moves', [(at + shift, color) for at, color in marks.arrows])
-        for object_id, text, place in marks.labels:
-            nodes.put_label(f'{root}/labels/{object_id}', text, place + shift)
-            kept.add(f'{root}/labels/{object_id}')
-        return kept
-
-    def _put_plane(self, wipe: Wipe, share: float) -> set[str]:
-        """Draw the plane of the wipe with the names of its sides; return the nodes."""
-        self._nodes.put_lines('/marks/plane', [(wipe.frame(share), (40, 40, 40))], 2.0)
-        for text, place in zip(('before', 'now'), wipe.names(share)):
-            self._nodes.put_label(f'/marks/side/{text}', text, place)
-        return {'/marks/plane', '/marks/side/before', '/marks/side/now'}
-
-    def _wiped(self, marks: Marks, share: float, name: str) -> Marks:
-        """Return the marks on the side of a visit, where both are wiped."""
-        wipe, is_now = self._wipe, name == 'now'
-        if wipe is None:
-            return marks
-
-        def is_here(place: np.ndarray) -> bool:
-            return wipe.is_behind(place, share) == is_now
-
-        return Marks(
-            [(wipe.clipped(at, share, is_now), color) for at, color in marks.thin],
-            [(wipe.clipped(at, share, is_now), color) for at, color in marks.thick],
-            [(path, color) for path, color in marks.arrows if is_here(path[1])],
-            [label for label in marks.labels if is_here(label[2])],
-            [(i, box) for i, box in marks.boxes if is_here(np.array(box.center))],
-            [box for box in marks.unseen if is_here(np.array(box.center))],
-        )
-
-    def _shift_of(self, name: str) -> np.ndarray:
-        return self._shift if name == 'before' else np.zeros(3)
+    def _put_sides(self, share: float) -> list[Label]:
+        """Draw the plane of the wipe, and name what stands on either side of it or beside."""
+        places, wipe = self._stand.tops, self._stand.wipe
+        if wipe is not None:
+            self._nodes.put_lines('/marks/plane', [(wipe.frame(share), PLANE)], 2.0)
+            places = dict(zip(('before', 'now'), wipe.names(share)))
+        labels = [(f'/marks/side/{name}', name, place) for name, place in places.items()]
+        self._nodes.put_labels(labels)
+        return labels
 
     def _put_points(self, name: str, part: str, points: Colored, scale: float = 1.0) -> None:
         for node, is_in in self._parts(f'/{name}/{part}', points.xyz):
-            at = points.xyz[is_in] + self._shift_of(name)
+            at = points.xyz[is_in] + self._stand.shift_of(name)
             self._nodes.put_points(node, Colored(at, points.rgb[is_in]), scale)
 
     def _parts(self, root: str, xyz: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
         """Give the nodes of some places (N, 3) with the mask of each: one, or one per slab."""
-        slab = np.zeros(len(xyz), int) if self._wipe is None else self._wipe.slab_of(xyz)
+        slab = (
+            np.zeros(len(xyz), int) if self._stand.wipe is None else self._stand.wipe.slab_of(xyz)
+        )
         for k in range(SLABS):
             yield f'{root}/{k}', slab == k
 
     def _show_sides(self, session: Session) -> None:
         """Show the slabs of each visit on its side of the plane, and the hatch where wanted."""
-        first = round(session.wipe * SLABS) if self._wipe is not None else 0
+        first = round(session.wipe * SLABS) if self._stand.wipe is not None else 0
         for name in SIDES:
             for k in range(SLABS):
-                is_here = self._wipe is None or (k >= first) == (name == 'now')
+                is_here = self._stand.wipe is None or (k >= first) == (name == 'now')
                 for part in ('points', 'ghosts', 'selected', 'hatch'):
                     is_shown = is_here and (part != 'hatch' or session.hatch)
                     self._nodes.show(f'/{name}/{part}/{k}', is_shown)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from rescene4d_ros.view.browser.drawing.marks import Marks
 from rescene4d_ros.view.splat import wall_azimuth
 
 SLABS = 48  # of the points of a visit; the plane moves by whole ones
@@ -46,7 +48,7 @@ class Wipe:
         wall, seen = np.deg2rad(azimuth - CORNER), np.deg2rad(azimuth)
         right = np.array([-np.sin(seen), np.cos(seen)])  # of a window that looks from there
         one = np.array([np.cos(wall), np.sin(wall)])
-        along = max(one, _left_of(one), key=lambda side: np.ptp(_extent(xyz, side)))
+        along = max(one, left_of(one), key=lambda side: np.ptp(_extent(xyz, side)))
         along = along if along @ right > 0 else -along
         low, high = _extent(xyz, along)
         floor, ceiling = np.percentile(xyz[:, 2], (1, 99))
@@ -54,7 +56,7 @@ class Wipe:
             along,
             float(low),
             max(float(high - low), AT_EDGE),
-            tuple(_extent(xyz, _left_of(along)).tolist()),
+            tuple(_extent(xyz, left_of(along)).tolist()),
             float(floor),
             float(ceiling),
         )
@@ -107,10 +109,26 @@ class Wipe:
 
     def _place(self, share: float, across: float, height: float) -> np.ndarray:
         at = self.start + round(np.clip(share, 0, 1) * SLABS) / SLABS * self.length
-        return np.append(at * self.along + across * _left_of(self.along), height)
+        return np.append(at * self.along + across * left_of(self.along), height)
 
 
-def _left_of(side: np.ndarray) -> np.ndarray:
+def wiped(marks: Marks, wipe: Wipe, share: float, is_now: bool) -> Marks:
+    """Return the marks of the shown visit, or of that before, that are on its side."""
+
+    def is_here(place: Sequence[float] | np.ndarray) -> bool:
+        return wipe.is_behind(np.asarray(place), share) == is_now
+
+    return Marks(
+        [(wipe.clipped(at, share, is_now), color) for at, color in marks.thin],
+        [(wipe.clipped(at, share, is_now), color) for at, color in marks.thick],
+        [(path, color) for path, color in marks.arrows if is_here(path[1])],
+        [label for label in marks.labels if is_here(label[2])],
+        [(i, box) for i, box in marks.boxes if is_here(box.center)],
+        [box for box in marks.unseen if is_here(box.center)],
+    )
+
+
+def left_of(side: np.ndarray) -> np.ndarray:
     """Return a horizontal direction (2,) turned by a right angle."""
     return np.array([-side[1], side[0]])
 

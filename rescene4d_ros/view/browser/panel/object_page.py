@@ -73,6 +73,8 @@ def _facts(placed: PlacedObject, clock: LocalTime) -> str:
         rows['here since'] = clock.text(placed.since_ns)
     else:
         rows['last seen'] = clock.text(placed.last_seen_ns)
+        if placed.gone_ns is not None:
+            rows['found gone'] = clock.text(placed.gone_ns)
     rows['center'] = ' '.join(f'{v:.2f}' for v in box.center) + ' m'
     rows['size'] = ' × '.join(f'{v:.2f}' for v in box.size) + ' m'
     rows['moved'] = f'{placed.item.moved_m:.2f} m in all'

@@ -10,7 +10,7 @@ from rescene4d_ros.view.browser.drawing.coloring import legend
 from rescene4d_ros.view.browser.knowledge import Knowledge
 from rescene4d_ros.view.browser.panel.keys import add_keys, keys_text
 from rescene4d_ros.view.browser.panel.rows import Row, RowList, set_changed
-from rescene4d_ros.view.browser.panel.timeline import change_rows, timeline
+from rescene4d_ros.view.browser.panel.timeline import change_rows, least_sure_row, timeline
 from rescene4d_ros.view.browser.session import (
     ANY,
     ColorBy,
@@ -48,6 +48,7 @@ class Panel:
     def __init__(self, server: viser.ViserServer, clock: LocalTime, change: Change):
         self._gui, self._clock, self._change = server.gui, clock, change
         self._changes: tuple = ()
+        self._listed_changes: tuple = ()  # of which revision, and since when
         gui = self._gui
         gui.add_html(f'<style>{STYLE.read_text()}</style>')
         self._visit = gui.add_slider('Visit', 1, 1, 1, 1, hint='visits in the order of time')
@@ -59,6 +60,8 @@ class Panel:
             self._objects = RowList(gui, ROWS, self._select, 'objects')
         with self.tabs.add_tab('Changes'):
             self._time = gui.add_html('')
+            self._changes_since = gui.add_dropdown('Changes since', (ANY_TIME,))
+            self._least_sure = RowList(gui, 1, self._open_change, '')
             self._change_list = RowList(gui, ROWS, self._open_change, 'changes')
         with self.tabs.add_tab('View'):
             self._add_view()
@@ -70,6 +73,7 @@ class Panel:
             self._page = gui.add_html('')
             self._close = gui.add_button('Close', color='gray')
         self._close.on_click(lambda event: change(client=event.client, selected=None))
+        self._report(self._changes_since, since=self._position)
         self._report(self._visit, visit=lambda value: int(value) - 1)
         add_keys(gui, lambda: (self._knowledge, self._session), change)
 
@@ -128,9 +132,10 @@ class Panel:
         set_changed(self._when, content=_when(knowledge, session, clock, warning))
         set_changed(self._class, options=(ANY, *knowledge.class_names))
         set_changed(self._class, value=session.class_name)
-        set_changed(self._since, options=(ANY_TIME, *self._dates(knowledge)))
         at = ANY_TIME if session.since is None else self._dates(knowledge)[session.since]
-        set_changed(self._since, value=at)
+        for since in (self._since, self._changes_since):
+            set_changed(since, options=(ANY_TIME, *self._dates(knowledge)))
+            set_changed(since, value=at)
         set_changed(self._within, visible=session.near is not None)
         rows = listed(knowledge, session)
         self._objects.show(
@@ -147,9 +152,11 @@ class Panel:
         set_changed(self._page, content=page)
         set_changed(self.object_panel, visible=bool(page))
         set_changed(self._time, content=timeline(knowledge, session.visit, clock))
-        if self._changes is not knowledge.changes:  # their arrays do not compare
-            self._changes = knowledge.changes
-            self._change_list.show(change_rows(knowledge, clock))
+        if (shown := (knowledge.revision, session.since)) != self._listed_changes:
+            self._listed_changes, self._changes = shown, knowledge.changes
+            changes = change_rows(knowledge, clock, session.since)
+            self._least_sure.show(least_sure_row(changes, knowledge))
+            self._change_list.show(changes)
         if knowledge.visits:
             stamp = knowledge.visits[session.shown].stamp_ns
             set_changed(self._legend, content=legend(rows, session.color_by, stamp))

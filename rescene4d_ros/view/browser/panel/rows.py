@@ -44,7 +44,7 @@ class RowList:
     on_click : callable
         Takes the key of a row, and the window in which it was clicked.
     what : str
-        Of what the rows are, in the plural.
+        Of what the rows are, in the plural; empty = they are not counted.
 
     """
 
@@ -58,7 +58,7 @@ class RowList:
         self._most, self._what, self._on_click = most, what, on_click
         self._rows: Sequence[Row] = ()
         self._page = 0
-        self._count = gui.add_html('')
+        self._count = gui.add_html('', visible=bool(what))
         self._buttons = [gui.add_button(' ', visible=False, color='gray') for _ in range(most)]
         for k, button in enumerate(self._buttons):
             button.on_click(self._clicked(k))

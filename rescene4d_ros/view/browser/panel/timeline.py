@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 import html
 
+from rescene4d_ros.structures import Change
 from rescene4d_ros.view.browser.drawing.marks import SIGNS
 from rescene4d_ros.view.browser.knowledge import Knowledge
 from rescene4d_ros.view.browser.panel.rows import Row
@@ -12,9 +14,9 @@ from rescene4d_ros.view.outlines import MARKS, UNSEEN
 from rescene4d_ros.view.report.local_time import LocalTime
 from rescene4d_ros.view.report.page import what_changed
 
-WIDTH, HEIGHT, MARGIN = 320, 72, 8
+WIDTH, HEIGHT, MARGIN = 320, 78, 12
 STEP = 5  # height of one change
-MOST_STEPS = 9  # higher columns are cut; the number is under the pointer
+MOST_STEPS = 9  # in the highest column; each then stands for several changes
 
 
 def timeline(knowledge: Knowledge, shown: int, clock: LocalTime) -> str:
@@ -37,15 +39,20 @@ def timeline(knowledge: Knowledge, shown: int, clock: LocalTime) -> str:
     columns: dict[int, Counter] = {}
     for change in knowledge.changes:
         columns.setdefault(change.visit_id, Counter())[change.kind] += 1
+    most = max((sum(column.values()) for column in columns.values()), default=0)
+    each = max(1, -(-most // MOST_STEPS))  # changes per step
     parts = [f'<line x1="0" x2="{WIDTH}" y1="{base}" y2="{base}" stroke="#999"/>']
     for k, visit in enumerate(knowledge.visits):
         share = (visit.stamp_ns - first) / (last - first) if last > first else 0.5
         x = MARGIN + share * (WIDTH - 2 * MARGIN)
         column, marks = columns.get(visit.visit_id, Counter()), []
         colors = [MARKS.get(kind, (UNSEEN, ''))[0] for kind, n in column.items() for _ in range(n)]
-        for step, color in enumerate(colors[:MOST_STEPS]):
+        for step, color in enumerate(colors[::each]):
             y = base - (step + 1) * STEP
             marks.append(f'<rect x="{x - 3:.1f}" y="{y}" width="6" height="4" fill="{color}"/>')
+        if colors:
+            y = base - len(colors[::each]) * STEP - 3
+            marks.append(f'<text x="{x:.1f}" y="{y}" text-anchor="middle">{len(colors)}</text>')
         ring = ' stroke="#f07800" stroke-width="3"' if k == shown else ''
         dot = f'<circle cx="{x:.1f}" cy="{base}" r="{5 if k == shown else 3}" fill="#444"{ring}/>'
         text = f'{clock.text(visit.stamp_ns)}: {sum(column.values())} changes'
@@ -69,20 +76,43 @@ def _kinds(knowledge: Knowledge) -> str:
     return f'<div class="r4-legend">{marks}</div>'
 
 
-def change_rows(knowledge: Knowledge, clock: LocalTime) -> list[Row]:
-    """Return a row per change, newest first; its key is the position in `knowledge.changes`."""
-    least, rows = knowledge.contents.least_sure, []
-    for k, change in enumerate(knowledge.changes):
-        known = knowledge.contents.objects.get(knowledge.current_id(change.object_id))
-        name = (known.item.name if known else '') or change.class_name
-        when = clock.of(knowledge.stamps[change.visit_id]).strftime('%a %m-%d')
-        doubt = ', least sure' if change is least else ''
-        rows.append(
-            Row(
-                k,
-                f'{when}  {SIGNS.get(change.kind, "?")} #{change.object_id} {name}: '
-                f'{what_changed(change)}, {round(100 * change.confidence)} %{doubt}',
-                f'found at {clock.text(knowledge.stamps[change.visit_id])}',
-            )
-        )
-    return rows
+def change_rows(knowledge: Knowledge, clock: LocalTime, since: int | None = None) -> list[Row]:
+    """
+    Return a row per change, newest first; its key is the position in `knowledge.changes`.
+
+    Parameters
+    ----------
+    knowledge : Knowledge
+    clock : LocalTime
+        How times are written.
+    since : int, optional
+        Position in `knowledge.visits`; only what later visits found.
+
+    """
+    after = -1 if since is None else knowledge.visits[since].stamp_ns
+    return [
+        _row(knowledge, k, change, clock)
+        for k, change in enumerate(knowledge.changes)
+        if knowledge.stamps[change.visit_id] > after
+    ]
+
+
+def least_sure_row(rows: list[Row], knowledge: Knowledge) -> list[Row]:
+    """Return the row of the change with the lowest confidence; none where there is no change."""
+    if not rows:
+        return []
+    row = min(rows, key=lambda row: knowledge.changes[row.key].confidence)
+    return [replace(row, text=f'Least sure:  {row.text}')]
+
+
+def _row(knowledge: Knowledge, k: int, change: Change, clock: LocalTime) -> Row:
+    known = knowledge.contents.objects.get(knowledge.current_id(change.object_id))
+    name = (known.item.name if known else '') or change.class_name
+    stamp = knowledge.stamps[change.visit_id]
+    return Row(
+        k,
+        f'{clock.of(stamp).strftime("%a %m-%d")}  {SIGNS.get(change.kind, "?")} '
+        f'#{change.object_id} {name}: {what_changed(change)}, '
+        f'{round(100 * change.confidence)} %',
+        f'found at {clock.text(stamp)}',
+    )
