@@ -10,7 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rescene4d_ros.questions.language.calendar import Calendar
-from rescene4d_ros.questions.language.time_spans import span_at, TimeWords
+from rescene4d_ros.questions.language.time_spans import span_at
+from rescene4d_ros.questions.language.time_words import LATEST, TimeWords
 from rescene4d_ros.questions.language.vocabulary import Token
 from rescene4d_ros.questions.query import Period
 
@@ -68,6 +69,8 @@ def _period(words: TimeWords, at: int) -> tuple[tuple[int | None, int | None], i
 def _between(words: TimeWords, at: int) -> tuple[tuple[int | None, int | None], int] | None:
     """Read two spans with a word between them."""
     found = span_at(words, at + 1)
+    if found is not None and words.word(found[1] - 1) == 'visits':  # `between the last two visits`
+        return (found[0][0] + 1, found[0][1]), found[1]
     if found is None or words.word(found[1]) not in ('and', 'to', 'until', 'till'):
         return None
     until = span_at(words, found[1] + 1)
@@ -77,5 +80,7 @@ def _between(words: TimeWords, at: int) -> tuple[tuple[int | None, int | None], 
 
 
 def _first_moment(words: TimeWords, at: int, start: int) -> int:
-    """Return where `since` begins: after a numbered visit, because later ones differ from it."""
-    return start + 1 if words.word(words.after_article(at)) == 'visit' else start
+    """Return where `since` begins: after a visit that is counted, because later ones differ."""
+    at = words.after_article(at)
+    is_counted = words.word(at) == 'visit' or words.word(at + 1) in ('visit', 'visits')
+    return start + 1 if is_counted and words.word(at) not in LATEST else start

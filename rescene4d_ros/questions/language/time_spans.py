@@ -2,99 +2,49 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import date, datetime, time, timedelta
 from functools import partial
 import re
 
-from rescene4d_ros.questions.language.calendar import Calendar, PARTS_OF_DAY, SECOND_NS, Span
-from rescene4d_ros.questions.language.vocabulary import Token
-
-WEEKDAYS = ('monday', 'tuesday', 'wednesday', 'thursday', 'friday', 'saturday', 'sunday')
-MONTHS = (
-    'january',
-    'february',
-    'march',
-    'april',
-    'may',
-    'june',
-    'july',
-    'august',
-    'september',
-    'october',
-    'november',
-    'december',
+from rescene4d_ros.questions.language.calendar import Calendar, PARTS_OF_DAY, SECOND_NS
+from rescene4d_ros.questions.language.time_words import (
+    Found,
+    MONTHS,
+    PREPOSITIONS,
+    TimeWords,
+    UNITS,
+    WEEKDAYS,
 )
-NUMBERS = ('zero', 'one', 'two', 'three', 'four', 'five', 'six', 'seven', 'eight', 'nine', 'ten')
-UNITS = {
-    'minute': timedelta(minutes=1),
-    'hour': timedelta(hours=1),
-    'day': timedelta(days=1),
-    'week': timedelta(weeks=1),
-    'month': timedelta(days=30),
-    'year': timedelta(days=365),
-}
-LATEST = ('last', 'latest', 'newest', 'previous')
-PREPOSITIONS = ('since', 'after', 'before', 'until', 'till', 'by', 'in', 'during', 'from', 'to')
-Found = tuple[Span, int] | None  # and the position after the phrase
-
-
-class TimeWords:
-    """Hold the words of a question and the calendar."""
-
-    def __init__(self, tokens: Sequence[Token], calendar: Calendar):
-        self.tokens = tokens
-        self.calendar = calendar
-
-    def word(self, at: int) -> str:
-        """Return a word; empty beyond the end and for a quotation."""
-        is_word = 0 <= at < len(self.tokens) and self.tokens[at].kind != 'quote'
-        return self.tokens[at].word if is_word else ''
-
-    def kind(self, at: int) -> str:
-        """Return the kind of a word; empty beyond the end."""
-        return self.tokens[at].kind if at < len(self.tokens) else ''
-
-    def number(self, at: int) -> int | None:
-        """Return the whole number that a word stands for, by digits or letters."""
-        word = self.word(at)
-        if re.fullmatch(r'\d{1,4}', word):
-            return int(word)
-        if word in ('a', 'an'):
-            return 1
-        return NUMBERS.index(word) if word in NUMBERS else None
-
-    def after_article(self, at: int) -> int:
-        """Return the position after an article, where there is one."""
-        return at + 1 if self.word(at) == 'the' else at
+from rescene4d_ros.questions.language.visit_spans import visit_at
 
 
 def span_at(words: TimeWords, at: int) -> Found:
     """Read a day, week, month, time or visit."""
     at = words.after_article(at)
-    for read in (_visit, _ago, _recent, _named_span, _day_with_time, _month, _clock_alone):
+    for read in (
+        visit_at,
+        _ago,
+        _recent,
+        _night,
+        _named_span,
+        _day_with_time,
+        _month,
+        _clock_alone,
+    ):
         found = read(words, at)
         if found is not None:
             return found
     return None
 
 
-def _visit(words: TimeWords, at: int) -> Found:
-    """Read `visit 3`, `last visit` or `first visit`."""
-    stamps = words.calendar.visits
-    if words.word(at) == 'visit':
-        number = words.number(at + 1)
-        if number is not None and number in stamps:
-            return words.calendar.instant(stamps[number]), at + 2
-    chosen = {'first': min, 'oldest': min} | dict.fromkeys(LATEST, max)
-    if words.word(at) in chosen and words.word(at + 1) == 'visit' and stamps:
-        return words.calendar.instant(chosen[words.word(at)](stamps.values())), at + 2
-    return None
-
-
 def _ago(words: TimeWords, at: int) -> Found:
     """Read `3 days ago`: that day; of hours and minutes, that moment."""
-    number, unit = words.number(at), words.word(at + 1).removesuffix('s')
+    if (words.word(at + 1), words.word(at + 2)) == ('couple', 'of'):  # `a couple of days ago`
+        number, at = 2, at + 2
+    else:
+        number = words.number(at)
+    unit = words.word(at + 1).removesuffix('s')
     if number is None or unit not in UNITS or words.word(at + 2) != 'ago':
         return None
     calendar = words.calendar
@@ -117,6 +67,20 @@ def _recent(words: TimeWords, at: int) -> Found:
         return None
     length = round(number * UNITS[unit].total_seconds()) * SECOND_NS
     return (words.calendar.now_ns - length, words.calendar.now_ns + 1), at + 3
+
+
+def _night(words: TimeWords, at: int) -> Found:
+    """Read `last night`, `the weekend` and `last weekend`, which is the latest that began."""
+    calendar = words.calendar
+    today = calendar.today
+    if (words.word(at), words.word(at + 1)) == ('last', 'night'):
+        evening = datetime.combine(today - timedelta(days=1), time(18))
+        return calendar.between(evening, evening + timedelta(hours=12)), at + 2
+    end = at + 1 if words.word(at) in ('last', 'this') else at
+    if words.word(end) != 'weekend':
+        return None
+    saturday = today - timedelta(days=(today.weekday() - 5) % 7)
+    return calendar.days(saturday, saturday + timedelta(days=2)), end + 1
 
 
 def _named_span(words: TimeWords, at: int) -> Found:
@@ -170,6 +134,8 @@ def _day(words: TimeWords, at: int) -> tuple[date, int] | None:
     word, today = words.word(at), words.calendar.today
     if words.kind(at) == 'date':
         return date.fromisoformat(word), at + 1
+    if (short := _short_date(words, at)) is not None:
+        return short
     if word in ('today', 'yesterday'):
         return today - timedelta(days=word == 'yesterday'), at + 1
     if (word, words.word(at + 1), words.word(at + 2)) == ('day', 'before', 'yesterday'):
@@ -185,6 +151,22 @@ def _day(words: TimeWords, at: int) -> tuple[date, int] | None:
         back = (today.weekday() - WEEKDAYS.index(name)) % 7
         return today - timedelta(days=back or 7 * is_last), at + is_last + 1
     return _day_of_month(words, at)
+
+
+def _short_date(words: TimeWords, at: int) -> tuple[date, int] | None:
+    """Read `24.11`, and `11/24` or `24/11` where only one of both orders is a date."""
+    dotted = re.fullmatch(r'(\d{1,2})\.(\d{1,2})', words.word(at))
+    if dotted is not None:
+        return _latest(words.calendar, partial(date, month=int(dotted[2]), day=int(dotted[1]))), (
+            at + 1
+        )
+    first, second = words.number(at), re.fullmatch(r'/(\d{1,2})', words.word(at + 1))
+    if first is None or second is None:
+        return None
+    low, high = sorted((first, int(second[1])))
+    if high <= 12 and low != high:  # two dates, one for each order
+        return None
+    return _latest(words.calendar, partial(date, month=low, day=high)), at + 2
 
 
 def _day_of_month(words: TimeWords, at: int) -> tuple[date, int] | None:

@@ -20,6 +20,7 @@ _TOKEN = re.compile(
     r'|(?P<word>[^\W_]+(?:[-_\'’&/.][^\W_]+)*)|(?P<other>[^\s,.;:?!()]+)'
 )
 _CONTRACTED = {'can': 'can', 'wo': 'will', 'sha': 'shall'}
+_JOINED_IS = ('whats', 'wheres', 'whens', 'theres')  # without their apostrophe
 _BEFORE_IS = ('what', 'where', 'when', 'who', 'which', 'how', 'that', 'there', 'it', 'here')
 
 
@@ -66,6 +67,8 @@ def key_of(text: str) -> str:
 def _expanded(word: str) -> list[str]:
     """Return the words that a contracted one stands for."""
     straight = word.replace('’', "'")
+    if straight.casefold() in _JOINED_IS:
+        return [straight[:-1], 'is']
     head, apostrophe, tail = straight.rpartition("'")
     if apostrophe and tail.casefold() == 't' and head.casefold().endswith('n'):
         stem = head[:-1]
