@@ -40,10 +40,9 @@ def span_at(words: TimeWords, at: int) -> Found:
 
 def _ago(words: TimeWords, at: int) -> Found:
     """Read `3 days ago`: that day; of hours and minutes, that moment."""
-    if (words.word(at + 1), words.word(at + 2)) == ('couple', 'of'):  # `a couple of days ago`
-        number, at = 2, at + 2
-    else:
-        number = words.number(at)
+    is_couple = (words.word(at + 1), words.word(at + 2)) == ('couple', 'of')
+    number = 2 if is_couple else words.number(at)
+    at += 2 * is_couple  # `a couple of days ago`
     unit = words.word(at + 1).removesuffix('s')
     if number is None or unit not in UNITS or words.word(at + 2) != 'ago':
         return None
