@@ -20,9 +20,10 @@ def _fronts(rng, width, y, low, high, rows, face, handle) -> list[Part]:
     return parts
 
 
-def base_unit(rng: np.random.Generator) -> Model:
-    """Make one kitchen unit without its worktop: doors, drawers, oven or dishwasher."""
-    width, depth, height = rng.uniform(0.4, 0.9), rng.uniform(0.55, 0.62), rng.uniform(0.8, 0.88)
+def base_unit(rng: np.random.Generator, width: float | None = None) -> Model:
+    """Make one kitchen unit without its worktop, `width` (m) wide: doors, drawers or oven."""
+    width = rng.uniform(0.35, 0.75) if width is None else width
+    depth, height = rng.uniform(0.55, 0.62), rng.uniform(0.8, 0.88)
     body, face = look.wood(rng), look.wood(rng)
     parts = [
         box((width, depth - 0.03, height - 0.1), (0, -0.015, 0.1 + (height - 0.1) / 2), body),
@@ -38,9 +39,10 @@ def base_unit(rng: np.random.Generator) -> Model:
     return build('base unit', 'cabinet', parts, 'wall', front=0.5, tops=[top], liveliness=0.0)
 
 
-def tall_unit(rng: np.random.Generator) -> Model:
-    """Make a high cupboard of a built-in row."""
-    width, depth, height = rng.uniform(0.4, 0.9), rng.uniform(0.35, 0.65), rng.uniform(1.9, 2.45)
+def tall_unit(rng: np.random.Generator, width: float | None = None) -> Model:
+    """Make a high cupboard of a built-in row, `width` (m) wide."""
+    width = rng.uniform(0.28, 0.58) if width is None else width
+    depth, height = rng.uniform(0.35, 0.65), rng.uniform(1.9, 2.45)
     body = look.wood(rng)
     face = body if rng.random() < 0.6 else look.wood(rng)
     handle = look.metal(rng) if rng.random() < 0.6 else None
@@ -52,7 +54,7 @@ def tall_unit(rng: np.random.Generator) -> Model:
 
 def closet(rng: np.random.Generator) -> Model:
     """Make a wide built-in wardrobe with sliding or folding fronts."""
-    width, depth, height = rng.uniform(1.2, 3.2), rng.uniform(0.45, 0.68), rng.uniform(2.0, 2.38)
+    width, depth, height = rng.uniform(1.0, 2.9), rng.uniform(0.45, 0.68), rng.uniform(2.0, 2.38)
     body = look.wood(rng)
     face = look.ceramic(rng) if rng.random() < 0.4 else look.wood(rng)
     parts = [box((width, depth - 0.06, height), (0, -0.03, height / 2), body)]
@@ -64,9 +66,10 @@ def closet(rng: np.random.Generator) -> Model:
     return build('closet', 'cabinet', parts, 'wall', front=0.3, liveliness=0.0)
 
 
-def wall_unit(rng: np.random.Generator) -> Model:
-    """Make a hanging cupboard of a row."""
-    width, depth, height = rng.uniform(0.4, 0.9), rng.uniform(0.3, 0.38), rng.uniform(0.45, 0.85)
+def wall_unit(rng: np.random.Generator, width: float | None = None) -> Model:
+    """Make a hanging cupboard of a row, `width` (m) wide."""
+    width = rng.uniform(0.32, 0.7) if width is None else width
+    depth, height = rng.uniform(0.3, 0.38), rng.uniform(0.45, 0.85)
     body = look.wood(rng)
     handle = look.metal(rng) if rng.random() < 0.5 else None
     parts = [box((width, depth - 0.02, height), (0, -0.01, height / 2), body)]
@@ -90,9 +93,10 @@ def worktop(rng: np.random.Generator, width: float, depth: float) -> Model:
     return build('worktop', 'counter', parts, 'top', liveliness=0.0)
 
 
-def open_shelf(rng: np.random.Generator) -> Model:
-    """Make an empty bookcase whose boards carry things."""
-    width, depth, height = rng.uniform(0.5, 1.7), rng.uniform(0.24, 0.4), rng.uniform(0.8, 2.2)
+def open_shelf(rng: np.random.Generator, width: float | None = None) -> Model:
+    """Make an empty bookcase, `width` (m) wide, whose boards carry things."""
+    width = rng.uniform(0.5, 1.7) if width is None else width
+    depth, height = rng.uniform(0.24, 0.4), rng.uniform(0.8, 2.2)
     body = look.wood(rng)
     board = rng.uniform(0.018, 0.035)
     count = max(2, round(height / rng.uniform(0.3, 0.42)))

@@ -28,8 +28,8 @@ class ContactFurnisher(RestingFurnisher):
     """
     Put models on, in, under and against others; see `Furnisher`.
 
-    Places 'on X', 'in X', 'under X', 'against X' and 'row X' are found here; X are kinds, 'any',
-    or '#' and an instance id.
+    Places 'on X', 'in X', 'under X', 'against X', 'row X' and 'face X' are found here; X are
+    kinds, 'any', or '#' and an instance id.
     """
 
     def __init__(self, plan, config, rng, next_id: int = 1):
@@ -47,6 +47,7 @@ class ContactFurnisher(RestingFurnisher):
             'under': self._under,
             'against': self._against,
             'row': self._in_row,
+            'face': self._on_face,
             'beside': self._in_row,
         }.get(relation)
         if way is None:
@@ -119,7 +120,8 @@ class ContactFurnisher(RestingFurnisher):
         if parent.z > LOW_M or parent.model.size[2] < LOW_M:
             return
         for _ in range(3):
-            way = int(self.rng.integers(3))  # left, right or front
+            # Left, right or front; from the room a seam at a side is seen.
+            way = int(self.rng.choice(3, p=(0.4, 0.4, 0.2)))
             turn = float(np.pi / 2 * self.rng.integers(4) + self.rng.normal(0, 0.06))
             if model.name == 'leaning board':
                 turn = float((np.pi / 2, -np.pi / 2, 0.0)[way] + self.rng.normal(0, 0.03))
@@ -135,6 +137,19 @@ class ContactFurnisher(RestingFurnisher):
                 model, parent.to_room((x, y)), model.mount, float(parent.yaw + turn), kind
             )
             yield self._pushed(placed, parent, along_y=way < 2)
+
+    def _on_face(self, model: Model, parent: Placed, kind: str) -> Iterator[Placed]:
+        """Hang at the front of a high cupboard."""
+        spare = parent.model.size[2] - model.size[2] - 0.05
+        fits = spare > 0.2 and model.size[0] < parent.model.size[0] + 0.05
+        if parent.model.joints or parent.model.tops or parent.z > LOW_M or not fits:
+            return
+        for _ in range(2):
+            x = self.rng.uniform(-0.3, 0.3) * parent.model.size[0]
+            y = (parent.model.size[1] + model.size[1]) / 2
+            z = parent.z + self.rng.uniform(0.5, 1.0) * spare
+            at = parent.to_room((x, y))
+            yield Placed.at(model, at, z, parent.yaw, kind, parent.instance_id)
 
     def _pushed(self, placed: Placed, parent: Placed, along_y: bool) -> Placed:
         """Return a thing pushed along a side of `parent` as far as there is room."""
@@ -164,7 +179,7 @@ class ContactFurnisher(RestingFurnisher):
             # Pushed in, the back of a chair is at the edge of the table.
             pushed = self.rng.random() < PUSHED_IN
             tuck = model.size[1] - 0.1 if pushed else 0.0
-            tuck += self.rng.uniform(0.0, 0.07) if pushed else self.rng.uniform(-0.25, 0.2)
+            tuck += self.rng.uniform(0.03, 0.09) if pushed else self.rng.uniform(-0.25, 0.2)
             out = np.array([np.cos(facing), np.sin(facing)])
             at = np.array([x, y]) + out * (model.size[1] / 2 - tuck)
             yaw = parent.yaw + facing + np.pi / 2 + self.rng.normal(0, 0.12)

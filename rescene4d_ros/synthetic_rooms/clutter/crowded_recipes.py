@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from rescene4d_ros.synthetic_rooms.layout.room_recipes import CHAIRS, SOFAS, Step, TABLES
 
+TALL = 'closet|tall unit|wardrobe|open shelf|bookshelf'
 SHELVES = 'open shelf|bookshelf|open rack'
 WORK = 'base unit|counter|worktop|bar counter'
 SEATS = f'{CHAIRS}|armchair|office chair'
@@ -113,12 +114,13 @@ EVERYWHERE = (
     (2, 'waste bin|bucket|basket|bin', 'against any'),
     (1, 'shoes', 'against any'),
     (1, 'standing lamp|stand|potted plant|fan|potted plant', 'against any'),
-    (1, 'leaning board', 'against any'),
+    (0.5, 'leaning board', 'against any'),
     (1.5, 'framed picture', ''),
     (1, 'framed picture', 'row framed picture'),
     (2, 'bottle|small plant|table plant|vase|jar|toy|single books|small box', 'on window'),
     (0.7, 'wall device|notice board|mirror', ''),
     (1, 'hung garment|hung towel', ''),
+    (2, 'hung garment|hung towel|notice board', f'face {TALL}'),
     (2, 'hung garment|hung towel|handbag', 'row hung garment|hung towel'),
     (1, 'framed picture', 'on sideboard|chest|desk|wall shelf|washing machine'),
     (9, 'bottle|jar|vase|table plant|pile|papers|table lamp|toy|tray|package|gadget', 'on any'),
@@ -129,7 +131,6 @@ EVERYWHERE = (
     (2, 'roll|round thing|gadget', 'on any'),
     (1, 'cable', 'under desk|sideboard|bed'),
 )
-TALL = 'closet|tall unit|wardrobe|open shelf|bookshelf'
 LOW = 'sideboard|chest|filing cabinet|desk|bench|washing machine|refrigerator'
 # What fills walls and floor; some rooms are full of it, others of small things.
 LARGE = (
@@ -138,7 +139,7 @@ LARGE = (
     (3, 'sideboard|chest|filing cabinet', f'row {LOW}|{TALL}|bed'),
     (4, 'closet|tall unit|wardrobe|open shelf|sideboard|chest', ''),
     (1, 'rug', f'under {TABLES}|coffee table|bed|{SOFAS}|desk'),
-    (0.7, 'clothes rack|leaning board|standing lamp|large box', 'against any'),
+    (0.7, 'leaning board|standing lamp|large box|suitcase', 'against any'),
     (1, 'whole curtain', ''),
     (2, 'wall unit|wall cabinet', 'row wall unit|wall cabinet'),
     (1, 'wall unit|wall cabinet', ''),
@@ -152,11 +153,14 @@ LARGE = (
 )
 # What fills rooms of built-in furniture.
 BUILT_IN = (
-    (5, 'closet|tall unit|wardrobe|tall unit', f'row {TALL}'),
+    (5, 'tall unit|wardrobe|tall unit', f'row {TALL}'),
     (2, 'closet|tall unit', ''),
     (1, 'whole curtain', ''),
     (3, 'curtain', ''),
-    (0.5, 'leaning board|clothes rack|suitcase|large box', 'against any'),
+    (0.5, 'armchair|suitcase|large box', 'against any'),
+    (2, 'blanket|pillow', f'on bed|bunk bed|{SOFAS}'),
+    (2, CHAIRS, f'around {TABLES}|meeting table|desk'),
+    (2, 'hung garment|hung towel|notice board', f'face {TALL}'),
     (1, 'rug', f'under {TABLES}|coffee table|bed|{SOFAS}|desk'),
 )
 HABITS: dict[str, tuple[tuple[float, str, str], ...]] = {
@@ -228,10 +232,16 @@ DRESSED = (
         5,
     ),
     (('bed', 'sofa'), 'pillow|blanket|pillow|clothes heap|blanket|toy', 2, 6),
-    (('chair',), 'clothes heap|garment|pillow|backpack|garment', 0, 1),
-    (('bookshelf',), 'book row|book row|small box|single books|speaker|vase', 2, 7),
+    (('chair',), 'clothes heap|garment|pillow|backpack|garment', 0, 3),
+    (('bookshelf',), 'book row|book row|small box|single books|speaker|vase', 3, 8),
     (('cabinet', 'refrigerator'), 'large box|suitcase|small box|crate|large box', 1, 4),
-    (('window',), 'small plant|bottle|vase|jar|toy|single books|small box', 0, 3),
+    (
+        ('tall unit', 'closet', 'wardrobe', 'refrigerator'),
+        'hung garment|hung towel|hung garment|notice board',
+        0,
+        1,
+    ),
+    (('window',), 'small plant|bottle|vase|jar|toy|single books|small box', 1, 4),
     (('radiator', 'bench', 'washing machine'), 'towel|clothes heap|small box|garment', 1, 2),
     (('large box', 'crate', 'pouf', 'suitcase'), 'large box|clothes heap|small box', 0, 2),
 )

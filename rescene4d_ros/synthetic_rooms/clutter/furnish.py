@@ -17,7 +17,7 @@ from rescene4d_ros.synthetic_rooms.clutter.crowded_recipes import (
     HABITS,
     LARGE,
 )
-from rescene4d_ros.synthetic_rooms.clutter.gather import draw_together
+from rescene4d_ros.synthetic_rooms.clutter.gather import draw_together, fill_rows, give_company
 from rescene4d_ros.synthetic_rooms.clutter.props import draw_prop, PROPS
 from rescene4d_ros.synthetic_rooms.clutter.rumple import rumpled
 from rescene4d_ros.synthetic_rooms.config import RoomsConfig
@@ -32,11 +32,16 @@ FAILURES_PER_THING = 4
 OPEN_PLAN = 42
 LARGE_SHARE = (0.25, 1.0)
 # Share of rooms that hold large furniture and next to nothing else.
-P_BARE = 0.25
+P_BARE = 0.2
 # Share of rooms whose walls are full of built-in furniture.
 FITTED = 0.45
 # So much of a room is furnished before things are put on what stands there.
-UNDRESSED = (0.5, 0.98)
+UNDRESSED = (0.45, 0.85)
+# Share of rooms whose rows of furniture reach from wall to wall, and of units that close them.
+P_WALL_TO_WALL = 0.8
+FILLED = (0.05, 0.3)
+# Share of things without neighbors that get some.
+ACCOMPANIED = (0.4, 1.0)
 # A rug always finds a place.
 MOST_RUGS = 2
 IN_SHELVES = ('bookshelf',)
@@ -102,11 +107,14 @@ def furnish_in_contact(
     for kind in dict.fromkeys(kinds):
         _set_up(work, kind, config, draw)
     draw_together(work)
+    if rng.random() < P_WALL_TO_WALL:
+        fill_rows(work, round(rng.uniform(*FILLED) * target))
     _lay_worktops(work)
     is_bare = rng.random() < P_BARE
     most = target if is_bare else round(rng.uniform(*UNDRESSED) * target)
     _leave_things_about(work, kinds, most, is_bare, draw)
     draw_together(work)
+    give_company(work, rng.uniform(*ACCOMPANIED), target, draw)
     if not is_bare:
         _dress(work, target, draw)
     return work.plan, work.next_id
@@ -177,7 +185,8 @@ def _dress(work: ContactFurnisher, target: int, draw: Draw) -> None:
                 if len(work.plan.placed) >= target:
                     return
                 put = draw(makers, work.rng)
-                order = ('in', 'on') if model.class_name in IN_SHELVES else ('on', 'in')
+                first = 'in' if model.class_name in IN_SHELVES else 'on'
+                order = ['face'] if put.place == 'hang' else sorted(('in', 'on'), key=first.__ne__)
                 ways = (
                     work.place(put, f'{way} #{placed[i].instance_id}', makers) for way in order
                 )

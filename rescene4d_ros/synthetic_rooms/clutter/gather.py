@@ -1,13 +1,34 @@
-"""Close the gaps that free placement leaves: push things to their nearest neighbor."""
+"""Close the gaps that free placement leaves: push things together, and fill rows and sides."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
 import numpy as np
+from rescene4d_ros.synthetic_rooms.clutter.builtins import (
+    base_unit,
+    open_shelf,
+    tall_unit,
+    wall_unit,
+)
 from rescene4d_ros.synthetic_rooms.clutter.contact import ContactFurnisher
-from rescene4d_ros.synthetic_rooms.layout.floorplan import Placed
+from rescene4d_ros.synthetic_rooms.furniture import Draw, Model
+from rescene4d_ros.synthetic_rooms.furniture.split import until_in_split
+from rescene4d_ros.synthetic_rooms.layout.floorplan import footprint, overlap, Placed
 
+# Of a gap in a row, so much is filled by one unit.
+NARROWEST_M, WIDEST_M, WIDTH_STEP_M = 0.26, 0.6, 0.04
+# What continues a row of these.
+MADE_FOR = {'base unit': base_unit, 'wall unit': wall_unit}
+# Things nearer than this touch.
+TOUCH_M = 0.03
+# From this size on a thing has two neighbors, if there is room.
+WIDE_M = 0.6
+COMPANY = (
+    'large box|suitcase|crate|armchair|side table|stool|potted plant|filled basket|'
+    'upright thing|wheeled thing|pouf|sack|waste bin|large box|bench|apparatus'
+)
+LAID_ON = 'garment|pillow|garment|blanket|clothes heap|towel'
 GATHERED = 0.96
 STEP_M = 0.02
 FARTHEST_M = {'floor': 1.2, 'around': 1.2, 'wall': 0.7, 'hang': 0.6}
@@ -66,3 +87,114 @@ def _towards_neighbor(work: ContactFurnisher, placed: Placed) -> np.ndarray | No
         return STEP_M * np.sign(share) * along if abs(share) > 0.05 else None
     length = np.hypot(*nearest)
     return STEP_M * nearest / length if length > 0.05 else None
+
+
+def fill_rows(work: ContactFurnisher, most: int) -> None:
+    """
+    Continue rows of built-in furniture to the next thing or wall.
+
+    Parameters
+    ----------
+    work : ContactFurnisher
+        Its plan is changed in place.
+    most : int
+        Of units that are added.
+
+    """
+    ends = [
+        (p, side)
+        for p in work.plan.placed.values()
+        if (p.model.place == 'wall' and p.model.liveliness < 0.2) or p.model.name in MADE_FOR
+        for side in (-1, 1)
+    ]
+    for k in work.rng.permutation(len(ends)):
+        end, side = ends[k]
+        while end is not None and most > 0:
+            end = work.add(_next_in_row(work, end, side))
+            most -= 1
+
+
+def _next_in_row(work: ContactFurnisher, end: Placed, side: int) -> Placed | None:
+    """Return a unit made to measure that stands flush beside the last one of a row, or None."""
+    for width in np.arange(WIDEST_M, NARROWEST_M, -WIDTH_STEP_M):
+        size = (float(width), 0.5, end.model.size[2])
+        if work.plan.fits(_flush(replace(end.model, size=size), end, side)):
+            break
+    else:
+        return None
+    width = min(float(width), work.rng.uniform(0.32, WIDEST_M))
+    made = _unit(work, end.model, width)
+    found = _flush(made, end, side)
+    return found if work.plan.fits(found) else None
+
+
+def _unit(work: ContactFurnisher, model: Model, width: float) -> Model:
+    """Return a unit of some width (m) for a row of a model."""
+    rng = work.rng
+    make = tall_unit if model.size[2] > 1.6 and rng.random() < 0.7 else open_shelf
+    make = MADE_FOR.get(model.name, make)
+    return until_in_split(
+        work.config.split, lambda: make(rng, width - rng.uniform(0, 0.012)), lambda m: m.size
+    )
+
+
+def _flush(model: Model, end: Placed, side: int) -> Placed:
+    x = side * (end.model.size[0] + model.size[0]) / 2
+    y = (model.size[1] - end.model.size[1]) / 2
+    return Placed.at(model, end.to_room((x, y)), model.mount, end.yaw, model.name)
+
+
+def give_company(work: ContactFurnisher, share: float, most: int, draw: Draw) -> None:
+    """
+    Put things against, on or beside what touches nothing yet, or large and one thing only.
+
+    Parameters
+    ----------
+    work : ContactFurnisher
+        Its plan is changed in place.
+    share : float
+        Of these things.
+    most : int
+        Things in the room.
+    draw : callable
+        Gives models.
+
+    """
+    placed = list(work.plan.placed.values())
+    for k in work.rng.permutation(len(placed)):
+        alone = placed[k]
+        if len(work.plan.placed) >= most:
+            return
+        if alone.model.place == 'opening' or alone.model.name == 'rug':
+            continue
+        wanted = 1 + (max(alone.model.size) > WIDE_M)
+        if work.rng.random() >= share or _neighbors(work, alone) >= wanted:
+            continue
+        makers, near = _company_of(alone)
+        work.add(work.place(draw(makers, work.rng), f'{near} #{alone.instance_id}', makers))
+
+
+def _company_of(alone: Placed) -> tuple[str, str]:
+    """Return kinds of what joins a thing, and where."""
+    if alone.model.class_name in ('chair', 'bed', 'sofa'):
+        return LAID_ON, 'on'
+    if alone.model.place == 'hang':
+        return alone.kind, 'row'
+    return COMPANY, 'against'
+
+
+def _neighbors(work: ContactFurnisher, placed: Placed) -> int:
+    """Return how many things touch one."""
+    top = placed.z + placed.model.size[2]
+    near = [
+        p
+        for p in work.plan.placed.values()
+        if p.instance_id != placed.instance_id
+        and p.model.place != 'opening'
+        and p.z < top + TOUCH_M
+        and p.z + p.model.size[2] > placed.z - TOUCH_M
+        and np.hypot(p.x - placed.x, p.y - placed.y) < p.model.reach + placed.model.reach
+    ]
+    if not near:
+        return 0
+    return int(overlap(footprint(placed, TOUCH_M), np.stack([footprint(p) for p in near])).sum())

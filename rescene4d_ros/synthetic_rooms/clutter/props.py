@@ -67,7 +67,7 @@ PROPS: dict[str, Prop] = {
     'clothes heap': Prop(soft_forms.soft, (0.3, 0.25, 0.1), (0.65, 0.5, 0.3), 'top', 2.0),
     'pouf': Prop(soft_forms.soft, (0.4, 0.4, 0.3), (0.7, 0.7, 0.5), 'floor', 1.2),
     'toy': Prop(soft_forms.figure, (0.14, 0.12, 0.16), (0.38, 0.32, 0.45), 'top', 2.0),
-    'pillow': Prop(soft_forms.pillow, (0.4, 0.36, 0.12), (0.8, 0.55, 0.24), 'top', 1.5),
+    'pillow': Prop(soft_forms.pillow, (0.4, 0.36, 0.1), (0.8, 0.55, 0.17), 'top', 1.5),
     'blanket': Prop(soft_forms.cloth, (0.8, 0.7, 0.1), (1.7, 1.5, 0.3), 'top', 1.5),
     'garment': Prop(soft_forms.cloth, (0.5, 0.4, 0.04), (0.95, 0.7, 0.12), 'top', 2.0),
     'towel': Prop(soft_forms.cloth, (0.3, 0.25, 0.04), (0.6, 0.45, 0.12), 'top', 2.0),

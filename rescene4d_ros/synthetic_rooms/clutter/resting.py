@@ -18,6 +18,8 @@ SOFT = ('pillow', 'clothes heap', 'handbag', 'toy', 'backpack', 'sack')
 # Soft things press into what carries them, or are pressed.
 SINK_M = (0.005, 0.035)
 HIGHEST_REST_M = 2.2
+# Radiators hang so low that things are laid on them.
+LOWEST_HUNG_M = 0.3
 TRIES = 12
 NEXT_TO = 0.85
 
@@ -40,7 +42,8 @@ class RestingFurnisher(Furnisher):
         """Stand or lie on another thing, beside what is there already."""
         if parent.model.name == 'window':
             yield from self._on_sill(model, parent, kind)
-        if parent.model.place in ('opening', 'hang') and not parent.model.tops:
+        hangs = parent.model.place == 'hang' and parent.z > LOWEST_HUNG_M
+        if (parent.model.place == 'opening' or hangs) and not parent.model.tops:
             return
         relief = self._relief(parent.model)
         soft = model.name in SOFT
