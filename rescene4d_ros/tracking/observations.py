@@ -9,7 +9,8 @@ import numpy as np
 from rescene4d_ros.geometry.boxes import bounds, fit_box
 from rescene4d_ros.geometry.place_evidence import Place, PlaceEvidence
 from rescene4d_ros.geometry.point_sets import near, thin
-from rescene4d_ros.structures import MaskSource, Scan, Segmentation
+from rescene4d_ros.geometry.surface import Surface
+from rescene4d_ros.structures import Box, MaskSource, Scan, Segmentation
 from rescene4d_ros.tracking.association.appearance import describe_color, mean_color
 from rescene4d_ros.tracking.records import LinkedObservation, ObjectRecord, Observation
 from rescene4d_ros.tracking.thresholds import MAX_POINTS, MIN_POINTS, POINT_SPACING, SAME_SURFACE
@@ -116,6 +117,33 @@ def join_observations(
     return replace(joined, came=whole.came)
 
 
+def points_on_surface(scan: Scan, free: np.ndarray, box: Box, surface: Surface) -> np.ndarray:
+    """
+    Return which points of a scan lie on the surface of an object.
+
+    Parameters
+    ----------
+    scan : Scan
+    free : ndarray (N,), bool
+        Points that may be taken.
+    box : Box
+        Of the object; what lies below it, as the floor that it stands on, is left out.
+    surface : Surface
+        Of the object, m, in map.
+
+    Returns
+    -------
+    ndarray (M,), int64, ascending
+
+    """
+    low, high = bounds(box)
+    low[2] += SAME_SURFACE
+    margin = SAME_SURFACE * np.array([1, 1, 0])
+    inside = ((scan.xyz > low - margin) & (scan.xyz < high + SAME_SURFACE)).all(axis=1)
+    around = np.flatnonzero(free & inside)
+    return around[near(surface.tree, scan.xyz[around], SAME_SURFACE)]
+
+
 def _members(labels: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
     """Yield (instance, point positions) for every instance of one stage, by rising number."""
     order = np.argsort(labels, kind='stable')
@@ -178,16 +206,7 @@ def recover_missed(
     for object_id, record in sorted(records.items()):
         if object_id in linked or record.is_gone or places[object_id].place is not Place.OCCUPIED:
             continue
-        low, high = bounds(record.box)
-        low[2] += SAME_SURFACE  # not the floor that it stands on
-        around = np.flatnonzero(
-            free
-            & (
-                (scan.xyz > low - SAME_SURFACE * np.array([1, 1, 0]))
-                & (scan.xyz < high + SAME_SURFACE)
-            ).all(1)
-        )
-        points = around[near(record.surface.tree, scan.xyz[around], SAME_SURFACE)]
+        points = points_on_surface(scan, free, record.box, record.surface)
         if len(points) >= MIN_POINTS:
             free[points] = False
             observation = make_observation(

@@ -23,6 +23,7 @@ from rescene4d_ros.tracking.regions.discovery import (
     Discovered,
     find_left,
     follow_back,
+    follow_births_back,
     left_places,
 )
 from rescene4d_ros.tracking.regions.fusion import fuse, Fused
@@ -53,19 +54,23 @@ def track_visit(
 
     # 0. Fuse masks with what came, left or moved, and follow discoveries back.
     fused, context, discovered = _with_regions(segmentation, context, settings)
-    records = context.records
 
     # 1. Observe: the instances of the newest visit, with their votes for remembered objects.
     observations = observe(scan, fused.segmentation, context.earlier_labels(), fused.came)
+    context.compare_colors(observations)
 
     # 2. Associate: one assignment of observations to objects; what fits nothing is born.
-    places = left_places(context.view.places_of(records), context.left)
+    places = left_places(context.view.places_of(context.records), context.left)
     association = associate(
-        observations, records, places, settings, was_observed=context.was_observed
+        observations, context.records, places, settings, context.was_observed, context.view.colors
     )
     linked = give_ids(scan, observations, association, context.next_id, settings.birth_score)
 
-    # 3. Recover what the segmenter missed: known surfaces at their old place.
+    # 3. Follow births back to the visit before, if it shows their surfaces. Recover what the
+    # segmenter missed: known surfaces at their old place.
+    context, linked, discovered = follow_births_back(context, linked, discovered)
+    records = context.records
+    places |= context.view.places_of({i: r for i, r in records.items() if i not in places})
     linked |= recover_missed(scan, records, places, linked)
 
     # 4. Merge duplicates: ids that two visits in a row show to be one object.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -11,8 +11,10 @@ from rescene4d_ros.geometry.point_sets import near
 from rescene4d_ros.structures import Box, Scan, VisitInfo
 from rescene4d_ros.tracking.association.appearance import (
     color_evidence,
+    ColorChange,
     describe_color,
     describe_texture,
+    fit_colors,
     mean_color,
 )
 from rescene4d_ros.tracking.records import ObjectRecord, Observation
@@ -42,6 +44,8 @@ class VisitView:
     scan : Scan
     labels : ndarray (N,), int64, or None
     cloud : Cloud
+    colors : ColorChange
+        How the visit shows the colors of things that were compared with it.
 
     """
 
@@ -52,7 +56,14 @@ class VisitView:
         self._rgb = None if scan.rgb is None else scan.rgb[self.cloud.index]
         self._normals = None if scan.normals is None else scan.normals[self.cloud.index]
         self._kept_labels = None if labels is None else labels[self.cloud.index]
-        self._looks: dict[int, tuple[Observation, PlaceEvidence]] = {}
+        self._looks: dict[int, tuple[Observation | ObjectRecord, PlaceEvidence]] = {}
+        self.colors = ColorChange()
+
+    def with_labels(self, labels: np.ndarray) -> VisitView:
+        """Return the view of the same points with other ids."""
+        view = VisitView(self.scan, labels, self.cloud)
+        view.colors = self.colors
+        return view
 
     def place_of(self, record: ObjectRecord) -> PlaceEvidence:
         """
@@ -62,7 +73,7 @@ class VisitView:
         one: a surface of clearly another color does not count as the object's.
 
         """
-        at = look_at(self.cloud, record.xyz, record.box)
+        at = self.look(record)
         if at.place is Place.OCCUPIED and not self._looks_like(
             record.xyz, record.box, record.color
         ):
@@ -72,11 +83,22 @@ class VisitView:
         return at
 
     def places_of(self, records: Mapping[int, ObjectRecord]) -> dict[int, PlaceEvidence]:
-        """Find out what is at the old places of all objects."""
+        """Find out what is at the old places of objects."""
         return {object_id: self.place_of(record) for object_id, record in records.items()}
 
-    def look(self, seen: Observation) -> PlaceEvidence:
-        """Return what this visit shows where a later one found something; looked up once."""
+    def compare_colors(self, things: Iterable[Observation | ObjectRecord]) -> None:
+        """Measure how this visit shows colors, by things of other visits that are in place."""
+        here, there = [], []
+        for thing in things:
+            if len(thing.color) and self.look(thing).place is Place.OCCUPIED:
+                color = self._color_at(thing.xyz)
+                if color is not None:
+                    here.append(color)
+                    there.append(thing.color)
+        self.colors = fit_colors(np.array(here), np.array(there))
+
+    def look(self, seen: Observation | ObjectRecord) -> PlaceEvidence:
+        """Return what this visit's surfaces show where another found something; looked up once."""
         if id(seen) not in self._looks:  # kept with it, so that no other gets its id
             self._looks[id(seen)] = seen, look_at(self.cloud, seen.xyz, seen.box)
         return self._looks[id(seen)][1]
@@ -150,14 +172,19 @@ class VisitView:
 
     def _looks_like(self, xyz: np.ndarray, box: Box, color: np.ndarray) -> bool:
         """Return whether the surface at some points may have a color; yes without color."""
-        if self._rgb is None or self._light is None or len(color) == 0:
+        here = self._color_at(xyz)
+        if here is None or len(color) == 0:
             return True
+        least = OTHER_COLOR_FLAT * self.colors.telling if is_flat(box) else OTHER_COLOR
+        return bool(color_evidence(here, color, self.colors) >= least)
+
+    def _color_at(self, xyz: np.ndarray) -> np.ndarray | None:
+        """Return the color (6,) of the surface at some points; None without color."""
+        if self._rgb is None or self._light is None:
+            return None
         shown = near(self.cloud.tree, xyz, SAME_SURFACE)
         nearest = np.unique(self.cloud.tree.query(xyz[shown])[1])
-        here = describe_color(self._rgb[nearest], self._light)
-        return bool(
-            color_evidence(here, color) > (OTHER_COLOR_FLAT if is_flat(box) else OTHER_COLOR)
-        )
+        return describe_color(self._rgb[nearest], self._light)
 
 
 @dataclass(frozen=True)
@@ -197,6 +224,12 @@ class VisitContext:
     def was_observed(self, observation: Observation) -> bool:
         """Return whether an earlier visit saw the place of an observation, empty or not."""
         return any(view.look(observation).place is not Place.UNSEEN for view in self.earlier)
+
+    def compare_colors(self, observations: Sequence[Observation]) -> None:
+        """Measure how the visit shows colors beside the records, and earlier ones beside it."""
+        self.view.compare_colors(self.records.values())
+        for view in self.earlier:
+            view.compare_colors(observations)
 
     def earlier_labels(self) -> list[np.ndarray]:
         """Return the labels of the earlier visits, oldest first."""

@@ -13,6 +13,7 @@ from rescene4d_ros.structures import (
     VisitStatus,
 )
 from rescene4d_ros.tracking.object_ids import NEW
+from rescene4d_ros.tracking.regions.discovery import FOUND_BACK
 from rescene4d_ros.tracking.settings import TrackingSettings
 from rescene4d_ros.tracking.track_visit import track_visit
 from rescene4d_ros.tracking.visit_view import VisitContext, VisitView
@@ -98,6 +99,33 @@ def test_missed_box_is_recovered_and_a_removed_one_is_absent(first, visit):
     facts = second_visit(first, info, scan, instance)
     assert facts.states == {1: ObjectState.PRESENT, 2: ObjectState.ABSENT}
     assert [(c.kind, c.object_id) for c in facts.changes] == [(ChangeKind.REMOVED, 2)]
+
+
+def test_box_segmented_late_was_there_at_the_visit_before(visit):
+    info, scan, instance = visit(1, AT_HOME)
+    missed = np.where(instance == 2, 0, instance)
+    context = VisitContext(info, VisitView(scan), (), ('box', 'other'))
+    facts = track_visit(segmentation(missed), context, TrackingSettings())
+    assert set(facts.records) == {1}
+    first = missed, facts, VisitView(scan, facts.object_ids)
+    facts = second_visit(first, *visit(2, AT_HOME), next_id=2)
+    assert facts.changes == ()
+    assert facts.linked[2].reason == FOUND_BACK
+    assert (facts.records[2].first_seen_ns, facts.records[2].n_observations) == (DAY, 2)
+    (link,) = facts.discovered[DAY].values()
+    standing = (instance == 2) & (scan.xyz[:, 2] > 0.06)
+    assert set(link.observation.points) <= set(np.flatnonzero(instance == 2))
+    assert np.isin(np.flatnonzero(standing), link.observation.points).mean() > 0.9
+
+
+def test_box_that_came_is_not_followed_back(visit):
+    info, scan, instance = visit(1, (AT_HOME[0], None))
+    context = VisitContext(info, VisitView(scan), (), ('box', 'other'))
+    facts = track_visit(segmentation(instance), context, TrackingSettings())
+    first = instance, facts, VisitView(scan, facts.object_ids)
+    facts = second_visit(first, *visit(2, AT_HOME), next_id=2)
+    assert [(c.kind, c.object_id) for c in facts.changes] == [(ChangeKind.ADDED, 2)]
+    assert facts.discovered == {}
 
 
 def test_unsure_observation_is_no_new_object(visit):

@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from rescene4d_ros.geometry.place_evidence import PlaceEvidence
 from rescene4d_ros.geometry.point_sets import near
+from rescene4d_ros.tracking.association.appearance import ColorChange
 from rescene4d_ros.tracking.association.pair_evidence import (
     class_agreement,
     compare_shapes,
@@ -85,6 +86,7 @@ def associate(
     places: Mapping[int, PlaceEvidence],
     settings: TrackingSettings,
     was_observed: Callable[[Observation], bool] = lambda _: True,
+    colors: ColorChange | None = None,
 ) -> Association:
     """
     Give every observation one remembered object, or declare it new.
@@ -100,6 +102,8 @@ def associate(
     settings : TrackingSettings
     was_observed : callable
         Say whether an earlier visit looked at the place of an observation; asked where it counts.
+    colors : ColorChange, optional
+        How the newest visit shows colors.
 
     Returns
     -------
@@ -110,7 +114,7 @@ def associate(
     ids = sorted(records)
     known = [records[i] for i in ids]
     evidence = gather(
-        observations, known, [places[i] for i in ids], settings.association.same_place
+        observations, known, [places[i] for i in ids], settings.association.same_place, colors
     )
     leaving = leaving_costs(known, [places[i] for i in ids], settings.weights)
     solution = _solve(observations, known, evidence, leaving, settings, was_observed)

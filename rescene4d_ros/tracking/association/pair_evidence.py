@@ -11,7 +11,11 @@ from rescene4d_ros.geometry.containment import fit_into
 from rescene4d_ros.geometry.place_evidence import Place, PlaceEvidence
 from rescene4d_ros.geometry.point_sets import evenly
 from rescene4d_ros.geometry.surface import shares_near, Surface
-from rescene4d_ros.tracking.association.appearance import color_ratios, feature_likeness
+from rescene4d_ros.tracking.association.appearance import (
+    color_ratios,
+    ColorChange,
+    feature_likeness,
+)
 from rescene4d_ros.tracking.records import ObjectRecord, Observation
 from rescene4d_ros.tracking.thresholds import BOX_SLACK, COVERED, SAME_SURFACE
 from scipy.spatial.distance import cdist
@@ -193,6 +197,7 @@ def gather(
     known: Sequence[ObjectRecord],
     places: Sequence[PlaceEvidence],
     same_place: float,
+    colors: ColorChange | None = None,
 ) -> Evidence:
     """Compare every observation with every object; `same_place` is enough overlap."""
     shape = len(observations), len(known)
@@ -209,7 +214,7 @@ def gather(
         overlap_of_places(observations, known, places, same_place),
         query,
         feature_likeness(observations, known),
-        color_ratios(observations, known),
+        color_ratios(observations, known, colors),
         *_sizes(observations, known),
         _clarity(observations, known),
         class_agreement(observations, known),

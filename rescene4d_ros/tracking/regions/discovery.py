@@ -1,4 +1,4 @@
-"""Objects that only a change made known, followed back to an earlier visit that shows them."""
+"""Objects that a visit makes known, followed back to an earlier visit that shows them."""
 
 from __future__ import annotations
 
@@ -9,15 +9,19 @@ import numpy as np
 from rescene4d_ros.geometry.place_evidence import Place, PlaceEvidence
 from rescene4d_ros.structures import MaskSource, OTHER_OBJECT, Segmentation
 from rescene4d_ros.tracking.association.appearance import mean_color
-from rescene4d_ros.tracking.observations import make_observation
+from rescene4d_ros.tracking.observations import make_observation, points_on_surface
 from rescene4d_ros.tracking.record_update import born
 from rescene4d_ros.tracking.records import LinkedObservation
 from rescene4d_ros.tracking.regions.changed_things import ChangedThing
 from rescene4d_ros.tracking.regions.fusion import Discovery, Fused, OUTLINE
+from rescene4d_ros.tracking.thresholds import MIN_POINTS
 from rescene4d_ros.tracking.visit_view import VisitContext, VisitView
 
 MOST = 0.5  # share of an object's points in a region that left, from which the object left
 REASON = 'found in this visit because it had changed at a later one'
+STOOD_HERE = 'its surfaces, of no object then, are where a later visit found it'
+FOUND_BACK = 'not segmented before; the visit before shows its surfaces at this place'
+TRUST = 0.5  # share of the score of the later visit: the segmenter found nothing in this one
 Discovered = dict[int, dict[int, LinkedObservation]]
 
 
@@ -47,12 +51,71 @@ def follow_back(context: VisitContext, fused: Fused) -> tuple[VisitContext, Disc
         labels = np.zeros(len(view.scan), np.int64) if view.labels is None else view.labels
         link = _as_seen(view, fused.segmentation, one)
         labels = with_discovered(labels, {next_id: link})
-        earlier[one.visit] = VisitView(view.scan, labels, view.cloud)
+        earlier[one.visit] = view.with_labels(labels)
         records[next_id] = born(next_id, view.scan.stamp_ns, link)
         discovered.setdefault(view.scan.stamp_ns, {})[next_id] = link
         next_id += 1
     context = replace(context, records=records, earlier=tuple(earlier[::-1]), next_id=next_id)
     return context, discovered
+
+
+def follow_births_back(
+    context: VisitContext, linked: Mapping[int, LinkedObservation], discovered: Discovered
+) -> tuple[VisitContext, dict[int, LinkedObservation], Discovered]:
+    """
+    Make new objects known to the visit before that shows them unnoticed: they were there first.
+
+    Parameters
+    ----------
+    context : VisitContext
+    linked : mapping of object id to LinkedObservation
+        Known and new objects of the visit.
+    discovered : dict of stamp to dict of object id to LinkedObservation
+        Of `follow_back`.
+
+    Returns
+    -------
+    VisitContext
+        With records of these objects, as if that visit had shown them.
+    dict of object id to LinkedObservation
+        The same observations; of these objects with that reason.
+    dict of stamp to dict of object id to LinkedObservation
+        With what the visit before shows of them, by its stamp, ns.
+
+    """
+    records, linked, found = dict(context.records), dict(linked), {}
+    before = context.earlier[0] if context.earlier else None
+    if before is None or before.labels is None:
+        return context, linked, discovered
+    free = before.labels == 0
+    for object_id, link in linked.items():
+        seen = link.observation
+        if object_id in records or before.was_there(seen).place is not Place.OCCUPIED:
+            continue
+        points = points_on_surface(before.scan, free, seen.box, seen.surface)
+        if len(points) < MIN_POINTS:
+            continue
+        free[points] = False
+        observation = make_observation(
+            before.scan,
+            points,
+            seen.class_probs,
+            TRUST * seen.score,
+            seen.feature,
+            {},
+            mean_color(before.scan),
+            seen.source,
+        )
+        found[object_id] = LinkedObservation(observation, STOOD_HERE)
+        records[object_id] = born(object_id, before.scan.stamp_ns, found[object_id])
+        linked[object_id] = replace(link, reason=FOUND_BACK)
+    if not found:
+        return context, linked, discovered
+    labels = with_discovered(before.labels, found)
+    earlier = (before.with_labels(labels), *context.earlier[1:])
+    context = replace(context, records=records, earlier=earlier)
+    stamp_ns = before.scan.stamp_ns
+    return context, linked, discovered | {stamp_ns: discovered.get(stamp_ns, {}) | found}
 
 
 def find_left(context: VisitContext, things: Sequence[ChangedThing]) -> dict[int, float]:
