@@ -283,9 +283,11 @@ class Diagnostics(list):
 class Client:
     """What a robot's other nodes do: publish, subscribe, call."""
 
-    def __init__(self):
-        self._context = rclpy.Context()
-        rclpy.init(context=self._context)
+    def __init__(self, beside=None):
+        self._is_alone = beside is None
+        self._context = rclpy.Context() if beside is None else beside._context
+        if self._is_alone:
+            rclpy.init(context=self._context)
         self.node = rclpy.create_node('client', context=self._context)
         self._executor = SingleThreadedExecutor(context=self._context)
         self._executor.add_node(self.node)
@@ -297,7 +299,8 @@ class Client:
         """Leave the network."""
         self._executor.shutdown()
         self.node.destroy_node()
-        self._context.try_shutdown()
+        if self._is_alone:
+            self._context.try_shutdown()
 
     def wait(self, condition, timeout=PATIENCE):
         """Spin until a condition holds, and return its value."""
@@ -377,15 +380,19 @@ def domain():
 
 @pytest.fixture
 def new_client(domain):
-    """Return what makes clients: one that joins late does not know what died before."""
+    """
+    Return what makes clients: one that joins late does not know what died before.
+
+    One `beside` another is a node of its own in the same DDS participant: it is discovered sooner.
+    """
     clients = []
 
-    def make():
-        clients.append(Client())
+    def make(beside=None):
+        clients.append(Client(beside))
         return clients[-1]
 
     yield make
-    for client in clients:
+    for client in reversed(clients):
         client.close()
 
 

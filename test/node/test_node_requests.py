@@ -121,7 +121,7 @@ def test_twenty_threads_call_while_visits_come(
         (CorrectObject, 'correct_object', CorrectObject.Request(kind=RENAME, object_id=one)),
     )
     answers, failures = [], []
-    callers = [new_client() for _ in range(20)]
+    callers = [new_client(beside=client) for _ in range(20)]
 
     def call(caller, number):
         try:
