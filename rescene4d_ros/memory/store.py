@@ -13,14 +13,7 @@ from pathlib import Path
 from typing import Self
 
 import numpy as np
-from rescene4d_ros.errors import (
-    ConfigError,
-    DuplicateVisitError,
-    MemoryFormatError,
-    ScanError,
-    StorageError,
-    VisitOrderError,
-)
+from rescene4d_ros.errors import ConfigError, MemoryFormatError, StorageError, VisitOrderError
 from rescene4d_ros.memory import visit_transactions
 from rescene4d_ros.memory.database import history_queries, row_access
 from rescene4d_ros.memory.database.memory_database import MemoryDatabase
@@ -31,11 +24,9 @@ from rescene4d_ros.memory.visit_files import POINTS, VisitFiles
 from rescene4d_ros.structures import (
     Change,
     Finding,
-    LATEST_NS,
     MemorySnapshot,
     ObjectState,
     Scan,
-    STAMPS,
     VisitInfo,
     VisitStatus,
 )
@@ -208,36 +199,9 @@ class SceneMemory:
             The disk refused; nothing stored before is lost.
 
         """
-        if scan.frame_id != self.metadata.frame_id:
-            raise ScanError(
-                f'visit {scan.name!r}: expected points in frame '
-                f'{self.metadata.frame_id!r}, got {scan.frame_id!r}; transform them'
-            )
-        if not 0 <= scan.stamp_ns <= LATEST_NS:
-            raise ScanError(
-                f'visit {scan.name!r}: expected a stamp {STAMPS}, got '
-                f'{str(scan.stamp_ns)[:24]} ns since 1970; set the time of the visit'
-            )
-        if len(scan) == 0:
-            raise ScanError(f'visit {scan.name!r}: expected points, got none; check the sensor')
-        if self.origin not in (None, scan.origin):
-            raise ScanError(
-                f'visit {scan.name!r}: expected coordinates less the origin {self.origin} m of '
-                f'this map, got less {scan.origin} m; read the cloud with the origin of the map'
-            )
+        visit_transactions.check_scan(scan, self.metadata.frame_id, self.origin)
         with self.mutex:
-            twin = self._read(visit_transactions.find_duplicate, scan)
-            if twin is not None:
-                failed = twin.status == VisitStatus.FAILED
-                remedy = (
-                    'it FAILED: `rescene4d memory delete-visit` frees its stamp for a better cloud'
-                    if failed
-                    else 'a visit is sent once'
-                )
-                raise DuplicateVisitError(
-                    f'visit {scan.name!r}: expected a new stamp, but {scan.stamp_ns} is stored as '
-                    f'visit {twin.visit_id} {twin.name!r}; {remedy}'
-                )
+            self._read(visit_transactions.check_stamp, scan)
             scan = replace(scan, name=_printable(scan.name, MAX_NAME))
             visit = visit_transactions.insert_visit(self.database, scan, self.files.write(scan))
         if visit.status == VisitStatus.LATE:

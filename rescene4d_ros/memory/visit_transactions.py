@@ -4,18 +4,65 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+from rescene4d_ros.errors import DuplicateVisitError, ScanError
 from rescene4d_ros.memory.database import row_access, schema
 from rescene4d_ros.memory.database.memory_database import MemoryDatabase
 from rescene4d_ros.memory.database.schema import JournalAction
-from rescene4d_ros.structures import ObjectState, Scan, VisitInfo, VisitStatus
+from rescene4d_ros.structures import LATEST_NS, ObjectState, Scan, STAMPS, VisitInfo, VisitStatus
 from rescene4d_ros.tracking.records import LinkedObservation, VisitFacts
 from rescene4d_ros.tracking.regions.discovery import with_discovered
 from sqlalchemy import Connection
 
 
-def find_duplicate(connection: Connection, scan: Scan) -> VisitInfo | None:
-    """Return the visit that has the stamp of a scan; None where there is none."""
-    return next((v for v in row_access.visits(connection) if v.stamp_ns == scan.stamp_ns), None)
+def check_scan(scan: Scan, frame_id: str, origin: tuple[float, float, float] | None) -> None:
+    """
+    Refuse a scan that cannot be a visit of a memory.
+
+    Raises
+    ------
+    ScanError
+        Another frame or origin than the memory's, no points, or no time of a visit.
+
+    """
+    if scan.frame_id != frame_id:
+        raise ScanError(
+            f'visit {scan.name!r}: expected points in frame {frame_id!r}, got '
+            f'{scan.frame_id!r}; transform them'
+        )
+    if not 0 <= scan.stamp_ns <= LATEST_NS:
+        raise ScanError(
+            f'visit {scan.name!r}: expected a stamp {STAMPS}, got '
+            f'{str(scan.stamp_ns)[:24]} ns since 1970; set the time of the visit'
+        )
+    if len(scan) == 0:
+        raise ScanError(f'visit {scan.name!r}: expected points, got none; check the sensor')
+    if origin not in (None, scan.origin):
+        raise ScanError(
+            f'visit {scan.name!r}: expected coordinates less the origin {origin} m of '
+            f'this map, got less {scan.origin} m; read the cloud with the origin of the map'
+        )
+
+
+def check_stamp(connection: Connection, scan: Scan) -> None:
+    """
+    Refuse a scan with the stamp of a stored visit.
+
+    Raises
+    ------
+    DuplicateVisitError
+
+    """
+    for visit in row_access.visits(connection):
+        if visit.stamp_ns == scan.stamp_ns:
+            remedy = (
+                'it FAILED: `rescene4d memory delete-visit` frees its stamp for a better cloud'
+                if visit.status == VisitStatus.FAILED
+                else 'a visit is sent once'
+            )
+            raise DuplicateVisitError(
+                f'visit {scan.name!r}: expected a new stamp, but {scan.stamp_ns} is stored as '
+                f'visit {visit.visit_id} {visit.name!r}; {remedy}'
+            )
 
 
 def insert_visit(database: MemoryDatabase, scan: Scan, file_name: str) -> VisitInfo:
