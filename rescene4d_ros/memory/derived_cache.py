@@ -45,6 +45,8 @@ class DerivedFiles:
 
         """
         path = self._path(key, kind)
+        if not path.is_file():  # a pipe would be waited for without end
+            return None
         try:
             data = path.read_bytes()
             os.utime(path)  # what is used is kept longest

@@ -86,6 +86,8 @@ def read_zones(memory: Path) -> tuple[Zone, ...]:
 
     """
     path = memory / FILE
+    if path.exists() and not path.is_file():  # a pipe would be waited for without end
+        raise FileFormatError(f'{path}: expected a file, got a folder, pipe or device; remove it')
     try:
         with path.open(encoding='utf-8') as file:
             text = file.read(MOST_BYTES + 1)

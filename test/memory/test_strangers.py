@@ -13,6 +13,7 @@ import pytest
 from rescene4d_ros.errors import FileFormatError, MemoryFormatError, RescenError, ScanError
 from rescene4d_ros.memory.maintenance.integrity import check
 from rescene4d_ros.memory.store import SceneMemory
+from rescene4d_ros.memory.zones import read_zones
 from rescene4d_ros.structures import Scan
 
 CLASSES = ('chair', 'table')
@@ -92,6 +93,23 @@ def test_points_that_have_no_end(memory, make):
     with SceneMemory.inspect(memory) as opened, pytest.raises(FileFormatError, match='no.* file'):
         opened.scan(1)
     assert any('visit 1' in fault for fault in check(memory)[0])
+
+
+@pytest.mark.parametrize('make', [os.mkfifo, lambda path: path.symlink_to('/dev/zero')])
+def test_files_beside_the_database_that_have_no_end(memory, make):
+    """What they say can be worked out again; zones are a person's, so theirs is told."""
+    (memory / 'stored.json').unlink()
+    make(memory / 'stored.json')
+    with SceneMemory.edit(memory) as opened:
+        assert len(opened.visits()) == 1
+        opened.files.derived.write('a', 'cells', b'kept')
+        (kept,) = (memory / 'visits' / 'derived').glob('a*')
+        kept.unlink()
+        make(kept)
+        assert opened.files.derived.read('a', 'cells') is None
+    make(memory / 'zones.yaml')
+    with pytest.raises(FileFormatError, match='got a folder, pipe or device'):
+        read_zones(memory)
 
 
 def replace_points(memory, data):

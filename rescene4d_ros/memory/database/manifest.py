@@ -231,6 +231,8 @@ def note_stored(folder: Path, found: Metadata, entry: int, rows: Mapping[str, in
 
 def read_stored(folder: Path) -> dict:
     """Return what `note_stored` wrote; empty where it is missing or damaged."""
+    if not (folder / STORED).is_file():  # a pipe would be waited for without end
+        return {}
     try:
         text, digest = (folder / STORED).read_text().splitlines()
     except (OSError, ValueError):
