@@ -94,6 +94,13 @@ class TrainConfig:
         'bf16 on a GPU that supports it',
         one_of=('auto', 'float32', 'bf16'),
     )
+    kept_variants: int = param(
+        0,
+        'Ways in which a sequence is varied in the whole run; a frozen encoder runs once for '
+        'each, and its features are kept on disk; 0 = each sample is varied anew',
+        ge=0,
+        le=1000,
+    )
     freeze: str = param(
         'none',
         'Frozen weights: none, those of the encoder of a Point Transformer (encoder), or those of '

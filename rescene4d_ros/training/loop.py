@@ -79,6 +79,8 @@ class Trainer:
         Rooms made during training: the last data sets of `mixing`.
     makers : RoomMakers, optional
         Makes them for all processes; without it another process does.
+    features : Path, optional
+        Folder for the features of a frozen encoder (default: `features` in the run folder).
 
     """
 
@@ -94,11 +96,12 @@ class Trainer:
         mixing: MixedSampler | None = None,
         streams: Sequence[RoomStream] = (),
         makers: RoomMakers | None = None,
+        features: Path | None = None,
     ):
         self.recipe, self.folder, self.device = recipe, folder, device
         self.clock, self.workers, self.makers = clock, workers, makers
         config = recipe.train
-        self.learner = Learner(recipe, device)
+        self.learner = Learner(recipe, device, features or folder.path / 'features')
         self.samples = TrainingSamples(
             train_files, config, recipe.model, recipe.augment, *world(), mixing, streams
         )

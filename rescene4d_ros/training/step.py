@@ -5,17 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 import math
+from pathlib import Path
 from typing import Any, cast
 
 from rescene4d_ros.errors import ConfigError, RescenError
 from rescene4d_ros.losses import Criterion
-from rescene4d_ros.models.outputs import QueryOutput
+from rescene4d_ros.models.inputs import VisitInput
+from rescene4d_ros.models.outputs import QueryOutput, VisitFeatures, VisitPyramid
 from rescene4d_ros.models.segmenter import ReScene4D
 from rescene4d_ros.training.distributed import average_gradients, share_weights, world
 from rescene4d_ros.training.oom_recovery import MemoryGuard
 from rescene4d_ros.training.parameter_groups import frozen_parts, parameter_groups
 from rescene4d_ros.training.recipe import Recipe
 from rescene4d_ros.training.samples.augmented_samples import Sample
+from rescene4d_ros.training.samples.kept_features import KeptFeatures
 from rescene4d_ros.training.schedule import average_of, nearness, one_cycle
 import torch
 from torch import nn, Tensor
@@ -31,6 +34,8 @@ class Learner:
     ----------
     recipe : Recipe
     device : torch.device
+    features : Path, optional
+        Folder for the features of a frozen encoder, if the recipe keeps them.
 
     Attributes
     ----------
@@ -46,7 +51,7 @@ class Learner:
 
     """
 
-    def __init__(self, recipe: Recipe, device: torch.device):
+    def __init__(self, recipe: Recipe, device: torch.device, features: Path | None = None):
         self.recipe, self.device = recipe, device
         config = recipe.train
         self.is_bf16 = _is_bf16(config.precision, device)
@@ -55,6 +60,9 @@ class Learner:
         self.frozen = frozen_parts(self.model, config.freeze)
         for part in self.frozen:
             part.requires_grad_(False)
+        self.features = None
+        if config.kept_variants and features is not None:
+            self.features = KeptFeatures(self.model, config.freeze, features)
         share_weights(self.model)
         self.average = average_of(self.model, config.ema_decay)
         rank, size = world()
@@ -211,7 +219,7 @@ class Learner:
         """Return the contribution of a part to the mean losses."""
         part = [sample.to(self.device) for sample in part]
         with self._autocast():
-            features = self.model.encode([v for sample in part for v in sample.visits])
+            features = self._encode([v for sample in part for v in sample.visits])
         losses: dict[str, Tensor] = {}
         for sample in part:
             own, features = features[: len(sample.visits)], features[len(sample.visits) :]
@@ -220,6 +228,12 @@ class Learner:
             for name, value in self.criterion(_in_float32(output), sample.targets).items():
                 losses[name] = losses.get(name, 0.0) + value / n_sequences
         return losses
+
+    def _encode(
+        self, visits: Sequence[VisitInput]
+    ) -> Sequence[VisitFeatures] | Sequence[VisitPyramid]:
+        """Return the features of visits, read from disk where they are kept."""
+        return self.model.encode(visits) if self.features is None else self.features.encode(visits)
 
     def _autocast(self) -> torch.autocast:
         """Return the context of a pass through the network."""

@@ -7,6 +7,7 @@ ones change nothing but the number of steps and the sequences per step.
 
 from __future__ import annotations
 
+from dataclasses import asdict
 import importlib.util
 import json
 from pathlib import Path
@@ -213,6 +214,19 @@ def test_recipes_are_as_published(name):
     assert recipe.losses.contrastive_weight > 0
     assert recipe.train.freeze == ('none' if name == 'minkowski' else 'encoder')
     assert recipe.model.temporal_serialization == 'mixed'
+
+
+def test_the_recipe_for_one_gpu_is_that_of_the_paper_but_for_memory():
+    paper, one = (
+        asdict(Recipe.read(CONFIGS / f'paper-concerto{n}.yaml')) for n in ('', '-one-gpu')
+    )
+    differing = {
+        f'{part}.{name}'
+        for part, values in paper.items()
+        for name in values
+        if values[name] != one[part][name]
+    }
+    assert differing == {'train.batch_part', 'train.kept_variants'}
 
 
 @pytest.mark.parametrize('name', RECIPES)

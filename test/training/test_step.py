@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 from rescene4d_ros.data.sequences.mixing import MixedSampler
 from rescene4d_ros.errors import ConfigError
+from rescene4d_ros.sparse.voxels import Voxels
 from rescene4d_ros.training.samples.augmented_samples import TrainingSamples
 from rescene4d_ros.training.step import Learner
 import torch
+from torch.nn.functional import pad
 
 CPU = torch.device('cpu')
 
@@ -99,6 +101,42 @@ def test_frozen_encoder_stays_and_the_rest_learns(toy_files, transformer_recipe)
     )
     assert not learner.model.backbone.enc.training
     assert learner.model.backbone.dec.training
+
+
+def test_features_of_a_frozen_encoder_are_kept(toy_files, transformer_recipe, tmp_path):
+    """Computed in the first step; another run reads them."""
+    recipe = with_train(transformer_recipe, freeze='encoder', kept_variants=2)
+    batch = samples_of(recipe, toy_files)[0]
+    visits = [visit for sample in batch for visit in sample.visits]
+    first, second = (Learner(recipe, CPU, tmp_path / 'features') for _ in range(2))
+    assert first.step(batch, 0)
+    kept = second.features.encode(visits)[0].begun
+    assert (first.features.encoded, first.features.read) == (len(visits), 0)
+    assert (second.features.encoded, second.features.read) == (0, len(visits))
+    voxels = Voxels.build(pad(visits[0].coords, (1, 0)))
+    second.model.eval()
+    with torch.no_grad():
+        expected = second.model.backbone.encode(voxels.sort(visits[0].feats), voxels)
+    for found, level in zip((*kept.skips, *kept.levels), expected, strict=True):
+        torch.testing.assert_close(found, level, rtol=1e-3, atol=1e-3)
+
+
+def test_kept_variants_are_as_many_as_asked_for(toy_files, transformer_recipe):
+    recipe = with_train(transformer_recipe, kept_variants=2)
+    samples = samples_of(recipe, toy_files[:1])
+    seen = {samples.sample(k).visits[0].feats.numpy().tobytes() for k in range(8)}
+    assert len(seen) == 2
+
+
+@pytest.mark.parametrize(
+    'changes', [{'freeze': 'none'}, {'freeze': 'encoder', 'serialization': 'off'}]
+)
+def test_features_that_are_learned_are_not_kept(transformer_recipe, tmp_path, changes):
+    serialization = changes.pop('serialization', 'mixed')
+    model = replace(transformer_recipe.model, temporal_serialization=serialization)
+    recipe = with_train(replace(transformer_recipe, model=model), kept_variants=2, **changes)
+    with pytest.raises(ConfigError, match='kept_variants: expected'):
+        Learner(recipe, CPU, tmp_path)
 
 
 def test_a_frozen_backbone_stays_with_its_running_means(toy_files, tiny_recipe):

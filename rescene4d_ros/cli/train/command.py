@@ -63,6 +63,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         '(default: prepared/ in the run folder)',
     )
     parser.add_argument(
+        '--features',
+        type=Path,
+        help='folder of the features of a frozen encoder where train.kept_variants keeps them, to '
+        'share between runs (default: features/ in the run folder)',
+    )
+    parser.add_argument(
         '--resume',
         action='store_true',
         help='continue from the checkpoint of the run; --init is ignored',
@@ -165,6 +171,7 @@ def _make_trainer(
         data.mixing,
         data.streams,
         data.makers,
+        options.features,
     )
 
 

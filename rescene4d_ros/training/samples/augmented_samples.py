@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from zlib import crc32
 
 import numpy as np
 from rescene4d_ros.data.sequences.augment import augment, AugmentConfig
@@ -169,8 +170,12 @@ class TrainingSamples(Dataset):
 
     def sample(self, number: int) -> Sample:
         """Return sample `number` of the run."""
-        rng = np.random.default_rng([self.config.seed, 1, number])
-        with PreparedFile(self._draw_file(number)) as file:
+        seed, path = self.config.seed, self._draw_file(number)
+        rng = np.random.default_rng([seed, 1, number])
+        if self.config.kept_variants:
+            variant = int(rng.integers(self.config.kept_variants))
+            rng = np.random.default_rng([seed, 2, crc32(path.name.encode()), variant])
+        with PreparedFile(path) as file:
             visits = tuple(file.visit(t) for t in self._draw_visits(len(file), rng))
             classes = file.classes
         return self._make(visits, classes, rng)
