@@ -26,6 +26,7 @@ TOO_HIGH = 3.8  # m; a height above it makes one look for another up axis
 SLAB = 0.15  # m; half the thickness of a floor
 CELL = 0.2  # m
 WHOLE_FLOOR = 0.5  # share of the cells below a room that a floor covers
+FLOOR_TO_WALL = 2.0  # least ratio of the shares that a floor covers and a wall
 FEW = 1000  # points
 
 
@@ -169,27 +170,39 @@ def _density(scan: Scan, measures: Measures, config: PlausibilityConfig) -> list
 
 
 def _up(scan: Scan, measures: Measures) -> list[Finding]:
-    """Find rooms that lie on their side: z is the height, and no room is the other way round."""
+    """
+    Find rooms that lie on their side: z is the height, and no room is the other way round.
+
+    Either the sizes are those of a lying room, or more of it lies on one end of another axis than
+    on one of z.
+    """
     height = float(measures.extent[2])
-    across = {a: float(measures.extent[k]) for k, a in enumerate('xy')}
-    axis, least = min(across.items(), key=lambda item: item[1])
-    if height < TOO_HIGH or not ROOM_HEIGHT[0] <= least <= ROOM_HEIGHT[1]:
+    k = int(measures.extent[:2].argmin())
+    least, other = float(measures.extent[k]), float(measures.extent[1 - k])
+    if least >= height or least > ROOM_HEIGHT[1]:
         return []
-    if across['y' if axis == 'x' else 'x'] < TOO_HIGH:
-        return []  # a shaft or a stairwell
-    k = 'xyz'.index(axis)
-    shares = [_cover(scan.xyz, k, float(end)) for end in (measures.low[k], measures.high[k])]
-    if max(shares) < WHOLE_FLOOR:
+    # Where the other side is short, it is a shaft or a stairwell.
+    lies = least >= ROOM_HEIGHT[0] and min(height, other) >= TOO_HIGH
+    floor = _widest_cover(scan, measures, k)
+    if floor < WHOLE_FLOOR:
         return []
+    if not lies and floor < FLOOR_TO_WALL * _widest_cover(scan, measures, 2):
+        return []
+    axis = 'xyz'[k]
     return [
         Finding(
             'up_axis',
             Severity.WARNING,
-            f'{_size(measures)}, with the height of a room along {axis}',
+            f'{_size(measures)}, with the floor and the height of a room along {axis}',
             'z up: rooms are wider than high',
             f'turn the cloud so that its {axis} axis points along z',
         )
     ]
+
+
+def _widest_cover(scan: Scan, measures: Measures, axis: int) -> float:
+    """Return the share of the columns along an axis that have points at the same end of it."""
+    return max(_cover(scan.xyz, axis, float(e[axis])) for e in (measures.low, measures.high))
 
 
 def _cover(xyz: np.ndarray, axis: int, at: float) -> float:

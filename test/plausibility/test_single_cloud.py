@@ -81,6 +81,22 @@ def test_rooms_on_their_side_are_told(room, axes):
     assert f'along {"xyz"[axes.index(2)]}' in found.findings[0].measured
 
 
+@pytest.mark.parametrize('axes', [(0, 2, 1), (2, 1, 0)])
+def test_a_low_part_of_a_room_on_its_side_is_told(axes):
+    """A phone that was not held up: no height of a room, but a floor along another axis."""
+    rng = np.random.default_rng(0)
+    floor = rng.uniform((0, 0, 0), (4, 5, 0.02), (8000, 3))
+    furniture = rng.uniform((0.5, 0.5, 0), (3.5, 4.5, 1.5), (8000, 3))
+    low = np.vstack([floor, furniture])
+    assert not check_scan(scan_of(low)).findings
+    assert codes(check_scan(scan_of(low[:, axes]))) == [('up_axis', Severity.WARNING)]
+
+
+def test_one_wall_is_not_taken_for_a_floor(room):
+    wall = room[room[:, 0] < room[:, 0].min() + 0.1]
+    assert 'up_axis' not in [f.code for f in check_scan(scan_of(wall)).findings]
+
+
 @pytest.mark.parametrize('stray', [(30.0, 0, 1), (-1e5, 0, 1), (3, 3, 40)])
 def test_a_stray_point_is_dropped(room, stray):
     """Through a window or a mirror; the rest is as without it."""
