@@ -102,7 +102,11 @@ def _removal(
 def _arrival(
     context: VisitContext, object_id: int, now: Observation, confidence: Confidence
 ) -> Change | None:
-    """Return ADDED, unless the object stood there before and was only never segmented."""
+    """
+    Return ADDED where an earlier visit looked and did not show the object.
+
+    Nothing came where no visit had looked, unless change regions show that it did.
+    """
     if not context.earlier:
         return None
     looked_at, seen_empty_ns = None, None
@@ -113,6 +117,8 @@ def _arrival(
         if at.place is not Place.UNSEEN:
             looked_at, seen_empty_ns = at, before.scan.stamp_ns
             break
+    if looked_at is None and now.came == 0:
+        return None
     return Change(
         ChangeKind.ADDED,
         object_id,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from rescene4d_ros.geometry.place_evidence import Place
@@ -26,12 +28,17 @@ def grid(x, y, z) -> np.ndarray:
 BOX = np.concatenate([grid((3.0, 3.5), (1.0, 1.5), 0.5), grid(3.0, (1.0, 1.5), (0.05, 0.5))])
 
 
-@pytest.mark.parametrize(('floor_until', 'kinds'), [(4.0, [ChangeKind.ADDED]), (2.5, [])])
-def test_new_only_where_the_place_was_seen_empty(floor_until, kinds):
+@pytest.mark.parametrize(
+    ('floor_until', 'came', 'kinds'),
+    [(4.0, 0.0, [ChangeKind.ADDED]), (2.5, 0.0, []), (2.5, 0.8, [ChangeKind.ADDED])],
+)
+def test_new_only_where_the_place_was_seen_empty(floor_until, came, kinds):
+    """However sure the mask is: where nobody looked, only change regions show an arrival."""
     before = Scan(grid((0, floor_until), (0, 3), 0), DAY)
     after = Scan(np.concatenate([grid((0, 4), (0, 3), 0), BOX]), 2 * DAY)
     points = np.arange(len(after) - len(BOX), len(after))
-    seen = make_observation(after, points, np.ones(1), 0.9, np.zeros(0), {}, None)
+    seen = make_observation(after, points, np.ones(1), 1.0, np.zeros(0), {}, None)
+    seen = replace(seen, came=came)
     visit = VisitInfo(2, after.stamp_ns, VisitStatus.DONE, 'second', len(after))
     earlier = VisitView(before, np.zeros(len(before), np.int64))
     context = VisitContext(visit, VisitView(after), (earlier,), ('box',))
