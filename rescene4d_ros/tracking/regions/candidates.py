@@ -22,6 +22,7 @@ CLUSTER_GAP = 0.045  # m; the same for things that stand free
 LEAST_POINTS = 15
 GROW_SHARE = 0.08  # of a free-standing cluster that must have changed for all of it to count
 GROW_MOST = 12  # times its changed points, the most that a region grows
+SAME_SET = 0.9  # intersection over union from which two proposals are one
 COLOR_CHANGED = (
     16.0,
     30.0,
@@ -110,8 +111,8 @@ def find_candidates(pair: Compared) -> list[np.ndarray]:
     Returns
     -------
     list of ndarray (K,), int64
-        Positions in `pair.surfaces`, ascending. Sets may overlap: which of them are things is
-        decided later.
+        Positions in `pair.surfaces`, ascending. Sets may overlap, though no two are nearly
+        the same: which of them are things is decided later.
 
     """
     surfaces = pair.surfaces
@@ -131,7 +132,23 @@ def find_candidates(pair: Compared) -> list[np.ndarray]:
             for points in (region, clusters.grown(region)):
                 if len(points) >= LEAST_POINTS:
                     found.setdefault(points.tobytes(), points)
-    return list(found.values())
+    return _distinct(list(found.values()), len(surfaces))
+
+
+def _distinct(candidates: list[np.ndarray], n_points: int) -> list[np.ndarray]:
+    """Return the candidates without those that nearly equal an earlier one."""
+    if not candidates:
+        return candidates
+    size = np.array([len(points) for points in candidates])
+    holds = csr_matrix(
+        (np.ones(size.sum(), np.int32), np.concatenate(candidates), np.r_[0, np.cumsum(size)]),
+        shape=(len(candidates), n_points),
+    )
+    shared = (holds @ holds.T).tocoo()
+    union = size[shared.row] + size[shared.col] - shared.data
+    again = (shared.row > shared.col) & (shared.data >= SAME_SET * union)
+    repeated = set(shared.row[again].tolist())
+    return [points for k, points in enumerate(candidates) if k not in repeated]
 
 
 class _Neighbors:
