@@ -106,6 +106,13 @@ def lay_on(
     return Laid(motion, *plane_fit(moved, target, normals, tree, gates[0]), held)
 
 
+def moved_by(motion: np.ndarray, center: np.ndarray) -> tuple[float, float]:
+    """Return how far a motion (4, 4) moves a center (3,), m, and turns about any axis, rad."""
+    to = motion[:3, :3] @ center + motion[:3, 3]
+    angle = Rotation.from_matrix(motion[:3, :3]).magnitude()
+    return float(np.linalg.norm(to - center)), float(angle)
+
+
 def plane_fit(
     points: np.ndarray, target: np.ndarray, normals: np.ndarray, tree: cKDTree, gate: float
 ) -> tuple[float, float]:

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 from rescene4d_ros.geometry.normals import estimate_normals
 from rescene4d_ros.geometry.point_sets import evenly, near, thin
-from rescene4d_ros.geometry.se3 import Pair, size_of, transform, upright
+from rescene4d_ros.geometry.se3 import Pair, transform, upright
 from rescene4d_ros.geometry.structure import floor_without_normals
+from rescene4d_ros.geometry.surface_registration import lay_on, moved_by
 from rescene4d_ros.plausibility.config import PlausibilityConfig
 from rescene4d_ros.structures import Finding, Severity
 from scipy import fft
@@ -37,6 +39,8 @@ GATES = (0.6, 0.3), (0.15, 0.08)  # m
 ROUNDS = 3, 4
 EXACT_POINTS = 3000
 EXACT_GATES = (0.1, 0.05)  # m
+TILT_GATES = (1.0, 0.8, 0.6, 0.5, 0.4, 0.3, 0.2, 0.15, 0.10)  # m
+TILT_GAIN = 0.05  # of the share on the reference, to prefer a tilted place to an upright one
 WIDEST = 60.0  # m; larger places get larger cells
 LAYERS = 6  # heights that a column is divided into
 
@@ -165,8 +169,13 @@ def check_registered(
     motions = np.concatenate([search(upper, reference.upper, lift), [upright(0.0, (0, 0, lift))]])
     totals = [_total(transform(m, upper), transform(m, lower), reference) for m in motions]
     best = polish(motions[int(np.argmax(totals))], upper, reference.upper)
+    # What is tilted no upright motion lays down.
+    tilted = _tilted(even[evenly(len(even), ASKED)], (np.eye(4), best), reference)
+    motions = np.stack([best, *tilted])
+    totals = [_total(transform(m, upper), transform(m, lower), reference) for m in motions]
+    best = motions[int(np.argmax(totals - TILT_GAIN * (np.arange(len(motions)) > 0)))]
     then = measure_fit(transform(best, upper), reference)
-    distance, angle = size_of(best, upper.mean(0))
+    distance, angle = moved_by(best, upper.mean(0))
     explains = (
         (distance > config.smallest_motion or angle > SMALLEST_TURN)
         and max(totals) - _total(upper, lower, reference) > config.fit_refused
@@ -182,6 +191,19 @@ def check_registered(
     elsewhere = fit.overlap < config.overlap_expected
     told = _misplaced(fit, then, distance, angle, elsewhere or may_be_right)
     return [told], best if told.severity == Severity.REFUSED else None
+
+
+def _tilted(
+    points: np.ndarray, motions: Sequence[np.ndarray], reference: Reference
+) -> list[np.ndarray]:
+    """Return motions (4, 4), about any axis, that lay points (N, 3) on the reference closely."""
+    found = []
+    for motion in motions:
+        moved = transform(motion, points)
+        laid = lay_on(moved, reference.xyz, reference.normals, reference.tree, TILT_GATES)
+        if laid is not None:
+            found.append(laid.motion @ motion)
+    return found
 
 
 def _total(upper: np.ndarray, lower: np.ndarray, reference: Reference) -> float:

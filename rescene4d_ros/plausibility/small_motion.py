@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from rescene4d_ros.geometry.point_sets import thin
-from rescene4d_ros.geometry.se3 import size_of
-from rescene4d_ros.geometry.surface_registration import lay_on, plane_fit
+from rescene4d_ros.geometry.surface_registration import lay_on, moved_by, plane_fit
 from rescene4d_ros.plausibility.registered import Reference
 from rescene4d_ros.structures import Finding, Severity
 
@@ -44,7 +43,7 @@ def lay_small(xyz: np.ndarray, reference: Reference) -> tuple[Finding, np.ndarra
     laid = lay_on(points, target, normals, tree, GATES)
     if laid is None:
         return _told(before, covered, 'too little of it is remembered; it stays'), None
-    distance, angle = size_of(laid.motion, points.mean(0))
+    distance, angle = moved_by(laid.motion, points.mean(0))
     moved = f'moved by {100 * distance:.1f} cm and turned by {np.rad2deg(angle):.2f} degrees'
     told = f'{moved} it has {1000 * laid.residual:.0f} mm and {laid.coverage:.0%}'
     if distance < LEAST and angle < LEAST_TURN:

@@ -3,9 +3,11 @@
 import numpy as np
 import pytest
 from rescene4d_ros.geometry.se3 import invert, transform, upright
+from rescene4d_ros.geometry.surface_registration import moved_by
 from rescene4d_ros.plausibility.check import check_scan, checked_scan
 from rescene4d_ros.plausibility.registered import Reference
 from rescene4d_ros.structures import Scan, Severity
+from scipy.spatial.transform import Rotation
 
 from .conftest import make_room, scan_of
 
@@ -99,3 +101,19 @@ def test_the_motion_takes_the_scan_to_the_reference(room, reference):
     motion = upright(0.4, (0.5, 0, 0))
     found = check_scan(scan_of(transform(motion, room)), reference)
     np.testing.assert_allclose(found.reference_T_scan, invert(motion), atol=0.02)
+
+
+@pytest.mark.parametrize('seed', range(3))
+def test_a_tilted_scan_is_refused_with_its_motion(later, reference, seed):
+    """Ten degrees about a level axis, which no upright motion lays down, with 10 cm of shift."""
+    rng = np.random.default_rng(seed)
+    axis, along = rng.normal(size=(2, 3)) * [[1, 1, 0], [1, 1, 1]]
+    off = np.eye(4)
+    off[:3, :3] = Rotation.from_rotvec(np.deg2rad(10) * axis / np.linalg.norm(axis)).as_matrix()
+    middle = np.array([3.0, 2.0, 1.0])
+    off[:3, 3] = middle + 0.1 * along / np.linalg.norm(along) - off[:3, :3] @ middle
+    found = check_scan(scan_of(transform(off, later)), reference)
+    (told,) = found.refusals()
+    assert told.code == 'registration'
+    assert 'turned by 10.' in told.expected or 'turned by 9.9' in told.expected
+    assert moved_by(found.reference_T_scan @ off, later.mean(0)) == pytest.approx((0, 0), abs=0.01)

@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from rescene4d_ros.geometry.se3 import size_of, transform
+from rescene4d_ros.geometry.se3 import transform
+from rescene4d_ros.geometry.surface_registration import moved_by
 from rescene4d_ros.plausibility.check import check_scan, checked_scan
 from rescene4d_ros.plausibility.registered import Reference
 from rescene4d_ros.plausibility.small_motion import lay_small
@@ -34,7 +35,7 @@ def test_ten_centimeters_and_three_degrees_are_taken_out(later, reference, seed)
     off = small_motion(seed)
     found = check_scan(scan_of(transform(off, later)), reference, register=True)
     left = found.reference_T_scan @ off
-    distance, angle = size_of(left, later.mean(0))
+    distance, angle = moved_by(left, later.mean(0))
     assert distance < 0.01
     assert np.rad2deg(angle) < 0.3
     told = next(f for f in found.findings if f.code == 'laid_on')
