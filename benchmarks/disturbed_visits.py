@@ -2,6 +2,7 @@
 How far changes by geometry alone stand errors of real scans: the last of two visits is disturbed.
 
     .venv/bin/python benchmarks/disturbed_visits.py out/sets/rooms-val [--limit 20] [--seed 0]
+    .venv/bin/python benchmarks/disturbed_visits.py out/sets/rooms-val --level noise --level zone
 
 Registration errors up to 3 cm and 1 degree, noise of 2 to 11 mm, half and double density, and a
 zone that the visit misses, each alone, then all together. Prints precision, recall and F1 of
@@ -142,11 +143,16 @@ def main() -> None:
     parser.add_argument('data', type=Path, help='folder of sequence files')
     parser.add_argument('--limit', type=int, help='only the first sequences')
     parser.add_argument('--seed', type=int, default=0)
+    parser.add_argument(
+        '--level', action='append', help='only levels whose name holds this; may be repeated'
+    )
     options = parser.parse_args()
     config, rules = ComparisonConfig(sensor_path=False), ScoreRules()
     cases = [read_case(p, config) for p in sorted(options.data.glob('*.npz'))[: options.limit]]
     print('| disturbance | place F1 | precision | recall | false changes |\n|---|---|---|---|---|')
     for name, what in LEVELS.items():
+        if options.level and not any(part in name for part in options.level):
+            continue
         reduced = []
         for case in cases:
             rng = np.random.default_rng([options.seed, crc32(case.sequence.name.encode())])
