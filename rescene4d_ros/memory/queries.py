@@ -120,6 +120,14 @@ def history_of(memory: SceneMemory, object_id: int) -> tuple[Event, ...]:
         return history_queries.events_of(connection, object_id)
 
 
+def absence_of(
+    memory: SceneMemory, object_id: int, after_ns: int, until_ns: int
+) -> tuple[int, float | None] | None:
+    """Return when a place was found empty; see `history_queries.absence_of`."""
+    with memory.database.reading() as connection:
+        return history_queries.absence_of(connection, object_id, after_ns, until_ns)
+
+
 def known_objects(
     memory: SceneMemory,
     at_ns: int | None = None,

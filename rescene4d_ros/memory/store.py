@@ -201,7 +201,7 @@ class SceneMemory:
         """
         visit_transactions.check_scan(scan, self.metadata.frame_id, self.origin)
         with self.mutex:
-            self._read(visit_transactions.check_stamp, scan)
+            visit_transactions.check_stamp(self.visits(), scan)
             scan = replace(scan, name=_printable(scan.name, MAX_NAME))
             visit = visit_transactions.insert_visit(self.database, scan, self.files.write(scan))
         if visit.status == VisitStatus.LATE:
@@ -264,7 +264,8 @@ class SceneMemory:
 
     def visits(self, *statuses: VisitStatus) -> tuple[VisitInfo, ...]:
         """Return the stored visits in stamp order, of some statuses or all."""
-        return self._read(row_access.visits, *statuses)
+        found = self.database.visits()
+        return tuple(v for v in found if v.status in statuses) if statuses else found
 
     def pending(self) -> tuple[VisitInfo, ...]:
         """Return the visits that wait for processing, in stamp order."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from rescene4d_ros.errors import DuplicateVisitError, ScanError
 from rescene4d_ros.memory.database import row_access, schema
@@ -43,7 +43,7 @@ def check_scan(scan: Scan, frame_id: str, origin: tuple[float, float, float] | N
         )
 
 
-def check_stamp(connection: Connection, scan: Scan) -> None:
+def check_stamp(visits: Iterable[VisitInfo], scan: Scan) -> None:
     """
     Refuse a scan with the stamp of a stored visit.
 
@@ -52,7 +52,7 @@ def check_stamp(connection: Connection, scan: Scan) -> None:
     DuplicateVisitError
 
     """
-    for visit in row_access.visits(connection):
+    for visit in visits:
         if visit.stamp_ns == scan.stamp_ns:
             remedy = (
                 'it FAILED: `rescene4d memory delete-visit` frees its stamp for a better cloud'
@@ -68,8 +68,8 @@ def check_stamp(connection: Connection, scan: Scan) -> None:
 def insert_visit(database: MemoryDatabase, scan: Scan, file_name: str) -> VisitInfo:
     """Store a visit whose points are in a file; LATE where a processed one is newer."""
     with database.writing() as connection:
-        done = row_access.visits(connection, VisitStatus.DONE)
-        late = bool(done) and scan.stamp_ns < done[-1].stamp_ns
+        newest_ns = row_access.newest_done_ns(connection)
+        late = newest_ns is not None and scan.stamp_ns < newest_ns
         visit = VisitInfo(
             database.metadata.next_visit_id,
             int(scan.stamp_ns),
@@ -112,12 +112,13 @@ def commit_facts(database: MemoryDatabase, facts: VisitFacts) -> int:
         database.note(connection, visit_id, JournalAction.VISIT_PROCESSED, detail)
         next_id = _next_object_id(database, [facts])
         database.advance(connection, revision=revision, next_object_id=next_id)
-    if facts.discovered:
-        database.reload()  # the past has more than this visit
-        return revision
     past = dict(database.past)
     for object_id, state in facts.states.items():
         past[object_id] = (*past.get(object_id, ()), (visit_id, state))
+    if facts.discovered:  # their past has more than this visit
+        with database.reading() as connection:
+            found = {i for linked in facts.discovered.values() for i in linked}
+            past |= row_access.histories(connection, found)
     database.keep(facts.records, past)
     return revision
 

@@ -9,6 +9,7 @@ from functools import cached_property
 import numpy as np
 from rescene4d_ros.errors import FileFormatError, MemoryDamagedError, StorageError
 from rescene4d_ros.memory import queries
+from rescene4d_ros.memory.database.history_queries import NANOSECONDS
 from rescene4d_ros.memory.queries import ObjectLocation
 from rescene4d_ros.memory.store import SceneMemory
 from rescene4d_ros.questions import sentences
@@ -16,7 +17,7 @@ from rescene4d_ros.questions.answer import ObjectFact, Outcome
 from rescene4d_ros.questions.language.calendar import Calendar
 from rescene4d_ros.questions.language.vocabulary import names_of_color, vocabulary
 from rescene4d_ros.questions.query import Query
-from rescene4d_ros.structures import Change, ChangeKind, ObjectState, Scan, VisitInfo, VisitStatus
+from rescene4d_ros.structures import Change, ObjectState, Scan, VisitInfo, VisitStatus
 
 
 class KnownFacts:
@@ -99,13 +100,10 @@ class KnownFacts:
 
     def _gone_since(self, place: ObjectLocation) -> tuple[int | None, float | None]:
         """Return since when a place was observed empty, and how sure that change is."""
-        for event in queries.history_of(self.memory, place.object_id):
-            is_later = event.stamp_ns > place.last_seen_ns
-            if self.at_ns is not None and event.stamp_ns > self.at_ns:
-                break
-            if is_later and event.state == ObjectState.ABSENT:
-                removed = [c.confidence for c in event.changes if c.kind == ChangeKind.REMOVED]
-                return event.stamp_ns, float(removed[0]) if removed else None
+        until = NANOSECONDS if self.at_ns is None else self.at_ns
+        found = queries.absence_of(self.memory, place.object_id, place.last_seen_ns, until)
+        if found is not None:
+            return found
         is_absent = place.state == ObjectState.ABSENT
         return (self.visits[-1].stamp_ns if is_absent else None), None
 

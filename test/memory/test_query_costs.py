@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from datetime import UTC
+import sqlite3
 
 import numpy as np
 import pytest
+from rescene4d_ros.errors import MemoryDamagedError, StorageError
 from rescene4d_ros.memory import queries
-from rescene4d_ros.memory.database import history_queries, schema
+from rescene4d_ros.memory.database import history_queries, row_access, schema
 from rescene4d_ros.memory.database.history_queries import TURNS
+from rescene4d_ros.memory.database.manifest import FILE_NAME
 from rescene4d_ros.memory.database.schema import JournalAction
 from rescene4d_ros.memory.store import SceneMemory
+from rescene4d_ros.questions import asking
 from rescene4d_ros.structures import Box, ChangeKind, ObjectState, VisitStatus
 from rescene4d_ros.tracking.object_ids import resolve
 from sqlalchemy import event, text
@@ -228,6 +233,50 @@ def test_questions_cost_no_more_in_a_long_memory(make_long):
             costs[n_visits, name] = steps[0]
     for name in QUESTIONS:
         assert costs[200, name] < 1.5 * costs[20, name]
+
+
+@pytest.mark.parametrize('new_url', [lambda: None], ids=['sqlite'])
+def test_question_asked_again_costs_no_more_in_a_long_memory(make_long):
+    """Also for objects that are absent: the visits are known, and little of the past is read."""
+    costs = []
+    for n_visits in (20, 200):
+        long = make_long(n_visits, 12)
+        newest = long.visits()[-1].stamp_ns
+        with SceneMemory.inspect(long.path) as memory:
+            first = asking.ask(memory, 'what is in the room?', newest, UTC)
+            with counted_steps() as steps:
+                assert asking.ask(memory, 'what is in the room?', newest, UTC).text == first.text
+        costs.append(steps[0])
+    assert costs[1] < 1.5 * costs[0]
+
+
+def exclude_and_fail(memory) -> None:
+    """Change a visit in a transaction that is taken back."""
+    with memory.database.correcting(JournalAction.VISIT_EXCLUDED, {}) as (connection, _):
+        row_access.change_visit(connection, 1, status=VisitStatus.EXCLUDED)
+        raise StorageError('the disk is full')
+
+
+@pytest.mark.parametrize('new_url', [lambda: None], ids=['sqlite'])
+def test_visits_are_read_again_after_every_change(open_memory, make_scan, make_facts):
+    memory = open_memory()
+    first = memory.add_visit(make_scan(1))
+    assert [v.status for v in memory.visits()] == [VisitStatus.PENDING]
+    memory.commit(make_facts(memory, first))
+    assert [v.status for v in memory.visits()] == [VisitStatus.DONE]
+    with pytest.raises(StorageError):
+        exclude_and_fail(memory)
+    assert [v.status for v in memory.visits()] == [VisitStatus.DONE]
+    with SceneMemory.inspect(memory.path) as reader:
+        assert len(reader.visits()) == 1
+        memory.add_visit(make_scan(2))
+        assert len(reader.visits()) == 2
+        with closing(sqlite3.connect(memory.path / FILE_NAME)) as other:
+            other.execute('UPDATE visits SET name = ? WHERE visit_id = 2', ('altered',))
+            other.commit()
+        for opened in (reader, memory):
+            with pytest.raises(MemoryDamagedError, match='visit_id 2'):
+                opened.visits()
 
 
 @pytest.mark.parametrize('new_url', [lambda: None], ids=['sqlite'])

@@ -148,6 +148,19 @@ def _begin(connection) -> None:
         connection.exec_driver_sql('BEGIN')
 
 
+def state_of(connection: Connection) -> tuple | None:
+    """
+    Return a value that differs after every change of an SQLite database; None on a server.
+
+    Ask in a transaction that writes nothing: what is taken back later counts as changes, too.
+    """
+    if connection.dialect.name != 'sqlite':
+        return None
+    driver = connection.connection.driver_connection
+    version = connection.execute(text('PRAGMA data_version')).scalar()  # by other connections
+    return driver, version, driver.total_changes
+
+
 @contextmanager
 def translated(path: Path) -> Iterator[None]:
     """Turn what the database says of disk or server into an error with a remedy."""

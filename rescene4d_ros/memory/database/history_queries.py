@@ -2,14 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from rescene4d_ros.errors import MemoryDamagedError
 from rescene4d_ros.memory.database import row_access, schema
 from rescene4d_ros.memory.database.row_encoding import read_rows
 from rescene4d_ros.structures import Box, Change, ChangeKind, ObjectState
-from sqlalchemy import BigInteger, bindparam, Connection, Integer, Select, select, Table
+from sqlalchemy import (
+    and_,
+    BigInteger,
+    bindparam,
+    Connection,
+    func,
+    Integer,
+    Select,
+    select,
+    Table,
+    union_all,
+)
 
 IDS = range(1, 2**31)  # what a column of ids holds
 NANOSECONDS = 2**63 - 1  # what one of times holds, in either direction
@@ -137,12 +148,10 @@ def known_of(
         Not those that no visit had seen by then.
 
     """
-    until_ns = within_columns(until_ns)
+    ids = ids_of(connection, object_ids)
     statements: dict[int, list[_Statement]] = {}
-    for known_as, now in ids_of(connection, object_ids).items():
-        statement = _statement_of(connection, known_as, until_ns)
-        if statement is not None:
-            statements.setdefault(now, []).append(statement)
+    for statement in _statements_of(connection, ids, within_columns(until_ns)):
+        statements.setdefault(ids[statement.known_as], []).append(statement)
     found = {}
     for now, stated in statements.items():
         latest = max(
@@ -218,32 +227,74 @@ class _Statement:
     turned_ns: int | None
 
 
-def _statement_of(connection: Connection, known_as: int, until_ns: int) -> _Statement | None:
-    """Read what visits up to a time say of an id; None where none showed it."""
-    parameters = {'known_as': known_as, 'until': until_ns}
-    state = read_rows(connection, schema.states, _NEWEST_STATE.params(parameters))
-    shown = read_rows(connection, schema.observations, _NEWEST_SEEN.params(parameters))
-    first = read_rows(connection, schema.observations, _OLDEST_SEEN.params(parameters))
-    if not shown:
-        return None
-    if not state:
-        raise MemoryDamagedError(
-            f'expected a state of object {known_as}, which visits show, found none; rows are '
-            'missing: restore a backup, or `rescene4d memory repair`'
+def _statements_of(
+    connection: Connection, ids: Collection[int], until_ns: int
+) -> Iterator[_Statement]:
+    """Read what visits up to a time say of some ids; nothing of those that none showed."""
+    parameters = {'ids': list(ids), 'until': until_ns}
+    state, shown, first = (
+        {row.object_id: row for row in read_rows(connection, table, query.params(parameters))}
+        for table, query in (
+            (schema.states, _NEWEST_STATE),
+            (schema.observations, _NEWEST_SEEN),
+            (schema.observations, _OLDEST_SEEN),
         )
-    changes = schema.changes
-    query = select(changes).where(changes.c.object_id == known_as)
-    turns = [r.visit_id for r in read_rows(connection, changes, query) if r.kind in TURNS]
-    stamps = _stamps(connection, {*turns, *(rows[0].visit_id for rows in (state, shown, first))})
-    return _Statement(
-        known_as,
-        state[0].state,
-        stamps[state[0].visit_id],
-        shown[0].box,
-        stamps[shown[0].visit_id],
-        stamps[first[0].visit_id],
-        max((stamps[i] for i in turns if stamps[i] <= until_ns), default=None),
     )
+    turns = read_rows(connection, schema.changes, _NEWEST_TURN.params(parameters))
+    turned = {row.object_id: row.visit_id for row in turns}
+    rows = (*state.values(), *shown.values(), *first.values(), *turns)
+    stamps = _stamps(connection, {row.visit_id for row in rows})
+    for known_as in sorted(shown):
+        if known_as not in state:
+            raise MemoryDamagedError(
+                f'expected a state of object {known_as}, which visits show, found none; rows are '
+                'missing: restore a backup, or `rescene4d memory repair`'
+            )
+        yield _Statement(
+            known_as,
+            state[known_as].state,
+            stamps[state[known_as].visit_id],
+            shown[known_as].box,
+            stamps[shown[known_as].visit_id],
+            stamps[first[known_as].visit_id],
+            stamps[turned[known_as]] if known_as in turned else None,
+        )
+
+
+def absence_of(
+    connection: Connection, object_id: int, after_ns: int, until_ns: int
+) -> tuple[int, float | None] | None:
+    """
+    Read when a place was first observed empty between two times.
+
+    Returns
+    -------
+    tuple of (int, float or None) or None
+        Stamp of the visit, and the confidence of the change by which it removed the object; None
+        where no visit found the place empty.
+
+    """
+    ids = ids_of(connection, [object_id])
+    bounds = {'after': within_columns(after_ns), 'until': within_columns(until_ns)}
+    skipped = 0
+    while True:
+        query = _STATES_BETWEEN.params(ids=list(ids), skipped=skipped, **bounds)
+        rows = read_rows(connection, schema.states, query)
+        row = next((row for row in rows if row.state == ObjectState.ABSENT), None)
+        if row is not None:
+            break
+        if len(rows) < row_access.AT_ONCE:
+            return None
+        skipped += row_access.AT_ONCE
+    changes = schema.changes
+    query = (
+        select(changes)
+        .where(changes.c.visit_id == row.visit_id, changes.c.object_id == row.object_id)
+        .order_by(changes.c.change_id)
+    )
+    found = read_rows(connection, changes, query)
+    removed = [c.confidence for c in found if c.kind == ChangeKind.REMOVED]
+    return _stamps(connection, {row.visit_id})[row.visit_id], removed[0] if removed else None
 
 
 def _stamps(connection: Connection, visit_ids: Collection[int]) -> dict[int, int]:
@@ -271,22 +322,70 @@ def _of_objects(connection: Connection, table: Table, ids: Collection[int]) -> d
     return {(row.visit_id, row.object_id): row for row in read_rows(connection, table, query)}
 
 
-def _first(table: Table, newest: bool) -> Select:
-    """Return the query for what the newest or oldest visit up to `until` says of `known_as`."""
-    stamp_ns = schema.visits.c.stamp_ns
-    return (
-        select(table)
+_AMONG = bindparam('ids', expanding=True, type_=Integer)
+_UNTIL = schema.visits.c.stamp_ns <= bindparam('until', type_=BigInteger)
+
+
+def _of_each(table: Table, newest: bool) -> Select:
+    """Return the query for what the newest or oldest visit up to `until` says of each of `ids`."""
+    stamp_ns, objects, aliases = schema.visits.c.stamp_ns, schema.objects, schema.aliases
+    asked = union_all(
+        select(objects.c.object_id.label('known_as')).where(objects.c.object_id.in_(_AMONG)),
+        select(aliases.c.alias_id).where(aliases.c.alias_id.in_(_AMONG)),
+    ).subquery('asked')
+    said = table.alias('said')
+    found = (
+        select(said.c.visit_id)
         .select_from(schema.visits)
-        .join(table, table.c.visit_id == schema.visits.c.visit_id)
-        .where(
-            table.c.object_id == bindparam('known_as', type_=Integer),
-            stamp_ns <= bindparam('until', type_=BigInteger),
-        )
+        .join(said, said.c.visit_id == schema.visits.c.visit_id)
+        .where(said.c.object_id == asked.c.known_as, _UNTIL)
+        # So the visits lead the search, and it ends at the first that speaks of the object.
         .order_by(stamp_ns.desc() if newest else stamp_ns.asc())
         .limit(1)
+        .scalar_subquery()
+    )
+    return (
+        select(table)
+        .select_from(asked)
+        .join(table, and_(table.c.object_id == asked.c.known_as, table.c.visit_id == found))
     )
 
 
-_NEWEST_STATE = _first(schema.states, newest=True)
-_NEWEST_SEEN = _first(schema.observations, newest=True)
-_OLDEST_SEEN = _first(schema.observations, newest=False)
+def _newest_turn() -> Select:
+    """Return the query for the newest change up to `until` by which each of `ids` turned."""
+    changes, visits = schema.changes, schema.visits
+    # Not those of the kinds sought: an altered kind must not hide a row.
+    others = [kind for kind in ChangeKind if kind not in TURNS]
+    newest_first = func.row_number().over(
+        partition_by=changes.c.object_id, order_by=visits.c.stamp_ns.desc()
+    )
+    ordered = (
+        select(changes.c.change_id, newest_first.label('place'))
+        .join(visits, visits.c.visit_id == changes.c.visit_id)
+        .where(changes.c.object_id.in_(_AMONG), changes.c.kind.not_in(others), _UNTIL)
+        .subquery('ordered')
+    )
+    return (
+        select(changes)
+        .join(ordered, ordered.c.change_id == changes.c.change_id)
+        .where(ordered.c.place == 1)
+    )
+
+
+_NEWEST_STATE = _of_each(schema.states, newest=True)
+_NEWEST_SEEN = _of_each(schema.observations, newest=True)
+_OLDEST_SEEN = _of_each(schema.observations, newest=False)
+_NEWEST_TURN = _newest_turn()
+_STATES_BETWEEN = (
+    select(schema.states)
+    .select_from(schema.visits)
+    .join(schema.states, schema.states.c.visit_id == schema.visits.c.visit_id)
+    .where(
+        schema.states.c.object_id.in_(_AMONG),
+        schema.visits.c.stamp_ns > bindparam('after', type_=BigInteger),
+        _UNTIL,
+    )
+    .order_by(schema.visits.c.stamp_ns, schema.states.c.object_id.desc())
+    .limit(row_access.AT_ONCE)
+    .offset(bindparam('skipped', type_=Integer))
+)

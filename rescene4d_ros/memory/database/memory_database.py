@@ -15,6 +15,7 @@ from rescene4d_ros.memory.database.engine import (
     check_structure,
     is_missing,
     make_engine,
+    state_of,
     structure_faults,
     translated,
 )
@@ -28,7 +29,7 @@ from rescene4d_ros.memory.database.manifest import (
 from rescene4d_ros.memory.database.memory_metadata import Metadata
 from rescene4d_ros.memory.database.schema import JournalAction
 from rescene4d_ros.memory.database.write_lock import WriteLock
-from rescene4d_ros.structures import ObjectState
+from rescene4d_ros.structures import ObjectState, VisitInfo
 from rescene4d_ros.tracking.records import ObjectRecord
 from sqlalchemy import Connection, Engine, text, URL
 
@@ -55,10 +56,11 @@ class MemoryDatabase:
         self._lock = lock
         self.mutex = RLock()
         self._metadata: Metadata
-        self._has_objects = False
+        self._has_records = self._has_past = False
         self._records: dict[int, ObjectRecord] = {}
         self._past: dict[int, tuple[tuple[int, ObjectState], ...]] = {}
-        self.reload(with_objects=lock is not None)
+        self._visits: tuple[tuple | None, tuple[VisitInfo, ...]] = None, ()
+        self.reload(with_records=lock is not None, with_past=lock is not None)
 
     @classmethod
     def open(
@@ -174,16 +176,25 @@ class MemoryDatabase:
     @property
     def records(self) -> Mapping[int, ObjectRecord]:
         """Return what is known of every object, by rising id."""
-        if not self._has_objects:
-            self.reload()
+        if not self._has_records:
+            self.reload(with_past=False)
         return self._records
 
     @property
     def past(self) -> Mapping[int, tuple[tuple[int, ObjectState], ...]]:
         """Return (visit id, state) of every object since its first visit, by stamp."""
-        if not self._has_objects:
+        if not self._has_past:
             self.reload()
         return self._past
+
+    def visits(self) -> tuple[VisitInfo, ...]:
+        """Read all visits in stamp order; not again where nothing was written since."""
+        with self.reading() as connection:
+            state, (kept, visits) = state_of(connection), self._visits
+            if state is None or state != kept:
+                visits = row_access.visits(connection)
+                self._visits = state, visits
+        return visits
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
@@ -207,11 +218,13 @@ class MemoryDatabase:
         manifest.note_stored(self.path, stored, entry, rows)
 
     @contextmanager
-    def correcting(self, action: JournalAction, detail: dict) -> Iterator[tuple[Connection, int]]:
+    def correcting(
+        self, action: JournalAction, detail: dict, reload: bool = True
+    ) -> Iterator[tuple[Connection, int]]:
         """
         Give a journalled transaction that raises the revision, and the number of its entry.
 
-        Records are read again afterwards: any row may have changed.
+        Records are read again afterwards, where `reload`: any row may have changed.
 
         """
         with self.mutex:
@@ -219,7 +232,8 @@ class MemoryDatabase:
                 entry = self.note(connection, None, action, detail)
                 yield connection, entry
                 self.advance(connection, revision=self._metadata.revision + 1)
-            self.reload()
+            if reload:
+                self.reload()
 
     def note(
         self, connection: Connection, visit_id: int | None, action: JournalAction, detail: dict
@@ -238,16 +252,18 @@ class MemoryDatabase:
         past: Mapping[int, tuple[tuple[int, ObjectState], ...]],
     ) -> None:
         """Take over what a transaction has stored of the objects, without reading it back."""
-        self._records, self._past, self._has_objects = dict(records), dict(past), True
+        self._records, self._past = dict(records), dict(past)
+        self._has_records = self._has_past = True
 
-    def reload(self, with_objects: bool = True) -> None:
+    def reload(self, with_records: bool = True, with_past: bool = True) -> None:
         """Read again what this process keeps of the database, all in one state."""
         with self.reading() as connection:
             self._metadata = memory_metadata.load(connection, str(self.path))
-            if with_objects:
+            if with_past:
                 self._past = row_access.histories(connection)
+            if with_records:
                 self._records = row_access.records(connection)
-                self._has_objects = True
+        self._has_records, self._has_past = with_records, with_past
 
     def confirm(self, stored: Mapping) -> None:
         """

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
 from rescene4d_ros.memory.database import memory_metadata, schema
-from rescene4d_ros.memory.database.row_encoding import change_rows, CHECKSUM, read_rows
+from rescene4d_ros.memory.database.row_encoding import (
+    change_rows,
+    CHECKSUM,
+    read_rows,
+    read_rows_again,
+)
 from rescene4d_ros.memory.database.schema import JournalAction
 from rescene4d_ros.structures import (
     Box,
@@ -21,6 +26,7 @@ from rescene4d_ros.structures import (
 from rescene4d_ros.tracking.records import ObjectRecord
 from sqlalchemy import bindparam, Connection, func, select
 
+AT_ONCE = 16  # rows that are read together while one is looked for
 RECORD = tuple(field.name for field in fields(ObjectRecord))
 
 
@@ -157,10 +163,21 @@ def visits(connection: Connection, *statuses: VisitStatus) -> tuple[VisitInfo, .
     query = select(schema.visits).order_by(schema.visits.c.stamp_ns)
     return tuple(
         VisitInfo(row.visit_id, row.stamp_ns, row.status, row.name, row.n_points)
-        for row in read_rows(connection, schema.visits, query)
+        for row in read_rows_again(connection, schema.visits, query)
         # Not in the query: an altered status must not hide a visit.
         if not statuses or row.status in statuses
     )
+
+
+def newest_done_ns(connection: Connection) -> int | None:
+    """Read the stamp of the newest processed visit; None where none is processed."""
+    query, skipped = select(schema.visits).order_by(schema.visits.c.stamp_ns.desc()), 0
+    while rows := read_rows(connection, schema.visits, query.limit(AT_ONCE).offset(skipped)):
+        for row in rows:  # not in the query: an altered status must not hide a visit
+            if row.status == VisitStatus.DONE:
+                return row.stamp_ns
+        skipped += AT_ONCE
+    return None
 
 
 def visit_row(connection: Connection, visit_id: int):
@@ -171,7 +188,7 @@ def visit_row(connection: Connection, visit_id: int):
 
 def visit_files(connection: Connection) -> dict[int, str]:
     """Read the name of the points file of every visit."""
-    found = read_rows(connection, schema.visits, select(schema.visits))
+    found = read_rows_again(connection, schema.visits, select(schema.visits))
     return {row.visit_id: row.file for row in found}
 
 
@@ -187,13 +204,17 @@ def put_labels(connection: Connection, visit_id: int, object_ids: np.ndarray) ->
     change_rows(connection, schema.labels, where, object_ids=object_ids)
 
 
-def histories(connection: Connection) -> dict[int, tuple[tuple[int, ObjectState], ...]]:
-    """Read (visit id, state) of every object since its first visit, by stamp of the visit."""
+def histories(
+    connection: Connection, object_ids: Collection[int] | None = None
+) -> dict[int, tuple[tuple[int, ObjectState], ...]]:
+    """Read (visit id, state) of some objects or all, from their first visit on, by stamp."""
     query = (
         select(schema.states)
         .join(schema.visits, schema.visits.c.visit_id == schema.states.c.visit_id)
         .order_by(schema.states.c.object_id, schema.visits.c.stamp_ns)
     )
+    if object_ids is not None:
+        query = query.where(schema.states.c.object_id.in_(object_ids))
     states: dict[int, list[tuple[int, ObjectState]]] = {}
     for row in read_rows(connection, schema.states, query):
         states.setdefault(row.object_id, []).append((row.visit_id, row.state))

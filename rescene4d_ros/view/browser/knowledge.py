@@ -197,7 +197,7 @@ class Knowledge:
 
 def state_of(memory: SceneMemory) -> tuple[int, tuple[VisitInfo, ...]]:
     """Return revision and visits of a memory as they are now: what differs where it changed."""
-    memory.database.reload(with_objects=False)
+    memory.database.reload(with_records=False, with_past=False)
     return memory.metadata.revision, memory.visits()
 
 
