@@ -6,8 +6,8 @@ Whether a memory stays as fast and as small after many visits as after ten.
 Visits one small made home again and again: a few true states of it in turn, an hour apart, with
 fresh noise. True masks stand for the network, so what is measured is the memory. Printed after
 every so many visits: median processor time of the last ones, resident memory of the process, disk
-per visit, and the slowest of some questions. At the end visits older than the newest `--keep` are
-thinned.
+per visit, and the slowest of some questions. A state lasts `--lasts` visits. At the end visits
+older than the newest `--keep` are thinned: those without changes by the policy, then all.
 """
 
 from __future__ import annotations
@@ -27,6 +27,7 @@ from rescene4d_ros.config import make
 from rescene4d_ros.evaluation import TrueMasks
 from rescene4d_ros.geometry.point_sets import evenly
 from rescene4d_ros.memory.maintenance.retention import thin_visits
+from rescene4d_ros.memory.maintenance.thinning_policy import Thinned, ThinningPolicy
 from rescene4d_ros.memory.store import SceneMemory
 from rescene4d_ros.questions.asking import ask
 from rescene4d_ros.scene.tracker import SceneTracker
@@ -56,7 +57,7 @@ QUESTIONS = (
 HEAD = ('visits', 's/visit', 'RSS MB', 'MB/visit', 'ms/question', 'objects')
 
 
-def home(visits: int, points: int, seed: int) -> tuple[ScanSequence, SequenceTruth]:
+def home(visits: int, points: int, lasts: int, seed: int) -> tuple[ScanSequence, SequenceTruth]:
     """Return that many visits of one home with their truth: its states come in turn."""
     sequence, truth = make_sequence(seed, make(RoomsConfig, HOME))
     states = []
@@ -64,7 +65,7 @@ def home(visits: int, points: int, seed: int) -> tuple[ScanSequence, SequenceTru
         some = evenly(len(scan), points)
         thinned = replace(true, instance=true.instance[some], semantic=true.semantic[some])
         states.append((scan.take(some), thinned))
-    turns = [states[visit % len(states)] for visit in range(visits)]
+    turns = [states[visit // lasts % len(states)] for visit in range(visits)]
     scans = tuple(
         replace(scan, stamp_ns=START_NS + visit * HOUR_NS) for visit, (scan, _) in enumerate(turns)
     )
@@ -104,17 +105,24 @@ def slowest_question(memory: SceneMemory, now_ns: int) -> float:
     return slowest
 
 
+def by_policy(policy: ThinningPolicy, before_ns: int) -> int:
+    """Thin what the policy says; return the number of points that went."""
+    steps = iter(lambda: policy.step(before_ns), Thinned(0, 0))
+    return sum(step.points for step in steps)
+
+
 def main() -> None:
     """Run and print."""
     parser = argparse.ArgumentParser(description=__doc__.split('\n\n', maxsplit=1)[0])
     parser.add_argument('--visits', type=int, default=1000)
     parser.add_argument('--every', type=int, default=50)
     parser.add_argument('--points', type=int, default=6000, help='most points of a visit')
+    parser.add_argument('--lasts', type=int, default=1, help='visits without a change in turn')
     parser.add_argument('--keep', type=int, default=30, help='newest visits that are not thinned')
     parser.add_argument('--spacing', type=float, default=0.08, help='of thinned points, m')
     parser.add_argument('--seed', type=int, default=11)
     options = parser.parse_args()
-    sequence, truth = home(options.visits, options.points, options.seed)
+    sequence, truth = home(options.visits, options.points, options.lasts, options.seed)
     print(f'{len(sequence.scans[0])} points per visit')
     print(''.join(f'{name:>13}' for name in HEAD), flush=True)
     rows: list[tuple[float, float]] = []
@@ -147,13 +155,18 @@ def main() -> None:
                 f'resident memory {rows[-1][1] / rows[0][1]:.2f}'
             )
             before_ns = sequence.scans[max(len(sequence.scans) - options.keep, 0)].stamp_ns
-            disk, start = disk_mb(folder), time.process_time()
-            gone = thin_visits(memory, before_ns, options.spacing)
-            print(
-                f'thinned all but {options.keep} visits to {options.spacing} m: '
-                f'{gone} points gone, '
-                f'{disk:.1f} to {disk_mb(folder):.1f} MB, {time.process_time() - start:.1f} s'
-            )
+            policy = ThinningPolicy(memory, options.spacing)
+            for name, thinned in (
+                ('by the policy', lambda: by_policy(policy, before_ns)),
+                ('all', lambda: thin_visits(memory, before_ns, options.spacing)),
+            ):
+                disk, start = disk_mb(folder), time.process_time()
+                gone = thinned()
+                print(
+                    f'thinned to {options.spacing} m but the newest {options.keep} visits, '
+                    f'{name}: {gone} points gone, {disk:.1f} to {disk_mb(folder):.1f} MB, '
+                    f'{time.process_time() - start:.1f} s'
+                )
 
 
 if __name__ == '__main__':

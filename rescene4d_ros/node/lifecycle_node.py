@@ -137,7 +137,13 @@ class Rescene4DNode(ManagedNode):
             self._results.publish_all()
             node, log = self._node_settings, self.get_logger()
             processing = self._processing = ProcessingThread(
-                self._tracker, self._memory, self._results, node, self._stats, log
+                self._tracker,
+                self._memory,
+                self._results,
+                node,
+                self._settings.retention,
+                self._stats,
+                log,
             )
             running.callback(self._stop_processing)
             intake = Intake(

@@ -154,10 +154,32 @@ class MemoryConfig:
     )
 
 
+@dataclass(frozen=True)
+class RetentionConfig:
+    """Hold how long a memory keeps all points of its visits."""
+
+    thin_after: float = param(
+        0.0,
+        'Visits older than this are thinned while nothing else waits, a few at a time: not the '
+        'first, the newest, and those with changes; 0 = never',
+        unit='days',
+        ge=0.0,
+        le=36500.0,
+    )
+    spacing: float = param(
+        0.05,
+        'Edge of the cells of a thinned visit that each keep one point',
+        unit='m',
+        ge=0.01,
+        le=1.0,
+    )
+
+
 # Prefix of the parameter names -> whose settings they are.
 SECTIONS = {
     '': NodeConfig,
     'memory': MemoryConfig,
+    'retention': RetentionConfig,
     'inference': InferenceConfig,
     'tracker': TrackerConfig,
     'association': AssociationConfig,
@@ -172,6 +194,7 @@ class Settings:
 
     node: NodeConfig
     memory: MemoryConfig
+    retention: RetentionConfig
     inference: InferenceConfig
     tracker: TrackerConfig
     association: AssociationConfig

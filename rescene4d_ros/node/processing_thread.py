@@ -14,7 +14,7 @@ from typing import TypeVar
 from rescene4d_ros.errors import CorrectedMeanwhileError, StorageError
 from rescene4d_ros.memory.store import SceneMemory
 from rescene4d_ros.node.diagnostics import NodeStats, text_of
-from rescene4d_ros.node.parameters import NodeConfig
+from rescene4d_ros.node.parameters import NodeConfig, RetentionConfig
 from rescene4d_ros.node.results import ResultPublisher
 from rescene4d_ros.scene.tracker import SceneTracker
 from rescene4d_ros.structures import SceneUpdate, VisitChanges, VisitStatus
@@ -23,6 +23,7 @@ PASSING = (StorageError, CorrectedMeanwhileError)  # errors that go away by them
 U = TypeVar('U', bound=VisitChanges)
 REPORT = 'rescene4d_ros.cli.main'
 REPORT_LIMIT = 600.0  # s; for one report
+DAY_NS = 86_400 * 10**9
 RETRY = 5.0  # s; after an error that is not the visit's
 
 
@@ -44,6 +45,8 @@ class ProcessingThread:
     results : ResultPublisher
     settings : NodeConfig
         Whether late visits are taken in without being asked, and where reports go.
+    retention : RetentionConfig
+        How long visits keep all points.
     stats : NodeStats
     log : logger
 
@@ -55,11 +58,13 @@ class ProcessingThread:
         memory: SceneMemory,
         results: ResultPublisher,
         settings: NodeConfig,
+        retention: RetentionConfig,
         stats: NodeStats,
         log,
     ):
         self._tracker, self._memory, self._results = tracker, memory, results
         self._settings, self._stats, self._log = settings, stats, log
+        self._thinning = thinning(memory, retention)
         self._changed = Condition()
         self._has_work = True  # what a crash left behind
         self._requested: set[int] = set()  # first visits of the reprocesses asked for; 0 = oldest
@@ -115,7 +120,7 @@ class ProcessingThread:
             try:
                 self._work()
                 self._stats.solved('processing')
-                pause = None
+                pause = 0.0 if self._thinning() else None  # visits that came meanwhile go first
             except Stopped:
                 return
             except Exception as error:
@@ -239,6 +244,16 @@ class ProcessingThread:
     def _failed(self, error: Exception) -> None:
         self._stats.count('failed', failure=text_of(error))
         self._log.error(f'processing failed: {text_of(error)}')
+
+
+def thinning(memory: SceneMemory, retention: RetentionConfig) -> Callable[[], int]:
+    """Return what thins some old visits, and tells how many."""
+    if not retention.thin_after:
+        return lambda: 0
+    from rescene4d_ros.memory.maintenance.thinning_policy import ThinningPolicy
+
+    policy, age_ns = ThinningPolicy(memory, retention.spacing), retention.thin_after * DAY_NS
+    return lambda: policy.step(time.time_ns() - round(age_ns)).visits
 
 
 def count_memory(memory: SceneMemory, stats: NodeStats) -> None:

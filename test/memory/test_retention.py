@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from multiprocessing import get_context
 import os
 import signal
@@ -12,8 +13,10 @@ import pytest
 from rescene4d_ros.errors import MemoryFormatError
 from rescene4d_ros.geometry.point_sets import thin
 from rescene4d_ros.memory.editing import corrections
+from rescene4d_ros.memory.editing.undo import undo
 from rescene4d_ros.memory.maintenance import retention
 from rescene4d_ros.memory.maintenance.integrity import find_faults
+from rescene4d_ros.memory.maintenance.thinning_policy import ThinningPolicy
 from rescene4d_ros.memory.store import SceneMemory
 
 DAY = 86_400 * 10**9
@@ -44,6 +47,41 @@ def test_thinning_keeps_one_point_per_cube_and_its_id(filled):
     assert find_faults(filled) == ()
     assert filled.journal()[-1]['detail']['points'] == gone
     assert retention.thin_visits(filled, 3 * DAY, 0.4) == 0  # nothing left to do
+
+
+def test_policy_thins_only_old_visits_without_changes(
+    open_memory, make_scan, make_facts, monkeypatch
+):
+    """The first, the newest and those with changes stay; ids, records and undo are as before."""
+    memory = open_memory()
+    for day in range(1, 13):
+        facts = make_facts(memory, memory.add_visit(make_scan(day)), births=day < 3)
+        # Visits 5 and 6 show changes, all others none.
+        memory.commit(facts if day in (5, 6) else replace(facts, changes=()))
+    corrections.merge(memory, 1, 2)
+    policy = ThinningPolicy(memory, 0.4)
+    assert policy.step(99 * DAY).visits == 0  # the merge can be undone row by row
+    visit = memory.add_visit(make_scan(13))
+    memory.commit(replace(make_facts(memory, visit), changes=()))
+    before, records = memory.observations(), repr(memory.records)
+    journal, past = memory.journal(), memory.past
+    assert [v.visit_id for v in policy.due(12 * DAY)] == [2, 3, 4, 7, 8, 9, 10, 11]
+    assert [policy.step(12 * DAY).visits for _ in range(3)] == [4, 4, 0]
+    whole = {i for i in range(1, 14) if len(memory.scan(i)) == len(make_scan(i))}
+    assert whole == {1, 5, 6, 12, 13}
+    assert [v.n_points for v in memory.visits()] == [len(memory.scan(i)) for i in range(1, 14)]
+    assert repr(memory.observations()) == repr(before)
+    assert repr(memory.records) == records
+    assert memory.past == past
+    assert memory.journal()[: len(journal)] == journal
+    assert find_faults(memory) == ()
+    assert memory.stray_files() == set()
+    monkeypatch.setattr(memory.files, 'read', None)  # nothing is read a second time
+    assert ThinningPolicy(memory, 0.4).step(12 * DAY).visits == 0
+    monkeypatch.undo()
+    assert 'earlier observations' in undo(memory)
+    assert sorted(memory.records) == [1, 2, 3]
+    assert find_faults(memory) == ()
 
 
 def test_deleted_object_is_in_no_file_and_no_table(filled, open_memory):

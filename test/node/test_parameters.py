@@ -15,6 +15,7 @@ def test_all_rooms_are_there():
     """Every room's settings have parameters, with names that say whose they are."""
     assert {name.partition('.')[0] for name in SETTINGS if '.' in name} == {
         'memory',
+        'retention',
         'inference',
         'tracker',
         'association',

@@ -7,6 +7,7 @@ import argparse
 from rescene4d_ros.cli.memory.query_actions import add_memory, MOMENT, stamp_of
 from rescene4d_ros.memory.editing import correction_messages
 from rescene4d_ros.memory.maintenance import retention
+from rescene4d_ros.memory.maintenance.thinning_policy import ThinningPolicy
 from rescene4d_ros.memory.store import SceneMemory
 
 
@@ -57,6 +58,12 @@ def add_arguments(actions) -> None:
         default=0.03,
         metavar='M',
         help='edge of the cells that each keep one point, m; default 0.03',
+    )
+    thin.add_argument(
+        '--spare-changes',
+        action='store_true',
+        help='as the setting retention.thin_after: spare the first and newest visit and those '
+        'with changes; corrections can still be undone',
     )
     declare(
         'delete-object',
@@ -113,8 +120,15 @@ def _undo(memory: SceneMemory, options: argparse.Namespace) -> str:
 
 
 def _thin(memory: SceneMemory, options: argparse.Namespace) -> str:
-    gone = retention.thin_visits(memory, stamp_of(memory, options.before), options.spacing)
-    return f'{gone} points went'
+    before_ns, gone = stamp_of(memory, options.before), 0
+    if not options.spare_changes:
+        return f'{retention.thin_visits(memory, before_ns, options.spacing)} points went'
+    policy = ThinningPolicy(memory, options.spacing)
+    while (thinned := policy.step(before_ns)).visits:
+        gone += thinned.points
+    left = len(policy.due(before_ns))
+    waits = f'; {left} visits wait until a later visit builds on the latest correction'
+    return f'{gone} points went' + (waits if left else '')
 
 
 def _delete_object(memory: SceneMemory, options: argparse.Namespace) -> str:

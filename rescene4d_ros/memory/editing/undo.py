@@ -18,7 +18,7 @@ from rescene4d_ros.tracking.object_ids import join_merged, merge_events
 from sqlalchemy import Connection, select
 
 # What a merge or split cannot be taken back beyond row by row: the memory has built on it.
-FINAL = (
+BUILT_UPON = (
     JournalAction.VISIT_PROCESSED,
     JournalAction.VISITS_REPROCESSED,
     JournalAction.VISIT_DELETED,
@@ -69,7 +69,7 @@ def undo(memory: SceneMemory) -> str:
         entry = correction['entry_id']
         with memory.database.reading() as connection:
             is_note = _is_note(connection, entry)
-        final = [e for e in journal if e['entry_id'] > entry and e['action'] in FINAL]
+        final = [e for e in journal if e['entry_id'] > entry and _is_final(e)]
         if final and not is_note:
             return _undo_late(memory, correction, final)
         undone = JournalAction.CORRECTION_UNDONE
@@ -175,6 +175,11 @@ def _part(memory: SceneMemory, entry: int, alias_id: int, since: Sequence[int]) 
         row_access.put_records(connection, [records[object_id], records[alias_id]])
         _drop(connection, entry)
     return object_id
+
+
+def _is_final(entry: Mapping) -> bool:
+    """Return whether the memory has built on what was before; thinning by policy waits for it."""
+    return entry['action'] in BUILT_UPON and not entry['detail'].get('policy')
 
 
 def _is_note(connection: Connection, entry: int) -> bool:

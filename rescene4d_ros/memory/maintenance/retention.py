@@ -69,7 +69,7 @@ def thin_visits(memory: SceneMemory, before_ns: int, spacing: float) -> int:
         gone = sum(memory.labels(i).size - len(kept) for i, kept in keep.items())
         if keep:
             detail = {'visits': sorted(keep), 'spacing': spacing, 'points': gone}
-            with _rewritten(memory, keep, JournalAction.POINTS_THINNED, detail):
+            with rewritten(memory, keep, JournalAction.POINTS_THINNED, detail):
                 pass
         return gone
 
@@ -99,7 +99,7 @@ def delete_object(memory: SceneMemory, object_id: int) -> None:
             if shows.any():
                 keep[visit.visit_id] = np.flatnonzero(~shows)
         detail = {'object': object_id}
-        with _rewritten(memory, keep, JournalAction.OBJECT_DELETED, detail) as connection:
+        with rewritten(memory, keep, JournalAction.OBJECT_DELETED, detail) as connection:
             _delete_rows(connection, ids)
 
 
@@ -142,7 +142,7 @@ def delete_visit(memory: SceneMemory, visit_id: int) -> None:
             if i in memory.records
         ]
         detail = {'visit': visit_id}
-        with _rewritten(memory, {}, JournalAction.VISIT_DELETED, detail) as connection:
+        with rewritten(memory, {}, JournalAction.VISIT_DELETED, detail) as connection:
             for i in lost:
                 _delete_rows(connection, _all_ids(memory, i))
             row_access.put_records(connection, records)
@@ -160,10 +160,28 @@ def delete_visits_before(memory: SceneMemory, stamp_ns: int) -> tuple[VisitInfo,
 
 
 @contextmanager
-def _rewritten(
-    memory: SceneMemory, keep: Mapping[int, np.ndarray], action: JournalAction, detail: dict
+def rewritten(
+    memory: SceneMemory,
+    keep: Mapping[int, np.ndarray],
+    action: JournalAction,
+    detail: dict,
+    for_good: bool = True,
 ):
-    """Write files with some points only, give the transaction that makes them count."""
+    """
+    Write files with some points only, give the transaction that makes them count.
+
+    Parameters
+    ----------
+    memory : SceneMemory
+    keep : mapping of visit id to ndarray (M,), int
+        Points of a visit that stay.
+    action, detail
+        Entry of the journal.
+    for_good : bool
+        Whether what goes must be found nowhere any more: corrections can then not be undone, and
+        the database overwrites its free space.
+
+    """
     for name in memory.stray_files():  # of a call that was killed
         memory.files.remove(name)
     old, new = [], {}
@@ -175,15 +193,17 @@ def _rewritten(
             new[visit_id] = file_name, labels[kept]
         else:  # its points are lost; what the labels say of them goes nevertheless
             new[visit_id] = old[-1], np.where(np.isin(np.arange(len(labels)), kept), labels, 0)
-    with memory.database.correcting(action, detail) as (connection, _):
+    with memory.database.correcting(action, detail, reload=for_good) as (connection, _):
         for visit_id, (name, labels) in new.items():
             row_access.change_visit(connection, visit_id, file=name, n_points=len(labels))
             row_access.put_labels(connection, visit_id, labels)
-        connection.execute(schema.undo.delete())
+        if for_good:
+            connection.execute(schema.undo.delete())
         yield connection
     for name in set(old) - {name for name, _ in new.values()}:
         memory.files.remove(name)
-    memory.database.checkpoint()
+    if for_good:
+        memory.database.checkpoint()
 
 
 def _all_ids(memory: SceneMemory, object_id: int) -> set[int]:
