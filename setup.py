@@ -133,6 +133,7 @@ setup(
     extras_require={
         'network': ['torch'],
         'postgresql': ['psycopg[binary]>=3.2'],
+        'ray': ['ray>=2.50,<3'],
         'mcp': ['mcp>=2.3,<3'],
         'view': ['viser>=1.1,<1.2'],
         'docs': ['mkdocs-material', 'mkdocstrings-python'],
