@@ -48,6 +48,7 @@ MAIN = f'{PACKAGE}.node.main'
 NOT_OF_VISITS = {
     'rescene4d_ros.questions': 'the service ask_memory',
     'rescene4d_ros.memory.editing': 'the service correct_object',
+    'rescene4d_ros.memory.maintenance': 'retention.thin_after',
     'rescene4d_ros.scene.reprocessing': 'a late visit, or the service reprocess',
     'rescene4d_ros.node.detections': 'inference.source: given',
     'rescene4d_ros.class_lists': 'inference.classes',
