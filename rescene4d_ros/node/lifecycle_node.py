@@ -129,7 +129,7 @@ class Rescene4DNode(ManagedNode):
     @transition(ACTIVE)
     def on_activate(self) -> str:
         """Show what is remembered, take up unfinished visits, and listen."""
-        if self._tracker is None:
+        if self._tracker is None or self._settings is None:
             raise ConfigError(NOT_CONFIGURED)
         with ExitStack() as running:
             super().on_activate(None)

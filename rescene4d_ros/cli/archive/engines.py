@@ -104,13 +104,15 @@ def ray_results(
         raise ConfigError(
             "--engine ray: expected Ray, found none; pip install 'rescene4d_ros[ray]'"
         ) from error
-    started = {} if address else {'num_cpus': processes, 'include_dashboard': False}
     try:
-        ray.init(address=address or 'local', log_to_driver=False, **started)
-    except (ConnectionError, ValueError, RuntimeError) as error:
+        if address:
+            ray.init(address=address, log_to_driver=False)
+        else:
+            ray.init('local', num_cpus=processes, include_dashboard=False, log_to_driver=False)
+    except Exception as error:  # of any kind: a node that does not start is a plain Exception
         raise ConfigError(
-            f'--address: expected a Ray cluster, got none at {address!r} ({error}); '
-            '`ray start --head` starts one'
+            f'--engine ray: expected a Ray cluster at {address or "this machine"}, got none '
+            f'({error}); `ray start --head` starts one, --engine local needs none'
         ) from error
     try:
         remote = ray.remote(num_cpus=1, max_retries=ATTEMPTS - 1)(do)

@@ -154,9 +154,9 @@ def state_of(connection: Connection) -> tuple | None:
 
     Ask in a transaction that writes nothing: what is taken back later counts as changes, too.
     """
-    if connection.dialect.name != 'sqlite':
-        return None
     driver = connection.connection.driver_connection
+    if not isinstance(driver, sqlite3.Connection):
+        return None
     version = connection.execute(text('PRAGMA data_version')).scalar()  # by other connections
     return driver, version, driver.total_changes
 
