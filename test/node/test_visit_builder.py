@@ -1,5 +1,6 @@
 """The visit builder over real DDS: clouds and odometry in, snapshots out, also when killed."""
 
+from contextlib import suppress
 import signal
 
 from lifecycle_msgs.srv import GetState
@@ -7,9 +8,10 @@ from nav_msgs.msg import Odometry
 import numpy as np
 import pytest
 from rescene4d_ros.data.readers.point_cloud2 import scan_from_cloud
-from rescene4d_ros.errors import ConfigError
+from rescene4d_ros.errors import ConfigError, FrameUnavailableError
 from rescene4d_ros.node.messages import interfaces
 from rescene4d_ros.node.messages.conversions import time_to_msg
+from rescene4d_ros.node.visit_builder.poses import OdometryPoses
 from rescene4d_ros.node.visit_builder.settings import BuilderNodeConfig, rules_of
 from rescene4d_ros.node.visit_builder.work import snapshot_of
 from rescene4d_ros.structures import Scan
@@ -44,6 +46,34 @@ def robot(client, cloud_message):
             client.spin(0.03)
 
     return drive
+
+
+def test_stamps_of_odometry_that_jump(client):
+    """One far in the future or past costs no other pose; a clock that is set back counts."""
+    poses = OdometryPoses(client.node, 'map')
+    odometry = client.node.create_publisher(Odometry, 'odometry', 100)
+    client.wait(odometry.get_subscription_count)
+    last = Odometry(child_frame_id='lidar')
+
+    def drive(seconds, x):
+        for at in seconds:
+            last.header.stamp, last.header.frame_id = time_to_msg(int(at * 10**9)), 'map'
+            last.pose.pose.position.x = at + x
+            last.pose.pose.orientation.w = 1.0
+            odometry.publish(last)
+
+    def pose(at):
+        with suppress(FrameUnavailableError):
+            return float(poses.pose('lidar', int(at * 10**9))[0, 3])
+        return None
+
+    drive((100.0, 100.5, 2e9, 101.0, 101.5, 0.5, 102.0, 102.5, 102.25), 0.0)
+    assert client.wait(lambda: pose(102.375)) == pytest.approx(102.375)
+    assert [pose(at) for at in (100.25, 101.25, 101.75)] == [100.25, 101.25, 101.75]
+    drive((50.0, 50.5, 51.0), 7.0)
+    assert client.wait(lambda: pose(50.75)) == 57.75
+    assert pose(101.25) is None
+    poses.close()
 
 
 def keyframes(diagnostics):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections import deque
+from bisect import insort
+from operator import itemgetter
 from threading import Lock
 from types import SimpleNamespace
 
@@ -11,7 +12,7 @@ import numpy as np
 from rclpy.duration import Duration
 from rclpy.node import Node
 from rclpy.time import Time
-from rescene4d_ros.data.readers.bags.transforms import TransformTree
+from rescene4d_ros.data.readers.bags.transforms import LARGEST_GAP, TransformTree
 from rescene4d_ros.errors import ConfigError, FrameUnavailableError
 from rescene4d_ros.node.messages.conversions import time_from_msg
 from rescene4d_ros.node.tf import Buffer, matrix_of, TransformException, TransformListener
@@ -59,17 +60,31 @@ class TfPoses:
 
 
 class OdometryPoses:
-    """Keep the newest poses of the topic `odometry`, and interpolate between two of them."""
+    """
+    Keep the newest poses of the topic `odometry`, and interpolate between two of them.
+
+    A pose that goes back by more than 1 s is held: the next one tells whether its stamp is wrong,
+    or the clock was set back, or an earlier stamp was far in the future. Then later poses go.
+    """
 
     def __init__(self, node: Node, map_frame: str):
         self._node, self._map_frame = node, map_frame
-        self._kept: deque[tuple[int, Odometry]] = deque(maxlen=KEPT)
+        self._kept: list[tuple[int, Odometry]] = []  # by stamp, ns
+        self._back: tuple[int, Odometry] | None = None  # one that goes back
         self._lock = Lock()
         self._subscription = node.create_subscription(Odometry, 'odometry', self._take, 100)
 
     def _take(self, message: Odometry) -> None:
+        pose = time_from_msg(message.header.stamp), message
         with self._lock:
-            self._kept.append((time_from_msg(message.header.stamp), message))
+            if self._kept and pose[0] < self._kept[-1][0] - LARGEST_GAP:
+                before, self._back = self._back, pose
+                if before is None or not 0 <= pose[0] - before[0] <= LARGEST_GAP:
+                    return
+                self._kept = [kept for kept in self._kept if kept[0] < before[0]] + [before]
+            self._back = None
+            insort(self._kept, pose, key=itemgetter(0))
+            del self._kept[:-KEPT]
 
     def pose(self, frame: str, stamp_ns: int) -> np.ndarray:
         """Return map_T_frame (4, 4) without waiting, or raise FrameUnavailableError."""
