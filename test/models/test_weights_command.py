@@ -250,7 +250,7 @@ def not_finite(path):
         (truncated, 'expected a complete file of torch.save'),
         (lambda path: path.write_text('<html>Not found</html>'), 'expected'),
         (lambda path: path.unlink(), 'expected a .pth or .ckpt file, found none'),
-        (trapped, 'would run code'),
+        (trapped, 'would run code (posix.system)'),
         (other_network, 'expected tensors of ReScene4D, Mask3D, Sonata or Concerto'),
         (widened, '(32, 17) instead of (32, 16)'),
         (not_finite, 'expected finite results'),

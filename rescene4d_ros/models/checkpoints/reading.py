@@ -81,6 +81,7 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
             f'checkpoint {path}: expected a .pth or .ckpt file, found none; '
             'download it from its publisher and give its path'
         )
+    names: list[str] = []
     try:
         names = torch.serialization.get_unsafe_globals_in_checkpoint(path)
         with torch.serialization.safe_globals([(Inert, name) for name in names]):
@@ -88,7 +89,7 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
     except pickle.UnpicklingError as error:
         raise WeightsError(
             f'checkpoint {path}: expected tensors and plain values, got objects '
-            f'that would run code ({str(error).splitlines()[0]}); save its '
+            f'that would run code ({", ".join(sorted(names)[:5]) or "not named"}); save its '
             "'state_dict' and 'config' alone, where it is trusted"
         ) from error
     except (RuntimeError, ValueError, EOFError, OSError) as error:
