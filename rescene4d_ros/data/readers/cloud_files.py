@@ -107,8 +107,13 @@ def _content(path: Path) -> _Content:
 
         return _Content(read_las(path))
     if suffix == '.e57':
-        from rescene4d_ros.data.readers.formats.e57 import read_e57
-
+        try:
+            from rescene4d_ros.data.readers.formats.e57 import read_e57
+        except ModuleNotFoundError as error:
+            raise FileFormatError(
+                f'{path}: expected pye57 to read E57, which has wheels for x86_64 only '
+                f'({error}); convert the cloud to LAZ or PLY, or build pye57'
+            ) from error
         return _Content(*read_e57(path))
     raise FileFormatError(
         f'{path}: expected {", ".join(SUFFIXES)}, got {path.suffix!r}; convert the cloud'
