@@ -64,7 +64,7 @@ def _help(parser: argparse.ArgumentParser) -> str:
 def interfaces() -> str:
     """Return every message and service definition, whose comments are its documentation."""
     parts = []
-    for folder, title in (('msg', 'Messages'), ('srv', 'Services')):
+    for folder, title in (('msg', 'Messages'), ('srv', 'Services'), ('action', 'Actions')):
         parts.append(f'## {title}')
         for path in sorted((ROOT / folder).iterdir()):
             parts += [f'### {path.stem}', f'```text\n{path.read_text().strip()}\n```']

@@ -135,7 +135,7 @@ if ! done_with requirements "$wanted"; then
 fi
 
 # --- messages and the package ---------------------------------------------------------------
-wanted=$({ find msg srv -type f | sort | xargs cat; cat CMakeLists.txt setup.py package.xml; build_requirements; } | digest)
+wanted=$({ find msg srv action -type f | sort | xargs cat; cat CMakeLists.txt setup.py package.xml; build_requirements; } | digest)
 if ! done_with package "$wanted"; then
   say 'Messages and package (about half a minute)'
   pip install --no-build-isolation --no-deps --force-reinstall . \

@@ -29,7 +29,7 @@ def test_site_builds_without_warnings(tmp_path):
     assert 'rescene4d replay [-h]' in commands  # generated pages are filled
     assert '<!-- generated' not in commands
     messages = (tmp_path / 'site' / 'reference' / 'messages.html').read_text()
-    for path in [*(ROOT / 'msg').iterdir(), *(ROOT / 'srv').iterdir()]:
+    for path in [path for k in ('msg', 'srv', 'action') for path in (ROOT / k).iterdir()]:
         assert f'>{path.stem}<' in messages
 
 

@@ -64,7 +64,7 @@ def flags_of(parser):
 
 def interface_texts():
     """Yield place and text of every comment of a message or service."""
-    for path in sorted([*(ROOT / 'msg').iterdir(), *(ROOT / 'srv').iterdir()]):
+    for path in sorted(path for k in ('msg', 'srv', 'action') for path in (ROOT / k).iterdir()):
         for number, line in enumerate(path.read_text().splitlines(), 1):
             if '#' in line:
                 yield f'{path.name}:{number}', line.partition('#')[2]

@@ -29,6 +29,9 @@ def distribution():
         pytest.skip('installed by colcon, not by pip')
 
 
+KINDS = ('msg', 'srv', 'action')
+
+
 def test_version(distribution):
     """package.xml, the module and the installed package agree."""
     assert PACKAGE_XML.findtext('version') == rescene4d_ros.__version__
@@ -38,14 +41,14 @@ def test_version(distribution):
 def test_cmake_compiles_every_interface():
     """A message that is not in CMakeLists.txt would not exist."""
     recipe = (ROOT / 'CMakeLists.txt').read_text()
-    listed = set(re.findall(r'(?:msg|srv)/\w+\.(?:msg|srv)', recipe))
-    found = {str(p.relative_to(ROOT)) for k in ('msg', 'srv') for p in (ROOT / k).iterdir()}
+    listed = set(re.findall(r'(?:msg|srv|action)/\w+\.(?:msg|srv|action)', recipe))
+    found = {str(p.relative_to(ROOT)) for k in KINDS for p in (ROOT / k).iterdir()}
     assert listed == found
     assert len(found) >= 6
 
 
 @pytest.mark.parametrize(
-    'path', sorted([*(ROOT / 'msg').iterdir(), *(ROOT / 'srv').iterdir()]), ids=lambda p: p.name
+    'path', sorted(path for k in KINDS for path in (ROOT / k).iterdir()), ids=lambda p: p.name
 )
 def test_every_message_field_is_explained(path):
     """Each field has a comment, or a name and type that need none; constants start at UNKNOWN."""

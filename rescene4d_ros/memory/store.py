@@ -59,6 +59,7 @@ class SceneMemory:
         self.database = database
         self.files = VisitFiles(path / POINTS)
         self.mutex = database.mutex
+        self._map_T_memory: tuple[int, np.ndarray] | None = None  # at a revision
 
     @classmethod
     def open(
@@ -167,6 +168,27 @@ class SceneMemory:
         if self.metadata.origin is None and self.metadata.next_visit_id > 1:
             return (0.0, 0.0, 0.0)  # filled by a version that knew no other
         return self.metadata.origin
+
+    def map_T_memory(self) -> np.ndarray:
+        """
+        Return what takes places of the memory to the map (4, 4), float64.
+
+        Other than the identity where the map was moved; see `corrections.move_map`. What is
+        stored stays in the frame that the map had at the first visit. Both in coordinates with
+        the origin.
+
+        """
+        revision = self.metadata.revision
+        if self._map_T_memory is not None and self._map_T_memory[0] == revision:
+            return self._map_T_memory[1]
+        entries = self.journal(JournalAction.MAP_MOVED, JournalAction.CORRECTION_UNDONE)
+        undone = {entry['detail'].get('entry') for entry in entries}
+        motion = np.eye(4)
+        for entry in entries:
+            if entry['action'] == JournalAction.MAP_MOVED and entry['entry_id'] not in undone:
+                motion = np.array(entry['detail']['new_T_old']) @ motion
+        self._map_T_memory = revision, motion
+        return motion
 
     @property
     def records(self) -> Mapping[int, ObjectRecord]:

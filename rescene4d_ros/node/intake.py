@@ -62,6 +62,11 @@ class Intake:
     stats : NodeStats
     log : logger
 
+    Attributes
+    ----------
+    is_paused : bool
+        Whether clouds are refused, until it is set back.
+
     """
 
     def __init__(
@@ -79,6 +84,7 @@ class Intake:
         self._held: deque[HeldCloud] = deque()
         self._newest: dict[bytes, int] = {}  # publisher -> number of its newest cloud
         self._disk_retry = 0.0  # s, monotonic; the disk is left alone until then
+        self.is_paused = False
         self._changed = Condition()
         self._stopping = False
         self._thread = Thread(target=self._run, name='intake', daemon=True)
@@ -92,6 +98,9 @@ class Intake:
     def receive(self, message: PointCloud2) -> None:
         """Queue a message, or drop one where too many are held; returns at once."""
         self._stats.count('received')
+        if self.is_paused:
+            self._stats.count('refused', refusal='paused; call ~/resume to take snapshots again')
+            return
         cloud = HeldCloud(message, len(message.data), time.monotonic())
         with self._changed:
             if self._is_full(cloud.n_bytes) and self._settings.intake_when_full != 'wait':

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
+from dataclasses import replace
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,9 +21,9 @@ from rescene4d_ros.node.managed_node import ACTIVE, CONFIGURED, INACTIVE, Manage
 from rescene4d_ros.node.messages import interfaces
 from rescene4d_ros.node.processing_thread import count_memory, ProcessingThread
 from rescene4d_ros.node.results import ResultPublisher
-from rescene4d_ros.node.services import MemoryServices
+from rescene4d_ros.node.services import MemoryServices, REQUESTS
 from rescene4d_ros.node.tf import FrameLookup
-from rescene4d_ros.plausibility.check import check_scan, checked_scan
+from rescene4d_ros.plausibility.check import check_scan, checked_scan, in_memory_frame
 from rescene4d_ros.scene.mask_source import load_masks, MaskProvider, tracker_for
 from rescene4d_ros.scene.tracker import SceneTracker
 from rescene4d_ros.scene.visit_window import RememberedSurface
@@ -54,13 +56,18 @@ class Rescene4DNode(ManagedNode):
         self._stats = NodeStats()
         self._diagnostics = DiagnosticsPublisher(self, self._stats)
         self._processing: ProcessingThread | None = None
+        self._intake: Intake | None = None
+        self.other_memory: parameters.MemoryConfig | None = None  # of ~/load_memory
+        if self.get_parameter('corrections').value:
+            entry = interfaces.LOAD_MEMORY
+            self.create_service(entry.type, entry.name, self._load_memory)
         self._held = ExitStack()  # what configuring made, released in reverse order
         self._running = ExitStack()  # what activating made
 
     @transition(CONFIGURED)
     def on_configure(self) -> str:
         """Load the weights, open the memory, make topics and services."""
-        settings = parameters.read(self)
+        settings = self._read_settings()
         self._stats = self._diagnostics.stats = NodeStats()
         with ExitStack() as held:
             segmenter = load_masks(settings.inference)
@@ -103,9 +110,12 @@ class Rescene4DNode(ManagedNode):
                 self._stats,
                 self._show_correction,
                 self._reprocess,
+                self._pause,
                 settings.node.corrections,
             )
             held.callback(services.close)
+            if settings.node.corrections:
+                held.callback(self._offer_reprocess_action().close)
             count_memory(self._memory, self._stats)
             self._segmenter, self._settings = segmenter, settings
             self._held = held.pop_all()
@@ -155,7 +165,8 @@ class Rescene4DNode(ManagedNode):
                 self._stats,
                 log,
             )
-            running.callback(intake.stop)
+            running.callback(self._forget_intake)
+            self._intake = intake
             topic = interfaces.SNAPSHOTS
             subscription = self.create_subscription(
                 topic.type,
@@ -220,6 +231,48 @@ class Rescene4DNode(ManagedNode):
             self._processing.stop()
         self._processing = None
 
+    def _forget_intake(self) -> None:
+        if self._intake is not None:
+            self._intake.stop()
+        self._intake = None
+
+    def _read_settings(self) -> parameters.Settings:
+        """Return the parameters' values, and the memory that was loaded instead of theirs."""
+        settings = parameters.read(self)
+        other = self.other_memory
+        return settings if other is None else replace(settings, memory=other)
+
+    def _load_memory(self, request, response):
+        """Answer ~/load_memory in the thread of the transitions that it makes."""
+        import_module(f'{REQUESTS}.memories').load(self, request, response)
+        if self._settings is not None:
+            response.map_id = self._memory.metadata.map_id
+            response.revision = self._memory.metadata.revision
+            response.visits = len(self._memory.visits())
+            response.objects = len(self._memory.records)
+        return response
+
+    def memory_in_use(self) -> parameters.MemoryConfig:
+        """Return which memory is in use; raises ConfigError where none is."""
+        if self._settings is None:
+            raise ConfigError(NOT_CONFIGURED)
+        return self._settings.memory
+
+    def _pause(self, is_paused: bool) -> bool:
+        """Stop taking snapshots, or go on; False while the node is not active."""
+        if self._intake is None:
+            return False
+        self._intake.is_paused = is_paused
+        self._diagnostics.state = 'paused' if is_paused else ACTIVE
+        if not is_paused:
+            self._stats.update(refusal='')
+        return True
+
+    def _offer_reprocess_action(self):
+        """Return the server of the action ~/reprocess_visits."""
+        module = import_module(f'{REQUESTS}.reprocess_action')
+        return module.ReprocessAction(self, self._memory, lambda: self._processing)
+
     def _reprocess(self, from_visit: int) -> bool | None:
         processing = self._processing
         return None if processing is None else processing.reprocess(from_visit)
@@ -241,6 +294,7 @@ class Rescene4DNode(ManagedNode):
             scan = self._detections.added(scan, is_last_try)
         if self._memory.origin is not None:
             scan = with_origin(scan, self._memory.origin)
+        scan = in_memory_frame(scan, self._memory.map_T_memory())
         if mode == 'off':
             return scan
         reference = self._surface.reference(scan)
@@ -264,7 +318,7 @@ class Rescene4DNode(ManagedNode):
     def _apply_live_settings(self, changed: list[Parameter]) -> None:
         if self._settings is None or self._segmenter is None:
             return
-        self._settings = parameters.read(self)
+        self._settings = self._read_settings()
         self._segmenter.tune(self._settings.inference)
         self._results.marker_points = self._settings.node.marker_points
         self._diagnostics.settings = self._settings.node

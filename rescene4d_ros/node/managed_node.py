@@ -98,6 +98,11 @@ class ManagedNode(LifecycleNode):
             super().destroy_node()  # not its own one: nothing is made yet that it releases
             raise
 
+    @property
+    def problems(self) -> tuple[str, ...]:
+        """Return what does not work now, as the diagnostics say it."""
+        return tuple(self._diagnostics.stats.now().problems.values())
+
     def report(self, error: Exception) -> None:
         """Report what a callback raised; the node goes on."""
         self._diagnostics.stats.problem('callback', text_of(error))

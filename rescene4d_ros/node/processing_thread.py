@@ -31,6 +31,10 @@ class Stopped(Exception):
     """The node is deactivated while visits are processed anew; the memory is as before."""
 
 
+class Canceled(Exception):
+    """A reprocess was given up on request; the memory is as before."""
+
+
 class ProcessingThread:
     """
     Process stored visits, and process them anew where that is asked for or one came late.
@@ -67,6 +71,11 @@ class ProcessingThread:
         self._thinning = thinning(memory, retention)
         self._changed = Condition()
         self._has_work = True  # what a crash left behind
+        self._tickets = 0  # requests to process visits anew so far
+        self.answered = 0  # the ticket up to which they are done
+        self.failure = ''  # why the newest of them failed; empty where it did not
+        self.progress = (0, 0)  # visits computed and to compute of the one at hand
+        self._canceled = False
         self._requested: set[int] = set()  # first visits of the reprocesses asked for; 0 = oldest
         self._stopping = False
         self._thread = Thread(target=self._run, name='processing', daemon=True)
@@ -93,8 +102,20 @@ class ProcessingThread:
         with self._changed:
             joined = bool(self._requested)
             self._requested.add(from_visit)
+            self._tickets += 1
             self._changed.notify()
         return joined
+
+    @property
+    def ticket(self) -> int:
+        """Return the number of the newest request; it is done when `answered` has reached it."""
+        return self._tickets
+
+    def cancel_reprocess(self) -> None:
+        """Give up the reprocess at hand, and what waits; the memory stays as it is."""
+        with self._changed:
+            self._canceled = True
+            self._requested = set()
 
     def stop(self) -> None:
         """Finish the visit at hand; stored visits wait for the next start."""
@@ -126,6 +147,8 @@ class ProcessingThread:
             except Exception as error:
                 self._stats.problem('processing', text_of(error))
                 self._log.error(f'processing: {text_of(error)}', throttle_duration_sec=30.0)
+                if not isinstance(error, PASSING):  # it is not tried again
+                    self.failure, self.answered = text_of(error), self._tickets
                 # The disk may be back then, and nobody correct; else until something happens.
                 pause = RETRY if isinstance(error, PASSING) else None
 
@@ -138,16 +161,20 @@ class ProcessingThread:
             return
         with self._changed:
             requested, self._requested = self._requested, set()
+            ticket, self._canceled = self._tickets, False
         late = {v.visit_id for v in self._memory.visits(VisitStatus.LATE)}
         if self._settings.auto_reprocess:
             requested |= late
         if requested:
             try:
                 self._reprocess(self._earliest(requested))
+            except Canceled:
+                self._log.info('reprocess canceled; the memory is as before')
             except PASSING:
                 with self._changed:
                     self._requested |= requested - late
                 raise
+        self.answered, self.failure = ticket, ''
         self.count()
 
     def _process_next(self) -> bool:
@@ -185,8 +212,11 @@ class ProcessingThread:
         self._log.info(f'{len(result.visits)} visits processed anew, {share:.1f} s each')
 
     def _stop_when_asked(self, done: int, total: int) -> None:
+        self.progress = (done, total)
         if self._stopping:
             raise Stopped
+        if self._canceled:
+            raise Canceled
 
     def _earliest(self, requested: set[int]) -> int | None:
         """Return the one with the earliest stamp; None = all."""

@@ -16,6 +16,7 @@ from rescene4d_ros.node.messages import interfaces
 from rescene4d_ros.node.messages.conversions import (
     changes_to_msg,
     frame_of_results,
+    map_T_results,
     newest_done,
     objects_to_msg,
     segmented_cloud,
@@ -139,10 +140,11 @@ class ResultPublisher:
 
     def _frame(self) -> str:
         """Return the frame of what is published; TF gets it where it is not the map frame."""
-        map_frame, origin = self._memory.metadata.frame_id, self._memory.origin
-        frame_id = frame_of_results(map_frame, origin)
-        if origin is not None and frame_id != map_frame and self._local_frame is None:
-            self._local_frame = LocalFrame(self._node, map_frame, frame_id, origin)
+        map_frame, frame_id = self._memory.metadata.frame_id, frame_of_results(self._memory)
+        if frame_id != map_frame or self._local_frame is not None:
+            if self._local_frame is None:
+                self._local_frame = LocalFrame(self._node, map_frame, f'{map_frame}_local')
+            self._local_frame.tell(map_T_results(self._memory))
         return frame_id
 
     def _drawn(

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
+from importlib import import_module
 import json
 import time
 import traceback
+from types import ModuleType
 from typing import TYPE_CHECKING, TypeVar
 
 from rclpy.lifecycle import LifecycleNode
@@ -27,18 +30,19 @@ from rescene4d_ros.node.messages.conversions import (
     event_to_msg,
     frame_of_results,
     header_of,
-    place_to_msg,
     time_from_msg,
 )
 from rescene4d_ros.node.ros_process import RequestThread
 from rescene4d_ros.srv import (
     AskMemory,
     CorrectObject,
+    MoveMap,
     ObjectHistory,
     QueryChanges,
     QueryObjects,
     Reprocess,
 )
+from std_srvs.srv import Trigger
 
 if TYPE_CHECKING:
     from rescene4d_ros.memory.editing.correction_messages import Corrected
@@ -47,6 +51,13 @@ T = TypeVar('T')
 BEGINNING_NS = -1  # before every visit
 TEXT_LIMIT = 200  # characters of a name or class in a request
 KINDS = CorrectObject.Request
+REQUESTS = 'rescene4d_ros.node.requests'
+LATER = {
+    interfaces.APPROACH_OBJECT: 'approach',
+    interfaces.KEEP_OUT_SHAPES: 'keep_out',
+    interfaces.CHANGE_GRID: 'change_grid',
+    interfaces.LIST_MEMORIES: 'memories',
+}
 
 
 class MemoryServices:
@@ -71,8 +82,10 @@ class MemoryServices:
     reprocess : callable(int) -> bool or None
         Queues visits to be processed anew and returns whether that joined an earlier request;
         returns None while the node is not active.
+    pause : callable(bool) -> bool
+        Stops taking snapshots or goes on; returns False while the node is not active.
     may_correct : bool
-        Whether services that change the memory are offered.
+        Whether services that change the memory, or what is stored, are offered.
 
     """
 
@@ -83,21 +96,27 @@ class MemoryServices:
         stats: NodeStats,
         corrected: Callable[[], None],
         reprocess: Callable[[int], bool | None],
+        pause: Callable[[bool], bool],
         may_correct: bool,
     ):
         self._log = node.get_logger()
         self._memory, self._stats = memory, stats
-        self._corrected, self._reprocess = corrected, reprocess
-        callbacks = {
+        self._corrected, self._reprocess, self._node_pauses = corrected, reprocess, pause
+        callbacks: dict[interfaces.ServiceEntry, Callable] = {
             interfaces.QUERY_OBJECTS: self._query_objects,
             interfaces.QUERY_CHANGES: self._query_changes,
             interfaces.OBJECT_HISTORY: self._object_history,
             interfaces.ASK_MEMORY: self._ask_memory,
+            **{entry: partial(self._answered_by, module) for entry, module in LATER.items()},
+            interfaces.SAVE: self._save,
         }
         if may_correct:
             callbacks |= {
                 interfaces.CORRECT_OBJECT: self._correct_object,
                 interfaces.REPROCESS: self._reprocess_visits,
+                interfaces.MOVE_MAP: self._move_map,
+                interfaces.PAUSE: partial(self._pause, True),
+                interfaces.RESUME: partial(self._pause, False),
             }
         self._requests = RequestThread(
             node, {(e.type, e.name): c for e, c in callbacks.items()}, self._failed
@@ -133,18 +152,39 @@ class MemoryServices:
         self, request: QueryObjects.Request, response: QueryObjects.Response
     ) -> QueryObjects.Response:
         def answer() -> None:
-            if request.object_id and request.class_name:
-                raise ConfigError(
-                    f'expected object_id or class_name, got both '
-                    f'({request.object_id}, {request.class_name!r}); leave one out'
-                )
             at_ns = self._stamp(request.at, None)
-            found = (
-                [queries.where_is(self._memory, request.object_id, at_ns)]
-                if request.object_id
-                else [*queries.of_class(self._memory, request.class_name or None, at_ns)]
+            _module('places').answer(self._memory, request, response, at_ns)
+
+        return self._answered(answer, request, response)
+
+    def _answered_by(self, module: str, request, response):
+        """Answer by a module that is imported when the first such request arrives."""
+        return self._answered(
+            lambda: _module(module).answer(self._memory, request, response), request, response
+        )
+
+    def _move_map(self, request: MoveMap.Request, response: MoveMap.Response) -> MoveMap.Response:
+        self._answered_by('map_motion', request, response)
+        if response.success:
+            self._show_corrected(response.message)
+        return response
+
+    def _pause(self, is_paused: bool, request, response: Trigger.Response) -> Trigger.Response:
+        def answer() -> None:
+            if not self._node_pauses(is_paused):
+                raise ConfigError('expected an active node; activate it first')
+            response.message = 'paused' if is_paused else 'taking snapshots'
+
+        return self._answered(answer, request, response)
+
+    def _save(self, request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
+        def answer() -> None:
+            if self._memory.database.url.get_backend_name() == 'sqlite':  # a server does it
+                self._memory.database.checkpoint()
+            response.message = (
+                f'{self._memory.path}: revision {self._memory.metadata.revision} is in its files, '
+                f'{len(self._memory.pending())} stored visits wait for processing'
             )
-            response.objects = [place_to_msg(place) for place in found]
 
         return self._answered(answer, request, response)
 
@@ -210,12 +250,16 @@ class MemoryServices:
 
         self._answered(correct, request, response)
         if response.success:
-            self._log.info(f'corrected: {response.message}')
-            try:
-                self._corrected()
-            except Exception as error:  # it is stored all the same
-                self._failed(error)
+            self._show_corrected(response.message)
         return response
+
+    def _show_corrected(self, text: str) -> None:
+        """Have what was corrected published."""
+        self._log.info(f'corrected: {text}')
+        try:
+            self._corrected()
+        except Exception as error:  # it is stored all the same
+            self._failed(error)
 
     def _stamp(self, moment: msg.Moment, not_given: T) -> int | T:
         """Return the time that a moment means, ns since the Unix epoch."""
@@ -238,30 +282,34 @@ class MemoryServices:
 
     def _answered(self, answer: Callable[[], None], request, response):
         """Fill in what happened; an error is an answer too."""
-        is_good, succeeded = False, 'accepted' if hasattr(response, 'accepted') else 'success'
+        is_good, why = False, ''
+        succeeded = 'accepted' if hasattr(response, 'accepted') else 'success'
         try:
             _check_texts(request)
             # Nothing may be stored between the several readings of one answer.
             with self._memory.mutex:
-                response.revision = self._memory.metadata.revision
                 if hasattr(response, 'header'):
-                    frame_id = frame_of_results(
-                        self._memory.metadata.frame_id, self._memory.origin
-                    )
+                    frame_id = frame_of_results(self._memory)
                     response.header = header_of(self._memory.visits(), frame_id)
                 answer()
-                response.revision = self._memory.metadata.revision
             is_good = True
             self._stats.solved('request')
         except RescenError as error:
-            response.message = str(error)
+            why = str(error)
             if isinstance(error, (MemoryDamagedError, StorageError)):  # not the client's mistake
                 self._failed(error)
         except Exception as error:
-            response.message = f'{text_of(error)}; the log of the node says more'
+            why = f'{text_of(error)}; the log of the node says more'
             self._failed(error)
             self._log.error(traceback.format_exc())
-        setattr(response, succeeded, is_good)
+        said: dict[str, object] = {succeeded: is_good, 'revision': self._memory.metadata.revision}
+        if why:
+            said['message'] = why
+        for field, value in said.items():
+            if hasattr(response, field):  # those of standard types have fewer
+                setattr(response, field, value)
+        if why and not hasattr(response, 'message'):
+            self._log.warning(f'request refused: {why}')
         return response
 
 
@@ -299,6 +347,11 @@ def correct_as_asked(memory: SceneMemory, request: CorrectObject.Request) -> Cor
         f'expected a kind from 1 (RENAME) to 8 (INCLUDE_VISIT), got {request.kind}; '
         'see CorrectObject.srv'
     )
+
+
+def _module(name: str) -> ModuleType:
+    """Return a module of `node/requests/`; a visit needs none of them."""
+    return import_module(f'{REQUESTS}.{name}')
 
 
 def _check_texts(request) -> None:

@@ -162,36 +162,46 @@ class FrameLookup:
 
 class LocalFrame:
     """
-    Publish on /tf_static where the frame of the results is, whose map frame is far from zero.
+    Publish on /tf_static where the frame of the results is, if it is not the map frame.
 
     Parameters
     ----------
     node : Node
     map_frame, local_frame : str
-    origin : tuple of 3 float, m
-        Of the local frame, in map.
 
     """
 
-    def __init__(
-        self, node: Node, map_frame: str, local_frame: str, origin: tuple[float, float, float]
-    ):
-        place = f'({", ".join(f"{v:.0f}" for v in origin)}) m of {map_frame!r}'
+    def __init__(self, node: Node, map_frame: str, local_frame: str):
+        self._node, self._frames = node, (map_frame, local_frame)
+        self._told: np.ndarray | None = None
         self._broadcaster = None
-        if StaticTransformBroadcaster is None:
-            node.get_logger().warning(
+        if StaticTransformBroadcaster is not None:
+            self._broadcaster = StaticTransformBroadcaster(node)
+
+    def tell(self, map_T_local: np.ndarray) -> None:
+        """Publish the transform (4, 4), m, where it is not the one that was published last."""
+        if self._told is not None and np.array_equal(self._told, map_T_local):
+            return
+        self._told = map_T_local
+        (map_frame, local_frame), log = self._frames, self._node.get_logger()
+        shift = f'({", ".join(f"{v:.2f}" for v in map_T_local[:3, 3])}) m'
+        turn = ', '.join(f'{v:.4f}' for v in quaternion_from_matrix(map_T_local))
+        place = f'{shift} of {map_frame!r}, turned by the quaternion ({turn})'
+        if self._broadcaster is None:
+            log.warning(
                 f'results are in frame {local_frame!r} at {place}; expected tf2_ros to tell '
                 'others by /tf_static, found none; publish this transform yourself'
             )
             return
-        node.get_logger().info(f'results are in frame {local_frame!r} at {place}')
+        log.info(f'results are in frame {local_frame!r} at {place}')
         moved = TransformStamped(child_frame_id=local_frame)
         moved.header.frame_id = map_frame
-        moved.header.stamp = node.get_clock().now().to_msg()
-        moved.transform.rotation.w = 1.0
-        shift = moved.transform.translation
-        shift.x, shift.y, shift.z = map(float, origin)
-        self._broadcaster = StaticTransformBroadcaster(node)
+        moved.header.stamp = self._node.get_clock().now().to_msg()
+        to, rotation = moved.transform.translation, moved.transform.rotation
+        to.x, to.y, to.z = map(float, map_T_local[:3, 3])
+        rotation.x, rotation.y, rotation.z, rotation.w = map(
+            float, quaternion_from_matrix(map_T_local)
+        )
         self._broadcaster.sendTransform(moved)
 
     def close(self) -> None:

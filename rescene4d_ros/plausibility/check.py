@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from rescene4d_ros.geometry.se3 import transform
+from rescene4d_ros.geometry.se3 import invert, transform
 from rescene4d_ros.plausibility.config import PlausibilityConfig
 from rescene4d_ros.plausibility.foreign_points import (
     find_people,
@@ -132,11 +132,34 @@ def checked_scan(scan: Scan, found: Plausibility, register: bool = False) -> Sca
     kept = replace(kept, findings=found.findings)
     if not register or found.reference_T_scan is None:
         return kept
-    motion = found.reference_T_scan
-    path, normals = kept.sensor_path, kept.normals
+    return moved_scan(kept, found.reference_T_scan)
+
+
+def moved_scan(scan: Scan, motion: np.ndarray) -> Scan:
+    """Return a scan with points, normals and sensor path moved by a rigid (4, 4) motion, m."""
+    path, normals = scan.sensor_path, scan.normals
     return replace(
-        kept,
-        xyz=transform(motion, kept.xyz).astype(np.float32),
+        scan,
+        xyz=transform(motion, scan.xyz).astype(np.float32),
         normals=None if normals is None else (normals @ motion[:3, :3].T).astype(np.float32),
         sensor_path=None if path is None else transform(motion, path).astype(np.float32),
     )
+
+
+def in_memory_frame(scan: Scan, map_T_memory: np.ndarray) -> Scan:
+    """
+    Return a scan of a map that was moved in the frame in which its memory keeps everything.
+
+    Parameters
+    ----------
+    scan : Scan
+        In the map, less the origin of the memory.
+    map_T_memory : ndarray (4, 4), float64
+        In coordinates with the origin.
+
+    """
+    if np.array_equal(map_T_memory, np.eye(4)):
+        return scan
+    at_origin = np.eye(4)
+    at_origin[:3, 3] = scan.origin
+    return moved_scan(scan, invert(at_origin) @ invert(map_T_memory) @ at_origin)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from rescene4d_ros.errors import ScanError
 from rescene4d_ros.memory.store import SceneMemory
-from rescene4d_ros.plausibility.check import check_scan, checked_scan
+from rescene4d_ros.plausibility.check import check_scan, checked_scan, in_memory_frame
 from rescene4d_ros.plausibility.config import PlausibilityConfig
 from rescene4d_ros.scene.visit_window import RememberedSurface
 from rescene4d_ros.structures import Scan
@@ -37,6 +37,7 @@ class ScanAcceptance:
         register: bool = False,
     ):
         self._surface = RememberedSurface(memory)
+        self._map_T_memory = memory.map_T_memory()
         self._config = config
         self._accepted = frozenset(accepted)
         self._register = register
@@ -48,7 +49,8 @@ class ScanAcceptance:
         Returns
         -------
         scan : Scan
-            Without stray points and people; moved where `register` says so.
+            Without stray points and people, in the frame of the memory; moved where `register`
+        says so.
         kept : ndarray (N,), bool
             Which points of the given scan are in it.
 
@@ -58,6 +60,7 @@ class ScanAcceptance:
             A finding refuses the scan.
 
         """
+        scan = in_memory_frame(scan, self._map_T_memory)
         found = check_scan(scan, self._surface.reference(scan), self._config, self._register)
         accepted = self._accepted
         if self._register and found.reference_T_scan is not None:

@@ -160,7 +160,10 @@ def test_place_of_the_local_frame_is_told_on_tf(node):
     tf2_ros = pytest.importorskip('tf2_ros')
     buffer = tf2_ros.Buffer()
     listener = tf2_ros.TransformListener(buffer, node, spin_thread=False)
-    local = tf.LocalFrame(node, 'map', 'map_local', (448_000.0, 5_412_000.0, 0.0))
+    local = tf.LocalFrame(node, 'map', 'map_local')
+    place = np.eye(4)
+    place[:3, 3] = 448_000, 5_412_000, 0
+    local.tell(place)
     executor = SingleThreadedExecutor(context=node.context)
     executor.add_node(node)
     end = time.monotonic() + 60.0

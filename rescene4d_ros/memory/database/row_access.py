@@ -304,10 +304,11 @@ def counts(connection: Connection) -> dict[str, int]:
 def journal(connection: Connection, *actions: JournalAction) -> tuple[dict, ...]:
     """Read what was done to the memory, oldest first; all or some kinds of actions."""
     query = select(schema.journal).order_by(schema.journal.c.entry_id)
+    if actions:
+        query = query.where(schema.journal.c.action.in_(actions))
     return tuple(
         {name: value for name, value in row._mapping.items() if name != CHECKSUM}
         for row in read_rows(connection, schema.journal, query)
-        if not actions or row.action in actions
     )
 
 

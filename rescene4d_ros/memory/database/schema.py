@@ -52,6 +52,7 @@ class JournalAction(StrEnum):
     VISIT_INCLUDED = 'visit included'
     OBJECT_DELETED = 'object deleted'
     MEMORY_REPAIRED = 'memory repaired'
+    MAP_MOVED = 'map moved'
 
 
 tables = MetaData()

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 
-from rescene4d_ros.errors import MemoryDamagedError, MemoryFormatError
+import numpy as np
+from rescene4d_ros.errors import ConfigError, MemoryDamagedError, MemoryFormatError
 from rescene4d_ros.memory.database import row_access, schema
 from rescene4d_ros.memory.database.row_encoding import change_rows
 from rescene4d_ros.memory.database.schema import JournalAction
 from rescene4d_ros.memory.editing.reapply_splits import first_one
 from rescene4d_ros.memory.editing.rebuild import rebuild_records, scan_or_boxes
-from rescene4d_ros.memory.editing.undo import join, keep_notes, keep_rows
+from rescene4d_ros.memory.editing.undo import join, keep_notes, keep_nothing, keep_rows
 from rescene4d_ros.memory.store import check_name, SceneMemory
 from rescene4d_ros.memory.visit_transactions import erase_facts
 from rescene4d_ros.structures import ObjectState, VisitInfo, VisitStatus
@@ -58,6 +59,51 @@ def lock(memory: SceneMemory, object_id: int, is_locked: bool = True) -> None:
     with memory.database.correcting(action, {'object': object_id}) as (connection, entry):
         keep_notes(connection, entry, object_id)
         _annotate(connection, object_id, is_locked=is_locked)
+
+
+def move_map(memory: SceneMemory, new_T_old: np.ndarray, reason: str = '') -> np.ndarray:
+    """
+    Say that the map frame moved, as a loop closure does: everything remembered follows.
+
+    Nothing stored is computed again. The memory keeps its own frame, and `map_T_memory` of all
+    such motions together says where that is in the map.
+
+    Parameters
+    ----------
+    memory : SceneMemory
+    new_T_old : ndarray (4, 4)
+        Takes the old coordinates of a place in the map to the new ones, m.
+    reason : str
+        For the journal.
+
+    Returns
+    -------
+    ndarray (4, 4), float64
+        `map_T_memory` now.
+
+    Raises
+    ------
+    ConfigError
+        It is no rigid motion, or the reason is too long.
+
+    """
+    check_name(reason, 'a reason')
+    motion = np.asarray(new_T_old, np.float64)
+    if (
+        motion.shape != (4, 4)
+        or not np.isfinite(motion).all()
+        or not np.allclose(motion[:3, :3] @ motion[:3, :3].T, np.eye(3), atol=1e-4)
+        or np.linalg.det(motion[:3, :3]) < 0
+        or not np.array_equal(motion[3], (0, 0, 0, 1))
+    ):
+        raise ConfigError(
+            'expected a rigid motion: a unit quaternion and a finite translation in m, got '
+            f'{np.array2string(motion, precision=3)}; give the motion of the map frame'
+        )
+    detail = {'new_T_old': motion.tolist(), 'reason': reason}
+    with memory.database.correcting(JournalAction.MAP_MOVED, detail) as (connection, entry):
+        keep_nothing(connection, entry)
+    return memory.map_T_memory()
 
 
 def merge(memory: SceneMemory, one: int, other: int) -> tuple[int, int]:

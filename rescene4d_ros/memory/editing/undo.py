@@ -108,6 +108,11 @@ def keep_rows(
     _store(connection, entry, image)
 
 
+def keep_nothing(connection: Connection, entry: int) -> None:
+    """Make a journal entry one that can be undone, whose rows nothing changed."""
+    _store(connection, entry, [])
+
+
 def keep_notes(connection: Connection, entry: int, object_id: int) -> None:
     """Store only what people said of an object: no visit builds on that."""
     found = _rows(connection, 'notes', 'object_id', object_id)
@@ -183,8 +188,8 @@ def _is_final(entry: Mapping) -> bool:
 
 
 def _is_note(connection: Connection, entry: int) -> bool:
-    """Return whether the rows of a journal entry are only what people said."""
-    return {name for name, *_ in _image(connection, entry)} == {'notes'}
+    """Return whether the rows of a journal entry are only what people said, or none."""
+    return {name for name, *_ in _image(connection, entry)} <= {'notes'}
 
 
 def _restore(connection: Connection, entry: int) -> None:

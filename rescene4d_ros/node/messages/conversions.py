@@ -13,6 +13,7 @@ from rescene4d_ros.data.readers.point_cloud2 import cloud_array, cloud_fields
 from rescene4d_ros.errors import ScanError
 from rescene4d_ros.geometry.se3 import yaw_of
 from rescene4d_ros.memory.queries import Event, ObjectLocation
+from rescene4d_ros.memory.store import SceneMemory
 from rescene4d_ros.node.tf import matrix_of, quaternion_from_matrix, quaternion_matrix
 from rescene4d_ros.structures import (
     Box,
@@ -170,14 +171,23 @@ def newest_done(visits: Iterable[VisitInfo]) -> VisitInfo | None:
     )
 
 
-def frame_of_results(frame_id: str, origin: tuple[float, float, float] | None) -> str:
+def map_T_results(memory: SceneMemory) -> np.ndarray:
     """
-    Return the frame in which a memory is published.
+    Return what takes the coordinates in which a memory is published to the map (4, 4), float64.
 
-    It is the map frame; where the map has an origin, because float32 does not hold coordinates
-    far from zero, it is a frame at that origin.
+    It is not the identity where the map has an origin, because float32 does not hold coordinates
+    far from zero, and where the map was moved since the memory began.
     """
-    return f'{frame_id}_local' if origin is not None and any(origin) else frame_id
+    at_origin = np.eye(4)
+    at_origin[:3, 3] = memory.origin or (0.0, 0.0, 0.0)
+    return memory.map_T_memory() @ at_origin
+
+
+def frame_of_results(memory: SceneMemory) -> str:
+    """Return the frame in which a memory is published: the map frame, or one below it."""
+    frame_id = memory.metadata.frame_id
+    is_map = np.array_equal(map_T_results(memory), np.eye(4))
+    return frame_id if is_map else f'{frame_id}_local'
 
 
 def header_of(visits: Iterable[VisitInfo], frame_id: str) -> Header:

@@ -5,17 +5,24 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from diagnostic_msgs.msg import DiagnosticArray
+from nav_msgs.srv import GetMap
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rescene4d_ros.msg import SceneChangeArray, SceneObjectArray
 from rescene4d_ros.srv import (
+    ApproachObject,
     AskMemory,
     CorrectObject,
+    KeepOutShapes,
+    ListMemories,
+    LoadMemory,
+    MoveMap,
     ObjectHistory,
     QueryChanges,
     QueryObjects,
     Reprocess,
 )
 from sensor_msgs.msg import PointCloud2
+from std_srvs.srv import Trigger
 from visualization_msgs.msg import MarkerArray
 
 NODE_NAME = 'rescene4d'
@@ -140,7 +147,7 @@ QUERY_OBJECTS = ServiceEntry(
     '~/query_objects',
     QueryObjects,
     'Where objects are and since when, now or at a visit or time: one by id, those of a class, '
-    'or all',
+    'or all; in a zone or box, nearest to a point; with the probability that they are still there',
 )
 QUERY_CHANGES = ServiceEntry(
     '~/query_changes', QueryChanges, 'Changes between two visits or times'
@@ -159,7 +166,49 @@ CORRECT_OBJECT = ServiceEntry(
     'Rename, merge, split, lock or unlock an object, undo the latest correction, or exclude or '
     'include a visit',
 )
-SERVICES = (REPROCESS, QUERY_OBJECTS, QUERY_CHANGES, OBJECT_HISTORY, ASK_MEMORY, CORRECT_OBJECT)
+APPROACH_OBJECT = ServiceEntry(
+    '~/approach_object', ApproachObject, 'A free pose from which a robot reaches an object'
+)
+KEEP_OUT_SHAPES = ServiceEntry(
+    '~/keep_out_shapes',
+    KeepOutShapes,
+    'Polygons around the objects that are probably there, for costmaps',
+)
+CHANGE_GRID = ServiceEntry(
+    '~/change_grid', GetMap, 'Percentage of the visits that found a change, for each place'
+)
+LIST_MEMORIES = ServiceEntry(
+    '~/list_memories', ListMemories, 'The memories in the folder that holds the one in use'
+)
+LOAD_MEMORY = ServiceEntry(
+    '~/load_memory', LoadMemory, 'Use another memory of that folder, without a restart'
+)
+MOVE_MAP = ServiceEntry(
+    '~/move_map', MoveMap, 'The map frame moved, as by a loop closure: the memory follows'
+)
+PAUSE = ServiceEntry('~/pause', Trigger, 'Take no more snapshots; each is counted as refused')
+RESUME = ServiceEntry('~/resume', Trigger, 'Take snapshots again')
+SAVE = ServiceEntry(
+    '~/save', Trigger, 'Write everything into the files of the memory, before power goes off'
+)
+SERVICES = (
+    REPROCESS,
+    QUERY_OBJECTS,
+    QUERY_CHANGES,
+    OBJECT_HISTORY,
+    ASK_MEMORY,
+    CORRECT_OBJECT,
+    APPROACH_OBJECT,
+    KEEP_OUT_SHAPES,
+    CHANGE_GRID,
+    LIST_MEMORIES,
+    LOAD_MEMORY,
+    MOVE_MAP,
+    PAUSE,
+    RESUME,
+    SAVE,
+)
+REPROCESS_VISITS = '~/reprocess_visits'  # action: as ~/reprocess, with progress
 
 
 def type_name(cls: type) -> str:

@@ -1,0 +1,200 @@
+"""What planners and operators ask of a running node: places, shapes, pause, other memories."""
+
+from dataclasses import replace
+from functools import partial
+import time
+
+from action_msgs.msg import GoalStatus
+from geometry_msgs.msg import Point, Quaternion, Transform, Vector3
+from nav_msgs.srv import GetMap
+import numpy as np
+import pytest
+from rclpy.action import ActionClient
+from rescene4d_ros.action import ReprocessVisits
+from rescene4d_ros.data.readers.point_cloud2 import cloud_array
+from rescene4d_ros.errors import ConfigError
+from rescene4d_ros.memory.store import SceneMemory
+from rescene4d_ros.node.messages import interfaces
+from rescene4d_ros.node.messages.conversions import create_cloud, fields_of, time_to_msg
+from rescene4d_ros.node.parameters import MemoryConfig
+from rescene4d_ros.node.requests.memories import wanted_memory
+from rescene4d_ros.srv import (
+    ApproachObject,
+    CorrectObject,
+    KeepOutShapes,
+    ListMemories,
+    LoadMemory,
+    MoveMap,
+    QueryObjects,
+)
+from std_msgs.msg import Header
+from std_srvs.srv import Trigger
+
+DAY_NS = 86_400 * 10**9
+
+
+def done(client, future):
+    """Return the result of a future."""
+    client.wait(future.done)
+    return future.result()
+
+
+def refused(client):
+    """Return the number of refused clouds, and why the newest one was."""
+    level, message, values = client.diagnostics.entry('scans')
+    return int(values['refused'] or 0), message
+
+
+@pytest.fixture
+def rooms(boxes_room):
+    """Return four visits (scan, instance) of a toy room with two boxes, of which one moves."""
+    table = ((1.6, 1.7, 0.0), (0.9, 0.6, 0.7), (60, 60, 180))
+    return [
+        boxes_room(
+            [((x, 0.5, 0.0), (0.4, 0.4, 0.5), (200, 40, 40)), table],
+            seed=k,
+            density=400,
+            stamp_ns=time.time_ns() - (4 - k) * DAY_NS,
+        )
+        for k, x in enumerate((0.4, 2.1, 2.1, 0.4))
+    ]
+
+
+def message_of(scan, instance):
+    """Return a cloud that brings its instances."""
+    points = cloud_array(scan, instance=instance.astype(np.uint32))
+    header = Header(stamp=time_to_msg(scan.stamp_ns), frame_id='map')
+    return create_cloud(header, fields_of(points), points)
+
+
+def test_requests_of_planners_and_operators(client, start_node, rooms, tmp_path):
+    """One node is asked everything, as two nodes would take twice as long to start."""
+    start_node(autostart='true', inference__source='given')
+    objects, client.diagnostics = client.listen(interfaces.OBJECTS), client.listen_to_diagnostics()
+    for number, room in enumerate(rooms[:2], 1):
+        client.publish(message_of(*room))
+        client.wait(lambda n=number: objects and objects[-1].revision == n)
+
+    def ask(service, short_name, /, **request):
+        return client.call(service, f'/rescene4d/{short_name}', service.Request(**request))
+
+    # Places.
+    (tmp_path / 'memory' / 'zones.yaml').write_text(
+        'left: {polygon: [[-1, -1], [1.5, -1], [1.5, 4], [-1, 4]]}'
+    )
+    query = partial(ask, QueryObjects, 'query_objects')
+    every = query().objects
+    assert len(every) > 1
+    assert all(0.3 < item.still_there < 1 for item in every)  # seen some days ago
+    inside = [item for item in every if item.box.pose.position.x < 1.5]
+    assert [o.object_id for o in query(zone='left').objects] == [o.object_id for o in inside]
+    assert all(item.zones == ['left'] for item in query(zone='left').objects)
+    corner = Point(x=3.0, y=3.0, z=0.0)
+    near = query(has_point=True, point=corner, most=1).objects
+    distances = [item.distance for item in query(has_point=True, point=corner).objects]
+    assert distances == sorted(distances)
+    assert near[0].distance == distances[0]
+    assert 'there are: left' in query(zone='attic').message
+
+    # What a planner needs.
+    shapes = ask(KeepOutShapes, 'keep_out_shapes', least_still_there=0.001)
+    assert shapes.success, shapes.message
+    assert [*shapes.object_ids] == [o.object_id for o in every]
+    assert all(len(polygon.points) == 4 for polygon in shapes.polygons)
+    chosen = min(every, key=lambda o: o.box.size.x * o.box.size.y)
+    pose = ask(
+        ApproachObject,
+        'approach_object',
+        object_id=chosen.object_id,
+        robot_radius=0.05,
+        distance=0.1,
+    )
+    assert pose.success, pose.message
+    assert pose.clearance >= 0
+    assert pose.object.object_id == chosen.object_id
+    assert not ask(ApproachObject, 'approach_object', object_id=999).success
+    grid = ask(GetMap, 'change_grid').map
+    assert grid.header.frame_id == 'map'
+    assert len(grid.data) == grid.info.width * grid.info.height > 0
+
+    # Pause, resume, save.
+    assert ask(Trigger, 'pause').success
+    client.publish(message_of(*rooms[2]))
+    client.wait(lambda: refused(client)[0] == 1)
+    assert 'paused' in refused(client)[1]
+    assert ask(Trigger, 'resume').success
+    client.publish(message_of(*rooms[2]))
+    client.wait(lambda: objects[-1].revision == 3)
+    saved = ask(Trigger, 'save')
+    assert saved.success
+    assert 'revision 3' in saved.message
+
+    # The map moves, and the memory follows until that is undone.
+    quarter = Quaternion(x=0.0, y=0.0, z=np.sqrt(0.5), w=np.sqrt(0.5))
+    motion = Transform(translation=Vector3(x=10.0, y=0.0, z=0.0), rotation=quarter)
+    moved = ask(MoveMap, 'move_map', new_from_old=motion, reason='loop closed')
+    assert moved.success, moved.message
+    assert moved.map_from_memory.translation.x == 10
+    client.wait(lambda: objects[-1].header.frame_id == 'map_local')
+    assert query().header.frame_id == 'map_local'
+    assert (
+        'unit quaternion'
+        in ask(
+            MoveMap,
+            'move_map',
+            new_from_old=Transform(rotation=Quaternion(x=1.0, y=1.0, z=0.0, w=0.0)),
+        ).message
+    )
+    client.publish(message_of(moved_visit(rooms[3][0]), rooms[3][1]))
+    client.wait(lambda: objects[-1].revision >= 5)
+    with SceneMemory.inspect(tmp_path / 'memory') as memory:
+        stored = memory.scan(memory.visits()[-1].visit_id).xyz
+        np.testing.assert_allclose(stored, rooms[3][0].xyz, atol=1e-4)
+    undone = ask(CorrectObject, 'correct_object', kind=CorrectObject.Request.UNDO)
+    assert 'map moved' in undone.message
+    client.wait(lambda: objects[-1].header.frame_id == 'map')
+
+    # A reprocess with progress.
+    action = ActionClient(client.node, ReprocessVisits, '/rescene4d/reprocess_visits')
+    client.wait(action.server_is_ready)
+    heard = []
+    goal = done(client, action.send_goal_async(ReprocessVisits.Goal(), heard.append))
+    assert goal.accepted
+    found = done(client, goal.get_result_async())
+    assert found.status == GoalStatus.STATUS_SUCCEEDED
+    assert found.result.success
+    wrong = done(client, action.send_goal_async(ReprocessVisits.Goal(from_visit=999)))
+    assert not wrong.accepted
+
+    # Another memory, and back.
+    ids = [o.object_id for o in objects[-1].objects]
+    load = partial(ask, LoadMemory, 'load_memory')
+    assert 'set create and map_id' in load(name='upstairs').message
+    assert 'name of a folder' in load(name='../memory').message
+    other = load(name='upstairs', map_id='upstairs', create=True)
+    assert other.success, other.message
+    assert (other.map_id, other.objects) == ('upstairs', 0)
+    client.wait(lambda: objects[-1].map_id == 'upstairs')
+    listed = ask(ListMemories, 'list_memories')
+    assert listed.current == 'upstairs'
+    assert (listed.names, listed.map_ids) == (['memory', 'upstairs'], ['map', 'upstairs'])
+    assert [*listed.visits] == [4, 0]
+    assert load(name='memory', map_id='attic').success is False  # of another map: as before
+    assert ask(ListMemories, 'list_memories').current == 'upstairs'
+    assert load(name='memory').success
+    client.wait(lambda: objects[-1].map_id == 'map')
+    assert [o.object_id for o in objects[-1].objects] == ids
+
+
+def moved_visit(scan):
+    """Return a scan in the map after it turned by a quarter and moved by 10 m."""
+    turn = np.array([[0, -1, 0], [1, 0, 0], [0, 0, 1]], np.float32)
+    return replace(
+        scan, xyz=(scan.xyz @ turn.T + np.float32([10, 0, 0])), normals=scan.normals @ turn.T
+    )
+
+
+@pytest.mark.parametrize('name', ['', '.', '..', 'a/b', '/etc'])
+def test_only_names_beside_the_memory(name, tmp_path):
+    with pytest.raises(ConfigError, match='name of a folder'):
+        wanted_memory(MemoryConfig(path=str(tmp_path / 'a')), LoadMemory.Request(name=name))
