@@ -1,5 +1,7 @@
 """Who stands where: rectangles against brute force, and furnished rooms against their rules."""
 
+from dataclasses import replace
+
 from hypothesis import given, settings
 from hypothesis import strategies as st
 import numpy as np
@@ -11,7 +13,7 @@ from rescene4d_ros.synthetic_rooms.evolution import MIN_SHIFT_M, MIN_TURN_RAD, m
 from rescene4d_ros.synthetic_rooms.furniture import draw
 from rescene4d_ros.synthetic_rooms.layout.arrangement import Furnisher
 from rescene4d_ros.synthetic_rooms.layout.corners import reflex_corners
-from rescene4d_ros.synthetic_rooms.layout.floorplan import Floorplan, footprint, overlap
+from rescene4d_ros.synthetic_rooms.layout.floorplan import Floorplan, footprint, overlap, Placed
 from rescene4d_ros.synthetic_rooms.layout.room_shell import make_room
 from rescene4d_ros.synthetic_rooms.life import make_life
 
@@ -244,3 +246,13 @@ def test_room_is_full_earlier_with_the_bound_of_the_fixed_sets():
         1, visits=1, min_objects=150, max_objects=150, room_type='office', failures_per_object=0.0
     )
     assert 100 < len(life.visits[0]) < 150
+
+
+def test_things_that_carry_each_other_are_met_once():
+    """A thing that was moved onto itself or onto what it carries does not stop the search."""
+    model = draw('box', np.random.default_rng(0))
+    plan = Floorplan(a_room('living', 3))
+    for k, parent in ((1, 2), (2, 1), (3, 3), (4, 3)):
+        plan.placed[k] = replace(Placed.at(model, (0, 0), 0, 0), instance_id=k, parent=parent)
+    assert [p.instance_id for p in plan.children(1)] == [2]
+    assert [p.instance_id for p in plan.children(3)] == [4]

@@ -140,12 +140,15 @@ class Floorplan:
     def children(self, instance_id: int) -> list[Placed]:
         """Return what stands on or at an object, and what stands on that."""
         found, queue = [], [instance_id]
+        # A thing that was moved onto what it carries, or onto itself, is met once.
+        known = {0, instance_id}
         while queue:
             parent = queue.pop()
             for p in self.placed.values():
-                if p.parent == parent and p.instance_id:
+                if p.parent == parent and p.instance_id not in known:
                     found.append(p)
                     queue.append(p.instance_id)
+                    known.add(p.instance_id)
         return found
 
     def fits(self, candidate: Placed, ignore: frozenset[int] = frozenset()) -> bool:

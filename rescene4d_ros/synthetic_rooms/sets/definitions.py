@@ -188,7 +188,7 @@ SETS: dict[str, RoomSet] = {
             'lifelike-test',
             'to be measured on: unseen designs, scanners and pairs of rooms',
             _lifelike(8_000_000, 120, 'test', {}),
-            recorded=1,
+            recorded=40,
         ),
         RoomSet(
             'lifelike-long',
