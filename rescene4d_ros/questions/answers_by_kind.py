@@ -1,16 +1,15 @@
-"""Answers by kind of question: where, since when, how many, what is gone, what changed."""
+"""Answers about objects: where, since when, how many, what is gone."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from rescene4d_ros.memory import queries
-from rescene4d_ros.memory.database.history_queries import NANOSECONDS
 from rescene4d_ros.questions import sentences
 from rescene4d_ros.questions.answer import ObjectFact, Outcome
-from rescene4d_ros.questions.facts import Asked, Found, KnownFacts
-from rescene4d_ros.questions.query import Kind, Period, Place, Query
-from rescene4d_ros.questions.selection import anchors_of, is_at, select
+from rescene4d_ros.questions.answers_of_changes import change_lines, changes_in
+from rescene4d_ros.questions.facts import Asked, Found
+from rescene4d_ros.questions.query import Kind
+from rescene4d_ros.questions.selection import select
 from rescene4d_ros.questions.sentences import called, many
 from rescene4d_ros.structures import Change, ObjectState
 
@@ -52,7 +51,7 @@ def _meant(
     there = tuple(fact for fact in facts if not fact.is_gone)
     if kind == Kind.SINCE_WHEN_GONE:
         return (gone or there), ()
-    if kind in (Kind.WHERE, Kind.SINCE_WHEN_THERE, Kind.COLOR):
+    if kind in (Kind.WHERE, Kind.SINCE_WHEN_THERE, Kind.COLOR, Kind.SIZE):
         return (there, gone) if there else (gone, ())
     return facts, ()
 
@@ -139,6 +138,13 @@ def _color(asked: Asked, fact: ObjectFact) -> str:
     return sentences.color_phrase(asked.known.with_colors([fact])[0]) + '.'
 
 
+def _size(asked: Asked, fact: ObjectFact) -> str:
+    """Return the edges of the box of an object."""
+    long, short = sorted(fact.box.size[:2], reverse=True)
+    text = f'{called(fact)} is {long:.2f} m long, {short:.2f} m wide and '
+    return text + f'{fact.box.size[2]:.2f} m high, as far as it was observed.'
+
+
 def _listed(asked: Asked, facts: tuple[ObjectFact, ...]) -> Found:
     """Return the objects that are there."""
     there = tuple(fact for fact in facts if not fact.is_gone)
@@ -210,6 +216,7 @@ OF_ONE: dict[Kind, Callable[[Asked, ObjectFact], str]] = {
     Kind.SINCE_WHEN_THERE: _since_there,
     Kind.STILL_THERE: _still_there,
     Kind.COLOR: _color,
+    Kind.SIZE: _size,
 }
 OF_MANY: dict[Kind, Callable[[Asked, tuple[ObjectFact, ...]], Found]] = {
     Kind.LIST: _listed,
@@ -217,75 +224,3 @@ OF_MANY: dict[Kind, Callable[[Asked, tuple[ObjectFact, ...]], Found]] = {
     Kind.GONE: _gone,
     Kind.NOT_OBSERVED: _not_observed,
 }
-
-
-def answer_changes(asked: Asked) -> Found:
-    """Return the answer to a question about changes."""
-    query, known = asked.query, asked.known
-    phrase = sentences.period_phrase(query.period, asked.calendar)
-    start = query.period.start_ns if query.period else None
-    if start is not None and asked.visit.stamp_ns < start:
-        last = sentences.visit_phrase(asked.visit, asked.calendar)
-        return Found(Outcome.NOTHING_KNOWN, f'No visit was made {phrase}; the last was {last}.')
-    changes = [
-        c for c in changes_in(known, query.period) if not query.changes or c.kind in query.changes
-    ]
-    if query.subjects:
-        selection = select(known, Query(query.kind, query.subjects))
-        if not selection.objects:
-            return Found(Outcome.NOT_FOUND, f'Not found: {selection.why_none}')
-        ids = {fact.object_id for fact in selection.objects}
-        changes = [c for c in changes if known.aliases.get(c.object_id, c.object_id) in ids]
-    if query.place is not None:
-        changes = _at_place(known, query.place, changes)
-    if not changes:
-        what = 'No such change' if query.subjects or query.changes or query.place else 'No change'
-        told = ' '.join(filter(None, (f'{what} was found', phrase)))
-        last = sentences.visit_phrase(asked.visit, asked.calendar)
-        return Found(Outcome.ANSWERED, f'{told}; the last visit was {last}.')
-    if query.kind == Kind.LEAST_SURE:
-        return _least_sure(asked, changes, phrase)
-    first = ' '.join(filter(None, (many(len(changes), 'change'), phrase))) + ':'
-    text = sentences.lines(first, change_lines(asked, changes))
-    return Found(Outcome.ANSWERED, text, (), tuple(changes))
-
-
-def changes_in(known: KnownFacts, period: Period | None) -> tuple[Change, ...]:
-    """Return the changes that visits of a time found; by time, then object."""
-    start = period.start_ns if period else None
-    after = -NANOSECONDS if start is None else start - 1
-    until = NANOSECONDS if known.at_ns is None else known.at_ns
-    done = {visit.visit_id for visit in known.visits}
-    found = queries.changed_between(known.memory, after, until)
-    return tuple(change for change in found if change.visit_id in done)
-
-
-def _least_sure(asked: Asked, changes: Sequence[Change], phrase: str) -> Found:
-    """Return the changes of the lowest confidence."""
-    least = min(change.confidence for change in changes)
-    chosen = tuple(change for change in changes if change.confidence == least)
-    first = f'Least sure of {many(len(changes), "change")} {phrase}'.rstrip() + ':'
-    text = sentences.lines(first, change_lines(asked, chosen))
-    return Found(Outcome.ANSWERED, text, (), chosen)
-
-
-def change_lines(asked: Asked, changes: Sequence[Change]) -> list[str]:
-    """Return a sentence per change."""
-    stamps = {visit.visit_id: visit.stamp_ns for visit in asked.known.visits}
-    names = asked.known.names
-    return [
-        sentences.change_line(c, names.get(c.object_id, ''), stamps[c.visit_id], asked.calendar)
-        for c in changes
-    ]
-
-
-def _at_place(known: KnownFacts, place: Place, changes: Sequence[Change]) -> list[Change]:
-    """Return the changes whose old or new place is one of a question."""
-    anchors = anchors_of(known, place).objects
-    besides = {fact.object_id for fact in anchors}
-    return [
-        c
-        for c in changes
-        if c.object_id not in besides
-        and any(is_at(place, box, anchors) for box in (c.before, c.after) if box is not None)
-    ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import tzinfo
 import math
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -10,16 +11,24 @@ from rescene4d_ros.errors import ConfigError
 from rescene4d_ros.memory.store import SceneMemory
 from rescene4d_ros.memory.zones import read_zones
 from rescene4d_ros.questions.answer import Answer, Outcome
-from rescene4d_ros.questions.answers_by_kind import answer_changes, answer_objects
+from rescene4d_ros.questions.answers_by_kind import answer_objects
+from rescene4d_ros.questions.answers_of_changes import answer_changes, answer_visits
 from rescene4d_ros.questions.facts import Asked, Found, KnownFacts
 from rescene4d_ros.questions.language.calendar import Calendar
 from rescene4d_ros.questions.language.forms import FORMS
 from rescene4d_ros.questions.language.pieces import Lexicon
 from rescene4d_ros.questions.language.reading import read_question, Reading
+from rescene4d_ros.questions.language.spelling import spelled
 from rescene4d_ros.questions.language.time_phrases import period_at
 from rescene4d_ros.questions.language.vocabulary import MOST_CHARACTERS, tokens_of, vocabulary
 from rescene4d_ros.questions.query import Kind, Period, Query
 from rescene4d_ros.structures import VisitStatus
+
+ANSWERS = {
+    Kind.CHANGES: answer_changes,
+    Kind.LEAST_SURE: answer_changes,
+    Kind.VISITS: answer_visits,
+}
 
 
 def ask(memory: SceneMemory, question: str, now_ns: int, zone: tzinfo) -> Answer:
@@ -61,7 +70,13 @@ def ask(memory: SceneMemory, question: str, now_ns: int, zone: tzinfo) -> Answer
     names = tuple(memory.names().values())
     zones = read_zones(memory.path)
     lexicon = Lexicon.of(vocabulary(), memory.metadata.class_names, names, zones)
-    return _answer(memory, question, read_question(question, lexicon, calendar), calendar)
+    tokens, corrected = spelled(tokens_of(question), lexicon)
+    reading = read_question(tokens, lexicon, calendar)
+    answer = _answer(memory, question, reading, calendar)
+    if not corrected:
+        return answer
+    told = ', '.join(f'{wrong!r} as {right!r}' for wrong, right in corrected.items())
+    return replace(answer, text=f'{answer.text}\nRead {told}.')
 
 
 def answer_query(memory: SceneMemory, query: Query, calendar: Calendar) -> Answer:
@@ -143,8 +158,7 @@ def _found(memory: SceneMemory, reading: Reading, calendar: Calendar) -> Found:
         first = calendar.text_of(min(calendar.visits.values()))
         return Found(Outcome.NOTHING_KNOWN, f'No visit was made by then; the first was {first}.')
     asked = Asked(reading.query, known, calendar)
-    is_change = reading.query.kind in (Kind.CHANGES, Kind.LEAST_SURE)
-    found = answer_changes(asked) if is_change else answer_objects(asked)
+    found = ANSWERS.get(reading.query.kind, answer_objects)(asked)
     period = reading.query.period
     if period is not None and (period.start_ns or -math.inf) > calendar.now_ns:
         return Found(

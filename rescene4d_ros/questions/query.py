@@ -19,12 +19,14 @@ class Kind(Enum):
     SINCE_WHEN_THERE = 'since when there'
     STILL_THERE = 'still there'
     COLOR = 'color'
+    SIZE = 'size'
     COUNT = 'count'
     LIST = 'list'
     CHANGES = 'changes'
     LEAST_SURE = 'least sure change'
     NOT_OBSERVED = 'not observed'
     GONE = 'gone'
+    VISITS = 'visits'
 
 
 @dataclass(frozen=True)
@@ -133,6 +135,8 @@ class Query:
     place : Place or None
     changes : frozenset of ChangeKind
         Which kinds of changes; empty = all.
+    excluded : tuple of Subject
+        Objects that are not meant.
 
     """
 
@@ -141,3 +145,4 @@ class Query:
     period: Period | None = None
     place: Place | None = None
     changes: frozenset[ChangeKind] = frozenset()
+    excluded: tuple[Subject, ...] = ()

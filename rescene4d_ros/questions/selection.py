@@ -42,6 +42,10 @@ def select(known: KnownFacts, query: Query) -> Selection:
         selection = _of_subject(known, subject)
         found |= {fact.object_id: fact for fact in selection.objects}
         reasons += [selection.why_none] if selection.why_none else []
+    for subject in query.excluded:
+        for fact in _of_subject(known, subject).objects:
+            if found.pop(fact.object_id, None) is not None:
+                reasons.append(f'All are excluded by "{subject.words}".')
     if query.place is None or not found:
         return _selection(found.values(), reasons)
     return _at_place(known, query.place, sorted(found.values(), key=lambda f: f.object_id))

@@ -74,6 +74,13 @@ def period(text, zone=BERLIN, now='2026-11-26T12:00', visits=()):
         ('2026-11-24T15:30', '2026-11-24T15:30', '2026-11-24T15:31'),
         ('between 2026-11-20 and yesterday', '2026-11-20', '2026-11-26'),
         ('from Monday to Tuesday', '2026-11-23', '2026-11-25'),
+        ('24.11.', '2026-11-24', '2026-11-25'),
+        ('11/24', '2026-11-24', '2026-11-25'),
+        ('24/11', '2026-11-24', '2026-11-25'),
+        ('5/6', None, None),
+        ('a couple of days ago', '2026-11-24', '2026-11-25'),
+        ('over the weekend', '2026-11-21', '2026-11-23'),
+        ('last night', '2026-11-25T18:00', '2026-11-26T06:00'),
         ('2026-02-30', None, None),
         ('0 November', None, None),
         ('25:10', None, None),
@@ -106,6 +113,11 @@ def test_visits():
     assert period('between visit 7 and visit 9', visits=visits) == (101, 201)
     assert period('since the last visit', visits=visits) == (200, None)
     assert period('at the first visit', visits=visits) == (100, 101)
+    assert period('two visits ago', visits={**visits, 10: 300}) == (100, 101)
+    assert period('since 1 visit ago', visits=visits) == (101, None)
+    assert period('in the last two visits', visits={5: 50, **visits}) == (100, 201)
+    assert period('between the last two visits', visits=visits) == (101, 201)
+    assert period('nine visits ago', visits=visits) is None
     assert period('at visit 8', visits=visits) is None
     assert period('since the last visit') is None
 
@@ -136,7 +148,7 @@ def test_a_day_is_that_of_the_zone():
 def read():
     """Return a function that reads a question with the classes of the shipped weights."""
     lexicon = Lexicon.of(vocabulary(), INSTANCE_CLASSES, ["Anna's desk", 'fridge', 'is'])
-    return lambda text: read_question(text, lexicon, Calendar(0, BERLIN, {1: 0}))
+    return lambda text: read_question(tokens_of(text), lexicon, Calendar(0, BERLIN, {1: 0}))
 
 
 @pytest.mark.parametrize(

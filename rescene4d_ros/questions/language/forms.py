@@ -17,10 +17,11 @@ from rescene4d_ros.structures import ChangeKind
 THING, TIME, PLACE = 'THING', 'TIME', 'PLACE'
 GONE = (
     'gone|missing|away|absent|lost|disappeared|disappear|vanished|vanish|left|leave|taken|removed'
+    '|not there|not here|no longer there|no longer here'
 )
 THERE = (
     'there|here|standing|stand|arrive|arrived|appear|appeared|come|came|been|added|put|placed'
-    '|brought|in place|at its place|PLACE'
+    '|brought|in place|at its place|PLACE|(?:we|you|i) (?:have|had)'
 )
 CHANGE_WORDS: dict[str, ChangeKind | None] = dict.fromkeys(
     ('change', 'changes', 'changed', 'changing', 'different', 'difference', 'differences')
@@ -74,19 +75,30 @@ class Form:
 
 _UNSURE = 'sure|certain|confident|likely|reliable'
 _DOUBTFUL = 'uncertain|unsure|doubtful|unlikely'
+_HAVE_THING = r'^(?:do|did|have) (?:we|you|i)(?: still)? (?:have|got|see|know)\b.*THING'
+_SURE_THING = r'^are you (?:sure|certain)\b.*THING'
 _IS_THING = r'^(?:is|are|was|were) (?:there )?(?:\w+ )?THING'
 FORMS = (
     Form(
         Kind.LEAST_SURE,
-        rf'least (?:{_UNSURE})|most (?:{_DOUBTFUL})|lowest confidence',
-        f'which what change changes least most lowest confidence {_UNSURE} {_DOUBTFUL} about',
+        rf'least (?:{_UNSURE})|most (?:{_DOUBTFUL})|lowest confidence|(?:un|not )sure about$',
+        f'which what change changes least most lowest confidence {_UNSURE} {_DOUBTFUL} about not',
         'which change is least sure?',
     ),
     Form(
         Kind.NOT_OBSERVED,
-        r'(?:not|never|nothing)(?: been)? (?:observed|seen|visited|scanned)|unobserved|unseen',
-        'which what who not never nothing observed seen visited scanned unobserved unseen',
+        r'(?:not|never|nothing)(?: \w+)? (?:observed?|seen?|visited|scanned)|unobserved|unseen'
+        r'|missed|you miss',
+        'which what not never nothing observed observe seen see visited scanned unobserved unseen '
+        'missed miss part parts last time',
         'what was not seen at the last visit?',
+    ),
+    Form(
+        Kind.VISITS,
+        r'^when (?:was|were) TIME$|how many(?: \w+)? visits|(?:list|show|which)\b.* visits'
+        r'|you last here',
+        'when how many list show which visits last often TIME made processed',
+        'how many visits were there?',
     ),
     Form(
         Kind.LAST_SEEN,
@@ -114,34 +126,53 @@ FORMS = (
         'since when is the bed there?',
     ),
     Form(
+        Kind.SIZE,
+        r'how (?:big|large|tall|high|wide|deep|long|small)|size|dimensions?|height|width',
+        'how what which big large tall high wide deep long small size dimensions dimension height '
+        'width',
+        'how big is the table?',
+    ),
+    Form(Kind.COLOR, r'^(?:is|are|was|were) (?:\w+ )?THING THING$', ''),
+    Form(
         Kind.COLOR,
         'colors?|colours?',
         'what which color colour colors colours',
         'what color is the table?',
     ),
     Form(
+        Kind.CHANGES,
+        r'where\b.*\b(?:before|previously|earlier|originally|(?:used?|used) to)(?: (?:be|stand|it'
+        r'|moved|was))*$',
+        f'where before previously earlier originally use used stand {CHANGE}',
+    ),
+    Form(
         Kind.WHERE,
         r'where|find|locate|(?:position|location|place) of',
         'where what find locate position location place located moved move stand standing go put '
-        'left leave know see',
+        'left leave know see went take about',
         'where is the red chair?',
     ),
     Form(
         Kind.STILL_THERE,
-        rf'{_IS_THING}\b.*\b(?:{GONE}|still|there|here|present)',
-        f'still there here present not no longer anymore more not {GONE}',
+        rf'{_IS_THING}\b.*\b(?:{GONE}|still|there|here|present)|{_HAVE_THING}|{_SURE_THING}',
+        f'got get sure certain see still there here present not no longer anymore more not {GONE}',
         'is the refrigerator still there?',
     ),
     Form(
         Kind.GONE,
+        r'not there|not here|no longer (?:there|here)|not PLACE',
+        'not no longer there here anymore any more which what how many number count list',
+    ),
+    Form(
+        Kind.GONE,
         r'gone|missing|absent|away',
-        'gone missing absent away which what who how many number count list',
+        'gone missing absent away went taken which what how many number count list',
         'what is gone?',
     ),
     Form(
         Kind.CHANGES,
         CHANGE,
-        f'which what {CHANGE} were else how many number count list times often show with to',
+        f'which what {CHANGE} were else how many number count list times often show with to far',
         'what changed since Tuesday?',
     ),
     Form(
@@ -150,12 +181,17 @@ FORMS = (
         'how many number count exist present seen',
         'how many chairs are there?',
     ),
+    Form(
+        Kind.WHERE,
+        r'about (?:\w+ )?THING|^how (?:sure|certain)\b.*THING',
+        'what tell about how sure certain know',
+    ),
     Form(Kind.STILL_THERE, _IS_THING, 'still there here present'),
     Form(Kind.STILL_THERE, '^(?:is|are|was|were) there', 'there'),
     Form(
         Kind.LIST,
-        r'which|what|list|show|who|name|THING PLACE',
-        'which what list show who name kinds kind exist present stands standing stand lies see',
+        r'which|what|list|show|name|THING PLACE',
+        'which what list show name kinds kind exist present stands standing stand lies see',
         'what is next to the bed?',
     ),
     Form(Kind.WHERE, 'THING', ''),

@@ -79,9 +79,8 @@ class Lexicon:
         )
 
 
-def pieces_of(text: str, lexicon: Lexicon, calendar: Calendar) -> list[Piece]:
+def pieces_of(tokens: Sequence[Token], lexicon: Lexicon, calendar: Calendar) -> list[Piece]:
     """Return what a question consists of, in its order."""
-    tokens = tokens_of(text)
     nouns = lexicon.vocabulary.nouns(lexicon.class_names)
     pieces: list[Piece] = []
     at = 0
@@ -183,7 +182,7 @@ def _id(tokens: Sequence[Token], at: int, lexicon: Lexicon) -> tuple[Subject, in
     if tokens[at].kind == 'id':
         return Subject('', object_id=int(tokens[at].word[1:])), at + 1
     is_number = at + 1 < len(tokens) and re.fullmatch(r'\d+', tokens[at + 1].word)
-    if tokens[at].word in ('id', 'number', 'no') and is_number:
+    if tokens[at].word in ('id', 'obj', 'number', 'no') and is_number:
         return Subject('', object_id=int(tokens[at + 1].word)), at + 2
     return None
 

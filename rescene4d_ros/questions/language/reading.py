@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from rescene4d_ros.questions.language.calendar import Calendar
@@ -20,6 +21,7 @@ NEEDS_SUBJECT = (
     Kind.STILL_THERE,
     Kind.COLOR,
 )
+EXCLUDING = ('except', 'but', 'without', 'other')
 # Without them the answer would be to the opposite question.
 REVERSING = (
     'not',
@@ -33,6 +35,7 @@ REVERSING = (
     'nor',
     'other',
 )
+BEYOND = ('who', 'whose', 'why')  # is asked
 # As above, to a question about another time.
 TIMES = (
     'visit',
@@ -86,13 +89,13 @@ class Reading:
     reason: str = ''
 
 
-def read_question(text: str, lexicon: Lexicon, calendar: Calendar) -> Reading:
+def read_question(tokens: Sequence[Token], lexicon: Lexicon, calendar: Calendar) -> Reading:
     """
     Find out what a question asks.
 
     Parameters
     ----------
-    text : str
+    tokens : sequence of Token
         Plain English.
     lexicon : Lexicon
         Words that the memory gives a meaning.
@@ -104,7 +107,7 @@ def read_question(text: str, lexicon: Lexicon, calendar: Calendar) -> Reading:
     Reading
 
     """
-    pieces = pieces_of(text, lexicon, calendar)
+    pieces, excluded = _without(pieces_of(tokens, lexicon, calendar))
     line = ' '.join(map(_mark, pieces))
     form = next((form for form in FORMS if _fits(form, line, pieces)), None)
     known = lexicon.vocabulary.filler | (form.known if form else frozenset())
@@ -127,15 +130,46 @@ def read_question(text: str, lexicon: Lexicon, calendar: Calendar) -> Reading:
             periods[0] if periods else None,
             places[0] if places else None,
             _changes(pieces) if form.kind == Kind.CHANGES else frozenset(),
+            excluded,
         ),
         words,
     )
+
+
+def _without(pieces: list[Piece]) -> tuple[list[Piece], tuple[Subject, ...]]:
+    """Take out what a question excludes: `not red`, `except chairs`, `but the table`."""
+    kept: list[Piece] = []
+    excluded: list[Subject] = []
+    at = 0
+    while at < len(pieces):
+        piece = pieces[at]
+        word = piece.word if isinstance(piece, Token) else ''
+        end = at + 1
+        if word in EXCLUDING:
+            while end < len(pieces) and (is_article(pieces[end]) or _is_for(pieces[end])):
+                end += 1
+        things = pieces[end] if end < len(pieces) else None
+        is_color = isinstance(things, tuple) and all(s.is_color for s in things)
+        if isinstance(things, tuple) and (word in EXCLUDING or (word == 'not' and is_color)):
+            excluded += [replace(subject, is_plural=True) for subject in things]
+            at = end + 1
+        else:
+            kept.append(piece)
+            at += 1
+    return kept, tuple(excluded)
+
+
+def _is_for(piece: Piece) -> bool:
+    """Return whether a piece only connects: `except for`, `other than`."""
+    return isinstance(piece, Token) and piece.word in ('for', 'than')
 
 
 def _subjects(groups: list[tuple[Subject, ...]]) -> tuple[tuple[Subject, ...], tuple[str, ...]]:
     """Return what the first things are, with colors said apart, and the words of the others."""
     if not groups:
         return (), ()
+    if all(s.is_anything for s in groups[0]) and len(groups) > 1:  # `everything about the chair`
+        groups = groups[1:]
     first, others = groups[0], groups[1:]
     if len(groups) > 1 and all(s.is_color for s in first):  # `the blue folding chair`
         first = tuple(replace(s, colors=(*first[0].colors, *s.colors)) for s in groups[1])
@@ -164,6 +198,8 @@ def _reason(form: Form | None, left: list[Token], subjects: tuple[Subject, ...])
     if form is None:
         return 'this has no form of question that is known'
     for token in left:
+        if token.word in BEYOND:
+            return f'the memory does not know {token.word}: it knows where objects are, and when'
         if token.word in REVERSING:
             return f'{token.text!r} would turn the question into another one'
     times = [token.text for token in left if _is_time(token)]

@@ -249,7 +249,7 @@ def longest_match(
             continue
         if tuple(here) == words:
             best = (words, end, False)
-        elif here[:-1] == list(words[:-1]) and here[-1] in _plurals(words[-1]):
+        elif here[:-1] == list(words[:-1]) and here[-1] in plurals_of(words[-1]):
             best = best if best and len(best[0]) == len(words) else (words, end, True)
     return best
 
@@ -259,7 +259,7 @@ def _key(words: str) -> Words:
     return tuple(token.word for token in tokens_of(words))
 
 
-def _plurals(word: str) -> set[str]:
+def plurals_of(word: str) -> set[str]:
     """Return how the plural of a word may be written."""
     found = {word + 's'}
     if word.endswith(('s', 'x', 'z', 'ch', 'sh')):
