@@ -23,7 +23,7 @@ from rescene4d_ros.errors import (
     RescenError,
 )
 from rescene4d_ros.memory.database import manifest, memory_metadata, row_access, schema
-from rescene4d_ros.memory.database.engine import make_engine
+from rescene4d_ros.memory.database.engine import make_engine, translated
 from rescene4d_ros.memory.database.manifest import locate
 from rescene4d_ros.memory.database.memory_database import MemoryDatabase
 from rescene4d_ros.memory.database.row_encoding import as_stored
@@ -83,7 +83,7 @@ def test_random_damage_changes_no_answer_unseen(memories, name, tmp_path):
 
 @pytest.mark.slow
 def test_a_thousand_random_damages_change_no_answer_unseen(tmp_path):
-    for outcome in damage.run(1000, 0, tmp_path):
+    for outcome in damage.run(range(1000), 0, tmp_path):
         assert outcome.answers in ('equal', 'refused'), outcome
         assert outcome.repaired not in ('unseen', 'crash'), outcome
 
@@ -186,6 +186,22 @@ def test_no_file_of_another_program_is_touched(filled, tmp_path):
         (filled / 'database.url').write_bytes(text.encode(errors='surrogateescape'))
         with pytest.raises(ConfigError, match='expected the URL'):
             SceneMemory.inspect(filled)
+
+
+def test_tables_that_are_declared_otherwise(tmp_path):
+    """SQLite calls that an error of the statement: it is not the disk, and not ours."""
+    file = tmp_path / 'memory.sqlite3'
+    with closing(sqlite3.connect(file)) as database:
+        database.execute('CREATE TABLE visits (visit_id)')  # no key
+        database.execute('CREATE TABLE labels (visit_id REFERENCES visits (visit_id))')
+    engine = make_engine(locate(tmp_path, None))
+    with (
+        pytest.raises(MemoryDamagedError, match='mismatch.*memory repair'),
+        translated(tmp_path),
+        engine.begin() as connection,
+    ):
+        connection.exec_driver_sql('PRAGMA foreign_key_check')
+    engine.dispose()
 
 
 @pytest.mark.parametrize('url', [None])

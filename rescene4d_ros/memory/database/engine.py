@@ -32,6 +32,14 @@ DAMAGED = (
     'unsupported file format',
     'corrupt',
 )
+# Codes of SQLite: statements are ours, so a schema in which one is wrong (ERROR) is damaged too.
+DAMAGE_CODES = {
+    sqlite3.SQLITE_ERROR,
+    sqlite3.SQLITE_CORRUPT,
+    sqlite3.SQLITE_MISMATCH,
+    sqlite3.SQLITE_FORMAT,
+    sqlite3.SQLITE_NOTADB,
+}
 REFERENCES = 'PRAGMA foreign_key_check'
 REFUSALS = ('25006', '42501')
 
@@ -168,7 +176,9 @@ def translated(path: Path) -> Iterator[None]:
         yield
     except DatabaseError as error:
         said = ' '.join(str(error.orig).split())
-        if any(word in said for word in DAMAGED) and sqlstate(error) is None:
+        code = getattr(error.orig, 'sqlite_errorcode', 0) & 0xFF
+        is_damage = code in DAMAGE_CODES or any(word in said for word in DAMAGED)
+        if is_damage and sqlstate(error) is None:
             raise MemoryDamagedError(
                 f'{path}: expected a database that is whole, SQLite says: {said}; restore a '
                 'backup, or `rescene4d memory repair`'
