@@ -182,19 +182,18 @@ SETS: dict[str, RoomSet] = {
             'lifelike-val',
             'to choose by: unseen designs, the scanners of training',
             _lifelike(7_000_000, 60, 'val', {}),
-            recorded=16,
+            recorded=32,
         ),
         RoomSet(
             'lifelike-test',
             'to be measured on: unseen designs, scanners and pairs of rooms',
             _lifelike(8_000_000, 120, 'test', {}),
-            recorded=40,
         ),
         RoomSet(
             'lifelike-long',
             'identity over five visits of full rooms',
             _lifelike(9_000_000, 24, 'test', _LIFELIKE_LONG),
-            recorded=1,
+            recorded=6,
         ),
     )
 }
