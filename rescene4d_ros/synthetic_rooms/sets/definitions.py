@@ -182,7 +182,6 @@ SETS: dict[str, RoomSet] = {
             'lifelike-val',
             'to choose by: unseen designs, the scanners of training',
             _lifelike(7_000_000, 60, 'val', {}),
-            recorded=32,
         ),
         RoomSet(
             'lifelike-test',
