@@ -8,7 +8,7 @@ from rescene4d_ros.training.mask_quality.candidate_examples import CandidateExam
 import torch
 from torch import nn
 
-HIDDEN = 96
+HIDDEN = 192
 DROPOUT = 0.2  # of the inputs and of the first hidden layer
 BATCH = 2048
 RATE, DECAY = 4e-3, 1e-2
