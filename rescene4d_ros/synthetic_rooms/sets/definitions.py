@@ -192,7 +192,6 @@ SETS: dict[str, RoomSet] = {
             'lifelike-long',
             'identity over five visits of full rooms',
             _lifelike(9_000_000, 24, 'test', _LIFELIKE_LONG),
-            recorded=6,
         ),
     )
 }
