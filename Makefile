@@ -3,7 +3,7 @@ SHELL := /bin/bash
 RUN := . scripts/environment.sh && exec .venv/bin/python -m
 export PYTHON TORCH_INDEX
 
-.PHONY: help setup demo demo-robot test test-matrix lint docs clean
+.PHONY: help setup demo demo-lifelike demo-robot test test-matrix lint docs clean
 help:            ## this list
 	@sed -n 's/^\([a-z-]*\): *[a-z]*  *## /  make \1   /p' $(MAKEFILE_LIST)
 
@@ -12,6 +12,9 @@ setup:           ## .venv with pinned packages and compiled messages; quick when
 
 demo: setup      ## the whole path: a bag, the node killed and restarted, identities and changes
 	@$(RUN) rescene4d_ros.cli.main demo $(ARGS)
+
+demo-lifelike: setup  ## the same in a full room as real scanners give it: the first of its set, not chosen
+	@$(RUN) rescene4d_ros.cli.main demo --set lifelike-long --timeout 300 $(ARGS)
 
 demo-robot: setup  ## a simulated robot drives three visits as live topics, both nodes killed once
 	@$(RUN) rescene4d_ros.cli.main demo-robot $(ARGS)
