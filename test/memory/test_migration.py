@@ -7,7 +7,7 @@ import shutil
 import sqlite3
 
 import pytest
-from rescene4d_ros.errors import MemoryFormatError, StorageError
+from rescene4d_ros.errors import MemoryDamagedError, MemoryFormatError, StorageError
 from rescene4d_ros.memory.database import schema
 from rescene4d_ros.memory.database.engine import make_engine
 from rescene4d_ros.memory.database.manifest import locate, remember_location
@@ -152,7 +152,9 @@ def test_migration_that_fails_leaves_the_old_memory(old, open_memory, url):
     engine = make_engine(locate(old, url))
     with engine.begin() as connection:
         connection.execute(text('CREATE TABLE notes (odd INTEGER)'))  # in its way
-    with pytest.raises((StorageError, ProgrammingError), match='already exists'):
+    with pytest.raises(
+        (MemoryDamagedError, StorageError, ProgrammingError), match='already exists'
+    ):
         open_memory(old)
     with engine.begin() as connection:
         columns = [c['name'] for c in inspect(connection).get_columns('objects')]

@@ -295,4 +295,4 @@ def test_map_far_from_zero(client, processes, start_node, visits):
     assert {m.header.frame_id for m in (objects[-1], clouds[-1])} == {'map_local'}
     client.wait(lambda: diagnostics.entry('memory')[2]['origin [m]'] == '448000 5412000 0')
     assert processes.stop(node) == 0
-    assert "'map_local' at (448000, 5412000, 0) m of 'map'" in node.log.read_text()
+    assert "'map_local' at (448000.00, 5412000.00, 0.00) m of 'map'" in node.log.read_text()
