@@ -39,7 +39,7 @@ run_one() {            # Python version, wheels, pytest's arguments
     results+=("SKIP  Python $version, $wheels: its packages cannot be installed; see above")
     return
   fi
-  if (. scripts/environment.sh && exec "$venv/bin/python" -m pytest -n 2 --dist loadfile "$@"); then
+  if (. scripts/environment.sh && exec "$venv/bin/python" -m pytest -n 3 --dist loadfile "$@"); then
     results+=("PASS  Python $version, $wheels")
   else
     results+=("FAIL  Python $version, $wheels")

@@ -5,6 +5,7 @@ from io import StringIO
 import json
 import time
 
+import pytest
 from rescene4d_ros.cli.bench.bench_libraries import library_table, measure_libraries
 from rescene4d_ros.cli.bench.sparse_libraries import LIBRARIES
 from rescene4d_ros.cli.bench.throughput import convolutions
@@ -22,6 +23,7 @@ from rich.console import Console
 import torch
 
 
+@pytest.mark.slow
 def test_bench_of_the_segmenter(boxes_room, tmp_path, capsys):
     torch.manual_seed(0)
     save_weights(
@@ -120,6 +122,7 @@ class Killed(Native):
 """
 
 
+@pytest.mark.slow
 def test_libraries_that_are_missing_or_wrong_have_a_row(monkeypatch, tmp_path):
     """None ends the command; what goes into the file knows no infinity."""
     (tmp_path / 'strange_libraries.py').write_text(STRANGE_LIBRARIES)

@@ -144,6 +144,7 @@ def test_room_that_cannot_be_made_ends_training_with_why(tmp_path, stream, tiny_
         trainer.fit()
 
 
+@pytest.mark.slow
 def test_command_mixes_made_rooms_with_a_folder(tmp_path, toy_room, tiny_recipe, capsys):
     (tmp_path / 'data').mkdir()
     write_sequence(tmp_path / 'data' / '0.npz', *toy_room(0))

@@ -5,11 +5,13 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import pytest
 from rescene4d_ros.cli.main import main
 
 RECIPE = Path(__file__).parents[2] / 'config' / 'training' / 'smoke.yaml'
 
 
+@pytest.mark.slow
 def test_smoke_training_learns_two_rooms(tmp_path):
     """Real rooms, a real training of about a minute, scored as every training is."""
     rooms, run = str(tmp_path / 'rooms'), tmp_path / 'run'
