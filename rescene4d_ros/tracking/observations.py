@@ -17,7 +17,7 @@ from rescene4d_ros.tracking.thresholds import MAX_POINTS, MIN_POINTS, POINT_SPAC
 
 # Of objects that the segmenter did not find.
 REASON = 'its surfaces are at its old place; the segmenter found nothing there'
-TRUST = 0.5  # share of the last score: the segmenter has not confirmed the class
+TRUST = 0.5  # share of the score of another visit: the segmenter found nothing in this one
 
 
 def observe(

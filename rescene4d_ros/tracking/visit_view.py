@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 from rescene4d_ros.geometry.place_evidence import Cloud, is_flat, look_at, Place, PlaceEvidence
 from rescene4d_ros.geometry.point_sets import near
-from rescene4d_ros.structures import Box, Scan, VisitInfo
+from rescene4d_ros.structures import Scan, VisitInfo
 from rescene4d_ros.tracking.association.appearance import (
     color_evidence,
     ColorChange,
@@ -57,12 +58,13 @@ class VisitView:
         self._normals = None if scan.normals is None else scan.normals[self.cloud.index]
         self._kept_labels = None if labels is None else labels[self.cloud.index]
         self._looks: dict[int, tuple[Observation | ObjectRecord, PlaceEvidence]] = {}
+        self._colors_at: dict[int, tuple[Observation | ObjectRecord, np.ndarray]] = {}
         self.colors = ColorChange()
 
     def with_labels(self, labels: np.ndarray) -> VisitView:
-        """Return the view of the same points with other ids."""
-        view = VisitView(self.scan, labels, self.cloud)
-        view.colors = self.colors
+        """Return the view of the same points with other ids; what it shows at places is kept."""
+        view = copy(self)
+        view.labels, view._kept_labels = labels, labels[self.cloud.index]
         return view
 
     def place_of(self, record: ObjectRecord) -> PlaceEvidence:
@@ -74,9 +76,7 @@ class VisitView:
 
         """
         at = self.look(record)
-        if at.place is Place.OCCUPIED and not self._looks_like(
-            record.xyz, record.box, record.color
-        ):
+        if at.place is Place.OCCUPIED and not self._looks_like(record):
             return replace(
                 at, place=Place.SEEN_EMPTY, observed=max(at.observed, at.occupied), occupied=0.0
             )
@@ -88,14 +88,14 @@ class VisitView:
 
     def compare_colors(self, things: Iterable[Observation | ObjectRecord]) -> None:
         """Measure how this visit shows colors, by things of other visits that are in place."""
-        here, there = [], []
-        for thing in things:
-            if len(thing.color) and self.look(thing).place is Place.OCCUPIED:
-                color = self._color_at(thing.xyz)
-                if color is not None:
-                    here.append(color)
-                    there.append(thing.color)
-        self.colors = fit_colors(np.array(here), np.array(there))
+        pairs = [
+            (here, thing.color)
+            for thing in things
+            if len(thing.color)
+            and self.look(thing).place is Place.OCCUPIED
+            and (here := self._color_at(thing)) is not None
+        ]
+        self.colors = fit_colors(*np.array(pairs).reshape(-1, 2, 6).swapaxes(0, 1))
 
     def look(self, seen: Observation | ObjectRecord) -> PlaceEvidence:
         """Return what this visit's surfaces show where another found something; looked up once."""
@@ -123,7 +123,7 @@ class VisitView:
             and self._kept_labels is not None
             and (self._kept_labels[close] == 0).sum() >= UNCLAIMED_SHARE * len(seen.xyz)
         )
-        if unclaimed and self._looks_like(seen.xyz, seen.box, seen.color):
+        if unclaimed and self._looks_like(seen):
             return at
         return replace(at, place=Place.SEEN_EMPTY, observed=max(at.observed, at.occupied))
 
@@ -170,21 +170,24 @@ class VisitView:
         texture[shown] = describe_texture(points, normals, self._rgb[nearest])
         return texture
 
-    def _looks_like(self, xyz: np.ndarray, box: Box, color: np.ndarray) -> bool:
-        """Return whether the surface at some points may have a color; yes without color."""
-        here = self._color_at(xyz)
-        if here is None or len(color) == 0:
+    def _looks_like(self, thing: Observation | ObjectRecord) -> bool:
+        """Return whether the surface at its place may be a thing's by color; yes without color."""
+        here = self._color_at(thing)
+        if here is None or len(thing.color) == 0:
             return True
-        least = OTHER_COLOR_FLAT * self.colors.telling if is_flat(box) else OTHER_COLOR
-        return bool(color_evidence(here, color, self.colors) >= least)
+        is_thin = is_flat(thing.box)
+        least = OTHER_COLOR_FLAT * self.colors.telling if is_thin else OTHER_COLOR
+        return bool(color_evidence(here, thing.color, self.colors) >= least)
 
-    def _color_at(self, xyz: np.ndarray) -> np.ndarray | None:
-        """Return the color (6,) of the surface at some points; None without color."""
+    def _color_at(self, thing: Observation | ObjectRecord) -> np.ndarray | None:
+        """Return the color (6,) of the surface at its place, described once; None without."""
         if self._rgb is None or self._light is None:
             return None
-        shown = near(self.cloud.tree, xyz, SAME_SURFACE)
-        nearest = np.unique(self.cloud.tree.query(xyz[shown])[1])
-        return describe_color(self._rgb[nearest], self._light)
+        if id(thing) not in self._colors_at:  # kept with it, so that no other gets its id
+            shown = near(self.cloud.tree, thing.xyz, SAME_SURFACE)
+            nearest = np.unique(self.cloud.tree.query(thing.xyz[shown])[1])
+            self._colors_at[id(thing)] = thing, describe_color(self._rgb[nearest], self._light)
+        return self._colors_at[id(thing)][1]
 
 
 @dataclass(frozen=True)

@@ -15,6 +15,7 @@ from scipy.spatial import cKDTree
 # exposure change more, which `fit_colors` measures.
 SPREAD_OF_ONE = np.array([0.010, 0.020, 0.16, 0.009, 0.016, 0.10])
 SPREAD_OF_TWO = np.array([0.10, 0.24, 0.58, 0.055, 0.10, 0.22])
+MOST_EVIDENCE = float(np.log(SPREAD_OF_TWO / SPREAD_OF_ONE).sum())  # of equal colors
 LEAST_STILL = 8  # things in place, from which the difference in color of two visits is measured
 TO_DEVIATION = 1.4826  # of a median distance from the median, if values are spread normally
 MIN_PAIRS = 16  # of observation and object, from which their usual likeness is known
@@ -44,7 +45,8 @@ class ColorChange:
     @property
     def telling(self) -> float:
         """Return the evidence of equal colors as a share of the largest, 0..1."""
-        return float(color_evidence(self.shift, 0 * self.shift, self) / _MOST_EVIDENCE)
+        apart = np.maximum(SPREAD_OF_TWO, self.spread)
+        return float(np.log(apart / self.spread).sum() / MOST_EVIDENCE)
 
 
 def mean_color(scan: Scan) -> np.ndarray | None:
@@ -138,9 +140,6 @@ def color_evidence(
         )
         ratio = ratio * (two_objects / one_object)
     return np.log(ratio)
-
-
-_MOST_EVIDENCE = float(np.log(SPREAD_OF_TWO / SPREAD_OF_ONE).sum())
 
 
 def describe_texture(xyz: np.ndarray, normals: np.ndarray, rgb: np.ndarray) -> np.ndarray:

@@ -9,7 +9,7 @@ import numpy as np
 from rescene4d_ros.geometry.place_evidence import Place, PlaceEvidence
 from rescene4d_ros.structures import MaskSource, OTHER_OBJECT, Segmentation
 from rescene4d_ros.tracking.association.appearance import mean_color
-from rescene4d_ros.tracking.observations import make_observation, points_on_surface
+from rescene4d_ros.tracking.observations import make_observation, points_on_surface, TRUST
 from rescene4d_ros.tracking.record_update import born
 from rescene4d_ros.tracking.records import LinkedObservation
 from rescene4d_ros.tracking.regions.changed_things import ChangedThing
@@ -21,7 +21,6 @@ MOST = 0.5  # share of an object's points in a region that left, from which the 
 REASON = 'found in this visit because it had changed at a later one'
 STOOD_HERE = 'its surfaces, of no object then, are where a later visit found it'
 FOUND_BACK = 'not segmented before; the visit before shows its surfaces at this place'
-TRUST = 0.5  # share of the score of the later visit: the segmenter found nothing in this one
 Discovered = dict[int, dict[int, LinkedObservation]]
 
 
