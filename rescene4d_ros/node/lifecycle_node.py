@@ -271,7 +271,7 @@ class Rescene4DNode(ManagedNode):
     def _offer_reprocess_action(self):
         """Return the server of the action ~/reprocess_visits."""
         module = import_module(f'{REQUESTS}.reprocess_action')
-        return module.ReprocessAction(self, self._memory, lambda: self._processing)
+        return module.ReprocessAction(self, self._memory, lambda: self._processing, self.report)
 
     def _reprocess(self, from_visit: int) -> bool | None:
         processing = self._processing

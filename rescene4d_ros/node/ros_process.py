@@ -10,7 +10,7 @@ import sys
 from threading import Thread
 
 import rclpy
-from rclpy.executors import ExternalShutdownException, SingleThreadedExecutor
+from rclpy.executors import Executor, ExternalShutdownException, SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.parameter import Parameter
 from rclpy.qos import QoSProfile
@@ -161,6 +161,68 @@ def _finish_first() -> None:
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
+class SideNode:
+    """
+    Spin a node of its own in a thread, so that what it serves holds up nothing of the main one.
+
+    Parameters
+    ----------
+    node : Node
+        Whose namespace counts.
+    purpose : str
+        Names the node and the thread.
+    executor : Executor
+        Of this node alone.
+    on_error : callable(exception)
+        Called with what a callback raised; the node then goes on.
+
+    Attributes
+    ----------
+    node : Node
+        Gets its services before `start`; is destroyed by the owner after `stop`.
+    is_stopping : bool
+        Whether callbacks at hand are to come to an end.
+
+    """
+
+    def __init__(
+        self, node: Node, purpose: str, executor: Executor, on_error: Callable[[Exception], None]
+    ):
+        self._executor, self._on_error = executor, on_error
+        self.is_stopping = False
+        self.node = rclpy.create_node(
+            f'_{node.get_name()}_{purpose}',
+            context=node.context,
+            namespace=node.get_namespace(),
+            use_global_arguments=False,
+            enable_rosout=False,
+            start_parameter_services=False,
+            parameter_overrides=[Parameter('start_type_description_service', value=False)],
+        )
+        self._thread = Thread(target=self._run, name=purpose, daemon=True)
+
+    def start(self) -> None:
+        """Answer from now on."""
+        self._executor.add_node(self.node)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Finish the callbacks at hand, and begin no other."""
+        self.is_stopping = True
+        self._executor.wake()
+        self._thread.join()
+        self._executor.shutdown()
+
+    def _run(self) -> None:
+        while not self.is_stopping and self.node.context.ok():
+            try:
+                self._executor.spin_once(timeout_sec=WAKE)
+            except ExternalShutdownException:
+                return
+            except Exception as error:
+                self._on_error(error)
+
+
 class RequestThread:
     """
     Answer services in a thread with a node and an executor of its own.
@@ -184,45 +246,21 @@ class RequestThread:
         callbacks: Mapping[tuple[type, str], Callable],
         on_error: Callable[[Exception], None],
     ):
-        self._on_error = on_error
-        self._stopping = False
-        self._node = rclpy.create_node(
-            f'_{node.get_name()}_requests',
-            context=node.context,
-            namespace=node.get_namespace(),
-            use_global_arguments=False,
-            enable_rosout=False,
-            start_parameter_services=False,
-            parameter_overrides=[Parameter('start_type_description_service', value=False)],
-        )
+        executor = SingleThreadedExecutor(context=node.context)
+        self._side = SideNode(node, 'requests', executor, on_error)
         for (kind, name), callback in callbacks.items():
-            self._node.create_service(
+            self._side.node.create_service(
                 kind,
                 node.resolve_service_name(name),
                 callback,
                 qos_profile=QoSProfile(depth=WAITING),
             )
-        self._executor = SingleThreadedExecutor(context=node.context)
-        self._executor.add_node(self._node)
-        self._thread = Thread(target=self._run, name='requests', daemon=True)
-        self._thread.start()
+        self._side.start()
 
     def close(self) -> None:
         """Finish the request at hand and leave the network."""
-        self._stopping = True
-        self._executor.wake()
-        self._thread.join()
-        self._executor.shutdown()
-        self._node.destroy_node()
-
-    def _run(self) -> None:
-        while not self._stopping and self._node.context.ok():
-            try:
-                self._executor.spin_once(timeout_sec=WAKE)
-            except ExternalShutdownException:
-                return
-            except Exception as error:
-                self._on_error(error)
+        self._side.stop()
+        self._side.node.destroy_node()
 
 
 def memory_path(params_file: Path) -> Path:

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from threading import Thread
 import time
 
-import rclpy
 from rclpy.action import ActionServer, CancelResponse, GoalResponse
 from rclpy.callback_groups import ReentrantCallbackGroup
-from rclpy.executors import ExternalShutdownException, MultiThreadedExecutor
+from rclpy.executors import MultiThreadedExecutor
 from rclpy.lifecycle import LifecycleNode
-from rclpy.parameter import Parameter
 from rescene4d_ros.action import ReprocessVisits
 from rescene4d_ros.memory.store import SceneMemory
 from rescene4d_ros.node.messages.interfaces import REPROCESS_VISITS
 from rescene4d_ros.node.processing_thread import ProcessingThread
+from rescene4d_ros.node.ros_process import SideNode
 
 LOOK = 0.2  # s; between two looks at the progress
 THREADS = 2  # one goal at work, and cancels beside it
@@ -34,6 +32,8 @@ class ReprocessAction:
     memory : SceneMemory
     processing : callable() -> ProcessingThread or None
         None while the node is not active: goals are rejected then.
+    on_error : callable(exception)
+        Called with what a callback raised.
 
     """
 
@@ -42,20 +42,13 @@ class ReprocessAction:
         node: LifecycleNode,
         memory: SceneMemory,
         processing: Callable[[], ProcessingThread | None],
+        on_error: Callable[[Exception], None],
     ):
         self._memory, self._processing = memory, processing
-        self._stopping = False
-        self._node = rclpy.create_node(
-            f'_{node.get_name()}_actions',
-            context=node.context,
-            namespace=node.get_namespace(),
-            use_global_arguments=False,
-            enable_rosout=False,
-            start_parameter_services=False,
-            parameter_overrides=[Parameter('start_type_description_service', value=False)],
-        )
+        executor = MultiThreadedExecutor(THREADS, context=node.context)
+        self._side = SideNode(node, 'actions', executor, on_error)
         self._server = ActionServer(
-            self._node,
+            self._side.node,
             ReprocessVisits,
             REPROCESS_VISITS.replace('~', node.get_fully_qualified_name()),
             self._execute,
@@ -63,25 +56,13 @@ class ReprocessAction:
             goal_callback=self._may_begin,
             cancel_callback=lambda _: CancelResponse.ACCEPT,
         )
-        self._executor = MultiThreadedExecutor(THREADS, context=node.context)
-        self._executor.add_node(self._node)
-        self._thread = Thread(target=self._run, name='actions', daemon=True)
-        self._thread.start()
+        self._side.start()
 
     def close(self) -> None:
         """Give up the goal at hand and leave the network."""
-        self._stopping = True
-        self._thread.join()
-        self._executor.shutdown()
+        self._side.stop()
         self._server.destroy()
-        self._node.destroy_node()
-
-    def _run(self) -> None:
-        while not self._stopping and self._node.context.ok():
-            try:
-                self._executor.spin_once(timeout_sec=LOOK)
-            except ExternalShutdownException:
-                return
+        self._side.node.destroy_node()
 
     def _may_begin(self, goal: ReprocessVisits.Goal) -> GoalResponse:
         known = {visit.visit_id for visit in self._memory.visits()} | {0}
@@ -97,7 +78,7 @@ class ReprocessAction:
         processing.reprocess(goal.request.from_visit)
         ticket, told = processing.ticket, None
         while processing.answered < ticket:
-            if self._stopping or self._processing() is not processing:
+            if self._side.is_stopping or self._processing() is not processing:
                 goal.abort()
                 return self._result('the node was deactivated; the memory is as before')
             if goal.is_cancel_requested:
