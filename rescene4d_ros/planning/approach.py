@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from rescene4d_ros.errors import ConfigError, MemoryFormatError
-from rescene4d_ros.planning.nearby import distance_to
+from rescene4d_ros.planning.nearby import distance_to, distances_to
 from rescene4d_ros.structures import Box
 from scipy.spatial import cKDTree
 
@@ -89,7 +89,7 @@ def approach(
     xyz = np.asarray(xyz, np.float64).reshape(-1, 3)
     floor = float(np.percentile(xyz[:, 2], FLOOR_SHARE)) if len(xyz) else 0.0
     height = xyz[:, 2] - floor
-    near = [distance_to_many(target, xyz) > NOT_ITS_OWN, height > FLOOR, height < TALL]
+    near = [distances_to(target, xyz) > NOT_ITS_OWN, height > FLOOR, height < TALL]
     obstacles = cKDTree(xyz[np.logical_and.reduce(near), :2])
     ground = cKDTree(xyz[np.abs(height) <= FLOOR, :2])
     best, least = None, np.inf
@@ -115,12 +115,6 @@ def approach(
     )
 
 
-def distance_to_many(box: Box, xyz: np.ndarray) -> np.ndarray:
-    """Return the distance (N,) from points (N, 3) to a box, m; 0 inside."""
-    local = (xyz - np.array(box.center)) @ box.map_T_box[:3, :3]
-    return np.linalg.norm(np.maximum(np.abs(local) - np.array(box.size) / 2, 0.0), axis=1)
-
-
 def _around(box: Box, away: float) -> np.ndarray:
     """Return places (DIRECTIONS, 2) at a distance from the outline of a box, m."""
     angles = np.arange(DIRECTIONS) * 2 * np.pi / DIRECTIONS
@@ -137,7 +131,7 @@ def _clearance(place: np.ndarray, floor: float, obstacles: cKDTree, others) -> f
     found = float(obstacles.query(place)[0]) if obstacles.n else np.inf
     for box in others:
         if box.center[2] - box.size[2] / 2 - floor < TALL:
-            found = min(found, distance_to(box, np.array([*place, box.center[2]])))
+            found = min(found, distance_to(box, (*place, box.center[2])))
     return found
 
 
@@ -147,5 +141,5 @@ def _sees(place: np.ndarray, target: Box, obstacles: cKDTree) -> bool:
     steps = np.arange(0.0, 1.0, STEP / max(float(np.hypot(*aim)), STEP))
     line = place + steps[:, None] * aim
     points = np.c_[line, np.full(len(line), target.center[2])]
-    outside = line[distance_to_many(target, points) > NOT_ITS_OWN]
+    outside = line[distances_to(target, points) > NOT_ITS_OWN]
     return not obstacles.n or not len(outside) or float(obstacles.query(outside)[0].min()) > SIGHT

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,11 +40,15 @@ class Region:
     most: int = 0
 
 
-def distance_to(box: Box, point: np.ndarray) -> float:
-    """Return the distance from a point (3,) to the surface of a box, m; 0 inside."""
-    local = np.linalg.inv(box.map_T_box) @ np.append(np.asarray(point, np.float64), 1.0)
-    outside = np.maximum(np.abs(local[:3]) - np.asarray(box.size) / 2, 0.0)
-    return float(np.linalg.norm(outside))
+def distances_to(box: Box, xyz: np.ndarray) -> np.ndarray:
+    """Return the distance (N,) from points (N, 3) to a box, m; 0 inside."""
+    local = (xyz - np.array(box.center)) @ box.map_T_box[:3, :3]
+    return np.linalg.norm(np.maximum(np.abs(local) - np.array(box.size) / 2, 0.0), axis=1)
+
+
+def distance_to(box: Box, point: Sequence[float] | np.ndarray) -> float:
+    """Return the distance from a point (3,) to a box, m; 0 inside."""
+    return float(distances_to(box, np.array([point], np.float64))[0])
 
 
 def select(places: Iterable[ObjectLocation], region: Region) -> tuple[ObjectLocation, ...]:
@@ -84,7 +88,8 @@ def select(places: Iterable[ObjectLocation], region: Region) -> tuple[ObjectLoca
         and (region.box is None or contains(region.box, np.array([place.box.center]))[0])
     ]
     if point is not None:
-        found.sort(key=lambda place: (distance_to(place.box, point), place.object_id))
+        away = {place.object_id: distance_to(place.box, point) for place in found}
+        found.sort(key=lambda place: (away[place.object_id], place.object_id))
         if region.radius:
-            found = [p for p in found if distance_to(p.box, point) <= region.radius]
+            found = [place for place in found if away[place.object_id] <= region.radius]
     return tuple(found[: region.most] if region.most else found)

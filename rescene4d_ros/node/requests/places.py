@@ -7,7 +7,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 import time
 
-import numpy as np
 from rescene4d_ros import msg
 from rescene4d_ros.errors import ConfigError
 from rescene4d_ros.memory import queries
@@ -96,7 +95,7 @@ def messages_of(
         message = place_to_msg(place)
         message.still_there = float(still_there)
         message.zones = list(zones_of(zones, place.box))
-        message.distance = distance_to(place.box, np.array(point)) if point else 0.0
+        message.distance = distance_to(place.box, point) if point else 0.0
         made.append(message)
     return made
 
