@@ -18,6 +18,7 @@ from rescene4d_ros.planning.nearby import distance_to, Region, select
 from rescene4d_ros.planning.presence import fitted_model, stay_of
 from rescene4d_ros.srv import QueryObjects
 from rescene4d_ros.structures import Change, VisitStatus
+from rescene4d_ros.tracking.object_ids import resolve
 
 FEW = 8  # objects whose histories are read one by one
 
@@ -51,10 +52,7 @@ class Sureness:
             return found
         aliases = self.memory.aliases()
         for change in self.memory.changes():
-            object_id = change.object_id
-            while object_id in aliases:
-                object_id = aliases[object_id]
-            found[object_id].append(change)
+            found[resolve(change.object_id, aliases)].append(change)
         return found
 
 
