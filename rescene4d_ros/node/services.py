@@ -282,7 +282,7 @@ class MemoryServices:
 
     def _answered(self, answer: Callable[[], None], request, response):
         """Fill in what happened; an error is an answer too."""
-        is_good, why = False, ''
+        is_good, why, revision = False, '', self._memory.metadata.revision
         succeeded = 'accepted' if hasattr(response, 'accepted') else 'success'
         try:
             _check_texts(request)
@@ -292,6 +292,7 @@ class MemoryServices:
                     frame_id = frame_of_results(self._memory)
                     response.header = header_of(self._memory.visits(), frame_id)
                 answer()
+                revision = self._memory.metadata.revision
             is_good = True
             self._stats.solved('request')
         except RescenError as error:
@@ -302,7 +303,7 @@ class MemoryServices:
             why = f'{text_of(error)}; the log of the node says more'
             self._failed(error)
             self._log.error(traceback.format_exc())
-        said: dict[str, object] = {succeeded: is_good, 'revision': self._memory.metadata.revision}
+        said: dict[str, object] = {succeeded: is_good, 'revision': revision}
         if why:
             said['message'] = why
         for field, value in said.items():
