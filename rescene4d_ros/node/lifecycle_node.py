@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from dataclasses import replace
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,7 +20,7 @@ from rescene4d_ros.node.managed_node import ACTIVE, CONFIGURED, INACTIVE, Manage
 from rescene4d_ros.node.messages import interfaces
 from rescene4d_ros.node.processing_thread import count_memory, ProcessingThread
 from rescene4d_ros.node.results import ResultPublisher
-from rescene4d_ros.node.services import MemoryServices, REQUESTS
+from rescene4d_ros.node.services import MemoryServices, request_module
 from rescene4d_ros.node.tf import FrameLookup
 from rescene4d_ros.plausibility.check import check_scan, checked_scan, in_memory_frame
 from rescene4d_ros.scene.mask_source import load_masks, MaskProvider, tracker_for
@@ -244,7 +243,7 @@ class Rescene4DNode(ManagedNode):
 
     def _load_memory(self, request, response):
         """Answer ~/load_memory in the thread of the transitions that it makes."""
-        import_module(f'{REQUESTS}.memories').load(self, request, response)
+        request_module('memories').load(self, request, response)
         if self._settings is not None:
             response.map_id = self._memory.metadata.map_id
             response.revision = self._memory.metadata.revision
@@ -270,7 +269,7 @@ class Rescene4DNode(ManagedNode):
 
     def _offer_reprocess_action(self):
         """Return the server of the action ~/reprocess_visits."""
-        module = import_module(f'{REQUESTS}.reprocess_action')
+        module = request_module('reprocess_action')
         return module.ReprocessAction(self, self._memory, lambda: self._processing, self.report)
 
     def _reprocess(self, from_visit: int) -> bool | None:

@@ -153,14 +153,16 @@ class MemoryServices:
     ) -> QueryObjects.Response:
         def answer() -> None:
             at_ns = self._stamp(request.at, None)
-            _module('places').answer(self._memory, request, response, at_ns)
+            request_module('places').answer(self._memory, request, response, at_ns)
 
         return self._answered(answer, request, response)
 
     def _answered_by(self, module: str, request, response):
         """Answer by a module that is imported when the first such request arrives."""
         return self._answered(
-            lambda: _module(module).answer(self._memory, request, response), request, response
+            lambda: request_module(module).answer(self._memory, request, response),
+            request,
+            response,
         )
 
     def _move_map(self, request: MoveMap.Request, response: MoveMap.Response) -> MoveMap.Response:
@@ -350,7 +352,7 @@ def correct_as_asked(memory: SceneMemory, request: CorrectObject.Request) -> Cor
     )
 
 
-def _module(name: str) -> ModuleType:
+def request_module(name: str) -> ModuleType:
     """Return a module of `node/requests/`; a visit needs none of them."""
     return import_module(f'{REQUESTS}.{name}')
 
