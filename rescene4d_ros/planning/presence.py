@@ -97,7 +97,7 @@ class PresenceModel:
     @classmethod
     def from_document(cls, document: Mapping) -> Self:
         """
-        Return the model of the values that `as_document` gave.
+        Return the model of the values that `scripts/fit_presence.py` writes.
 
         Raises
         ------
