@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from rescene4d_ros.geometry.boxes import bounds, contains
+from rescene4d_ros.geometry.boxes import bounds, bounds_of, contains
 from rescene4d_ros.structures import Box, Change, ChangeKind
 
 CELL = 0.1  # m
@@ -65,11 +65,11 @@ def change_grid(
         for box in (change.before, change.after)
         if box is not None
     ]
-    outlines = np.array([bounds(box) for box in [*boxes, *(box for _, box in places)]])
-    if not len(outlines):
+    lowest, highest = bounds_of([*boxes, *(box for _, box in places)])
+    if not len(lowest):
         return ChangeGrid((0.0, 0.0), cell, np.zeros((0, 0)))
-    low = outlines[:, 0, :2].min(0) - MARGIN
-    extent = outlines[:, 1, :2].max(0) + MARGIN - low
+    low = lowest[:, :2].min(0) - MARGIN
+    extent = highest[:, :2].max(0) + MARGIN - low
     cell = max(cell, float(np.sqrt(extent.prod() / MOST_CELLS)))
     low = np.floor(low / cell) * cell
     width, height = np.ceil(extent / cell).astype(int) + 1
