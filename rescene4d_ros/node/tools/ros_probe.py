@@ -97,8 +97,7 @@ def _probe(node: Node, executor, options: argparse.Namespace) -> dict[str, Any]:
     topic, delays = f'/doctor_{os.getpid()}/clouds', []
 
     def receive(cloud: PointCloud2) -> None:
-        stamp = cloud.header.stamp
-        delays.append(time.time() - stamp.sec - 1e-9 * stamp.nanosec)
+        delays.append(_age(cloud))
 
     node.create_subscription(PointCloud2, topic, receive, QoSProfile(depth=CLOUDS))
     with _sender(topic) as sender:
@@ -141,7 +140,7 @@ class Heard:
 
     def __init__(self, node: Node, topic: str):
         self._node, self._topic = node, node.resolve_topic_name(topic)
-        self._clouds: list[PointCloud2] = []
+        self._newest: PointCloud2 | None = None
         self._times: list[float] = []
         self._statuses: dict[str, tuple[int, str]] = {}
         lenient = QoSProfile(depth=5, reliability=ReliabilityPolicy.BEST_EFFORT)
@@ -149,7 +148,7 @@ class Heard:
         node.create_subscription(DiagnosticArray, '/diagnostics', self._diagnose, lenient)
 
     def _cloud(self, cloud: PointCloud2) -> None:
-        self._clouds = [cloud]
+        self._newest = cloud
         self._times.append(time.monotonic())
 
     def _diagnose(self, message: DiagnosticArray) -> None:
@@ -166,7 +165,7 @@ class Heard:
             if not info.node_name.startswith('doctor_')
         ]
         seconds = self._times[-1] - self._times[0] if self._times else 0.0
-        newest = self._clouds[-1] if self._clouds else None
+        newest = self._newest
         return {
             'clouds': {
                 'topic': self._topic,
