@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from geometry_msgs.msg import TransformStamped
+from geometry_msgs.msg import Quaternion, Transform, TransformStamped, Vector3
 import numpy as np
 from rclpy.duration import Duration
 from rclpy.node import Node
@@ -194,14 +194,9 @@ class LocalFrame:
             )
             return
         log.info(f'results are in frame {local_frame!r} at {place}')
-        moved = TransformStamped(child_frame_id=local_frame)
+        moved = TransformStamped(child_frame_id=local_frame, transform=motion_to_msg(map_T_local))
         moved.header.frame_id = map_frame
         moved.header.stamp = self._node.get_clock().now().to_msg()
-        to, rotation = moved.transform.translation, moved.transform.rotation
-        to.x, to.y, to.z = map(float, map_T_local[:3, 3])
-        rotation.x, rotation.y, rotation.z, rotation.w = map(
-            float, quaternion_from_matrix(map_T_local)
-        )
         self._broadcaster.sendTransform(moved)
 
     def close(self) -> None:
@@ -218,6 +213,15 @@ def matrix_of(message) -> np.ndarray:
     matrix = quaternion_matrix((turn.x, turn.y, turn.z, turn.w))
     matrix[:3, 3] = shift.x, shift.y, shift.z
     return matrix
+
+
+def motion_to_msg(matrix: np.ndarray) -> Transform:
+    """Return a rigid (4, 4) motion as a geometry_msgs/Transform."""
+    x, y, z = map(float, matrix[:3, 3])
+    qx, qy, qz, qw = map(float, quaternion_from_matrix(matrix))
+    return Transform(
+        translation=Vector3(x=x, y=y, z=z), rotation=Quaternion(x=qx, y=qy, z=qz, w=qw)
+    )
 
 
 def moved(scan: Scan, map_T_cloud: np.ndarray, map_frame: str) -> Scan:

@@ -6,7 +6,7 @@ import array
 from collections.abc import Iterable
 
 from builtin_interfaces.msg import Time
-from geometry_msgs.msg import Point, Pose, Quaternion, Transform, Vector3
+from geometry_msgs.msg import Point, Pose, Quaternion, Vector3
 import numpy as np
 from rescene4d_ros import msg
 from rescene4d_ros.data.readers.point_cloud2 import cloud_array, cloud_fields
@@ -14,7 +14,7 @@ from rescene4d_ros.errors import ScanError
 from rescene4d_ros.geometry.se3 import yaw_of
 from rescene4d_ros.memory.queries import Event, ObjectLocation
 from rescene4d_ros.memory.store import SceneMemory
-from rescene4d_ros.node.tf import matrix_of, quaternion_from_matrix, quaternion_matrix
+from rescene4d_ros.node.tf import matrix_of, motion_to_msg, quaternion_matrix
 from rescene4d_ros.structures import (
     Box,
     Change,
@@ -59,15 +59,6 @@ def box_from_msg(message: msg.OrientedBox) -> Box:
         (center.x, center.y, center.z),
         (size.x, size.y, size.z),
         float(yaw_of(quaternion_matrix((turn.x, turn.y, turn.z, turn.w)))),
-    )
-
-
-def motion_to_msg(matrix: np.ndarray) -> Transform:
-    """Return a rigid (4, 4) motion as a message."""
-    x, y, z = map(float, matrix[:3, 3])
-    qx, qy, qz, qw = map(float, quaternion_from_matrix(matrix))
-    return Transform(
-        translation=Vector3(x=x, y=y, z=z), rotation=Quaternion(x=qx, y=qy, z=qz, w=qw)
     )
 
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from rescene4d_ros.errors import ConfigError
 from rescene4d_ros.memory.editing.corrections import move_map
 from rescene4d_ros.memory.store import SceneMemory
-from rescene4d_ros.node.messages.conversions import motion_to_msg
-from rescene4d_ros.node.tf import matrix_of
+from rescene4d_ros.node.tf import matrix_of, motion_to_msg
 from rescene4d_ros.srv import MoveMap
 
 
