@@ -42,9 +42,9 @@ DAY_NS = 86_400 * 10**9
 FIRST_NS = 1_700_000_000 * 10**9
 
 
-def make_cloud_message(scan, frame_id='map'):
-    """Return a scan as the PointCloud2 a mapping system would publish."""
-    points = cloud_array(scan)
+def make_cloud_message(scan, frame_id='map', **columns):
+    """Return a scan, with more columns, as the PointCloud2 a mapping system would publish."""
+    points = cloud_array(scan, **columns)
     return create_cloud(
         Header(stamp=time_to_msg(scan.stamp_ns), frame_id=frame_id), fields_of(points), points
     )
@@ -57,18 +57,32 @@ def cloud_message():
 
 
 @pytest.fixture
-def visits(boxes_room):
-    """Return four visits of a toy room, days apart; a box moves and comes back."""
+def rooms_from(boxes_room):
+    """
+    Return what makes four visits (scan, instance) of a toy room, days apart from a stamp on.
+
+    A box moves and comes back.
+    """
     table = ((1.6, 1.7, 0.0), (0.9, 0.6, 0.7), (60, 60, 180))
-    return [
-        boxes_room(
-            [((x, 0.5, 0.0), (0.4, 0.4, 0.5), (200, 40, 40)), table],
-            seed=k,
-            density=400,
-            stamp_ns=FIRST_NS + k * DAY_NS,
-        )[0]
-        for k, x in enumerate((0.4, 2.1, 2.1, 0.4))
-    ]
+
+    def make(first_ns):
+        return [
+            boxes_room(
+                [((x, 0.5, 0.0), (0.4, 0.4, 0.5), (200, 40, 40)), table],
+                seed=k,
+                density=400,
+                stamp_ns=first_ns + k * DAY_NS,
+            )
+            for k, x in enumerate((0.4, 2.1, 2.1, 0.4))
+        ]
+
+    return make
+
+
+@pytest.fixture
+def visits(rooms_from):
+    """Return the scans of four visits; see `rooms_from`."""
+    return [scan for scan, _ in rooms_from(FIRST_NS)]
 
 
 @pytest.fixture(scope='session')

@@ -11,11 +11,9 @@ import numpy as np
 import pytest
 from rclpy.action import ActionClient
 from rescene4d_ros.action import ReprocessVisits
-from rescene4d_ros.data.readers.point_cloud2 import cloud_array
 from rescene4d_ros.errors import ConfigError
 from rescene4d_ros.memory.store import SceneMemory
 from rescene4d_ros.node.messages import interfaces
-from rescene4d_ros.node.messages.conversions import create_cloud, fields_of, time_to_msg
 from rescene4d_ros.node.parameters import MemoryConfig
 from rescene4d_ros.node.requests.memories import wanted_memory
 from rescene4d_ros.srv import (
@@ -27,7 +25,6 @@ from rescene4d_ros.srv import (
     MoveMap,
     QueryObjects,
 )
-from std_msgs.msg import Header
 from std_srvs.srv import Trigger
 
 DAY_NS = 86_400 * 10**9
@@ -46,33 +43,21 @@ def refused(client):
 
 
 @pytest.fixture
-def rooms(boxes_room):
-    """Return four visits (scan, instance) of a toy room with two boxes, of which one moves."""
-    table = ((1.6, 1.7, 0.0), (0.9, 0.6, 0.7), (60, 60, 180))
-    return [
-        boxes_room(
-            [((x, 0.5, 0.0), (0.4, 0.4, 0.5), (200, 40, 40)), table],
-            seed=k,
-            density=400,
-            stamp_ns=time.time_ns() - (4 - k) * DAY_NS,
-        )
-        for k, x in enumerate((0.4, 2.1, 2.1, 0.4))
-    ]
+def rooms(rooms_from):
+    """Return four visits (scan, instance) of a toy room, the newest of yesterday."""
+    return rooms_from(time.time_ns() - 4 * DAY_NS)
 
 
-def message_of(scan, instance):
-    """Return a cloud that brings its instances."""
-    points = cloud_array(scan, instance=instance.astype(np.uint32))
-    header = Header(stamp=time_to_msg(scan.stamp_ns), frame_id='map')
-    return create_cloud(header, fields_of(points), points)
-
-
-def test_requests_of_planners_and_operators(client, start_node, rooms, tmp_path):
+def test_requests_of_planners_and_operators(client, start_node, rooms, cloud_message, tmp_path):
     """One node is asked everything, as two nodes would take twice as long to start."""
     start_node(autostart='true', inference__source='given')
     objects, client.diagnostics = client.listen(interfaces.OBJECTS), client.listen_to_diagnostics()
+
+    def publish(scan, instance):
+        client.publish(cloud_message(scan, instance=instance.astype(np.uint32)))
+
     for number, room in enumerate(rooms[:2], 1):
-        client.publish(message_of(*room))
+        publish(*room)
         client.wait(lambda n=number: objects and objects[-1].revision == n)
 
     def ask(service, short_name, /, **request):
@@ -119,11 +104,11 @@ def test_requests_of_planners_and_operators(client, start_node, rooms, tmp_path)
 
     # Pause, resume, save.
     assert ask(Trigger, 'pause').success
-    client.publish(message_of(*rooms[2]))
+    publish(*rooms[2])
     client.wait(lambda: refused(client)[0] == 1)
     assert 'paused' in refused(client)[1]
     assert ask(Trigger, 'resume').success
-    client.publish(message_of(*rooms[2]))
+    publish(*rooms[2])
     client.wait(lambda: objects[-1].revision == 3)
     saved = ask(Trigger, 'save')
     assert saved.success
@@ -145,7 +130,7 @@ def test_requests_of_planners_and_operators(client, start_node, rooms, tmp_path)
             new_from_old=Transform(rotation=Quaternion(x=1.0, y=1.0, z=0.0, w=0.0)),
         ).message
     )
-    client.publish(message_of(moved_visit(rooms[3][0]), rooms[3][1]))
+    publish(moved_visit(rooms[3][0]), rooms[3][1])
     client.wait(lambda: objects[-1].revision >= 5)
     with SceneMemory.inspect(tmp_path / 'memory') as memory:
         stored = memory.scan(memory.visits()[-1].visit_id).xyz
