@@ -305,7 +305,7 @@ def cloud_message(scan):
 
 def loaded_files() -> set[Path]:
     """Return the source files of the package that this process has loaded, but generated ones."""
-    generated = (f'{PACKAGE}.msg', f'{PACKAGE}.srv')
+    generated = tuple(f'{PACKAGE}.{kind}' for kind in ('msg', 'srv', 'action'))
     return {
         Path(str(module.__file__))
         for name, module in [*sys.modules.items()]
