@@ -67,7 +67,7 @@ BOXES = (  # center x, y, then size x, y, z, in m, and color
     ((4.0, 1.0), (0.45, 0.5, 0.9), (40, 60, 200)),
     ((1.5, 4.6), (1.6, 0.45, 1.2), (230, 230, 220)),
 )
-MOVED_TO = (1.8, 1.6)  # of the second box
+MOVED = (BOXES[0], ((1.8, 1.6), *BOXES[1][1:]), *BOXES[2:])  # the second box, to there
 
 
 class Where(Enum):
@@ -232,9 +232,7 @@ def trace_visit(root: Path) -> Trace:
     from rescene4d_ros.scene.tracker import SceneTracker
     from rescene4d_ros.structures import INSTANCE_CLASSES
 
-    second = [*BOXES]
-    second[1] = (MOVED_TO, *BOXES[1][1:])
-    visits = [scanned(boxes, day * 86_400 * 10**9) for day, boxes in enumerate((BOXES, second), 1)]
+    visits = [scanned(boxes, day * 86_400 * 10**9) for day, boxes in enumerate((BOXES, MOVED), 1)]
     segmenter = TrueBoxes({scan.stamp_ns: labels for scan, labels in visits})
     with (
         tempfile.TemporaryDirectory() as folder,
@@ -259,8 +257,6 @@ def run_node() -> None:
     from rescene4d_ros.node.messages.interfaces import CHANGES, NODE_NAME, SNAPSHOTS
     from rescene4d_ros.node.ros_process import prepare
 
-    second = [*BOXES]
-    second[1] = (MOVED_TO, *BOXES[1][1:])
     prepare()
     rclpy.init()
     with tempfile.TemporaryDirectory() as folder:
@@ -274,7 +270,7 @@ def run_node() -> None:
         other.create_subscription(CHANGES.type, name, changes.append, CHANGES.qos())
         publisher = other.create_publisher(SNAPSHOTS.type, SNAPSHOTS.name, SNAPSHOTS.qos())
         node.autostart()
-        for number, boxes in enumerate((BOXES, second), 1):
+        for number, boxes in enumerate((BOXES, MOVED), 1):
             message = cloud_message(scanned(boxes, number * 86_400 * 10**9)[0])
             end = time.monotonic() + MOST_SECONDS
             while other.count_publishers(name) * publisher.get_subscription_count() == 0:
