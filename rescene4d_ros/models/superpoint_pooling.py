@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rescene4d_ros.models.fine_level import mean_over
 import torch
 from torch import nn, Tensor
 
@@ -52,10 +53,8 @@ class SuperpointPooling(nn.Module):
         Tensor (n, C), float32
 
         """
-        pooled = rows.new_zeros(n, rows.shape[1])
         if self.kind == 'max':
-            at = superpoint[:, None].expand_as(rows)
+            at, pooled = superpoint[:, None].expand_as(rows), rows.new_zeros(n, rows.shape[1])
             return pooled.scatter_reduce(0, at, rows, 'amax', include_self=False)
         powers = rows.clamp(min=SMALLEST).pow(self.exponent)
-        counts = torch.bincount(superpoint, minlength=n).clamp(min=1)[:, None]
-        return (pooled.index_add(0, superpoint, powers) / counts).pow(1 / self.exponent)
+        return mean_over(superpoint, powers, n).pow(1 / self.exponent)
