@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 import hashlib
 from pathlib import Path
 
@@ -64,33 +65,33 @@ class KeptFeatures:
     @torch.no_grad()
     def encode(self, visits: Sequence[VisitInput]) -> list[VisitPyramid]:
         """Return the input of the decoder for each visit; features are rounded to float16."""
-        return [
-            VisitPyramid.of(visit, DecoderState(tuple(finer), (coarsest,)))
-            for visit in visits
-            for *finer, coarsest in [self._pyramid(visit)]
-        ]
+        return list(map(self._pyramid, visits))
 
-    def _pyramid(self, visit: VisitInput) -> list[Tensor]:
-        """Return the features of all levels (V_l, Cl), float32, finest first."""
+    def _pyramid(self, visit: VisitInput) -> VisitPyramid:
+        """Return the input of the decoder for one visit, which others do not change."""
+        empty = VisitPyramid.of(visit, DecoderState())
         path = self._path(visit)
-        device = visit.feats.device
-        if not path.exists():
-            self._write(path, visit)
-        else:
+        if path.exists():
             self.read += 1
-        kept = load(path.read_bytes())
-        return [kept[str(level)].to(device).float() for level in range(len(kept))]
+            data = path.read_bytes()
+        else:
+            data = self._computed(empty)
+            with atomic_write(path) as file:
+                file.write(data)
+            self.encoded += 1
+        kept = load(data)
+        levels = [kept[str(k)].to(visit.feats.device).float() for k in range(len(kept))]
+        return replace(empty, begun=self.backbone.begin(levels, empty.voxels))
 
-    def _write(self, path: Path, visit: VisitInput) -> None:
-        """Run the encoder as in use, with fixed orders, and keep what it gives."""
+    def _computed(self, empty: VisitPyramid) -> bytes:
+        """Run the encoder as in use, with fixed orders; return what it gives, finest first."""
         backbone, is_training = self.backbone, self.backbone.training
-        voxels = VisitPyramid.of(visit, DecoderState()).voxels
         backbone.training = False  # of the backbone alone: its parts keep their modes
-        pyramid = backbone.encode(voxels.sort(visit.feats), voxels)
-        backbone.training = is_training
-        with atomic_write(path) as file:
-            file.write(save({str(k): _small(feats) for k, feats in enumerate(pyramid)}))
-        self.encoded += 1
+        try:
+            pyramid = backbone.encode(empty.voxels.sort(empty.visit.feats), empty.voxels)
+        finally:  # a pass without memory is tried again, in smaller parts
+            backbone.training = is_training
+        return save({str(k): _small(feats) for k, feats in enumerate(pyramid)})
 
     def _path(self, visit: VisitInput) -> Path:
         """Return the file of a visit."""
