@@ -19,12 +19,10 @@ def join_orientations(passes: Sequence[Prediction]) -> Prediction:
     Parameters
     ----------
     passes : sequence of Prediction
-        Of the same T visits, point by point; each with the same number of queries.
+        Of the same T visits, point by point; each with the same number of queries. Two at least.
 
     """
     first = passes[0]
-    if len(passes) == 1:
-        return first
     shares = [_point_shares(first, other) for other in passes[1:]]
     masks = [first.mask_probs, *(_onto(s, p.mask_probs) for s, p in zip(shares, passes[1:]))]
     return Prediction(
