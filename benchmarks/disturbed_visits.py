@@ -26,9 +26,10 @@ from rescene4d_ros.geometry.se3 import transform
 from rescene4d_ros.metrics.config import ScoreRules
 from rescene4d_ros.metrics.summary import reduce_sequence, summarize
 from rescene4d_ros.structures import ObjectState, Scan
+from rescene4d_ros.synthetic_rooms.config import RoomsConfig
 from scipy.spatial.transform import Rotation
 
-LEAST_POINTS = 25  # of a thing that a visit shows, as made rooms count
+LEAST_POINTS = RoomsConfig().min_points  # of a thing that a visit shows
 SCORES = ('place_event_f1', 'place_event_precision', 'place_event_recall', 'false_change_rate')
 
 
