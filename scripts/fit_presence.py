@@ -17,6 +17,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
+from rescene4d_ros.metrics.changes.calibration import calibration_bins, calibration_error
 from rescene4d_ros.planning import presence
 from rescene4d_ros.planning.presence import DAY_NS, OTHER, PresenceModel, Rates, Stay
 from rescene4d_ros.synthetic_rooms.config import RoomsConfig
@@ -29,7 +30,7 @@ import yaml
 FIRST_SEED = 6_700_000
 VISITS = 12
 LEAST = 40  # intervals of a class that is fitted by itself
-BINS = 10
+LEAST_TOLD = 10  # predictions of a bin that is printed
 START = np.array([-1.0, 0.0, 2.0])  # log odds of returning, log shape and log scale of its rate
 MODEL = Path(presence.__file__).with_name(presence.FILE_NAME)
 
@@ -131,14 +132,9 @@ def _loss(p: np.ndarray, happened: np.ndarray) -> float:
 
 def scores(p: np.ndarray, happened: np.ndarray) -> str:
     """Return Brier score, log loss and expected calibration error as text."""
-    bins = np.minimum((p * BINS).astype(int), BINS - 1)
-    gaps = [
-        abs(p[bins == b].mean() - happened[bins == b].mean()) * (bins == b).mean()
-        for b in range(BINS)
-        if (bins == b).any()
-    ]
     brier, log_loss = ((p - happened) ** 2).mean(), _loss(p, happened) / len(p)
-    return f'Brier {brier:.4f}  log loss {log_loss:.4f}  calibration error {sum(gaps):.4f}'
+    error = calibration_error(np.stack([p, happened], axis=1))
+    return f'Brier {brier:.4f}  log loss {log_loss:.4f}  calibration error {error:.4f}'
 
 
 def report(model: PresenceModel, cases: list[Case]) -> None:
@@ -165,13 +161,9 @@ def report(model: PresenceModel, cases: list[Case]) -> None:
     print(f'  without classes   {scores(said(one), happened)}')
     last = np.array([0.99 if c.stay.is_there else 0.01 for c in cases])
     print(f'  as seen last      {scores(last, happened)}')
-    for low in np.arange(BINS) / BINS:
-        inside = (p >= low) & (p < low + 1 / BINS)
-        if inside.sum() >= 10:
-            print(
-                f'  said {p[inside].mean():.2f}: there in {happened[inside].mean():.2f} '
-                f'of {inside.sum()}'
-            )
+    for told in calibration_bins(np.stack([p, happened], axis=1)):
+        if told.count >= LEAST_TOLD:
+            print(f'  said {told.confidence:.2f}: there in {told.right:.2f} of {told.count}')
 
 
 def main() -> None:
