@@ -285,7 +285,7 @@ def _unknown(node: Node, known: list[str]) -> Iterator[str]:
     for name in names[:MOST_TOLD]:
         near = difflib.get_close_matches(name, known, n=2)
         hint = f'; did you mean {" or ".join(near)}?' if near else ''
-        yield (f'expected a parameter of this node, got {name[:100]!r}, which has no effect{hint}')
+        yield f'expected a parameter of this node, got {name[:100]!r}, which has no effect{hint}'
     if len(names) > MOST_TOLD:
         yield f'expected parameters of this node, got {len(names) - MOST_TOLD} more of others'
 

@@ -34,10 +34,10 @@ def answer(
                 objects = len(found.snapshot().objects)
         except RescenError:
             pass  # it is listed without a map, as one that cannot be read
-        response.names = [*response.names, path.name]
-        response.map_ids = [*response.map_ids, map_id]
-        response.visits = [*response.visits, visits]
-        response.objects = [*response.objects, objects]
+        response.names.append(path.name)
+        response.map_ids.append(map_id)
+        response.visits.append(visits)
+        response.objects.append(objects)
 
 
 def is_memory(path: Path) -> bool:
