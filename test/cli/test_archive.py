@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
+from contextlib import closing, suppress
 import json
 import os
 from pathlib import Path
 import signal
+import sqlite3
 from threading import Thread
 import time
 
 import pytest
+from rescene4d_ros.cli.archive.memories import find_memories
 from rescene4d_ros.cli.main import main
 from rescene4d_ros.inference.config import InferenceConfig
 from rescene4d_ros.memory.maintenance.integrity import find_faults
+from rescene4d_ros.memory.maintenance.repair import repair
 from rescene4d_ros.memory.store import SceneMemory
 from rescene4d_ros.scene.mask_source import load_masks, tracker_for
 from rescene4d_ros.scene.tracker import SceneTracker
@@ -137,6 +140,16 @@ def test_what_cannot_be_done_is_told_and_holds_up_nothing(archive, tmp_path, cap
     wrong = ['archive', 'reprocess', str(archive), '--out', str(out), '--set', 'window=4']
     assert main(wrong) == 2
     assert 'tracker.window=4' in capsys.readouterr().err
+
+
+def test_a_database_that_was_set_aside_is_no_memory(archive):
+    """A repair keeps the damaged file within the memory; no action may touch it."""
+    with closing(sqlite3.connect(archive / 'first' / 'memory.sqlite3')) as database:
+        database.execute('DELETE FROM visits WHERE visit_id = 3')
+        database.commit()
+    repair(archive / 'first')
+    assert (archive / 'first' / 'damaged-1' / 'memory.sqlite3').is_file()
+    assert [memory.folder for memory in find_memories([archive])] == [archive / n for n in NAMES]
 
 
 @pytest.mark.slow

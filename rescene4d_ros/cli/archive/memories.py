@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from dataclasses import dataclass
 import hashlib
+import os
 from pathlib import Path
 
 from rescene4d_ros.errors import MemoryFormatError
@@ -33,6 +34,8 @@ def find_memories(sources: Iterable[Path]) -> tuple[ArchivedMemory, ...]:
     """
     Return the memories of some folders: a memory itself, or those below a folder; each once.
 
+    What lies within a memory is none: its points, and databases that `repair` has set aside.
+
     Raises
     ------
     MemoryFormatError
@@ -41,7 +44,11 @@ def find_memories(sources: Iterable[Path]) -> tuple[ArchivedMemory, ...]:
     """
     folders: dict[Path, None] = {}
     for source in sources:
-        named = {path.parent for name in (FILE_NAME, LOCATION) for path in source.rglob(name)}
+        named = []
+        for folder, below, files in os.walk(source):
+            if not {FILE_NAME, LOCATION}.isdisjoint(files):
+                named.append(Path(folder))
+                below.clear()
         if not named:
             raise MemoryFormatError(
                 f'{source}: expected a memory or a folder of memories, found none; check the path'
