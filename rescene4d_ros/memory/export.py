@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+import json
+from pathlib import Path
 
+from rescene4d_ros.atomic_write import atomic_write
 from rescene4d_ros.structures import Box, Change, MemorySnapshot
 
 
@@ -91,6 +94,33 @@ def changes_document(snapshot: MemorySnapshot, changes: Sequence[Change]) -> dic
             for change in ordered
         ],
     }
+
+
+def write_documents(
+    folder: Path, snapshot: MemorySnapshot, changes: Sequence[Change]
+) -> tuple[Path, ...]:
+    """
+    Write objects.json and changes.json of a memory, so that programs find each of them whole.
+
+    Returns
+    -------
+    tuple of Path
+        Of the files.
+
+    Raises
+    ------
+    OSError
+        The disk refused.
+
+    """
+    documents = {
+        folder / 'objects.json': objects_document(snapshot),
+        folder / 'changes.json': changes_document(snapshot, changes),
+    }
+    for path, document in documents.items():
+        with atomic_write(path) as file:
+            file.write(json.dumps(document, indent=1).encode() + b'\n')
+    return tuple(documents)
 
 
 def _box(box: Box | None) -> dict | None:

@@ -17,7 +17,7 @@ from rescene4d_ros.cli.archive.comparison import differences, MemoryState
 from rescene4d_ros.cli.archive.memories import ArchivedMemory
 from rescene4d_ros.errors import ConfigError, MemoryFormatError, RescenError
 from rescene4d_ros.inference.config import InferenceConfig
-from rescene4d_ros.memory.export import changes_document, objects_document
+from rescene4d_ros.memory.export import write_documents
 from rescene4d_ros.memory.maintenance.backup import back_up
 from rescene4d_ros.memory.store import SceneMemory
 from rescene4d_ros.scene.mask_source import load_masks, tracker_for
@@ -135,13 +135,7 @@ def _export(task: Task, memory: ArchivedMemory) -> dict[str, Any]:
         return before
     folder = task.out / memory.name
     folder.mkdir(parents=True, exist_ok=True)
-    documents = {
-        'objects.json': objects_document(snapshot),
-        'changes.json': changes_document(snapshot, changes),
-    }
-    for name, document in documents.items():
-        with atomic_write(folder / name) as file:
-            file.write(json.dumps(document, indent=1).encode() + b'\n')
+    write_documents(folder, snapshot, changes)
     return {**about, 'outcome': 'done', 'objects': len(snapshot.objects)}
 
 

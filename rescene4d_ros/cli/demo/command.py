@@ -25,9 +25,9 @@ from rescene4d_ros.cli.demo.stages import (
     stage,
     StageFailed,
 )
-from rescene4d_ros.cli.visits.replay import write_documents
 from rescene4d_ros.data.readers.bags.writing import write_snapshots
 from rescene4d_ros.data.readers.truth_files import read_truth, write_truth_files
+from rescene4d_ros.memory.export import write_documents
 from rescene4d_ros.memory.store import SceneMemory
 from rescene4d_ros.metrics import score_visits, ScoreCard
 from rescene4d_ros.synthetic_rooms import make_sequence
@@ -150,7 +150,7 @@ def report(options: argparse.Namespace, memory: SceneMemory) -> ScoreCard:
     visits = [v.visit_id for v in snapshot.visits]
     labels = [memory.labels(v) for v in visits]
     card = score_visits(read_truth(options.sample), labels, visits, snapshot.objects, changes)
-    write_documents(options.out, memory)
+    write_documents(options.out, snapshot, changes)
     draw_before_after(
         options.out / 'before_after.png',
         [memory.scan(v) for v in visits],

@@ -32,10 +32,10 @@ from rescene4d_ros.cli.demo.stages import (
     stage,
     StageFailed,
 )
-from rescene4d_ros.cli.visits.replay import write_documents
 from rescene4d_ros.config import make
 from rescene4d_ros.data.readers.bags.drive_writing import CLOUDS_TOPIC
 from rescene4d_ros.inference.config import InferenceConfig
+from rescene4d_ros.memory.export import write_documents
 from rescene4d_ros.memory.store import SceneMemory
 from rescene4d_ros.scene.mask_source import load_masks, tracker_for
 from rescene4d_ros.scene.scan_acceptance import ScanAcceptance
@@ -198,15 +198,15 @@ def report(options: argparse.Namespace, visits: Visits) -> tuple[Result, Result]
         reference = result_of(memory, visits)
     with SceneMemory.inspect(out / 'memory') as memory:
         live = result_of(memory, visits)
-        write_documents(out, memory)
-        snapshot = memory.snapshot()
+        snapshot, changes = memory.snapshot(), memory.changes()
+        write_documents(out, snapshot, changes)
         ids = [v.visit_id for v in snapshot.visits]
         draw_before_after(
             out / 'visits.png',
             [memory.scan(v) for v in ids],
             [memory.labels(v) for v in ids],
             snapshot,
-            memory.changes(),
+            changes,
         )
     text = print_comparison(live, reference)
     (out / 'comparison.txt').write_text(text)

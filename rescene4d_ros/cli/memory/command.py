@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 
 from rescene4d_ros.cli.console import TextConsole
@@ -15,7 +14,7 @@ from rescene4d_ros.cli.memory.query_actions import (
     SIGNS,
     time_of,
 )
-from rescene4d_ros.memory.export import changes_document, objects_document
+from rescene4d_ros.memory.export import write_documents
 from rescene4d_ros.memory.maintenance.backup import back_up, restore
 from rescene4d_ros.memory.maintenance.integrity import check
 from rescene4d_ros.memory.maintenance.relocate import move
@@ -138,12 +137,8 @@ MAINTENANCE = {'check': _check, 'repair': _repair, 'backup': _back_up, 'restore'
 def _export(snapshot: MemorySnapshot, changes: tuple[Change, ...], out: Path) -> None:
     """Write both documents."""
     out.mkdir(parents=True, exist_ok=True)
-    for name, document in (
-        ('objects.json', objects_document(snapshot)),
-        ('changes.json', changes_document(snapshot, changes)),
-    ):
-        (out / name).write_text(json.dumps(document, indent=1) + '\n')
-        print(out / name)
+    for path in write_documents(out, snapshot, changes):
+        print(path)
 
 
 def _show(snapshot: MemorySnapshot, changes: tuple[Change, ...], console: TextConsole) -> None:

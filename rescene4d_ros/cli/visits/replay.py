@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 import sys
 import time
@@ -19,7 +18,7 @@ from rescene4d_ros.cli.visits.checked_visits import (
 from rescene4d_ros.cli.visits.inputs import find_visits
 from rescene4d_ros.errors import ConfigError, RescenError
 from rescene4d_ros.inference.config import InferenceConfig
-from rescene4d_ros.memory.export import changes_document, objects_document
+from rescene4d_ros.memory.export import write_documents
 from rescene4d_ros.memory.store import SceneMemory
 from rescene4d_ros.scene.mask_source import load_masks, tracker_for
 from rescene4d_ros.scene.scan_acceptance import ScanAcceptance
@@ -176,7 +175,7 @@ def run(options: argparse.Namespace) -> int:
                 tqdm.write(f'{scan.name}: {finding}', file=sys.stderr)
             write_visit(options.out, update, kept)
             tqdm.write(describe(update))
-        write_documents(options.out, memory)
+        write_documents(options.out, memory.snapshot(), memory.changes())
         if options.picture:
             from rescene4d_ros.view.newest_visits import draw_newest  # matplotlib takes a second
 
@@ -224,14 +223,3 @@ def write_visit(out: Path, update: SceneUpdate, kept: np.ndarray) -> None:
         class_id=class_id,
         score=score,
     )
-
-
-def write_documents(out: Path, memory: SceneMemory) -> None:
-    """Write objects.json and changes.json of the memory."""
-    snapshot = memory.snapshot()
-    documents = {
-        'objects.json': objects_document(snapshot),
-        'changes.json': changes_document(snapshot, memory.changes()),
-    }
-    for name, document in documents.items():
-        (out / name).write_text(json.dumps(document, indent=1) + '\n')
