@@ -20,7 +20,7 @@ from rescene4d_ros.inference.config import InferenceConfig
 from rescene4d_ros.memory.export import write_documents
 from rescene4d_ros.memory.maintenance.backup import back_up
 from rescene4d_ros.memory.store import SceneMemory
-from rescene4d_ros.scene.mask_source import load_masks, tracker_for
+from rescene4d_ros.scene.mask_source import load_masks, MaskProvider, tracker_for
 from rescene4d_ros.scene.tracker import SceneTracker
 from rescene4d_ros.tracking.settings import (
     AssociationConfig,
@@ -141,7 +141,8 @@ def _export(task: Task, memory: ArchivedMemory) -> dict[str, Any]:
 
 def _process(task: Task, memory: ArchivedMemory) -> dict[str, Any]:
     """Process the visits of a memory again, or of a copy of it."""
-    segmenter = _segmenter(json.dumps(dict(task.settings), sort_keys=True))
+    configs = configs_of(task.settings)
+    segmenter = _segmenter(configs['inference'])
     with SceneMemory.inspect(memory.folder) as opened:
         about = {'weights': segmenter.weights_hash, 'revision': opened.metadata.revision}
         classes = opened.metadata.class_names
@@ -154,21 +155,20 @@ def _process(task: Task, memory: ArchivedMemory) -> dict[str, Any]:
             '--set inference.classes=... of its list'
         )
     if task.action == 'reprocess':
-        return _reprocessed(task, memory.folder)
+        return _reprocessed(memory.folder, segmenter, configs)
     task.out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(dir=task.out, prefix='copy_') as scratch:
         copy = Path(scratch) / 'memory'
         faults = back_up(memory.folder, copy)
         if faults:
             raise MemoryFormatError(f'{memory.folder}: {faults[0]}; `rescene4d memory check` it')
-        return {**_reprocessed(task, copy), **about}
+        return {**_reprocessed(copy, segmenter, configs), **about}
 
 
-def _reprocessed(task: Task, folder: Path) -> dict[str, Any]:
+def _reprocessed(
+    folder: Path, segmenter: MaskProvider, configs: Mapping[str, Any]
+) -> dict[str, Any]:
     """Process all visits of a memory again; say what changed."""
-    settings = dict(task.settings)
-    segmenter = _segmenter(json.dumps(settings, sort_keys=True))
-    configs = configs_of(task.settings)
     with SceneMemory.open(
         folder, None, None, segmenter.class_names, segmenter.weights_hash, create=False
     ) as opened:
@@ -194,9 +194,9 @@ def _reprocessed(task: Task, folder: Path) -> dict[str, Any]:
 
 
 @lru_cache(maxsize=1)
-def _segmenter(settings: str):
+def _segmenter(inference: InferenceConfig) -> MaskProvider:
     """Return what finds instances; a worker loads it once."""
-    return load_masks(configs_of(tuple(json.loads(settings).items()))['inference'])
+    return load_masks(inference)
 
 
 def plan_of(task: Task, memory: ArchivedMemory) -> dict[str, Any]:
