@@ -12,7 +12,7 @@ from rescene4d_ros.memory.database.row_encoding import change_rows
 from rescene4d_ros.memory.database.schema import JournalAction
 from rescene4d_ros.memory.editing.reapply_splits import first_one
 from rescene4d_ros.memory.editing.rebuild import rebuild_records, scan_or_boxes
-from rescene4d_ros.memory.editing.undo import join, keep_notes, keep_nothing, keep_rows
+from rescene4d_ros.memory.editing.undo import join, keep_notes, keep_rows
 from rescene4d_ros.memory.store import check_name, SceneMemory
 from rescene4d_ros.memory.visit_transactions import erase_facts
 from rescene4d_ros.structures import ObjectState, VisitInfo, VisitStatus
@@ -102,7 +102,7 @@ def move_map(memory: SceneMemory, new_T_old: np.ndarray, reason: str = '') -> np
         )
     detail = {'new_T_old': motion.tolist(), 'reason': reason}
     with memory.database.correcting(JournalAction.MAP_MOVED, detail) as (connection, entry):
-        keep_nothing(connection, entry)
+        keep_rows(connection, entry, ())  # none changes, but it can be undone
     return memory.map_T_memory()
 
 

@@ -108,11 +108,6 @@ def keep_rows(
     _store(connection, entry, image)
 
 
-def keep_nothing(connection: Connection, entry: int) -> None:
-    """Make a journal entry one that can be undone, whose rows nothing changed."""
-    _store(connection, entry, [])
-
-
 def keep_notes(connection: Connection, entry: int, object_id: int) -> None:
     """Store only what people said of an object: no visit builds on that."""
     found = _rows(connection, 'notes', 'object_id', object_id)
