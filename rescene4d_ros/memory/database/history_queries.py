@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from rescene4d_ros.errors import MemoryDamagedError
 from rescene4d_ros.memory.database import row_access, schema
-from rescene4d_ros.memory.database.row_encoding import read_rows
+from rescene4d_ros.memory.database.row_encoding import read_rows, read_rows_in_turn
 from rescene4d_ros.structures import Box, Change, ChangeKind, ObjectState
 from sqlalchemy import (
     and_,
@@ -276,16 +276,11 @@ def absence_of(
     """
     ids = ids_of(connection, [object_id])
     bounds = {'after': within_columns(after_ns), 'until': within_columns(until_ns)}
-    skipped = 0
-    while True:
-        query = _STATES_BETWEEN.params(ids=list(ids), skipped=skipped, **bounds)
-        rows = read_rows(connection, schema.states, query)
-        row = next((row for row in rows if row.state == ObjectState.ABSENT), None)
-        if row is not None:
-            break
-        if len(rows) < row_access.AT_ONCE:
-            return None
-        skipped += row_access.AT_ONCE
+    query = _STATES_BETWEEN.params(ids=list(ids), **bounds)
+    states = read_rows_in_turn(connection, schema.states, query)
+    row = next((row for row in states if row.state == ObjectState.ABSENT), None)
+    if row is None:
+        return None
     changes = schema.changes
     query = (
         select(changes)
@@ -386,6 +381,4 @@ _STATES_BETWEEN = (
         _UNTIL,
     )
     .order_by(schema.visits.c.stamp_ns, schema.states.c.object_id.desc())
-    .limit(row_access.AT_ONCE)
-    .offset(bindparam('skipped', type_=Integer))
 )

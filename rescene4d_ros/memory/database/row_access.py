@@ -12,6 +12,7 @@ from rescene4d_ros.memory.database.row_encoding import (
     CHECKSUM,
     read_rows,
     read_rows_again,
+    read_rows_in_turn,
 )
 from rescene4d_ros.memory.database.schema import JournalAction
 from rescene4d_ros.structures import (
@@ -26,7 +27,6 @@ from rescene4d_ros.structures import (
 from rescene4d_ros.tracking.records import ObjectRecord
 from sqlalchemy import bindparam, Connection, func, select
 
-AT_ONCE = 16  # rows that are read together while one is looked for
 RECORD = tuple(field.name for field in fields(ObjectRecord))
 
 
@@ -171,13 +171,10 @@ def visits(connection: Connection, *statuses: VisitStatus) -> tuple[VisitInfo, .
 
 def newest_done_ns(connection: Connection) -> int | None:
     """Read the stamp of the newest processed visit; None where none is processed."""
-    query, skipped = select(schema.visits).order_by(schema.visits.c.stamp_ns.desc()), 0
-    while rows := read_rows(connection, schema.visits, query.limit(AT_ONCE).offset(skipped)):
-        for row in rows:  # not in the query: an altered status must not hide a visit
-            if row.status == VisitStatus.DONE:
-                return row.stamp_ns
-        skipped += AT_ONCE
-    return None
+    query = select(schema.visits).order_by(schema.visits.c.stamp_ns.desc())
+    newest_first = read_rows_in_turn(connection, schema.visits, query)
+    # Not in the query: an altered status must not hide a visit.
+    return next((row.stamp_ns for row in newest_first if row.status == VisitStatus.DONE), None)
 
 
 def visit_row(connection: Connection, visit_id: int):

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from enum import Enum
 import hashlib
+from itertools import count
 import json
 import struct
 from typing import Any
@@ -35,6 +36,7 @@ from sqlalchemy.types import TypeDecorator, TypeEngine
 UNREADABLE = (ValueError, TypeError, IndexError, OverflowError, struct.error, zlib.error)
 
 CHECKSUM = 'checksum'  # name of a column
+AT_ONCE = 16  # rows that are read together while one is looked for
 MOST_VERIFIED = 50_000  # rows of a table of which a connection keeps that they are intact
 
 
@@ -218,6 +220,15 @@ def read_rows_again(connection: Connection, table: Table, query: Select) -> Sequ
         verified.clear()
     verified.update(new)
     return rows
+
+
+def read_rows_in_turn(connection: Connection, table: Table, query: Select) -> Iterator[Row]:
+    """Yield the rows of an ordered query as `read_rows`, a few at a time: one is looked for."""
+    for skipped in count(0, AT_ONCE):
+        rows = read_rows(connection, table, query.limit(AT_ONCE).offset(skipped))
+        yield from rows
+        if len(rows) < AT_ONCE:
+            return
 
 
 def _check_rows(table: Table, rows: Sequence[Row]) -> None:
