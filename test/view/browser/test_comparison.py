@@ -9,7 +9,7 @@ from rescene4d_ros.memory.store import SceneMemory
 from rescene4d_ros.structures import Change, ChangeKind
 from rescene4d_ros.view.browser.differences import changes_between, shown_changes
 from rescene4d_ros.view.browser.drawing.arrangement import arranged
-from rescene4d_ros.view.browser.drawing.cameras import look_over_window
+from rescene4d_ros.view.browser.drawing.cameras import look_over
 from rescene4d_ros.view.browser.drawing.coverage import coverage_of
 from rescene4d_ros.view.browser.drawing.labels import Camera, readable
 from rescene4d_ros.view.browser.drawing.marks import marks_of, rgb_of
@@ -125,7 +125,7 @@ def camera_over(xyz, right=None, size=(1000, 900)):
     window = SimpleNamespace(
         fov=FIELD, image_width=size[0], image_height=size[1], position=None, look_at=None
     )
-    look_over_window(window, xyz, right)
+    look_over([window], xyz, right)
     return Camera.of(window)
 
 

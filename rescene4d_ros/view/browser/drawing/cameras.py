@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
@@ -16,35 +17,29 @@ FILLED = 0.92  # share of a window that a place takes
 HEIGHT = np.deg2rad(48)  # of the camera over the horizon
 
 
-def look_over(server: viser.ViserServer, xyz: np.ndarray, right: np.ndarray | None = None) -> None:
+def look_over(cameras: Iterable[Any], xyz: np.ndarray, right: np.ndarray | None = None) -> None:
     """
-    Set the cameras of all windows so that all points are seen.
+    Set cameras so that all points are seen, each in the proportions of its window.
 
     Parameters
     ----------
-    server : viser.ViserServer
+    cameras : iterable
+        Of windows of viser, or its initial one.
     xyz : ndarray (N, 3), m, in map
     right : ndarray (2,), optional
         Unit vector in map that goes to the right; default: the camera is above a corner.
 
     """
-    windows = server.get_clients().values()
-    cameras: list[Any] = [server.initial_camera, *(w.camera for w in windows)]
-    for camera in cameras:
-        look_over_window(camera, xyz, right)
-
-
-def look_over_window(camera: Any, xyz: np.ndarray, right: np.ndarray | None) -> None:
-    """Set the camera of one window, in its own proportions; see `look_over`."""
     if not len(xyz):
         return
     away = _above_corner(xyz) if right is None else _above(-left_of(right))
     low, high = np.percentile(xyz, (0.5, 99.5), axis=0)
     middle = (low + high) / 2
     inner = xyz[((xyz >= low) & (xyz <= high)).all(axis=1)]
-    distance = _distance(inner - middle, away, *_lens(camera))
-    camera.position = middle + distance * away
-    camera.look_at = middle  # afterwards: a camera of viser takes it along when it moves
+    for camera in cameras:
+        distance = _distance(inner - middle, away, *_lens(camera))
+        camera.position = middle + distance * away
+        camera.look_at = middle  # afterwards: a camera of viser takes it along when it moves
 
 
 def _lens(camera: Any) -> tuple[float, float]:

@@ -128,12 +128,14 @@ class SceneDrawing:
 
     def look_over(self) -> None:
         """Set the cameras of all windows so that all that is drawn is seen."""
-        cameras.look_over(self._server, self._stand.points, self._stand.right)
+        windows = (window.camera for window in self._server.get_clients().values())
+        every = (self._server.initial_camera, *windows)
+        cameras.look_over(every, self._stand.points, self._stand.right)
 
     def look_over_in(self, client: viser.ClientHandle) -> None:
         """Set the camera of a new window, if its proportions are those of a phone."""
         if client.camera.aspect < 1:
-            cameras.look_over_window(client.camera, self._stand.points, self._stand.right)
+            cameras.look_over([client.camera], self._stand.points, self._stand.right)
 
     def show_readable(self, camera: Camera) -> None:
         """Show the labels that do not cover more important ones in a window."""
