@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 BACKGROUND = (252, 252, 250)
+CORNER = 62  # deg; from the frontal view of a wall to that over a corner of the room
 
 
 @dataclass(frozen=True)
@@ -79,7 +80,7 @@ def wall_azimuth(xyz: np.ndarray) -> float:
     area = np.ptp(np.percentile(turned, (0.5, 99.5), axis=0), axis=0) * np.ptp(
         np.percentile(other, (0.5, 99.5), axis=0), axis=0
     )
-    return float(np.rad2deg(angles[np.argmin(area)]) + 62)
+    return float(np.rad2deg(angles[np.argmin(area)]) + CORNER)
 
 
 def splat(

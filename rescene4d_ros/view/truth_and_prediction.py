@@ -7,10 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 from rescene4d_ros.structures import Scan
 from rescene4d_ros.structures.colors import colors_of, over_room, unit_rgb
-from rescene4d_ros.view.splat import BACKGROUND, splat, view_of, wall_azimuth
+from rescene4d_ros.view.splat import BACKGROUND, CORNER, splat, view_of, wall_azimuth
 
 TITLES = ('truth', 'prediction')
-CORNER = 62  # deg; from the corner view of wall_azimuth to a frontal view
 SIDE = 2  # samples per pixel and direction
 DPI = 100
 

@@ -7,10 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from rescene4d_ros.view.browser.drawing.marks import Marks
-from rescene4d_ros.view.splat import wall_azimuth
+from rescene4d_ros.view.splat import CORNER, wall_azimuth
 
 SLABS = 48  # of the points of a visit; the plane moves by whole ones
-CORNER = 62.0  # deg from a wall to the azimuth over a corner, see `wall_azimuth`
 AT_EDGE = 1e-3  # m
 
 
