@@ -27,7 +27,7 @@ from rescene4d_ros.view.browser.drawing.points import (
     selected_points,
     spread,
 )
-from rescene4d_ros.view.browser.drawing.wipe import SLABS, wiped
+from rescene4d_ros.view.browser.drawing.wipe import first_slab, SLABS, wiped
 from rescene4d_ros.view.browser.knowledge import Knowledge
 from rescene4d_ros.view.browser.session import Session, views_of
 from rescene4d_ros.view.report.surroundings import Places
@@ -233,7 +233,7 @@ class SceneDrawing:
 
     def _show_sides(self, session: Session) -> None:
         """Show the slabs of each visit on its side of the plane, and the hatch where wanted."""
-        first = round(session.wipe * SLABS) if self._stand.wipe is not None else 0
+        first = first_slab(session.wipe)
         for name in SIDES:
             for k in range(SLABS):
                 is_here = self._stand.wipe is None or (k >= first) == (name == 'now')

@@ -104,11 +104,14 @@ class Wipe:
         """Return where the plane is along its way, at the edge of a slab, m."""
         if share <= 0 or share >= 1:  # also of points beyond the ends
             return float(np.sign(share - 0.5) * np.inf)
-        return self.start + round(share * SLABS) / SLABS * self.length
+        return self._edge(share)
+
+    def _edge(self, share: float) -> float:
+        return self.start + first_slab(share) / SLABS * self.length
 
     def _place(self, share: float, across: float, height: float) -> np.ndarray:
-        at = self.start + round(np.clip(share, 0, 1) * SLABS) / SLABS * self.length
-        return np.append(at * self.along + across * left_of(self.along), height)
+        at = self._edge(share) * self.along
+        return np.append(at + across * left_of(self.along), height)
 
 
 def wiped(marks: Marks, wipe: Wipe, share: float, is_now: bool) -> Marks:
@@ -125,6 +128,11 @@ def wiped(marks: Marks, wipe: Wipe, share: float, is_now: bool) -> Marks:
         [(i, box) for i, box in marks.boxes if is_here(box.center)],
         [box for box in marks.unseen if is_here(box.center)],
     )
+
+
+def first_slab(share: float) -> int:
+    """Return the first slab behind the plane, 0..SLABS, where it is at a share of its way."""
+    return round(min(max(share, 0.0), 1.0) * SLABS)
 
 
 def left_of(side: np.ndarray) -> np.ndarray:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from rescene4d_ros.view.browser.drawing.coloring import legend
+from rescene4d_ros.view.browser.drawing.wipe import SLABS
 from rescene4d_ros.view.browser.knowledge import Knowledge
 from rescene4d_ros.view.browser.panel.keys import add_keys, keys_text
 from rescene4d_ros.view.browser.panel.rows import Row, RowList, set_changed
@@ -99,7 +100,7 @@ class Panel:
         self._compare = gui.add_dropdown('Show', tuple(map(str, Compare)))
         self._before = gui.add_slider('Before', 1, 1, 1, 1, hint='the visit to compare with')
         self._wipe = gui.add_slider(
-            'Wipe', 0.0, 1.0, 1 / 48, 0.5, hint='share of the place that the visit before takes'
+            'Wipe', 0.0, 1.0, 1 / SLABS, 0.5, hint='share of the place that the visit before takes'
         )
         self._color_by = gui.add_dropdown('Color by', tuple(map(str, ColorBy)))
         self._legend = gui.add_html('')
@@ -132,9 +133,10 @@ class Panel:
         set_changed(self._when, content=_when(knowledge, session, clock, warning))
         set_changed(self._class, options=(ANY, *knowledge.class_names))
         set_changed(self._class, value=session.class_name)
-        at = ANY_TIME if session.since is None else self._dates(knowledge)[session.since]
+        dates = self._dates(knowledge)
+        at = ANY_TIME if session.since is None else dates[session.since]
         for since in (self._since, self._changes_since):
-            set_changed(since, options=(ANY_TIME, *self._dates(knowledge)))
+            set_changed(since, options=(ANY_TIME, *dates))
             set_changed(since, value=at)
         set_changed(self._within, visible=session.near is not None)
         rows = listed(knowledge, session)
