@@ -172,7 +172,7 @@ class Places:
         self, window: tuple[VisitInfo, ...], most: int | None, cut: float | None
     ) -> Surroundings:
         parts = [self._part(visit) for visit in window]
-        floor = float(np.median([p.floor for p in parts if len(p.points)] or [0.0]))
+        floor = floor_of(parts)
         kept = []
         for part, mask in zip(parts, self._newest(parts, window[0].stamp_ns)):
             low = mask if cut is None else mask & (part.points.xyz[:, 2] < floor + cut)
@@ -218,6 +218,11 @@ def _columns(xyz: np.ndarray) -> np.ndarray:
     """Return the number (N,) int64 of the column of each point."""
     x, y = np.floor(xyz[:, :2] / CELL).astype(np.int64).T
     return (x << 32) + y
+
+
+def floor_of(visits: Sequence[VisitPoints]) -> float:
+    """Return the height (m) of the floor that visits share; 0 where none has points."""
+    return float(np.median([v.floor for v in visits if len(v.points)] or [0.0]))
 
 
 def cells_of(columns: np.ndarray) -> np.ndarray:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from rescene4d_ros.view.browser.drawing.coloring import Color
-from rescene4d_ros.view.report.surroundings import CELL, cells_of, VisitPoints
+from rescene4d_ros.view.report.surroundings import CELL, cells_of, floor_of, VisitPoints
 
 HATCH: Color = (120, 132, 152)
 BAND = 0.3  # share of a cell's edge that a stripe takes
@@ -47,7 +47,7 @@ FAN = np.array([(0, 1, 2), (0, 2, 3), (0, 3, 4), (0, 4, 5)])
 
 def coverage_of(visits: Sequence[VisitPoints]) -> Coverage:
     """Compare what visits saw of the floor; the first one is that in question."""
-    floor = float(np.median([v.floor for v in visits if len(v.points)] or [0.0]))
+    floor = floor_of(visits)
     cells = [_seen(v) for v in visits]
     if not sum(map(len, cells)):
         return Coverage(np.zeros((0, 2)), 1.0, floor)
