@@ -69,12 +69,17 @@ class Nodes:
             name, at, rgb, head_length=0.16, head_radius=0.07
         )
 
-    def put_labels(self, labels: Iterable[Label]) -> None:
-        """Write texts above their places."""
-        for name, text, place in labels:
+    def put_labels(
+        self, root: str, labels: Iterable[tuple[int | str, str, np.ndarray]]
+    ) -> list[Label]:
+        """Write texts above their places (m), each by a key, as all that is below a name."""
+        written = [(f'{root}/{key}', text, place) for key, text, place in labels]
+        for name, text, place in written:
             self._nodes[name] = self._scene.add_label(
                 name, text, position=place, anchor='bottom-center', font_screen_scale=0.8
             )
+        self.drop_others({name for name, _, _ in written}, root)
+        return written
 
     def put_triangles(self, name: str, triangles: np.ndarray, color: Color) -> None:
         """Draw triangles (M, 3, 3) in m, from both sides, in one color."""
@@ -117,7 +122,5 @@ def put_marks(
     nodes.put_lines(f'{root}/thin', [(at + shift, color) for at, color in marks.thin], 1.6)
     nodes.put_lines(f'{root}/thick', [(at + shift, color) for at, color in marks.thick], 3.5)
     nodes.put_arrows(f'{root}/moves', [(at + shift, color) for at, color in marks.arrows])
-    labels = [(f'{root}/labels/{i}', text, place + shift) for i, text, place in marks.labels]
-    nodes.put_labels(labels)
-    nodes.drop_others({node for node, _, _ in labels}, f'{root}/labels')
-    return labels
+    labels = [(i, text, place + shift) for i, text, place in marks.labels]
+    return nodes.put_labels(f'{root}/labels', labels)

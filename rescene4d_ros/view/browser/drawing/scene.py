@@ -105,10 +105,12 @@ class SceneDrawing:
         if not self._read(knowledge, places, views, is_wanted):
             return False
         with self._server.atomic():
+            is_marked = not self._has_rest
             if points != self._points:
                 self._draw_points(knowledge, places, session, None)
                 self._points = points
-            if self._has_rest or len(views) > 1:  # the second place may stand further away now
+                is_marked &= len(views) == 1  # the second place may stand further away now
+            if not is_marked:
                 self._draw_marks(knowledge, session, None)
             for name, view in views:
                 found = selected_points(self._memory, knowledge, view)
@@ -157,37 +159,31 @@ class SceneDrawing:
     ) -> None:
         """Draw the points: a number of them of what was read before, or all with their ghosts."""
         most, only_read = (self._most, False) if coarse is None else (coarse, True)
-        views = dict(views_of(session))
-        clouds = {
-            name: places_of(knowledge, places, view, most, only_read)
-            for name, view in views.items()
-        }
+        views = views_of(session)
+        clouds = {n: places_of(knowledge, places, v, most, only_read) for n, v in views}
         self._stand = arranged(clouds, session.compare)
-        for name in SIDES:
-            cloud, view = clouds.get(name), views.get(name)
-            drawn, ghost, hatch, scale = NO_POINTS, NO_POINTS, np.zeros((0, 3, 3)), 1.0
-            if cloud is not None and view is not None:
-                drawn, scale = (
-                    colored(knowledge, view, cloud),
-                    spread(len(cloud), most, self._most),
-                )
-                coverage = _coverage(knowledge, places, view)
-                hatch = coverage.hatched()
-                self.seen = coverage.share if view.shown == session.shown else self.seen
-                if coarse is None and len(views) == 1:
-                    ghost = ghosts(knowledge, places, view)
-            self._put_points(name, 'points', drawn, scale)
+        has_ghosts = coarse is None and len(views) == 1
+        for name, view in views:
+            scale = spread(len(clouds[name]), most, self._most)
+            ghost = ghosts(knowledge, places, view) if has_ghosts else NO_POINTS
+            self._put_points(name, 'points', colored(knowledge, view, clouds[name]), scale)
             self._put_points(name, 'ghosts', ghost)
             self._put_points(name, 'selected', NO_POINTS)
+            coverage = _coverage(knowledge, places, view)
+            if view.shown == session.shown:
+                self.seen = coverage.share
+            hatch = coverage.hatched()
             for node, is_in in self._parts(f'/{name}/hatch', hatch.mean(axis=1)):
                 self._nodes.put_triangles(node, hatch[is_in] + self._stand.shift_of(name), HATCH)
+        for name in set(SIDES) - set(clouds):
+            self._nodes.drop_others(set(), f'/{name}')
 
     def _draw_marks(self, knowledge: Knowledge, session: Session, most_unseen: int | None) -> None:
         self._targets, self._labels, self._has_rest = [], [], False
-        changes = shown_changes(knowledge, session)
-        is_pair = session.compare.is_pair
-        for name, view in views_of(session):
-            marks = marks_of(knowledge, view, changes, is_pair and name == 'before')
+        changes, views = shown_changes(knowledge, session), dict(views_of(session))
+        for name, view in views.items():
+            is_before = session.compare.is_pair and name == 'before'
+            marks = marks_of(knowledge, view, changes, is_before)
             if self._stand.wipe is not None:
                 marks = wiped(marks, self._stand.wipe, session.wipe, name == 'now')
             shift = self._stand.shift_of(name)
@@ -198,25 +194,19 @@ class SceneDrawing:
             self._has_rest |= is_many
             unseen = NO_POINTS if is_many else dotted(marks.unseen)
             self._labels += put_marks(self._nodes, f'/marks/{name}', marks, unseen, shift)
-        if is_pair:
-            self._labels = [*self._put_sides(session.wipe), *self._labels]
-        else:
-            (shown,) = dict(views_of(session))
-            (other,) = set(SIDES) - {shown}
-            self._nodes.drop_others(set(), f'/marks/{other}')
-            self._nodes.drop_others(set(), '/marks/side')
-        if self._stand.wipe is None:
-            self._nodes.drop('/marks/plane')
+        for name in set(SIDES) - set(views):
+            self._nodes.drop_others(set(), f'/marks/{name}')
+        self._labels = [*self._put_sides(session.wipe), *self._labels]
 
     def _put_sides(self, share: float) -> list[Label]:
         """Draw the plane of the wipe, and name what stands on either side of it or beside."""
-        places, wipe = self._stand.tops, self._stand.wipe
+        places, wipe, plane = self._stand.tops, self._stand.wipe, []
         if wipe is not None:
-            self._nodes.put_lines('/marks/plane', [(wipe.frame(share), PLANE)], 2.0)
+            plane = [(wipe.frame(share), PLANE)]
             places = dict(zip(('before', 'now'), wipe.names(share)))
-        labels = [(f'/marks/side/{name}', name, place) for name, place in places.items()]
-        self._nodes.put_labels(labels)
-        return labels
+        self._nodes.put_lines('/marks/plane', plane, 2.0)
+        labels = [(name, name, place) for name, place in places.items()]
+        return self._nodes.put_labels('/marks/side', labels)
 
     def _put_points(self, name: str, part: str, points: Colored, scale: float = 1.0) -> None:
         for node, is_in in self._parts(f'/{name}/{part}', points.xyz):
