@@ -70,7 +70,7 @@ class Viewer:
         self._wake, self._wanted, self._closed = threading.Condition(), True, False
         self._warning = ''
         self._camera: Any = server.initial_camera  # the one that moved last
-        self._has_moved, self._is_to_look_over, self._is_beside = False, False, False
+        self._has_moved, self._is_to_look_over, self._is_beside = False, True, False
         self._scene = SceneDrawing(server, memory, self._config.points)
         self._read()
         self.session: Session = first_session(self.knowledge)
@@ -84,7 +84,6 @@ class Viewer:
         server.scene.on_click()(self._clicked)
         server.on_client_connect(self._connected)
         self._draw()
-        self._scene.look_over()
         self._thread = threading.Thread(target=self._run, name='viewer', daemon=True)
         self._thread.start()
 
