@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 import re
 from typing import Self
 
@@ -14,9 +15,9 @@ from rescene4d_ros.questions.language.time_phrases import period_at
 from rescene4d_ros.questions.language.vocabulary import (
     longest_match,
     Token,
-    tokens_of,
     Vocabulary,
     Words,
+    words_of,
 )
 from rescene4d_ros.questions.query import Period, Place, Subject
 
@@ -71,23 +72,24 @@ class Lexicon:
         zones: Sequence[Zone] = (),
     ) -> Self:
         """Return the lexicon of a memory with some classes, given names and zones."""
-        called = ((tuple(token.word for token in tokens_of(z.name)), z) for z in zones)
-        places = {words: zone for words, zone in called if words}
-        cut = (tuple(token.word for token in tokens_of(name)) for name in names)
-        return cls(
-            vocabulary, tuple(class_names), frozenset(words for words in cut if words), places
-        )
+        places = {words: zone for zone in zones if (words := words_of(zone.name))}
+        cut = frozenset(words for words in map(words_of, names) if words)
+        return cls(vocabulary, tuple(class_names), cut, places)
+
+    @cached_property
+    def nouns(self) -> dict[Words, tuple[str, ...] | None]:
+        """Return which classes of the memory each noun means; see `Vocabulary.nouns`."""
+        return self.vocabulary.nouns(self.class_names)
 
 
 def pieces_of(tokens: Sequence[Token], lexicon: Lexicon, calendar: Calendar) -> list[Piece]:
     """Return what a question consists of, in its order."""
-    nouns = lexicon.vocabulary.nouns(lexicon.class_names)
     pieces: list[Piece] = []
     at = 0
     while at < len(tokens):
         place = _box(tokens, at) or _zone(tokens, at, lexicon)
         time = period_at(tokens, at, calendar)
-        thing = _thing(tokens, at, lexicon, nouns, calendar)
+        thing = _thing(tokens, at, lexicon, calendar)
         # The longer reading wins, and a time before an object that somebody named like one.
         found = max((f for f in (place, time, thing) if f is not None), key=_end, default=None)
         if found is None:
@@ -110,11 +112,7 @@ def _end(found: tuple[object, int]) -> int:
 
 
 def _thing(
-    tokens: Sequence[Token],
-    at: int,
-    lexicon: Lexicon,
-    nouns: Mapping[Words, tuple[str, ...] | None],
-    calendar: Calendar,
+    tokens: Sequence[Token], at: int, lexicon: Lexicon, calendar: Calendar
 ) -> tuple[Subject, int] | None:
     """Read colors, then a name, an id or a noun, which a number may follow."""
     start, colors = at, []
@@ -127,7 +125,7 @@ def _thing(
         found = read(tokens, at, lexicon)
         if found is not None:
             return _subject(tokens, start, found[1], replace(found[0], colors=tuple(colors)))
-    noun = longest_match(tokens, at, nouns)
+    noun = longest_match(tokens, at, lexicon.nouns)
     if noun is not None:
         words, end, is_plural = noun
         has_number = (
@@ -139,7 +137,7 @@ def _thing(
         known = Subject(
             '',
             object_id=int(tokens[end].word.lstrip('#')) if has_number else None,
-            class_names=nouns[words],
+            class_names=lexicon.nouns[words],
             colors=tuple(colors),
             is_plural=is_plural or words in (('everything',), ('anything',), ('furniture',)),
         )

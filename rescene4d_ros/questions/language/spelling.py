@@ -79,12 +79,7 @@ def _is_slip(word: str, other: str) -> bool:
 def _known(lexicon: Lexicon) -> frozenset[str]:
     """Return all words that a question to a memory can have."""
     vocabulary = lexicon.vocabulary
-    phrases = (
-        *vocabulary.nouns(lexicon.class_names),
-        *lexicon.names,
-        *lexicon.zones,
-        *NEAR_PHRASES,
-    )
+    phrases = (*lexicon.nouns, *lexicon.names, *lexicon.zones, *NEAR_PHRASES)
     words = {word for phrase in phrases for word in phrase}
     return frozenset(words).union(
         *map(plurals_of, words),

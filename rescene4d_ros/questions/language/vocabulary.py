@@ -61,7 +61,12 @@ def tokens_of(text: str) -> tuple[Token, ...]:
 
 def key_of(text: str) -> str:
     """Return a name as it is compared: its words in lower case, whatever stands between them."""
-    return ' '.join(token.word for token in tokens_of(text))
+    return ' '.join(words_of(text))
+
+
+def words_of(text: str) -> tuple[str, ...]:
+    """Return a phrase by its words, as they are compared."""
+    return tuple(token.word for token in tokens_of(text))
 
 
 def _expanded(word: str) -> list[str]:
@@ -196,12 +201,12 @@ class Vocabulary:
             Empty where the memory has no such class; None for words that mean any object.
 
         """
-        found: dict[Words, tuple[str, ...] | None] = dict.fromkeys(map(_key, self.anything))
-        there = {_key(name): name for name in class_names}
+        found: dict[Words, tuple[str, ...] | None] = dict.fromkeys(map(words_of, self.anything))
+        there = {words_of(name): name for name in class_names}
         for name, others in self.classes.items():
-            mine = (there[_key(name)],) if _key(name) in there else ()
-            for word in (name, *others):
-                found[_key(word)] = tuple(dict.fromkeys((*(found.get(_key(word)) or ()), *mine)))
+            mine = (there[words_of(name)],) if words_of(name) in there else ()
+            for words in map(words_of, (name, *others)):
+                found[words] = tuple(dict.fromkeys((*(found.get(words) or ()), *mine)))
         return found | {words: (name,) for words, name in there.items()}
 
 
@@ -252,11 +257,6 @@ def longest_match(
         elif here[:-1] == list(words[:-1]) and here[-1] in plurals_of(words[-1]):
             best = best if best and len(best[0]) == len(words) else (words, end, True)
     return best
-
-
-def _key(words: str) -> Words:
-    """Return a phrase by its words."""
-    return tuple(token.word for token in tokens_of(words))
 
 
 def plurals_of(word: str) -> set[str]:
