@@ -23,18 +23,7 @@ NEEDS_SUBJECT = (
 )
 EXCLUDING = ('except', 'but', 'without', 'other')
 # Without them the answer would be to the opposite question.
-REVERSING = (
-    'not',
-    'no',
-    'never',
-    'nothing',
-    'except',
-    'without',
-    'but',
-    'neither',
-    'nor',
-    'other',
-)
+REVERSING = (*EXCLUDING, 'not', 'no', 'never', 'nothing', 'neither', 'nor')
 BEYOND = ('who', 'whose', 'why')  # is asked
 # As above, to a question about another time.
 TIMES = (

@@ -8,7 +8,7 @@ import difflib
 
 from rescene4d_ros.questions.language.calendar import PARTS_OF_DAY
 from rescene4d_ros.questions.language.forms import FORM_WORDS
-from rescene4d_ros.questions.language.pieces import Lexicon, NEAR_PHRASES
+from rescene4d_ros.questions.language.pieces import INSIDE, Lexicon, NEAR_PHRASES
 from rescene4d_ros.questions.language.pieces import UNITS as LENGTHS
 from rescene4d_ros.questions.language.reading import RELATIONS, REVERSING, TIMES
 from rescene4d_ros.questions.language.time_words import (
@@ -25,9 +25,9 @@ SHORTEST = 4  # letters; shorter words are like too many others
 ALIKE = 0.8  # share of letters that stand in the same order, as difflib counts it
 OF_TIMES = (
     *(*WEEKDAYS, *MONTHS, *NUMBERS, *UNITS, *LATEST, *PREPOSITIONS, *PARTS_OF_DAY, *TIMES),
-    *('today', 'yesterday', 'tomorrow', 'visits', 'first', 'oldest', 'past', 'weekend', 'night'),
+    *('today', 'yesterday', 'visits', 'first', 'oldest', 'past', 'weekend', 'night'),
 )
-OTHERS = (*RELATIONS, *REVERSING, *LENGTHS, 'within', 'close', 'next', 'except', 'without')
+OTHERS = (*RELATIONS, *REVERSING, *LENGTHS, *INSIDE)
 
 
 def spelled(tokens: Sequence[Token], lexicon: Lexicon) -> tuple[tuple[Token, ...], dict[str, str]]:
@@ -63,17 +63,16 @@ def _like(token: Token, known: frozenset[str]) -> str | None:
     is_plain = token.kind == 'word' and word.isalpha() and len(word) >= SHORTEST
     if not is_plain or word in known:
         return None
-    words = [other for other in known if len(other) >= SHORTEST]
-    near = difflib.get_close_matches(word, sorted(words), n=2, cutoff=ALIKE)
-    near += [other for other in words if other not in near and _is_slip(word, other)]
+    words = sorted(other for other in known if len(other) >= SHORTEST)
+    near = difflib.get_close_matches(word, words, n=2, cutoff=ALIKE) + _slips(word, known)
     # The first letter is rarely wrong; `other` stays another word than `mother`.
     return next((other for other in near if other[0] == word[0]), None)
 
 
-def _is_slip(word: str, other: str) -> bool:
-    """Return whether two letters that change places make one word the other."""
-    swaps = (word[:k] + word[k + 1] + word[k] + word[k + 2 :] for k in range(len(word) - 1))
-    return len(word) == len(other) and other in swaps
+def _slips(word: str, known: frozenset[str]) -> list[str]:
+    """Return the known words that a word is where two letters change places, by the alphabet."""
+    swaps = {word[:k] + word[k + 1] + word[k] + word[k + 2 :] for k in range(len(word) - 1)}
+    return sorted(swaps & known)
 
 
 def _known(lexicon: Lexicon) -> frozenset[str]:

@@ -156,9 +156,8 @@ def _short_date(words: TimeWords, at: int) -> tuple[date, int] | None:
     """Read `24.11`, and `11/24` or `24/11` where only one of both orders is a date."""
     dotted = re.fullmatch(r'(\d{1,2})\.(\d{1,2})', words.word(at))
     if dotted is not None:
-        return _latest(words.calendar, partial(date, month=int(dotted[2]), day=int(dotted[1]))), (
-            at + 1
-        )
+        day_of = partial(date, month=int(dotted[2]), day=int(dotted[1]))
+        return _latest(words.calendar, day_of), at + 1
     first, second = words.number(at), re.fullmatch(r'/(\d{1,2})', words.word(at + 1))
     if first is None or second is None:
         return None
