@@ -43,9 +43,9 @@ def select(known: KnownFacts, query: Query) -> Selection:
         found |= {fact.object_id: fact for fact in selection.objects}
         reasons += [selection.why_none] if selection.why_none else []
     for subject in query.excluded:
-        for fact in _of_subject(known, subject).objects:
-            if found.pop(fact.object_id, None) is not None:
-                reasons.append(f'All are excluded by "{subject.words}".')
+        excluded = found.keys() & {fact.object_id for fact in _of_subject(known, subject).objects}
+        found = {i: fact for i, fact in found.items() if i not in excluded}
+        reasons += [f'All are excluded by "{subject.words}".'] if excluded else []
     if query.place is None or not found:
         return _selection(found.values(), reasons)
     return _at_place(known, query.place, sorted(found.values(), key=lambda f: f.object_id))
