@@ -100,10 +100,7 @@ class ContactFurnisher(RestingFurnisher):
         if is_twin and model.liveliness < 0.2 and self.rng.random() < ONE_DESIGN:
             model = parent.model
         for side in self.rng.permutation([-1, 1]):
-            gap = self.rng.uniform(0.0, 0.012)
-            x = side * (parent.model.size[0] / 2 + model.size[0] / 2 + gap)
-            y = -parent.model.size[1] / 2 + model.size[1] / 2
-            yield Placed.at(model, parent.to_room((x, y)), model.mount, parent.yaw, kind)
+            yield flush_beside(model, parent, side, kind, self.rng.uniform(0.0, 0.012))
 
     def _under(self, model: Model, parent: Placed, kind: str) -> Iterator[Placed]:
         """Stand on the floor below a table, desk or bed."""
@@ -185,3 +182,10 @@ class ContactFurnisher(RestingFurnisher):
             yaw = parent.yaw + facing + np.pi / 2 + self.rng.normal(0, 0.12)
             place = parent.to_room(tuple(at))
             yield Placed.at(model, place, model.mount, float(yaw), kind, parent.instance_id)
+
+
+def flush_beside(model: Model, parent: Placed, side: int, kind: str, gap: float = 0.0) -> Placed:
+    """Return a model on side -1 or 1 of another thing, `gap` (m) from it, backs in one plane."""
+    x = side * ((parent.model.size[0] + model.size[0]) / 2 + gap)
+    y = (model.size[1] - parent.model.size[1]) / 2
+    return Placed.at(model, parent.to_room((x, y)), model.mount, parent.yaw, kind)

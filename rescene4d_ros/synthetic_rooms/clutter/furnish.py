@@ -185,8 +185,10 @@ def _dress(work: ContactFurnisher, target: int, draw: Draw) -> None:
                 if len(work.plan.placed) >= target:
                     return
                 put = draw(makers, work.rng)
-                first = 'in' if model.class_name in IN_SHELVES else 'on'
-                order = ['face'] if put.place == 'hang' else sorted(('in', 'on'), key=first.__ne__)
+                if put.place == 'hang':
+                    order: tuple[str, ...] = ('face',)
+                else:
+                    order = ('in', 'on') if model.class_name in IN_SHELVES else ('on', 'in')
                 ways = (
                     work.place(put, f'{way} #{placed[i].instance_id}', makers) for way in order
                 )

@@ -11,7 +11,7 @@ from rescene4d_ros.synthetic_rooms.clutter.builtins import (
     tall_unit,
     wall_unit,
 )
-from rescene4d_ros.synthetic_rooms.clutter.contact import ContactFurnisher
+from rescene4d_ros.synthetic_rooms.clutter.contact import ContactFurnisher, flush_beside
 from rescene4d_ros.synthetic_rooms.furniture import Draw, Model
 from rescene4d_ros.synthetic_rooms.furniture.split import until_in_split
 from rescene4d_ros.synthetic_rooms.layout.floorplan import footprint, overlap, Placed
@@ -67,14 +67,7 @@ def draw_together(work: ContactFurnisher) -> None:
 
 def _towards_neighbor(work: ContactFurnisher, placed: Placed) -> np.ndarray | None:
     """Return a step (2,) (m) towards the nearest thing at the same height, or None."""
-    top = placed.z + placed.model.size[2]
-    others = [
-        p
-        for p in work.plan.placed.values()
-        if p.instance_id != placed.instance_id
-        and p.z < top - 0.05
-        and p.z + p.model.size[2] > placed.z + 0.05
-    ]
+    others = _level_with(work, placed, -0.05)
     if not others:
         return None
     reach = max(placed.model.size[:2]) / 2
@@ -118,13 +111,13 @@ def _next_in_row(work: ContactFurnisher, end: Placed, side: int) -> Placed | Non
     """Return a unit made to measure that stands flush beside the last one of a row, or None."""
     for width in np.arange(WIDEST_M, NARROWEST_M, -WIDTH_STEP_M):
         size = (float(width), 0.5, end.model.size[2])
-        if work.plan.fits(_flush(replace(end.model, size=size), end, side)):
+        if work.plan.fits(flush_beside(replace(end.model, size=size), end, side, end.model.name)):
             break
     else:
         return None
     width = min(float(width), work.rng.uniform(0.32, WIDEST_M))
     made = _unit(work, end.model, width)
-    found = _flush(made, end, side)
+    found = flush_beside(made, end, side, made.name)
     return found if work.plan.fits(found) else None
 
 
@@ -136,12 +129,6 @@ def _unit(work: ContactFurnisher, model: Model, width: float) -> Model:
     return until_in_split(
         work.config.split, lambda: make(rng, width - rng.uniform(0, 0.012)), lambda m: m.size
     )
-
-
-def _flush(model: Model, end: Placed, side: int) -> Placed:
-    x = side * (end.model.size[0] + model.size[0]) / 2
-    y = (model.size[1] - end.model.size[1]) / 2
-    return Placed.at(model, end.to_room((x, y)), model.mount, end.yaw, model.name)
 
 
 def give_company(work: ContactFurnisher, share: float, most: int, draw: Draw) -> None:
@@ -185,16 +172,22 @@ def _company_of(alone: Placed) -> tuple[str, str]:
 
 def _neighbors(work: ContactFurnisher, placed: Placed) -> int:
     """Return how many things touch one."""
-    top = placed.z + placed.model.size[2]
     near = [
         p
-        for p in work.plan.placed.values()
-        if p.instance_id != placed.instance_id
-        and p.model.place != 'opening'
-        and p.z < top + TOUCH_M
-        and p.z + p.model.size[2] > placed.z - TOUCH_M
+        for p in _level_with(work, placed, TOUCH_M)
+        if p.model.place != 'opening'
         and np.hypot(p.x - placed.x, p.y - placed.y) < p.model.reach + placed.model.reach
     ]
     if not near:
         return 0
     return int(overlap(footprint(placed, TOUCH_M), np.stack([footprint(p) for p in near])).sum())
+
+
+def _level_with(work: ContactFurnisher, placed: Placed, margin: float) -> list[Placed]:
+    """Return the other things whose heights overlap with those of one, widened by a margin (m)."""
+    low, high = placed.z - margin, placed.z + placed.model.size[2] + margin
+    return [
+        p
+        for p in work.plan.placed.values()
+        if p.instance_id != placed.instance_id and p.z < high and p.z + p.model.size[2] > low
+    ]
