@@ -269,8 +269,9 @@ class Rescene4DNode(ManagedNode):
 
     def _offer_reprocess_action(self):
         """Return the server of the action ~/reprocess_visits."""
-        module = request_module('reprocess_action')
-        return module.ReprocessAction(self, self._memory, lambda: self._processing, self.report)
+        from rescene4d_ros.node.requests.reprocess_action import ReprocessAction
+
+        return ReprocessAction(self, self._memory, lambda: self._processing, self.report)
 
     def _reprocess(self, from_visit: int) -> bool | None:
         processing = self._processing
