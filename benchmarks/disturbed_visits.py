@@ -161,9 +161,8 @@ def main() -> None:
             found = changes_by_regions(case.sequence.scans)
             reduced.append(reduce_sequence(case.scored, found, rules))
         scores = summarize(reduced, rules)
-        print(
-            '| ' + ' | '.join([name, *(f'{scores[key]:.3f}' for key in SCORES)]) + ' |', flush=True
-        )
+        values = ('-' if scores[key] is None else f'{scores[key]:.3f}' for key in SCORES)
+        print('| ' + ' | '.join([name, *values]) + ' |', flush=True)
 
 
 if __name__ == '__main__':
