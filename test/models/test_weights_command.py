@@ -16,7 +16,7 @@ from rescene4d_ros.inference.weights_file import read_header
 from rescene4d_ros.memory.store import SceneMemory
 from rescene4d_ros.models.backbones.point_transformer import PRESETS as PTV3_PRESETS
 from rescene4d_ros.models.checkpoints import read_checkpoint
-from rescene4d_ros.models.checkpoints.hyper_parameters import training_config
+from rescene4d_ros.models.checkpoints.hyper_parameters import model_settings, training_config
 import torch
 
 SAMPLE = Path(__file__).resolve().parents[2] / 'data' / 'sample'
@@ -290,6 +290,21 @@ def test_a_rescene4d_checkpoint_says_how_it_shares_time(
     kept, _ = read_header(folder / 'rescene4d-scannet18.safetensors')
     assert (kept.temporal_mask_pooling, kept.temporal_serialization) == ('mean', 'mixed')
     assert kept.superpoint_pooling == 'max'
+
+
+def test_null_options_of_published_configurations_are_read_as_published():
+    """Null is no pooling over time and pooling by mean; serializations have no such value."""
+    path = Path('reference.ckpt')
+    found = model_settings(changed(temporal_masking=None, scatter_type=None), path)
+    assert found['temporal_mask_pooling'] == 'off'
+    assert found['superpoint_pooling'] == 'mean'
+    backbone = {'_target_': 'models.PointceptBackbone', 'decoder_serializations': None}
+    with pytest.raises(
+        WeightsError, match=r'decoder_serializations = None instead of one of standard, '
+    ):
+        model_settings(changed(config={'backbone': backbone}), path)
+    with pytest.raises(WeightsError, match='temporal_masking = max instead of one of True, False'):
+        model_settings(changed(temporal_masking='max'), path)
 
 
 def test_the_quality_of_masks_goes_with_own_weights(folder, tmp_path, mask3d):

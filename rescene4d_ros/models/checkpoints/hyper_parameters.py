@@ -65,6 +65,8 @@ _VALUES: dict[str, tuple[str, dict[Any, str]]] = {
         },
     ),
 }
+# Options whose published code reads null as one of its values.
+_WHEN_NULL = {'temporal_masking': False, 'scatter_type': 'mean'}
 
 
 def plain(value: Any, depth: int = _DEPTH) -> Any:
@@ -176,6 +178,7 @@ def _setting(name: str, value: Any, options: Mapping[str, Any]) -> tuple[dict[st
     if name in _VALUES:
         ours, values = _VALUES[name]
         key = tuple(sorted(value)) if isinstance(value, list) else value
+        key = _WHEN_NULL.get(name) if key is None else key
         if isinstance(key, Hashable) and key in values:
             return {ours: values[key]}, ''
         expected = ', '.join(' + '.join(k) if isinstance(k, tuple) else str(k) for k in values)
