@@ -25,7 +25,7 @@ MAY_IMPORT = {
     'visit_building': {'geometry', 'data'},
     'memory': {'tracking', 'geometry'},
     'planning': {'memory', 'tracking', 'geometry'},
-    'questions': {'memory', 'geometry'},
+    'questions': {'memory', 'tracking', 'geometry'},
     'scene': {'inference', 'memory', 'tracking', 'plausibility', 'geometry'},
     'evaluation': {
         'class_lists',

@@ -137,6 +137,7 @@ def answer_document(answer: Answer) -> dict[str, Any]:
             'from': at(period.start_ns) if period else None,
             'until': at(period.end_ns) if period else None,
             'zone': query.place.zone.name if query.place and query.place.zone else None,
+            'is_outside': query.place is not None and query.place.is_outside,
         },
         'objects': [object_document(fact, calendar) for fact in answer.objects],
         'changes': [change_document(change, calendar) for change in answer.changes],

@@ -12,6 +12,7 @@ from rescene4d_ros.questions.query import Kind
 from rescene4d_ros.questions.selection import select
 from rescene4d_ros.questions.sentences import called, many
 from rescene4d_ros.structures import Change, ObjectState
+from rescene4d_ros.tracking.object_ids import resolve
 
 
 def answer_objects(asked: Asked) -> Found:
@@ -72,7 +73,7 @@ def _moves(asked: Asked, facts: Sequence[ObjectFact]) -> tuple[Change, ...]:
     return tuple(
         c
         for c in changes_in(asked.known, asked.query.period)
-        if asked.known.aliases.get(c.object_id, c.object_id) in ids
+        if resolve(c.object_id, asked.known.aliases) in ids
     )
 
 

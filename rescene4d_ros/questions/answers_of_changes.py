@@ -13,6 +13,7 @@ from rescene4d_ros.questions.query import Kind, Period, Place, Query
 from rescene4d_ros.questions.selection import anchors_of, is_at, select
 from rescene4d_ros.questions.sentences import many
 from rescene4d_ros.structures import Change
+from rescene4d_ros.tracking.object_ids import resolve
 
 
 def answer_visits(asked: Asked) -> Found:
@@ -42,7 +43,7 @@ def answer_changes(asked: Asked) -> Found:
         if not selection.objects:
             return Found(Outcome.NOT_FOUND, f'Not found: {selection.why_none}')
         ids = {fact.object_id for fact in selection.objects}
-        changes = [c for c in changes if known.aliases.get(c.object_id, c.object_id) in ids]
+        changes = [c for c in changes if resolve(c.object_id, known.aliases) in ids]
     if query.place is not None:
         changes = _at_place(known, query.place, changes)
     if not changes:

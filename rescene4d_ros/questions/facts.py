@@ -18,6 +18,7 @@ from rescene4d_ros.questions.language.calendar import Calendar
 from rescene4d_ros.questions.language.vocabulary import names_of_color, vocabulary
 from rescene4d_ros.questions.query import Query
 from rescene4d_ros.structures import Change, ObjectState, Scan, VisitInfo, VisitStatus
+from rescene4d_ros.tracking.object_ids import resolve
 
 
 class KnownFacts:
@@ -50,13 +51,7 @@ class KnownFacts:
     def aliases(self) -> dict[int, int]:
         """Return the id to use for every alias."""
         direct = self.memory.aliases()
-
-        def resolved(object_id: int) -> int:
-            while object_id in direct:
-                object_id = direct[object_id]
-            return object_id
-
-        return {alias: resolved(alias) for alias in direct}
+        return {alias: resolve(alias, direct) for alias in direct}
 
     @cached_property
     def names(self) -> dict[int, str]:

@@ -110,6 +110,8 @@ class Place:
         Corners of a box that holds the center of an object.
     zone : Zone or None
         Part of the map that holds it.
+    is_outside : bool
+        Whether everything but this region is meant: `not near the bed`.
 
     """
 
@@ -118,6 +120,7 @@ class Place:
     low: tuple[float, float, float] | None = None
     high: tuple[float, float, float] | None = None
     zone: Zone | None = None
+    is_outside: bool = False
 
 
 @dataclass(frozen=True)

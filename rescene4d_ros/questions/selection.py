@@ -14,6 +14,7 @@ from rescene4d_ros.questions.facts import KnownFacts
 from rescene4d_ros.questions.language.vocabulary import key_of
 from rescene4d_ros.questions.query import Place, Query, Subject
 from rescene4d_ros.structures import Box
+from rescene4d_ros.tracking.object_ids import resolve
 
 
 @dataclass(frozen=True)
@@ -53,6 +54,10 @@ def select(known: KnownFacts, query: Query) -> Selection:
 
 def is_at(place: Place, box: Box, anchors: Sequence[ObjectFact]) -> bool:
     """Return whether a box is at the place of a question."""
+    return _is_inside(place, box, anchors) != place.is_outside
+
+
+def _is_inside(place: Place, box: Box, anchors: Sequence[ObjectFact]) -> bool:
     if place.zone is not None:
         return place.zone.holds(box)
     if place.low is not None and place.high is not None:
@@ -110,7 +115,7 @@ def _of_name(known: KnownFacts, subject: Subject) -> Selection:
     """Return the objects of a name, an id or a class, whatever their color."""
     if subject.name is not None:
         ids = [i for i, name in known.names.items() if key_of(name) == subject.name]
-        ids = [known.aliases.get(i, i) for i in ids]
+        ids = [resolve(i, known.aliases) for i in ids]
         reason = f'No object is called "{subject.name}".'
         return _known(known.objects(sorted(set(ids))) if ids else (), reason, bool(ids))
     if subject.object_id is not None:

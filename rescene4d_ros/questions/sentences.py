@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 import json
 
 from rescene4d_ros.questions.answer import ObjectFact
@@ -47,6 +48,8 @@ def period_phrase(period: Period | None, calendar: Calendar) -> str:
 
 def place_phrase(place: Place) -> str:
     """Return a place as it was asked."""
+    if place.is_outside:
+        return f'not {place_phrase(replace(place, is_outside=False))}'
     if place.near:
         return f'within {place.distance:.2g} m of {" or ".join(s.words for s in place.near)}'
     if place.zone is not None:

@@ -138,6 +138,10 @@ QUESTIONS = [
     ('where is the unicorn?', WHAT, [], [], "called 'unicorn'"),
     ('where is it?', WHAT, [], [], 'does not say which object'),
     ('which chairs are not red', YES, [BLUE], [], '1 object'),
+    ('what is not a chair', YES, [BED, TABLE, SOFA], [], '3 objects'),
+    ('chairs not within 0.35 m of the table', YES, [RED], [], '1 object'),
+    ('what is not in the box 2 2 0 to 6 6 3', YES, [BED, SOFA], [], '2 objects'),
+    ('what did not move', WHAT, [], [], "'not' would turn"),
     ('everything but the table and the bed', YES, [RED, BLUE, LAMP, SOFA], [], 'Lamp 5 is gone'),
     ('what changed except chairs', YES, [], [REMOVED, ADDED], 'was removed'),
     ('what is no longer there?', YES, [LAMP], [], '1 gone'),
@@ -330,5 +334,7 @@ def test_zones_are_places(own):
     assert answer_document(answer)['asked']['zone'] == 'kitchen'
     changed = answer_to(own, 'what changed in office 3')
     assert not changed.changes
+    outside = answer_to(own, 'which chairs are not in the kitchen?')
+    assert [o.object_id for o in outside.objects] == [RED]
     assert answer_to(own, 'what is in the bath?').outcome == WHAT
     assert 'in zone "kitchen"' in answer_to(own, 'which lamps are in the kitchen?').text

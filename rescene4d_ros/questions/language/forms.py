@@ -160,7 +160,7 @@ FORMS = (
     ),
     Form(
         Kind.GONE,
-        r'not there|not here|no longer (?:there|here)|not PLACE',
+        r'not there|not here|no longer (?:there|here)',
         'not no longer there here anymore any more which what how many number count list',
     ),
     Form(

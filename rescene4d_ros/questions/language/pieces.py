@@ -187,7 +187,9 @@ def _id(tokens: Sequence[Token], at: int, lexicon: Lexicon) -> tuple[Subject, in
 
 def _box(tokens: Sequence[Token], at: int) -> tuple[Place, int] | None:
     """Read `box` with six numbers: the lowest and the highest corner, m."""
-    if tokens[at].word != 'box':
+    if tokens[at].word in INSIDE:
+        at = _after_articles(tokens, at + 1)
+    if at == len(tokens) or tokens[at].word != 'box':
         return None
     numbers: list[float] = []
     at += 1
@@ -207,9 +209,7 @@ def _zone(tokens: Sequence[Token], at: int, lexicon: Lexicon) -> tuple[Place, in
     """Read a preposition with the name of a zone; a quotation can be one, too."""
     if tokens[at].word not in INSIDE:
         return None
-    at += 1
-    while at < len(tokens) and tokens[at].word in ARTICLES:
-        at += 1
+    at = _after_articles(tokens, at + 1)
     best = None
     for words, zone in lexicon.zones.items():
         here = tuple(token.word for token in tokens[at : at + len(words)])
@@ -217,6 +217,13 @@ def _zone(tokens: Sequence[Token], at: int, lexicon: Lexicon) -> tuple[Place, in
         if (here == words or is_quoted) and (best is None or len(words) > len(best[1])):
             best = zone, words, at + (1 if is_quoted else len(words))
     return None if best is None else (Place(zone=best[0]), best[2])
+
+
+def _after_articles(tokens: Sequence[Token], at: int) -> int:
+    """Return the position of the first token from a position on that is no article."""
+    while at < len(tokens) and tokens[at].word in ARTICLES:
+        at += 1
+    return at
 
 
 def _joined(pieces: Sequence[Piece]) -> list[Piece]:

@@ -22,6 +22,7 @@ NEEDS_SUBJECT = (
     Kind.COLOR,
 )
 EXCLUDING = ('except', 'but', 'without', 'other')
+BEING = ('is', 'are', 'was', 'were', 'but', 'and')  # `what is not a chair`
 # Without them the answer would be to the opposite question.
 REVERSING = (*EXCLUDING, 'not', 'no', 'never', 'nothing', 'neither', 'nor')
 BEYOND = ('who', 'whose', 'why')  # is asked
@@ -126,7 +127,7 @@ def read_question(tokens: Sequence[Token], lexicon: Lexicon, calendar: Calendar)
 
 
 def _without(pieces: list[Piece]) -> tuple[list[Piece], tuple[Subject, ...]]:
-    """Take out what a question excludes: `not red`, `except chairs`, `but the table`."""
+    """Take out what a question excludes: `not red`, `except chairs`; turn `not near the bed`."""
     kept: list[Piece] = []
     excluded: list[Subject] = []
     at = 0
@@ -134,13 +135,20 @@ def _without(pieces: list[Piece]) -> tuple[list[Piece], tuple[Subject, ...]]:
         piece = pieces[at]
         word = piece.word if isinstance(piece, Token) else ''
         end = at + 1
-        if word in EXCLUDING:
+        # Not `isn't the lamp gone?`, which begins with the verb.
+        before = pieces[at - 1] if at > 1 else None
+        follows = isinstance(before, Token) and before.word in BEING
+        if word in EXCLUDING or (word == 'not' and follows):
             while end < len(pieces) and (is_article(pieces[end]) or _is_for(pieces[end])):
                 end += 1
         things = pieces[end] if end < len(pieces) else None
         is_color = isinstance(things, tuple) and all(s.is_color for s in things)
-        if isinstance(things, tuple) and (word in EXCLUDING or (word == 'not' and is_color)):
+        is_not = word == 'not'
+        if isinstance(things, tuple) and (word in EXCLUDING or is_not and (is_color or follows)):
             excluded += [replace(subject, is_plural=True) for subject in things]
+            at = end + 1
+        elif isinstance(things, Place) and is_not:
+            kept.append(replace(things, is_outside=True))
             at = end + 1
         else:
             kept.append(piece)

@@ -19,6 +19,7 @@ from rescene4d_ros.structures import (
     VisitInfo,
     VisitStatus,
 )
+from rescene4d_ros.tracking.object_ids import resolve
 from rescene4d_ros.view.report.contents import contents_of, ReportContents
 
 TURNS = (ChangeKind.ADDED, ChangeKind.MOVED, ChangeKind.REAPPEARED)
@@ -130,9 +131,7 @@ class Knowledge:
 
     def current_id(self, object_id: int) -> int:
         """Return the id to use for one that may be an alias."""
-        while object_id in self._aliases:
-            object_id = self._aliases[object_id]
-        return object_id
+        return resolve(object_id, self._aliases)
 
     @cached_property
     def _changes_of(self) -> dict[int, tuple[Change, ...]]:
@@ -207,10 +206,7 @@ def knowledge_of(memory: SceneMemory) -> Knowledge:
     aliases = dict(contents.snapshot.aliases)
     observations: dict[int, list[StoredObservation]] = defaultdict(list)
     for observation in memory.observations():
-        object_id = observation.object_id
-        while object_id in aliases:
-            object_id = aliases[object_id]
-        observations[object_id].append(observation)
+        observations[resolve(observation.object_id, aliases)].append(observation)
     done = [v for v in contents.snapshot.visits if v.status == VisitStatus.DONE]
     return Knowledge(
         contents,

@@ -22,6 +22,7 @@ from rescene4d_ros.structures import (
     VisitInfo,
     VisitStatus,
 )
+from rescene4d_ros.tracking.object_ids import resolve
 from rescene4d_ros.view.report.runs import Runs, runs_of
 
 NEAR = 2.0  # m; what is further away does not say where an object is
@@ -161,7 +162,7 @@ def contents_of(memory: SceneMemory, since_ns: int | None = None) -> ReportConte
     turned: dict[int, int] = {}
     for change in memory.changes():
         if change.kind in TURNS and change.visit_id in stamps:
-            i = aliases.get(change.object_id, change.object_id)
+            i = resolve(change.object_id, aliases)
             turned[i] = max(turned.get(i, 0), stamps[change.visit_id])
     objects = [_reported(item, stamps, since_ns, turned) for item in snapshot.objects]
     return ReportContents(
