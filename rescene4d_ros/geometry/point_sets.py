@@ -110,9 +110,10 @@ def near(tree: cKDTree, xyz: np.ndarray, radius: float) -> np.ndarray:
     return np.isfinite(tree.query(xyz, distance_upper_bound=radius)[0])
 
 
-def share_near(tree: cKDTree, xyz: np.ndarray, radius: float) -> float:
-    """Return the share of `xyz` that lies within `radius` metres of the tree; 0 if empty."""
-    return float(near(tree, xyz, radius).mean()) if len(xyz) else 0.0
+def share_near(tree: cKDTree, xyz: np.ndarray, radius: float, limit: int | None = None) -> float:
+    """Return the share of `xyz` (of at most `limit`) within `radius` m of the tree; 0 if none."""
+    asked = xyz if limit is None else xyz[evenly(len(xyz), limit)]
+    return float(near(tree, asked, radius).mean()) if len(xyz) else 0.0
 
 
 def mutual_shares(
@@ -136,10 +137,7 @@ def mutual_shares(
         Largest number of query points of each set, evenly chosen.
 
     """
-    return (
-        share_near(other_tree, one[evenly(len(one), limit)], radius),
-        share_near(one_tree, other[evenly(len(other), limit)], radius),
-    )
+    return (share_near(other_tree, one, radius, limit), share_near(one_tree, other, radius, limit))
 
 
 def largest_patch(xyz: np.ndarray, radius: float) -> int:

@@ -96,10 +96,10 @@ def insert_visit(database: MemoryDatabase, scan: Scan, file_name: str) -> VisitI
 
 def commit_facts(database: MemoryDatabase, facts: VisitFacts) -> int:
     """Store what one visit brought; return the new revision."""
-    visit_id, known = facts.visit.visit_id, database.records
-    revision = database.metadata.revision + 1
+    visit_id, known, metadata = facts.visit.visit_id, database.records, database.metadata
+    revision = metadata.revision + 1
     with database.writing() as connection:
-        insert_facts(connection, facts, revision, database.metadata.weights_hash)
+        insert_facts(connection, facts, revision, metadata.weights_hash)
         insert_discovered(connection, facts)
         changed = [r for i, r in facts.records.items() if known.get(i) is not r]
         row_access.put_records(connection, changed)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from enum import Enum
+from functools import cached_property
 
 import numpy as np
 from rescene4d_ros.errors import ScanError
@@ -171,6 +172,11 @@ class Scan:
     def __len__(self) -> int:
         """Return the number of points N."""
         return len(self.xyz)
+
+    @cached_property
+    def mean_color(self) -> np.ndarray | None:
+        """Return the mean color (3,) plus one, in which the light shows; None without color."""
+        return None if self.rgb is None else self.rgb.mean(0) + 1.0
 
     def take(self, index: np.ndarray) -> Scan:
         """Return the scan with the points that `index` (mask or indices) selects."""

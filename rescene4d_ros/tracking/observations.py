@@ -11,7 +11,7 @@ from rescene4d_ros.geometry.place_evidence import Place, PlaceEvidence
 from rescene4d_ros.geometry.point_sets import near, thin
 from rescene4d_ros.geometry.surface import Surface
 from rescene4d_ros.structures import Box, MaskSource, Scan, Segmentation
-from rescene4d_ros.tracking.association.appearance import describe_color, mean_color
+from rescene4d_ros.tracking.association.appearance import describe_color
 from rescene4d_ros.tracking.records import LinkedObservation, ObjectRecord, Observation
 from rescene4d_ros.tracking.thresholds import MAX_POINTS, MIN_POINTS, POINT_SPACING, SAME_SURFACE
 
@@ -48,7 +48,6 @@ def observe(
     """
     newest = len(old_ids)
     votes = _votes(segmentation.labels[:newest], old_ids)
-    light = mean_color(scan)
     came, found = came or {}, []
     for instance, points in _members(segmentation.labels[newest]):
         score = float(segmentation.scores[instance])
@@ -61,7 +60,6 @@ def observe(
             score,
             segmentation.features[instance],
             votes.get(instance, {}),
-            light,
             segmentation.source_of(instance),
         )
         found.append(replace(seen, came=came[instance]) if instance in came else seen)
@@ -75,17 +73,16 @@ def make_observation(
     score: float,
     feature: np.ndarray,
     votes: dict[int, float],
-    light: np.ndarray | None,
     source: MaskSource = MaskSource.NETWORK,
 ) -> Observation:
-    """Describe the object that some points of a scan show; `light` is the scan's mean color."""
+    """Describe the object that some points of a scan show."""
     xyz = scan.xyz[points]
     xyz = xyz[thin(xyz, POINT_SPACING, MAX_POINTS)]
     norm = float(np.linalg.norm(feature))
     feature = np.asarray(feature, dtype=np.float32)
     color = np.zeros(0, dtype=np.float32)
-    if light is not None and scan.rgb is not None:
-        color = describe_color(scan.rgb[points], light)
+    if scan.rgb is not None and scan.mean_color is not None:
+        color = describe_color(scan.rgb[points], scan.mean_color)
     return Observation(
         points,
         xyz,
@@ -111,7 +108,6 @@ def join_observations(
         whole.score,
         whole.feature,
         dict(whole.votes),
-        mean_color(scan),
         whole.source,
     )
     return replace(joined, came=whole.came)
@@ -202,7 +198,7 @@ def recover_missed(
     free = np.ones(len(scan), dtype=bool)
     for link in linked.values():
         free[link.observation.points] = False
-    light, found = mean_color(scan), {}
+    found = {}
     for object_id, record in sorted(records.items()):
         if object_id in linked or record.is_gone or places[object_id].place is not Place.OCCUPIED:
             continue
@@ -216,7 +212,6 @@ def recover_missed(
                 TRUST * record.score,
                 np.zeros(0, dtype=np.float32),
                 {},
-                light,
             )
             found[object_id] = LinkedObservation(observation, REASON)
     return found

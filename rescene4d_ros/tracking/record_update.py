@@ -146,8 +146,8 @@ def _seen_again(
 
 def _known_here(record: ObjectRecord, seen: Observation) -> np.ndarray | None:
     """Return the known points; None where what is seen has hardly a point on them."""
-    few = seen.xyz[evenly(len(seen.xyz), ELSEWHERE_POINTS)]
-    return record.xyz if share_near(record.surface.tree, few, SAME_SURFACE) >= ELSEWHERE else None
+    known = share_near(record.surface.tree, seen.xyz, SAME_SURFACE, ELSEWHERE_POINTS)
+    return record.xyz if known >= ELSEWHERE else None
 
 
 def _merge(new: np.ndarray, known: np.ndarray | None, cloud: Cloud) -> np.ndarray:

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 from rescene4d_ros.geometry.place_evidence import Cloud, is_flat, look_at, Place, PlaceEvidence
-from rescene4d_ros.geometry.point_sets import near
 from rescene4d_ros.structures import Scan, VisitInfo
 from rescene4d_ros.tracking.association.appearance import (
     color_evidence,
@@ -16,7 +15,6 @@ from rescene4d_ros.tracking.association.appearance import (
     describe_color,
     describe_texture,
     fit_colors,
-    mean_color,
 )
 from rescene4d_ros.tracking.records import ObjectRecord, Observation
 from rescene4d_ros.tracking.thresholds import SAME_SPOT, SAME_SURFACE
@@ -53,7 +51,6 @@ class VisitView:
     def __init__(self, scan: Scan, labels: np.ndarray | None = None, cloud: Cloud | None = None):
         self.scan, self.labels = scan, labels
         self.cloud = Cloud(scan.xyz, scan.sensor_path) if cloud is None else cloud
-        self._light = mean_color(scan)
         self._rgb = None if scan.rgb is None else scan.rgb[self.cloud.index]
         self._normals = None if scan.normals is None else scan.normals[self.cloud.index]
         self._kept_labels = None if labels is None else labels[self.cloud.index]
@@ -181,12 +178,13 @@ class VisitView:
 
     def _color_at(self, thing: Observation | ObjectRecord) -> np.ndarray | None:
         """Return the color (6,) of the surface at its place, described once; None without."""
-        if self._rgb is None or self._light is None:
+        light = self.scan.mean_color
+        if self._rgb is None or light is None:
             return None
         if id(thing) not in self._colors_at:  # kept with it, so that no other gets its id
-            shown = near(self.cloud.tree, thing.xyz, SAME_SURFACE)
-            nearest = np.unique(self.cloud.tree.query(thing.xyz[shown])[1])
-            self._colors_at[id(thing)] = thing, describe_color(self._rgb[nearest], self._light)
+            shown = thing.xyz[self.look(thing).covered]
+            nearest = np.unique(self.cloud.tree.query(shown)[1])
+            self._colors_at[id(thing)] = thing, describe_color(self._rgb[nearest], light)
         return self._colors_at[id(thing)][1]
 
 

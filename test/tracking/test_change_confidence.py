@@ -55,7 +55,7 @@ def seen_box(low, size, score=0.9, step=0.03):
     high = np.array([axis[-1] for axis in axes])
     xyz = grid[((grid == np.array(low)) | (grid == high)).any(1)].astype(np.float32)
     return make_observation(
-        Scan(xyz, DAY), np.arange(len(xyz)), np.array([0.8, 0.2]), score, np.zeros(0), {}, None
+        Scan(xyz, DAY), np.arange(len(xyz)), np.array([0.8, 0.2]), score, np.zeros(0), {}
     )
 
 
@@ -167,7 +167,7 @@ def test_sides_that_are_out_of_sight_stay_remembered():
     whole = seen_box((0, 0, 0), (0.5, 0.5, 0.5))
     side = whole.xyz[whole.xyz[:, 0] < 0.2]
     seen = make_observation(
-        Scan(side, 2 * DAY), np.arange(len(side)), np.array([0.8, 0.2]), 0.9, np.zeros(0), {}, None
+        Scan(side, 2 * DAY), np.arange(len(side)), np.array([0.8, 0.2]), 0.9, np.zeros(0), {}
     )
     after = updated({1: record_of(whole)}, 2 * DAY, Cloud(side), seen)
     assert np.ptp(after.xyz[:, 0]) == pytest.approx(0.5, abs=0.04)

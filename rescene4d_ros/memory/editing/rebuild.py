@@ -12,7 +12,6 @@ from rescene4d_ros.geometry.cloud import Cloud
 from rescene4d_ros.memory.database.row_access import StoredObservation
 from rescene4d_ros.memory.store import SceneMemory
 from rescene4d_ros.structures import Change, ChangeKind, ObjectState, Scan, VisitInfo
-from rescene4d_ros.tracking.association.appearance import mean_color
 from rescene4d_ros.tracking.object_ids import join_merged
 from rescene4d_ros.tracking.observations import make_observation
 from rescene4d_ros.tracking.record_update import update_records
@@ -64,7 +63,6 @@ def rebuild_records(
                 stored.score,
                 stored.feature,
                 {},
-                mean_color(scan),
             )
             linked[stored.object_id] = LinkedObservation(
                 observation, stored.reason, alternatives=stored.alternatives

@@ -22,7 +22,6 @@ from rescene4d_ros.memory.editing.rebuild import scan_or_boxes
 from rescene4d_ros.memory.store import SceneMemory
 from rescene4d_ros.memory.visit_transactions import erase_facts
 from rescene4d_ros.structures import ObjectState, VisitInfo, VisitStatus
-from rescene4d_ros.tracking.association.appearance import mean_color
 from rescene4d_ros.tracking.object_ids import resolve
 from rescene4d_ros.tracking.observations import make_observation
 from rescene4d_ros.tracking.records import ObjectRecord
@@ -260,7 +259,6 @@ def _from_latest(
         latest.score,
         latest.feature,
         {},
-        mean_color(scan),
     )
     state = states[-1] if states else ObjectState.PRESENT
     return replace(

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
-from rescene4d_ros.structures import Scan
 from rescene4d_ros.tracking.records import ObjectRecord, Observation
 from scipy.spatial import cKDTree
 
@@ -49,11 +48,6 @@ class ColorChange:
         return float(np.log(apart / self.spread).sum() / MOST_EVIDENCE)
 
 
-def mean_color(scan: Scan) -> np.ndarray | None:
-    """Return the mean color (3,) of a visit, in which its light shows; None without color."""
-    return None if scan.rgb is None else scan.rgb.mean(0) + 1.0
-
-
 def describe_color(rgb: np.ndarray, light: np.ndarray) -> np.ndarray:
     """
     Describe the colors of an object relative to the light of its visit.
@@ -62,7 +56,7 @@ def describe_color(rgb: np.ndarray, light: np.ndarray) -> np.ndarray:
     ----------
     rgb : ndarray (N, 3), uint8
     light : ndarray (3,)
-        Mean color of the whole visit: walls and floor hardly change, the lamp does.
+        `Scan.mean_color` of the whole visit: walls and floor hardly change, the lamp does.
 
     Returns
     -------

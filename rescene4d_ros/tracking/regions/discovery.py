@@ -8,7 +8,6 @@ from dataclasses import replace
 import numpy as np
 from rescene4d_ros.geometry.place_evidence import Place, PlaceEvidence
 from rescene4d_ros.structures import MaskSource, OTHER_OBJECT, Segmentation
-from rescene4d_ros.tracking.association.appearance import mean_color
 from rescene4d_ros.tracking.observations import make_observation, points_on_surface, TRUST
 from rescene4d_ros.tracking.record_update import born
 from rescene4d_ros.tracking.records import LinkedObservation
@@ -102,7 +101,6 @@ def follow_births_back(
             TRUST * seen.score,
             seen.feature,
             {},
-            mean_color(before.scan),
             seen.source,
         )
         found[object_id] = LinkedObservation(observation, STOOD_HERE)
@@ -175,13 +173,6 @@ def _as_seen(view: VisitView, segmentation: Segmentation, one: Discovery) -> Lin
         probs = segmentation.class_probs[one.instance]
         feature = segmentation.features[one.instance]
     observation = make_observation(
-        view.scan,
-        one.points,
-        probs,
-        OUTLINE * one.quality,
-        feature,
-        {},
-        mean_color(view.scan),
-        MaskSource.CHANGE,
+        view.scan, one.points, probs, OUTLINE * one.quality, feature, {}, MaskSource.CHANGE
     )
     return LinkedObservation(observation, REASON)
