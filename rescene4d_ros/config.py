@@ -9,11 +9,27 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 import dataclasses
 import difflib
+import math
+from pathlib import Path
+import re
 from typing import Any, get_type_hints, TypeVar
 
 from rescene4d_ros.errors import ConfigError
 
 C = TypeVar('C')
+LONGEST = 4096  # characters of a text; no path is longer
+CONTROL = re.compile(r'[\x00-\x1f\x7f\ud800-\udfff]')  # no file, log or message holds them
+
+
+@dataclasses.dataclass(frozen=True)
+class Form:
+    """What a text must look like: a regular expression for all of it, and its meaning."""
+
+    pattern: str
+    text: str
+
+
+FRAME = Form(r'[^\s/](.{0,198}\S)?', 'name of a frame: at most 200 characters, no / in front')
 
 
 def param(
@@ -24,6 +40,7 @@ def param(
     ge: float | None = None,
     le: float | None = None,
     one_of: tuple[Any, ...] | None = None,
+    form: Form | None = None,
     live: bool = False,
 ) -> Any:  # a field, which type checkers are to take for its default
     """
@@ -32,7 +49,7 @@ def param(
     Parameters
     ----------
     default : bool, int, float, str
-        Default value.
+        Default value. A text may be empty where its default is.
     text : str
         One sentence about the effect.
     unit : str
@@ -41,12 +58,14 @@ def param(
         Smallest and largest allowed value, inclusive.
     one_of : tuple, optional
         The allowed values.
+    form : Form, optional
+        What a text that is not empty must look like.
     live : bool
         Whether it may change while the node runs.
 
     """
-    meta = {'text': text, 'unit': unit, 'ge': ge, 'le': le, 'one_of': one_of, 'live': live}
-    return dataclasses.field(default=default, metadata=meta)
+    meta = {'text': text, 'unit': unit, 'ge': ge, 'le': le, 'one_of': one_of, 'form': form}
+    return dataclasses.field(default=default, metadata={**meta, 'live': live})
 
 
 @dataclasses.dataclass(frozen=True)
@@ -61,6 +80,7 @@ class Setting:
     ge: Any
     le: Any
     one_of: tuple[Any, ...] | None
+    form: Form | None
     live: bool
 
 
@@ -78,7 +98,7 @@ def check(setting: Setting, value: Any, where: str) -> Any:
     Raises
     ------
     ConfigError
-        Wrong type, NaN, out of bounds, or not among the choices.
+        Wrong type, not finite, out of bounds, not among the choices, or a text of another form.
 
     """
     name = f'{where}.{setting.name}'
@@ -91,8 +111,9 @@ def check(setting: Setting, value: Any, where: str) -> Any:
             f'{name}: expected {setting.type.__name__}, got '
             f'{type(value).__name__} {value!r}; {setting.text}'
         )
-    if setting.type is float and value != value:
-        raise ConfigError(f'{name}: expected a number, got NaN; {setting.text}')
+    if isinstance(value, float) and not math.isfinite(value):
+        got = 'NaN' if value != value else value
+        raise ConfigError(f'{name}: expected a finite number, got {got}; {setting.text}')
     unit = f' {setting.unit}' if setting.unit else ''
     if setting.ge is not None and not value >= setting.ge:
         raise ConfigError(f'{name}: expected at least {setting.ge}{unit}, got {value}{unit}')
@@ -102,7 +123,44 @@ def check(setting: Setting, value: Any, where: str) -> Any:
         raise ConfigError(
             f'{name}: expected one of {", ".join(map(str, setting.one_of))}; got {value!r}'
         )
+    if isinstance(value, str) and setting.one_of is None:
+        _check_text(setting, value, name)
     return value
+
+
+def _check_text(setting: Setting, value: str, name: str) -> None:
+    """Refuse a text that is empty where it must not be, that nothing can hold, or of no form."""
+    shown = repr(value if len(value) <= 40 else f'{value[:40]}...')
+    if not value.strip():
+        if not value and not setting.default:
+            return
+        raise ConfigError(f'{name}: expected a text, got {shown}; {setting.text}')
+    if len(value) > LONGEST or CONTROL.search(value):
+        raise ConfigError(
+            f'{name}: expected at most {LONGEST} characters without control characters, got '
+            f'{len(value)} ({shown}); {setting.text}'
+        )
+    if setting.form is not None and not re.fullmatch(setting.form.pattern, value):
+        raise ConfigError(f'{name}: expected the {setting.form.text}; got {shown}; {setting.text}')
+
+
+def path_of(value: str) -> Path:
+    """
+    Return the path that a setting names; ~ in front is the home folder.
+
+    Raises
+    ------
+    ConfigError
+        The home folder of somebody who has none.
+
+    """
+    try:
+        return Path(value).expanduser()
+    except RuntimeError as error:
+        raise ConfigError(
+            f'{value}: expected a path or ~ for the home folder, got a user without one; write '
+            'the whole path'
+        ) from error
 
 
 def make(cls: type[C], values: Mapping[str, Any] | None = None) -> C:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import pytest
 from rescene4d_ros import config
-from rescene4d_ros.config import param
+from rescene4d_ros.config import FRAME, param
 from rescene4d_ros.errors import ConfigError
 
 
@@ -16,6 +16,9 @@ class Example:
     threads: int = param(1, 'Threads of the network', ge=1)
     device: str = param('cpu', 'Where the network runs', one_of=('cpu', 'cuda'))
     rviz: bool = param(False, 'Start RViz', live=True)
+    frame: str = param('map', 'Frame of the memory', form=FRAME)
+    other_frame: str = param('', 'Another frame; empty = none', form=FRAME)
+    folder: str = param('~/x', 'Folder of the memory')
 
 
 def test_defaults_and_integers_as_floats():
@@ -37,6 +40,15 @@ def test_defaults_and_integers_as_floats():
         ({'device': 'tpu'}, 'one of cpu, cuda'),
         ({'rviz': 1}, 'expected bool'),
         ({'zzz': 1}, 'known: voxel_size, threads, device, rviz'),
+        ({'voxel_size': float('inf')}, 'got inf'),
+        ({'frame': ''}, "expected a text, got ''; Frame of the memory"),
+        ({'frame': '/map'}, "no / in front; got '/map'"),
+        ({'frame': 'm' * 201}, 'at most 200 characters'),
+        ({'other_frame': ' map'}, "got ' map'"),
+        ({'folder': ''}, 'expected a text'),
+        ({'folder': ' '}, 'expected a text'),
+        ({'folder': 'a\0b'}, 'control characters'),
+        ({'folder': 'a/' * 3000}, 'at most 4096 characters'),
     ],
 )
 def test_refusals_name_the_setting_and_the_remedy(values, text):
@@ -45,8 +57,23 @@ def test_refusals_name_the_setting_and_the_remedy(values, text):
         config.make(Example, values)
 
 
+@pytest.mark.parametrize('frame', ['m', 'map', 'robot1/base link', 'карта', 'm' * 200])
+def test_texts_of_the_right_form(frame):
+    """Frames of namespaces and of other scripts are good, and so is none where it may be none."""
+    made = config.make(Example, {'frame': frame, 'other_frame': ''})
+    assert (made.frame, made.other_frame) == (frame, '')
+
+
+def test_paths(monkeypatch, tmp_path):
+    """The home folder is found; that of nobody is refused."""
+    monkeypatch.setenv('HOME', str(tmp_path))
+    assert config.path_of('~/x') == tmp_path / 'x'
+    with pytest.raises(ConfigError, match='write the whole path'):
+        config.path_of('~no_such_user/x')
+
+
 def test_settings_carry_the_metadata():
     """ROS descriptors, CLI flags and docs read these."""
-    first, *_, last = config.settings(Example)
+    first, _, _, last, *_ = config.settings(Example)
     assert (first.name, first.type, first.default, first.unit) == ('voxel_size', float, 0.05, 'm')
     assert (first.ge, first.le, last.live) == (0.005, 0.5, True)

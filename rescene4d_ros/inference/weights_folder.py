@@ -8,6 +8,7 @@ import os
 from pathlib import Path
 import re
 
+from rescene4d_ros.config import path_of
 from rescene4d_ros.errors import WeightsError
 from rescene4d_ros.inference.weights_file import default_weights, read_header, WeightsInfo
 from rescene4d_ros.models.config import ModelConfig
@@ -52,9 +53,9 @@ def weights_folder(environment: Mapping[str, str] | None = None) -> Path:
     """
     environment = os.environ if environment is None else environment
     if environment.get(FOLDER_VARIABLE):
-        return Path(environment[FOLDER_VARIABLE]).expanduser()
+        return path_of(environment[FOLDER_VARIABLE])
     data = environment.get('XDG_DATA_HOME') or '~/.local/share'
-    return Path(data).expanduser() / 'rescene4d' / 'weights'
+    return path_of(data) / 'rescene4d' / 'weights'
 
 
 def find_weights(wanted: str, folder: Path | None = None) -> Path:
@@ -77,7 +78,7 @@ def find_weights(wanted: str, folder: Path | None = None) -> Path:
     """
     if not wanted:
         return default_weights()
-    path = Path(wanted).expanduser()
+    path = path_of(wanted)
     if path.is_file() or wanted.endswith(SUFFIX) or os.sep in wanted:
         return path
     folder = weights_folder() if folder is None else folder

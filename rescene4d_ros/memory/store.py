@@ -117,7 +117,13 @@ class SceneMemory:
             ) from error
         classes = None if class_names is None else tuple(class_names)
         for name in (map_id, frame_id, *(classes or ())):
-            check_name(name or '', 'a map, frame or class')
+            if name is not None:
+                check_name(name, 'a map, frame or class')
+                if not name.strip():
+                    raise ConfigError(
+                        f'{path}: expected names of map, frame and classes, got {name!r}; '
+                        'name them'
+                    )
         expected = Expected(map_id, frame_id, classes, weights_hash)
         memory = cls(path, MemoryDatabase.open(path, url, expected, create))
         try:

@@ -21,6 +21,8 @@ from std_msgs.msg import Header
 
 DISK_WARNING = 1 << 30  # bytes free
 PERIOD = 1.0  # s
+# What failed once and is not tried again by itself: over with the next visit that goes well.
+UNTIL_A_VISIT = ('callback', 'request')
 LONGEST_TEXT = 2000  # characters; names from elsewhere may be of any length
 OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
 
@@ -63,6 +65,8 @@ class Counts:
         Of the memory's map.
     problems : mapping of str to str
         What does not work now, by what was being done ('publishing', 'request', ...).
+    last_problem : str
+        The newest of them, also after it is solved; empty before the first.
 
     """
 
@@ -86,6 +90,7 @@ class Counts:
         default_factory=lambda: MappingProxyType(dict.fromkeys(VisitStatus, 0))
     )
     problems: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    last_problem: str = ''
 
     @property
     def backlog(self) -> int:
@@ -120,14 +125,16 @@ class NodeStats:
         """Note what does not work, until it is `solved`."""
         with self._lock:
             self._counts = replace(
-                self._counts, problems=MappingProxyType({**self._counts.problems, doing: text})
+                self._counts,
+                problems=MappingProxyType({**self._counts.problems, doing: text}),
+                last_problem=f'{doing}: {text}',
             )
 
-    def solved(self, doing: str) -> None:
+    def solved(self, *doing: str) -> None:
         """Note that something works again."""
-        if doing in self._counts.problems:
+        if not self._counts.problems.keys().isdisjoint(doing):
             with self._lock:
-                problems = {k: v for k, v in self._counts.problems.items() if k != doing}
+                problems = {k: v for k, v in self._counts.problems.items() if k not in doing}
                 self._counts = replace(self._counts, problems=MappingProxyType(problems))
 
 
@@ -282,7 +289,11 @@ def node_entry(counts: Counts, state: str, has_clock: bool) -> tuple[Verdict, di
         )
     if counts.problems:
         verdict = ERROR, '; '.join(f'{doing}: {text}' for doing, text in counts.problems.items())
-    return verdict, {'state': state, 'problems': len(counts.problems)}
+    return verdict, {
+        'state': state,
+        'problems': len(counts.problems),
+        'last problem': counts.last_problem,
+    }
 
 
 def message_of(

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from dataclasses import replace
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from rclpy.event_handler import SubscriptionEventCallbacks
 from rclpy.parameter import Parameter
+from rescene4d_ros.config import path_of
 from rescene4d_ros.data.readers.columns import with_origin
 from rescene4d_ros.data.readers.point_cloud2 import scan_from_cloud
 from rescene4d_ros.errors import ConfigError, ScanError
@@ -67,12 +67,13 @@ class Rescene4DNode(ManagedNode):
     def on_configure(self) -> str:
         """Load the weights, open the memory, make topics and services."""
         settings = self._read_settings()
+        path_of(settings.node.report_folder)  # refused now, not after a visit
         self._stats = self._diagnostics.stats = NodeStats()
         with ExitStack() as held:
             segmenter = load_masks(settings.inference)
             self._memory = held.enter_context(
                 SceneMemory.open(
-                    Path(settings.memory.path).expanduser(),
+                    path_of(settings.memory.path),
                     map_id=settings.memory.map_id,
                     frame_id=settings.node.map_frame,
                     class_names=segmenter.class_names,

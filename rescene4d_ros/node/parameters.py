@@ -19,7 +19,7 @@ from rcl_interfaces.msg import (
 from rclpy.exceptions import ParameterException
 from rclpy.node import Node
 from rclpy.parameter import Parameter
-from rescene4d_ros.config import check, make, param, Setting, settings
+from rescene4d_ros.config import check, FRAME, make, param, Setting, settings
 from rescene4d_ros.errors import ConfigError
 from rescene4d_ros.inference.config import InferenceConfig
 from rescene4d_ros.tracking.settings import (
@@ -43,7 +43,7 @@ class NodeConfig:
         'Configure and activate at start, without waiting for a lifecycle manager; tried again '
         'after 1 s, then up to every 10 s, until it succeeds once',
     )
-    map_frame: str = param('map', 'Frame of the memory')
+    map_frame: str = param('map', 'Frame of the memory', form=FRAME)
     tf_timeout: float = param(
         1.0,
         'How long a cloud in another frame waits for its transform, and, with source given, one '
@@ -56,6 +56,7 @@ class NodeConfig:
         '',
         'Frame of the sensor, whose path is read from TF; empty = unknown path, with weaker '
         'evidence of absence',
+        form=FRAME,
     )
     sensor_path_duration: float = param(
         0.0,
@@ -218,6 +219,8 @@ def descriptor(setting: Setting) -> ParameterDescriptor:
     )
     if setting.one_of is not None:
         message.additional_constraints = 'one of: ' + ', '.join(map(str, setting.one_of))
+    elif setting.form is not None:
+        message.additional_constraints = setting.form.text
     if setting.ge is None and setting.le is None:
         return message
     if setting.type is int:

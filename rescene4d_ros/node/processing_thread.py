@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 import os
-from pathlib import Path
 import subprocess
 import sys
 from threading import Condition, Thread
 import time
 from typing import TypeVar
 
+from rescene4d_ros.config import path_of
 from rescene4d_ros.errors import CorrectedMeanwhileError, StorageError
 from rescene4d_ros.memory.store import SceneMemory
-from rescene4d_ros.node.diagnostics import NodeStats, text_of
+from rescene4d_ros.node.diagnostics import NodeStats, text_of, UNTIL_A_VISIT
 from rescene4d_ros.node.parameters import NodeConfig, RetentionConfig
 from rescene4d_ros.node.results import ResultPublisher
 from rescene4d_ros.scene.tracker import SceneTracker
@@ -226,6 +226,7 @@ class ProcessingThread:
 
     def _done(self, update: SceneUpdate, seconds: float) -> None:
         self._stats.count('processed', seconds=seconds, failure='')
+        self._stats.solved(*UNTIL_A_VISIT)
         self._log.info(
             f'visit {update.visit.visit_id} processed in {seconds:.1f} s: '
             f'{len(update.objects)} objects remembered, {len(update.changes)} changes, '
@@ -247,7 +248,7 @@ class ProcessingThread:
 
         A process of its own does it, so that it cannot end this one; an error is not the visit's.
         """
-        path = Path(self._settings.report_folder).expanduser() / f'visit_{visit_id}.html'
+        path = path_of(self._settings.report_folder) / f'visit_{visit_id}.html'
         command = (sys.executable, '-m', REPORT, 'report', self._memory.path, '--out', path)
         password = self._memory.database.url.password
         known = {} if password is None else {'PGPASSWORD': password}  # not in the folder

@@ -16,6 +16,7 @@ from rclpy.parameter import Parameter
 from rclpy.qos import QoSProfile
 from rclpy.signals import SignalHandlerOptions
 import rescene4d_ros
+from rescene4d_ros.config import path_of
 from rescene4d_ros.errors import ConfigError
 from rescene4d_ros.node.parameters import MemoryConfig
 import yaml
@@ -275,4 +276,4 @@ def memory_path(params_file: Path) -> Path:
                 found = part.get('memory.path') or given or found
             elif isinstance(part, dict):
                 sections.append(part)
-    return Path(found).expanduser()
+    return path_of(found)

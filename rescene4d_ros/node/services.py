@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from functools import partial
 from importlib import import_module
 import json
@@ -56,7 +57,6 @@ LATER = {
     interfaces.APPROACH_OBJECT: 'approach',
     interfaces.KEEP_OUT_SHAPES: 'keep_out',
     interfaces.CHANGE_GRID: 'change_grid',
-    interfaces.LIST_MEMORIES: 'memories',
 }
 
 
@@ -108,6 +108,7 @@ class MemoryServices:
             interfaces.OBJECT_HISTORY: self._object_history,
             interfaces.ASK_MEMORY: self._ask_memory,
             **{entry: partial(self._answered_by, module) for entry, module in LATER.items()},
+            interfaces.LIST_MEMORIES: self._list_memories,
             interfaces.SAVE: self._save,
         }
         if may_correct:
@@ -163,6 +164,15 @@ class MemoryServices:
             lambda: request_module(module).answer(self._memory, request, response),
             request,
             response,
+        )
+
+    def _list_memories(self, request, response):
+        """Answer without the mutex: other memories are read, which may take long."""
+        return self._answered(
+            lambda: request_module('memories').answer(self._memory, request, response),
+            request,
+            response,
+            is_one_reading=False,
         )
 
     def _move_map(self, request: MoveMap.Request, response: MoveMap.Response) -> MoveMap.Response:
@@ -282,14 +292,16 @@ class MemoryServices:
             )
         return stamps[moment.visit_id]
 
-    def _answered(self, answer: Callable[[], None], request, response):
+    def _answered(
+        self, answer: Callable[[], None], request, response, is_one_reading: bool = True
+    ):
         """Fill in what happened; an error is an answer too."""
         is_good, why, revision = False, '', self._memory.metadata.revision
         succeeded = 'accepted' if hasattr(response, 'accepted') else 'success'
         try:
             _check_texts(request)
             # Nothing may be stored between the several readings of one answer.
-            with self._memory.mutex:
+            with self._memory.mutex if is_one_reading else nullcontext():
                 if hasattr(response, 'header'):
                     frame_id = frame_of_results(self._memory)
                     response.header = header_of(self._memory.visits(), frame_id)

@@ -13,6 +13,7 @@ from rescene4d_ros.node.diagnostics import (
     OK,
     ReportedMemory,
     scans_entry,
+    UNTIL_A_VISIT,
     WARN,
 )
 from rescene4d_ros.node.parameters import NodeConfig
@@ -69,6 +70,21 @@ def test_problems_are_shown_until_they_are_solved():
     stats.solved('request')
     assert node_entry(stats.now(), 'active', True)[0] == (OK, 'active')
     assert node_entry(stats.now(), 'active', False)[0][0] == WARN
+
+
+def test_passing_problems_end_with_a_good_visit():
+    """What failed once is over then, and can still be read; what goes on failing is not."""
+    stats = NodeStats()
+    stats.problem('publishing', 'no such publisher')
+    stats.problem('callback', 'no such key')
+    stats.solved(*UNTIL_A_VISIT)
+    (level, text), values = node_entry(stats.now(), 'active', True)
+    assert (level, text) == (ERROR, 'publishing: no such publisher')
+    assert values['last problem'] == 'callback: no such key'
+    stats.solved('publishing')
+    (level, text), values = node_entry(stats.now(), 'active', True)
+    assert (level, text) == (OK, 'active')
+    assert values['last problem'] == 'callback: no such key'
 
 
 @pytest.mark.parametrize('n_threads', [8])

@@ -115,9 +115,14 @@ def test_full_disk(client, processes, running, visits, cloud_message):
     client.wait(lambda: diagnostics.entry('node')[0] == ERROR)
     assert 'free' in diagnostics.entry('node')[1]
     assert objects[-1].revision == 1
+    refused = correct(client, kind=RENAME, object_id=objects[-1].objects[0].object_id, name='x')
+    assert not refused.success
+    assert 'free' in refused.message
+    client.wait(lambda: 'request: ' in diagnostics.entry('node')[1])
     resource.prlimit(node.pid, resource.RLIMIT_FSIZE, (hard, hard))
     client.wait(lambda: objects[-1].revision == 2)
-    client.wait(lambda: diagnostics.entry('node')[0] == OK)
+    client.wait(lambda: diagnostics.entry('node')[0] == OK)  # though nobody asked again
+    assert 'free' in diagnostics.entry('node')[2]['last problem']
     assert processes.stop(node) == 0
 
 

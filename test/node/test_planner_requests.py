@@ -2,6 +2,9 @@
 
 from dataclasses import replace
 from functools import partial
+import os
+from pathlib import Path
+import sqlite3
 import time
 
 from action_msgs.msg import GoalStatus
@@ -13,9 +16,11 @@ from rclpy.action import ActionClient
 from rescene4d_ros.action import ReprocessVisits
 from rescene4d_ros.errors import ConfigError
 from rescene4d_ros.memory.store import SceneMemory
+from rescene4d_ros.node.diagnostics import NodeStats
 from rescene4d_ros.node.messages import interfaces
 from rescene4d_ros.node.parameters import MemoryConfig
 from rescene4d_ros.node.requests.memories import wanted_memory
+from rescene4d_ros.node.services import MemoryServices
 from rescene4d_ros.srv import (
     ApproachObject,
     CorrectObject,
@@ -171,6 +176,37 @@ def test_requests_of_planners_and_operators(client, start_node, rooms, cloud_mes
     assert [o.object_id for o in objects[-1].objects] == ids
 
 
+def test_memories_are_listed_while_the_one_in_use_works(client, tmp_path):
+    """Another one may keep its reader waiting, here by a lock; nothing else waits for it."""
+    with SceneMemory.open(tmp_path / 'here', 'map', 'map', ('chair',)) as memory:
+        slow = tmp_path / 'slow' / 'memory.sqlite3'
+        slow.parent.mkdir()
+        holder = sqlite3.connect(slow)
+        holder.execute('create table empty (x)')
+        holder.execute('begin exclusive')
+        unused = (lambda *_: None,) * 3
+        services = MemoryServices(client.node, memory, NodeStats(), *unused, may_correct=False)
+        try:
+            listed = client.send(ListMemories, '/client/list_memories', ListMemories.Request())
+            client.wait(lambda: times_open(slow) == 2)  # here, and by who waits for the lock
+            assert not listed.done()
+            assert memory.mutex.acquire(timeout=0)
+            memory.mutex.release()
+            holder.close()
+            answer = done(client, listed)
+        finally:
+            holder.close()
+            services.close()
+    assert answer.success
+    assert [*zip(answer.names, answer.map_ids)] == [('here', 'map'), ('slow', '')]
+
+
+def times_open(path):
+    """Return how often this process has a file open."""
+    links = Path('/proc/self/fd').iterdir()
+    return sum(os.path.realpath(link) == str(path) for link in links)
+
+
 def moved_visit(scan):
     """Return a scan in the map after it turned by a quarter and moved by 10 m."""
     turn = np.array([[0, -1, 0], [1, 0, 0], [0, 0, 1]], np.float32)
@@ -179,7 +215,7 @@ def moved_visit(scan):
     )
 
 
-@pytest.mark.parametrize('name', ['', '.', '..', 'a/b', '/etc'])
+@pytest.mark.parametrize('name', ['', '.', '..', 'a/b', '/etc', 'x' * 256, 'я' * 128, 'a\0b'])
 def test_only_names_beside_the_memory(name, tmp_path):
     with pytest.raises(ConfigError, match='name of a folder'):
         wanted_memory(MemoryConfig(path=str(tmp_path / 'a')), LoadMemory.Request(name=name))

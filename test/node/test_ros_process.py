@@ -120,6 +120,20 @@ def test_second_signal():
     assert done.returncode == -signal.SIGTERM
 
 
+@pytest.mark.parametrize('module', ['main', 'visit_builder.main'])
+def test_interrupted_while_it_imports(module):
+    """^C at the first import of the package, before any handler: no traceback."""
+    command = [sys.executable, '-X', 'importtime', '-m', f'rescene4d_ros.node.{module}']
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as process:
+        for line in process.stderr:
+            if 'rescene4d_ros.errors' in line:
+                process.send_signal(signal.SIGINT)
+                break
+        told = process.stderr.read()
+    assert process.returncode == -signal.SIGINT
+    assert all(line.startswith('import time:') for line in told.splitlines())
+
+
 def test_long_request_holds_up_nothing_else(client):
     """Timers of the main node run while a request is answered; one that raises is reported."""
     released, errors, ticks = threading.Event(), [], []

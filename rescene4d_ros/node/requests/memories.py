@@ -6,9 +6,11 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from rescene4d_ros.config import path_of
 from rescene4d_ros.errors import ConfigError, RescenError
 from rescene4d_ros.memory.database.manifest import FILE_NAME, LOCATION
 from rescene4d_ros.memory.store import SceneMemory
+from rescene4d_ros.node.diagnostics import text_of
 from rescene4d_ros.node.managed_node import ACTIVE, SUCCESS
 from rescene4d_ros.node.parameters import MemoryConfig
 from rescene4d_ros.srv import ListMemories, LoadMemory
@@ -16,6 +18,7 @@ from rescene4d_ros.srv import ListMemories, LoadMemory
 if TYPE_CHECKING:
     from rescene4d_ros.node.lifecycle_node import Rescene4DNode
 
+LONGEST_NAME = 255  # bytes; of a file
 LOCATIONS = (FILE_NAME, LOCATION)  # a folder with one of them is a memory
 
 
@@ -29,15 +32,23 @@ def answer(
             continue
         map_id, visits, objects = '', 0, 0
         try:
-            with SceneMemory.inspect(path) as found:
-                map_id, visits = found.metadata.map_id, len(found.visits())
-                objects = len(found.snapshot().objects)
+            if path.name == response.current:
+                map_id, visits, objects = facts_of(memory)
+            else:
+                with SceneMemory.inspect(path) as found:
+                    map_id, visits, objects = facts_of(found)
         except RescenError:
             pass  # it is listed without a map, as one that cannot be read
         response.names.append(path.name)
         response.map_ids.append(map_id)
         response.visits.append(visits)
         response.objects.append(objects)
+
+
+def facts_of(memory: SceneMemory) -> tuple[str, int, int]:
+    """Return the map, the number of visits and the number of objects of a memory."""
+    with memory.mutex:
+        return memory.metadata.map_id, len(memory.visits()), len(memory.records)
 
 
 def is_memory(path: Path) -> bool:
@@ -58,12 +69,13 @@ def wanted_memory(current: MemoryConfig, request: LoadMemory.Request) -> MemoryC
 
     """
     name = request.name
-    if not name or Path(name).name != name or name in ('.', '..'):
+    is_plain = Path(name).name == name and name not in ('', '.', '..')
+    if not is_plain or len(name.encode(errors='replace')) > LONGEST_NAME or '\0' in name:
         raise ConfigError(
-            f'expected the name of a folder beside the memory in use, got {name!r}; see '
+            f'expected the name of a folder beside the memory in use, got {name[:40]!r}; see '
             '~/list_memories'
         )
-    path = Path(current.path).expanduser().absolute().parent / name
+    path = path_of(current.path).absolute().parent / name
     if is_memory(path):
         with SceneMemory.inspect(path) as found:
             map_id = request.map_id or found.metadata.map_id
@@ -91,8 +103,10 @@ def load(
             raise ConfigError(f'{why}; {again or "the memory from before is in use again"}')
         response.success = True
         response.message = f'{wanted.path} is in use'
-    except RescenError as error:
-        response.message = str(error)
+    except Exception as error:
+        if not isinstance(error, RescenError):
+            node.report(error)
+        response.message = text_of(error)
     return response
 
 

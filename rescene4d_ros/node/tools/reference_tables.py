@@ -107,7 +107,7 @@ def _bounds(setting: Setting) -> str:
     if setting.one_of is not None:
         return ', '.join(f'`{choice}`' for choice in setting.one_of)
     if setting.ge is None and setting.le is None:
-        return ''
+        return setting.form.text if setting.form else ''
     if setting.le is None:
         return f'at least {setting.ge}'
     if setting.ge is None:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from functools import partial
-from pathlib import Path
 
 from rclpy.qos import QoSProfile, ReliabilityPolicy
+from rescene4d_ros.config import path_of
 from rescene4d_ros.errors import ConfigError
 from rescene4d_ros.node.diagnostics import (
     Counts,
@@ -92,7 +92,7 @@ class VisitBuilderNode(ManagedNode):
             source = OdometryPoses if settings.pose_source == 'odometry' else TfPoses
             poses = source(self, settings.map_frame)
             running.callback(poses.close)
-            spool = Path(settings.spool).expanduser() if settings.spool else None
+            spool = path_of(settings.spool) if settings.spool else None
             series = VisitSeries(
                 self._settings['building'], partial(rules_of, settings), settings.map_frame, spool
             )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rescene4d_ros.config import param
+from rescene4d_ros.config import FRAME, param
 from rescene4d_ros.errors import ConfigError
 from rescene4d_ros.visit_building.close_rules import (
     CloseRule,
@@ -24,9 +24,11 @@ class BuilderNodeConfig:
         'Configure and activate at start, without waiting for a lifecycle manager; tried again '
         'after 1 s, then up to every 10 s, until it succeeds once',
     )
-    map_frame: str = param('map', 'Frame of the visits')
+    map_frame: str = param('map', 'Frame of the visits', form=FRAME)
     sensor_frame: str = param(
-        '', 'Frame of the sensor, for clouds in the map frame; others carry their frame'
+        '',
+        'Frame of the sensor, for clouds in the map frame; others carry their frame',
+        form=FRAME,
     )
     pose_source: str = param(
         'tf',

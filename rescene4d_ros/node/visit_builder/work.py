@@ -13,7 +13,7 @@ from rclpy.duration import Duration
 from rclpy.publisher import Publisher
 from rescene4d_ros.data.readers.point_cloud2 import cloud_array, scan_from_cloud
 from rescene4d_ros.errors import FrameUnavailableError, RescenError
-from rescene4d_ros.node.diagnostics import NodeStats, text_of
+from rescene4d_ros.node.diagnostics import NodeStats, text_of, UNTIL_A_VISIT
 from rescene4d_ros.node.messages.conversions import (
     create_cloud,
     fields_of,
@@ -203,6 +203,7 @@ class VisitWork:
         ):
             self._log.info(f'{visit.scan.name} ended: {visit.reason}')
             self._finished.append(visit)
+        self._stats.update(refusal='')
 
     def _deliver(self) -> None:
         visit = self._finished[0]
@@ -217,7 +218,7 @@ class VisitWork:
         for finding in visit.scan.findings:
             self._log.info(f'{visit.scan.name}: {finding}')
         self._stats.count('stored')
-        self._stats.solved('visits')
+        self._stats.solved('visits', *UNTIL_A_VISIT)
 
     def _refused(self, error: Exception) -> None:
         self._stats.count('refused', refusal=text_of(error))
