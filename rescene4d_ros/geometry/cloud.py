@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+import functools
 from functools import cached_property
 
 import numpy as np
@@ -130,10 +131,12 @@ class DepthMap:
 
     def _bins(self, xyz: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Return bin number and distance of each point."""
-        ray = np.asarray(xyz, dtype=np.float64) - self._position
-        distance = np.maximum(np.linalg.norm(ray, axis=1), 1e-6)
-        column = (np.arctan2(ray[:, 1], ray[:, 0]) / RAY_BIN).astype(int) % self._columns
-        row = (np.arccos(np.clip(ray[:, 2] / distance, -1, 1)) / RAY_BIN).astype(int)
+        # Axis by axis: sums over rows of three take several times as long.
+        x, y, z = (xyz[:, k].astype(np.float64) - self._position[k] for k in range(3))
+        distance = np.maximum(np.sqrt(x * x + y * y + z * z), 1e-6)
+        column = (np.arctan2(y, x) / RAY_BIN).astype(int)
+        column[column < 0] += self._columns
+        row = (np.arccos(np.clip(z / distance, -1, 1)) / RAY_BIN).astype(int)
         return row * self._columns + column, distance
 
     def look(
@@ -185,13 +188,12 @@ class DepthMap:
     @cached_property
     def _nearest_around(self) -> np.ndarray:
         """Return the least depth of each bin and the eight around it."""
-        least, last = self._nearest.copy(), len(self._nearest) - 1
-        bins = np.arange(last + 1)
-        for row in (-1, 0, 1):
-            for column in (-1, 0, 1):
-                beside = np.clip(bins + row * self._columns + column, 0, last)
-                np.minimum(least, self._nearest[beside], out=least)
-        return least
+        beyond = self._columns + 1
+        depth = np.pad(self._nearest, beyond, mode='edge')
+        least = np.minimum(np.minimum(depth[:-2], depth[1:-1]), depth[2:])
+        last = len(self._nearest)
+        rows = (least[k * self._columns :][:last] for k in range(3))
+        return functools.reduce(np.minimum, rows)
 
 
 def depth_maps(positions: np.ndarray, xyz: np.ndarray) -> list[DepthMap]:

@@ -15,6 +15,8 @@ SAME_SURFACE = 0.05  # two points within this distance show one surface
 FITTED_SURFACE = 0.04  # the same after the best motion of a view, which takes registration out
 PART_SLACK = 0.05  # by which a part may reach beyond its whole
 
+TABLE_CELLS = 1 << 24  # of a grid; up to here a table of all cells takes less time than sorting
+
 
 def voxelize(xyz: np.ndarray, voxel_size: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """
@@ -81,12 +83,21 @@ def thin(xyz: np.ndarray, spacing: float, limit: int | None = None) -> np.ndarra
     """
     if len(xyz) == 0:
         return np.zeros(0, dtype=np.int64)
-    cell = np.floor(np.asarray(xyz, dtype=np.float64) / spacing).astype(np.int64)
-    cell -= cell.min(0)
-    extent = cell.max(0) + 1
-    key = (cell[:, 0] * extent[1] + cell[:, 1]) * extent[2] + cell[:, 2]
-    chosen = np.sort(np.unique(key, return_index=True)[1])
+    cell = [np.floor(xyz[:, k].astype(np.float64) / spacing).astype(np.int64) for k in range(3)]
+    cell = [axis - axis.min() for axis in cell]
+    key = (cell[0] * (cell[1].max() + 1) + cell[1]) * (cell[2].max() + 1) + cell[2]
+    chosen = _first_of_each(key)
     return chosen if limit is None else chosen[evenly(len(chosen), limit)]
+
+
+def _first_of_each(key: np.ndarray) -> np.ndarray:
+    """Return the position of the first point of each key (N,), int64, rising."""
+    if key.min() < 0 or key.max() >= TABLE_CELLS:
+        return np.sort(np.unique(key, return_index=True)[1])
+    position = np.arange(len(key), dtype=np.int32)
+    first = np.empty(key.max() + 1, dtype=np.int32)
+    first[key[::-1]] = position[::-1]  # of equal keys the last one written stays
+    return np.flatnonzero(first[key] == position)
 
 
 def evenly(n: int, limit: int) -> np.ndarray:

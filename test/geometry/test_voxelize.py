@@ -8,7 +8,7 @@ from hypothesis.extra.numpy import arrays
 import numpy as np
 import pytest
 from rescene4d_ros.errors import ScanError
-from rescene4d_ros.geometry.point_sets import voxelize
+from rescene4d_ros.geometry.point_sets import thin, voxelize
 
 
 @settings(max_examples=60)
@@ -36,3 +36,15 @@ def test_grid_is_absolute():
 def test_endless_extent_is_refused():
     with pytest.raises(ScanError, match='remove outliers'):
         voxelize(np.array([[0.0, 0, 0], [1e9, 1e9, 1e9]]), 0.001)
+
+
+@pytest.mark.parametrize('extent', [2.0, 2000.0])
+def test_thinning_keeps_the_first_point_of_each_cube_near_together_or_far_apart(extent):
+    xyz = np.random.default_rng(3).uniform(-extent, extent, (3000, 3)).astype(np.float32)
+    xyz = np.concatenate([xyz, xyz[::-1]])
+    seen, first = set(), []
+    for k, cube in enumerate(map(tuple, np.floor(xyz.astype(np.float64) / 0.5).tolist())):
+        if cube not in seen:
+            seen.add(cube)
+            first.append(k)
+    assert thin(xyz, 0.5).tolist() == first

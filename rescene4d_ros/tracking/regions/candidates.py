@@ -156,32 +156,21 @@ class _Neighbors:
 
     def __init__(self, xyz: np.ndarray, mask: np.ndarray, gap: float):
         self._chosen = np.flatnonzero(mask)
-        self._pairs = np.zeros((2, 0), dtype=np.int64)
+        self._graph = csr_matrix((len(self._chosen), len(self._chosen)), dtype=np.int8)
         if len(self._chosen):
-            tree = cKDTree(xyz[self._chosen])
-            first, second = tree.query_pairs(gap, output_type='ndarray').T
-            order = np.argsort(first, kind='stable')
-            self._pairs = np.stack([first[order], second[order]])
+            self._graph = _pairs_within(xyz[self._chosen], gap)
 
     def components(self, mask: np.ndarray) -> list[np.ndarray]:
         """Return the connected parts of some points, after an opening that drops lone ones."""
         inside = mask[self._chosen]
-        i, j = self._within(inside)
-        crowd = np.bincount(i, minlength=len(inside)) + np.bincount(j, minlength=len(inside))
-        inside = inside & (crowd >= OPENING_NEIGHBORS)
-        i, j = self._within(inside)
-        starts = np.r_[0, np.cumsum(np.bincount(i, minlength=len(inside)))]
-        graph = csr_matrix((np.ones(len(j)), j, starts), shape=(len(inside), len(inside)))
-        label = connected_components(graph, directed=False)[1]
-        rows = np.flatnonzero(inside)
-        rows = rows[np.argsort(label[rows], kind='stable')]
-        parts = np.split(self._chosen[rows], np.flatnonzero(np.diff(label[rows])) + 1)
-        return [np.sort(part) for part in parts if len(part) >= LEAST_POINTS]
-
-    def _within(self, inside: np.ndarray) -> np.ndarray:
-        """Return the pairs (2, E) of which both ends are inside."""
-        first, second = self._pairs
-        return self._pairs[:, inside[first] & inside[second]]
+        asked = inside.astype(np.int32)
+        crowd = self._graph @ asked + self._graph.T @ asked
+        rows = np.flatnonzero(inside & (crowd >= OPENING_NEIGHBORS))
+        label = connected_components(self._graph[rows][:, rows], directed=False)[1]
+        order = np.argsort(label, kind='stable')
+        ends = np.flatnonzero(np.diff(label[order])) + 1
+        parts = np.split(self._chosen[rows[order]], ends)
+        return [part for part in parts if len(part) >= LEAST_POINTS]
 
 
 class _Clusters:
@@ -203,13 +192,21 @@ class _Clusters:
         whole = np.flatnonzero(inside > GROW_SHARE * self._size)
         if len(whole) == 0:
             return region
-        members = [self._members[self._end[k] - self._size[k] : self._end[k]] for k in whole]
-        grown = np.unique(np.concatenate([region, *members]))
+        inside_grown = np.zeros(len(self._label), dtype=bool)
+        inside_grown[region] = True
+        for k in whole.tolist():
+            inside_grown[self._members[self._end[k] - self._size[k] : self._end[k]]] = True
+        grown = np.flatnonzero(inside_grown)
         return grown if len(grown) <= GROW_MOST * len(region) else region
+
+
+def _pairs_within(xyz: np.ndarray, gap: float) -> csr_matrix:
+    """Return the pairs of points (N, 3) at most `gap` m apart, each once (N, N), int8."""
+    i, j = cKDTree(xyz).query_pairs(gap, output_type='ndarray').T.astype(np.int32)
+    pairs = coo_matrix((np.ones(len(i), dtype=np.int8), (i, j)), shape=(len(xyz), len(xyz)))
+    return pairs.tocsr()
 
 
 def _connected(xyz: np.ndarray, gap: float) -> np.ndarray:
     """Return the connected component of each point (N,), with steps of at most `gap` m."""
-    i, j = cKDTree(xyz).query_pairs(gap, output_type='ndarray').T
-    graph = coo_matrix((np.ones(len(i), dtype=bool), (i, j)), shape=(len(xyz), len(xyz)))
-    return connected_components(graph, directed=False)[1]
+    return connected_components(_pairs_within(xyz, gap), directed=False)[1]

@@ -178,12 +178,15 @@ def _claim(
 
 def _points_of(scan: Scan, visit: VisitSurfaces, owner: np.ndarray, n: int) -> list[np.ndarray]:
     """Return the points of a scan that each of n things has, from those of its thinned ones."""
-    claimed = np.flatnonzero(owner >= 0)
-    nothing = np.zeros(0, dtype=np.int64)
-    if len(claimed) == 0:
-        return [nothing] * n
-    low, high = visit.xyz[claimed].min(0) - REACH, visit.xyz[claimed].max(0) + REACH
-    near = np.flatnonzero(((scan.xyz > low) & (scan.xyz < high)).all(1))
+    close = np.zeros(len(scan), dtype=bool)
+    axes = np.ascontiguousarray(scan.xyz.T)
+    for k in range(n):
+        if (mine := owner == k).any():
+            bounds = zip(axes, visit.xyz[mine].min(0) - REACH, visit.xyz[mine].max(0) + REACH)
+            close |= np.logical_and.reduce([(x > low) & (x < high) for x, low, high in bounds])
+    near = np.flatnonzero(close)
+    if len(near) == 0:
+        return [np.zeros(0, dtype=np.int64)] * n
     distance, nearest = visit.tree.query(scan.xyz[near], distance_upper_bound=REACH)
     found = np.isfinite(distance)
     near, thing = near[found], owner[nearest[found]]

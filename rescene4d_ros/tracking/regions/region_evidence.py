@@ -111,9 +111,8 @@ class RegionEvidence:
 
     def _median(self, values: np.ndarray) -> np.ndarray:
         """Return the median of each candidate's values (C,)."""
-        ordered = values[np.argsort(self._owner + values / (1 + values.max()), kind='stable')]
-        upper, lower = self._start + self._count // 2, self._start + (self._count - 1) // 2
-        return (ordered[lower] + ordered[upper]) / 2
+        parts = np.split(values, self._start[1:])
+        return np.array([np.median(part) for part in parts])
 
     def _bounds(self) -> tuple[np.ndarray, np.ndarray]:
         """Return the lowest and highest coordinates of each candidate, two (C, 3), float64."""
@@ -202,22 +201,25 @@ class _Cells:
         key = (cell[:, 0] * span[1] + cell[:, 1]) * span[2] + cell[:, 2]
         keys, cell_of = np.unique(key, return_inverse=True)
         inner, self._of = np.unique(cell_of[asked], return_inverse=True)
-        step = np.arange(-1, 2)
-        offset = (
-            (step[:, None, None] * span[1] + step[None, :, None]) * span[2] + step
-        ).ravel()  # (27,)
-        wanted = keys[inner, None] + offset
-        at = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
-        self._around = np.where(keys[at] == wanted, at, len(keys))  # last: an empty cell
+        row = ((np.arange(-1, 2)[:, None] * span[1] + np.arange(-1, 2)) * span[2]).ravel()  # (9,)
+        around = []
+        low = keys[inner] + row[:, None] - 1  # rising along each row, which searches quickly
+        at = np.searchsorted(keys, low)
+        keys = np.r_[keys, -1]
+        for step in range(3):  # the next key is that of the next cell, or the cell is empty
+            there = keys[at] == low + step
+            around.append(np.where(there, at, len(keys) - 1))
+            at = at + there
+        self._around = np.concatenate(around)  # (27, C); last: an empty cell
         self._total = np.r_[np.bincount(cell_of), 0]
         self._static = np.r_[np.bincount(cell_of, weights=static), 0].astype(np.int64)
 
     def around(self, first: int, last: int) -> tuple[int, int]:
         """Return how many points, and static ones, lie in the cells of asked points or beside."""
-        mine = np.zeros(len(self._around), dtype=bool)
+        mine = np.zeros(self._around.shape[1], dtype=bool)
         mine[self._of[first:last]] = True
         beside = np.zeros(len(self._total), dtype=bool)
-        beside[self._around[mine]] = True
+        beside[self._around[:, mine]] = True
         return int(self._total[beside].sum()), int(self._static[beside].sum())
 
 

@@ -80,7 +80,7 @@ class VisitSurfaces:
         if len(self) <= SPACING_NEIGHBORS:
             return 1.0
         sample = self.xyz[::SPACING_SAMPLE]
-        reach = self.tree.query(sample, k=SPACING_NEIGHBORS + 1)[0][:, -1]
+        reach = self.tree.query(sample, k=[SPACING_NEIGHBORS + 1])[0]
         spacing = float(np.median(reach)) * np.sqrt(np.pi / SPACING_NEIGHBORS)
         return float(np.clip(spacing / DENSE, 1.0, SPARSEST))
 
@@ -207,6 +207,8 @@ def last_seen(visits: list[VisitSurfaces]) -> VisitSurfaces:
 
     """
     newest = visits[-1]
+    if len(visits) == 1:
+        return newest
     parts = [(newest, np.arange(len(newest)))]
     trees = [newest.tree]
     for visit in visits[-2::-1]:
