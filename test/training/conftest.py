@@ -105,7 +105,11 @@ def make_room(seed: int, visits: int = 2, n_boxes: int = 4) -> tuple[ScanSequenc
 
 @pytest.fixture
 def free_port():
-    """Return a TCP port of this machine that nobody listens on."""
-    with socket.socket() as listener:
-        listener.bind(('127.0.0.1', 0))
-        return listener.getsockname()[1]
+    """Return a function that finds a TCP port of this machine that nobody listens on."""
+
+    def find() -> int:
+        with socket.socket() as listener:
+            listener.bind(('127.0.0.1', 0))
+            return listener.getsockname()[1]
+
+    return find

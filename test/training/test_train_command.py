@@ -210,52 +210,72 @@ def test_without_tensorboard_a_run_says_so_and_goes_on(tmp_path, toy_room, tiny_
     assert (tmp_path / 'run' / 'weights.safetensors').exists()
 
 
-def test_terminated_processes_write_a_checkpoint_at_one_step(
-    tmp_path, toy_room, tiny_recipe, free_port
-):
-    """Two real processes of torchrun, which hands SIGTERM on to them at different steps."""
-    rooms = write_rooms(tmp_path / 'rooms', toy_room, (0, 1))
-    recipe = replace(tiny_recipe, train=replace(tiny_recipe.train, steps=100_000, log_every=1))
-    (tmp_path / 'recipe.yaml').write_text(recipe.to_yaml())
-    run = RunFolder(tmp_path / 'run')
-    process = subprocess.Popen(
-        [
-            sys.executable,
-            '-m',
-            'torch.distributed.run',
-            '--nproc-per-node',
-            '2',
-            '--master-port',
-            str(free_port),
-            '-m',
-            'rescene4d_ros.cli.main',
-            'train',
-            str(tmp_path / 'recipe.yaml'),
-            '--data',
-            str(rooms),
-            '--out',
-            str(run.path),
-            '--threads',
-            '1',
-            '--workers',
-            '1',
-        ],
+def torchrun(launcher, recipe, rooms, out, *arguments):
+    """Start processes of torchrun that train."""
+    train = ['train', recipe, '--data', rooms, '--out', out, '--threads', 1, '--workers', 1]
+    command = ['torch.distributed.run', *launcher, '-m', 'rescene4d_ros.cli.main', *train]
+    return subprocess.Popen(
+        [sys.executable, '-m', *map(str, (*command, *arguments))],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
     )
+
+
+def wait_for_step(run, step, *processes):
+    """Wait until a run has reported a step."""
     metrics = run.path / 'metrics.jsonl'
     end = time.monotonic() + 1200
-    while not (metrics.exists() and '"step": 3' in metrics.read_text()):
-        assert process.poll() is None
+    while not (metrics.exists() and f'"step": {step}' in metrics.read_text()):
+        assert [process.poll() for process in processes] == [None] * len(processes)
         assert time.monotonic() < end
         time.sleep(0.05)
+
+
+@pytest.fixture
+def endless(tmp_path, toy_room, tiny_recipe):
+    """Return recipe, rooms and folder of a run that ends when it is told to."""
+    rooms = write_rooms(tmp_path / 'rooms', toy_room, (0, 1))
+    recipe = replace(tiny_recipe, train=replace(tiny_recipe.train, steps=100_000, log_every=1))
+    (tmp_path / 'recipe.yaml').write_text(recipe.to_yaml())
+    return tmp_path / 'recipe.yaml', rooms, RunFolder(tmp_path / 'run')
+
+
+def test_terminated_processes_write_a_checkpoint_at_one_step(endless, free_port):
+    """Two real processes of torchrun, which hands SIGTERM on to them at different steps."""
+    recipe, rooms, run = endless
+    launcher = ('--nproc-per-node', 2, '--master-port', free_port())
+    process = torchrun(launcher, recipe, rooms, run.path)
+    wait_for_step(run, 3, process)
     assert not run.checkpoint.exists()
     process.terminate()
     told, _ = process.communicate(timeout=600)
     step = run.load_checkpoint()['step']
     assert f'stopped at step {step} of 100000' in told
-    assert json.loads(metrics.read_text().splitlines()[-1])['step'] == step
+    metrics = (run.path / 'metrics.jsonl').read_text().splitlines()
+    assert json.loads(metrics[-1])['step'] == step
+
+
+@pytest.mark.slow
+def test_machines_stop_at_one_step_and_go_on(endless, free_port):
+    """Two launchers on loopback, as of a cluster that ends the job of one machine early."""
+    recipe, rooms, run = endless
+
+    def start(*arguments):
+        meet = ('--rdzv-backend', 'c10d', '--rdzv-endpoint', f'127.0.0.1:{free_port()}')
+        launcher = ('--nnodes', 2, '--nproc-per-node', 1, *meet)
+        return [torchrun(launcher, recipe, rooms, run.path, *arguments) for _ in range(2)]
+
+    machines = start()
+    wait_for_step(run, 3, *machines)
+    machines[1].terminate()
+    told = ''.join(machine.communicate(timeout=600)[0] for machine in machines)
+    step = run.load_checkpoint()['step']
+    assert told.count(f'stopped at step {step} of 100000') == 1, told  # one process tells
+    machines = start('--resume', '--steps', step + 2)
+    told = ''.join(machine.communicate(timeout=600)[0] for machine in machines)
+    assert [machine.returncode for machine in machines] == [0, 0], told
+    assert run.load_checkpoint()['step'] == step + 2
 
 
 def test_command_names_what_is_missing(tmp_path, capsys):
@@ -319,7 +339,8 @@ def _work(rank: int, port: int, results) -> None:
 def test_processes_share_weights_and_gradients(free_port):
     context = multiprocessing.get_context('fork')
     results = context.SimpleQueue()
-    processes = [context.Process(target=_work, args=(rank, free_port, results)) for rank in (0, 1)]
+    port = free_port()
+    processes = [context.Process(target=_work, args=(rank, port, results)) for rank in (0, 1)]
     for process in processes:
         process.start()
     first, second = sorted(results.get() for _ in processes)
