@@ -133,12 +133,14 @@ setup(
     extras_require={
         'network': ['torch'],
         'postgresql': ['psycopg[binary]>=3.2'],
+        'fleet': ['psycopg[binary]>=3.2', 'fsspec', 's3fs', 'prometheus_client>=0.20'],
         'ray': ['ray>=2.50,<3'],
         'mcp': ['mcp>=2.3,<3'],
         'view': ['viser>=1.1,<1.2'],
         'docs': ['mkdocs-material', 'mkdocstrings-python'],
         'test': [
             'hypothesis',
+            'moto[server]',
             'mypy',
             'playwright',
             'plyfile',
@@ -147,6 +149,7 @@ setup(
             'pytest-xdist',
             'ruff',
             'scikit-learn',
+            'yamllint',
         ],
         'train': ['tensorboard'],
     },

@@ -51,6 +51,14 @@ class StorageError(RescenError):
     """The disk refused a write (full, read-only, no permission); nothing stored before is lost."""
 
 
+class LeaseLostError(StorageError):
+    """Another worker has the map; nothing was stored, and the other one processes the visit."""
+
+
+class FleetMissingError(StorageError):
+    """The database has no tables of deposits and leases."""
+
+
 class CorrectedMeanwhileError(RescenError):
     """People corrected objects each time visits were worked out anew; the memory is as before."""
 

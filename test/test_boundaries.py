@@ -37,6 +37,7 @@ MAY_IMPORT = {
         'data',
         'geometry',
     },
+    'fleet': {'scene', 'memory', 'plausibility', 'data'},
     'view': {'metrics', 'memory', 'tracking', 'geometry'},
     'node': {
         'scene',
@@ -70,6 +71,7 @@ MAY_IMPORT = {
         'questions',
         'scene',
         'evaluation',
+        'fleet',
         'view',
     },
     'atomic_write': set(),

@@ -54,10 +54,10 @@ class SceneMemory:
 
     """
 
-    def __init__(self, path: Path, database: MemoryDatabase):
+    def __init__(self, path: Path, database: MemoryDatabase, files: VisitFiles | None = None):
         self.path = path
         self.database = database
-        self.files = VisitFiles(path / POINTS)
+        self.files = files or VisitFiles(path / POINTS)
         self.mutex = database.mutex
         self._map_T_memory: tuple[int, np.ndarray] | None = None  # at a revision
 
@@ -71,6 +71,7 @@ class SceneMemory:
         weights_hash: str | None = None,
         create: bool = True,
         url: str | None = None,
+        files: VisitFiles | None = None,
     ) -> Self:
         """
         Open a memory for writing; make it where there is none.
@@ -90,6 +91,8 @@ class SceneMemory:
         url : str, optional
             SQLAlchemy URL of the database, PostgreSQL or SQLite, which the directory remembers;
             default is what it remembers, else SQLite inside it.
+        files : VisitFiles, optional
+            Where the points are, if not in the directory.
 
         Raises
         ------
@@ -125,7 +128,7 @@ class SceneMemory:
                         'name them'
                     )
         expected = Expected(map_id, frame_id, classes, weights_hash)
-        memory = cls(path, MemoryDatabase.open(path, url, expected, create))
+        memory = cls(path, MemoryDatabase.open(path, url, expected, create), files)
         try:
             memory.files.prepare()
         except BaseException:
@@ -139,9 +142,13 @@ class SceneMemory:
         return cls.open(path, None, None, None, create=False, url=url)
 
     @classmethod
-    def inspect(cls, path: Path | str, url: str | None = None) -> Self:
+    def inspect(
+        cls, path: Path | str, url: str | None = None, files: VisitFiles | None = None
+    ) -> Self:
         """
         Open an existing memory for reading, also while a writer works on it.
+
+        `url` and `files` are as for `open`.
 
         Raises
         ------
@@ -149,7 +156,7 @@ class SceneMemory:
             There is no memory, or its schema is not this package's.
 
         """
-        return cls(Path(path), MemoryDatabase.inspect(Path(path), url))
+        return cls(Path(path), MemoryDatabase.inspect(Path(path), url), files)
 
     def close(self) -> None:
         """Let the next writer in; the memory must not be used any more."""
@@ -206,9 +213,15 @@ class SceneMemory:
         """Return (visit id, state) of every object since its first visit, by stamp."""
         return self.database.past
 
-    def add_visit(self, scan: Scan) -> VisitInfo:
+    def add_visit(self, scan: Scan, file_name: str | None = None) -> VisitInfo:
         """
         Store a visit durably, before anything is computed from it.
+
+        Parameters
+        ----------
+        scan : Scan
+        file_name : str, optional
+            Of the file in `files` that holds exactly this scan already; default is to write one.
 
         Returns
         -------
@@ -231,7 +244,8 @@ class SceneMemory:
         with self.mutex:
             visit_transactions.check_stamp(self.visits(), scan)
             scan = replace(scan, name=_printable(scan.name, MAX_NAME))
-            visit = visit_transactions.insert_visit(self.database, scan, self.files.write(scan))
+            file_name = file_name or self.files.write(scan)
+            visit = visit_transactions.insert_visit(self.database, scan, file_name)
         if visit.status == VisitStatus.LATE:
             raise VisitOrderError(
                 f'visit {visit.visit_id} {scan.name!r}: stamp {scan.stamp_ns} is older than the '

@@ -64,21 +64,7 @@ class VisitFiles:
             The disk refused; no partial file is left under a final name.
 
         """
-        arrays: dict[str, Any] = {
-            key: getattr(scan, key) for key in ARRAYS if getattr(scan, key) is not None
-        }
-        buffer = io.BytesIO()
-        np.savez(
-            buffer,
-            format=np.int64(FORMAT),
-            stamp_ns=np.int64(scan.stamp_ns),
-            frame_id=np.str_(scan.frame_id),
-            name=np.str_(scan.name),
-            **arrays,
-            **_beside(scan),
-        )
-        data = buffer.getvalue()
-        file_name = f'{_digest(data)}.npz'
+        file_name, data = encoded(scan)
         self._store(file_name, data)
         return file_name
 
@@ -151,11 +137,11 @@ class VisitFiles:
                 f'{path}: expected a stored visit, but it cannot be read '
                 f'({error.strerror}); restore the file from a backup'
             ) from error
-        if _digest(data) != path.stem:
+        if digest_of(data) != path.stem:
             raise FileFormatError(
                 f'{path}: expected content with hash {path.stem[:12]}..., got '
-                f'{_digest(data)[:12]}... ({len(data)} bytes); the file is truncated or altered, '
-                'restore it from a backup'
+                f'{digest_of(data)[:12]}... ({len(data)} bytes); the file is truncated or '
+                'altered, restore it from a backup'
             )
         return data
 
@@ -285,7 +271,26 @@ def _check(arrays: dict[str, np.ndarray]) -> None:
             raise ValueError('points that are not finite')
 
 
-def _digest(data: bytes) -> str:
+def encoded(scan: Scan) -> tuple[str, bytes]:
+    """Return name and content of the file of a scan."""
+    arrays: dict[str, Any] = {
+        key: getattr(scan, key) for key in ARRAYS if getattr(scan, key) is not None
+    }
+    buffer = io.BytesIO()
+    np.savez(
+        buffer,
+        format=np.int64(FORMAT),
+        stamp_ns=np.int64(scan.stamp_ns),
+        frame_id=np.str_(scan.frame_id),
+        name=np.str_(scan.name),
+        **arrays,
+        **_beside(scan),
+    )
+    data = buffer.getvalue()
+    return f'{digest_of(data)}.npz', data
+
+
+def digest_of(data: bytes) -> str:
     """Return the hash that names a file."""
     return hashlib.blake2b(data, digest_size=20).hexdigest()
 

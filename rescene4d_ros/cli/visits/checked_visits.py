@@ -17,11 +17,13 @@ from rescene4d_ros.structures import Scan
 ACCEPTED = ('unit', 'registration')  # findings that refuse a scan unless a person accepts them
 
 
-def add_input_arguments(parser: argparse.ArgumentParser) -> None:
+def add_input_arguments(
+    parser: argparse.ArgumentParser, with_memory: bool = True, nargs: str = '+'
+) -> None:
     """Declare the flags that say what the inputs are, and how strictly they are checked."""
     parser.add_argument(
         'inputs',
-        nargs='+',
+        nargs=nargs,
         type=Path,
         metavar='INPUT',
         help=f'{", ".join(SUFFIXES)} files, folders of them, or a bag (folder, .mcap, .db3, .bag)',
@@ -59,12 +61,13 @@ def add_input_arguments(parser: argparse.ArgumentParser) -> None:
         metavar='CODE',
         help=f'take scans in spite of these findings: {", ".join(ACCEPTED)}',
     )
-    parser.add_argument(
-        '--register',
-        action='store_true',
-        help='move a scan that does not lie on the memory onto it, where a rigid motion does, and '
-        'lay one that is off by up to 10 cm and 3 degrees on what stayed in its place',
-    )
+    if with_memory:
+        parser.add_argument(
+            '--register',
+            action='store_true',
+            help='move a scan that does not lie on the memory onto it, where a rigid motion does, '
+            'and lay one that is off by up to 10 cm and 3 degrees on what stayed in its place',
+        )
     parser.add_argument(
         '--keep-people',
         action='store_true',

@@ -170,7 +170,7 @@ def state_of(connection: Connection) -> tuple | None:
 
 
 @contextmanager
-def translated(path: Path) -> Iterator[None]:
+def translated(path: Path | str) -> Iterator[None]:
     """Turn what the database says of disk or server into an error with a remedy."""
     try:
         yield

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -47,6 +47,9 @@ class MemoryDatabase:
         Folder of the memory.
     mutex : RLock
         Held while something is read, worked out and written that no other thread may change.
+    guard : callable(Connection, int) or None
+        Called with the revision at the end of each transaction that writes; what it raises
+        undoes the transaction.
 
     """
 
@@ -55,6 +58,7 @@ class MemoryDatabase:
         self._engine = engine
         self._lock = lock
         self.mutex = RLock()
+        self.guard: Callable[[Connection, int], None] | None = None
         self._metadata: Metadata
         self._has_records = self._has_past = False
         self._records: dict[int, ObjectRecord] = {}
@@ -213,6 +217,8 @@ class MemoryDatabase:
             connection.info.pop('metadata', None)
             yield connection
             stored = connection.info.pop('metadata', self._metadata)
+            if self.guard is not None:
+                self.guard(connection, stored.revision)
             entry, rows = row_access.newest_entry(connection), row_access.counts(connection)
         self._metadata = stored
         manifest.note_stored(self.path, stored, entry, rows)

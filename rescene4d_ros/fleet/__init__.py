@@ -1,0 +1,1 @@
+"""Visits that robots deposit and workers process: one database, many maps, leases."""
