@@ -54,6 +54,7 @@ NOT_OF_VISITS = {
     'rescene4d_ros.class_lists': 'inference.classes',
     'rescene4d_ros.inference.weights_folder': 'inference.weights',
     'rescene4d_ros.inference.orientations': 'inference.orientations above 1',
+    'rescene4d_ros.inference.tiles': 'visits of more floor than two tiles of inference.tile_size',
     'rescene4d_ros.inference.postprocess': 'inference.selection: queries or published',
     'rescene4d_ros.sparse.torchsparse_backend': 'inference.sparse_backend: torchsparse',
     'rescene4d_ros.models.superpoint_pooling': 'weights with superpoint_pooling max or gem',

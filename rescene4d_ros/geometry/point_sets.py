@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from rescene4d_ros.errors import ScanError
 from scipy.sparse import coo_matrix
@@ -107,6 +109,28 @@ def evenly(n: int, limit: int) -> np.ndarray:
     chosen = (np.arange(limit) * ((n - 1) / max(limit - 1, 1))).astype(np.int64)
     chosen[1:][-1:] = n - 1  # as np.linspace does, which takes four times as long
     return chosen
+
+
+def covers_more(clouds: Sequence[np.ndarray], area: float) -> bool:
+    """
+    Say whether clouds of one map cover more than some area of its floor plan together.
+
+    Parameters
+    ----------
+    clouds : sequence of ndarray (N, 3), float, m, in map
+    area : float, m^2
+        Compared with the number of squares of 1 m that hold points.
+
+    """
+    floors = [np.floor(xyz[:, :2]).astype(np.int64) for xyz in clouds if len(xyz)]
+    if not floors:
+        return False
+    low = np.min([floor.min(axis=0) for floor in floors], axis=0)
+    width, depth = np.max([floor.max(axis=0) for floor in floors], axis=0) - low + 1
+    if width * depth <= area:
+        return False
+    squares = [np.unique((floor - low) @ (depth, 1)) for floor in floors]
+    return bool(len(np.unique(np.concatenate(squares))) > area)
 
 
 def quick_tree(xyz: np.ndarray) -> cKDTree:

@@ -41,6 +41,15 @@ class InferenceConfig:
         ge=0,
         le=1000,
     )
+    tile_size: float = param(
+        8.0,
+        'Edge of the tiles by which visits are segmented that cover more floor than two tiles: '
+        'each has its own queries, and a margin that neighbors share; 0 = always one pass',
+        unit='m',
+        ge=0.0,
+        le=1000.0,
+        live=True,
+    )
     orientations: int = param(
         1,
         'Passes of the network, each with the map turned by another angle; more find more small '

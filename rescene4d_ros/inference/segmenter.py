@@ -11,6 +11,7 @@ from pathlib import Path
 
 import numpy as np
 from rescene4d_ros.errors import ConfigError, WeightsError
+from rescene4d_ros.geometry.point_sets import covers_more
 from rescene4d_ros.inference.config import InferenceConfig
 from rescene4d_ros.inference.visit_encoder import (
     EncodedVisit,
@@ -38,6 +39,7 @@ logger = logging.getLogger(__name__)
 
 # Makes instances of the queries of T visits.
 Select = Callable[[Prediction, Sequence[Scan], InferenceConfig], Segmentation]
+MOST_TILES = 2  # whose area is segmented in one pass
 STAGES = ('normals', 'superpoints', 'voxelize', 'encode', 'share_time', 'decode', 'masks')
 
 
@@ -175,7 +177,24 @@ class Segmenter:
             Names of the visits. The features of a named visit are kept; one name must always
             mean the same points. None = keep nothing.
 
+        Returns
+        -------
+        Segmentation
+            Of visits of more floor than two tiles of `tile_size` have, only what lies in the
+            tiles of the last visit.
+
         """
+        edge = self.config.tile_size
+        if edge > 0 and covers_more([scan.xyz for scan in scans], MOST_TILES * edge**2):
+            from rescene4d_ros.inference.tiles.segment_tiles import segment_tiles
+
+            return segment_tiles(scans, keys, edge, self.config.min_points, self._segment_once)
+        return self._segment_once(scans, keys)
+
+    def _segment_once(
+        self, scans: Sequence[Scan], keys: Sequence[Hashable] | None = None
+    ) -> Segmentation:
+        """Find the instances of T visits in one pass."""
         prediction = self.predict(scans, keys)
         with self._watch('masks'):
             found = self._select(prediction, scans, self.config)

@@ -6,7 +6,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
 import numpy as np
 from rescene4d_ros.geometry.normals import estimate_normals
@@ -97,6 +97,13 @@ class TurnedVisit:
         return turned(self._scan, turn)
 
 
+class TileName(NamedTuple):
+    """Name of the points of a visit that lie in a tile of the floor plan."""
+
+    visit: Hashable
+    tile: tuple[int, int]
+
+
 @dataclass(frozen=True)
 class EncodedVisit:
     """One visit's superpoint per point, and its features."""
@@ -131,7 +138,8 @@ class VisitEncoder:
     ):
         self._model, self._cutting, self._device, self._watch = model, cutting, device, watch
         self._kind = f'features-{FEATURES_FORMAT}-{bits}'
-        self._kept: OrderedDict[tuple[Hashable, int, bytes | None], EncodedVisit] = OrderedDict()
+        # By visit, turn and origin; then by tile, None = the whole visit.
+        self._kept: OrderedDict[Hashable, dict[Hashable, EncodedVisit]] = OrderedDict()
         self.files: FeatureFiles | None = None
 
     def encode(
@@ -151,7 +159,8 @@ class VisitEncoder:
         ----------
         visit : TurnedVisit
         key : hashable
-            Name of its points; None = keep nothing.
+            Name of its points, of a part of them a `TileName`; None = keep nothing. Where tiles
+            are kept in files, they are not kept in memory too.
         origin : ndarray (3,), optional
             See `sequence_origin`; features of other origins are others, and not kept in files.
         cache_visits, cache_files : int
@@ -163,16 +172,19 @@ class VisitEncoder:
             In place of cutting the cloud.
 
         """
-        kept_as = (key, turn, None if origin is None else origin.tobytes())
-        if key is not None and kept_as in self._kept:
+        visit_name, tile = key if isinstance(key, TileName) else (key, None)
+        kept_as = (visit_name, turn, None if origin is None else origin.tobytes())
+        if key is not None and tile in self._kept.get(kept_as, ()):
             self._kept.move_to_end(kept_as)
-            return self._kept[kept_as]
+            return self._kept[kept_as][tile]
         if origin is None and key is not None and cache_files > 0 and self.files is not None:
             encoded = self._from_file(self.files, visit, key, cache_files, turn, superpoint)
+            keeps = tile is None
         else:
-            encoded = self._compute(visit, turn, origin, superpoint)
-        if key is not None and cache_visits > 0:
-            self._kept[kept_as] = encoded
+            encoded, keeps = self._compute(visit, turn, origin, superpoint), key is not None
+        if keeps and cache_visits > 0:
+            self._kept.setdefault(kept_as, {})[tile] = encoded
+            self._kept.move_to_end(kept_as)
             while len(self._kept) > cache_visits:
                 self._kept.popitem(last=False)
         return encoded
@@ -188,6 +200,9 @@ class VisitEncoder:
     ) -> EncodedVisit:
         """Return the visit's features from a file; computed and written where there is none."""
         kind = f'{self._kind}-turn{turn}' if turn else self._kind
+        if isinstance(key, TileName):
+            key, (column, row) = key
+            kind = f'tile_{column}_{row}_of_{kind}'
         data = files.read(str(key), kind)
         if data is not None:
             return EncodedVisit(*decode_features(data, self._device))

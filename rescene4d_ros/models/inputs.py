@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from rescene4d_ros.geometry.floor.structure import coarse_floor_height
 from rescene4d_ros.geometry.point_sets import voxelize
-from rescene4d_ros.geometry.structure import coarse_floor_height
 from rescene4d_ros.models.config import ModelConfig, POINT_TRANSFORMERS
 from rescene4d_ros.structures import Scan
 import torch

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
+from rescene4d_ros.geometry.floor.structure import floor_without_normals
 from rescene4d_ros.geometry.point_sets import thin
-from rescene4d_ros.geometry.structure import floor_without_normals
 from rescene4d_ros.plausibility.config import PlausibilityConfig
 from rescene4d_ros.plausibility.single_cloud import Measures
 from rescene4d_ros.structures import Finding, Severity

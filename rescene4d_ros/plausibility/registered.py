@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+from rescene4d_ros.geometry.floor.structure import floor_without_normals
 from rescene4d_ros.geometry.normals import estimate_normals
 from rescene4d_ros.geometry.point_sets import evenly, near, thin
 from rescene4d_ros.geometry.se3 import Pair, transform, upright
-from rescene4d_ros.geometry.structure import floor_without_normals
 from rescene4d_ros.geometry.surface_registration import lay_on, moved_by
 from rescene4d_ros.plausibility.config import PlausibilityConfig
 from rescene4d_ros.structures import Finding, Severity

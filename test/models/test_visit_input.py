@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
-from rescene4d_ros.geometry.structure import coarse_floor_height
+from rescene4d_ros.geometry.floor.structure import coarse_floor_height
 from rescene4d_ros.models.config import ModelConfig
 from rescene4d_ros.models.inputs import (
     IN_CHANNELS,

@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from rescene4d_ros.geometry.structure import floor_without_normals
+from rescene4d_ros.geometry.floor.structure import floor_without_normals
 from rescene4d_ros.plausibility.check import check_scan, checked_scan
 from rescene4d_ros.plausibility.config import PlausibilityConfig
 from rescene4d_ros.plausibility.foreign_points import find_people

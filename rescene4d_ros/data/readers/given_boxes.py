@@ -11,8 +11,8 @@ import numpy as np
 from rescene4d_ros.class_lists import translation
 from rescene4d_ros.errors import ScanError
 from rescene4d_ros.geometry.boxes import contains
+from rescene4d_ros.geometry.floor.structure import floor_height, on_walls, SLICE
 from rescene4d_ros.geometry.point_sets import thin
-from rescene4d_ros.geometry.structure import floor_height, on_walls, SLICE
 from rescene4d_ros.structures import Box, GivenInstances, INSTANCE_CLASSES, Scan, UNLABELED
 from rescene4d_ros.structures.objects import triple
 from scipy.spatial import cKDTree

@@ -8,7 +8,7 @@ from importlib import resources
 from io import BytesIO
 
 import numpy as np
-from rescene4d_ros.geometry.structure import LEVEL, UPRIGHT
+from rescene4d_ros.geometry.floor.structure import LEVEL, UPRIGHT
 from rescene4d_ros.tracking.regions.candidates import Compared
 from rescene4d_ros.tracking.regions.surfaces import lowest_of
 

@@ -7,8 +7,8 @@ from functools import cached_property
 
 import numpy as np
 from rescene4d_ros.geometry.cloud import depth_maps, DepthMap, share_past
+from rescene4d_ros.geometry.floor.structure import floor_height, on_walls
 from rescene4d_ros.geometry.point_sets import quick_tree, thin
-from rescene4d_ros.geometry.structure import floor_height, on_walls
 from scipy.spatial import cKDTree
 
 SPACING = 0.03  # m; grid that thins a visit: finer finds no smaller things, and costs more

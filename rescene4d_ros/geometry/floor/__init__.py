@@ -1,0 +1,1 @@
+"""Floor and walls of rooms, and the tiles of a floor plan."""

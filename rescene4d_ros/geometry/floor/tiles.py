@@ -1,0 +1,92 @@
+"""The tiles of the floor plan: squares of a grid fixed in the map, and a margin around each."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+Tile = tuple[int, int]  # column and row in the grid
+HALF = 1 << 30  # tiles on either side of the map's origin
+
+
+@dataclass(frozen=True)
+class TileShape:
+    """
+    Hold the size of tiles.
+
+    Attributes
+    ----------
+    edge : float, m
+        Of the core, the part that no other tile has.
+    margin : float, m
+        Around the core, shared with the neighbors; at most `edge`.
+
+    """
+
+    edge: float
+    margin: float
+
+    def reach(self, tile: Tile) -> tuple[np.ndarray, np.ndarray]:
+        """Return the corners (2,), m, of a tile with its margin."""
+        low = np.array(tile) * self.edge
+        return low - self.margin, low + self.edge + self.margin
+
+
+class TiledCloud:
+    """
+    Points of one visit by the tile whose core they lie in.
+
+    Parameters
+    ----------
+    xyz : ndarray (N, 3), float, m, in map
+    shape : TileShape
+
+    """
+
+    def __init__(self, xyz: np.ndarray, shape: TileShape):
+        self._floor, self._shape = xyz[:, :2], shape
+        column, row = np.floor(self._floor / shape.edge).astype(np.int64).T
+        key = _key(column, row)
+        self._order = np.argsort(key, kind='stable')
+        self._names, self._starts = np.unique(key[self._order], return_index=True)
+        self._ends = np.append(self._starts[1:], len(key))
+
+    def counts(self) -> dict[Tile, int]:
+        """Return the number of points in the core of each tile that has any."""
+        sizes = (self._ends - self._starts).tolist()
+        return {
+            (name // (2 * HALF) - HALF, name % (2 * HALF) - HALF): size
+            for name, size in zip(self._names.tolist(), sizes)
+        }
+
+    def take(self, tile: Tile) -> np.ndarray:
+        """Return the points (M,), int64, ascending, of a tile with its margin."""
+        low, high = self._shape.reach(tile)
+        around = [
+            self._core((tile[0] + column, tile[1] + row))
+            for column in (-1, 0, 1)
+            for row in (-1, 0, 1)
+        ]
+        points = np.sort(np.concatenate(around))
+        where = self._floor[points]
+        return points[((where >= low) & (where < high)).all(axis=1)]
+
+    def _core(self, tile: Tile) -> np.ndarray:
+        """Return the points in the core of a tile."""
+        key = _key(*tile)
+        at = int(np.searchsorted(self._names, key))
+        if at == len(self._names) or self._names[at] != key:
+            return np.empty(0, dtype=np.int64)
+        return self._order[self._starts[at] : self._ends[at]]
+
+
+def occupied_tiles(cloud: TiledCloud, least: int) -> Sequence[Tile]:
+    """Return the tiles with at least so many points in their core, in the order of the grid."""
+    return sorted(tile for tile, count in cloud.counts().items() if count >= least)
+
+
+def _key(column, row):
+    """Return one number per tile."""
+    return (column + HALF) * (2 * HALF) + row + HALF

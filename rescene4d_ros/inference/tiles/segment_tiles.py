@@ -1,0 +1,162 @@
+"""Segment more than one pass of the network holds: tile by tile, objects at borders joined."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from rescene4d_ros.geometry.floor.tiles import occupied_tiles, Tile, TiledCloud, TileShape
+from rescene4d_ros.inference.tiles.joining import join_visit, join_visits, TileMasks, VisitMask
+from rescene4d_ros.inference.visit_encoder import TileName
+from rescene4d_ros.structures import Scan, Segmentation
+from scipy.sparse import csr_matrix, diags
+
+MARGIN = 0.15  # of the edge of a tile; half the size of an object that one tile holds whole
+NEAR_EDGE = 0.1  # m
+# Segments some scans, given the names of their points; see `Segmenter.segment`.
+SegmentOnce = Callable[[Sequence[Scan], Sequence[Hashable] | None], Segmentation]
+
+
+@dataclass(frozen=True)
+class _Part:
+    """What was found in one tile: instances, and the points of each visit that lie in it."""
+
+    tile: Tile
+    points: tuple[np.ndarray, ...]
+    found: Segmentation
+    first: int  # number of its first instance among those of all tiles
+
+
+def segment_tiles(
+    scans: Sequence[Scan],
+    keys: Sequence[Hashable] | None,
+    edge: float,
+    least: int,
+    segment: SegmentOnce,
+) -> Segmentation:
+    """
+    Find the instances of T visits of many rooms.
+
+    Tiles are squares of a grid fixed in the map, so a tile is the same at every visit and its
+    features can be kept. Where the newest visit has no points, nothing is segmented.
+
+    Parameters
+    ----------
+    scans : sequence of T Scan
+    keys : sequence of T hashable, optional
+        Names of the visits; a tile of a visit is named by both.
+    edge : float, m
+        Of the core of a tile.
+    least : int
+        Least number of points of the newest visit in the core of a tile.
+    segment : callable
+        Finds the instances of the points of one tile.
+
+    """
+    shape = TileShape(edge, MARGIN * edge)
+    clouds = [TiledCloud(scan.xyz, shape) for scan in scans]
+    tiles = occupied_tiles(clouds[-1], least)
+
+    # 1. Segment each tile jointly over the visits.
+    parts = list(_segmented(scans, keys, clouds, tiles, segment)) or [_nothing(scans, segment)]
+    scores = np.concatenate([part.found.scores for part in parts])
+
+    # 2. Join the masks of neighboring tiles, visit by visit.
+    visits = [
+        join_visit([_masks(part, t, scan, tiles, shape) for part in parts], scores)
+        for t, scan in enumerate(scans)
+    ]
+
+    # 3. Join over the visits: what a tile calls one object is one.
+    objects = join_visits(visits)
+
+    # 4. Write labels; class, score and features are means over what contributes points.
+    return _combined(scans, parts, visits, objects)
+
+
+def _segmented(
+    scans: Sequence[Scan],
+    keys: Sequence[Hashable] | None,
+    clouds: Sequence[TiledCloud],
+    tiles: Sequence[Tile],
+    segment: SegmentOnce,
+) -> Iterator[_Part]:
+    """Yield what is found in each tile."""
+    first = 0
+    for tile in tiles:
+        points = tuple(cloud.take(tile) for cloud in clouds)
+        cut = [scan.take(index) for scan, index in zip(scans, points)]
+        found = segment(cut, keys and [TileName(key, tile) for key in keys])
+        yield _Part(tile, points, found, first)
+        first += len(found)
+
+
+def _nothing(scans: Sequence[Scan], segment: SegmentOnce) -> _Part:
+    """Return what is found where no tile has points."""
+    none = tuple(np.empty(0, dtype=np.int64) for _ in scans)
+    return _Part((0, 0), none, segment([scan.take(none[0]) for scan in scans], None), 0)
+
+
+def _masks(
+    part: _Part, visit: int, scan: Scan, tiles: Sequence[Tile], shape: TileShape
+) -> TileMasks:
+    """Return what a tile says of one visit, with instances numbered over all tiles."""
+    points, label = part.points[visit], part.found.labels[visit]
+    floor = scan.xyz[points, :2]
+    core = np.floor(floor / shape.edge).astype(np.int64)
+    is_core = (core == part.tile).all(axis=1)
+    for column in (-1, 0, 1):
+        for row in (-1, 0, 1):
+            beside = (part.tile[0] + column, part.tile[1] + row)
+            if beside not in tiles:  # nobody else says anything there
+                is_core |= (core == beside).all(axis=1)
+    low, high = shape.reach(part.tile)
+    near = (floor < low + NEAR_EDGE) | (floor >= high - NEAR_EDGE)
+    return TileMasks(
+        points, np.where(label < 0, -1, label + part.first), is_core, np.any(near, axis=1)
+    )
+
+
+def _combined(
+    scans: Sequence[Scan],
+    parts: Sequence[_Part],
+    visits: Sequence[Sequence[VisitMask]],
+    objects: Sequence[Sequence[int]],
+) -> Segmentation:
+    """Return one segmentation of the instances of all tiles."""
+    found = [part.found for part in parts]
+    places = [
+        (t, k, mask)
+        for t, ids in enumerate(objects)
+        for k, mask in zip(ids, visits[t], strict=True)
+    ]
+    labels = [np.full(len(scan), -1, dtype=np.int32) for scan in scans]
+    for t, k, mask in places:
+        labels[t][mask.points] = k
+    rows = [(k, instance, n) for _, k, mask in places for instance, n in mask.parts.items()]
+    row, instance, points = np.array(rows, dtype=np.int64).reshape(-1, 3).T
+    shape = (int(row.max(initial=-1)) + 1, sum(map(len, found)))
+    weight = csr_matrix((points.astype(np.float32), (row, instance)), shape=shape)
+    weight = diags(1 / np.asarray(weight.sum(axis=1)).ravel()) @ weight
+
+    def mean(name: str) -> np.ndarray:
+        every = np.concatenate([getattr(one, name) for one in found])
+        return np.asarray(weight @ every, dtype=np.float32)
+
+    return Segmentation(
+        labels=tuple(labels),
+        class_probs=mean('class_probs'),
+        scores=mean('scores'),
+        features=mean('features'),
+        point_scores=tuple(_point_scores(parts, t, label) for t, label in enumerate(labels)),
+    )
+
+
+def _point_scores(parts: Sequence[_Part], visit: int, label: np.ndarray) -> np.ndarray:
+    """Return the largest score of each point in any tile; 0 where no object has it."""
+    scores = np.zeros(len(label), dtype=np.float32)
+    for part in parts:
+        at = part.points[visit]
+        scores[at] = np.maximum(scores[at], part.found.point_scores[visit])
+    return np.where(label < 0, np.float32(0), scores)

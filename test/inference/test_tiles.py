@@ -1,0 +1,150 @@
+"""Tiles of the floor plan: an object at a border is one, wherever the borders are."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from rescene4d_ros.geometry.floor.tiles import TiledCloud, TileShape
+from rescene4d_ros.inference.config import InferenceConfig
+from rescene4d_ros.inference.segmenter import Segmenter
+from rescene4d_ros.inference.tiles.segment_tiles import segment_tiles
+from rescene4d_ros.memory.derived_cache import DerivedFiles
+from rescene4d_ros.scene.mask_source import GivenMasks
+from rescene4d_ros.structures import GivenInstances, Scan, Segmentation
+from scipy.spatial import cKDTree
+
+EDGE = 4.0
+LEAST = 20
+
+
+def hall(rng, n=60, side=14.0):
+    """Return a scan of a hall with boxes apart from each other, and the box of each point."""
+    centers = np.stack(np.meshgrid(np.arange(8), np.arange(8)), -1).reshape(-1, 2)
+    centers = centers[rng.choice(64, n, replace=False)] * side / 8 + 1.0
+    points, boxes = [], []
+    for k, center in enumerate(centers):
+        size = rng.uniform(0.3, 1.1, 3)
+        points.append(np.append(center, 0.7) + rng.uniform(-0.5, 0.5, (80, 3)) * size)
+        boxes.append(np.full(80, k + 1))
+    floor = np.c_[rng.uniform(0, side + 1, (3000, 2)), np.zeros(3000)]
+    xyz = np.concatenate([*points, floor]).astype(np.float32)
+    instance = np.concatenate([*boxes, np.zeros(3000, int)])
+    return Scan(xyz, 1, given=GivenInstances(instance))
+
+
+def partition(labels):
+    """Return the points of each instance as a set of sets."""
+    return {frozenset(np.flatnonzero(labels == k)) for k in np.unique(labels[labels >= 0])}
+
+
+@pytest.mark.parametrize('seed', range(6))
+def test_objects_are_whole_wherever_the_borders_of_tiles_are(seed):
+    rng = np.random.default_rng(seed)
+    scan = hall(rng)
+    expected = partition(scan.given.instance - 1)
+    for shift in rng.uniform(-EDGE, EDGE, (4, 2)):
+        moved = replace(scan, xyz=scan.xyz + np.append(shift, 0).astype(np.float32))
+        found = segment_tiles([moved], None, EDGE, LEAST, GivenMasks().segment)
+        assert partition(found.labels[0]) == expected
+        assert len(found.class_probs) == len(found.scores) == len(expected)
+        assert ((found.point_scores[0] > 0) == (found.labels[0] >= 0)).all()
+
+
+def test_an_object_that_no_tile_holds_whole_is_the_union_of_its_parts():
+    along = np.c_[np.linspace(-7, 7, 700), np.full(700, 0.2), np.full(700, 0.5)]
+    scan = Scan(along.astype(np.float32), 1, given=GivenInstances(np.ones(700, np.int64)))
+    found = segment_tiles([scan], None, EDGE, LEAST, GivenMasks().segment)
+    assert (found.labels[0] == 0).all()
+
+
+def components(scans, keys):
+    """Segment visits by what touches, above the floor: one component is one object in all."""
+    xyz = np.concatenate([scan.xyz for scan in scans])
+    solid = np.flatnonzero(xyz[:, 2] > 0.05)
+    label = np.full(len(xyz), -1, np.int32)
+    rest = set(solid.tolist())
+    tree, number = cKDTree(xyz), 0
+    while rest:
+        grown, label_of = [rest.pop()], number
+        while grown:
+            point = grown.pop()
+            label[point] = label_of
+            near = rest.intersection(tree.query_ball_point(xyz[point], 0.3))
+            rest -= near
+            grown += near
+        number += 1
+    ends = np.cumsum([len(scan) for scan in scans])[:-1]
+    labels = tuple(np.split(label, ends))
+    one = np.ones((number, 1), np.float32)
+    scores = tuple((each >= 0).astype(np.float32) for each in labels)
+    return Segmentation(labels, one, one[:, 0], one, scores)
+
+
+def test_an_object_has_one_number_at_all_visits_and_nothing_is_found_elsewhere():
+    """The second visit shows one part of the hall: the rest costs nothing."""
+    rng = np.random.default_rng(7)
+    first = hall(rng, n=30)
+    here = (first.xyz[:, :2] < 6.0).all(axis=1)
+    second = first.take(np.flatnonzero(here))
+    asked = []
+
+    def segment(scans, keys):
+        asked.append(keys)
+        return components(scans, keys)
+
+    found = segment_tiles([first, second], ['a', 'b'], EDGE, LEAST, segment)
+    assert (found.labels[0][here] == found.labels[1]).all()
+    assert len(np.unique(found.labels[1])) > 5
+    tiles = {(column, row) for column in (0, 1) for row in (0, 1)}
+    assert {key[1] for keys in asked for key in keys} == tiles
+    assert (found.labels[0][(first.xyz[:, :2] > 10).any(axis=1)] == -1).all()
+
+
+def test_a_visit_without_points_has_no_instances():
+    nothing = Scan(np.zeros((0, 3), np.float32), 2, given=GivenInstances(np.zeros(0, np.int64)))
+    scan = hall(np.random.default_rng(0))
+    found = segment_tiles([scan, nothing], None, EDGE, LEAST, GivenMasks().segment)
+    assert len(found) == len(found.labels[1]) == 0
+    assert (found.labels[0] == -1).all()
+
+
+def test_tiles_hold_every_point_once_in_a_core_and_overlap_by_their_margin():
+    xyz = np.random.default_rng(3).uniform(-9, 9, (500, 3)).astype(np.float32)
+    cloud = TiledCloud(xyz, TileShape(EDGE, 1.0))
+    assert sum(cloud.counts().values()) == len(xyz)
+    for tile in cloud.counts():
+        low = np.array(tile) * EDGE
+        inside = ((xyz[:, :2] >= low - 1) & (xyz[:, :2] < low + EDGE + 1)).all(axis=1)
+        assert cloud.take(tile).tolist() == np.flatnonzero(inside).tolist()
+
+
+def test_the_network_keeps_features_by_tile_and_gives_the_same_again(weights, scans, tmp_path):
+    config = InferenceConfig(
+        weights=str(weights), device='cpu', torch_threads=1, score_threshold=0.0, tile_size=1.5
+    )
+    fresh = Segmenter.load(config).segment(scans)
+    keeping = Segmenter.load(config)
+    keeping.keep_features(DerivedFiles(tmp_path / 'kept'))
+    assert_same(keeping.segment(scans, ['monday.npz', 'friday.npz']), fresh)
+    names = {path.name.split('_of_')[0] for path in (tmp_path / 'kept').iterdir()}
+    assert {'monday.tile_0_0', 'friday.tile_1_1'} <= names
+    again = Segmenter.load(config)
+    again.keep_features(DerivedFiles(tmp_path / 'kept'))
+    assert_same(again.segment(scans, ['monday.npz', 'friday.npz']), fresh)
+    assert len(fresh) > 0
+
+
+def test_a_room_is_one_pass(weights, scans):
+    """The default tiles change nothing of what fits in two of them."""
+    config = InferenceConfig(weights=str(weights), device='cpu', torch_threads=1)
+    one_pass = Segmenter.load(replace(config, tile_size=0.0)).segment(scans)
+    assert_same(Segmenter.load(config).segment(scans), one_pass)
+
+
+def assert_same(one, other):
+    """Compare two segmentations bit by bit."""
+    for field in ('labels', 'point_scores'):
+        for a, b in zip(getattr(one, field), getattr(other, field), strict=True):
+            np.testing.assert_array_equal(a, b)
+    for field in ('class_probs', 'scores', 'features'):
+        np.testing.assert_array_equal(getattr(one, field), getattr(other, field))
