@@ -238,7 +238,7 @@ class MemoryServices:
         def answer() -> None:
             if not request.question.strip():
                 raise ConfigError(
-                    'expected a question such as "where is the red chair?", got none'
+                    'expected a question such as "where is the red chair?", got none; ask one'
                 )
             from rescene4d_ros.questions.answer import answer_document
             from rescene4d_ros.questions.asking import ask, zone_of

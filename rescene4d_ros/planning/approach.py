@@ -84,7 +84,8 @@ def approach(
     """
     if not 0 < radius < np.inf or not 0 < distance < np.inf:
         raise ConfigError(
-            f'expected radius and distance above 0 m, got {radius:g} and {distance:g} m'
+            f'expected radius and distance above 0 m, got {radius:g} and '
+            f'{distance:g} m; give the size of the robot'
         )
     xyz = np.asarray(xyz, np.float64).reshape(-1, 3)
     floor = float(np.percentile(xyz[:, 2], FLOOR_SHARE)) if len(xyz) else 0.0

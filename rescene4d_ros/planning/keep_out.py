@@ -41,7 +41,8 @@ def keep_out(
     """
     if not 0 <= margin < np.inf or not 0 <= height < np.inf:
         raise ConfigError(
-            f'expected margin and height of 0 m or more, got {margin:g} and {height:g} m'
+            f'expected margin and height of 0 m or more, got {margin:g} and {height:g} '
+            'm; give 0 for no margin and the usual height'
         )
     found = {}
     for place in sorted(places, key=lambda place: place.object_id):

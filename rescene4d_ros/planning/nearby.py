@@ -73,11 +73,13 @@ def select(places: Iterable[ObjectLocation], region: Region) -> tuple[ObjectLoca
     """
     point = None if region.point is None else np.asarray(region.point, np.float64)
     if point is not None and not np.isfinite(point).all():
-        raise ConfigError(f'expected a point of finite coordinates in m, got {region.point}')
+        raise ConfigError(
+            f'expected a point of finite coordinates in m, got {region.point}; give numbers'
+        )
     if not 0 <= region.radius < np.inf or (region.radius and point is None):
         raise ConfigError(
             f'expected a radius of 0 m or more around a point, got {region.radius:g} m'
-            f'{"" if point is not None else " without a point"}'
+            f'{"" if point is not None else " without a point"}; give 0 for any distance'
         )
     if region.box is not None and not np.isfinite([*region.box.center, *region.box.size]).all():
         raise ConfigError(f'expected a box of finite numbers in m, got {region.box}')

@@ -28,6 +28,7 @@ CELL = 0.2  # m
 WHOLE_FLOOR = 0.5  # share of the cells below a room that a floor covers
 FLOOR_TO_WALL = 2.0  # least ratio of the shares that a floor covers and a wall
 FEW = 1000  # points
+NOTHING = 0.1  # of the smallest extent; as rooms in kilometers have it, or one place
 
 
 @dataclass(frozen=True)
@@ -113,9 +114,10 @@ def _unit(measures: Measures, config: PlausibilityConfig) -> Finding | None:
             'takes them as they are',
         )
     if extent < config.smallest_extent:
+        is_nothing = extent < NOTHING * config.smallest_extent
         return Finding(
             'unit',
-            Severity.WARNING,
+            Severity.REFUSED if is_nothing else Severity.WARNING,
             measured,
             f'rooms of {config.smallest_extent:g} m and more',
             'scale the coordinates to meters, or record more of the room',

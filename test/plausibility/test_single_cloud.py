@@ -38,6 +38,17 @@ def test_other_units_are_refused(room, scale, unit, every, axes):
     assert not found.refusals(frozenset({'unit'}))
 
 
+@pytest.mark.parametrize('scale', [1e-3, 0])
+def test_what_has_no_extent_is_refused(room, scale):
+    """A room in kilometers, and points at one place; a small part of a room is only told."""
+    (refusal,) = check_scan(scan_of(room * scale)).refusals()
+    assert refusal.code == 'unit'
+    assert 'scale the coordinates' in refusal.remedy
+    assert codes(check_scan(scan_of(room * (0.2 / np.ptp(room, axis=0).max())))) == [
+        ('unit', Severity.WARNING)
+    ]
+
+
 def test_feet_are_told(room):
     """Not refused: there are halls of that height."""
     found = check_scan(scan_of(room / 0.3048))
@@ -58,11 +69,6 @@ def test_duplicated_points_hide_no_unit(room):
     """Sensors give some points twice: the nearest neighbor says nothing."""
     found = check_scan(scan_of(np.repeat(room * 1000, 3, axis=0)))
     assert found.refusals()
-
-
-def test_tiny_clouds_are_told(room):
-    """Kilometers, or a model of unit size."""
-    assert codes(check_scan(scan_of(room / 1000))) == [('unit', Severity.WARNING)]
 
 
 def test_few_points_of_a_room_are_told_not_refused():

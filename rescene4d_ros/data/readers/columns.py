@@ -203,10 +203,13 @@ def _check_magnitudes(xyz: np.ndarray, name: str) -> None:
 
 def _precision(xyz: np.ndarray, name: str, exact_text: bool) -> tuple[Finding, ...]:
     """Say how coarse float32 coordinates are that came far from zero."""
-    if xyz.dtype != np.float32 or exact_text:
+    if exact_text or not len(xyz):
         return ()
     far = float(np.median(np.abs(xyz), axis=0).max())
     step = float(np.spacing(np.float32(far)))
+    # Some formats and exporters hold in float64 what was float32 before.
+    if step <= COARSE[0] or (xyz.dtype != np.float32 and (xyz.astype(np.float32) != xyz).any()):
+        return ()
     found = Finding(
         'precision',
         Severity.WARNING,
@@ -216,7 +219,7 @@ def _precision(xyz: np.ndarray, name: str, exact_text: bool) -> tuple[Finding, .
     )
     if step > COARSE[1]:
         raise ScanError(f'{name}: {found}')
-    return (found,) if step > COARSE[0] else ()
+    return (found,)
 
 
 def _dropped(kept: np.ndarray) -> tuple[Finding, ...]:

@@ -101,7 +101,7 @@ def test_noise_is_refused(tmp_path, suffix):
 @pytest.mark.parametrize(
     ('arrays', 'text'),
     [
-        ({'points': np.zeros((5, 3))}, "expected an array 'xyz' .* got: points"),
+        ({'vertices': np.zeros((5, 3))}, "expected an array 'xyz' .* got: vertices"),
         ({'xyz': np.zeros((5, 2))}, r'got \(5, 2\)'),
         ({'xyz': np.zeros((5, 3)), 'rgb': np.zeros((4, 3))}, r'expected rgb of shape \(5, 3\)'),
         ({'xyz': np.zeros((5, 3)), 'rgb': np.full((5, 3), 300)}, 'from 0 to 255'),

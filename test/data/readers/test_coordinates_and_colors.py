@@ -125,6 +125,8 @@ def test_coordinates_that_are_coarse_already_are_refused(cloud):
         scan_of(columns((cloud.xyz + UTM).astype('f4')))
     scan = scan_of(columns((cloud.xyz + (100000, 0, 0)).astype('f4')))
     assert [f.code for f in scan.findings] == ['precision']
+    with pytest.raises(ScanError, match='steps of 0.5 m'):  # as E57 and converters give it
+        scan_of(columns((cloud.xyz + UTM).astype('f4').astype('f8')))
 
 
 def test_one_far_point_moves_no_origin(cloud):

@@ -69,6 +69,34 @@ def test_strips_of_triangles(tmp_path):
     np.testing.assert_array_equal(read_cloud(tmp_path / 'a.ply', 1)[0].xyz, XYZ)
 
 
+@pytest.mark.parametrize('count', [0, 1])
+def test_grids_of_organized_clouds(tmp_path, count):
+    """Of a scanner's rows and columns, each with its point or none; they are no faces."""
+    grid = 'element range_grid 2\nproperty list uchar int vertex_indices\n'
+    points = PLY.format('binary_little_endian', N, grid).encode() + XYZ.tobytes()
+    path, first = tmp_path / 'a.ply', struct.pack('<Bi', 1, 0)
+    path.write_bytes(points + first + struct.pack(f'<B{count}i', count, *[N - 1] * count))
+    np.testing.assert_array_equal(read_cloud(path, 1)[0].xyz, XYZ)
+    path.write_bytes(points + first + struct.pack('<Bi', 1, N))
+    with pytest.raises(FileFormatError, match=f'on points 0 to {N - 1}, got others'):
+        read_cloud(path, 1)
+
+
+@pytest.mark.parametrize('name', ['positions', 'points'])
+def test_arrays_of_open3d(tmp_path, name):
+    """Its tensor clouds; where xyz is there it counts, and the other is named."""
+    path = tmp_path / 'a.npz'
+    np.savez(path, **{name: XYZ}, colors=RGB)
+    scan, _ = read_cloud(path, 1)
+    np.testing.assert_array_equal(scan.xyz, XYZ)
+    np.testing.assert_array_equal(scan.rgb, RGB)
+    assert not scan.findings
+    np.savez(path, **{name: XYZ + 1}, xyz=XYZ)
+    scan, _ = read_cloud(path, 1)
+    np.testing.assert_array_equal(scan.xyz, XYZ)
+    assert [f.code for f in scan.findings] == ['arrays']
+
+
 def test_arrays_of_every_version(tmp_path):
     with zipfile.ZipFile(tmp_path / 'a.npz', 'w') as file:
         for name, array, version in (('xyz', XYZ, (3, 0)), ('rgb', RGB, (2, 0))):

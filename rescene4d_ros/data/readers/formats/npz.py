@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 import struct
 import zipfile
@@ -14,6 +14,7 @@ from rescene4d_ros.data.readers.whole_files import largest_in_memory
 from rescene4d_ros.errors import FileFormatError, ScanError
 from rescene4d_ros.structures import Finding, Severity
 
+XYZ = ('xyz', 'positions', 'points')  # the first that is there; Open3D writes positions
 COLORS = ('rgb', 'rgba', 'color', 'colors')  # one of them
 MATRICES = ('xyz', *COLORS, 'normals', 'path')
 INSTANCES = ('instance', 'instance_id')  # one of them
@@ -54,11 +55,13 @@ def read_npz(
 
     """
     arrays, names = _arrays(path)
-    if 'xyz' not in arrays:
+    given = next((key for key in XYZ if key in arrays), None)
+    if given is None:
         raise ScanError(
             f"{path.name}: expected an array 'xyz' (N, 3), got: {', '.join(names) or 'none'}; "
             'name the coordinates xyz'
         )
+    arrays['xyz'] = arrays[given]
     count = len(arrays['xyz']) if arrays['xyz'].ndim else 0
     for key in MATRICES:
         array = arrays.get(key)
@@ -92,7 +95,8 @@ def read_npz(
     if where is not None and not np.isfinite(where).all():
         raise ScanError(f'{path.name}: expected a finite path of the sensor, got NaN; mend it')
     sensor_path = where.astype(np.float64) if where is not None and len(where) else None
-    return columns, sensor_path, _other_arrays(names), _boxes(arrays, path.name)
+    findings = _other_arrays(name for name in names if name != given)
+    return columns, sensor_path, findings, _boxes(arrays, path.name)
 
 
 def _boxes(arrays: Mapping[str, np.ndarray], name: str) -> GivenBoxes | None:
@@ -114,7 +118,7 @@ def _boxes(arrays: Mapping[str, np.ndarray], name: str) -> GivenBoxes | None:
     return boxes_of_rows(rows, None if classes is None else classes.tolist(), scores, name)
 
 
-def _other_arrays(names: list[str]) -> tuple[Finding, ...]:
+def _other_arrays(names: Iterable[str]) -> tuple[Finding, ...]:
     """Return a warning that names the arrays that nothing is made of."""
     others = [name for name in names if name not in ARRAYS]
     if not others:
@@ -147,7 +151,7 @@ def _arrays(path: Path) -> tuple[dict[str, np.ndarray], list[str]]:
                     raise ValueError(f'{key} is no array')
                 file.open(entry).close()  # compares the two places that name it
                 names[key] = None
-                if key in ARRAYS:
+                if key in ARRAYS or key in XYZ:
                     arrays[key] = _array(file, entry, left)
                     left -= arrays[key].nbytes
     except OSError:

@@ -25,6 +25,7 @@ POINTS = ('vertex', 'vertices', 'point', 'points')
 SPARE = 64  # bytes, of the end of the header and its mark
 LINE_END = b'\r\n'  # that may follow the data
 CORNERS = ('vertex_index', 'vertex_indices')  # lists of a face
+GRID = 'range_grid'  # element of organized clouds: a list holds one point, or none
 STRIPS = 'tristrips'  # element whose lists hold many faces, with -1 between them
 
 
@@ -196,7 +197,8 @@ def _check_corners(
 ) -> None:
     """Check that faces lie on the points: otherwise bytes are missing before them."""
     least = -1 if element.name == STRIPS else 0
-    if (counts < 3).any() or not ((corners >= least) & (corners < points)).all():
+    fewest = 0 if element.name == GRID else 3
+    if (counts < fewest).any() or not ((corners >= least) & (corners < points)).all():
         raise FileFormatError(
             f'{where}: expected faces on points 0 to {points - 1}, got others; the file is '
             'damaged or its header does not fit: copy or export it again'
