@@ -89,9 +89,10 @@ class ResidualBlock(nn.Module):
 
     def forward(self, feats: Tensor, voxels: Voxels) -> Tensor:
         """Return the features (V, co) on the same voxels."""
-        out = functional.relu(self.norm1(self.conv1(feats, voxels)))
+        out = self.norm1(self.conv1(feats, voxels)).relu_()
         out = self.norm2(self.conv2(out, voxels))
-        return functional.relu(out + self.shortcut(feats))
+        out += self.shortcut(feats)
+        return out.relu_()
 
 
 class Stage(nn.Module):
@@ -120,7 +121,7 @@ class Step(nn.Module):
 
     def forward(self, feats: Tensor, voxels: Voxels) -> Tensor:
         """Return the features on the output voxels."""
-        return functional.relu(self.norm(self.conv(feats, voxels)))
+        return self.norm(self.conv(feats, voxels)).relu_()
 
 
 class SparseUNet(nn.Module):
@@ -183,10 +184,9 @@ class SparseUNet(nn.Module):
             pyramid.append(pyramid[-1].down())
             out = stage(out, pyramid[-1])
         levels = [out]
-        for up, stage, skip, fine in zip(
-            self.ups, self.decoder, reversed(skips), reversed(pyramid[:-1])
-        ):
-            out = stage(torch.cat([up(out, fine), skip], dim=1), fine)
+        for up, stage, fine in zip(self.ups, self.decoder, reversed(pyramid[:-1])):
+            # Taken off the list, so that no skip outlives its level.
+            out = stage(torch.cat([up(out, fine), skips.pop()], dim=1), fine)
             levels.append(out)
         return levels
 
