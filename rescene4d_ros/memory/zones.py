@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 from rescene4d_ros.errors import ConfigError, FileFormatError
-from rescene4d_ros.structures import Box
+from rescene4d_ros.structures import Box, Change
 import yaml
 
 FILE = 'zones.yaml'  # in the folder of the memory
@@ -55,15 +55,19 @@ class Zone:
 
         """
         points = np.asarray(xyz, dtype=np.float64).reshape(-1, 3)
+        is_high = (points[:, 2] >= self.floor) & (points[:, 2] <= self.ceiling)
+        return self.covers(points[:, :2]) & is_high
+
+    def covers(self, xy: np.ndarray) -> np.ndarray:
+        """Say which places (N, 2) in m lie in the outline; returns (N,) bool."""
         start = np.array(self.polygon)
         end = np.roll(start, -1, axis=0)
-        x, y = points[:, :1], points[:, 1:2]
+        x, y = xy[:, :1], xy[:, 1:2]
         # Even-odd rule: edges that a ray along +x crosses.
         crosses = (start[:, 1] > y) != (end[:, 1] > y)
         with np.errstate(divide='ignore', invalid='ignore'):
             at = start[:, 0] + (y - start[:, 1]) * (end - start)[:, 0] / (end - start)[:, 1]
-        inside = (crosses & (x < at)).sum(1) % 2 == 1
-        return inside & (points[:, 2] >= self.floor) & (points[:, 2] <= self.ceiling)
+        return (crosses & (x < at)).sum(1) % 2 == 1
 
     def holds(self, box: Box) -> bool:
         """Return whether the center of a box lies in the zone."""
@@ -134,6 +138,29 @@ def zone_named(zones: Sequence[Zone], name: str) -> Zone:
 def zones_of(zones: Iterable[Zone], box: Box) -> tuple[str, ...]:
     """Return the names of the zones that hold the center of a box."""
     return tuple(zone.name for zone in zones if zone.holds(box))
+
+
+def zones_of_change(zones: Iterable[Zone], change: Change) -> tuple[str, ...]:
+    """Return the names of the zones in which an object was before a change, or is after it."""
+    boxes = [box for box in (change.before, change.after) if box is not None]
+    return tuple(zone.name for zone in zones if any(map(zone.holds, boxes)))
+
+
+def zones_by_place(zones: Sequence[Zone], xyz: np.ndarray) -> list[tuple[str, ...]]:
+    """Return the names of the zones that hold each of some places (N, 3) in m."""
+    inside = [zone.contains(xyz) for zone in zones]
+    return [
+        tuple(zone.name for zone, held in zip(zones, inside) if held[k]) for k in range(len(xyz))
+    ]
+
+
+def written_at(memory: Path) -> tuple[int, int] | None:
+    """Return what differs where the file of zones was written again; None = there is none."""
+    try:
+        found = (memory / FILE).stat()
+    except OSError:
+        return None
+    return found.st_mtime_ns, found.st_size
 
 
 def _key(name: str) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from rescene4d_ros.memory.zones import Zone
 from rescene4d_ros.structures import Box, ChangeKind
 from rescene4d_ros.view.splat import View
 
@@ -14,6 +15,7 @@ MARKS = {
     ChangeKind.DEFORMED: ('#9b3fb5', 'changed shape'),
 }
 UNSEEN = '#5a5a5a'
+ZONE = '#543c8c'
 UNIT_CORNERS = np.array(
     [
         (x, y, z)
@@ -41,6 +43,12 @@ def corners_in_map(box: Box) -> np.ndarray:
     """Return the (8, 3) corners of a box in map, m, the upper four last."""
     pose = box.map_T_box
     return UNIT_CORNERS * np.asarray(box.size) @ pose[:3, :3].T + pose[:3, 3]
+
+
+def outline_of(zone: Zone, floor: float) -> np.ndarray:
+    """Return the (N, 3) corners of a zone on the floor (m), or at its own, in map, m."""
+    height = max(floor, zone.floor)
+    return np.array([(x, y, height) for x, y in zone.polygon])
 
 
 def corners_of(view: View, box: Box) -> np.ndarray:

@@ -58,6 +58,17 @@ def home(tmp_path_factory, boxes_room):
     return folder
 
 
+@pytest.fixture(scope='session')
+def zoned(home, tmp_path_factory):
+    """Return the folder of the same memory with zones: the lamp, and where the chair went."""
+    folder = shutil.copytree(home, tmp_path_factory.mktemp('zoned') / 'memory')
+    (folder / 'zones.yaml').write_text(
+        'corner: {polygon: [[0, 1.8], [1, 1.8], [1, 3], [0, 3]]}\n'
+        f"'{HOSTILE}': {{polygon: [[1.7, 0], [3, 0], [3, 1.2], [1.7, 1.2]]}}\n"
+    )
+    return folder
+
+
 @pytest.fixture
 def browser():
     """Return a Chromium without a window."""

@@ -5,11 +5,13 @@ from __future__ import annotations
 from bisect import bisect_right
 from collections import defaultdict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 
+import numpy as np
 from rescene4d_ros.memory.database.row_access import StoredObservation
 from rescene4d_ros.memory.store import SceneMemory
+from rescene4d_ros.memory.zones import written_at, Zone, zones_by_place, zones_of_change
 from rescene4d_ros.structures import (
     Box,
     Change,
@@ -45,6 +47,8 @@ class PlacedObject:
     last_seen_ns : int, ns since the Unix epoch
     confidence : float
         Of its latest observation up to then, 0..1.
+    zones : tuple of str
+        Names of the zones that hold it there.
 
     """
 
@@ -55,6 +59,7 @@ class PlacedObject:
     since_ns: int
     last_seen_ns: int
     confidence: float
+    zones: tuple[str, ...] = ()
 
     @property
     def object_id(self) -> int:
@@ -88,6 +93,8 @@ class Knowledge:
         By the id in use, in stamp order.
     locked : frozenset of int
         Objects that people have locked.
+    zones_written : tuple of int, or None
+        What differs where the file of zones was written again.
 
     """
 
@@ -95,6 +102,7 @@ class Knowledge:
     visits: tuple[VisitInfo, ...]
     observations: Mapping[int, tuple[StoredObservation, ...]]
     locked: frozenset[int]
+    zones_written: tuple[int, int] | None = None
 
     @property
     def revision(self) -> int:
@@ -102,9 +110,27 @@ class Knowledge:
         return self.contents.snapshot.revision
 
     @property
+    def state(self) -> tuple:
+        """Return what `state_of` returned when it was read."""
+        return self.revision, self.contents.snapshot.visits, self.zones_written
+
+    @property
     def changes(self) -> tuple[Change, ...]:
         """Return all changes, newest first."""
         return self.contents.changes
+
+    @property
+    def zones(self) -> tuple[Zone, ...]:
+        """Return the named parts of the map."""
+        return self.contents.zones
+
+    def zone(self, name: str | None) -> Zone | None:
+        """Return the zone of a name as it is written; None where there is none."""
+        return next((zone for zone in self.zones if zone.name == name), None)
+
+    def zones_of(self, change: Change) -> tuple[str, ...]:
+        """Return the names of the zones in which an object was before a change, or is after it."""
+        return zones_of_change(self.zones, change)
 
     @cached_property
     def stamps(self) -> dict[int, int]:
@@ -162,7 +188,12 @@ class Knowledge:
             return ()
         visit = self.visits[index]
         found = (self._placed(o.item, visit) for o in self.contents.objects.values())
-        return tuple(p for p in found if p is not None)
+        placed = [p for p in found if p is not None]
+        if not self.zones:
+            return tuple(placed)
+        centers = np.array([p.box.center for p in placed]).reshape(-1, 3)
+        names = zones_by_place(self.zones, centers)
+        return tuple(replace(p, zones=zones) for p, zones in zip(placed, names))
 
     @cached_property
     def _states(self) -> dict[int, dict[int, ObjectState]]:
@@ -194,14 +225,15 @@ class Knowledge:
         )
 
 
-def state_of(memory: SceneMemory) -> tuple[int, tuple[VisitInfo, ...]]:
-    """Return revision and visits of a memory as they are now: what differs where it changed."""
+def state_of(memory: SceneMemory) -> tuple:
+    """Return what differs where a memory changed since it was read, as it is now."""
     memory.database.reload(with_records=False, with_past=False)
-    return memory.metadata.revision, memory.visits()
+    return memory.metadata.revision, memory.visits(), written_at(memory.path)
 
 
 def knowledge_of(memory: SceneMemory) -> Knowledge:
     """Read what a viewer needs of a memory, beside points."""
+    zones_written = written_at(memory.path)  # before it is read
     contents = contents_of(memory, since_ns=-1)
     aliases = dict(contents.snapshot.aliases)
     observations: dict[int, list[StoredObservation]] = defaultdict(list)
@@ -213,4 +245,5 @@ def knowledge_of(memory: SceneMemory) -> Knowledge:
         tuple(sorted(done, key=lambda v: v.stamp_ns)),
         {i: tuple(found) for i, found in observations.items()},
         memory.locked(),
+        zones_written,
     )

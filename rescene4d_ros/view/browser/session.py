@@ -59,7 +59,9 @@ class Session:
         Share of the place that the visit before takes where both are wiped.
     color_by : ColorBy
     search : str
-        Words of name, class or state, and ids as #7; all must fit.
+        Words of name, class, state or zone, and ids as #7; all must fit.
+    zone : str or None
+        Only what is in the zone of this name: objects, changes, points, floor; None = all.
     class_name, standing : str
         ANY = all.
     since : int or None
@@ -76,6 +78,8 @@ class Session:
         Whether objects are labeled; the selected one always is.
     hatch : bool
         Whether the floor that a visit did not see is hatched.
+    outlines : bool
+        Whether zones are drawn.
 
     """
 
@@ -85,6 +89,7 @@ class Session:
     wipe: float = 0.5
     color_by: ColorBy = ColorBy.SCAN
     search: str = ''
+    zone: str | None = None
     class_name: str = ANY
     standing: str = ANY
     since: int | None = None
@@ -94,6 +99,7 @@ class Session:
     cut: float = 2.2
     labels: bool = True
     hatch: bool = True
+    outlines: bool = True
 
     @property
     def shown(self) -> int:
@@ -130,6 +136,7 @@ def fitted(session: Session, knowledge: Knowledge) -> Session:
         before=min(session.before, newest),
         since=None if session.since is None else min(session.since, newest),
         class_name=session.class_name if known else ANY,
+        zone=session.zone if knowledge.zone(session.zone) else None,
         selected=selected,
     )
 
@@ -163,13 +170,15 @@ def _around(
 
 
 def _passes(placed: PlacedObject, session: Session) -> bool:
+    if session.zone is not None and session.zone not in placed.zones:
+        return False
     if session.class_name not in (ANY, placed.item.class_name):
         return False
     standing = standing_of(placed)
     if session.standing not in (ANY, standing):
         return False
     number = f'#{placed.object_id}'
-    text = f'{placed.title} {standing}'.casefold()
+    text = ' '.join((placed.title, standing, *placed.zones)).casefold()
     return all(
         word == number if word.startswith('#') else word in text or word == number[1:]
         for word in session.search.casefold().split()

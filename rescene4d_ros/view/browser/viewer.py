@@ -102,6 +102,7 @@ class Viewer:
         with self._wake:
             wanted = replace(self.session, **fields)
             if wanted != self.session:
+                self._is_to_look_over |= wanted.zone != self.session.zone
                 self.session, self._wanted = wanted, True
                 self._wake.notify()
         if client is not None and wanted.selected is not None and 'selected' in fields:
@@ -156,10 +157,10 @@ class Viewer:
 
     def _follow(self) -> None:
         """Read the memory again where it has changed; a new visit is shown if the newest was."""
-        known, found = self.knowledge.contents.snapshot, state_of(self._memory)
+        found = state_of(self._memory)
         if self._warning:
             self._warn('')
-        if found == (known.revision, known.visits):
+        if found == self.knowledge.state:
             return
         was_empty = not self.knowledge.visits
         was_newest = self.session.visit == len(self.knowledge.visits) - 1

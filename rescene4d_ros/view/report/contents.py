@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from functools import cached_property
 
 import numpy as np
+from rescene4d_ros.errors import FileFormatError
 from rescene4d_ros.memory import queries
 from rescene4d_ros.memory.database.history_queries import TURNS
 from rescene4d_ros.memory.store import SceneMemory
+from rescene4d_ros.memory.zones import read_zones, Zone, zones_by_place
 from rescene4d_ros.structures import (
     Change,
     Finding,
@@ -50,6 +52,8 @@ class ReportedObject:
     neighbor_id : int or None
         Nearest larger object that is there, within 2 m.
     neighbor_m : float, m
+    zones : tuple of str
+        Names of the zones where it is, or was last.
 
     """
 
@@ -58,6 +62,7 @@ class ReportedObject:
     since_ns: int
     neighbor_id: int | None = None
     neighbor_m: float = 0.0
+    zones: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -109,6 +114,10 @@ class ReportContents:
         By id.
     visits : tuple of ReportedVisit
         Newest first.
+    zones : tuple of Zone
+        Named parts of the map.
+    zones_fault : str
+        Why the zones cannot be read; empty where they can.
 
     """
 
@@ -118,6 +127,8 @@ class ReportContents:
     changes: tuple[Change, ...]
     objects: Mapping[int, ReportedObject]
     visits: tuple[ReportedVisit, ...]
+    zones: tuple[Zone, ...] = ()
+    zones_fault: str = ''
 
     @property
     def least_sure(self) -> Change | None:
@@ -164,7 +175,12 @@ def contents_of(memory: SceneMemory, since_ns: int | None = None) -> ReportConte
         if change.kind in TURNS and change.visit_id in stamps:
             i = resolve(change.object_id, aliases)
             turned[i] = max(turned.get(i, 0), stamps[change.visit_id])
-    objects = [_reported(item, stamps, since_ns, turned) for item in snapshot.objects]
+    zones, fault = _zones(memory)
+    centers = np.array([item.box.center for item in snapshot.objects]).reshape(-1, 3)
+    objects = [
+        replace(_reported(item, stamps, since_ns, turned), zones=names)
+        for item, names in zip(snapshot.objects, zones_by_place(zones, centers))
+    ]
     return ReportContents(
         snapshot,
         since_ns,
@@ -172,7 +188,17 @@ def contents_of(memory: SceneMemory, since_ns: int | None = None) -> ReportConte
         tuple(sorted(changes, key=lambda c: (-stamps[c.visit_id], c.object_id, c.kind))),
         {o.item.object_id: o for o in _beside(objects)},
         _visits(memory, snapshot, since_ns),
+        zones,
+        fault,
     )
+
+
+def _zones(memory: SceneMemory) -> tuple[tuple[Zone, ...], str]:
+    """Return the zones of a memory, or none and why they cannot be read."""
+    try:
+        return read_zones(memory.path), ''
+    except FileFormatError as error:  # people write this file; the rest is worth showing
+        return (), str(error)
 
 
 def _reported(
@@ -197,12 +223,10 @@ def _beside(objects: Sequence[ReportedObject]) -> list[ReportedObject]:
         nearest = int(apart.argmin()) if len(apart) else 0
         near = len(apart) > 0 and apart[nearest] <= NEAR
         found.append(
-            ReportedObject(
-                o.item,
-                o.standing,
-                o.since_ns,
-                there[nearest].object_id if near else None,
-                float(apart[nearest]) if near else 0.0,
+            replace(
+                o,
+                neighbor_id=there[nearest].object_id if near else None,
+                neighbor_m=float(apart[nearest]) if near else 0.0,
             )
         )
     return found

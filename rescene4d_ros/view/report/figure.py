@@ -9,10 +9,11 @@ from typing import Any, TYPE_CHECKING
 import numpy as np
 from PIL import Image
 from rescene4d_ros.geometry.point_sets import evenly
+from rescene4d_ros.memory.zones import Zone
 from rescene4d_ros.structures import Box, Change, ChangeKind
-from rescene4d_ros.view.outlines import corners_in_map, EDGES, MARKS, UNSEEN
+from rescene4d_ros.view.outlines import corners_in_map, EDGES, MARKS, outline_of, UNSEEN, ZONE
 from rescene4d_ros.view.report.contents import ReportContents, ReportedObject, Standing
-from rescene4d_ros.view.report.surroundings import Surroundings
+from rescene4d_ros.view.report.surroundings import low_of, Surroundings
 
 if TYPE_CHECKING:
     from plotly.graph_objects import Figure
@@ -71,6 +72,7 @@ def figure_of(
     )
     unseen = [o.item.box for o in contents.standing(Standing.NOT_SEEN)]
     traces.append(_boxes(go, unseen, UNSEEN, 3, 'place not seen', dash='dash', meta='now'))
+    traces += _outlines(go, contents.zones, low_of(now))
     for kind in SIGNS:
         traces += _changed(go, kind, [c for c in changes if c.kind == kind])
     traces.append(_centers(go, there, texts))
@@ -120,8 +122,7 @@ def _extent(clouds: Iterable[Surroundings]) -> tuple[np.ndarray, np.ndarray]:
 def _below_ceiling(points: Surroundings) -> Surroundings:
     if not len(points):
         return points
-    floor = np.percentile(points.xyz[:, 2], 1)
-    return points.take((points.xyz[:, 2] < floor + CEILING) | (points.object_id > 0))
+    return points.take((points.xyz[:, 2] < low_of(points) + CEILING) | (points.object_id > 0))
 
 
 def _thinned(points: Surroundings, limit: int) -> Surroundings:
@@ -162,6 +163,28 @@ def _boxes(go, boxes: Sequence[Box], color: str, width: float, name: str, dash: 
         x=x, y=y, z=z, mode='lines', line={'color': color, 'width': width, 'dash': dash},
         hoverinfo='skip', name=name, meta=meta, connectgaps=False,
     )  # fmt: skip
+
+
+def _outlines(go, zones: Sequence[Zone], floor: float) -> list[Any]:
+    """Return the outlines of zones on the floor (m), with their names."""
+    if not zones:
+        return []
+    corners = [outline_of(zone, floor) + (0, 0, 0.03) for zone in zones]
+    gap = np.full((1, 3), np.nan)
+    path = np.concatenate([part for at in corners for part in (at, at[:1], gap)])
+    x, y, z = path.astype(np.float32).T
+    at = np.array([c.mean(axis=0) for c in corners], np.float32)
+    return [
+        go.Scatter3d(
+            x=x, y=y, z=z, mode='lines', line={'color': ZONE, 'width': 4}, hoverinfo='skip',
+            name='zones', meta='zones', connectgaps=False,
+        ),
+        go.Scatter3d(
+            x=at[:, 0], y=at[:, 1], z=at[:, 2], mode='text', hoverinfo='skip', meta='zones',
+            text=[html.escape(zone.name) for zone in zones], showlegend=False,
+            textfont={'color': ZONE, 'size': 14},
+        ),
+    ]  # fmt: skip
 
 
 def _edge_path(box: Box, gap: np.ndarray) -> list[np.ndarray]:

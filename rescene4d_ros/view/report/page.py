@@ -14,6 +14,7 @@ from rescene4d_ros import __version__
 from rescene4d_ros.atomic_write import atomic_write
 from rescene4d_ros.config import param
 from rescene4d_ros.memory.store import SceneMemory
+from rescene4d_ros.memory.zones import zones_of_change
 from rescene4d_ros.structures import Change, ChangeKind
 from rescene4d_ros.view.outlines import MARKS
 from rescene4d_ros.view.report import pictures
@@ -132,10 +133,16 @@ def page_of(
         rows=_change_rows(contents, names, places, clock, config),
         objects=_object_rows(contents, names, clock),
         before_uri=pictures.overview(
-            before, view, [m for c in drawn if (m := pictures.before_mark(c, labels[c.object_id]))]
+            before,
+            view,
+            [m for c in drawn if (m := pictures.before_mark(c, labels[c.object_id]))],
+            contents.zones,
         ),
         now_uri=pictures.overview(
-            now, view, [m for c in drawn for m in pictures.after_marks(c, labels[c.object_id])]
+            now,
+            view,
+            [m for c in drawn for m in pictures.after_marks(c, labels[c.object_id])],
+            contents.zones,
         ),
         names=names,
         clock=clock,
@@ -195,6 +202,7 @@ def _change_rows(
                 'what': what_changed(change),
                 'when': _when(change, clock),
                 'percent': round(100 * change.confidence),
+                'zones': zones_of_change(contents.zones, change),
                 'is_least_sure': change is least,
                 'before_uri': old,
                 'after_uri': new,
@@ -237,6 +245,7 @@ def _object_rows(
             if o.neighbor_id is None
             else f'{o.neighbor_m:.1f} m from {names[o.neighbor_id]} #{o.neighbor_id}',
             'neighbor_id': o.neighbor_id,
+            'zones': o.zones,
             'alternatives': o.item.alternatives,
             'score': round(100 * o.item.score),
         }

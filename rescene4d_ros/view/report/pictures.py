@@ -9,10 +9,11 @@ import io
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
+from rescene4d_ros.memory.zones import Zone
 from rescene4d_ros.structures import Box, Change, ChangeKind
 from rescene4d_ros.view.cutaway import cutaway
-from rescene4d_ros.view.outlines import corners_of, EDGES, MARKS, UNSEEN
-from rescene4d_ros.view.report.surroundings import Surroundings
+from rescene4d_ros.view.outlines import corners_of, EDGES, MARKS, outline_of, UNSEEN, ZONE
+from rescene4d_ros.view.report.surroundings import low_of, Surroundings
 from rescene4d_ros.view.splat import splat, View, view_of, wall_azimuth
 
 OVERVIEW = (1000, 720)  # pixels
@@ -68,9 +69,11 @@ def after_marks(change: Change, text: str = '') -> list[Mark]:
     return marks
 
 
-def overview(points: Surroundings, view: View, marks: Sequence[Mark]) -> str:
-    """Return a picture of all places, as a data URI."""
-    return _as_uri(_drawn(points, view, marks))
+def overview(
+    points: Surroundings, view: View, marks: Sequence[Mark], zones: Sequence[Zone] = ()
+) -> str:
+    """Return a picture of all places with the outlines of zones, as a data URI."""
+    return _as_uri(_drawn(points, view, marks, zones))
 
 
 def overview_view(clouds: Sequence[Surroundings]) -> View:
@@ -133,20 +136,29 @@ def _within(xyz: np.ndarray, low: np.ndarray, high: np.ndarray) -> np.ndarray:
     return np.all((xyz >= low) & (xyz <= high), axis=1)
 
 
-def _drawn(points: Surroundings, view: View, marks: Sequence[Mark]) -> Image.Image:
-    """Return the points with boxes, reduced to the size at which they are shown."""
+def _drawn(
+    points: Surroundings, view: View, marks: Sequence[Mark], zones: Sequence[Zone] = ()
+) -> Image.Image:
+    """Return the points with zones and boxes, reduced to the size at which they are shown."""
     is_object = points.object_id > 0
     shown = cutaway(points.xyz, view, is_object) if len(points) else is_object
     image = Image.fromarray(splat(view, points.xyz[shown], points.rgb[shown], 0.03, 0.6))
     draw = ImageDraw.Draw(image)
+    floor = low_of(points)
+    outlines = [view.project(outline_of(zone, floor))[:, :2] for zone in zones]
+    for corners in outlines:
+        draw.line([*corners.ravel(), *corners[0]], fill=ZONE, width=2 * SUPERSAMPLING)
     for mark in marks:
         _draw_box(draw, corners_of(view, mark.box), mark)
     size = view.width // SUPERSAMPLING, view.height // SUPERSAMPLING
     image = image.resize(size, Image.Resampling.LANCZOS)
-    placed: list[tuple[float, float]] = []
+    draw, placed = ImageDraw.Draw(image), []
     for mark in marks:
         if mark.text:
-            _write(ImageDraw.Draw(image), corners_of(view, mark.box) / SUPERSAMPLING, mark, placed)
+            at = corners_of(view, mark.box)[4:].mean(axis=0) / SUPERSAMPLING
+            _write(draw, at, mark.text, mark.color, placed)
+    for zone, corners in zip(zones, outlines):
+        _write(draw, corners.mean(axis=0) / SUPERSAMPLING, zone.name, ZONE, placed)
     return image
 
 
@@ -168,17 +180,19 @@ def _dashes(start: np.ndarray, end: np.ndarray) -> list[tuple[np.ndarray, np.nda
 
 
 def _write(
-    draw: ImageDraw.ImageDraw, corners: np.ndarray, mark: Mark, placed: list[tuple[float, float]]
+    draw: ImageDraw.ImageDraw,
+    at: np.ndarray,
+    text: str,
+    color: str,
+    placed: list[tuple[float, float]],
 ) -> None:
-    """Write at the top of a box, or lower where another text is."""
+    """Write around a pixel, or lower where another text is."""
     font = ImageFont.load_default(15)
-    x, y = corners[4:].mean(axis=0)
+    x, y = at
     while any(abs(x - px) < 110 and abs(y - py) < 16 for px, py in placed):
         y += 6
     placed.append((x, y))
-    draw.text(
-        (x, y), mark.text, mark.color, font, 'mm', stroke_width=3, stroke_fill=(255, 255, 255)
-    )
+    draw.text((x, y), text, color, font, 'mm', stroke_width=3, stroke_fill=(255, 255, 255))
 
 
 def _as_uri(image: Image.Image) -> str:

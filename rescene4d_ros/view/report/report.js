@@ -48,17 +48,32 @@
   });
 
   const find = document.getElementById('find');
+  const zone = document.getElementById('zone');  // none where the memory has no zones
   const rows = [...document.querySelectorAll('#objects tbody tr')];
-  find.addEventListener('input', () => {
+  const isOutside = (row) => !!zone?.value && !JSON.parse(row.dataset.zones).includes(zone.value);
+  function filter() {
     const words = find.value.toLowerCase().replace(/#/g, '').split(/\s+/).filter(Boolean);
     let count = 0;
     for (const row of rows) {
       const number = row.cells[0].textContent.trim();
       const text = row.textContent.toLowerCase();
-      row.hidden = !words.every((w) => (/^\d+$/.test(w) ? number === w : text.includes(w)));
+      const fits = words.every((w) => (/^\d+$/.test(w) ? number === w : text.includes(w)));
+      row.hidden = !fits || isOutside(row);
       count += !row.hidden;
     }
     document.getElementById('found').textContent = words.length ? `${count} found` : '';
+  }
+  find.addEventListener('input', filter);
+  zone?.addEventListener('change', () => {
+    const changes = [...document.querySelectorAll('#changes tbody tr')];
+    for (const row of [...changes, ...document.querySelectorAll('#unseen li')]) {
+      row.hidden = isOutside(row);
+    }
+    filter();
+    const count = (all) => all.filter((row) => !isOutside(row)).length;
+    document.getElementById('in-zone').textContent = zone.value
+      ? `${count(changes)} of ${changes.length} changes, ${count(rows)} of ${rows.length} objects`
+      : '';
   });
 
   document.querySelectorAll('table.sortable').forEach((table) => {

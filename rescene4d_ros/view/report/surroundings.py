@@ -93,8 +93,9 @@ class VisitPoints:
         """Prepare some points."""
         columns, column = np.unique(_columns(points.xyz), return_inverse=True)
         ids, which = np.unique(points.object_id, return_inverse=True)
-        floor = float(np.percentile(points.xyz[:, 2], 1)) if len(points) else 0.0
-        return cls(points, columns, column.astype(np.int32), ids, which.astype(np.int32), floor)
+        return cls(
+            points, columns, column.astype(np.int32), ids, which.astype(np.int32), low_of(points)
+        )
 
 
 class Places:
@@ -218,6 +219,11 @@ def _columns(xyz: np.ndarray) -> np.ndarray:
     """Return the number (N,) int64 of the column of each point."""
     x, y = np.floor(xyz[:, :2] / CELL).astype(np.int64).T
     return (x << 32) + y
+
+
+def low_of(points: Surroundings) -> float:
+    """Return the height (m) below which next to nothing lies; 0 for no points."""
+    return float(np.percentile(points.xyz[:, 2], 1)) if len(points) else 0.0
 
 
 def floor_of(visits: Sequence[VisitPoints]) -> float:

@@ -1,6 +1,7 @@
 """What a viewer shows of the toy room: objects per visit, filters, moves, what a click hits."""
 
 from dataclasses import replace
+import shutil
 
 import numpy as np
 import pytest
@@ -8,9 +9,12 @@ from rescene4d_ros.memory.store import SceneMemory
 from rescene4d_ros.structures import Box
 from rescene4d_ros.view.browser.differences import shown_changes
 from rescene4d_ros.view.browser.drawing.coloring import colors_by
+from rescene4d_ros.view.browser.drawing.coverage import coverage_of
 from rescene4d_ros.view.browser.drawing.lines import edges, hit
 from rescene4d_ros.view.browser.drawing.marks import marks_of, SELECTED
-from rescene4d_ros.view.browser.knowledge import knowledge_of
+from rescene4d_ros.view.browser.drawing.points import places_of
+from rescene4d_ros.view.browser.drawing.zones import zone_marks
+from rescene4d_ros.view.browser.knowledge import knowledge_of, state_of
 from rescene4d_ros.view.browser.panel.object_page import object_page
 from rescene4d_ros.view.browser.panel.timeline import change_rows, least_sure_row, timeline
 from rescene4d_ros.view.browser.session import (
@@ -23,6 +27,7 @@ from rescene4d_ros.view.browser.session import (
     standing_of,
 )
 from rescene4d_ros.view.report.local_time import LocalTime
+from rescene4d_ros.view.report.surroundings import Places
 
 UTC = LocalTime.named('UTC')
 
@@ -89,6 +94,74 @@ def test_search_and_filters(knowledge, session, ids):
         ({'since': 1, 'standing': Standing.THERE}, {'chair'}),
     ):
         assert classes(listed(knowledge, replace(session, **fields))) == expected, fields
+
+
+def test_zones_narrow_objects_and_changes(zoned, ids):
+    """By filter and by words; a change counts where the object was, and where it is."""
+    with SceneMemory.inspect(zoned) as memory:
+        known = knowledge_of(memory)
+    session = first_session(known)
+    lamp, east = (zone.name for zone in known.zones)
+    for fields, expected in (
+        ({'zone': lamp}, {'otherfurniture'}),
+        ({'zone': east}, {'chair'}),
+        ({'zone': east, 'visit': 1}, set()),
+        ({'search': 'corner'}, {'otherfurniture'}),
+        ({'search': 'corner there'}, set()),
+    ):
+        assert classes(listed(known, replace(session, **fields))) == expected, fields
+    (row,) = change_rows(known, UTC, zone=lamp)
+    assert f'#{ids["otherfurniture"]}' in row.text
+    assert row.hint.endswith(', corner')
+    assert timeline(known, 2, UTC, lamp).count('<rect') == 1
+    chosen = replace(session, zone=east)
+    assert fitted(chosen, known) == chosen
+    assert fitted(replace(session, zone='cellar'), known).zone is None
+    page = object_page(known, ids['otherfurniture'], 2, UTC, lambda *_: None)
+    assert 'zone</th><td>corner' in page
+
+
+def test_only_the_points_of_a_zone_are_drawn(zoned):
+    """Points, and the floor that a visit did not see, are those of the chosen zone."""
+    with SceneMemory.inspect(zoned) as memory:
+        known = knowledge_of(memory)
+        places = Places(memory, known.contents, 0.03)
+        session = replace(first_session(known), zone='corner')
+        cloud = places_of(known, places, session, None)
+        visits = places.read_before(known.visits[2].stamp_ns)
+    assert len(cloud) > 100
+    assert (cloud.xyz[:, :2] >= (0, 1.8)).all()
+    assert (cloud.xyz[:, :2] <= (1, 3)).all()
+    zone = known.zone('corner')
+    missing = coverage_of(visits, zone).missing
+    assert zone.covers(missing + 0.15).all()
+
+
+def test_zones_are_drawn_on_the_floor(zoned):
+    """All of them, or the chosen one; each edge once, with the name in the middle."""
+    with SceneMemory.inspect(zoned) as memory:
+        zones = knowledge_of(memory).zones
+    marks = zone_marks(zones, None, 0.1)
+    assert [m.name for m in marks] == [z.name for z in zones]
+    assert not any(m.is_chosen for m in marks)
+    assert np.allclose(marks[0].place, (0.5, 2.4, 0.13))
+    assert marks[0].lines.shape == (4, 2, 3)
+    (chosen,) = zone_marks(zones, 'corner', 0.1)
+    assert chosen.is_chosen
+
+
+def test_zones_that_cannot_be_read_are_told(zoned, tmp_path):
+    """The rest is shown; zones that are written anew are another state of the memory."""
+    folder = shutil.copytree(zoned, tmp_path / 'memory')
+    with SceneMemory.inspect(folder) as memory:
+        known = knowledge_of(memory)
+        assert state_of(memory) == known.state
+        (folder / 'zones.yaml').write_text('kitchen: 4')
+        assert state_of(memory) != known.state
+        broken = knowledge_of(memory)
+    assert broken.zones == ()
+    assert 'polygon' in broken.contents.zones_fault
+    assert len(listed(broken, first_session(broken))) == 3
 
 
 def test_marks_tell_what_changed(knowledge, session, ids):

@@ -65,6 +65,27 @@ def test_report_opens_without_network_and_answers(browser, report):
     assert errors == []
 
 
+def test_zone_narrows_the_tables(browser, zoned, tmp_path):
+    """Changes and objects of the chosen zone are shown, together with what is searched for."""
+    path = tmp_path / 'report.html'
+    with SceneMemory.inspect(zoned) as memory:
+        small = ReportConfig(points=1000, pictures=0)
+        write_report(memory, path, None, 1_796_000_000 * 10**9, LocalTime.named('UTC'), small)
+    page = browser.new_page()
+    page.set_default_timeout(PATIENCE_MS)
+    page.goto(path.as_uri(), timeout=PATIENCE_MS)
+    changes = page.locator('#changes tbody tr:not([hidden])')
+    objects = page.locator('#objects tbody tr:not([hidden])')
+    page.select_option('#zone', 'corner')
+    assert (changes.count(), objects.count()) == (1, 1)
+    assert page.locator('#in-zone').inner_text() == '1 of 2 changes, 1 of 3 objects'
+    page.fill('#find', 'table')
+    assert objects.count() == 0
+    page.fill('#find', '')
+    page.select_option('#zone', '')
+    assert (changes.count(), objects.count()) == (2, 3)
+
+
 def test_printed_report_is_whole(browser, report):
     """Pictures and all tables are on paper, and nothing that only a screen can use."""
     page = browser.new_page()

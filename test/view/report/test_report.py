@@ -139,6 +139,27 @@ def test_page_needs_nothing_else_and_shows_names_as_text(memory, tmp_path):
     assert len(text) < 8e6
 
 
+def test_zones_are_columns_outlines_and_a_choice(zoned, tmp_path):
+    """Objects and changes say their zone; names of strangers stay names; the figure has lines."""
+    with SceneMemory.inspect(zoned) as memory:
+        contents = contents_of(memory)
+        text = written(memory, tmp_path / 'report.html')
+    (lamp,) = contents.standing(Standing.GONE)
+    assert lamp.zones == ('corner',)
+    page = Page(text)
+    assert page.tags.count('option') == 3
+    assert page.tags.count('script') == 3
+    assert text.count("""data-zones='["corner"]'""") == 2  # the change and the object
+    traces = json.loads(text.split('id="figure-data">')[1].split('</script>')[0])['data']
+    assert [t.get('name') for t in traces if t.get('meta') == 'zones'][0] == 'zones'
+    (zoned / 'zones.yaml').rename(zoned / 'kept')
+    (zoned / 'zones.yaml').write_text('[')
+    with SceneMemory.inspect(zoned) as memory:
+        said = ' '.join(Page(written(memory, tmp_path / 'report.html')).text)
+    (zoned / 'kept').rename(zoned / 'zones.yaml')
+    assert 'Zones are left out: ' in said
+
+
 def test_figure_is_bounded(memory, tmp_path):
     """No more points than asked for, now and before."""
     text = written(memory, tmp_path / 'report.html')

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from rescene4d_ros.memory.zones import Zone
 from rescene4d_ros.view.browser.drawing.coloring import Color
 from rescene4d_ros.view.report.surroundings import CELL, cells_of, floor_of, VisitPoints
 
@@ -45,10 +46,12 @@ STRIPE = np.array([(0, 0), (BAND, 0), (1, 1 - BAND), (1, 1), (1 - BAND, 1), (0, 
 FAN = np.array([(0, 1, 2), (0, 2, 3), (0, 3, 4), (0, 4, 5)])
 
 
-def coverage_of(visits: Sequence[VisitPoints]) -> Coverage:
-    """Compare what visits saw of the floor; the first one is that in question."""
+def coverage_of(visits: Sequence[VisitPoints], zone: Zone | None = None) -> Coverage:
+    """Compare what visits saw of the floor, or of a zone; the first one is that in question."""
     floor = floor_of(visits)
     cells = [_seen(v) for v in visits]
+    if zone is not None:
+        cells = [at[zone.covers((at + 0.5) * CELL)] for at in cells]
     if not sum(map(len, cells)):
         return Coverage(np.zeros((0, 2)), 1.0, floor)
     known = np.unique(np.concatenate(cells), axis=0)

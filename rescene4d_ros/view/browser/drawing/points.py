@@ -44,16 +44,19 @@ def points_key(knowledge: Knowledge, session: Session) -> tuple:
     """Return what the points that a session shows depend on."""
     shown = tuple((name, view.shown) for name, view in views_of(session))
     is_wiped = session.compare == Compare.WIPE
-    return knowledge.revision, session.color_by, session.cut, is_wiped, shown
+    zones = session.zone, knowledge.zones_written
+    return knowledge.revision, session.color_by, session.cut, is_wiped, shown, zones
 
 
 def places_of(
     knowledge: Knowledge, places: Places, view: Session, most: int | None, only_read: bool = False
 ) -> Surroundings:
-    """Return the points of all places after a visit, up to the height of a view; see `Places`."""
+    """Return the points of the places of a view after its visit; see `Places`."""
     if not knowledge.visits:
         return NOTHING
-    return places.at(knowledge.visits[view.shown].stamp_ns, most, view.cut, only_read)
+    cloud = places.at(knowledge.visits[view.shown].stamp_ns, most, view.cut, only_read)
+    zone = knowledge.zone(view.zone)
+    return cloud if zone is None else cloud.take(zone.contains(cloud.xyz))
 
 
 def colored(knowledge: Knowledge, view: Session, cloud: Surroundings) -> Colored:
@@ -76,6 +79,8 @@ def ghosts(knowledge: Knowledge, places: Places, view: Session) -> Colored:
         if c.kind in (ChangeKind.MOVED, ChangeKind.REMOVED)
     }
     before = places.objects_at(visit.stamp_ns - 1, tints)
+    if (zone := knowledge.zone(view.zone)) is not None:
+        before = before.take(zone.contains(before.xyz))
     tint = np.array([tints[int(i)] for i in before.object_id], float).reshape(-1, 3)
     rgb = (GHOST * tint + (1 - GHOST) * pale(before.rgb)).astype(np.uint8)
     return Colored(before.xyz, rgb)

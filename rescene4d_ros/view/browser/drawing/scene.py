@@ -28,6 +28,7 @@ from rescene4d_ros.view.browser.drawing.points import (
     spread,
 )
 from rescene4d_ros.view.browser.drawing.wipe import first_slab, SLABS, wiped
+from rescene4d_ros.view.browser.drawing.zones import put_zones, zone_marks
 from rescene4d_ros.view.browser.knowledge import Knowledge
 from rescene4d_ros.view.browser.session import Session, views_of
 from rescene4d_ros.view.report.surroundings import Places
@@ -63,7 +64,7 @@ class SceneDrawing:
         self._points: tuple = ()  # what the points show, once all are drawn
         self._targets: list[tuple[int, Box]] = []
         self._stand = Arrangement()
-        self.seen = 1.0
+        self.seen, self._floor = 1.0, 0.0
         self._labels: list[Label] = []  # the most important first
         self._has_rest = False  # whether marks were left out
 
@@ -171,7 +172,7 @@ class SceneDrawing:
             self._put_points(name, 'selected', NO_POINTS)
             coverage = _coverage(knowledge, places, view)
             if view.shown == session.shown:
-                self.seen = coverage.share
+                self.seen, self._floor = coverage.share, coverage.floor
             hatch = coverage.hatched()
             for node, is_in in self._parts(f'/{name}/hatch', hatch.mean(axis=1)):
                 self._nodes.put_triangles(node, hatch[is_in] + self._stand.shift_of(name), HATCH)
@@ -196,7 +197,13 @@ class SceneDrawing:
             self._labels += put_marks(self._nodes, f'/marks/{name}', marks, unseen, shift)
         for name in set(SIDES) - set(views):
             self._nodes.drop_others(set(), f'/marks/{name}')
-        self._labels = [*self._put_sides(session.wipe), *self._labels]
+        shown = knowledge.zones if session.outlines else ()
+        zones = zone_marks(shown, session.zone, self._floor)
+        self._labels = [
+            *self._put_sides(session.wipe),
+            *put_zones(self._nodes, zones, [self._stand.shift_of(name) for name in views]),
+            *self._labels,
+        ]
 
     def _put_sides(self, share: float) -> list[Label]:
         """Draw the plane of the wipe, and name what stands on either side of it or beside."""
@@ -235,4 +242,4 @@ class SceneDrawing:
 def _coverage(knowledge: Knowledge, places: Places, view: Session) -> Coverage:
     """Return what the visit of a view saw of the floor, as far as visits were read."""
     stamp = knowledge.visits[view.shown].stamp_ns if knowledge.visits else 0
-    return coverage_of(places.read_before(stamp))
+    return coverage_of(places.read_before(stamp), knowledge.zone(view.zone))

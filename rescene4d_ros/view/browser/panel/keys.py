@@ -51,6 +51,7 @@ KEYS = (
     Key('S', 'both side by side, and back', _toggle(Compare.BOTH)),
     Key('W', 'wipe from one to the other, and back', _toggle(Compare.WIPE)),
     Key('H', 'hatch of what was not seen on and off', lambda _, s: {'hatch': not s.hatch}),
+    Key('Z', 'outlines of zones on and off', lambda _, s: {'outlines': not s.outlines}),
     Key('L', 'labels on and off', lambda _, s: {'labels': not s.labels}),
     Key('escape', 'no object selected', lambda _, s: {'selected': None}),
 )

@@ -77,6 +77,8 @@ def _facts(placed: PlacedObject, clock: LocalTime) -> str:
             rows['found gone'] = clock.text(placed.gone_ns)
     rows['center'] = ' '.join(f'{v:.2f}' for v in box.center) + ' m'
     rows['size'] = ' × '.join(f'{v:.2f}' for v in box.size) + ' m'
+    if placed.zones:
+        rows['zone'] = ', '.join(placed.zones)
     rows['moved'] = f'{placed.item.moved_m:.2f} m in all'
     rows['sure'] = f'{round(100 * placed.confidence)} %'
     cells = ''.join(f'<tr><th>{k}</th><td>{html.escape(v)}</td></tr>' for k, v in rows.items())

@@ -3,30 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+import html
 from pathlib import Path
 from typing import Any
 
 from rescene4d_ros.view.browser.drawing.coloring import legend
 from rescene4d_ros.view.browser.drawing.wipe import SLABS
 from rescene4d_ros.view.browser.knowledge import Knowledge
+from rescene4d_ros.view.browser.panel.filters import Filters
 from rescene4d_ros.view.browser.panel.keys import add_keys, keys_text
 from rescene4d_ros.view.browser.panel.rows import Row, RowList, set_changed
 from rescene4d_ros.view.browser.panel.timeline import change_rows, least_sure_row, timeline
-from rescene4d_ros.view.browser.session import (
-    ANY,
-    ColorBy,
-    Compare,
-    listed,
-    Session,
-    Standing,
-    standing_of,
-)
+from rescene4d_ros.view.browser.session import ColorBy, Compare, listed, Session, standing_of
 from rescene4d_ros.view.report.local_time import LocalTime
 import viser
 
 STYLE = Path(__file__).with_name('panel.css')
 ROWS = 12  # of one page of a list
-ANY_TIME = 'any time'
 OBJECT_WIDTH = 340  # pixels
 
 Change = Callable[..., None]
@@ -56,12 +49,13 @@ class Panel:
         self._when = gui.add_html('')
         self._progress = gui.add_html('')
         self.tabs = gui.add_tab_group()
+        self._filters = Filters(gui, clock, self._report)
         with self.tabs.add_tab('Objects'):
-            self._add_filters()
+            self._filters.add_for_objects()
             self._objects = RowList(gui, ROWS, self._select, 'objects')
         with self.tabs.add_tab('Changes'):
             self._time = gui.add_html('')
-            self._changes_since = gui.add_dropdown('Changes since', (ANY_TIME,))
+            self._filters.add_for_changes()
             self._least_sure = RowList(gui, 1, self._open_change, '')
             self._change_list = RowList(gui, ROWS, self._open_change, 'changes')
         with self.tabs.add_tab('View'):
@@ -74,26 +68,8 @@ class Panel:
             self._page = gui.add_html('')
             self._close = gui.add_button('Close', color='gray')
         self._close.on_click(lambda event: change(client=event.client, selected=None))
-        self._report(self._changes_since, since=self._position)
         self._report(self._visit, visit=lambda value: int(value) - 1)
         add_keys(gui, lambda: (self._knowledge, self._session), change)
-
-    def _add_filters(self) -> None:
-        gui = self._gui
-        self._search = gui.add_text('Search', '', hint='name, class, state or #id')
-        self._class = gui.add_dropdown('Class', (ANY,))
-        self._standing = gui.add_dropdown('State', (ANY, *map(str, Standing)))
-        self._since = gui.add_dropdown('Changed since', (ANY_TIME,))
-        self._near = gui.add_number(
-            'Near #', 0, min=0, step=1, hint='id of an object; 0 = anywhere'
-        )
-        self._within = gui.add_slider('Within (m)', 0.0, 5.0, 0.1, 1.0, hint='gap between boxes')
-        self._report(self._near, near=lambda value: int(value) or None)
-        self._report(self._within, within=float)
-        self._report(self._search, search=str)
-        self._report(self._class, class_name=str)
-        self._report(self._standing, standing=str)
-        self._report(self._since, since=self._position)
 
     def _add_view(self) -> None:
         gui = self._gui
@@ -106,6 +82,8 @@ class Panel:
         self._legend = gui.add_html('')
         self._labels = gui.add_checkbox('Labels', True)
         self._hatch = gui.add_checkbox('Hatch what was not seen', True)
+        self._outlines = gui.add_checkbox('Outlines of zones', True)
+        self._report(self._outlines, outlines=bool)
         self._cut = gui.add_slider('Cut above (m)', 0.3, 6.0, 0.1, 2.2, hint='above the floor')
         gui.add_html(
             '<div class="r4-note">Solid boxes: there. Hatched floor, dotted gray boxes and '
@@ -131,21 +109,15 @@ class Panel:
         set_changed(self._compare, value=str(session.compare))
         set_changed(self._labels, value=session.labels)
         set_changed(self._when, content=_when(knowledge, session, clock, warning))
-        set_changed(self._class, options=(ANY, *knowledge.class_names))
-        set_changed(self._class, value=session.class_name)
-        dates = self._dates(knowledge)
-        at = ANY_TIME if session.since is None else dates[session.since]
-        for since in (self._since, self._changes_since):
-            set_changed(since, options=(ANY_TIME, *dates))
-            set_changed(since, value=at)
-        set_changed(self._within, visible=session.near is not None)
+        set_changed(self._outlines, visible=bool(knowledge.zones), value=session.outlines)
+        self._filters.show(knowledge, session)
         rows = listed(knowledge, session)
         self._objects.show(
             [
                 Row(
                     p.object_id,
                     f'#{p.object_id}  {p.title}: {standing_of(p)}',
-                    f'last seen {clock.text(p.last_seen_ns)}',
+                    ', '.join((f'last seen {clock.text(p.last_seen_ns)}', *p.zones)),
                     p.object_id == session.selected,
                 )
                 for p in rows
@@ -153,10 +125,11 @@ class Panel:
         )
         set_changed(self._page, content=page)
         set_changed(self.object_panel, visible=bool(page))
-        set_changed(self._time, content=timeline(knowledge, session.visit, clock))
-        if (shown := (knowledge.revision, session.since)) != self._listed_changes:
+        set_changed(self._time, content=timeline(knowledge, session.visit, clock, session.zone))
+        shown = knowledge.revision, knowledge.zones_written, session.since, session.zone
+        if shown != self._listed_changes:
             self._listed_changes, self._changes = shown, knowledge.changes
-            changes = change_rows(knowledge, clock, session.since)
+            changes = change_rows(knowledge, clock, session.since, session.zone)
             self._least_sure.show(least_sure_row(changes, knowledge))
             self._change_list.show(changes)
         if knowledge.visits:
@@ -168,21 +141,13 @@ class Panel:
         """Say how much of the floor the visit saw, 0..1; None = not all points are drawn yet."""
         drawn, text = 'coarse', 'reading points …'
         if seen is not None:
-            drawn, text = 'coarse fine', f'saw {100 * seen:.0f} % of the floor known by then'
+            part = '' if session.zone is None else f' of {html.escape(session.zone)}'
+            drawn, text = 'coarse fine', f'saw {100 * seen:.0f} % of the floor{part} known by then'
         set_changed(
             self._progress,
             content=f'<div class="r4-progress" data-visit="{session.visit + 1}" '
             f'data-drawn="{drawn}" role="status">{text}</div>',
         )
-
-    def _dates(self, knowledge: Knowledge) -> tuple[str, ...]:
-        return tuple(
-            f'{self._clock.text(v.stamp_ns)}, visit {v.visit_id}' for v in knowledge.visits
-        )
-
-    def _position(self, date: str) -> int | None:
-        dates = self._dates(self._knowledge)
-        return dates.index(date) if date in dates else None
 
     def _report(self, handle: Any, **fields: Callable[[Any], Any]) -> None:
         """Report a field of the session whenever a person changes an element."""
@@ -224,6 +189,9 @@ def _when(knowledge: Knowledge, session: Session, clock: LocalTime, warning: str
         f'<div class="r4-note">{found.present} objects there, {found.absent} gone, '
         f'{found.not_observed} not seen; {visit.n_points:,} points</div>'
     )
+    if knowledge.contents.zones_fault:
+        fault = html.escape(knowledge.contents.zones_fault)
+        text += f'<div class="r4-warn">Zones are left out: {fault}</div>'
     if found.warns:
         text += '<div class="r4-warn">The check of this cloud had a warning; see the report.</div>'
     return text + (f'<div class="r4-warn">{warning}</div>' if warning else '')

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 import html
 
@@ -19,7 +20,7 @@ STEP = 5  # height of one change
 MOST_STEPS = 9  # in the highest column; each then stands for several changes
 
 
-def timeline(knowledge: Knowledge, shown: int, clock: LocalTime) -> str:
+def timeline(knowledge: Knowledge, shown: int, clock: LocalTime, zone: str | None = None) -> str:
     """
     Return the visits along time with a column of changes each, as SVG.
 
@@ -30,6 +31,8 @@ def timeline(knowledge: Knowledge, shown: int, clock: LocalTime) -> str:
         Position in `knowledge.visits` of the visit to be marked.
     clock : LocalTime
         How times are written.
+    zone : str, optional
+        Only changes in the zone of this name.
 
     """
     if not knowledge.visits:
@@ -37,7 +40,8 @@ def timeline(knowledge: Knowledge, shown: int, clock: LocalTime) -> str:
     first, last = knowledge.visits[0].stamp_ns, knowledge.visits[-1].stamp_ns
     base = HEIGHT - 16
     columns: dict[int, Counter] = {}
-    for change in knowledge.changes:
+    changes = [c for c in knowledge.changes if _is_in(knowledge, c, zone)]
+    for change in changes:
         columns.setdefault(change.visit_id, Counter())[change.kind] += 1
     most = max((sum(column.values()) for column in columns.values()), default=0)
     each = max(1, -(-most // MOST_STEPS))  # changes per step
@@ -62,12 +66,17 @@ def timeline(knowledge: Knowledge, shown: int, clock: LocalTime) -> str:
         parts.append(f'<text x="{at}" y="{HEIGHT - 1}" text-anchor="{anchor}">{date}</text>')
     return (
         f'<svg class="r4-time" viewBox="0 0 {WIDTH} {HEIGHT}" role="img" '
-        f'aria-label="changes per visit">{"".join(parts)}</svg>{_kinds(knowledge)}'
+        f'aria-label="changes per visit">{"".join(parts)}</svg>{_kinds(changes)}'
     )
 
 
-def _kinds(knowledge: Knowledge) -> str:
-    count = Counter(c.kind for c in knowledge.changes)
+def _is_in(knowledge: Knowledge, change: Change, zone: str | None) -> bool:
+    """Return whether an object was or is in a zone of a name; None = anywhere."""
+    return zone is None or zone in knowledge.zones_of(change)
+
+
+def _kinds(changes: Sequence[Change]) -> str:
+    count = Counter(c.kind for c in changes)
     marks = ''.join(
         f'<span><i style="background:{color}"></i>{SIGNS[kind]} {count[kind]} {text}</span>'
         for kind, (color, text) in MARKS.items()
@@ -76,7 +85,9 @@ def _kinds(knowledge: Knowledge) -> str:
     return f'<div class="r4-legend">{marks}</div>'
 
 
-def change_rows(knowledge: Knowledge, clock: LocalTime, since: int | None = None) -> list[Row]:
+def change_rows(
+    knowledge: Knowledge, clock: LocalTime, since: int | None = None, zone: str | None = None
+) -> list[Row]:
     """
     Return a row per change, newest first; its key is the position in `knowledge.changes`.
 
@@ -87,13 +98,15 @@ def change_rows(knowledge: Knowledge, clock: LocalTime, since: int | None = None
         How times are written.
     since : int, optional
         Position in `knowledge.visits`; only what later visits found.
+    zone : str, optional
+        Only what was or is in the zone of this name.
 
     """
     after = -1 if since is None else knowledge.visits[since].stamp_ns
     return [
         _row(knowledge, k, change, clock)
         for k, change in enumerate(knowledge.changes)
-        if knowledge.stamps[change.visit_id] > after
+        if knowledge.stamps[change.visit_id] > after and _is_in(knowledge, change, zone)
     ]
 
 
@@ -114,5 +127,5 @@ def _row(knowledge: Knowledge, k: int, change: Change, clock: LocalTime) -> Row:
         f'{clock.of(stamp).strftime("%a %m-%d")}  {SIGNS.get(change.kind, "?")} '
         f'#{change.object_id} {name}: {what_changed(change)}, '
         f'{round(100 * change.confidence)} %',
-        f'found at {clock.text(stamp)}',
+        ', '.join((f'found at {clock.text(stamp)}', *knowledge.zones_of(change))),
     )
