@@ -30,6 +30,7 @@ from rescene4d_ros.view.report.surroundings import Places
 
 HERE = Path(__file__).parent
 MOST_ROWS = 1000  # of each table; a page of more is too slow for a phone
+MOST_WORDS = 12  # changes in one picture; the words of more would cover each other
 VERBS = {
     ChangeKind.ADDED: 'new',
     ChangeKind.REMOVED: 'gone',
@@ -123,6 +124,8 @@ def page_of(
     drawn = [c for c in newest.values() if c.kind in MARKS]
     view = pictures.overview_view((now, before))
     labels = {c.object_id: f'{_short(c.class_name)} #{c.object_id}' for c in drawn}
+    if len(drawn) > MOST_WORDS:
+        labels = {i: f'#{i}' for i in labels}
     figure = figure_of(contents, before, now, drawn, _hover(contents, names, clock), config.points)
     scripts = [get_plotlyjs(), (HERE / 'report.js').read_text()]
     environment = Environment(
@@ -145,6 +148,8 @@ def page_of(
             contents.zones,
         ),
         names=names,
+        verbs=VERBS | {ChangeKind.MERGED: 'merged'},
+        what_changed=what_changed,
         clock=clock,
         now_ns=now_ns,
         Standing=Standing,

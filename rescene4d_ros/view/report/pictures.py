@@ -152,7 +152,8 @@ def _drawn(
         _draw_box(draw, corners_of(view, mark.box), mark)
     size = view.width // SUPERSAMPLING, view.height // SUPERSAMPLING
     image = image.resize(size, Image.Resampling.LANCZOS)
-    draw, placed = ImageDraw.Draw(image), []
+    draw = ImageDraw.Draw(image)
+    placed: list[tuple[float, float]] = []
     for mark in marks:
         if mark.text:
             at = corners_of(view, mark.box)[4:].mean(axis=0) / SUPERSAMPLING

@@ -3,6 +3,11 @@
   const element = document.getElementById('figure');
   const drawn = JSON.parse(document.getElementById('figure-data').textContent);
   const canDraw = !!document.createElement('canvas').getContext('webgl');
+  // The camera stands so that a narrow figure shows all.
+  if (canDraw && element.clientWidth > 1.4 * element.clientHeight) {
+    const eye = drawn.layout.scene.camera.eye;
+    for (const axis of 'xyz') eye[axis] *= 0.75;
+  }
   const ready = canDraw
     ? Plotly.newPlot(element, drawn.data, drawn.layout,
       {responsive: true, displaylogo: false, modeBarButtonsToRemove: ['toImage', 'tableRotation']})
