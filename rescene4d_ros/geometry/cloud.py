@@ -7,6 +7,12 @@ import functools
 from functools import cached_property
 
 import numpy as np
+from rescene4d_ros.geometry.floor.structure import (
+    COLUMN,
+    floor_without_normals,
+    shows_below,
+    standing_places,
+)
 from rescene4d_ros.geometry.point_sets import evenly, thin
 from scipy.spatial import cKDTree
 
@@ -18,6 +24,7 @@ PAST_OF_REACH = 0.5  # share of the positions that could see a point, and of all
 PAST_OF_ALL = 0.35  # if this many look past it, the place was empty
 RAY_BIN = np.pi / 120  # rad; angular bin around one sensor position
 RAY_CLEARANCE = 0.12  # m; a surface this far behind an object's points is occluded by them
+FLOOR_LAYER = 0.06  # m; around the rough height of the floor, where its points lie
 PASSED = 0.10  # m; a surface this far behind a point was observed past it
 RAY_RANGE = 4.5  # m; farther points are rarely scanned and give no evidence
 PATH_STEP = 0.5  # s; between two places of the path of a sensor
@@ -55,8 +62,22 @@ class Cloud:
             return []
         last = len(self._sensor_path) - 1
         chosen = np.unique(np.linspace(0, last, RAY_POSITIONS).astype(int))
-        surfaces = self.xyz[thin(self.xyz, RAY_SPACING)]
-        return [DepthMap(self._sensor_path[i], surfaces) for i in chosen]
+        return depth_maps(self._sensor_path[chosen], self._surfaces)
+
+    @cached_property
+    def _likely_views(self) -> list[DepthMap]:
+        """Return the same; where no path is known, of where the sensor may have been."""
+        if self._depth_maps or len(self.xyz) == 0:
+            return self._depth_maps
+        top = floor_without_normals(self.xyz)
+        layer = self.xyz[np.abs(self.xyz[:, 2] - top) < FLOOR_LAYER, 2]
+        places = standing_places(self.xyz, float(np.median(layer)), RAY_POSITIONS)
+        return depth_maps(places, self._surfaces)
+
+    @property
+    def _surfaces(self) -> np.ndarray:
+        """Return the points (M, 3) of the surfaces in depth maps."""
+        return self.xyz[thin(self.xyz, RAY_SPACING)]
 
     def within(self, low: np.ndarray, high: np.ndarray) -> np.ndarray:
         """Return the points (M, 3) inside an axis-aligned range."""
@@ -95,6 +116,9 @@ class Cloud:
 
         The direction of the sensor at a position is unknown. If many positions observe only what
         lies behind a point, some of them looked in that direction and would have measured it.
+        Without a sensor path places stand for it where the sensor may have been. It was at some
+        of them only, and from the others sides that it never saw look as if seen through; so
+        a surface must show below the point, too, which a thing hides together with its side.
 
         Parameters
         ----------
@@ -103,19 +127,22 @@ class Cloud:
         Returns
         -------
         ndarray (N,), bool
-            All False for a visit without sensor path.
+            All False for a visit with neither a sensor path nor free floor.
 
         """
-        past, in_reach = np.zeros(len(xyz), dtype=int), np.zeros(len(xyz), dtype=int)
-        for depth_map in self._depth_maps:
-            is_past, is_in_reach = depth_map.passes(xyz)
-            past += is_past
-            in_reach += is_in_reach
-        return (
+        if len(xyz) == 0 or not self._likely_views:
+            return np.zeros(len(xyz), dtype=bool)
+        views = np.array([depth_map.passes(xyz) for depth_map in self._likely_views])
+        past, in_reach = views.sum(0)  # each (N,)
+        is_past = (
             (past > 0)
             & (past >= PAST_OF_REACH * in_reach)
-            & (past >= PAST_OF_ALL * len(self._depth_maps))
+            & (past >= PAST_OF_ALL * len(self._likely_views))
         )
+        if not self._depth_maps:
+            low, high = xyz.min(0) - COLUMN, xyz.max(0) + COLUMN
+            is_past &= shows_below(self.within(np.r_[low[:2], -np.inf], high), xyz)
+        return is_past
 
 
 class DepthMap:

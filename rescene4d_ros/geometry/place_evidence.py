@@ -14,13 +14,13 @@ from enum import Enum
 import numpy as np
 from rescene4d_ros.geometry.boxes import bounds
 from rescene4d_ros.geometry.cloud import Cloud
+from rescene4d_ros.geometry.floor.structure import shows_below
 from rescene4d_ros.geometry.point_sets import near, SAME_SURFACE
 from rescene4d_ros.structures import Box
 
 CELL = 0.05  # m; edge of the columns of a footprint
 THIN = 0.15  # m; flatter objects hang on a wall and are tested from the front
 BEHIND = 0.12  # m; largest distance of the wall behind a flat object
-CLEARLY_BELOW = 0.08  # m; points this far below belong to another surface
 
 
 class Place(Enum):
@@ -127,12 +127,7 @@ def looked_past(cloud: Cloud, xyz: np.ndarray) -> float:
     shown = cloud.within(xyz.min(0) - SAME_SURFACE, xyz.max(0)) if len(xyz) else xyz
     if len(missing) == 0 or len(shown) == 0:
         return 0.0
-    columns, place = np.unique(_cells(shown[:, :2]), return_inverse=True)
-    lowest = np.full(len(columns), np.inf)
-    np.minimum.at(lowest, place, shown[:, 2])
-    asked = _cells(missing[:, :2])
-    at = np.minimum(np.searchsorted(columns, asked), len(columns) - 1)
-    past = (columns[at] == asked) & (lowest[at] < missing[:, 2] - CLEARLY_BELOW)
+    past = shows_below(shown, missing)
     return float(past.sum() / len(xyz))
 
 

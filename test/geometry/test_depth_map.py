@@ -42,9 +42,20 @@ def test_visit_sees_through_empty_space_but_not_through_what_it_shows():
     assert Cloud(WALL, PATH).seen_through(points).tolist() == [True, False, False]
 
 
-def test_visit_without_path_and_question_without_points_tell_nothing():
+FLOOR = np.c_[Y * 0.75, Z * 1.6, np.zeros(Y.size)].astype(np.float32)
+
+
+def test_visit_without_path_is_taken_from_where_its_sensor_may_have_been():
+    room = np.concatenate([WALL, FLOOR])
+    points = np.array([[1.5, 2, 0.8], [3.0, 2, 1.2], [3.5, 2, 1.2], [1.5, 2, -0.5]], np.float32)
+    assert Cloud(room).seen_through(points).tolist() == [True, False, False, False]
+    assert Cloud(room).revealed(points) == 0  # where it was is no more than likely
+
+
+def test_visit_without_path_and_floor_and_question_without_points_tell_nothing():
     point = np.array([[1.0, 2, 1.2]], np.float32)
     assert Cloud(WALL).seen_through(point).tolist() == [False]
+    assert Cloud(point[:0]).seen_through(point).tolist() == [False]
     assert Cloud(WALL, PATH).seen_through(point[:0]).shape == (0,)
 
 

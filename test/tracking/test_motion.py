@@ -162,5 +162,23 @@ def test_leaf_that_hangs_elsewhere_has_moved():
     assert estimate(LEAF, elsewhere).motion is MotionKind.MOVED
 
 
-def test_without_sensor_path_a_door_is_not_guessed():
-    assert estimate(SHUT, OPEN, paths=(None, None)).motion is MotionKind.STILL
+@pytest.mark.parametrize(('old', 'new'), [(SHUT, OPEN), (OPEN, SHUT)])
+def test_door_is_seen_without_a_sensor_path(old, new):
+    assert estimate(old, new, paths=(None, None)).motion is MotionKind.DEFORMED
+
+
+@pytest.mark.parametrize('shape', [SHUT, OPEN])
+def test_same_shape_is_still_without_a_sensor_path(shape):
+    assert estimate(shape, shape, paths=(None, None)).motion is MotionKind.STILL
+
+
+def test_side_that_only_one_visit_scanned_is_no_other_shape_without_a_sensor_path():
+    # The visit before stood at the front: it saw neither the back nor floor below and behind.
+    behind = (ROOM[:, 1] > 1.8) & (np.abs(ROOM[:, 0] - 2) < 0.6)
+    front = np.concatenate(
+        [patch((1.5, 2.5), (1.75, 2.25), 0.9), patch((1.5, 2.5), 1.75, (0, 0.9))]
+    )
+    whole = np.concatenate([front, patch((1.5, 2.5), 2.25, (0.03, 0.9))])
+    assert (
+        estimate(front, whole, room=ROOM[~behind], paths=(None, None)).motion is MotionKind.STILL
+    )

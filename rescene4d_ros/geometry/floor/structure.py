@@ -15,6 +15,12 @@ LEVEL = 0.9  # |z| of a normal above which a surface lies
 WALL_HEIGHT = 1.6  # m; least height of a plane that is a wall
 WALL_POINTS = 250  # least points of a wall in one slice
 SLICE = 0.03  # m; thickness of the slices in which walls are searched
+COLUMN = 0.05  # m; edge of the upright columns by which footprints and free floor are judged
+FLOOR_HALF_WIDTH = 0.04  # m; of the layer that is floor
+CLEARLY_BELOW = 0.08  # m; points this far below belong to another surface
+OVER_FLOOR = 0.1  # m; from this height on points take up the floor below them
+EYE_HEIGHT = 1.4  # m above the floor; where a scanner is carried when no path is given
+HEADROOM = 1.8  # m; free height over floor that a scanner walks on
 
 
 def floor_height(xyz: np.ndarray, normals: np.ndarray) -> float:
@@ -132,3 +138,60 @@ def on_walls(xyz: np.ndarray, normals: np.ndarray) -> np.ndarray:
         near = np.unique(slices[tall][:, None] + np.array([-1, 0, 1]))
         wall |= facing & np.isin(place, near)
     return wall
+
+
+def columns_of(xyz: np.ndarray) -> np.ndarray:
+    """Return one integer per point (N, 3): the upright column of `COLUMN` that it falls in."""
+    cell = np.floor(np.asarray(xyz[:, :2], dtype=np.float64) / COLUMN).astype(np.int64)
+    return (cell[:, 0] << 32) + cell[:, 1]
+
+
+def shows_below(shown: np.ndarray, xyz: np.ndarray) -> np.ndarray:
+    """
+    Say of points (N, 3) whether one of those shown (M, 3) lies in the same column clearly below.
+
+    Returns
+    -------
+    ndarray (N,), bool
+
+    """
+    if len(shown) == 0:
+        return np.zeros(len(xyz), dtype=bool)
+    columns, place = np.unique(columns_of(shown), return_inverse=True)
+    lowest = np.full(len(columns), np.inf)
+    np.minimum.at(lowest, place, shown[:, 2])
+    asked = columns_of(xyz)
+    at = np.minimum(np.searchsorted(columns, asked), len(columns) - 1)
+    return (columns[at] == asked) & (lowest[at] < xyz[:, 2] - CLEARLY_BELOW)
+
+
+def standing_places(xyz: np.ndarray, floor_z: float, count: int) -> np.ndarray:
+    """
+    Return places at eye height over free floor, where whoever scanned a room may have stood.
+
+    Parameters
+    ----------
+    xyz : ndarray (N, 3), float, m, in map
+    floor_z : float, m
+    count : int
+        Most places.
+
+    Returns
+    -------
+    ndarray (P, 3), float32, m, in map
+        Spread by farthest points; none without free floor.
+
+    """
+    height, column = xyz[:, 2] - floor_z, columns_of(xyz)
+    busy = column[(height > OVER_FLOOR) & (height < HEADROOM)]
+    free = np.setdiff1d(column[np.abs(height) < FLOOR_HALF_WIDTH], busy)
+    if len(free) == 0:
+        return np.zeros((0, 3), dtype=np.float32)
+    x = free >> 32
+    y = (free - (x << 32)).astype(np.int32)  # the low half is signed
+    place = (np.c_[x, y] + 0.5) * COLUMN
+    chosen, distance = [0], np.full(len(place), np.inf)
+    while len(chosen) < min(count, len(place)):
+        distance = np.minimum(distance, ((place - place[chosen[-1]]) ** 2).sum(1))
+        chosen.append(int(distance.argmax()))
+    return np.c_[place[chosen], np.full(len(chosen), floor_z + EYE_HEIGHT)].astype(np.float32)

@@ -7,15 +7,17 @@ from functools import cached_property
 
 import numpy as np
 from rescene4d_ros.geometry.cloud import depth_maps, DepthMap, share_past
-from rescene4d_ros.geometry.floor.structure import floor_height, on_walls
+from rescene4d_ros.geometry.floor.structure import (
+    columns_of,
+    FLOOR_HALF_WIDTH,
+    floor_height,
+    on_walls,
+    standing_places,
+)
 from rescene4d_ros.geometry.point_sets import quick_tree, thin
 from scipy.spatial import cKDTree
 
 SPACING = 0.03  # m; grid that thins a visit: finer finds no smaller things, and costs more
-COLUMN = 0.05  # m; edge of the columns by which a footprint is judged
-FLOOR_HALF_WIDTH = 0.04  # m; of the layer that is floor
-EYE_HEIGHT = 1.4  # m above the floor; where a scanner is carried when no path is given
-HEADROOM = 1.8  # m; free height over floor that a scanner walks on
 VIEWPOINTS = 12  # places that stand for an unknown sensor path
 FILL_DISTANCE = 0.15  # m; a later surface this near means that a later visit saw the place
 DENSE = 0.045  # m; spacing up to which the distances of this package hold as they are
@@ -23,12 +25,6 @@ SPARSEST = 2.5  # times that; from there on distances grow no more
 SPACING_SAMPLE = 10  # of so many points one tells the spacing
 SPACING_NEIGHBORS = 8  # by so many points around it
 VIEW_SPACING = 0.04  # m; spacing of the surfaces in depth maps
-
-
-def columns_of(xyz: np.ndarray) -> np.ndarray:
-    """Return one integer per point (N, 3): the vertical column that it falls in."""
-    cell = np.floor(np.asarray(xyz[:, :2], dtype=np.float64) / COLUMN).astype(np.int64)
-    return (cell[:, 0] << 32) + cell[:, 1]
 
 
 def lowest_of(column: np.ndarray, z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -125,25 +121,8 @@ class VisitSurfaces:
         return depth_maps(path[chosen], surfaces)
 
     def viewpoints(self) -> np.ndarray:
-        """
-        Return places (P, 3) at eye height over free floor, spread by farthest points.
-
-        Whoever scanned the room walked there, though nobody said where.
-        """
-        height = self.xyz[:, 2] - self.floor_z
-        busy = self.column[(height > 0.1) & (height < HEADROOM)]
-        free = np.setdiff1d(self.column[self.is_floor], busy)
-        if len(free) == 0:
-            return np.zeros((0, 3), dtype=np.float32)
-        x = free >> 32
-        y = (free - (x << 32)).astype(np.int32)  # the low half is signed
-        place = (np.c_[x, y] + 0.5) * COLUMN
-        chosen, distance = [0], np.full(len(place), np.inf)
-        while len(chosen) < min(VIEWPOINTS, len(place)):
-            distance = np.minimum(distance, ((place - place[chosen[-1]]) ** 2).sum(1))
-            chosen.append(int(distance.argmax()))
-        height = np.full(len(chosen), self.floor_z + EYE_HEIGHT)
-        return np.c_[place[chosen], height].astype(np.float32)
+        """Return places (P, 3) where the sensor may have been, see `standing_places`."""
+        return standing_places(self.xyz, self.floor_z, VIEWPOINTS)
 
     def seen_past(self, xyz: np.ndarray) -> np.ndarray:
         """Return the share (N,) of views that look past points (N, 3); see `share_past`."""
