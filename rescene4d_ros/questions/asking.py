@@ -100,12 +100,12 @@ def period_of(text: str, calendar: Calendar) -> Period | None:
         It is no time.
 
     """
-    tokens = tokens_of(text)
-    found = period_at(tokens, 0, calendar) if tokens else None
+    tokens = tokens_of(text[:MOST_CHARACTERS])
+    found = period_at(tokens, 0, calendar) if tokens and len(text) <= MOST_CHARACTERS else None
     if tokens and (found is None or found[1] < len(tokens)):
         raise ConfigError(
             'expected a time such as 2026-11-24, yesterday, since Tuesday or visit 3, '
-            f'got {text!r}'
+            f'got {text[:80]!r}'
         )
     return found[0] if found else None
 

@@ -17,6 +17,20 @@ anyio = pytest.importorskip('anyio')  # which mcp needs
 READING = {'list_objects', 'where', 'history', 'changes', 'ask', 'picture'}
 CORRECTING = {'rename_object', 'merge_objects', 'split_object', 'lock_object', 'undo_correction'}
 RED, LAMP = 3, 5
+LONG = 'x' * 100_000
+WRONG = (  # tool, arguments, and what the short error says
+    ('where', {}, 'object_id\n  Field required'),
+    ('where', {'object_id': 'seven'}, 'valid integer'),
+    ('where', {'object_id': 7.5}, 'valid integer'),
+    ('where', {'object_id': None}, 'valid integer'),
+    ('history', {'object_id': 2**70}, 'expected an object id'),
+    ('picture', {'object_id': 999}, 'expected an object id'),
+    ('ask', {'question': ['where']}, 'valid string'),
+    ('ask', {'question': LONG}, 'at most 500 characters'),
+    ('changes', {'when': LONG}, 'expected a time'),
+    ('list_objects', {'class_name': LONG}, 'expected a class'),
+    ('forget_object', {'object_id': 1}, 'Unknown tool'),
+)
 
 
 def converse(path, talk, *flags):
@@ -38,6 +52,11 @@ def test_an_assistant_reads(home):
     async def talk(client):
         tools = (await client.list_tools()).tools
         assert {tool.name for tool in tools} == READING
+        for tool, arguments, says in WRONG:
+            result = await client.call_tool(tool, arguments)
+            assert result.is_error, tool
+            assert says in result.content[0].text
+            assert len(result.content[0].text) < 1000
         assert all(tool.annotations.read_only_hint and tool.description for tool in tools)
 
         async def call(tool, **arguments):

@@ -64,7 +64,7 @@ class QueryTools:
             classes = memory.metadata.class_names
             if class_name and class_name not in classes:
                 raise ToolError(
-                    f'expected a class of this memory, got {class_name!r}; there are: '
+                    f'expected a class of this memory, got {class_name[:80]!r}; there are: '
                     + ', '.join(classes)
                 )
             subjects = (Subject(class_name, class_names=(class_name,)),) if class_name else ()
