@@ -380,3 +380,11 @@ def test_a_loss_up_to_a_limit_is_the_whole_one(seed):
     assert small.sum() > m
     assert cut[small] == pytest.approx(whole[small])
     assert (cut[~small] > 2.0 - 1e-9).all()
+
+
+def test_what_no_network_saw_is_neither_like_nor_unlike_by_features():
+    one, other = seen(shape()), seen(shape(at=(2.0, 0.0)), TABLE)
+    found = replace(one, feature=np.zeros_like(CHAIR))  # as a change region gives it
+    here = PlaceEvidence(Place.OCCUPIED, 1.0, 1.0, np.ones(400, dtype=bool))
+    evidence = gather([one, found, other], [known(1, shape())], [here], 0.5)
+    assert evidence.feature[:, 0].tolist() == [1.0, 0.5, 0.0]

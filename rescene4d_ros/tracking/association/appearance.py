@@ -172,10 +172,13 @@ def feature_likeness(
     Return how alike the query features are: 0 = like any two objects of the room, 1 = equal.
 
     Networks differ in how alike the features of any two objects are, so cosines are measured
-    from their median. One half where a side has no feature.
+    from their median. One half where a side has no feature, as what only its change made known.
 
     """
-    new, old = _stack([x.feature for x in observations]), _stack([x.feature for x in known])
+    new, old = (
+        _stack([x.feature if x.feature.any() else x.feature[:0] for x in side])
+        for side in (observations, known)
+    )
     alike = np.full((len(observations), len(known)), 0.5)
     for width in set(new) & set(old) - {0}:
         cosine = np.clip(new[width][1] @ old[width][1].T, 0, 1)
