@@ -205,7 +205,7 @@ class FleetDatabase:
         Raises
         ------
         StorageError
-            The role may not; `rescene4d fleet roles` makes them as the owner of the database.
+            The role may not; `rescene4d fleet roles` makes them as a superuser.
 
         """
         with translated(self._name), self._engine.begin() as connection:
@@ -245,7 +245,7 @@ class FleetDatabase:
             if sqlstate(error) in UNDEFINED:
                 raise FleetMissingError(
                     f'{self._name}: expected the tables of a fleet, found none; start a worker '
-                    'once, or `rescene4d fleet roles` as the owner of the database'
+                    'once, or `rescene4d fleet roles` as a superuser'
                 ) from error
             raise
 

@@ -221,6 +221,15 @@ class MapWork:
                 update.visit.visit_id,
                 len(update.changes),
                 update.revision,
+                extra={
+                    'fields': {
+                        'map': opened.lease.map_id,
+                        'visit': update.visit.visit_id,
+                        'revision': update.revision,
+                        'changes': len(update.changes),
+                        'objects': len(update.objects),
+                    }
+                },
             )
 
     def _count_ended_worker(self, opened: _OpenMap) -> None:

@@ -95,9 +95,9 @@ def make_worker(fleet_url, points, tmp_path):
     """Return a function that makes a worker in this process; all are closed at the end."""
     opened = []
 
-    def make(lease: float = 5.0, maps=(), **config) -> Worker:
+    def make(lease: float = 5.0, maps=(), points=points, url=fleet_url, **config) -> Worker:
         worker = Worker(
-            fleet_url,
+            url,
             points,
             tmp_path / 'work',
             load_masks(SETTINGS['inference']),

@@ -3,16 +3,23 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping
+from contextlib import ExitStack
+import logging
 import os
 from pathlib import Path
 import signal
 from threading import Event
+from typing import Any
 
 from rescene4d_ros.cli.archive.work import configs_of
 from rescene4d_ros.cli.flags import add_flags, made, setting
 from rescene4d_ros.cli.fleet.flags import add_database_flags
+from rescene4d_ros.cli.json_log import log_as_json
 from rescene4d_ros.fleet.worker import Worker, WorkerConfig
 from rescene4d_ros.scene.mask_source import load_masks
+
+log = logging.getLogger(__name__)
 
 FOLDER = Path('~/.cache/rescene4d/fleet')
 
@@ -45,11 +52,33 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         dest='values',
         help='a parameter, such as tracker.window=4 or inference.source=none',
     )
+    parser.add_argument(
+        '--http-port',
+        type=int,
+        metavar='PORT',
+        help='answer /metrics and /healthz on this port; 0 = any (default: none)',
+    )
+    parser.add_argument(
+        '--http-host',
+        default='127.0.0.1',
+        metavar='ADDRESS',
+        help='address of that port; 0.0.0.0 = for other machines, too (default: 127.0.0.1)',
+    )
+    parser.add_argument(
+        '--most-silent',
+        type=float,
+        default=600.0,
+        metavar='S',
+        help='/healthz answers 503 where a stage of a visit takes longer (default: 600)',
+    )
+    parser.add_argument('--log-json', action='store_true', help='write the log as lines of JSON')
     add_flags(parser, WorkerConfig)
 
 
 def run(options: argparse.Namespace) -> int:
     """Work until SIGINT or SIGTERM; the visit at hand is finished first."""
+    if options.log_json:
+        log_as_json()
     values = dict(map(setting, options.values))
     if options.weights:
         values['inference.weights'] = options.weights
@@ -58,7 +87,21 @@ def run(options: argparse.Namespace) -> int:
     stop = Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())
-    with Worker(
+    with ExitStack() as held:
+        worker = held.enter_context(_worker(options, settings))
+        if options.http_port is not None:
+            from rescene4d_ros.fleet.monitoring import Monitor
+
+            monitor = Monitor(worker, options.http_host, options.http_port, options.most_silent)
+            held.callback(monitor.close)
+            log.info('http://%s:%d/metrics and /healthz', options.http_host, monitor.port)
+        worker.run(stop, options.until_idle)
+    return 0
+
+
+def _worker(options: argparse.Namespace, settings: Mapping[str, Any]) -> Worker:
+    """Return the worker of the flags."""
+    return Worker(
         options.url,
         options.points,
         options.folder.expanduser(),
@@ -66,6 +109,4 @@ def run(options: argparse.Namespace) -> int:
         made(WorkerConfig, options),
         settings,
         tuple(options.maps),
-    ) as worker:
-        worker.run(stop, options.until_idle)
-    return 0
+    )
