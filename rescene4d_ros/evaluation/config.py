@@ -27,6 +27,12 @@ class ComparisonConfig:
         ge=0,
         le=100,
     )
+    tracker_window: int = param(
+        TrackerConfig().window,
+        'tracker.window of the methods with a memory; 1 = each visit is segmented alone',
+        ge=1,
+        le=12,
+    )
     cell: float = param(
         0.1, 'Edge of the cells that per_visit_geometric compares', unit='m', ge=0.01, le=1.0
     )

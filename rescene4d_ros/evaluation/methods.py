@@ -144,7 +144,10 @@ def remember(
         ) as memory,
     ):
         if make_tracker is None:
-            config = TrackerConfig(use_regions=observations.config.use_regions)
+            config = TrackerConfig(
+                window=observations.config.tracker_window,
+                use_regions=observations.config.use_regions,
+            )
             tracker = SceneTracker(memory, segmenter, config)
         else:
             tracker = make_tracker(memory, segmenter)

@@ -292,6 +292,22 @@ def test_the_memory_gets_a_path_or_none(case, places, seen, sensor_path):
     assert all((scan.sensor_path is not None) == sensor_path for scan in stored)
 
 
+@pytest.mark.parametrize(('window', 'counts'), [(1, [1, 1, 1]), (2, [1, 2, 2])])
+def test_the_memory_segments_as_many_visits_as_its_window(case, places, seen, window, counts):
+    made = case(places, places, places)
+    segmented = []
+
+    class Counted(TrueMasks):
+        def segment(self, scans, keys):
+            segmented.append(len(scans))
+            return super().segment(scans, keys)
+
+    observations = seen(made, tracker_window=window)
+    found = remember(observations, Counted(made.sequence, made.truth))
+    assert segmented == counts
+    assert len(found.object_ids) == len(places)
+
+
 def test_memory_takes_what_was_segmented_before(case, places, seen, segmenter):
     """Masks of the comparison are those that the memory's own segmenter would have made."""
     made = case(places, places | {1: (0.5, 2.2)}, places)
