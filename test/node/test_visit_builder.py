@@ -104,8 +104,14 @@ def test_a_drive_becomes_a_snapshot_also_after_a_kill(client, processes, robot, 
     diagnostics.clear()
     robot(range(600, 606))
     client.wait(lambda: keyframes(diagnostics) >= 4)
+    assert client.call(Trigger, '/visit_builder/pause', Trigger.Request()).success
+    robot(range(606, 609))
+    client.wait(lambda: diagnostics.entry('clouds')[2].get('refused') == '3')
     answer = client.call(Trigger, '/visit_builder/finish', Trigger.Request())
     assert answer.success, answer.message
+    client.wait(lambda: diagnostics.entry('visit')[2]['waiting for a subscriber'] == '1')
+    assert len(snapshots) == 1
+    assert client.call(Trigger, '/visit_builder/resume', Trigger.Request()).success
     client.wait(lambda: len(snapshots) == 2)
     assert scan_from_cloud(snapshots[1]).stamp_ns == T0 + 605 * 10**8
     assert len(scan_from_cloud(snapshots[1]).sensor_path) >= 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import ExitStack
 from functools import partial
 
@@ -60,7 +61,8 @@ class VisitBuilderNode(ManagedNode):
     """
     Build visits of live clouds and publish each as one snapshot.
 
-    Configured it has settings; active it takes clouds and answers ~/start and ~/finish.
+    Configured it has settings; active it takes clouds and answers ~/start, ~/finish, ~/pause and
+    ~/resume.
     """
 
     _diagnostics: BuilderDiagnostics
@@ -132,9 +134,19 @@ class VisitBuilderNode(ManagedNode):
             work.is_building = settings.begin_at_once
             return response
 
-        requests = RequestThread(
-            self, {(Trigger, '~/start'): start, (Trigger, '~/finish'): finish}, self.report
-        )
+        def pause(is_paused: bool, request, response: Trigger.Response) -> Trigger.Response:
+            work.is_paused = is_paused
+            self._diagnostics.state = 'paused' if is_paused else ACTIVE
+            response.success, response.message = True, self._diagnostics.state
+            return response
+
+        answers: dict[tuple[type, str], Callable[..., Trigger.Response]] = {
+            (Trigger, '~/start'): start,
+            (Trigger, '~/finish'): finish,
+            (Trigger, interfaces.PAUSE.name): partial(pause, True),
+            (Trigger, interfaces.RESUME.name): partial(pause, False),
+        }
+        requests = RequestThread(self, answers, self.report)
         running.callback(requests.close)
 
     @transition(INACTIVE)

@@ -60,6 +60,13 @@ class VisitWork:
     now_ns : callable() -> int
         Time of the node, ns; 0 = unknown yet.
 
+    Attributes
+    ----------
+    is_building : bool
+        Whether clouds belong to a visit; others are left out.
+    is_paused : bool
+        Whether clouds are refused and snapshots kept, until it is set back.
+
     """
 
     def __init__(
@@ -78,7 +85,7 @@ class VisitWork:
         self._waiting: deque[tuple[float, PointCloud2]] = deque()
         self._tasks: deque[tuple[float, Task]] = deque()
         self._finished: deque[BuiltVisit] = deque()
-        self.is_building = settings.begin_at_once
+        self.is_building, self.is_paused = settings.begin_at_once, False
         self._changed = Condition()
         self._stopping = False
         self._thread = Thread(target=self._run, name='visits', daemon=True)
@@ -92,6 +99,9 @@ class VisitWork:
     def on_cloud(self, message: PointCloud2) -> None:
         """Queue a cloud; where too many wait, the oldest is dropped and counted."""
         self._stats.count('received')
+        if self.is_paused:
+            self._stats.count('refused', refusal='paused; call ~/resume to build visits again')
+            return
         if not self.is_building:
             return
         with self._changed:
@@ -170,7 +180,8 @@ class VisitWork:
                     if self._waiting and self._waiting[0] is cloud:
                         self._waiting.popleft()
             self._stats.update(held=len(self._waiting))
-            if self._finished and self._publisher.get_subscription_count():
+            is_wanted = not self.is_paused and self._publisher.get_subscription_count()
+            if self._finished and is_wanted:
                 self._guarded(self._deliver)
 
     def _finish_resumed(self) -> None:
