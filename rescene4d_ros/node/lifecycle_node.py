@@ -244,19 +244,17 @@ class Rescene4DNode(ManagedNode):
 
     def _load_memory(self, request, response):
         """Answer ~/load_memory in the thread of the transitions that it makes."""
-        request_module('memories').load(self, request, response)
-        if self._settings is not None:
-            response.map_id = self._memory.metadata.map_id
-            response.revision = self._memory.metadata.revision
-            response.visits = len(self._memory.visits())
-            response.objects = len(self._memory.records)
-        return response
+        return request_module('memories').load(self, request, response)
 
     def memory_in_use(self) -> parameters.MemoryConfig:
         """Return which memory is in use; raises ConfigError where none is."""
         if self._settings is None:
             raise ConfigError(NOT_CONFIGURED)
         return self._settings.memory
+
+    def open_memory(self) -> SceneMemory | None:
+        """Return the memory that is open; None where none is."""
+        return None if self._settings is None else self._memory
 
     def _pause(self, is_paused: bool) -> bool:
         """Stop taking snapshots, or go on; False while the node is not active."""

@@ -127,7 +127,7 @@ class FrameLookup:
                 'or set the parameter map_frame'
             )
         try:
-            return self._lookup(frame, stamp_ns)
+            return finite_motion(self._lookup(frame, stamp_ns), frame, map_frame)
         except TransformException as error:
             raise FrameUnavailableError(
                 f'{expected}, and TF has no transform at its stamp ({error}); check the TF '
@@ -213,6 +213,24 @@ def matrix_of(message) -> np.ndarray:
     matrix = quaternion_matrix((turn.x, turn.y, turn.z, turn.w))
     matrix[:3, 3] = shift.x, shift.y, shift.z
     return matrix
+
+
+def finite_motion(map_T_frame: np.ndarray, frame: str, map_frame: str) -> np.ndarray:
+    """
+    Return a transform (4, 4) as it is.
+
+    Raises
+    ------
+    ScanError
+        It is not finite: TF takes infinite shifts.
+
+    """
+    if not np.isfinite(map_T_frame).all():
+        raise ScanError(
+            f'expected a finite transform from {frame!r} to {map_frame!r}, got infinity or NaN; '
+            'mend its publisher'
+        )
+    return map_T_frame
 
 
 def motion_to_msg(matrix: np.ndarray) -> Transform:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from contextlib import suppress
 from pathlib import Path
-import subprocess
-import tempfile
 
 import pytest
 from rescene4d_ros.errors import StorageError
@@ -19,21 +17,9 @@ DISK = 96  # MiB; a new server takes 40, and 16 more for each file of its log
 
 
 @pytest.fixture
-def disk():
+def disk(new_disk):
     """Return a small disk of its own; skip the test where none may be mounted."""
-    folder = Path(tempfile.mkdtemp(prefix='rescene4d_disk_'))
-    mounted = subprocess.run(
-        ['mount', '-t', 'tmpfs', '-o', f'size={DISK}m', 'none', folder],
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    if mounted.returncode:
-        folder.rmdir()
-        pytest.skip(f'no disk can be mounted here: {mounted.stderr.strip()}')
-    yield folder
-    subprocess.run(['umount', '--lazy', folder], check=True)
-    folder.rmdir()
+    return new_disk(DISK)
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import time
 
 import numpy as np
 from rescene4d_ros.node.messages import interfaces
-from rescene4d_ros.srv import CorrectObject, ObjectHistory, QueryObjects, Reprocess
+from rescene4d_ros.srv import CorrectObject, LoadMemory, ObjectHistory, QueryObjects, Reprocess
 from sensor_msgs.msg import PointCloud2, PointField
 
 OK, WARN, ERROR = b'\x00', b'\x01', b'\x02'
@@ -59,7 +59,16 @@ def test_folder_away_and_back(client, processes, running, visits, cloud_message,
     client.wait(lambda: diagnostics.entry('scans')[2]['held'] == '1')
     assert not folder.exists()  # nothing is begun anew in its place
     ask(client)  # answered, whatever is cached
+    (tmp_path / 'file').touch()
+    for name, told in (('..', 'name of a folder'), ('file', 'found no such folder')):
+        request = LoadMemory.Request(name=name, map_id='map', create=True)
+        answer = client.call(LoadMemory, '/rescene4d/load_memory', request)
+        assert not answer.success
+        assert told in answer.message
+    assert not folder.exists()
     away.rename(folder)
+    client.wait(lambda: client.state() == 'active')  # tried again, as at a start
+    client.publish(cloud_message(visits[1]))  # what was held is given up with the memory
     client.wait(lambda: objects[-1].revision == 2)
     client.wait(lambda: diagnostics.entry('memory')[0] in (OK, WARN))
     client.wait(lambda: diagnostics.entry('node')[0] == OK)

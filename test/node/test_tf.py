@@ -91,6 +91,16 @@ def test_moved_scan_far_from_zero():
     assert back.origin == scan.origin
 
 
+@pytest.mark.parametrize('value', [np.inf, np.nan])
+def test_infinite_transform_is_refused(value):
+    """TF takes infinite shifts; a cloud taken there would fail in the middle of nowhere."""
+    motion = np.eye(4)
+    assert tf.finite_motion(motion, 'camera', 'map') is motion
+    motion[0, 3] = value
+    with pytest.raises(ScanError, match="from 'camera' to 'map', got .* mend its publisher"):
+        tf.finite_motion(motion, 'camera', 'map')
+
+
 @pytest.fixture
 def node():
     """Return a node of a ROS context of its own."""

@@ -23,6 +23,9 @@ from sqlalchemy.exc import DatabaseError, OperationalError
 
 TRUSTED = 'RESCENE4D_DATABASE_HOSTS'  # variable: names of hosts, separated by commas
 BUSY_TIMEOUT_S = 30.0
+LOG, INDEX = '-wal', '-shm'  # beside an SQLite file; both are made by who opens it, readers too
+INDEX_SIZE = 1 << 15  # bytes; the least
+ROOM = 1 << 20  # bytes; above what the index of a log takes at first
 # PostgreSQL: a read-only transaction or server, and no right to do what was asked.
 DAMAGED = (
     'malformed',
@@ -61,7 +64,9 @@ def make_engine(url: URL, read_only: bool = False) -> Engine:
 
     """
     if url.get_backend_name() == 'sqlite':
-        return _sqlite_read_only(url) if read_only and not _is_writable(url) else _sqlite(url)
+        if read_only and not (_is_writable(url) and _has_room(url)):
+            return _sqlite_read_only(url, _is_writable(url))
+        return _sqlite(url)
     try:
         # A reader must see one state in all of its questions, and outlive a restart of the server.
         engine = create_engine(url, isolation_level='REPEATABLE READ', pool_pre_ping=True)
@@ -126,18 +131,31 @@ def _is_writable(url: URL) -> bool:
     return os.access(file, os.W_OK) and os.access(file.parent, os.W_OK)
 
 
-def _sqlite_read_only(url: URL) -> Engine:
-    """Return an engine for a file in a folder that may not be written."""
+def _has_room(url: URL) -> bool:
+    """Return whether there is an index of the log, or room for it: without one nothing is read."""
     file = file_of(url)
-    log, index = (file.with_name(file.name + end) for end in ('-wal', '-shm'))
+    index = file.with_name(file.name + INDEX)
+    try:
+        is_there = (
+            index.is_file() and index.stat().st_size >= INDEX_SIZE
+        )  # not begun on a full disk
+        return is_there or shutil.disk_usage(file.parent).free >= ROOM
+    except OSError:
+        return True  # what is wrong there is told when it is opened
+
+
+def _sqlite_read_only(url: URL, may_be_written: bool) -> Engine:
+    """Return an engine for a file in a folder that may not be written, or on a full disk."""
+    file = file_of(url)
+    log, index = file.with_name(file.name + LOG), file.with_name(file.name + INDEX)
+    has_log = log.is_file() and log.stat().st_size > 0
     how, copy = '?mode=ro', None
-    if not log.is_file() or not log.stat().st_size:
-        how += '&immutable=1'  # nobody writes: a writer has a log
-    elif not index.is_file():
-        copy = TemporaryDirectory(prefix='rescene4d_')  # what is in the log counts, too
-        for part in (file, log):
-            shutil.copyfile(part, Path(copy.name) / part.name)
+    if may_be_written or (has_log and not index.is_file()):
+        # A writer may come when the disk has room; and what is in the log counts, too.
+        copy = _copied(file, log) if has_log else _copied(file)
         file, how = Path(copy.name) / file.name, ''
+    elif not has_log:
+        how += '&immutable=1'  # nobody writes: a writer has a log
     engine = create_engine(
         url, creator=lambda: sqlite3.connect(file.as_uri() + how, uri=True, timeout=BUSY_TIMEOUT_S)
     )
@@ -148,6 +166,20 @@ def _sqlite_read_only(url: URL) -> Engine:
 
     event.listen(engine, 'begin', _begin)
     return engine
+
+
+def _copied(*files: Path) -> TemporaryDirectory:
+    """Return a folder with copies of files; it goes with the last reference to it."""
+    try:
+        folder = TemporaryDirectory(prefix='rescene4d_')
+        for file in files:
+            shutil.copyfile(file, Path(folder.name) / file.name)
+    except OSError as error:
+        raise StorageError(
+            f'{files[0]}: expected room for a copy, as the disk of the memory is full or '
+            f'read-only, got: {error.strerror}; free a disk, or set TMPDIR to one with room'
+        ) from error
+    return folder
 
 
 def _begin(connection) -> None:

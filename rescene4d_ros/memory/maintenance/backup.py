@@ -137,7 +137,12 @@ def _copy_database(memory: SceneMemory, folder: Path) -> None:
             source = connection.connection.driver_connection
             if source is None:
                 raise StorageError(f'{memory.path}: expected an open database; open it again')
-            source.backup(copy)
+            try:
+                source.backup(copy)
+            except sqlite3.Error as error:
+                raise StorageError(
+                    f'{folder}: cannot write the copy ({error}); free the disk or choose another'
+                ) from error
     else:
         engine = make_engine(target)
         with memory.database.reading() as rows, translated(folder), engine.begin() as into:

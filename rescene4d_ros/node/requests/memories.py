@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from rescene4d_ros.node.lifecycle_node import Rescene4DNode
 
 LONGEST_NAME = 255  # bytes; of a file
+RETRY = 1.0  # s; the first wait for the memory from before
 LOCATIONS = (FILE_NAME, LOCATION)  # a folder with one of them is a memory
 
 
@@ -99,7 +100,10 @@ def load(
             node.trigger_deactivate()
         why = _changed(node, wanted, is_active)
         if why:
-            again = _changed(node, before, is_active)
+            # Its folder may be gone meanwhile: nothing is begun anew in its place.
+            again = _changed(node, replace(before, create=False), is_active)
+            if again and is_active:
+                node.autostart(RETRY)  # until it is back
             raise ConfigError(f'{why}; {again or "the memory from before is in use again"}')
         response.success = True
         response.message = f'{wanted.path} is in use'
@@ -107,6 +111,13 @@ def load(
         if not isinstance(error, RescenError):
             node.report(error)
         response.message = text_of(error)
+    memory = node.open_memory()
+    if memory is not None:
+        try:
+            response.map_id, response.visits, response.objects = facts_of(memory)
+            response.revision = memory.metadata.revision
+        except RescenError as error:  # such as that of a disk that is not mounted
+            response.message = f'{response.message}; {error}'
     return response
 
 

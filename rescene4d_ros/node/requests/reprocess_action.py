@@ -10,6 +10,7 @@ from rclpy.callback_groups import ReentrantCallbackGroup
 from rclpy.executors import MultiThreadedExecutor
 from rclpy.lifecycle import LifecycleNode
 from rescene4d_ros.action import ReprocessVisits
+from rescene4d_ros.errors import RescenError
 from rescene4d_ros.memory.store import SceneMemory
 from rescene4d_ros.node.messages.interfaces import REPROCESS_VISITS
 from rescene4d_ros.node.processing_thread import ProcessingThread
@@ -44,7 +45,7 @@ class ReprocessAction:
         processing: Callable[[], ProcessingThread | None],
         on_error: Callable[[Exception], None],
     ):
-        self._memory, self._processing = memory, processing
+        self._memory, self._processing, self._on_error = memory, processing, on_error
         executor = MultiThreadedExecutor(THREADS, context=node.context)
         self._side = SideNode(node, 'actions', executor, on_error)
         self._server = ActionServer(
@@ -65,7 +66,11 @@ class ReprocessAction:
         self._side.node.destroy_node()
 
     def _may_begin(self, goal: ReprocessVisits.Goal) -> GoalResponse:
-        known = {visit.visit_id for visit in self._memory.visits()} | {0}
+        try:
+            known = {visit.visit_id for visit in self._memory.visits()} | {0}
+        except RescenError as error:  # a callback that raises would leave the goal unanswered
+            self._on_error(error)
+            return GoalResponse.REJECT
         is_good = self._processing() is not None and goal.from_visit in known
         return GoalResponse.ACCEPT if is_good else GoalResponse.REJECT
 

@@ -15,7 +15,13 @@ from rclpy.time import Time
 from rescene4d_ros.data.readers.bags.transforms import LARGEST_GAP, TransformTree
 from rescene4d_ros.errors import ConfigError, FrameUnavailableError
 from rescene4d_ros.node.messages.conversions import time_from_msg
-from rescene4d_ros.node.tf import Buffer, matrix_of, TransformException, TransformListener
+from rescene4d_ros.node.tf import (
+    Buffer,
+    finite_motion,
+    matrix_of,
+    TransformException,
+    TransformListener,
+)
 
 KEPT = 3000  # poses; a minute at 50 Hz
 
@@ -52,7 +58,7 @@ class TfPoses:
                 f'expected where {frame!r} is in {self._map_frame!r} at the stamp of the cloud, '
                 f'TF does not know it ({error}); check the TF tree and the stamps'
             ) from error
-        return matrix_of(found.transform)
+        return finite_motion(matrix_of(found.transform), frame, self._map_frame)
 
     def close(self) -> None:
         """Stop listening."""
