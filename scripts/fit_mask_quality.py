@@ -1,11 +1,12 @@
 """
 Fit the quality of masks (`inference.selection: tree`) to rooms with truth.
 
-    .venv/bin/python scripts/fit_mask_quality.py --data DIR [--data DIR ...] [--weights FILE] \
-        [--held-out DIR] [--jobs J] [--out FILE]
+    .venv/bin/python scripts/fit_mask_quality.py --data DIR [--data DIR ...] [--seen DIR ...] \
+        [--weights FILE] [--held-out DIR] [--jobs J] [--out FILE]
 
-The network segments each visit alone and all visits of a sequence together. The written model is
-fitted to --data; --held-out measures its calibration on rooms of other seeds.
+The network segments each visit alone and all visits of a sequence together; of --seen, rooms that
+it was trained on, each visit alone. The written model is fitted to --data and --seen; --held-out
+measures its calibration on rooms of other seeds.
 """
 
 from __future__ import annotations
@@ -24,11 +25,14 @@ from rescene4d_ros.training.mask_quality.fit import calibration_error, fit_quali
 from tqdm import tqdm
 
 
-def collect(paths: Sequence[Path], weights: str, jobs: int) -> CandidateExamples:
-    """Return the candidates of sequence files, in the order of the files."""
-    work = each_result(examples_of, [(path, weights) for path in paths], jobs)
-    found = {job[0]: result for job, result in tqdm(work, total=len(paths), unit='sequence')}
-    return CandidateExamples.joined([found[path] for path in paths])
+def collect(
+    paths: Sequence[Path], weights: str, jobs: int, seen: Sequence[Path] = ()
+) -> CandidateExamples:
+    """Return the candidates of sequence files, in the order of the files, those seen last."""
+    work = [(path, weights) for path in paths] + [(path, weights, True) for path in seen]
+    results = tqdm(each_result(examples_of, work, jobs), total=len(work), unit='sequence')
+    found = {job[0]: result for job, result in results}
+    return CandidateExamples.joined([found[job[0]] for job in work])
 
 
 def files_of(folders: Sequence[Path], limit: int | None) -> list[Path]:
@@ -36,7 +40,7 @@ def files_of(folders: Sequence[Path], limit: int | None) -> list[Path]:
     paths = [path for folder in folders for path in sorted(folder.glob('*.npz'))[:limit]]
     if not paths:
         raise SystemExit(
-            f'--data: expected sequence files (.npz), got none in '
+            f'expected sequence files (.npz), got none in '
             f'{", ".join(map(str, folders))}; make some by `rescene4d rooms`'
         )
     return paths
@@ -52,6 +56,13 @@ def main() -> None:
         required=True,
         help='folder of sequence files with objects in contact; may be repeated',
     )
+    parser.add_argument(
+        '--seen',
+        type=Path,
+        action='append',
+        default=[],
+        help='folder of sequences that trained the network; may be repeated',
+    )
     parser.add_argument('--held-out', type=Path, action='append', help='folder to measure on')
     parser.add_argument('--limit', type=int, help='only the first N files of each folder')
     parser.add_argument('--weights', default='', help='default: those of the package')
@@ -62,11 +73,13 @@ def main() -> None:
     options = parser.parse_args()
     weights = find_weights(options.weights)
     paths = files_of(options.data, options.limit)
-    examples = collect(paths, str(weights), options.jobs)
+    seen = files_of(options.seen, options.limit) if options.seen else []
+    examples = collect(paths, str(weights), options.jobs, seen)
     model = fit_quality(examples, options.epochs, options.seed)
     fitting = {
         'folders': [folder.name for folder in options.data],
-        'sequences': len(paths),
+        'seen': [folder.name for folder in options.seen],
+        'sequences': len(paths) + len(seen),
         'candidates': len(examples.overlap),
         'epochs': options.epochs,
         'seed': options.seed,

@@ -196,3 +196,44 @@ def soft_overlaps(
     shared = (masks * points[:, None]).T @ mask_probs
     union = area[:, None] + points @ mask_probs - shared
     return shared / area[:, None].clip(min=1), shared / union.clip(min=1)
+
+
+def network_features(
+    regions: Regions,
+    evidence: Evidence,
+    candidates: Candidates,
+    overlaps: tuple[np.ndarray, np.ndarray] | None = None,
+) -> np.ndarray:
+    """
+    Pool the network's features over every candidate in one visit.
+
+    Parameters
+    ----------
+    regions, evidence, candidates, overlaps
+        As of `candidate_features`, of one visit.
+
+    Returns
+    -------
+    ndarray (C, 2 E + F + K + 1), float32
+        Superpoint features averaged over the points of a candidate, and over the superpoints that
+        touch it, weighted by contact (0 where none does); features and class probabilities of the
+        query that agrees best. No columns if the evidence holds no features.
+
+    """
+    known = evidence.superpoint_features
+    if known is None or evidence.features is None:
+        return np.zeros((len(candidates), 0), np.float32)
+    masks, points = candidates.masks.astype(np.float32), regions.points.astype(np.float32)
+    area = points @ masks
+    touching = regions.contact_matrix @ masks * ~candidates.masks
+    if overlaps is None:
+        overlaps = soft_overlaps(regions.points, evidence.mask_probs, candidates.masks)
+    best = (overlaps[1] * evidence.certainty).argmax(axis=1)
+    return np.hstack(
+        [
+            (masks.T @ (known * points[:, None])) / area[:, None].clip(min=1),
+            (touching.T @ known) / touching.sum(axis=0)[:, None].clip(min=1),
+            evidence.features[best],
+            evidence.class_probs[best],
+        ]
+    ).astype(np.float32)

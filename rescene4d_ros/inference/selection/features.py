@@ -3,14 +3,20 @@
 from __future__ import annotations
 
 import numpy as np
-from rescene4d_ros.inference.selection.candidates import Candidates, Evidence, soft_overlaps
+from rescene4d_ros.inference.selection.candidates import (
+    Candidates,
+    Evidence,
+    network_features,
+    soft_overlaps,
+)
 from rescene4d_ros.inference.selection.merge_tree import (
     agreement,
     likeness,
     plane_axes,
     principal_axes,
+    sides_of_merges,
 )
-from rescene4d_ros.inference.selection.regions import Regions
+from rescene4d_ros.inference.selection.regions import extreme, heights, Regions
 from scipy.sparse import csr_matrix
 
 FEATURES = (
@@ -23,26 +29,42 @@ FEATURES = (
     *('bottom', 'top', 'top_to_ceiling', 'narrow', 'wide', 'density', 'outer'),
     *('is_node', 'joined', 'leaving', 'persistence', 'share_of_parent'),
 )
+RELATIONS = (
+    *('sibling_agrees', 'sibling_color', 'sibling_normal', 'sibling_offset', 'offset_of_sibling'),
+    *('sibling_distance', 'sibling_contact', 'sibling_size', 'partner_iou', 'has_sibling'),
+    *('rim_cosine', 'rim_distance', 'norm'),
+    *('parent_cosine', 'parent_distance', 'has_parent'),
+    *('like_sibling_cosine', 'like_sibling_distance', 'is_sibling_known'),
+    *('partner_cosine', 'partner_distance', 'has_partner'),
+)
 INSIDE = 0.5  # least mask probability inside the mask of a query
 AGREES = 0.5  # least soft overlap of a query that agrees with a candidate
-FLOOR_SHARE = 0.01  # of the points lie below the floor, as strays do
 ASIDE = 0.1  # m; superpoints farther from the plane of a candidate lie on one side of it
 
 
 def quality_inputs(
-    regions: Regions, evidence: Evidence, candidates: Candidates, of_network: bool = True
+    regions: Regions,
+    evidence: Evidence,
+    candidates: Candidates,
+    related: np.ndarray | None = None,
+    of_network: bool = True,
 ) -> np.ndarray:
     """
     Return what a quality model reads of every candidate in one visit, (C, F), float32.
 
-    The columns of `candidate_features`, followed by those of `network_features` if asked for;
-    both compare the candidates with the same queries, once.
+    The columns of `candidate_features`, followed by those of `network_features` if asked for, and
+    of `relation_features` if the relatives (C, 5) are given; the first two compare the candidates
+    with the same queries, once.
     """
     overlaps = soft_overlaps(regions.points, evidence.mask_probs, candidates.masks)
-    known = candidate_features(regions, evidence, candidates, overlaps)
-    if not of_network:
-        return known
-    return np.hstack([known, network_features(regions, evidence, candidates, overlaps)])
+    known = [candidate_features(regions, evidence, candidates, overlaps)]
+    pooled = np.zeros((len(candidates), 0), np.float32)
+    if of_network:
+        pooled = network_features(regions, evidence, candidates, overlaps)
+        known.append(pooled)
+    if related is not None:
+        known.append(relation_features(regions, evidence, candidates, related, pooled))
+    return np.hstack(known)
 
 
 def candidate_features(
@@ -192,9 +214,9 @@ def _shape(regions: Regions, candidates: Candidates) -> dict[str, np.ndarray]:
     moments = ((regions.moments * regions.points[:, None]).T @ masks / area).T
     variance, axes = principal_axes(moments)
     size = np.sqrt(12 * variance)  # of a box with evenly spread points
-    low = np.stack([_extreme(column, masks, np.inf) for column in regions.low.T], axis=1)
-    high = np.stack([_extreme(column, masks, -np.inf) for column in regions.high.T], axis=1)
-    floor, ceiling = _heights(regions)
+    low = np.stack([extreme(column, masks, np.inf) for column in regions.low.T], axis=1)
+    high = np.stack([extreme(column, masks, -np.inf) for column in regions.high.T], axis=1)
+    floor, ceiling = heights(regions)
     extent = np.sort((high - low)[:, :2], axis=1)
     normal = axes[:, :, 0]
     side = regions.moments[:, :3] @ normal.T - (moments[:, :3] * normal).sum(axis=1)
@@ -217,22 +239,6 @@ def _shape(regions: Regions, candidates: Candidates) -> dict[str, np.ndarray]:
     }
 
 
-def _extreme(values: np.ndarray, masks: np.ndarray, worst: float) -> np.ndarray:
-    """Return the smallest (worst = inf) or largest value (C,) in each mask; 0 where none is."""
-    pick = np.min if worst > 0 else np.max
-    found = pick(np.where(masks, values[:, None], worst), axis=0, initial=worst)
-    return np.where(np.isfinite(found), found, 0.0)
-
-
-def _heights(regions: Regions) -> tuple[float, float]:
-    """Return the height of floor and ceiling, m; strays do not count."""
-    order = np.argsort(regions.moments[:, 2])
-    share = np.cumsum(regions.points[order]) / regions.points.sum()
-    ends = np.searchsorted(share, [FLOOR_SHARE, 1 - FLOOR_SHARE]).clip(max=len(order) - 1)
-    floor, ceiling = regions.moments[order[ends], 2].tolist()
-    return floor, ceiling
-
-
 def _growth(regions: Regions, candidates: Candidates) -> dict[str, np.ndarray]:
     """Say how a node arose and how it ends."""
     area = regions.points @ candidates.masks
@@ -246,42 +252,69 @@ def _growth(regions: Regions, candidates: Candidates) -> dict[str, np.ndarray]:
     }
 
 
-def network_features(
+def relation_features(
     regions: Regions,
     evidence: Evidence,
     candidates: Candidates,
-    overlaps: tuple[np.ndarray, np.ndarray] | None = None,
+    related: np.ndarray,
+    of_network: np.ndarray,
 ) -> np.ndarray:
     """
-    Pool the network's features over every candidate in one visit.
+    Compare every candidate in one visit with its relatives.
 
     Parameters
     ----------
-    regions, evidence, candidates, overlaps
+    regions, evidence, candidates
         As of `candidate_features`.
+    related : ndarray (C, 5), int64
+        Of `relatives`.
+    of_network : ndarray (C, N), float32
+        Of `network_features`; without columns, what is compared in them is 0.
 
     Returns
     -------
-    ndarray (C, 2 E + F + K + 1), float32
-        Superpoint features averaged over the points of a candidate, and over the superpoints that
-        touch it, weighted by contact (0 where none does); features and class probabilities of the
-        query that agrees best. No columns if the evidence holds no features.
+    ndarray (C, R), float32
+        By the names in `RELATIONS`; 0 where there is no such relative.
 
     """
-    known = evidence.superpoint_features
-    if known is None or evidence.features is None:
-        return np.zeros((len(candidates), 0), np.float32)
-    masks, points = candidates.masks.astype(np.float32), regions.points.astype(np.float32)
-    area = points @ masks
-    touching = regions.contact_matrix @ masks * ~candidates.masks
-    if overlaps is None:
-        overlaps = soft_overlaps(regions.points, evidence.mask_probs, candidates.masks)
-    best = (overlaps[1] * evidence.certainty).argmax(axis=1)
-    return np.hstack(
+    sibling, partner = related[:, 1], related[:, 4]
+    claims = evidence.mask_probs * evidence.certainty
+    sides = sides_of_merges(regions, claims, candidates.masks, sibling)
+    return np.column_stack(
         [
-            (masks.T @ (known * points[:, None])) / area[:, None].clip(min=1),
-            (touching.T @ known) / touching.sum(axis=0)[:, None].clip(min=1),
-            evidence.features[best],
-            evidence.class_probs[best],
+            sides * (sibling >= 0)[:, None],
+            _iou(regions, candidates, partner),
+            sibling >= 0,
+            _network_distances(evidence, of_network, related),
         ]
     ).astype(np.float32)
+
+
+def _iou(regions: Regions, candidates: Candidates, other: np.ndarray) -> np.ndarray:
+    """Return intersection over union (C,) of each candidate with another one; 0 for -1."""
+    masks, others = candidates.masks, candidates.masks[:, other]
+    shared, union = regions.points @ (masks & others), regions.points @ (masks | others)
+    return shared / union.clip(min=1) * (other >= 0)
+
+
+def _network_distances(
+    evidence: Evidence, of_network: np.ndarray, related: np.ndarray
+) -> np.ndarray:
+    """Compare the network's features of candidates with rim and relatives, (C, 12)."""
+    known = evidence.superpoint_features
+    width = known.shape[1] if known is not None and of_network.shape[1] else 0
+    inside, rim = of_network[:, :width], of_network[:, width : 2 * width]
+    length = np.linalg.norm(inside, axis=1)
+    found = [*_cosine_and_distance(inside, rim), length]
+    for k in (0, 1, 4):
+        is_there = related[:, k] >= 0
+        found += [v * is_there for v in _cosine_and_distance(inside, inside[related[:, k]])]
+        found.append(is_there)
+    return np.stack(found, axis=1)
+
+
+def _cosine_and_distance(one: np.ndarray, other: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the cosines and distances (C,) of rows."""
+    lengths = [np.linalg.norm(rows, axis=1).clip(min=1e-6) for rows in (one, other)]
+    cosine = (one * other).sum(axis=1) / (lengths[0] * lengths[1])
+    return cosine, np.linalg.norm(one - other, axis=1)

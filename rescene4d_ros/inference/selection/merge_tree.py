@@ -183,3 +183,92 @@ def _join(touches: list, a: int, b: int, new: int) -> dict[int, tuple[float, flo
     touches[a] = touches[b] = None
     touches.append(around)
     return around
+
+
+def relatives(
+    points: np.ndarray, masks: np.ndarray, parent: np.ndarray, n_queries: int
+) -> np.ndarray:
+    """
+    Return the candidates that each competes with: relatives in the tree, and a partner.
+
+    Parameters
+    ----------
+    points : ndarray (S,), float
+        Points of each superpoint.
+    masks : ndarray (S, C), bool
+        Of queries, then of nodes of the tree.
+    parent : ndarray (C,), int64
+        -1 for a root and for queries.
+    n_queries : int
+
+    Returns
+    -------
+    ndarray (C, 5), int64
+        Parent, sibling, the two parts, and the query (of a node) or node (of a query) with the
+        largest intersection over union; -1 where there is none.
+
+    """
+    found = np.full((len(parent), 5), -1)
+    found[:, 0] = parent
+    parts = np.flatnonzero(parent >= 0)
+    parts = parts[np.argsort(parent[parts], kind='stable')]
+    is_second = np.append(False, parent[parts[1:]] == parent[parts[:-1]])[: len(parts)]
+    for column, part in ((2, parts[~is_second]), (3, parts[is_second])):
+        found[parent[part], column] = part
+    one, other = found[found[:, 3] >= 0, 2:4].T
+    found[one, 1], found[other, 1] = other, one
+    if 0 < n_queries < len(parent):
+        masks, points = masks.astype(np.float32), points.astype(np.float32)
+        area, (queries, nodes) = points @ masks, np.split(masks, [n_queries], axis=1)
+        shared = (nodes * points[:, None]).T @ queries
+        union = area[n_queries:, None] + area[:n_queries] - shared
+        iou = shared / union.clip(min=1)
+        found[n_queries:, 4] = iou.argmax(axis=1)
+        found[:n_queries, 4] = n_queries + iou.argmax(axis=0)
+    return found
+
+
+def sides_of_merges(
+    regions: Regions, claims: np.ndarray, masks: np.ndarray, sibling: np.ndarray
+) -> np.ndarray:
+    """
+    Compare the two sides of merges of one visit.
+
+    Parameters
+    ----------
+    regions : Regions
+    claims : ndarray (S, Q), float32
+        How much each query claims a superpoint.
+    masks : ndarray (S, C), bool
+    sibling : ndarray (C,), int64
+        Other side of each mask; what is said where it is -1 means nothing.
+
+    Returns
+    -------
+    ndarray (C, 8), float64
+        Agreement, distance of mean colors (1 = 255 in one channel), cosine of the normals, offsets
+        of the middles from either plane and their distance (m), contact of both as a share of all
+        contact, logarithm of the ratio of their points.
+
+    """
+    area = (regions.points @ masks).clip(min=1)
+    weighted = (masks * regions.points[:, None]).T / area[:, None]
+    claims = (weighted @ claims).astype(np.float32)
+    moments, color = weighted @ regions.moments, weighted @ regions.color
+    normal = principal_axes(moments)[1][:, :, 0]
+    step = moments[sibling, :3] - moments[:, :3]
+    touching = regions.contact_matrix @ masks.astype(np.float32)
+    between, rim = (touching[:, sibling] * masks).sum(axis=0), (touching * ~masks).sum(axis=0)
+    return np.stack(
+        [
+            agreement(claims, claims[sibling]),
+            np.linalg.norm(color - color[sibling], axis=1) / 255,
+            np.abs((normal * normal[sibling]).sum(axis=1)),
+            np.abs((normal * step).sum(axis=1)),
+            np.abs((normal[sibling] * step).sum(axis=1)),
+            np.linalg.norm(step, axis=1),
+            between / rim.clip(min=1),
+            np.log(area[sibling] / area),
+        ],
+        axis=1,
+    )

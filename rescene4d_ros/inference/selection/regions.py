@@ -10,6 +10,7 @@ import numpy as np
 from rescene4d_ros.structures import Prediction, Scan
 from scipy.sparse import csr_matrix
 
+FLOOR_SHARE = 0.01  # of the points lie below the floor, as strays do
 CELL = 0.05  # m; superpoints with points in the same or in adjacent cells touch
 SECOND_MOMENTS = ((0, 0), (0, 1), (0, 2), (1, 1), (1, 2), (2, 2))
 
@@ -194,3 +195,19 @@ def _bounds(xyz: np.ndarray, owner: np.ndarray, n: int) -> tuple[np.ndarray, np.
     order = np.argsort(owner, kind='stable')
     starts = np.searchsorted(owner[order], np.arange(n)).clip(max=len(xyz) - 1)
     return np.minimum.reduceat(xyz[order], starts), np.maximum.reduceat(xyz[order], starts)
+
+
+def extreme(values: np.ndarray, masks: np.ndarray, worst: float) -> np.ndarray:
+    """Return the smallest (worst = inf) or largest value (C,) in each mask; 0 where none is."""
+    pick = np.min if worst > 0 else np.max
+    found = pick(np.where(masks, values[:, None], worst), axis=0, initial=worst)
+    return np.where(np.isfinite(found), found, 0.0)
+
+
+def heights(regions: Regions) -> tuple[float, float]:
+    """Return the height of floor and ceiling, m; strays do not count."""
+    order = np.argsort(regions.moments[:, 2])
+    share = np.cumsum(regions.points[order]) / regions.points.sum()
+    ends = np.searchsorted(share, [FLOOR_SHARE, 1 - FLOOR_SHARE]).clip(max=len(order) - 1)
+    floor, ceiling = regions.moments[order[ends], 2].tolist()
+    return floor, ceiling

@@ -22,9 +22,14 @@ from rescene4d_ros.inference.selection.choice import (
     exchange_for_queries,
     link_visits,
 )
-from rescene4d_ros.inference.selection.features import FEATURES, quality_inputs
-from rescene4d_ros.inference.selection.merge_tree import agreement
-from rescene4d_ros.inference.selection.quality import find_quality, quality_file, QualityModel
+from rescene4d_ros.inference.selection.features import quality_inputs
+from rescene4d_ros.inference.selection.merge_tree import agreement, relatives
+from rescene4d_ros.inference.selection.quality import (
+    find_quality,
+    LEAST_POINTS,
+    quality_file,
+    QualityModel,
+)
 from rescene4d_ros.inference.selection.regions import make_regions, Regions
 from rescene4d_ros.inference.split_instances import split_instances
 from rescene4d_ros.structures import Prediction, Scan, Segmentation
@@ -127,28 +132,38 @@ def visit_quality(
         rows, own = regions.of_visit(t)
         if not len(own):
             continue
-        shown = np.flatnonzero(own.points @ candidates.masks[rows] >= min_points)
+        area = own.points @ candidates.masks[rows]
+        # The small ones that a model was fitted with are described too, as relatives of others.
+        shown = np.flatnonzero(area >= min(min_points, LEAST_POINTS))
         said, seen = evidence.of_rows(rows), candidates.restricted(rows, shown)
         if quality is None:
             soft_iou = soft_overlaps(own.points, said.mask_probs, seen.masks)[1]
             worth[shown, t] = (soft_iou * said.certainty).max(axis=1)
-        else:
-            worth[shown, t] = quality.predict(_inputs(quality, own, said, seen)).mean(axis=1)
+        elif len(shown):
+            worth[shown, t] = _predict(quality, own, said, seen).mean(axis=1)
+        worth[area < min_points, t] = np.nan
     return worth
 
 
-def _inputs(
+def _predict(
     quality: QualityModel, regions: Regions, evidence: Evidence, candidates: Candidates
 ) -> np.ndarray:
-    """Return the features (C, F) that a quality model reads."""
-    inputs = quality_inputs(regions, evidence, candidates, quality.n_network_features > 0)
-    if inputs.shape[1] != len(quality.center):
-        got = inputs.shape[1] - len(FEATURES)
-        raise WeightsError(
-            f'mask quality: expected {quality.n_network_features} features of the network, got '
-            f'{got}; fit it anew with scripts/fit_mask_quality.py'
+    """Return what a quality model tells (C, 3) of the candidates of one visit."""
+    related = None
+    if quality.contexts:
+        related = relatives(
+            regions.points, candidates.masks, candidates.parent, candidates.n_queries
         )
-    return inputs
+    of_network = quality.n_network_features > 0
+    inputs = quality_inputs(regions, evidence, candidates, related, of_network)
+    if inputs.shape[1] != len(quality.center):
+        expected = quality.n_network_features
+        got = inputs.shape[1] - len(quality.center) + expected
+        raise WeightsError(
+            f'mask quality: expected {expected} features of the network, got {got}; fit it anew '
+            'with scripts/fit_mask_quality.py'
+        )
+    return quality.predict(inputs, related)
 
 
 def value_of(

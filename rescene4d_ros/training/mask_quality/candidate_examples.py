@@ -13,11 +13,11 @@ from rescene4d_ros.inference.config import InferenceConfig
 from rescene4d_ros.inference.segmenter import Segmenter
 from rescene4d_ros.inference.selection.candidates import evidence_of, make_candidates
 from rescene4d_ros.inference.selection.features import quality_inputs
+from rescene4d_ros.inference.selection.merge_tree import relatives
+from rescene4d_ros.inference.selection.quality import LEAST_POINTS
 from rescene4d_ros.inference.selection.regions import make_regions
 from rescene4d_ros.structures import UNLABELED
 from rescene4d_ros.structures.truth import VisitTruth
-
-LEAST_POINTS = 30  # candidates below are left out; no choice would take them
 
 
 @dataclass(frozen=True)
@@ -27,25 +27,46 @@ class CandidateExamples:
 
     Attributes
     ----------
-    features : ndarray (C, F), float32
-        Columns by `FEATURES`, followed by those of `network_features`.
+    features : ndarray (C, F), float16
+        Of `quality_inputs`, with relations.
     overlap : ndarray (C,), float32
         Largest intersection over union with a true object.
+    is_told : ndarray (C,), bool
+        The truth labels at least half of the points; the others are relatives only.
+    related : ndarray (C, 5), int64
+        Of `relatives`.
+    sizes : ndarray (V,), int64
+        Number of candidates of each visit of each pass, in order.
+    is_seen : ndarray (C,), bool
+        Of sequences that trained the network.
 
     """
 
     features: np.ndarray
     overlap: np.ndarray
+    is_told: np.ndarray
+    related: np.ndarray
+    sizes: np.ndarray
+    is_seen: np.ndarray
 
     @classmethod
     def joined(cls, parts: Sequence[CandidateExamples]) -> CandidateExamples:
         """Return the candidates of several."""
+        starts = np.cumsum([0, *(len(p.overlap) for p in parts)])
+        related = [
+            np.where(p.related < 0, -1, p.related + start) for p, start in zip(parts, starts)
+        ]
         return cls(
-            np.concatenate([p.features for p in parts]), np.concatenate([p.overlap for p in parts])
+            np.concatenate([p.features for p in parts]),
+            np.concatenate([p.overlap for p in parts]),
+            np.concatenate([p.is_told for p in parts]),
+            np.concatenate(related),
+            np.concatenate([p.sizes for p in parts]),
+            np.concatenate([p.is_seen for p in parts]),
         )
 
 
-def examples_of(path: Path, weights: str) -> CandidateExamples:
+def examples_of(path: Path, weights: str, is_seen: bool = False) -> CandidateExamples:
     """
     Return the candidates of a sequence file, each visit seen alone and with all others.
 
@@ -54,13 +75,15 @@ def examples_of(path: Path, weights: str) -> CandidateExamples:
     path : Path
     weights : str
         Weights file of the network; empty = those of the package.
+    is_seen : bool
+        The sequence trained the network: visits are seen alone only.
 
     """
     segmenter = _segmenter(weights)
     sequence, truth = read_sequence(path)
     keys = [(str(path), t) for t in range(len(sequence))]
     passes = [[t] for t in range(len(sequence))]
-    if len(sequence) > 1:
+    if len(sequence) > 1 and not is_seen:
         passes.append(list(range(len(sequence))))
     parts = []
     for stages in passes:
@@ -77,8 +100,18 @@ def examples_of(path: Path, weights: str) -> CandidateExamples:
             overlap, is_told = true_overlap(
                 seen.masks, prediction.superpoint[place], truth.visits[t]
             )
-            features = quality_inputs(own, evidence.of_rows(rows), seen)
-            parts.append(CandidateExamples(features[is_told], overlap[is_told]))
+            related = relatives(own.points, seen.masks, seen.parent, seen.n_queries)
+            features = quality_inputs(own, evidence.of_rows(rows), seen, related)
+            parts.append(
+                CandidateExamples(
+                    features.astype(np.float16),
+                    overlap,
+                    is_told,
+                    related,
+                    np.array([len(overlap)]),
+                    np.full(len(overlap), is_seen),
+                )
+            )
     return CandidateExamples.joined(parts)
 
 

@@ -7,12 +7,13 @@ import pytest
 from rescene4d_ros.errors import WeightsError
 from rescene4d_ros.inference.config import InferenceConfig
 from rescene4d_ros.inference.postprocess import segment_as_published
-from rescene4d_ros.inference.selection.candidates import evidence_of, make_candidates
-from rescene4d_ros.inference.selection.features import (
-    candidate_features,
-    FEATURES,
+from rescene4d_ros.inference.selection.candidates import (
+    evidence_of,
+    make_candidates,
     network_features,
 )
+from rescene4d_ros.inference.selection.features import candidate_features, FEATURES, RELATIONS
+from rescene4d_ros.inference.selection.merge_tree import relatives
 from rescene4d_ros.inference.selection.quality import (
     quality_file,
     QualityModel,
@@ -265,6 +266,50 @@ def test_quality_of_network_features_wants_a_network_that_gives_them(tmp_path):
     np.testing.assert_allclose(worth[alone], 1 / (1 + np.exp(-1)), rtol=1e-6)
     with pytest.raises(WeightsError, match=f'expected {n} features of the network, got 0'):
         visit_quality(*parts_of(bare, [scan]), 5, model)
+
+
+def test_relatives_by_hand():
+    """Two queries; three superpoints a, b, c; nodes ab and abc."""
+    masks = np.array(
+        [[1, 0, 1, 0, 0, 1, 1], [1, 0, 0, 1, 0, 1, 1], [0, 1, 0, 0, 1, 0, 1]], dtype=bool
+    )
+    parent = np.array([-1, -1, 5, 5, 6, 6, -1])
+    points = np.array([20.0, 10.0, 40.0])
+    assert relatives(points, masks, parent, 2).tolist() == [
+        [-1, -1, -1, -1, 5],
+        [-1, -1, -1, -1, 4],
+        [5, 3, -1, -1, 0],
+        [5, 2, -1, -1, 0],
+        [6, 5, -1, -1, 1],
+        [6, 4, 2, 3, 0],
+        [-1, -1, 4, 5, 1],
+    ]
+    assert relatives(points, masks[:, [2, 6]], np.full(2, -1), 0).tolist() == [[-1] * 5] * 2
+
+
+def test_quality_of_a_candidate_looks_at_its_relatives(tmp_path):
+    """One state per candidate, the points; a round of context adds those of all relatives."""
+    n, one = len(FEATURES) + len(RELATIONS), np.ones((1, 1), np.float32)
+    points = np.zeros((n, 1), np.float32)
+    points[FEATURES.index('points')] = 1
+    zero = np.zeros(1, np.float32)
+    rates = np.float32([[1], [10], [100], [1000], [10000], [100000]]) / 2**20
+    last = np.zeros((2, 3), np.float32)
+    last[1] = 1
+    model = QualityModel(
+        np.zeros(n, np.float32),
+        np.ones(n, np.float32),
+        ((points, zero), (one, zero), (last, np.zeros(3, np.float32))),
+        contexts=((rates, zero),),
+    )
+    write_quality(tmp_path / 'net.quality.safetensors', model)
+    read = read_quality(tmp_path / 'net.quality.safetensors')
+    inputs = np.zeros((4, n), np.float32)
+    inputs[:, FEATURES.index('points')] = [1, 2, 4, 5]
+    related = np.array([[1, 2, 3, 0, -1], [-1] * 5, [-1, -1, -1, -1, 3], [-1] * 5])
+    told = read.predict(inputs, related)[:, 0]
+    weighted = np.array([1 + 20 + 400 + 5000, 2, 4 + 50000, 5]) + 300000
+    np.testing.assert_allclose(np.log(told / (1 - told)) * 2**20, weighted, rtol=2e-3)
 
 
 def test_damaged_quality_file_is_named(tmp_path):
