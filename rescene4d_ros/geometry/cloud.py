@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 import functools
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 from rescene4d_ros.geometry.floor.structure import (
@@ -13,12 +14,16 @@ from rescene4d_ros.geometry.floor.structure import (
     shows_below,
     standing_places,
 )
-from rescene4d_ros.geometry.point_sets import evenly, thin
+from rescene4d_ros.geometry.point_sets import covers_more, evenly, Strips, thin
 from scipy.spatial import cKDTree
+
+if TYPE_CHECKING:  # it imports this file
+    from rescene4d_ros.geometry.floor.local_views import LocalViews
 
 RAY_POSITIONS = 24  # sensor positions used, spread over the path
 RAY_SPACING = 0.04  # m; spacing of surfaces that may occlude an object
 RAY_REACH = 1.5  # m; range around an object for revealed surfaces
+FAR = 2.5  # m; beyond RAY_REACH and the tolerances of what asks
 RAY_POINTS = 4000  # number of surface points per object
 PAST_OF_REACH = 0.5  # share of the positions that could see a point, and of all positions:
 PAST_OF_ALL = 0.35  # if this many look past it, the place was empty
@@ -27,6 +32,8 @@ RAY_CLEARANCE = 0.12  # m; a surface this far behind an object's points is occlu
 FLOOR_LAYER = 0.06  # m; around the rough height of the floor, where its points lie
 PASSED = 0.10  # m; a surface this far behind a point was observed past it
 RAY_RANGE = 4.5  # m; farther points are rarely scanned and give no evidence
+ONE_PLACE = 128.0  # m^2 of floor, above which each place has positions of its own
+STRIP = 2.0  # m; width of the strips along x in which points are looked up
 PATH_STEP = 0.5  # s; between two places of the path of a sensor
 PATH_POINTS = 200  # most places of one path
 
@@ -55,6 +62,23 @@ class Cloud:
         self._sorted = self.xyz[np.argsort(self.xyz[:, 0], kind='stable')]
         self._sensor_path = sensor_path
 
+    def is_far_from(self, xyz: np.ndarray) -> bool:
+        """Return whether nothing here can tell of some points (N, 3): their range is far off."""
+        if len(xyz) == 0 or len(self.xyz) == 0:
+            return False
+        low, high = self._bounds
+        return bool((xyz.min(0) > high + FAR).any() or (xyz.max(0) < low - FAR).any())
+
+    @cached_property
+    def _bounds(self) -> tuple[np.ndarray, np.ndarray]:
+        return self.xyz.min(0), self.xyz.max(0)
+
+    def _views(self, xyz: np.ndarray) -> list[DepthMap]:
+        """Return the depth maps that tell of an object: of all positions, or of those near it."""
+        if self._sensor_path is None or len(self._sensor_path) == 0 or len(xyz) == 0:
+            return []
+        return self._depth_maps if self._local_views is None else self._local_views.around(xyz)
+
     @cached_property
     def _depth_maps(self) -> list[DepthMap]:
         """Return the depth maps of sampled sensor positions; computed at first use."""
@@ -65,14 +89,23 @@ class Cloud:
         return depth_maps(self._sensor_path[chosen], self._surfaces)
 
     @cached_property
-    def _likely_views(self) -> list[DepthMap]:
-        """Return the same; where no path is known, of where the sensor may have been."""
-        if self._depth_maps or len(self.xyz) == 0:
-            return self._depth_maps
+    def _likely_maps(self) -> list[DepthMap]:
+        """Return the same of where the sensor may have been, where no path is known."""
+        if len(self.xyz) == 0:
+            return []
         top = floor_without_normals(self.xyz)
         layer = self.xyz[np.abs(self.xyz[:, 2] - top) < FLOOR_LAYER, 2]
         places = standing_places(self.xyz, float(np.median(layer)), RAY_POSITIONS)
         return depth_maps(places, self._surfaces)
+
+    @cached_property
+    def _local_views(self) -> LocalViews | None:
+        """Return the views of each place of a visit of many rooms, None of another visit."""
+        if self._sensor_path is None or not covers_more([self.xyz], ONE_PLACE):
+            return None
+        from rescene4d_ros.geometry.floor.local_views import LocalViews
+
+        return LocalViews(self._sensor_path, self._surfaces, RAY_POSITIONS)
 
     @property
     def _surfaces(self) -> np.ndarray:
@@ -81,9 +114,13 @@ class Cloud:
 
     def within(self, low: np.ndarray, high: np.ndarray) -> np.ndarray:
         """Return the points (M, 3) inside an axis-aligned range."""
-        first, last = np.searchsorted(self._sorted[:, 0], [low[0], high[0]])
-        slab = self._sorted[first:last]
+        slab = self._sorted[self._strips.rows(low, high)]
         return slab[((slab >= low) & (slab <= high)).all(1)]
+
+    @cached_property
+    def _strips(self) -> Strips:
+        """Return the sorted points in strips."""
+        return Strips(self._sorted, STRIP)
 
     def revealed(self, xyz: np.ndarray) -> float:
         """
@@ -94,13 +131,14 @@ class Cloud:
         observed, and the object was not there.
 
         """
-        if not self._depth_maps or len(xyz) == 0:
+        depth_views = self._views(xyz)
+        if not depth_views:
             return 0.0
         around = self.within(xyz.min(0) - RAY_REACH, xyz.max(0) + RAY_REACH)
         around = around[evenly(len(around), RAY_POINTS)]
         seen, free = np.zeros(len(around), dtype=bool), np.zeros(len(around), dtype=bool)
         views = []
-        for depth_map in self._depth_maps:
+        for depth_map in depth_views:
             sees, surface_bin, hidden, object_bin = depth_map.look(around, xyz)
             seen |= sees
             free |= sees & ~hidden
@@ -130,16 +168,18 @@ class Cloud:
             All False for a visit with neither a sensor path nor free floor.
 
         """
-        if len(xyz) == 0 or not self._likely_views:
+        has_path = self._sensor_path is not None and len(self._sensor_path) > 0
+        depth_views = self._views(xyz) if has_path else self._likely_maps
+        if len(xyz) == 0 or not depth_views:
             return np.zeros(len(xyz), dtype=bool)
-        views = np.array([depth_map.passes(xyz) for depth_map in self._likely_views])
+        views = np.array([depth_map.passes(xyz) for depth_map in depth_views])
         past, in_reach = views.sum(0)  # each (N,)
         is_past = (
             (past > 0)
             & (past >= PAST_OF_REACH * in_reach)
-            & (past >= PAST_OF_ALL * len(self._likely_views))
+            & (past >= PAST_OF_ALL * len(depth_views))
         )
-        if not self._depth_maps:
+        if not has_path:
             low, high = xyz.min(0) - COLUMN, xyz.max(0) + COLUMN
             is_past &= shows_below(self.within(np.r_[low[:2], -np.inf], high), xyz)
         return is_past
@@ -191,6 +231,11 @@ class DepthMap:
         at = np.minimum(np.searchsorted(bins, surface_bin), len(bins) - 1)
         hidden = (bins[at] == surface_bin) & (first[at] < far - RAY_CLEARANCE)
         return sees, surface_bin, hidden, object_bin
+
+    def hides(self, xyz: np.ndarray, gap: float) -> bool:
+        """Return whether surfaces that far in front of most of some points hide them, m."""
+        key, distance = self._bins(xyz)
+        return bool(np.mean(self._nearest[key] < distance - gap) > 0.5)
 
     def passes(self, xyz: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """

@@ -89,6 +89,8 @@ def look_at(
         UNSEEN if neither is reached: doubt is never reported as absence.
 
     """
+    if cloud.is_far_from(xyz):
+        return PlaceEvidence(Place.UNSEEN, 0.0, 0.0, np.zeros(len(xyz), dtype=bool))
     covered = near(cloud.tree, xyz, SAME_SURFACE)
     standing = xyz[:, 2] > xyz[:, 2].min() + SAME_SURFACE if len(xyz) else covered
     # The lowest points lie on the floor, which is observed with or without the object.

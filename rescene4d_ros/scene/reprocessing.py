@@ -114,6 +114,7 @@ def _track_anew(
             window = windows.open(visit, [*past, *(f.visit for f in history)])
             context = window.context(labels, records, metadata.class_names, next_id, locked)
             facts = track_visit(window.segmentation, context, settings)
+            facts = window.of_whole_visits(facts)
         except Exception as error:
             if not _is_of_the_visit(error, visit):
                 raise

@@ -179,6 +179,7 @@ class SceneTracker:
             labels, records, metadata.class_names, metadata.next_object_id, locked
         )
         facts = track_visit(window.segmentation, context, self._settings)
+        facts = window.of_whole_visits(facts)
         with memory.mutex:
             if memory.metadata.revision != metadata.revision:
                 return None

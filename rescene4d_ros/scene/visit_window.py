@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 import logging
 from typing import Protocol
 
 import numpy as np
 from rescene4d_ros.errors import FileFormatError
-from rescene4d_ros.geometry.cloud import Cloud
+from rescene4d_ros.geometry.cloud import Cloud, ONE_PLACE
+from rescene4d_ros.geometry.point_sets import covers_more
 from rescene4d_ros.memory.store import SceneMemory
 from rescene4d_ros.plausibility.registered import Reference
 from rescene4d_ros.structures import Scan, Segmentation, VisitInfo, VisitStatus
-from rescene4d_ros.tracking.records import ObjectRecord
+from rescene4d_ros.tracking.records import ObjectRecord, VisitFacts
 from rescene4d_ros.tracking.visit_view import VisitContext, VisitView
 
 log = logging.getLogger(__name__)
@@ -168,17 +170,47 @@ class Segmenter(Protocol):
     """Anything that finds the instances of T visits together."""
 
     def segment(self, scans: Sequence[Scan], keys: Sequence[str]) -> Segmentation:
-        """Return instances that span the visits; `keys` name the scans for its cache."""
+        """Return instances that span the visits; `keys` name the scans for its cache, '' not."""
+
+
+class _Points:
+    """The points of one visit; what is worked out from them is, when it is asked for."""
+
+    def __init__(self, scan: Scan):
+        self.scan = scan
+
+    @cached_property
+    def cloud(self) -> Cloud:
+        """Return the points prepared for queries about places."""
+        return Cloud(self.scan.xyz, self.scan.sensor_path)
+
+    @cached_property
+    def has_many_rooms(self) -> bool:
+        """Return whether the visit covers more floor than one room has."""
+        return covers_more([self.scan.xyz], ONE_PLACE)
 
 
 @dataclass(frozen=True)
 class VisitWindow:
-    """Hold the visits that are interpreted together, oldest first, the new one last."""
+    """
+    Hold the visits that are interpreted together, oldest first, the new one last.
+
+    Attributes
+    ----------
+    visits : tuple of T VisitInfo
+    scans : tuple of T Scan
+    clouds : tuple of T Cloud
+    segmentation : Segmentation
+    rows : tuple of T (ndarray (N_t,), int64, or None)
+        Which points of its visit a scan holds; None = all.
+
+    """
 
     visits: tuple[VisitInfo, ...]
     scans: tuple[Scan, ...]
     clouds: tuple[Cloud, ...]
     segmentation: Segmentation
+    rows: tuple[np.ndarray | None, ...]
 
     def context(
         self,
@@ -190,13 +222,24 @@ class VisitWindow:
     ) -> VisitContext:
         """Return the new visit with what is known before it; `labels` are by earlier visit."""
         earlier = [
-            VisitView(scan, labels[visit.visit_id], cloud)
-            for visit, scan, cloud in zip(self.visits[:-1], self.scans, self.clouds)
+            VisitView(scan, labels[visit.visit_id][... if rows is None else rows], cloud)
+            for visit, scan, cloud, rows in zip(
+                self.visits[:-1], self.scans, self.clouds, self.rows
+            )
         ]
         view = VisitView(self.scans[-1], cloud=self.clouds[-1])
         return VisitContext(
             self.visits[-1], view, tuple(earlier[::-1]), class_names, records, next_id, locked
         )
+
+    def of_whole_visits(self, facts: VisitFacts) -> VisitFacts:
+        """Return facts with the points of discovered objects counted in the whole visits."""
+        rows = {v.stamp_ns: rows for v, rows in zip(self.visits, self.rows) if rows is not None}
+        if not rows:
+            return facts
+        from rescene4d_ros.scene.parts_of_visits import count_in_whole_visits
+
+        return count_in_whole_visits(facts, rows)
 
 
 class WindowOpener:
@@ -218,7 +261,7 @@ class WindowOpener:
     def __init__(self, memory: SceneMemory, segmenter: Segmenter, n: int):
         self._memory, self._segmenter = memory, segmenter
         self._selector = VisitSelector(memory, n)
-        self._loaded: dict[str, tuple[Scan, Cloud]] = {}  # by key
+        self._loaded: dict[str, _Points] = {}  # by key
 
     def open(self, visit: VisitInfo, earlier: Sequence[VisitInfo]) -> VisitWindow:
         """
@@ -242,7 +285,7 @@ class WindowOpener:
         keys = self._memory.keys()
         newest = self._load(keys[visit.visit_id])
         while True:
-            past = self._selector.select(visit, earlier, newest[0])
+            past = self._selector.select(visit, earlier, newest.scan)
             loaded = {v: self._load_or_warn(keys[v.visit_id]) for v in past}
             found = {v: points for v, points in loaded.items() if points is not None}
             if len(found) == len(loaded):
@@ -250,11 +293,22 @@ class WindowOpener:
             earlier = [v for v in earlier if v not in loaded or v in found]
         self._loaded = {keys[v.visit_id]: points for v, points in found.items()}
         self._loaded[keys[visit.visit_id]] = newest
-        scans, clouds = zip(*self._loaded.values())
-        segmentation = self._segmenter.segment(scans, list(self._loaded))
-        return VisitWindow((*past, visit), scans, clouds, segmentation)
+        parts = [self._part(newest, points) for points in self._loaded.values()]
+        scans, clouds, rows = zip(*parts)
+        # A part of a visit has no name: another part would have the same.
+        names = [key if part is None else '' for key, part in zip(self._loaded, rows)]
+        segmentation = self._segmenter.segment(scans, names)
+        return VisitWindow((*past, visit), scans, clouds, segmentation, rows)
 
-    def _load_or_warn(self, key: str) -> tuple[Scan, Cloud] | None:
+    def _part(self, newest: _Points, points: _Points) -> tuple[Scan, Cloud, np.ndarray | None]:
+        """Return an earlier visit, of many rooms only what is around a newest visit of few."""
+        if points is newest or not points.has_many_rooms or newest.has_many_rooms:
+            return points.scan, points.cloud, None
+        from rescene4d_ros.scene.parts_of_visits import part_around
+
+        return part_around(newest.scan, points.scan)
+
+    def _load_or_warn(self, key: str) -> _Points | None:
         """Return the points of an earlier visit; None where they are lost."""
         try:
             return self._load(key)
@@ -262,12 +316,9 @@ class WindowOpener:
             log.warning('%s; the visit is left out of the window', error)
             return None
 
-    def _load(self, key: str) -> tuple[Scan, Cloud]:
+    def _load(self, key: str) -> _Points:
         """Return the points of the visit with a key."""
-        if key in self._loaded:
-            return self._loaded[key]
-        scan = self._memory.files.read(key)
-        return scan, Cloud(scan.xyz, scan.sensor_path)
+        return self._loaded.get(key) or _Points(self._memory.files.read(key))
 
 
 class RememberedSurface:

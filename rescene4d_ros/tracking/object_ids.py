@@ -114,10 +114,11 @@ def resolve(object_id: int, aliases: Mapping[int, int]) -> int:
 
 def resolve_labels(labels: np.ndarray, aliases: Mapping[int, int]) -> np.ndarray:
     """Return labels (N,) int64 with the ids to use in the place of aliases."""
-    resolved = labels.copy()
+    named = np.arange(int(labels.max(initial=0)) + 1)
     for alias_id in aliases:
-        resolved[labels == alias_id] = resolve(alias_id, aliases)
-    return resolved
+        if alias_id < len(named):
+            named[alias_id] = resolve(alias_id, aliases)
+    return named[labels]
 
 
 def resolve_records(

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 from rescene4d_ros.geometry.boxes import bounds, fit_box
 from rescene4d_ros.geometry.place_evidence import Place, PlaceEvidence
-from rescene4d_ros.geometry.point_sets import near, thin
+from rescene4d_ros.geometry.point_sets import near, Strips, thin
 from rescene4d_ros.geometry.surface import Surface
 from rescene4d_ros.structures import Box, MaskSource, Scan, Segmentation
 from rescene4d_ros.tracking.association.appearance import describe_color
@@ -17,6 +17,7 @@ from rescene4d_ros.tracking.thresholds import MAX_POINTS, MIN_POINTS, POINT_SPAC
 
 # Of objects that the segmenter did not find.
 REASON = 'its surfaces are at its old place; the segmenter found nothing there'
+STRIP = 2.0  # m; width of the strips in which points are looked up
 TRUST = 0.5  # share of the score of another visit: the segmenter found nothing in this one
 
 
@@ -113,13 +114,17 @@ def join_observations(
     return replace(joined, came=whole.came)
 
 
-def points_on_surface(scan: Scan, free: np.ndarray, box: Box, surface: Surface) -> np.ndarray:
+def points_on_surface(
+    scan: Scan, strips: Strips, free: np.ndarray, box: Box, surface: Surface
+) -> np.ndarray:
     """
     Return which points of a scan lie on the surface of an object.
 
     Parameters
     ----------
     scan : Scan
+    strips : Strips
+        Of its points.
     free : ndarray (N,), bool
         Points that may be taken.
     box : Box
@@ -135,8 +140,10 @@ def points_on_surface(scan: Scan, free: np.ndarray, box: Box, surface: Surface) 
     low, high = bounds(box)
     low[2] += SAME_SURFACE
     margin = SAME_SURFACE * np.array([1, 1, 0])
-    inside = ((scan.xyz > low - margin) & (scan.xyz < high + SAME_SURFACE)).all(axis=1)
-    around = np.flatnonzero(free & inside)
+    rows = strips.rows(low - margin, high + SAME_SURFACE)
+    xyz = scan.xyz[rows]
+    inside = ((xyz > low - margin) & (xyz < high + SAME_SURFACE)).all(axis=1)
+    around = rows[free[rows] & inside]
     return around[near(surface.tree, scan.xyz[around], SAME_SURFACE)]
 
 
@@ -199,10 +206,12 @@ def recover_missed(
     for link in linked.values():
         free[link.observation.points] = False
     found = {}
+    strips = None
     for object_id, record in sorted(records.items()):
         if object_id in linked or record.is_gone or places[object_id].place is not Place.OCCUPIED:
             continue
-        points = points_on_surface(scan, free, record.box, record.surface)
+        strips = strips or Strips(scan.xyz, STRIP)
+        points = points_on_surface(scan, strips, free, record.box, record.surface)
         if len(points) >= MIN_POINTS:
             free[points] = False
             observation = make_observation(

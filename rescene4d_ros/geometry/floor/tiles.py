@@ -42,16 +42,27 @@ class TiledCloud:
     ----------
     xyz : ndarray (N, 3), float, m, in map
     shape : TileShape
+    only : sequence of Tile, optional
+        The tiles that will be asked for; points far from them take no part.
 
     """
 
-    def __init__(self, xyz: np.ndarray, shape: TileShape):
+    def __init__(self, xyz: np.ndarray, shape: TileShape, only: Sequence[Tile] | None = None):
         self._floor, self._shape = xyz[:, :2], shape
-        column, row = np.floor(self._floor / shape.edge).astype(np.int64).T
+        rows = np.arange(len(xyz))
+        if only is not None:
+            corners = np.array([shape.reach(tile) for tile in only]).reshape(-1, 2, 2)
+            inside = np.zeros(len(xyz), dtype=bool)
+            if len(corners):
+                low, high = corners[:, 0].min(axis=0), corners[:, 1].max(axis=0)
+                inside = ((self._floor >= low) & (self._floor < high)).all(axis=1)
+            rows = np.flatnonzero(inside)
+        column, row = np.floor(self._floor[rows] / shape.edge).astype(np.int64).T
         key = _key(column, row)
-        self._order = np.argsort(key, kind='stable')
-        self._names, self._starts = np.unique(key[self._order], return_index=True)
+        order = np.argsort(key, kind='stable')
+        self._names, self._starts = np.unique(key[order], return_index=True)
         self._ends = np.append(self._starts[1:], len(key))
+        self._order = rows[order]
 
     def counts(self) -> dict[Tile, int]:
         """Return the number of points in the core of each tile that has any."""
@@ -82,9 +93,29 @@ class TiledCloud:
         return self._order[self._starts[at] : self._ends[at]]
 
 
-def occupied_tiles(cloud: TiledCloud, least: int) -> Sequence[Tile]:
-    """Return the tiles with at least so many points in their core, in the order of the grid."""
-    return sorted(tile for tile, count in cloud.counts().items() if count >= least)
+def tiles_of_newest(
+    clouds: Sequence[np.ndarray], shape: TileShape, least: int
+) -> tuple[list[Tile], list[TiledCloud]]:
+    """
+    Cut visits into the tiles in which the last of them has points.
+
+    Parameters
+    ----------
+    clouds : sequence of T ndarrays (N_t, 3), float, m, in map
+    shape : TileShape
+    least : int
+        Least number of points of the last visit in the core of a tile.
+
+    Returns
+    -------
+    tiles : list of Tile
+        In the order of the grid.
+    tiled : list of T TiledCloud
+
+    """
+    newest = TiledCloud(clouds[-1], shape)
+    tiles = sorted(tile for tile, count in newest.counts().items() if count >= least)
+    return tiles, [*(TiledCloud(xyz, shape, tiles) for xyz in clouds[:-1]), newest]
 
 
 def _key(column, row):

@@ -6,7 +6,7 @@ from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from rescene4d_ros.geometry.floor.tiles import occupied_tiles, Tile, TiledCloud, TileShape
+from rescene4d_ros.geometry.floor.tiles import Tile, TiledCloud, tiles_of_newest, TileShape
 from rescene4d_ros.inference.tiles.joining import join_visit, join_visits, TileMasks, VisitMask
 from rescene4d_ros.inference.visit_encoder import TileName
 from rescene4d_ros.structures import Scan, Segmentation
@@ -55,8 +55,7 @@ def segment_tiles(
 
     """
     shape = TileShape(edge, MARGIN * edge)
-    clouds = [TiledCloud(scan.xyz, shape) for scan in scans]
-    tiles = occupied_tiles(clouds[-1], least)
+    tiles, clouds = tiles_of_newest([scan.xyz for scan in scans], shape, least)
 
     # 1. Segment each tile jointly over the visits.
     parts = list(_segmented(scans, keys, clouds, tiles, segment)) or [_nothing(scans, segment)]
@@ -87,7 +86,7 @@ def _segmented(
     for tile in tiles:
         points = tuple(cloud.take(tile) for cloud in clouds)
         cut = [scan.take(index) for scan, index in zip(scans, points)]
-        found = segment(cut, keys and [TileName(key, tile) for key in keys])
+        found = segment(cut, keys and [TileName(key, tile) if key else None for key in keys])
         yield _Part(tile, points, found, first)
         first += len(found)
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from rescene4d_ros.geometry.point_sets import covers_more
 from rescene4d_ros.geometry.registration import register
 from rescene4d_ros.structures import Scan
 from rescene4d_ros.tracking.regions.change_regions import ChangeRegion, find_change_regions
@@ -19,6 +20,8 @@ COLOR_DISTANCE = 45.0  # of 255; mean colors that differ more are of two things
 RIVALS = 3  # partners of a region that are registered, those of most alike size and color
 LEAST_OVERLAP = 0.55  # of two views after the best motion, from which they are one thing
 
+TILE = 6.0  # m; edge of the tiles by which visits of many rooms are compared
+AT_ONCE = 128.0  # m^2 of floor that are compared without tiles
 REACH = 0.06  # m; a point farther from all thinned ones of a thing is not its
 
 
@@ -143,6 +146,15 @@ def find_changed_things(scans: Sequence[Scan]) -> tuple[ChangedThing, ...]:
     """
     if len(scans) < 2:
         return ()
+    if covers_more([scan.xyz for scan in scans], AT_ONCE):
+        from rescene4d_ros.tracking.regions.tiled_things import find_by_tiles
+
+        return find_by_tiles(scans, TILE, _find_in_one)
+    return _find_in_one(scans)
+
+
+def _find_in_one(scans: Sequence[Scan]) -> tuple[ChangedThing, ...]:
+    """Find what changed in a room; see `find_changed_things`."""
     visits = [prepare_surfaces(scan.xyz, scan.normals, scan.rgb) for scan in scans]
     before, after = last_seen(visits[:-1]), visits[-1]
     regions = find_change_regions(before, after)

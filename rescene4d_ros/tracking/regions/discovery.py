@@ -7,8 +7,9 @@ from dataclasses import replace
 
 import numpy as np
 from rescene4d_ros.geometry.place_evidence import Place, PlaceEvidence
+from rescene4d_ros.geometry.point_sets import Strips
 from rescene4d_ros.structures import MaskSource, OTHER_OBJECT, Segmentation
-from rescene4d_ros.tracking.observations import make_observation, points_on_surface, TRUST
+from rescene4d_ros.tracking.observations import make_observation, points_on_surface, STRIP, TRUST
 from rescene4d_ros.tracking.record_update import born
 from rescene4d_ros.tracking.records import LinkedObservation
 from rescene4d_ros.tracking.regions.changed_things import ChangedThing
@@ -85,12 +86,13 @@ def follow_births_back(
     before = context.earlier[0] if context.earlier else None
     if before is None or before.labels is None:
         return context, linked, discovered
-    free = before.labels == 0
+    free, strips = before.labels == 0, None
     for object_id, link in linked.items():
         seen = link.observation
         if object_id in records or before.was_there(seen).place is not Place.OCCUPIED:
             continue
-        points = points_on_surface(before.scan, free, seen.box, seen.surface)
+        strips = strips or Strips(before.scan.xyz, STRIP)
+        points = points_on_surface(before.scan, strips, free, seen.box, seen.surface)
         if len(points) < MIN_POINTS:
             continue
         free[points] = False

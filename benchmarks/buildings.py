@@ -1,0 +1,177 @@
+"""
+What visits of whole floors cost, and whether they are understood as well as their rooms alone.
+
+    OMP_NUM_THREADS=1 .venv/bin/python benchmarks/buildings.py [--rooms 12 48] [--folder DIR]
+
+Makes rooms that change between two visits, side by side on corridors, and runs segmenter and
+memory on all of them at once, on each room alone, and on a second visit to one room only of a
+floor that is known. Each run is a process of its own. Printed are processor seconds per 100,000
+points of each visit, the peak of resident memory, and the scores: objects right, with the right
+id, and changes (F1). With `--folder` rooms are kept and found again.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
+from dataclasses import dataclass
+import multiprocessing
+from pathlib import Path
+import resource
+import tempfile
+import time
+
+from rescene4d_ros.config import make
+from rescene4d_ros.data.sequences.sequence_file import read_sequence, write_sequence
+from rescene4d_ros.inference.config import InferenceConfig
+from rescene4d_ros.inference.segmenter import Segmenter
+from rescene4d_ros.memory.store import SceneMemory
+from rescene4d_ros.metrics import score_visits, ScoreCard
+from rescene4d_ros.scene.tracker import SceneTracker
+from rescene4d_ros.structures import Scan
+from rescene4d_ros.structures.truth import SequenceTruth
+from rescene4d_ros.synthetic_rooms.building import Building, join_rooms, make_building
+from rescene4d_ros.synthetic_rooms.config import PRESETS, RoomsConfig
+
+SEED = 3_000_000  # of rooms-test: furniture that no training used
+CONFIG = {**PRESETS['busy'], 'visits': 2, 'split': 'test', 'failures_per_object': 0.0}
+HEAD = ('run', 'points', 's/100k, 1st', '2nd', 'peak GiB', 'B/point', 'right', 'same id', 'F1')
+
+
+@dataclass(frozen=True)
+class Run:
+    """
+    Hold what one process measured.
+
+    Attributes
+    ----------
+    points : list of int
+        Of each visit.
+    seconds : list of float
+        Processor time of each visit.
+    peak : int
+        Largest resident memory, bytes.
+    cards : list of ScoreCard
+
+    """
+
+    points: list[int]
+    seconds: list[float]
+    peak: int
+    cards: list[ScoreCard]
+
+    def row(self, name: str) -> tuple[str, ...]:
+        """Return the values as text, in the order of `HEAD`."""
+        per = [1e5 * s / n for s, n in zip(self.seconds, self.points)]
+        objects = [o for card in self.cards for o in card.objects]
+        right = sum(card.right_changes for card in self.cards)
+        told = sum(len(card.found_changes) + len(card.true_changes) for card in self.cards)
+        return (
+            name,
+            str(max(self.points)),
+            *(f'{value:.2f}' for value in per),
+            f'{self.peak / 2**30:.2f}',
+            f'{self.peak / max(self.points):.0f}',
+            *(
+                f'{sum(values) / max(len(objects), 1):.3f}'
+                for values in (
+                    [o.is_right for o in objects],
+                    [o.is_identity_right for o in objects],
+                )
+            ),
+            f'{2 * right / max(told, 1):.3f}',
+        )
+
+
+def building(folder: Path, count: int) -> Building:
+    """Return a building, made at the first call."""
+    paths = [folder / f'{count}-{k:03d}.npz' for k in range(count)]
+    if not all(path.exists() for path in paths):
+        folder.mkdir(parents=True, exist_ok=True)
+        made = make_building(SEED, count, make(RoomsConfig, CONFIG))
+        for path, (sequence, truth) in zip(paths, made.rooms):
+            write_sequence(path, sequence, truth)
+    return join_rooms([read_sequence(path) for path in paths])
+
+
+def follow(
+    scans: Sequence[Scan], truth: SequenceTruth | None, segmenter: Segmenter
+) -> tuple[list[float], ScoreCard | None]:
+    """Return the seconds of each visit, and the scores where there is a truth."""
+    seconds = []
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        SceneMemory.open(
+            Path(folder) / 'memory', 'building', scans[0].frame_id, segmenter.class_names
+        ) as memory,
+    ):
+        segmenter.keep_features(memory.files.derived)
+        tracker, updates = SceneTracker(memory, segmenter), []
+        for scan in scans:
+            start = time.process_time()
+            updates.append(tracker.add_visit(scan))
+            seconds.append(time.process_time() - start)
+        if truth is None:
+            return seconds, None
+        card = score_visits(
+            truth,
+            [u.object_ids for u in updates],
+            [u.visit.visit_id for u in updates],
+            memory.snapshot().objects,
+            memory.changes(),
+        )
+    return seconds, card
+
+
+def run(kind: str, folder: Path, count: int) -> Run:
+    """Measure the whole floor, all rooms alone, or a second visit of one room of it."""
+    made, segmenter = building(folder, count), Segmenter.load(InferenceConfig(torch_threads=1))
+    warm, _ = made.rooms[0]
+    follow(warm.scans, None, segmenter)  # the first calls load libraries and compile
+    middle = made.rooms[count // 2][0].scans
+    cases: dict[str, list[tuple[Sequence[Scan], SequenceTruth | None]]] = {
+        'floor': [(made.sequence.scans, made.truth)],
+        'rooms': [(sequence.scans, truth) for sequence, truth in made.rooms],
+        'one room': [(middle, None)],
+        'one of all': [((made.sequence.scans[0], middle[1]), None)],
+    }
+    results = [(scans, *follow(scans, truth, segmenter)) for scans, truth in cases[kind]]
+    return Run(
+        [sum(len(scans[t]) for scans, _, _ in results) for t in (0, 1)],
+        [sum(seconds[t] for _, seconds, _ in results) for t in (0, 1)],
+        resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
+        [card for _, _, card in results if card is not None],
+    )
+
+
+def main() -> None:
+    """Run and print."""
+    parser = argparse.ArgumentParser(description=__doc__.split('\n\n', maxsplit=1)[0])
+    parser.add_argument('--rooms', type=int, nargs='+', default=[12, 48])
+    parser.add_argument('--folder', type=Path, help='where rooms are kept')
+    options = parser.parse_args()
+    fresh = multiprocessing.get_context('spawn')
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = options.folder or Path(scratch)
+        print(''.join(f'{name:>13}' for name in HEAD), flush=True)
+        floors = []
+        with ProcessPoolExecutor(1, mp_context=fresh, max_tasks_per_child=1) as one:
+            for count in options.rooms:
+                one.submit(building, folder, count).result()
+                done = {
+                    kind: one.submit(run, kind, folder, count).result()
+                    for kind in ('floor', 'rooms', 'one room', 'one of all')
+                }
+                for kind, result in done.items():
+                    row = result.row(f'{count} {kind}')
+                    print(''.join(f'{value:>13}' for value in row), flush=True)
+                ratio = done['one of all'].seconds[1] / done['one room'].seconds[1]
+                print(f'second visit of one room of {count}, over that of the room: {ratio:.2f}')
+                floors.append(done['floor'])
+    first, last = (1e5 * sum(f.seconds) / sum(f.points) for f in (floors[0], floors[-1]))
+    print(f'time per point of the largest floor over that of the smallest: {last / first:.2f}')
+
+
+if __name__ == '__main__':
+    main()

@@ -1,0 +1,53 @@
+"""What a sensor saw around a place, for visits of many rooms: positions near by, walls hide."""
+
+from __future__ import annotations
+
+import numpy as np
+from rescene4d_ros.geometry.cloud import DepthMap, STRIP
+from rescene4d_ros.geometry.point_sets import Strips
+
+EDGE = 6.0  # m; of the squares of the floor plan that share a set of positions
+AROUND = 1.0  # m; around a square, where positions are taken from
+RANGE = 6.0  # m; around a position in x and y, of the points in its depth map
+HIDDEN = 0.3  # m; a surface this far in front of most of an object hides it, as a wall does
+
+
+class LocalViews:
+    """
+    Depth maps of the positions near each place; those of a place are made when it is asked for.
+
+    Parameters
+    ----------
+    path : ndarray (P, 3), float32, m, in map
+        Positions of the sensor.
+    surfaces : ndarray (K, 3), float32, m, in map
+        Points that may occlude.
+    most : int
+        Positions of a place, spread over the part of the path that is near.
+
+    """
+
+    def __init__(self, path: np.ndarray, surfaces: np.ndarray, most: int):
+        self._path, self._surfaces, self._most = path, surfaces, most
+        self._strips = Strips(surfaces, STRIP)
+        self._made: dict[tuple[int, int], list[DepthMap]] = {}
+
+    def around(self, xyz: np.ndarray) -> list[DepthMap]:
+        """Return the depth maps of near positions that a wall does not keep from an object."""
+        column, row = np.floor(xyz[:, :2].mean(axis=0) / EDGE).astype(int).tolist()
+        if (column, row) not in self._made:
+            self._made[column, row] = self._of_square(column, row)
+        return [view for view in self._made[column, row] if not view.hides(xyz, HIDDEN)]
+
+    def _of_square(self, column: int, row: int) -> list[DepthMap]:
+        """Return the depth maps of positions in and around a square of the floor plan."""
+        low = np.array([column, row]) * EDGE - AROUND
+        inside = (self._path[:, :2] >= low) & (self._path[:, :2] < low + EDGE + 2 * AROUND)
+        near = self._path[inside.all(axis=1)]
+        if len(near) == 0:
+            return []
+        chosen = near[np.unique(np.linspace(0, len(near) - 1, self._most).astype(int))]
+        return [
+            DepthMap(place, self._surfaces[self._strips.rows(place - RANGE, place + RANGE)])
+            for place in chosen
+        ]
