@@ -100,9 +100,7 @@ class Rescene4DNode(ManagedNode):
 
                 self._detections = Detections(self, self._frames)
                 held.callback(self._detections.close)
-            self._results = ResultPublisher(
-                self, self._memory, self._stats, settings.node.marker_points
-            )
+            self._results = ResultPublisher(self, self._memory, self._stats, settings.node)
             held.callback(self._results.close)
             services = MemoryServices(
                 self,

@@ -123,6 +123,12 @@ class NodeConfig:
         le=3600.0,
         live=True,
     )
+    object_frames: str = param(
+        '',
+        'Begin of the name of a TF frame per object that the newest visit observed, such as '
+        'object_ for object_7; empty = none',
+        form=FRAME,
+    )
     marker_points: int = param(
         100,
         'Largest number of points drawn of one object; ~/segmented_cloud has all points',

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from threading import Lock
+from typing import TYPE_CHECKING
 
 import numpy as np
 from rclpy.event_handler import PublisherEventCallbacks
@@ -22,9 +23,13 @@ from rescene4d_ros.node.messages.conversions import (
     segmented_cloud,
 )
 from rescene4d_ros.node.messages.scene_markers import MarkerUpdates, NewestVisit
+from rescene4d_ros.node.parameters import NodeConfig
 from rescene4d_ros.node.tf import LocalFrame
 from rescene4d_ros.structures import MemorySnapshot, Scan, SceneUpdate, VisitChanges, VisitInfo
 from rescene4d_ros.tracking.object_ids import resolve_labels
+
+if TYPE_CHECKING:
+    from rescene4d_ros.node.messages.object_frames import ObjectFrames
 
 OUTGOING = (interfaces.OBJECTS, interfaces.MARKERS, interfaces.CHANGES, interfaces.SEGMENTED_CLOUD)
 
@@ -40,20 +45,29 @@ class ResultPublisher:
     memory : SceneMemory
         What is remembered is read from it.
     stats : NodeStats
+    settings : NodeConfig
+
+    Attributes
+    ----------
     marker_points : int
         Largest number of points drawn of one object; may be changed.
 
     """
 
     def __init__(
-        self, node: LifecycleNode, memory: SceneMemory, stats: NodeStats, marker_points: int
+        self, node: LifecycleNode, memory: SceneMemory, stats: NodeStats, settings: NodeConfig
     ):
-        self.marker_points = marker_points
+        self.marker_points = settings.marker_points
         self._node = node
         self._turn = Lock()  # visits are shown by one thread, corrections by another
         self._memory = memory
         self._stats = stats
         self._local_frame: LocalFrame | None = None
+        self._object_frames: ObjectFrames | None = None
+        if settings.object_frames:
+            from rescene4d_ros.node.messages.object_frames import ObjectFrames
+
+            self._object_frames = ObjectFrames(node, settings.object_frames)
         self._markers = MarkerUpdates(interfaces.MARKERS.depth)
         self._publishers = {
             topic: node.create_lifecycle_publisher(
@@ -160,6 +174,8 @@ class ResultPublisher:
         return NewestVisit(visit.stamp_ns, changes, scan, object_ids)
 
     def _publish_markers(self, snapshot: MemorySnapshot, newest: NewestVisit) -> None:
+        if self._object_frames is not None:
+            self._object_frames.tell(snapshot.objects, snapshot.frame_id)
         message = self._markers.update(
             snapshot.objects, snapshot.frame_id, newest, self.marker_points
         )
@@ -195,5 +211,7 @@ class ResultPublisher:
         for publisher in self._publishers.values():
             self._node.destroy_lifecycle_publisher(publisher)
         self._publishers = {}
+        if self._object_frames is not None:
+            self._object_frames.close()
         if self._local_frame is not None:
             self._local_frame.close()

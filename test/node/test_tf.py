@@ -12,8 +12,9 @@ from rescene4d_ros.data.readers.columns import scan_of_columns
 from rescene4d_ros.errors import FrameUnavailableError, ScanError
 from rescene4d_ros.geometry.se3 import invert
 from rescene4d_ros.node import tf
+from rescene4d_ros.node.messages.object_frames import object_transforms, ObjectFrames
 from rescene4d_ros.node.parameters import NodeConfig
-from rescene4d_ros.structures import Scan
+from rescene4d_ros.structures import Box, ObjectState, Scan, SceneObject
 from scipy.spatial.transform import Rotation
 
 
@@ -182,4 +183,37 @@ def test_place_of_the_local_frame_is_told_on_tf(node):
     found = tf.matrix_of(buffer.lookup_transform('map', 'map_local', Time()).transform)
     np.testing.assert_array_equal(found[:3, 3], [448_000, 5_412_000, 0])
     local.close()
+    listener.unregister()
+
+
+def test_frames_of_objects_stand_in_their_boxes():
+    """Of objects that the newest visit observed, by id; axes along the edges of the box."""
+    box = Box((1.0, 2.0, 0.4), (0.5, 0.6, 0.8), math.pi / 2)
+    states = (ObjectState.PRESENT, ObjectState.ABSENT, ObjectState.NOT_OBSERVED)
+    objects = [
+        SceneObject(7 + k, 0, 'chair', 0.9, state, box, 10, 10) for k, state in enumerate(states)
+    ]
+    (found,) = object_transforms(objects, 'object_', 'map', 5 * 10**9 + 3)
+    assert (found.child_frame_id, found.header.frame_id) == ('object_7', 'map')
+    assert (found.header.stamp.sec, found.header.stamp.nanosec) == (5, 3)
+    corner = tf.matrix_of(found.transform) @ [0.25, 0.3, -0.4, 1.0]
+    np.testing.assert_allclose(corner, [0.7, 2.25, 0.0, 1.0], atol=1e-9)
+
+
+def test_frames_of_objects_are_on_tf(node):
+    """Who listens to TF finds where object 7 is, long after the visit."""
+    tf2_ros = pytest.importorskip('tf2_ros')
+    buffer = tf2_ros.Buffer()
+    listener = tf2_ros.TransformListener(buffer, node, spin_thread=False)
+    frames = ObjectFrames(node, 'object_')
+    box = Box((1.0, 2.0, 0.4), (0.5, 0.6, 0.8), 0.0)
+    frames.tell([SceneObject(7, 0, 'chair', 0.9, ObjectState.PRESENT, box, 10, 10)], 'map')
+    executor = SingleThreadedExecutor(context=node.context)
+    executor.add_node(node)
+    end = time.monotonic() + 60.0
+    while not buffer.can_transform('map', 'object_7', Time()) and time.monotonic() < end:
+        executor.spin_once(timeout_sec=0.1)
+    found = tf.matrix_of(buffer.lookup_transform('map', 'object_7', Time()).transform)
+    np.testing.assert_allclose(found[:3, 3], box.center)
+    frames.close()
     listener.unregister()
