@@ -193,17 +193,17 @@ def test_click_and_keys(served, page):
 def test_zones_are_drawn_and_narrow_the_lists(served, page):
     """Zones that are written while the page is open appear, as a filter of both lists."""
     (viewer, _), (page, errors) = served, page
-    page.get_by_label('Zone', exact=True).first.wait_for(state='hidden')
+    zone = page.get_by_label('Zone', exact=True).filter(visible=True)
+    assert zone.count() == 0
     (viewer._memory.path / 'zones.yaml').write_text(
         'corner: {polygon: [[0, 1.8], [1, 1.8], [1, 3], [0, 3]]}\n'
     )
-    page.get_by_text('corner', exact=True).first.wait_for()  # its name in the scene
-    page.get_by_label('Zone', exact=True).locator('visible=true').click()
-    page.get_by_role('option', name='corner').locator('visible=true').click()
+    zone.click()
+    page.get_by_role('option', name='corner').filter(visible=True).click()
     page.get_by_text('1 objects').wait_for()
     waits_for(page.locator(ROWS), 'lamp (otherfurniture): gone')
     page.get_by_role('tab', name='Changes').click()
-    page.get_by_text('1 changes').wait_for()
+    page.get_by_text('1 changes', exact=True).wait_for()
     waits_for(page.locator('.r4-progress'), 'of the floor of corner')
     assert viewer.session.zone == 'corner'
     assert errors == []
