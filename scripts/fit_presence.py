@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 from rescene4d_ros.metrics.changes.calibration import calibration_bins, calibration_error
 from rescene4d_ros.planning import presence
-from rescene4d_ros.planning.presence import DAY_NS, OTHER, PresenceModel, Rates, Stay
+from rescene4d_ros.planning.presence import aged, DAY_NS, OTHER, PresenceModel, Rates, Stay
 from rescene4d_ros.synthetic_rooms.config import RoomsConfig
 from rescene4d_ros.synthetic_rooms.layout.floorplan import stays
 from rescene4d_ros.synthetic_rooms.life import make_life
@@ -74,7 +74,7 @@ def cases_of(seed: int, config: RoomsConfig) -> Iterator[Case]:
                     stay = replace(
                         stay,
                         departures=stay.departures + (not is_same),
-                        exposure=stay.exposure + days,
+                        exposure=stay.exposure + aged(days),
                     )
             place = here or place
             known = stay or Stay(0, 0.0, True, stamp_ns)
@@ -108,7 +108,7 @@ def fit(cases: Iterable[Case]) -> PresenceModel:
 
 def _rates(cases: list[Case]) -> Rates:
     """Return the rates of leaving under which some cases are most likely."""
-    days = np.array([case.days for case in cases])
+    time = np.array([aged(case.days) for case in cases])
     events = np.array([case.stay.departures for case in cases])
     exposure = np.array([case.stay.exposure for case in cases])
     stayed = np.array([case.was_there for case in cases])
@@ -117,11 +117,10 @@ def _rates(cases: list[Case]) -> Rates:
         shape, scale = np.exp(x)
         known = scale + exposure
         # The prior keeps a class without departures from a rate of zero.
-        return _loss((known / (known + days)) ** (shape + events), stayed) + 1e-2 * (x @ x) / len(
-            x
-        )
+        chance = (known / (known + time)) ** (shape + events)
+        return _loss(chance, stayed) + 1e-2 * (x @ x) / len(x)
 
-    return Rates(*np.exp(minimize(loss, [0.0, 4.0], method='Nelder-Mead').x))
+    return Rates(*np.exp(minimize(loss, [0.0, 1.0], method='Nelder-Mead').x))
 
 
 def _loss(p: np.ndarray, happened: np.ndarray) -> float:

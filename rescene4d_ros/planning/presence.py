@@ -2,13 +2,15 @@
 Belief that ages: how likely an object is still at its last known place.
 
 An object leaves its place at a rate that differs from object to object. The rates of a class have
-a gamma distribution, fitted to rooms with truth; what one object did sharpens it. With n
-departures in T days of observed stay, the chance to stay for t more days is
+a gamma distribution, fitted to rooms with truth; what one object did sharpens it. Much of what
+changes between two visits does so however near they are, so time counts by a power of its days,
+`aged`. With n departures and T the sum of the aged times of its observed stays, the chance to stay
+for t more is
 
-    ((scale + T) / (scale + T + t)) ** (shape + n),
+    ((scale + T) / (scale + T + aged(t))) ** (shape + n),
 
 so one that never left is trusted for longer, and nothing is believed for ever. A place that was
-found empty is taken again with a chance that grows with time in the same way.
+found empty is taken again with a chance that grows with the days in the same way.
 """
 
 from __future__ import annotations
@@ -26,6 +28,7 @@ import yaml
 FILE_NAME = 'presence.yaml'
 DAY_NS = 86_400 * 10**9
 OTHER = 'other'  # rates of classes that were not fitted
+AGING = 0.3  # power of the days; rooms in which only visits count fit 0, a steady rate fits 1
 
 
 @dataclass(frozen=True)
@@ -36,7 +39,7 @@ class Rates:
     Attributes
     ----------
     shape : float
-    scale : float, days
+    scale : float, days, or aged days where things leave
         The mean rate is shape / scale.
 
     """
@@ -45,7 +48,7 @@ class Rates:
     scale: float
 
     def none_within(self, days: float, events: int = 0, exposure: float = 0.0) -> float:
-        """Return the probability of no event in some days, after events in an exposure (days)."""
+        """Return the probability of no event in some time, after events in an exposure to it."""
         known = self.scale + exposure
         return float((known / (known + max(days, 0.0))) ** (self.shape + events))
 
@@ -59,8 +62,8 @@ class Stay:
     ----------
     departures : int
         How often it had left its place, or was found elsewhere.
-    exposure : float, days
-        Time between visits over which it was seen to stay or to leave.
+    exposure : float, aged days
+        Sum over the times between visits over which it was seen to stay or to leave.
     is_there : bool
         Whether it was at its place when that was observed last.
     observed_ns : int, ns since the Unix epoch
@@ -136,10 +139,15 @@ class PresenceModel:
         """
         days = (now_ns - stay.observed_ns) / DAY_NS
         rates = self.leaving.get(class_name, self.leaving[OTHER])
-        stays = rates.none_within(days, stay.departures, stay.exposure)
+        stays = rates.none_within(aged(days), stay.departures, stay.exposure)
         if stay.is_there:
             return stays
         return self.returned * (1.0 - self.returning.none_within(days))
+
+
+def aged(days: float) -> float:
+    """Return how much some days count; the first one in proportion, as no fit reaches below it."""
+    return days**AGING if days > 1 else max(days, 0.0)
 
 
 def stay_of(
@@ -170,7 +178,7 @@ def stay_of(
             continue
         stamp_ns = stamps[visit_id]
         if is_there and observed_ns is not None:
-            exposure += (stamp_ns - observed_ns) / DAY_NS
+            exposure += aged((stamp_ns - observed_ns) / DAY_NS)
             departures += visit_id in moved or state == ObjectState.ABSENT
         is_there, observed_ns = state == ObjectState.PRESENT, stamp_ns
     if observed_ns is None:
