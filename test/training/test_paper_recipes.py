@@ -214,6 +214,12 @@ def test_recipes_are_as_published(name):
     assert recipe.losses.contrastive_weight > 0
     assert recipe.train.freeze == ('none' if name == 'minkowski' else 'encoder')
     assert recipe.model.temporal_serialization == 'mixed'
+    train, augment = recipe.train, recipe.augment
+    assert (train.beta, train.beta_at_peak) == (0.95, 0.85)
+    assert train.lr * train.lr_end == pytest.approx(2e-9)
+    assert (augment.elastic_fine, augment.elastic_coarse) == (0.2, 0.8)
+    assert augment.elastic_magnitude == 2.0  # 0.4 and 1.6 m in multiples of these
+    assert augment.p_elastic == 0.95
 
 
 def test_the_recipe_for_one_gpu_is_that_of_the_paper_but_for_memory():
