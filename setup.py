@@ -139,7 +139,9 @@ setup(
         'view': ['viser>=1.1,<1.2'],
         'docs': ['mkdocs-material', 'mkdocstrings-python'],
         'test': [
+            'compose-spec',
             'hypothesis',
+            'kubernetes-validate',
             'moto[server]',
             'mypy',
             'playwright',

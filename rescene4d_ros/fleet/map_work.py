@@ -123,10 +123,10 @@ class MapWork:
         """Finish what another worker began, then take one deposit after the other."""
         if opened.lease.is_inherited:
             self._count_ended_worker(opened)
+        for visit in opened.memory.pending():
+            if not stop.is_set():
+                self._process_next(opened, visit.visit_id)
         while not stop.is_set() and not opened.lease.is_lost:
-            if opened.memory.pending():
-                self._process_next(opened)
-                continue
             row = self._next_deposit(opened.lease)
             if row is None:
                 break
@@ -162,7 +162,6 @@ class MapWork:
     def _next_deposit(self, lease: Lease):
         """Return the oldest deposit that waits; None where none does."""
         with self._database.transaction() as connection:
-            lease.check(connection)
             of_map = deposits.c.map_id == lease.map_id
             waiting = select(deposits).where(of_map, deposits.c.status == DepositStatus.PENDING)
             return connection.execute(waiting.order_by(deposits.c.stamp_ns).limit(1)).first()
@@ -186,9 +185,9 @@ class MapWork:
             return
         finally:
             guard.taking = None
-        if memory.key(visit.visit_id) != row.file:
+        if file_name is None and memory.key(visit.visit_id) != row.file:
             memory.files.remove(row.file)  # the visit has the points that were checked
-        self._process_next(opened)
+        self._process_next(opened, visit.visit_id)
 
     def _checked(self, opened: _OpenMap, scan: Scan) -> Scan:
         """Return what should be stored of a scan; the scan itself where nothing is different."""
@@ -200,17 +199,15 @@ class MapWork:
         is_same = kept.all() and checked.findings == scan.findings and checked.xyz is scan.xyz
         return scan if is_same else checked
 
-    def _process_next(self, opened: _OpenMap) -> None:
-        """Process the oldest visit of the memory; one that fails does not stop the others."""
-        memory = opened.memory
-        waiting = memory.pending()
+    def _process_next(self, opened: _OpenMap, visit_id: int) -> None:
+        """Process a visit, the oldest that waits; one that fails does not stop the others."""
         try:
             with self._stats.stage('process'):
                 update = opened.tracker.process_next()
         except StorageError:
             raise
         except Exception as error:  # of any kind: the visit is FAILED with it
-            if len(memory.pending()) >= len(waiting):
+            if any(visit.visit_id == visit_id for visit in opened.memory.pending()):
                 raise  # not the visit's fault: it would be tried without end
             log.error('map %s: a visit failed: %s', opened.lease.map_id, error)
             return

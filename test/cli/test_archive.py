@@ -130,6 +130,31 @@ def test_evaluate_and_export_leave_the_memories_as_they_are(archive, tmp_path):
     assert all(json.loads(path.read_text())['revision'] == 3 for path in found)
 
 
+@pytest.mark.slow
+def test_memories_in_schemas_of_one_server_are_reprocessed(archive, tmp_path, postgres):
+    for name in NAMES:
+        schema = f'archive_{name}_{time.monotonic_ns()}'
+        with postgres.connect() as connection:
+            connection.execute(f'CREATE SCHEMA {schema}')
+        url = f'{postgres.url}&options=-csearch_path%3D{schema}'
+        assert main(['memory', 'move', str(archive / name), '--to', url]) == 0
+    out = tmp_path / 'out'
+    command = ['archive', 'reprocess', str(archive), '--out', str(out), '--jobs', '2']
+    command += ['--set', 'inference.source=none']
+    assert main(command) == 0
+    assert report_of(out)['outcomes'] == {'done': 2}
+    for record, name in zip(report_of(out)['memories'], NAMES):
+        assert record['processed'] == 3
+        counts = record['differences']
+        assert counts['objects']['kept'] == counts['objects']['before'] > 0
+        with SceneMemory.inspect(archive / name) as memory:
+            assert memory.database.url.get_backend_name() == 'postgresql'
+            assert memory.metadata.revision == 4
+            assert find_faults(memory) == ()
+    assert main(command) == 0
+    assert report_of(out)['outcomes'] == {'done before': 2}
+
+
 def test_what_cannot_be_done_is_told_and_holds_up_nothing(archive, tmp_path, capsys):
     (archive / 'first' / 'memory.sqlite3').write_bytes(b'no database')
     out = tmp_path / 'out'

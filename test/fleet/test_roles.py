@@ -39,7 +39,7 @@ def roles(fleet_url, postgres):
     names = [f'{kind}_of_{fleet_url.split("/")[3].partition("?")[0]}' for kind in 'rws']
     owner = FleetDatabase(fleet_url)
     for _ in range(2):  # harmless when repeated
-        make_roles(owner, names[0], names[1])
+        make_roles(owner, names[0], names[1], {names[0]: "it's secret"})
     owner.close()
     with postgres.connect() as connection:
         connection.execute(f'CREATE ROLE "{names[2]}" LOGIN')

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import time
 
 from rescene4d_ros.cli.console import TextConsole
@@ -17,7 +18,11 @@ from sqlalchemy import func, select
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Declare the actions."""
     actions = parser.add_subparsers(dest='action', required=True)
-    roles = actions.add_parser('roles', help='make tables and roles, as a superuser')
+    roles = actions.add_parser(
+        'roles',
+        help='make tables and roles, as a superuser; passwords from RESCENE4D_ROBOT_PASSWORD and '
+        'RESCENE4D_WORKER_PASSWORD',
+    )
     roles.add_argument('--robot', default=ROBOT, help=f'role of robots (default: {ROBOT})')
     roles.add_argument('--worker', default=WORKER, help=f'role of workers (default: {WORKER})')
     roles.add_argument(
@@ -42,7 +47,12 @@ def run(options: argparse.Namespace) -> int:
         if options.only_print:
             print(roles_sql(database.url.database or '', options.robot, options.worker))
         else:
-            make_roles(database, options.robot, options.worker)
+            given = {
+                options.robot: os.environ.get('RESCENE4D_ROBOT_PASSWORD', ''),
+                options.worker: os.environ.get('RESCENE4D_WORKER_PASSWORD', ''),
+            }
+            passwords = {role: password for role, password in given.items() if password}
+            make_roles(database, options.robot, options.worker, passwords)
     elif options.action == 'status':
         _print_status(database)
     elif options.action == 'retry':
