@@ -8,7 +8,7 @@ from nav_msgs.msg import Odometry
 import numpy as np
 import pytest
 from rescene4d_ros.data.readers.point_cloud2 import scan_from_cloud
-from rescene4d_ros.errors import ConfigError, FrameUnavailableError
+from rescene4d_ros.errors import ConfigError, FrameUnavailableError, ScanError
 from rescene4d_ros.node.messages import interfaces
 from rescene4d_ros.node.messages.conversions import time_to_msg
 from rescene4d_ros.node.visit_builder.poses import OdometryPoses
@@ -73,6 +73,11 @@ def test_stamps_of_odometry_that_jump(client):
     drive((50.0, 50.5, 51.0), 7.0)
     assert client.wait(lambda: pose(50.75)) == 57.75
     assert pose(101.25) is None
+    with pytest.raises(FrameUnavailableError, match="odometry of 'lidar' in 'map' .* its frames"):
+        poses.pose('lidar', 10**11)
+    drive((60.0,), 1e9)
+    with pytest.raises(ScanError, match='check what localizes the sensor'):
+        client.wait(lambda: pose(60.0))
     poses.close()
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
-from rescene4d_ros.data.readers.point_fields import colors_of, given_of
+from rescene4d_ros.data.readers.point_fields import colors_of, given_of, without_black
 from rescene4d_ros.errors import ScanError
 from rescene4d_ros.geometry.se3 import transform
 from rescene4d_ros.structures import Finding, Scan, Severity
@@ -106,7 +106,7 @@ def scan_of_columns(
         if normals is not None:
             normals = (normals @ map_T_source[:3, :3].T).astype(np.float32)
     shift = np.asarray(origin_of(xyz) if origin is None else origin, np.float64)
-    rgb, more = colors_of(columns, kept, name, exact_text)
+    rgb, more = without_black(*colors_of(columns, kept, name, exact_text))
     scan = Scan(
         (xyz - shift if shift.any() else xyz).astype(np.float32),
         stamp_ns,

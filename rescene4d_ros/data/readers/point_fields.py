@@ -165,6 +165,27 @@ def colors_of(
     return None, (found,)
 
 
+def without_black(
+    rgb: np.ndarray | None, findings: tuple[Finding, ...]
+) -> tuple[np.ndarray | None, tuple[Finding, ...]]:
+    """
+    Return colors (N, 3) and findings; no colors, and a warning, where each point is black.
+
+    A place for colors that nobody filled, or texts with too few digits for packed ones: black
+    points would look like nothing that the network knows, those without color do not.
+    """
+    if rgb is None or not len(rgb) or rgb.any():
+        return rgb, findings
+    found = Finding(
+        'color',
+        Severity.WARNING,
+        f'0 for red, green and blue of all {len(rgb)} points',
+        'the color of each point',
+        'the cloud is taken as one without color; fill the colors in, or export more digits',
+    )
+    return None, (*findings, found)
+
+
 def unpacked(column: np.ndarray, field: str, name: str, widest: int = 4) -> np.ndarray:
     """
     Return (N, 3) uint8 colors of numbers 0xAARRGGBB, as PCL packs them.

@@ -13,7 +13,8 @@ from rclpy.duration import Duration
 from rclpy.node import Node
 from rclpy.time import Time
 from rescene4d_ros.data.readers.bags.transforms import LARGEST_GAP, TransformTree
-from rescene4d_ros.errors import ConfigError, FrameUnavailableError
+from rescene4d_ros.data.readers.columns import FARTHEST
+from rescene4d_ros.errors import ConfigError, FrameUnavailableError, ScanError
 from rescene4d_ros.node.messages.conversions import time_from_msg
 from rescene4d_ros.node.tf import (
     Buffer,
@@ -58,11 +59,32 @@ class TfPoses:
                 f'expected where {frame!r} is in {self._map_frame!r} at the stamp of the cloud, '
                 f'TF does not know it ({error}); check the TF tree and the stamps'
             ) from error
-        return finite_motion(matrix_of(found.transform), frame, self._map_frame)
+        return near_enough(
+            finite_motion(matrix_of(found.transform), frame, self._map_frame), frame
+        )
 
     def close(self) -> None:
         """Stop listening."""
         self._listener.unregister()
+
+
+def near_enough(map_T_frame: np.ndarray, frame: str) -> np.ndarray:
+    """
+    Return a pose (4, 4) as it is.
+
+    Raises
+    ------
+    ScanError
+        It is where no map is: an estimate that diverged.
+
+    """
+    farthest = np.abs(map_T_frame[:3, 3]).max()
+    if farthest > FARTHEST:
+        raise ScanError(
+            f'expected {frame!r} within {FARTHEST:g} m of the origin of the map, got '
+            f'{farthest:.3g} m; check what localizes the sensor'
+        )
+    return map_T_frame
 
 
 class OdometryPoses:
@@ -108,7 +130,16 @@ class OdometryPoses:
                 ),
                 static=False,
             )
-        return tree.lookup(self._map_frame, frame, stamp_ns)
+        try:
+            map_T_frame = tree.lookup(self._map_frame, frame, stamp_ns)
+        except FrameUnavailableError as error:  # its text is about a bag
+            raise FrameUnavailableError(
+                f'expected odometry of {frame!r} in {self._map_frame!r} before and after the '
+                f'stamp {stamp_ns / 1e9:.3f} s of the cloud, at most {LARGEST_GAP / 1e9:g} s '
+                f'apart, got {len(kept)} poses without such; check the topic '
+                'odometry, its frames and stamps'
+            ) from error
+        return near_enough(map_T_frame, frame)
 
     def close(self) -> None:
         """Stop listening."""

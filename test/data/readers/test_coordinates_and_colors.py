@@ -91,6 +91,20 @@ def test_colors_out_of_every_range_are_refused(cloud, red):
         scan_of(columns(cloud.xyz, red=red, green=zero, blue=zero))
 
 
+@pytest.mark.parametrize('kind', ['u1', 'f4'])
+def test_clouds_that_are_all_black_have_no_color(cloud, kind):
+    """A place for colors that nobody filled; one point with a color fills it."""
+    black = dict.fromkeys(('red', 'green', 'blue'), np.zeros(len(cloud.xyz), kind))
+    scan = scan_of({**columns(cloud.xyz), **black})
+    assert scan.rgb is None
+    assert [f.code for f in scan.findings] == ['color']
+    red = np.zeros(len(cloud.xyz), kind)
+    red[5] = 1
+    scan = scan_of({**columns(cloud.xyz), **black, 'red': red})
+    assert scan.rgb is not None
+    assert scan.rgb.any(axis=1).tolist().index(True) == 5
+
+
 def test_points_that_no_camera_saw(cloud):
     """One color that is NaN costs no other, and is told."""
     rgb = cloud.rgb / 255
