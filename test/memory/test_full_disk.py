@@ -27,7 +27,7 @@ def seen(path):
 
 
 @pytest.mark.parametrize('ending', ['closed', 'killed', 'killed, without its index'])
-def test_full_disk_can_be_asked(new_disk, make_scan, make_facts, ending):
+def test_full_disk_can_be_asked(new_disk, make_scan, make_facts, ending, caplog):
     """A reader makes no file beside the database; who writes is told, and can later."""
     disk = new_disk(4)
     path = disk / 'memory'
@@ -40,7 +40,10 @@ def test_full_disk_can_be_asked(new_disk, make_scan, make_facts, ending):
     expected = seen(shutil.copytree(path, disk / 'copy'))
     shutil.rmtree(disk / 'copy')
     ballast = fill(disk)
+    assert not caplog.text
     assert seen(path) == expected
+    if ending != 'killed':  # which left an index
+        assert 'open the memory again for later changes' in caplog.text
     with pytest.raises(StorageError, match='free'), SceneMemory.edit(path) as memory:
         memory.add_visit(make_scan(2))
     assert seen(path) == expected

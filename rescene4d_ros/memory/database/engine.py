@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 import ipaddress
+import logging
 import os
 from pathlib import Path
 import shutil
@@ -20,6 +21,8 @@ from tempfile import TemporaryDirectory
 from rescene4d_ros.errors import ConfigError, MemoryDamagedError, MemoryFormatError, StorageError
 from sqlalchemy import Connection, create_engine, Engine, event, text, URL
 from sqlalchemy.exc import DatabaseError, OperationalError
+
+logger = logging.getLogger(__name__)
 
 TRUSTED = 'RESCENE4D_DATABASE_HOSTS'  # variable: names of hosts, separated by commas
 BUSY_TIMEOUT_S = 30.0
@@ -153,6 +156,12 @@ def _sqlite_read_only(url: URL, may_be_written: bool) -> Engine:
     if may_be_written or (has_log and not index.is_file()):
         # A writer may come when the disk has room; and what is in the log counts, too.
         copy = _copied(file, log) if has_log else _copied(file)
+        if may_be_written:
+            logger.warning(
+                '%s: the disk is full, so a copy of the database is read, as it is now; free the '
+                'disk and open the memory again for later changes',
+                file.parent,
+            )
         file, how = Path(copy.name) / file.name, ''
     elif not has_log:
         how += '&immutable=1'  # nobody writes: a writer has a log
