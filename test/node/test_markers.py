@@ -189,7 +189,7 @@ def test_labels_of_forty_objects_do_not_overlap(spread):
         for number, box in enumerate(boxes):
             for other in boxes[:number]:
                 assert (other[:2] >= box[2:]).any() or (box[:2] >= other[2:]).any()
-    assert len(shown) >= {0.5: 3, 2.0: 20, 6.0: 30}[spread]
+    assert len(shown) >= {0.5: 5, 2.0: 24, 6.0: 36}[spread]
 
 
 def test_color_follows_the_id():

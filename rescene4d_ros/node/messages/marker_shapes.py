@@ -169,18 +169,18 @@ def choose_texts(positions: np.ndarray, texts: Sequence[Sequence[str]]) -> list[
         Empty where none of its texts has room.
 
     """
-    places = [from_above(positions), from_orbit(positions)]
-    taken: list[list[np.ndarray]] = [[], []]
-    chosen = []
-    for number, candidates in enumerate(texts):
-        for text in (*candidates, ''):
-            boxes = [rectangle(place[number], text) for place in places]
-            if not text or not any(map(_overlaps, boxes, taken)):
-                break
-        chosen.append(text)
-        for rows, box in zip(taken, boxes, strict=True):
-            if text:
-                rows.append(box)
+    views = [from_above(positions), from_orbit(positions)]
+    taken = np.full((len(views), len(texts), 4), np.nan)
+    chosen = [''] * len(texts)
+    # Numbers first, words where room is left: a long name would cost others their label.
+    for is_first in (True, False):
+        for number, candidates in enumerate(texts):
+            for text in candidates[-1:] if is_first else candidates[:-1] if chosen[number] else ():
+                boxes = np.array([rectangle(view[number], text) for view in views])
+                others = np.delete(taken, number, axis=1)
+                if not _overlaps(boxes, others):
+                    chosen[number], taken[:, number] = text, boxes
+                    break
     return chosen
 
 
@@ -205,11 +205,11 @@ def rectangle(place: np.ndarray, text: str) -> np.ndarray:
     return np.concatenate([place[:2] - half, place[:2] + half])
 
 
-def _overlaps(box: np.ndarray, rows: list[np.ndarray]) -> bool:
-    if not rows:
-        return False
-    others = np.array(rows)
-    return bool(((others[:, :2] < box[2:]) & (box[:2] < others[:, 2:])).all(1).any())
+def _overlaps(boxes: np.ndarray, others: np.ndarray) -> bool:
+    """Return whether texts (V, 4) overlap any of others (V, I, 4) in one of V views."""
+    boxes = boxes[:, None]
+    is_over = (others[..., :2] < boxes[..., 2:]) & (boxes[..., :2] < others[..., 2:])
+    return bool(is_over.all(axis=2).any())
 
 
 def label_texts(item: SceneObject) -> tuple[str, ...]:
