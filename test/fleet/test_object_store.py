@@ -21,6 +21,7 @@ from rescene4d_ros.memory.visit_files import encoded
 
 from .conftest import rows_of
 
+pytestmark = pytest.mark.slow
 BUCKET = 'rooms'
 
 

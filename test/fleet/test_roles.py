@@ -89,6 +89,7 @@ def test_roles_are_printed_and_checked(fleet_url, capsys):
         rows_of(FleetDatabase(fleet_url))
 
 
+@pytest.mark.slow
 def test_results_are_told_once_each_also_after_a_cut(
     database, robot, visit, make_worker, fleet_url
 ):
@@ -116,6 +117,7 @@ def test_results_are_told_once_each_also_after_a_cut(
     results.close()
 
 
+@pytest.mark.slow
 def test_commands_deposit_process_and_retry(database, fleet_url, visit, points, tmp_path, capsys):
     scan = visit(1)
     path = tmp_path / 'scan.npz'

@@ -86,6 +86,7 @@ def test_scan_that_is_no_visit_is_not_spooled(robot, visit):
     assert depositor.waiting == 0
 
 
+@pytest.mark.slow
 def test_visits_wait_while_the_server_is_away_and_go_in_order(make_server, visit, tmp_path):
     folder = Path(tempfile.mkdtemp(prefix='rescene4d_pg_'))
     server = make_server(folder)
