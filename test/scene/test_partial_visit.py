@@ -8,7 +8,7 @@ from rescene4d_ros.scene.tracker import SceneTracker
 from rescene4d_ros.structures import GivenInstances, INSTANCE_CLASSES, ObjectState, Scan
 
 DAY = 86_400 * 10**9
-SIDE, STEP = 13.0, 0.05  # m
+SIDE, STEP = 13.0, 0.06  # m
 ROOM = 4.0  # m; the part of the floor that is visited again
 BOXES = [
     ((0.8, 0.8), (0.5, 0.5, 0.7), (200, 40, 40)),

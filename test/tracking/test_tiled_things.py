@@ -28,7 +28,7 @@ def scans(boxes_room):
     return [visit([CHAIR, TABLE], 1), visit([TABLE, BIN], 2)]
 
 
-@pytest.mark.parametrize('shift', [(0.0, 0.0), (0.85, 0.15), (1.4, 2.7)])
+@pytest.mark.parametrize('shift', [(0.0, 0.0), (0.85, 0.15)])
 def test_things_are_those_of_one_place_wherever_the_borders_of_tiles_are(scans, shift):
     moved = [replace(s, xyz=s.xyz + np.float32([*shift, 0.0])) for s in scans]
     expected = find_changed_things(moved)
@@ -45,7 +45,7 @@ def test_things_are_those_of_one_place_wherever_the_borders_of_tiles_are(scans, 
 
 def test_positions_behind_walls_do_not_outvote_those_in_the_room():
     """One of many rooms was looked at from two places: what they look past was not there."""
-    side = np.arange(0, 13, 0.05)
+    side = np.arange(0, 13, 0.2)
     floor = np.stack(np.meshgrid(side, side, [0.0]), -1).reshape(-1, 3)
     along, up = np.meshgrid(np.arange(0, 13, 0.03), np.arange(0, 2.5, 0.03))
     walls = [np.c_[np.full(up.size, x), along.ravel(), up.ravel()] for x in (4.0, 5.0, 7.0)]
