@@ -15,6 +15,7 @@ from scipy.spatial import cKDTree
 # `tracking.thresholds`.
 SAME_SURFACE = 0.05  # two points within this distance show one surface
 FITTED_SURFACE = 0.04  # the same after the best motion of a view, which takes registration out
+SQUARE_POINTS = 10  # fewer in a square meter are no floor that was visited
 PART_SLACK = 0.05  # by which a part may reach beyond its whole
 
 TABLE_CELLS = 1 << 24  # of a grid; up to here a table of all cells takes less time than sorting
@@ -119,7 +120,8 @@ def covers_more(clouds: Sequence[np.ndarray], area: float) -> bool:
     ----------
     clouds : sequence of ndarray (N, 3), float, m, in map
     area : float, m^2
-        Compared with the number of squares of 1 m that hold points.
+        Compared with the number of squares of 1 m that hold at least `SQUARE_POINTS` points of
+        one cloud: what a few rays met through a window is no floor.
 
     """
     floors = [np.floor(xyz[:, :2]).astype(np.int64) for xyz in clouds if len(xyz)]
@@ -129,8 +131,11 @@ def covers_more(clouds: Sequence[np.ndarray], area: float) -> bool:
     width, depth = np.max([floor.max(axis=0) for floor in floors], axis=0) - low + 1
     if width * depth <= area:
         return False
-    squares = [np.unique((floor - low) @ (depth, 1)) for floor in floors]
-    return bool(len(np.unique(np.concatenate(squares))) > area)
+    found = []
+    for floor in floors:
+        squares, counts = np.unique((floor - low) @ (depth, 1), return_counts=True)
+        found.append(squares[counts >= SQUARE_POINTS])
+    return bool(len(np.unique(np.concatenate(found))) > area)
 
 
 class Strips:

@@ -42,8 +42,8 @@ class InferenceConfig:
         le=1000,
     )
     tile_size: float = param(
-        8.0,
-        'Edge of the tiles by which visits are segmented that cover more floor than two tiles: '
+        6.0,
+        'Edge of the tiles by which visits are segmented that cover more floor than 3.5 tiles: '
         'each has its own queries, and a margin that neighbors share; 0 = always one pass',
         unit='m',
         ge=0.0,

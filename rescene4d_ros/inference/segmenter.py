@@ -39,7 +39,7 @@ logger = logging.getLogger(__name__)
 
 # Makes instances of the queries of T visits.
 Select = Callable[[Prediction, Sequence[Scan], InferenceConfig], Segmentation]
-MOST_TILES = 2  # whose area is segmented in one pass
+MOST_TILES = 3.5  # whose area is segmented in one pass
 STAGES = ('normals', 'superpoints', 'voxelize', 'encode', 'share_time', 'decode', 'masks')
 
 
@@ -180,7 +180,7 @@ class Segmenter:
         Returns
         -------
         Segmentation
-            Of visits of more floor than two tiles of `tile_size` have, only what lies in the
+            Of visits of more floor than 3.5 tiles of `tile_size` have, only what lies in the
             tiles of the last visit.
 
         """

@@ -170,7 +170,17 @@ class Segmenter(Protocol):
     """Anything that finds the instances of T visits together."""
 
     def segment(self, scans: Sequence[Scan], keys: Sequence[str]) -> Segmentation:
-        """Return instances that span the visits; `keys` name the scans for its cache, '' not."""
+        """
+        Return instances that span the visits.
+
+        Parameters
+        ----------
+        scans : sequence of T Scan
+            Of an earlier visit of many rooms only what is around the new one, if that is small.
+        keys : sequence of T str
+            Names of the points for a cache; '' = of a part of a visit, which has none.
+
+        """
 
 
 class _Points:

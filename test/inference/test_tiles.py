@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from rescene4d_ros.geometry.floor.tiles import TiledCloud, TileShape
+from rescene4d_ros.geometry.point_sets import covers_more
 from rescene4d_ros.inference.config import InferenceConfig
 from rescene4d_ros.inference.segmenter import Segmenter
 from rescene4d_ros.inference.tiles.segment_tiles import segment_tiles
@@ -118,9 +119,18 @@ def test_tiles_hold_every_point_once_in_a_core_and_overlap_by_their_margin():
         assert cloud.take(tile).tolist() == np.flatnonzero(inside).tolist()
 
 
+def test_a_few_points_far_away_make_no_floor():
+    rng = np.random.default_rng(4)
+    room = np.c_[rng.uniform(0, 5, (4000, 2)), np.zeros(4000)]
+    stray = np.c_[rng.uniform(-40, 40, (300, 2)), np.ones(300)]
+    assert not covers_more([np.concatenate([room, stray]), room + 0.02], 49.0)
+    assert covers_more([room, room + (5.5, 0, 0)], 49.0)
+    assert not covers_more([room[:0]], 0.0)
+
+
 def test_the_network_keeps_features_by_tile_and_gives_the_same_again(weights, scans, tmp_path):
     config = InferenceConfig(
-        weights=str(weights), device='cpu', torch_threads=1, score_threshold=0.0, tile_size=1.5
+        weights=str(weights), device='cpu', torch_threads=1, score_threshold=0.0, tile_size=1.3
     )
     fresh = Segmenter.load(config).segment(scans)
     keeping = Segmenter.load(config)
@@ -135,7 +145,7 @@ def test_the_network_keeps_features_by_tile_and_gives_the_same_again(weights, sc
 
 
 def test_a_room_is_one_pass(weights, scans):
-    """The default tiles change nothing of what fits in two of them."""
+    """The default tiles change nothing of a room."""
     config = InferenceConfig(weights=str(weights), device='cpu', torch_threads=1)
     one_pass = Segmenter.load(replace(config, tile_size=0.0)).segment(scans)
     assert_same(Segmenter.load(config).segment(scans), one_pass)
