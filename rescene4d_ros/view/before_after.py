@@ -23,6 +23,8 @@ from rescene4d_ros.view.splat import BACKGROUND, splat, View, view_of, wall_azim
 
 PANEL = (900, 660)
 SUPERSAMPLING = 1
+SHORT = 5  # letters of a text that takes little room
+MOST_WORDS = 25  # objects of a panel; the words of more would cover each other
 
 
 def draw_before_after(
@@ -107,22 +109,25 @@ def _panel(
     seen = set(np.unique(labels).tolist())
     kinds = {c.object_id: c.kind for c in changes}
     placed: list[tuple[float, float]] = []
+    is_crowded = len(objects) > MOST_WORDS
     for item in sorted(
         objects, key=lambda o: view.project(np.array([_box(o, last).center]))[0, 1]
     ):
         box = _box(item, last)
         state = dict(item.states).get(visit_id, ObjectState.UNKNOWN)
         kind = kinds.get(item.object_id)
-        name = f'{item.class_name} #{item.object_id}'
+        name = f'#{item.object_id}' if is_crowded else f'{item.class_name} #{item.object_id}'
         if item.object_id in seen:
             color = MARKS[kind][0] if kind in MARKS else _dark(color_of(item.object_id))
             draw_outline(ax, view, box, color, 2.4 if kind in MARKS else 0.9)
             _label(ax, view, box, name, color, placed, strong=kind in MARKS)
         elif state == ObjectState.NOT_OBSERVED:
             draw_outline(ax, view, box, UNSEEN, 1.4, (0, (4, 3)))
-            _label(ax, view, box, f'{name}: not seen', UNSEEN, placed)
+            if not is_crowded:  # the legend tells what dashes mean
+                _label(ax, view, box, f'{name}: not seen', UNSEEN, placed)
     for change in changes:
-        _mark(ax, view, change, placed)
+        name = f'#{change.object_id}' if is_crowded else f'{change.class_name} #{change.object_id}'
+        _mark(ax, view, change, f'{name}: gone', placed)
 
 
 def _box(item: SceneObject, last: dict[int, Box]) -> Box:
@@ -150,7 +155,8 @@ def _label(
 
     x, y = corners_of(view, box)[4:].mean(axis=0)
     step = 13 * SUPERSAMPLING
-    while any(abs(x - px) < 90 * SUPERSAMPLING and abs(y - py) < step for px, py in placed):
+    wide = (90 if len(text) > SHORT else 34) * SUPERSAMPLING
+    while any(abs(x - px) < wide and abs(y - py) < step for px, py in placed):
         y += step / 3
     placed.append((x, y))
     ax.text(
@@ -166,8 +172,8 @@ def _label(
     )
 
 
-def _mark(ax, view: View, change: Change, placed: list[tuple[float, float]]) -> None:
-    """Mark the old place of an object: an arrow from it, or a cross over it."""
+def _mark(ax, view: View, change: Change, text: str, placed: list[tuple[float, float]]) -> None:
+    """Mark the old place of an object: an arrow from it, or a cross with a text over it."""
     color = MARKS.get(change.kind, (UNSEEN, ''))[0]
     if change.before is None:
         return
@@ -193,15 +199,7 @@ def _mark(ax, view: View, change: Change, placed: list[tuple[float, float]]) -> 
         low, high = corners.min(axis=0), corners.max(axis=0)
         for x in ((low[0], high[0]), (high[0], low[0])):
             ax.plot(x, (low[1], high[1]), color=color, linewidth=2.6)
-        _label(
-            ax,
-            view,
-            change.before,
-            f'{change.class_name} #{change.object_id}: gone',
-            color,
-            placed,
-            strong=True,
-        )
+        _label(ax, view, change.before, text, color, placed, strong=True)
 
 
 def _dark(color: tuple[int, int, int]) -> tuple[float, ...]:

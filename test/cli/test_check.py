@@ -6,6 +6,7 @@ import subprocess
 import sys
 
 import numpy as np
+from PIL import Image
 import pytest
 from rescene4d_ros.cli.main import main
 from rescene4d_ros.memory.database import schema
@@ -41,9 +42,11 @@ def files(tmp_path):
     return write
 
 
-def test_good_scans(files, capsys):
-    """One line for each, exit code 0."""
-    assert main(['check', *files(a=room(), b=room(1))]) == 0
+def test_good_scans(files, tmp_path, capsys):
+    """One line for each, exit code 0; the picture has the points of both."""
+    picture = tmp_path / 'new' / 'clouds.png'
+    assert main(['check', *files(a=room(), b=room(1)), '--picture', str(picture)]) == 0
+    assert np.asarray(Image.open(picture).convert('RGB')).std() > 10
     out, err = capsys.readouterr()
     assert out.count('as expected') == 2
     assert '0 of 2 visits would be refused' in err

@@ -10,6 +10,7 @@ import sys
 
 import numpy as np
 import open3d as o3d
+from PIL import Image
 import pytest
 from rescene4d_ros.cli.main import main
 from rescene4d_ros.cli.visits.inputs import parse_time
@@ -109,7 +110,9 @@ def test_npz_with_bad_points_and_a_second_run(snapshots, tmp_path):
     xyz[::100] = np.nan
     np.savez(tmp_path / 'monday.npz', xyz=xyz, rgb=first.rgb)
     arguments = ('--memory', tmp_path / 'memory', '--out', tmp_path / 'out')
-    assert replay(tmp_path / 'monday.npz', *arguments).returncode == 0
+    assert replay(tmp_path / 'monday.npz', *arguments, '--picture').returncode == 0
+    picture = np.asarray(Image.open(tmp_path / 'out' / 'visits.png').convert('RGB'))
+    assert len(np.unique(picture.reshape(-1, 3), axis=0)) > 100
     with np.load(tmp_path / 'out' / 'visit_1.npz') as arrays:
         assert len(arrays['instance_id']) == len(xyz)
         assert (arrays['instance_id'][::100] == 0).all()
