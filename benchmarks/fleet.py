@@ -92,7 +92,7 @@ def alone(url: str, folder: Path, maps: Sequence[str], scans: Sequence[Scan], to
     """Process the visits of some maps without a fleet; tell the times."""
     end_with_parent()
     segmenter, database = load_masks(configs_of(SETTINGS)['inference']), FleetDatabase(url)
-    _process(database, folder / 'warm', f'warm_{maps[0]}', scans[:3], segmenter)
+    _process(database, folder / f'warm_{maps[0]}', f'warm_{maps[0]}', scans[:3], segmenter)
     start, cpu = time.monotonic(), time.process_time()
     for name in maps:
         _process(database, folder / name, name, scans, segmenter)
