@@ -81,6 +81,19 @@ def test_line_ends(cloud, pcd_bytes, read, newline):
     cloud.check(read(pcd_bytes(cloud.rows(), 'ascii').replace(b'\n', newline), '.pcd'))
 
 
+@pytest.mark.parametrize('kind', ['binary', 'binary_compressed'])
+def test_zeros_behind_the_data(cloud, pcd_bytes, read, kind):
+    """Those of a page are padding; a byte too many is not, though it is a zero."""
+    rows = cloud.rows()
+    body = None if kind == 'binary' else compressed(rows)
+    data = pcd_bytes(rows, kind, body)
+    start = data.index(b'\n', data.index(b'DATA')) + 1
+    for length in (4096 - start, -len(data) % 4096):
+        cloud.check(read(data + bytes(length), '.pcd'))
+    with pytest.raises(FileFormatError, match='expected'):
+        read(data + bytes(1), '.pcd')
+
+
 def test_padding_and_counts(cloud, pcd_bytes, read):
     """Fields called _ hold nothing, and one field may hold many values."""
     rows = np.zeros(64, [('x', 'f4'), ('y', 'f4'), ('z', 'f4'), ('_', 'u1'), ('h', 'f4', (33,))])

@@ -15,6 +15,8 @@ from rescene4d_ros.errors import FileFormatError
 MAX_HEADER = 1 << 16  # bytes
 SPARE = 64  # bytes, of the end of the header and its mark
 PADDING_BYTES = 1 << 16  # most zeros behind the data: PCL up to 1.8 made its files a page longer
+FEW_BYTES = 64  # so many zeros more may be data that moved by them
+PAGE = 4096  # bytes; others are multiples of it
 MARK = b'\xef\xbb\xbf'
 SIZES = {'F': (4, 8), 'I': (1, 2, 4, 8), 'U': (1, 2, 4, 8)}
 KEYS = ('VERSION', 'FIELDS', 'SIZE', 'TYPE', 'COUNT', 'WIDTH', 'HEIGHT', 'VIEWPOINT', 'POINTS')
@@ -70,7 +72,9 @@ def read_pcd(path: Path) -> tuple[dict[str, np.ndarray], bool]:
         body, rest = _decompressed(body, header, str(path))
     else:
         body, rest = body[:wanted], body[wanted:]
-    is_padding = len(rest) <= PADDING_BYTES and not any(rest)
+    # Few zeros may be the end of data that a byte too many has moved, where no page ends there.
+    is_few = len(rest) <= FEW_BYTES and (header.start + len(rest)) % PAGE and len(data) % PAGE
+    is_padding = not rest or not (is_few or len(rest) > PADDING_BYTES or any(rest))
     if len(body) != wanted or not (is_padding or rest in (b'\n', b'\r\n')):
         raise _of_other_size(path, header, wanted, len(body) + len(rest))
     return (_by_field if header.kind == 'binary_compressed' else _by_point)(body, header), False
