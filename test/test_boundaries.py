@@ -172,6 +172,7 @@ def test_arrows(path):
 
 MOST_FILES = 12
 MOST_OF_A_VISIT = 110  # files
+MOST_CHANGES = 430  # of file, in the room of the script
 ROOMS = sorted(p.parent for p in PACKAGE.rglob('__init__.py') if p.parent != PACKAGE)
 
 
@@ -200,3 +201,10 @@ def test_a_visit_passes_few_files(monkeypatch):
     assert len(reading_cost.closure(PACKAGE.parent, reading_cost.when_loaded)) <= MOST_OF_A_VISIT
     doors = reading_cost.NOT_OF_VISITS
     assert {d for d in doors if not reading_cost.files_of(PACKAGE.parent, d)} == set()
+
+
+def test_a_visit_changes_files_seldom(monkeypatch):
+    """Reading along one visit, one goes from file to file no more than this."""
+    monkeypatch.syspath_prepend(str(PACKAGE.parent / 'benchmarks'))
+    trace = importlib.import_module('reading_cost').trace_visit(PACKAGE.parent)
+    assert sum(trace.changes.values()) <= MOST_CHANGES

@@ -14,7 +14,7 @@ from rescene4d_ros.geometry.floor.structure import (
     shows_below,
     standing_places,
 )
-from rescene4d_ros.geometry.point_sets import covers_more, evenly, Strips, thin
+from rescene4d_ros.geometry.point_sets import covers_more, evenly, thin
 from scipy.spatial import cKDTree
 
 if TYPE_CHECKING:  # it imports this file
@@ -62,16 +62,10 @@ class Cloud:
         self._sorted = self.xyz[np.argsort(self.xyz[:, 0], kind='stable')]
         self._sensor_path = sensor_path
 
-    def is_far_from(self, xyz: np.ndarray) -> bool:
-        """Return whether nothing here can tell of some points (N, 3): their range is far off."""
-        if len(xyz) == 0 or len(self.xyz) == 0:
-            return False
-        low, high = self._bounds
-        return bool((xyz.min(0) > high + FAR).any() or (xyz.max(0) < low - FAR).any())
-
     @cached_property
-    def _bounds(self) -> tuple[np.ndarray, np.ndarray]:
-        return self.xyz.min(0), self.xyz.max(0)
+    def bounds(self) -> tuple[np.ndarray, np.ndarray] | None:
+        """Return the lowest and the highest coordinates (3,), None without points."""
+        return (self.xyz.min(0), self.xyz.max(0)) if len(self.xyz) else None
 
     def _views(self, xyz: np.ndarray) -> list[DepthMap]:
         """Return the depth maps that tell of an object: of all positions, or of those near it."""
@@ -183,6 +177,37 @@ class Cloud:
             low, high = xyz.min(0) - COLUMN, xyz.max(0) + COLUMN
             is_past &= shows_below(self.within(np.r_[low[:2], -np.inf], high), xyz)
         return is_past
+
+
+class Strips:
+    """
+    Points in strips along x of the floor plan, to look up those in a range without the others.
+
+    Parameters
+    ----------
+    xyz : ndarray (N, 3), float, m
+    width : float, m
+        Of a strip.
+
+    """
+
+    def __init__(self, xyz: np.ndarray, width: float):
+        strip = np.floor(xyz[:, 1].astype(np.float64) / width)
+        self._width, self._order = width, np.lexsort((xyz[:, 0], strip))
+        self._x = xyz[self._order, 0]
+        self._names, starts = np.unique(strip[self._order], return_index=True)
+        self._starts = np.append(starts, len(strip))
+
+    def rows(self, low: np.ndarray, high: np.ndarray) -> np.ndarray:
+        """Return the points (M,), int64, ascending, of a range in x and of its strips in y."""
+        first, last = np.floor(np.array([low[1], high[1]], dtype=np.float64) / self._width)
+        found = [self._order[:0]]
+        for k in range(*np.searchsorted(self._names, [first, last + 1])):
+            start, end = self._starts[k], self._starts[k + 1]
+            begin = np.searchsorted(self._x[start:end], low[0], side='left')
+            stop = np.searchsorted(self._x[start:end], high[0], side='right')
+            found.append(self._order[start + begin : start + stop])
+        return np.sort(np.concatenate(found))
 
 
 class DepthMap:

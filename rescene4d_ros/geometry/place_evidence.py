@@ -13,7 +13,7 @@ from enum import Enum
 
 import numpy as np
 from rescene4d_ros.geometry.boxes import bounds
-from rescene4d_ros.geometry.cloud import Cloud
+from rescene4d_ros.geometry.cloud import Cloud, FAR
 from rescene4d_ros.geometry.floor.structure import shows_below
 from rescene4d_ros.geometry.point_sets import near, SAME_SURFACE
 from rescene4d_ros.structures import Box
@@ -89,7 +89,7 @@ def look_at(
         UNSEEN if neither is reached: doubt is never reported as absence.
 
     """
-    if cloud.is_far_from(xyz):
+    if _is_far(cloud, xyz):
         return PlaceEvidence(Place.UNSEEN, 0.0, 0.0, np.zeros(len(xyz), dtype=bool))
     covered = near(cloud.tree, xyz, SAME_SURFACE)
     standing = xyz[:, 2] > xyz[:, 2].min() + SAME_SURFACE if len(xyz) else covered
@@ -109,6 +109,14 @@ def look_at(
     else:
         place = Place.UNSEEN
     return PlaceEvidence(place, occupied, observed, covered)
+
+
+def _is_far(cloud: Cloud, xyz: np.ndarray) -> bool:
+    """Return whether a visit shows nothing near points (N, 3), so that it cannot tell of them."""
+    if len(xyz) == 0 or cloud.bounds is None:
+        return False
+    low, high = cloud.bounds
+    return bool((xyz.min(0) > high + FAR).any() or (xyz.max(0) < low - FAR).any())
 
 
 def looked_past(cloud: Cloud, xyz: np.ndarray) -> float:

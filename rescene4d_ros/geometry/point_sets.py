@@ -112,6 +112,11 @@ def evenly(n: int, limit: int) -> np.ndarray:
     return chosen
 
 
+def thinned(sets: Sequence[np.ndarray], limit: int) -> list[np.ndarray]:
+    """Return at most `limit` rows of each array, chosen as by `evenly`."""
+    return [rows[evenly(len(rows), limit)] for rows in sets]
+
+
 def covers_more(clouds: Sequence[np.ndarray], area: float) -> bool:
     """
     Say whether clouds of one map cover more than some area of its floor plan together.
@@ -136,37 +141,6 @@ def covers_more(clouds: Sequence[np.ndarray], area: float) -> bool:
         squares, counts = np.unique((floor - low) @ (depth, 1), return_counts=True)
         found.append(squares[counts >= SQUARE_POINTS])
     return bool(len(np.unique(np.concatenate(found))) > area)
-
-
-class Strips:
-    """
-    Points in strips along x of the floor plan, to look up those in a range without the others.
-
-    Parameters
-    ----------
-    xyz : ndarray (N, 3), float, m
-    width : float, m
-        Of a strip.
-
-    """
-
-    def __init__(self, xyz: np.ndarray, width: float):
-        strip = np.floor(xyz[:, 1].astype(np.float64) / width)
-        self._width, self._order = width, np.lexsort((xyz[:, 0], strip))
-        self._x = xyz[self._order, 0]
-        self._names, starts = np.unique(strip[self._order], return_index=True)
-        self._starts = np.append(starts, len(strip))
-
-    def rows(self, low: np.ndarray, high: np.ndarray) -> np.ndarray:
-        """Return the points (M,), int64, ascending, of a range in x and of its strips in y."""
-        first, last = np.floor(np.array([low[1], high[1]], dtype=np.float64) / self._width)
-        found = [self._order[:0]]
-        for k in range(*np.searchsorted(self._names, [first, last + 1])):
-            start, end = self._starts[k], self._starts[k + 1]
-            begin = np.searchsorted(self._x[start:end], low[0], side='left')
-            stop = np.searchsorted(self._x[start:end], high[0], side='right')
-            found.append(self._order[start + begin : start + stop])
-        return np.sort(np.concatenate(found))
 
 
 def quick_tree(xyz: np.ndarray) -> cKDTree:

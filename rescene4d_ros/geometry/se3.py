@@ -12,7 +12,7 @@ from typing import Self
 
 import numpy as np
 from numpy.typing import ArrayLike
-from rescene4d_ros.geometry.point_sets import evenly
+from rescene4d_ros.geometry.point_sets import thinned
 from scipy.spatial import cKDTree
 
 
@@ -139,15 +139,13 @@ class Pair:
     """
 
     def __init__(self, before: np.ndarray, after: np.ndarray, limit: int):
-        self.before = before[evenly(len(before), limit)]
-        self.after = after[evenly(len(after), limit)]
+        self.before, self.after = thinned((before, after), limit)
         self.before_tree, self.after_tree = cKDTree(before), cKDTree(after)
 
     def thinner(self, limit: int) -> Self:
         """Return the same sets with fewer query points."""
         pair = copy(self)
-        pair.before = self.before[evenly(len(self.before), limit)]
-        pair.after = self.after[evenly(len(self.after), limit)]
+        pair.before, pair.after = thinned((self.before, self.after), limit)
         return pair
 
     def partners(self, motions: np.ndarray, gate: float) -> list[np.ndarray]:

@@ -7,8 +7,9 @@ from dataclasses import replace
 
 import numpy as np
 from rescene4d_ros.geometry.boxes import bounds, fit_box
+from rescene4d_ros.geometry.cloud import STRIP, Strips
 from rescene4d_ros.geometry.place_evidence import Place, PlaceEvidence
-from rescene4d_ros.geometry.point_sets import near, Strips, thin
+from rescene4d_ros.geometry.point_sets import near, thin
 from rescene4d_ros.geometry.surface import Surface
 from rescene4d_ros.structures import Box, MaskSource, Scan, Segmentation
 from rescene4d_ros.tracking.association.appearance import describe_color
@@ -17,7 +18,6 @@ from rescene4d_ros.tracking.thresholds import MAX_POINTS, MIN_POINTS, POINT_SPAC
 
 # Of objects that the segmenter did not find.
 REASON = 'its surfaces are at its old place; the segmenter found nothing there'
-STRIP = 2.0  # m; width of the strips in which points are looked up
 TRUST = 0.5  # share of the score of another visit: the segmenter found nothing in this one
 
 

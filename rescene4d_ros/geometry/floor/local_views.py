@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from rescene4d_ros.geometry.cloud import DepthMap, STRIP
-from rescene4d_ros.geometry.point_sets import Strips
+from rescene4d_ros.geometry.cloud import DepthMap, STRIP, Strips
 
 EDGE = 6.0  # m; of the squares of the floor plan that share a set of positions
 AROUND = 1.0  # m; around a square, where positions are taken from

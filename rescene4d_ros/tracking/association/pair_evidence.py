@@ -9,7 +9,7 @@ import numpy as np
 from rescene4d_ros.geometry.boxes import bounds_of, iou, most_iou
 from rescene4d_ros.geometry.containment import fit_into
 from rescene4d_ros.geometry.place_evidence import Place, PlaceEvidence
-from rescene4d_ros.geometry.point_sets import evenly
+from rescene4d_ros.geometry.point_sets import thinned
 from rescene4d_ros.geometry.surface import shares_near, Surface
 from rescene4d_ros.tracking.association.appearance import (
     color_ratios,
@@ -70,10 +70,10 @@ def overlap_of_places(
     most_nudged = NUDGED * most_iou(
         [observations[k].box for k in m.tolist()], [known[k].box for k in o.tolist()]
     )
-    new = [seen.xyz[evenly(len(seen.xyz), PLACE_POINTS)] for seen in observations]
+    new = thinned([seen.xyz for seen in observations], PLACE_POINTS)
     # Sides of the object that this visit did not scan say nothing against it.
-    shown = [np.flatnonzero(at.covered) for at in places]
-    old = [record.xyz[at[evenly(len(at), PLACE_POINTS)]] for record, at in zip(known, shown)]
+    shown = thinned([np.flatnonzero(at.covered) for at in places], PLACE_POINTS)
+    old = [record.xyz[at] for record, at in zip(known, shown)]
     forth, back = _most_near(new, known, m, o), _most_near(old, observations, o, m)
     most = np.maximum(_of_shares(forth, back), most_nudged)
     asked = np.flatnonzero(most >= enough)

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
+from rescene4d_ros.geometry.cloud import STRIP, Strips
 from rescene4d_ros.geometry.place_evidence import Place, PlaceEvidence
-from rescene4d_ros.geometry.point_sets import Strips
 from rescene4d_ros.structures import MaskSource, OTHER_OBJECT, Segmentation
-from rescene4d_ros.tracking.observations import make_observation, points_on_surface, STRIP, TRUST
+from rescene4d_ros.tracking.observations import make_observation, points_on_surface, TRUST
 from rescene4d_ros.tracking.record_update import born
 from rescene4d_ros.tracking.records import LinkedObservation
 from rescene4d_ros.tracking.regions.changed_things import ChangedThing
