@@ -4,9 +4,9 @@ Fit the quality of masks (`inference.selection: tree`) to rooms with truth.
     .venv/bin/python scripts/fit_mask_quality.py --data DIR [--data DIR ...] [--seen DIR ...] \
         [--weights FILE] [--held-out DIR] [--jobs J] [--out FILE]
 
-The network segments each visit alone and all visits of a sequence together; of --seen, rooms that
-it was trained on, each visit alone. The written model is fitted to --data and --seen; --held-out
-measures its calibration on rooms of other seeds.
+The network segments each visit alone and all visits of a sequence together. The written model is
+fitted to --data and to --seen, rooms that the network was trained on; --held-out measures its
+calibration on rooms of other seeds.
 """
 
 from __future__ import annotations

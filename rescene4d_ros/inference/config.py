@@ -79,7 +79,7 @@ class InferenceConfig:
         one_of=('exact', 'greedy'),
     )
     least_quality: float = param(
-        0.2,
+        0.25,
         'With the selection tree, least expected quality of an instance',
         ge=0.0,
         le=1.0,

@@ -76,14 +76,14 @@ def examples_of(path: Path, weights: str, is_seen: bool = False) -> CandidateExa
     weights : str
         Weights file of the network; empty = those of the package.
     is_seen : bool
-        The sequence trained the network: visits are seen alone only.
+        The sequence trained the network.
 
     """
     segmenter = _segmenter(weights)
     sequence, truth = read_sequence(path)
     keys = [(str(path), t) for t in range(len(sequence))]
     passes = [[t] for t in range(len(sequence))]
-    if len(sequence) > 1 and not is_seen:
+    if len(sequence) > 1:
         passes.append(list(range(len(sequence))))
     parts = []
     for stages in passes:
