@@ -242,13 +242,13 @@ class MotionConfig:
     )
     deformed_overlap: float = param(
         0.45,
-        'Without sensor path: overlap after the best motion below which the shape is another.',
+        'Overlap after the best motion below which an object may have another shape.',
         ge=0,
         le=1,
     )
     deformed_evidence: float = param(
         0.3,
-        'Without sensor path: share of points with observed free space from which another '
+        'Share of points that are missing above others that a visit shows, from which another '
         'shape is accepted.',
         ge=0,
         le=1,
