@@ -33,6 +33,7 @@ def processed(database, tmp_path, map_id) -> Counter:
     return Counter(entry['visit_id'] for entry in entries)
 
 
+@pytest.mark.slow
 def test_visits_are_processed_as_on_one_machine(
     database, robot, visit, make_worker, tmp_path, points
 ):

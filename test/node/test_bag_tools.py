@@ -30,6 +30,7 @@ def read(path):
     return messages, types
 
 
+@pytest.mark.slow  # the test of `demo` takes the same way through both tools
 def test_play_process_record(client, processes, weights, bag, visits, tmp_path):
     """A bag goes in, and the recorded bag holds what the node said of each visit."""
     recorder = processes.start('tools.recorder', tmp_path / 'recorded')

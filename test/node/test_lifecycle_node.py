@@ -256,7 +256,9 @@ def test_cloud_in_a_known_frame_is_taken_to_the_map(
     assert processes.stop(node) == 0
 
 
-@pytest.mark.parametrize('sig', [signal.SIGINT, signal.SIGTERM])
+@pytest.mark.parametrize(
+    'sig', [signal.SIGINT, pytest.param(signal.SIGTERM, marks=pytest.mark.slow)]
+)
 def test_stop_finishes_the_visit_at_hand(
     client, processes, start_node, visits, cloud_message, sig
 ):

@@ -456,7 +456,9 @@ def test_reprocess_of_a_range_equals_reprocess_of_all(tmp_path):
     assert snapshots[0] == snapshots[1]
 
 
-@pytest.mark.parametrize('start', [None, 2, 3, 4])
+@pytest.mark.parametrize(
+    'start', [None, 3, *(pytest.param(k, marks=pytest.mark.slow) for k in (2, 4))]
+)
 def test_reprocess_keeps_what_people_split(tmp_path, start):
     diary = Diary(tmp_path)
     ids, _ = diary.visit(1, furniture())

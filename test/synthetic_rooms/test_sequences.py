@@ -202,6 +202,7 @@ def test_hidden_visit_misses_something():
     assert hidden
 
 
+@pytest.mark.slow
 def test_command_makes_goes_on_and_shows(tmp_path):
     """Real processes: two jobs; a second call makes only what is missing; a picture."""
     command = [sys.executable, '-m', 'rescene4d_ros.cli.main', 'rooms']

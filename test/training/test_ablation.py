@@ -49,6 +49,7 @@ def with_objects(sequence, truth) -> SequenceTruth:
     return SequenceTruth(tuple(visits))
 
 
+@pytest.mark.slow
 def test_all_variants_are_trained_scored_and_told(tmp_path, toy_room, tiny_recipe, ablation):
     rooms = tmp_path / 'rooms'
     rooms.mkdir()

@@ -93,6 +93,7 @@ def trainer_of(recipe, stream, folder, workers=0):
     )
 
 
+@pytest.mark.slow
 def test_stopped_run_goes_on_to_the_same_bits_with_rooms_made_anew(tmp_path, stream, tiny_recipe):
     recipe = replace(tiny_recipe, train=replace(tiny_recipe.train, steps=4))
     straight = trainer_of(recipe, stream, tmp_path / 'straight', workers=1)

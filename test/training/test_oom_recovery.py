@@ -91,6 +91,7 @@ def test_what_does_not_fit_is_learned_in_part(hungry):
     assert told == ['1 True 0 1', '2 True 0 2', '3 True 0 3', 'went on']
 
 
+@pytest.mark.slow
 def test_a_run_that_never_fits_ends_with_what_to_lower(hungry):
     told = starve(hungry, 30, 80).splitlines()
     assert told[:2] == ['1 False 1 1', '2 False 2 2']

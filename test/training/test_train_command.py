@@ -175,6 +175,7 @@ def test_curves_and_pictures_are_what_was_reported(tmp_path, toy_room, tiny_reci
     assert image.size == (800, 600)
 
 
+@pytest.mark.slow
 def test_without_tensorboard_a_run_says_so_and_goes_on(tmp_path, toy_room, tiny_recipe):
     """A real process in which the package cannot be found."""
     rooms = write_rooms(tmp_path / 'rooms', toy_room, (0,))
@@ -241,6 +242,7 @@ def endless(tmp_path, toy_room, tiny_recipe):
     return tmp_path / 'recipe.yaml', rooms, RunFolder(tmp_path / 'run')
 
 
+@pytest.mark.slow
 def test_terminated_processes_write_a_checkpoint_at_one_step(endless, free_port):
     """Two real processes of torchrun, which hands SIGTERM on to them at different steps."""
     recipe, rooms, run = endless
