@@ -128,9 +128,10 @@ class Knowledge:
         """Return the zone of a name as it is written; None where there is none."""
         return next((zone for zone in self.zones if zone.name == name), None)
 
-    def zones_of(self, change: Change) -> tuple[str, ...]:
-        """Return the names of the zones in which an object was before a change, or is after it."""
-        return zones_of_change(self.zones, change)
+    @cached_property
+    def zones_of_changes(self) -> tuple[tuple[str, ...], ...]:
+        """Return per change the names of the zones that held the object before it, or do after."""
+        return tuple(zones_of_change(self.zones, change) for change in self.changes)
 
     @cached_property
     def stamps(self) -> dict[int, int]:

@@ -40,7 +40,7 @@ def timeline(knowledge: Knowledge, shown: int, clock: LocalTime, zone: str | Non
     first, last = knowledge.visits[0].stamp_ns, knowledge.visits[-1].stamp_ns
     base = HEIGHT - 16
     columns: dict[int, Counter] = {}
-    changes = [c for c in knowledge.changes if _is_in(knowledge, c, zone)]
+    changes = [c for k, c in enumerate(knowledge.changes) if _is_in(knowledge, k, zone)]
     for change in changes:
         columns.setdefault(change.visit_id, Counter())[change.kind] += 1
     most = max((sum(column.values()) for column in columns.values()), default=0)
@@ -70,9 +70,9 @@ def timeline(knowledge: Knowledge, shown: int, clock: LocalTime, zone: str | Non
     )
 
 
-def _is_in(knowledge: Knowledge, change: Change, zone: str | None) -> bool:
-    """Return whether an object was or is in a zone of a name; None = anywhere."""
-    return zone is None or zone in knowledge.zones_of(change)
+def _is_in(knowledge: Knowledge, k: int, zone: str | None) -> bool:
+    """Return whether the object of a change was or is in a zone of a name; None = anywhere."""
+    return zone is None or zone in knowledge.zones_of_changes[k]
 
 
 def _kinds(changes: Sequence[Change]) -> str:
@@ -106,7 +106,7 @@ def change_rows(
     return [
         _row(knowledge, k, change, clock)
         for k, change in enumerate(knowledge.changes)
-        if knowledge.stamps[change.visit_id] > after and _is_in(knowledge, change, zone)
+        if knowledge.stamps[change.visit_id] > after and _is_in(knowledge, k, zone)
     ]
 
 
@@ -127,5 +127,5 @@ def _row(knowledge: Knowledge, k: int, change: Change, clock: LocalTime) -> Row:
         f'{clock.of(stamp).strftime("%a %m-%d")}  {SIGNS.get(change.kind, "?")} '
         f'#{change.object_id} {name}: {what_changed(change)}, '
         f'{round(100 * change.confidence)} %',
-        ', '.join((f'found at {clock.text(stamp)}', *knowledge.zones_of(change))),
+        ', '.join((f'found at {clock.text(stamp)}', *knowledge.zones_of_changes[k])),
     )
