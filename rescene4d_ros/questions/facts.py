@@ -49,9 +49,8 @@ class KnownFacts:
 
     @cached_property
     def aliases(self) -> dict[int, int]:
-        """Return the id to use for every alias."""
-        direct = self.memory.aliases()
-        return {alias: resolve(alias, direct) for alias in direct}
+        """Return which ids proved to be others, which may be aliases, too; see `resolve`."""
+        return self.memory.aliases()
 
     @cached_property
     def names(self) -> dict[int, str]:
@@ -124,7 +123,8 @@ class KnownFacts:
         found = self._clouds[visit.visit_id]
         if found is None:
             return None
-        ids = [fact.object_id, *(a for a, now in self.aliases.items() if now == fact.object_id)]
+        aliases = (a for a in self.aliases if resolve(a, self.aliases) == fact.object_id)
+        ids = [fact.object_id, *aliases]
         return found[0], np.isin(found[1], ids)
 
     def _colors(self, fact: ObjectFact) -> tuple[str, ...]:
