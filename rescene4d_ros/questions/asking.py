@@ -100,7 +100,7 @@ def period_of(text: str, calendar: Calendar) -> Period | None:
         It is no time.
 
     """
-    tokens = tokens_of(text[:MOST_CHARACTERS])
+    tokens = tokens_of(text)  # of its first characters
     found = period_at(tokens, 0, calendar) if tokens and len(text) <= MOST_CHARACTERS else None
     if tokens and (found is None or found[1] < len(tokens)):
         raise ConfigError(

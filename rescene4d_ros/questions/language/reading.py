@@ -137,14 +137,15 @@ def _without(pieces: list[Piece]) -> tuple[list[Piece], tuple[Subject, ...]]:
         end = at + 1
         # Not `isn't the lamp gone?`, which begins with the verb.
         before = pieces[at - 1] if at > 1 else None
-        follows = isinstance(before, Token) and before.word in BEING
-        if word in EXCLUDING or (word == 'not' and follows):
+        is_not = word == 'not'
+        follows = is_not and isinstance(before, Token) and before.word in BEING
+        is_excluding = word in EXCLUDING or follows
+        if is_excluding:
             while end < len(pieces) and (is_article(pieces[end]) or _is_for(pieces[end])):
                 end += 1
         things = pieces[end] if end < len(pieces) else None
         is_color = isinstance(things, tuple) and all(s.is_color for s in things)
-        is_not = word == 'not'
-        if isinstance(things, tuple) and (word in EXCLUDING or is_not and (is_color or follows)):
+        if isinstance(things, tuple) and (is_excluding or (is_not and is_color)):
             excluded += [replace(subject, is_plural=True) for subject in things]
             at = end + 1
         elif isinstance(things, Place) and is_not:
