@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection
+from collections.abc import Collection
 import logging
 from threading import Event, Thread
 import time
@@ -152,8 +152,6 @@ class LeaseTaker:
         Only these; empty = all.
     statuses : collection of DepositStatus
         Deposits for which a map is taken.
-    clock : callable
-        Monotonic seconds.
 
     """
 
@@ -164,15 +162,14 @@ class LeaseTaker:
         seconds: float,
         maps: Collection[str] = (),
         statuses: Collection[DepositStatus] = (DepositStatus.PENDING,),
-        clock: Callable[[], float] = time.monotonic,
     ):
         self._database, self._holder, self._seconds = database, holder, seconds
-        self._maps, self._statuses, self._clock = tuple(maps), tuple(statuses), clock
+        self._maps, self._statuses = tuple(maps), tuple(statuses)
         self._passed_over: dict[str, float] = {}  # map -> s, monotonic
 
     def pass_over(self, map_id: str, seconds: float) -> None:
         """Leave a map alone for a time, as one that a person has open."""
-        self._passed_over[map_id] = self._clock() + seconds
+        self._passed_over[map_id] = time.monotonic() + seconds
 
     def take(self) -> Lease | None:
         """
@@ -184,7 +181,7 @@ class LeaseTaker:
             The server is away.
 
         """
-        now = self._clock()
+        now = time.monotonic()
         self._passed_over = {m: end for m, end in self._passed_over.items() if end > now}
         wanted = [deposits.c.status.in_(self._statuses)]
         if self._maps:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
 from dataclasses import dataclass
 import json
 
@@ -121,12 +120,3 @@ def tell(connection: Connection, outcome: Outcome) -> None:
         )
     )
     connection.execute(select(func.pg_notify(PROCESSED, outcome.as_json())))
-
-
-def waiting(connection: Connection, map_id: str, statuses: Collection[DepositStatus]) -> int:
-    """Return how many deposits of a map have some statuses."""
-    query = select(func.count()).select_from(deposits)
-    found = connection.execute(
-        query.where(deposits.c.map_id == map_id, deposits.c.status.in_(statuses))
-    )
-    return found.scalar_one()
