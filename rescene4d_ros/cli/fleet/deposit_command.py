@@ -8,8 +8,7 @@ import sys
 import time
 
 from rescene4d_ros.cli.fleet.flags import add_database_flags, SPOOL
-from rescene4d_ros.cli.visits.checked_visits import add_input_arguments, config_of, print_notes
-from rescene4d_ros.cli.visits.inputs import find_visits
+from rescene4d_ros.cli.visits.checked_visits import add_input_arguments, config_of, inputs_of
 from rescene4d_ros.data.readers.bags.parts import is_bag
 from rescene4d_ros.errors import ConfigError, RescenError, ScanError, StorageError
 from rescene4d_ros.fleet.database import FleetDatabase
@@ -83,21 +82,11 @@ def run(options: argparse.Namespace) -> int:
 
 def _add(depositor: Depositor, options: argparse.Namespace) -> int:
     """Check and spool the visits of the inputs; return how many were refused."""
-    inputs = find_visits(
-        options.inputs,
-        times=options.times or _times_of_files(options.inputs),
-        topic=options.topic,
-        map_frame=options.map_frame,
-        bursts=options.bursts,
-        now_ns=time.time_ns(),
-        sensor_frame=options.sensor_frame,
-        path_duration=options.sensor_path_duration,
-    )
-    print_notes(inputs)
-    refused = inputs.refused_count
+    inputs = inputs_of(options, times=options.times or _times_of_files(options.inputs))
+    config, refused = config_of(options), inputs.refused_count
     for read in inputs.visits():
         try:
-            depositor.add(_checked(read(None)[0], config_of(options), options.accept))
+            depositor.add(_checked(read(None)[0], config, options.accept))
         except RescenError as error:
             refused += 1
             print(f'refused: {error}', file=sys.stderr)

@@ -6,11 +6,10 @@ import argparse
 import json
 from pathlib import Path
 import sys
-import time
 
 import numpy as np
-from rescene4d_ros.cli.visits.checked_visits import add_input_arguments, config_of, print_notes
-from rescene4d_ros.cli.visits.inputs import find_visits, Origin
+from rescene4d_ros.cli.visits.checked_visits import add_input_arguments, config_of, inputs_of
+from rescene4d_ros.cli.visits.inputs import Origin
 from rescene4d_ros.errors import RescenError
 from rescene4d_ros.geometry.point_sets import thin
 from rescene4d_ros.memory.store import SceneMemory
@@ -53,17 +52,7 @@ def run(options: argparse.Namespace) -> int:
 def _check(
     options: argparse.Namespace, origin: Origin | None, known: _Before | RememberedSurface
 ) -> int:
-    inputs = find_visits(
-        options.inputs,
-        topic=options.topic,
-        map_frame=options.map_frame,
-        bursts=options.bursts,
-        now_ns=time.time_ns(),
-        sensor_frame=options.sensor_frame,
-        path_duration=options.sensor_path_duration,
-    )
-    print_notes(inputs)
-    config = config_of(options)
+    inputs, config = inputs_of(options), config_of(options)
     documents, refused = [], inputs.refused_count
     clouds: list[tuple[str, np.ndarray]] = []
     earlier: np.ndarray | None = None

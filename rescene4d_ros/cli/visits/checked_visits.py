@@ -5,10 +5,12 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 import sys
+import time
+from typing import Any
 
 import numpy as np
 from rescene4d_ros.cli.visits.bag_inputs import BURSTS
-from rescene4d_ros.cli.visits.inputs import Inputs, Origin, Reader
+from rescene4d_ros.cli.visits.inputs import find_visits, Inputs, Origin, Reader
 from rescene4d_ros.data.readers.cloud_files import SUFFIXES
 from rescene4d_ros.plausibility.config import PlausibilityConfig
 from rescene4d_ros.scene.scan_acceptance import ScanAcceptance
@@ -75,12 +77,33 @@ def add_input_arguments(
     )
 
 
-def print_notes(inputs: Inputs) -> None:
-    """Tell of what was left out and refused before any visit is read."""
+def inputs_of(options: argparse.Namespace, **more: Any) -> Inputs:
+    """
+    Find the visits of the flags; tell of what is left out and refused before any is read.
+
+    Parameters
+    ----------
+    options : Namespace
+        With the flags of `add_input_arguments`.
+    **more
+        Of `find_visits`, besides what these flags say.
+
+    """
+    inputs = find_visits(
+        options.inputs,
+        topic=options.topic,
+        map_frame=options.map_frame,
+        bursts=options.bursts,
+        now_ns=time.time_ns(),
+        sensor_frame=options.sensor_frame,
+        path_duration=options.sensor_path_duration,
+        **more,
+    )
     for note in inputs.notes:
         print(note, file=sys.stderr)
     for line in inputs.refused:
         print(f'refused: {line}', file=sys.stderr)
+    return inputs
 
 
 def config_of(options: argparse.Namespace) -> PlausibilityConfig:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 import sys
-import time
 
 import numpy as np
 from rescene4d_ros import config
@@ -13,9 +12,8 @@ from rescene4d_ros.cli.visits.checked_visits import (
     add_input_arguments,
     checked_visit,
     config_of,
-    print_notes,
+    inputs_of,
 )
-from rescene4d_ros.cli.visits.inputs import find_visits
 from rescene4d_ros.errors import ConfigError, RescenError
 from rescene4d_ros.inference.config import InferenceConfig
 from rescene4d_ros.memory.export import write_documents
@@ -140,21 +138,14 @@ def run(options: argparse.Namespace) -> int:
         while (update := tracker.process_next()) is not None:
             print(f'finished the visit left unfinished before: {describe(update)}')
         newest = max((v.stamp_ns for v in memory.snapshot().visits), default=0)
-        inputs = find_visits(
-            options.inputs,
+        inputs = inputs_of(
+            options,
             newest_ns=newest,
             times=options.times,
-            topic=options.topic,
-            map_frame=options.map_frame,
-            bursts=options.bursts,
-            now_ns=time.time_ns(),
-            sensor_frame=options.sensor_frame,
-            path_duration=options.sensor_path_duration,
             build_visits=options.build_visits,
             standing_still=options.standing_still,
             boxes=options.boxes,
         )
-        print_notes(inputs)
         check = ScanAcceptance(memory, config_of(options), options.accept, options.register)
         refused = 0
         for read in tqdm(
