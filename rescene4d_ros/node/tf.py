@@ -80,7 +80,7 @@ class FrameLookup:
         FrameUnavailableError
             TF has no transform at the scan's time yet.
         ScanError
-            It never will: no frame, or no tf2.
+            It never will: no frame, no tf2, or a transform that is not finite.
 
         """
         map_frame, sensor = self._settings.map_frame, self._settings.sensor_frame
@@ -112,7 +112,7 @@ class FrameLookup:
         FrameUnavailableError
             TF has no transform at that time yet.
         ScanError
-            It never will: no frame, or no tf2.
+            It never will: no frame, no tf2, or a transform that is not finite.
 
         """
         map_frame = self._settings.map_frame
@@ -127,7 +127,7 @@ class FrameLookup:
                 'or set the parameter map_frame'
             )
         try:
-            return finite_motion(self._lookup(frame, stamp_ns), frame, map_frame)
+            return self._lookup(frame, stamp_ns)
         except TransformException as error:
             raise FrameUnavailableError(
                 f'{expected}, and TF has no transform at its stamp ({error}); check the TF '
@@ -140,10 +140,7 @@ class FrameLookup:
             raise FrameUnavailableError(
                 f'expected TF to tell where {frame!r} is, got no listener; activate the node'
             )
-        found = self._buffer.lookup_transform(
-            self._settings.map_frame, frame, Time(nanoseconds=stamp_ns), Duration()
-        )
-        return matrix_of(found.transform)
+        return looked_up(self._buffer, self._settings.map_frame, frame, stamp_ns)
 
     def _path(self, sensor: str, stamp_ns: int, is_last_try: bool) -> np.ndarray:
         """Return where the sensor was (P, 3), float64, in map, up to a time; oldest first."""
@@ -213,6 +210,22 @@ def matrix_of(message) -> np.ndarray:
     matrix = quaternion_matrix((turn.x, turn.y, turn.z, turn.w))
     matrix[:3, 3] = shift.x, shift.y, shift.z
     return matrix
+
+
+def looked_up(buffer: Buffer, map_frame: str, frame: str, stamp_ns: int) -> np.ndarray:
+    """
+    Return map_T_frame (4, 4) at a time, without waiting.
+
+    Raises
+    ------
+    TransformException
+        TF has no transform at that time.
+    ScanError
+        It is not finite.
+
+    """
+    found = buffer.lookup_transform(map_frame, frame, Time(nanoseconds=stamp_ns), Duration())
+    return finite_motion(matrix_of(found.transform), frame, map_frame)
 
 
 def finite_motion(map_T_frame: np.ndarray, frame: str, map_frame: str) -> np.ndarray:

@@ -166,6 +166,24 @@ def test_path_of_the_sensor_is_taken_from_tf(node):
     lookup.close()
 
 
+def test_infinite_path_of_the_sensor_is_refused(node):
+    """Stored, it would fail each processing of the visit."""
+    pytest.importorskip('tf2_ros')
+    from geometry_msgs.msg import TransformStamped
+
+    lookup = tf.FrameLookup(node, NodeConfig(sensor_frame='camera'))
+    found = TransformStamped(child_frame_id='camera')
+    found.header.frame_id = 'map'
+    found.header.stamp.sec = 100
+    found.transform.translation.x = math.inf
+    found.transform.rotation.w = 1.0
+    lookup._buffer.set_transform(found, 'test')
+    scan = Scan(np.zeros((1, 3), np.float32), 100 * 10**9, frame_id='map')
+    with pytest.raises(ScanError, match="from 'camera' to 'map', got .* mend its publisher"):
+        lookup.to_map(scan)
+    lookup.close()
+
+
 def test_place_of_the_local_frame_is_told_on_tf(node):
     """Who listens to TF finds results in the map, to the millimeter."""
     tf2_ros = pytest.importorskip('tf2_ros')

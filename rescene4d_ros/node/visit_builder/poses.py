@@ -11,18 +11,11 @@ from nav_msgs.msg import Odometry
 import numpy as np
 from rclpy.duration import Duration
 from rclpy.node import Node
-from rclpy.time import Time
 from rescene4d_ros.data.readers.bags.transforms import LARGEST_GAP, TransformTree
 from rescene4d_ros.data.readers.columns import FARTHEST
 from rescene4d_ros.errors import ConfigError, FrameUnavailableError, ScanError
 from rescene4d_ros.node.messages.conversions import time_from_msg
-from rescene4d_ros.node.tf import (
-    Buffer,
-    finite_motion,
-    matrix_of,
-    TransformException,
-    TransformListener,
-)
+from rescene4d_ros.node.tf import Buffer, looked_up, TransformException, TransformListener
 
 KEPT = 3000  # poses; a minute at 50 Hz
 
@@ -51,17 +44,13 @@ class TfPoses:
     def pose(self, frame: str, stamp_ns: int) -> np.ndarray:
         """Return map_T_frame (4, 4) without waiting, or raise FrameUnavailableError."""
         try:
-            found = self._buffer.lookup_transform(
-                self._map_frame, frame, Time(nanoseconds=stamp_ns), Duration()
-            )
+            map_T_frame = looked_up(self._buffer, self._map_frame, frame, stamp_ns)
         except TransformException as error:
             raise FrameUnavailableError(
                 f'expected where {frame!r} is in {self._map_frame!r} at the stamp of the cloud, '
                 f'TF does not know it ({error}); check the TF tree and the stamps'
             ) from error
-        return near_enough(
-            finite_motion(matrix_of(found.transform), frame, self._map_frame), frame
-        )
+        return near_enough(map_T_frame, frame)
 
     def close(self) -> None:
         """Stop listening."""
