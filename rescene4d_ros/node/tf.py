@@ -39,9 +39,16 @@ except ImportError:
 
 
 try:
-    from tf2_ros import Buffer, StaticTransformBroadcaster, TransformException, TransformListener
+    from tf2_ros import (
+        Buffer,
+        StaticTransformBroadcaster,
+        TransformBroadcaster,
+        TransformException,
+        TransformListener,
+    )
 except ImportError:
-    Buffer = StaticTransformBroadcaster = TransformException = TransformListener = None
+    Buffer = TransformException = TransformListener = None
+    StaticTransformBroadcaster = TransformBroadcaster = None
 
 
 class FrameLookup:

@@ -8,13 +8,8 @@ from geometry_msgs.msg import TransformStamped
 from rclpy.clock import Clock, ClockType
 from rclpy.node import Node
 from rescene4d_ros.node.messages.conversions import time_to_msg
-from rescene4d_ros.node.tf import motion_to_msg
+from rescene4d_ros.node.tf import motion_to_msg, TransformBroadcaster
 from rescene4d_ros.structures import ObjectState, SceneObject
-
-try:
-    from tf2_ros import TransformBroadcaster
-except ImportError:  # the wheels on PyPI lack it
-    TransformBroadcaster = None
 
 PERIOD = 1.0  # s; listeners forget a transform on /tf after 10 s
 
