@@ -108,7 +108,8 @@ class MemoryServices:
             interfaces.OBJECT_HISTORY: self._object_history,
             interfaces.ASK_MEMORY: self._ask_memory,
             **{entry: partial(self._answered_by, module) for entry, module in LATER.items()},
-            interfaces.LIST_MEMORIES: self._list_memories,
+            # Without the mutex: other memories are read, which may take long.
+            interfaces.LIST_MEMORIES: partial(self._answered_by, 'memories', is_one_reading=False),
             interfaces.SAVE: self._save,
         }
         if may_correct:
@@ -158,21 +159,13 @@ class MemoryServices:
 
         return self._answered(answer, request, response)
 
-    def _answered_by(self, module: str, request, response):
+    def _answered_by(self, module: str, request, response, is_one_reading: bool = True):
         """Answer by a module that is imported when the first such request arrives."""
         return self._answered(
             lambda: request_module(module).answer(self._memory, request, response),
             request,
             response,
-        )
-
-    def _list_memories(self, request, response):
-        """Answer without the mutex: other memories are read, which may take long."""
-        return self._answered(
-            lambda: request_module('memories').answer(self._memory, request, response),
-            request,
-            response,
-            is_one_reading=False,
+            is_one_reading,
         )
 
     def _move_map(self, request: MoveMap.Request, response: MoveMap.Response) -> MoveMap.Response:
