@@ -11,7 +11,7 @@ from rescene4d_ros.errors import ConfigError, RescenError
 from rescene4d_ros.memory.database.manifest import FILE_NAME, LOCATION
 from rescene4d_ros.memory.store import SceneMemory
 from rescene4d_ros.node.diagnostics import text_of
-from rescene4d_ros.node.managed_node import ACTIVE, SUCCESS
+from rescene4d_ros.node.managed_node import ACTIVE, AUTOSTART_RETRY, SUCCESS
 from rescene4d_ros.node.parameters import MemoryConfig
 from rescene4d_ros.srv import ListMemories, LoadMemory
 
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from rescene4d_ros.node.lifecycle_node import Rescene4DNode
 
 LONGEST_NAME = 255  # bytes; of a file
-RETRY = 1.0  # s; the first wait for the memory from before
 LOCATIONS = (FILE_NAME, LOCATION)  # a folder with one of them is a memory
 
 
@@ -103,7 +102,7 @@ def load(
             # Its folder may be gone meanwhile: nothing is begun anew in its place.
             again = _changed(node, replace(before, create=False), is_active)
             if again and is_active:
-                node.autostart(RETRY)  # until it is back
+                node.autostart(AUTOSTART_RETRY[0])  # until it is back
             raise ConfigError(f'{why}; {again or "the memory from before is in use again"}')
         response.success = True
         response.message = f'{wanted.path} is in use'
