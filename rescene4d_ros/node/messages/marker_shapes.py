@@ -172,15 +172,21 @@ def choose_texts(positions: np.ndarray, texts: Sequence[Sequence[str]]) -> list[
     views = [from_above(positions), from_orbit(positions)]
     taken = np.full((len(views), len(texts), 4), np.nan)
     chosen = [''] * len(texts)
+
+    def choose(number: int, candidates: Sequence[str]) -> None:
+        others = np.delete(taken, number, axis=1)
+        for text in candidates:
+            boxes = np.array([rectangle(view[number], text) for view in views])
+            if not _overlaps(boxes, others):
+                chosen[number], taken[:, number] = text, boxes
+                return
+
     # Numbers first, words where room is left: a long name would cost others their label.
-    for is_first in (True, False):
-        for number, candidates in enumerate(texts):
-            for text in candidates[-1:] if is_first else candidates[:-1] if chosen[number] else ():
-                boxes = np.array([rectangle(view[number], text) for view in views])
-                others = np.delete(taken, number, axis=1)
-                if not _overlaps(boxes, others):
-                    chosen[number], taken[:, number] = text, boxes
-                    break
+    for number, candidates in enumerate(texts):
+        choose(number, candidates[-1:])
+    for number, candidates in enumerate(texts):
+        if chosen[number]:
+            choose(number, candidates[:-1])
     return chosen
 
 
