@@ -62,3 +62,36 @@ def setting(text: str) -> tuple[str, Any]:
     if not equals:
         raise ConfigError(f'--set: expected NAME=VALUE, got {text!r}; for example backbone=sonata')
     return name.strip(), read
+
+
+def add_parameter_flags(parser: argparse.ArgumentParser) -> None:
+    """Declare the flags that give parameters of the node to what processes visits."""
+    parser.add_argument(
+        '--weights',
+        default='',
+        help='weights file, or a name of `rescene4d weights`; default: the shipped one',
+    )
+    parser.add_argument(
+        '--set',
+        action='append',
+        default=[],
+        metavar='NAME=VALUE',
+        dest='values',
+        help='a parameter, such as tracker.window=4 or inference.source=none',
+    )
+
+
+def parameters_of(options: argparse.Namespace) -> dict[str, Any]:
+    """
+    Return the parameters that the flags of `add_parameter_flags` give, by name.
+
+    Raises
+    ------
+    ConfigError
+        As for `setting`.
+
+    """
+    values = dict(map(setting, options.values))
+    if options.weights:
+        values['inference.weights'] = options.weights
+    return values

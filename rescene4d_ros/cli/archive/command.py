@@ -7,13 +7,14 @@ from collections import Counter
 import json
 import os
 from pathlib import Path
+from typing import Any
 
 from rescene4d_ros.atomic_write import atomic_write
 from rescene4d_ros.cli.archive.engines import local_results, ray_results
 from rescene4d_ros.cli.archive.memories import ArchivedMemory, find_memories
 from rescene4d_ros.cli.archive.work import configs_of, plan_of, Task, work_on
 from rescene4d_ros.cli.console import TextConsole
-from rescene4d_ros.cli.flags import setting
+from rescene4d_ros.cli.flags import add_parameter_flags, parameters_of
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
@@ -65,19 +66,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         )
         action.add_argument('--dry-run', action='store_true', help='only say what would be done')
         if name != 'export':
-            action.add_argument(
-                '--weights',
-                default='',
-                help='weights file, or a name of `rescene4d weights`; default: the shipped one',
-            )
-            action.add_argument(
-                '--set',
-                action='append',
-                default=[],
-                metavar='NAME=VALUE',
-                dest='values',
-                help='a parameter, such as tracker.window=4 or inference.source=none',
-            )
+            add_parameter_flags(action)
 
 
 def run(options: argparse.Namespace) -> int:
@@ -104,11 +93,12 @@ def run(options: argparse.Namespace) -> int:
 
 def _task(options: argparse.Namespace) -> Task:
     """Return what is done with every memory; raise where a setting is wrong."""
-    values = dict(map(setting, getattr(options, 'values', ())))
-    if getattr(options, 'weights', ''):
-        path = Path(options.weights)
-        values['inference.weights'] = str(path.resolve()) if path.exists() else options.weights
+    values: dict[str, Any] = {}
     if options.action != 'export':
+        values = parameters_of(options)
+        path = Path(options.weights)
+        if options.weights and path.exists():
+            values['inference.weights'] = str(path.resolve())
         cores = (os.cpu_count() or 1) // max(options.jobs, 1)
         values.setdefault('inference.torch_threads', max(cores, 1))
     settings = tuple(sorted(values.items()))

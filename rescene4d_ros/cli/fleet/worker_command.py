@@ -13,7 +13,7 @@ from threading import Event
 from typing import Any
 
 from rescene4d_ros.cli.archive.work import configs_of
-from rescene4d_ros.cli.flags import add_flags, made, setting
+from rescene4d_ros.cli.flags import add_flags, add_parameter_flags, made, parameters_of
 from rescene4d_ros.cli.fleet.flags import add_database_flags
 from rescene4d_ros.cli.json_log import log_as_json
 from rescene4d_ros.fleet.worker import Worker, WorkerConfig
@@ -39,19 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         f'it (default: {FOLDER})',
     )
     parser.add_argument('--until-idle', action='store_true', help='end as soon as no visit waits')
-    parser.add_argument(
-        '--weights',
-        default='',
-        help='weights file, or a name of `rescene4d weights`; default: the shipped one',
-    )
-    parser.add_argument(
-        '--set',
-        action='append',
-        default=[],
-        metavar='NAME=VALUE',
-        dest='values',
-        help='a parameter, such as tracker.window=4 or inference.source=none',
-    )
+    add_parameter_flags(parser)
     parser.add_argument(
         '--http-port',
         type=int,
@@ -79,9 +67,7 @@ def run(options: argparse.Namespace) -> int:
     """Work until SIGINT or SIGTERM; the visit at hand is finished first."""
     if options.log_json:
         log_as_json()
-    values = dict(map(setting, options.values))
-    if options.weights:
-        values['inference.weights'] = options.weights
+    values = parameters_of(options)
     values.setdefault('inference.torch_threads', os.cpu_count() or 1)
     settings = configs_of(tuple(sorted(values.items())))
     stop = Event()
