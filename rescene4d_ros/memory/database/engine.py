@@ -29,7 +29,6 @@ BUSY_TIMEOUT_S = 30.0
 LOG, INDEX = '-wal', '-shm'  # beside an SQLite file; both are made by who opens it, readers too
 INDEX_SIZE = 1 << 15  # bytes; the least
 ROOM = 1 << 20  # bytes; above what the index of a log takes at first
-# PostgreSQL: a read-only transaction or server, and no right to do what was asked.
 DAMAGED = (
     'malformed',
     'not a database',
@@ -47,6 +46,7 @@ DAMAGE_CODES = {
     sqlite3.SQLITE_NOTADB,
 }
 REFERENCES = 'PRAGMA foreign_key_check'
+# PostgreSQL: a read-only transaction or server, and no right to do what was asked.
 REFUSALS = ('25006', '42501')
 
 
@@ -139,9 +139,8 @@ def _has_room(url: URL) -> bool:
     file = file_of(url)
     index = file.with_name(file.name + INDEX)
     try:
-        is_there = (
-            index.is_file() and index.stat().st_size >= INDEX_SIZE
-        )  # not begun on a full disk
+        # A smaller one was begun on a full disk.
+        is_there = index.is_file() and index.stat().st_size >= INDEX_SIZE
         return is_there or shutil.disk_usage(file.parent).free >= ROOM
     except OSError:
         return True  # what is wrong there is told when it is opened
@@ -327,7 +326,7 @@ def _is_memory(file: Path) -> bool:
             tables = "SELECT count(*) FROM sqlite_master WHERE type = 'table' AND name = ?"
             found = [database.execute(tables, (t,)).fetchone()[0] for t in ('meta', 'visits')]
             # Of one that is written right now, the tables may still be in its log.
-            return all(found) or file.with_name(file.name + '-wal').is_file()
+            return all(found) or file.with_name(file.name + LOG).is_file()
     except sqlite3.Error:
         return False
 

@@ -15,7 +15,7 @@ from pathlib import Path
 from rescene4d_ros.atomic_write import atomic_write, flush_folder
 from rescene4d_ros.errors import MemoryFormatError, StorageError
 from rescene4d_ros.memory.database import memory_metadata, schema
-from rescene4d_ros.memory.database.engine import file_of, make_engine, translated
+from rescene4d_ros.memory.database.engine import file_of, INDEX, LOG, make_engine, translated
 from rescene4d_ros.memory.database.manifest import (
     inside,
     is_same,
@@ -245,7 +245,7 @@ def _delete(memory: SceneMemory, where: URL, revision: int) -> None:
         if is_file:
             # The file last: as long as it is there, the log of the database belongs to it.
             file = file_of(where)
-            for end in ('-wal', '-shm', ''):
+            for end in (LOG, INDEX, ''):
                 file.with_name(file.name + end).unlink(missing_ok=True)
             flush_folder(file.parent)
     finally:

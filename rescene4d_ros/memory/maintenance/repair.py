@@ -15,7 +15,7 @@ import shutil
 
 from rescene4d_ros.errors import ConfigError, MemoryFormatError, RescenError, StorageError
 from rescene4d_ros.memory.database import manifest, row_access, schema
-from rescene4d_ros.memory.database.engine import file_of, make_engine, translated
+from rescene4d_ros.memory.database.engine import file_of, INDEX, LOG, make_engine, translated
 from rescene4d_ros.memory.database.manifest import locate
 from rescene4d_ros.memory.database.schema import JournalAction
 from rescene4d_ros.memory.database.write_lock import WriteLock
@@ -140,7 +140,7 @@ def _replace_file(path: Path, database: Path, rows: dict[str, Rows]) -> None:
     new = database.with_name(database.name + '.new')
     engine = make_engine(locate(path, None).set(database=str(new)))
     try:
-        for end in ('', '-wal', '-shm'):
+        for end in ('', LOG, INDEX):
             new.with_name(new.name + end).unlink(missing_ok=True)
         with engine.begin() as connection:
             _fill(connection, rows)
@@ -149,11 +149,11 @@ def _replace_file(path: Path, database: Path, rows: dict[str, Rows]) -> None:
         while (aside := path / f'{ASIDE}-{number}').exists():
             number += 1
         aside.mkdir()
-        for end in ('', '-wal', '-shm'):
+        for end in ('', LOG, INDEX):
             part = database.with_name(database.name + end)
             if part.is_file():
                 shutil.copy2(part, aside / part.name)
-        for end in ('-wal', '-shm'):
+        for end in (LOG, INDEX):
             database.with_name(database.name + end).unlink(missing_ok=True)
         os.replace(new, database)
     except OSError as error:

@@ -12,11 +12,11 @@ from typing import Any
 
 from rescene4d_ros.errors import RescenError
 from rescene4d_ros.memory.database import schema
-from rescene4d_ros.memory.database.engine import REFERENCES
+from rescene4d_ros.memory.database.engine import LOG, REFERENCES
 from rescene4d_ros.memory.database.row_encoding import as_stored, CHECKSUM, decoded, is_intact
 from sqlalchemy import Connection, inspect, select, Table
 
-FILES = ('', '-wal')  # of an SQLite database; -shm is not needed
+FILES = ('', LOG)  # of an SQLite database; the index of the log is not needed
 
 
 @dataclass
