@@ -243,12 +243,11 @@ class Segmenter:
         origin = sequence_origin([turned(scan, turn) for scan in scans], self._model.config)
         # Not inference_mode: its tensors would later refuse training in the same process.
         with torch.no_grad():
-            names = [key or None for key in keys] if keys else [None] * len(scans)
-            uncut = [None] * len(scans)
+            unnamed, uncut = [None] * len(scans), [None] * len(scans)
             visits = [
                 self._encode(visit, key, origin, turn, given)
                 for visit, key, given in zip(
-                    turned_visits, names, superpoint or uncut, strict=True
+                    turned_visits, keys or unnamed, superpoint or uncut, strict=True
                 )
             ]
             own = tuple(v.point_superpoint for v in visits)

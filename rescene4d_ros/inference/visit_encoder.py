@@ -159,8 +159,8 @@ class VisitEncoder:
         ----------
         visit : TurnedVisit
         key : hashable
-            Name of its points, of a part of them a `TileName`; None = keep nothing. Where tiles
-            are kept in files, they are not kept in memory too.
+            Name of its points, of a part of them a `TileName`; None or '' (of the visit) = keep
+            nothing. Where tiles are kept in files, they are not kept in memory too.
         origin : ndarray (3,), optional
             See `sequence_origin`; features of other origins are others, and not kept in files.
         cache_visits, cache_files : int
@@ -173,15 +173,16 @@ class VisitEncoder:
 
         """
         visit_name, tile = key if isinstance(key, TileName) else (key, None)
+        is_named = visit_name not in (None, '')
         kept_as = (visit_name, turn, None if origin is None else origin.tobytes())
-        if key is not None and tile in self._kept.get(kept_as, ()):
+        if is_named and tile in self._kept.get(kept_as, ()):
             self._kept.move_to_end(kept_as)
             return self._kept[kept_as][tile]
-        if origin is None and key is not None and cache_files > 0 and self.files is not None:
+        if origin is None and is_named and cache_files > 0 and self.files is not None:
             encoded = self._from_file(self.files, visit, key, cache_files, turn, superpoint)
             keeps = tile is None
         else:
-            encoded, keeps = self._compute(visit, turn, origin, superpoint), key is not None
+            encoded, keeps = self._compute(visit, turn, origin, superpoint), is_named
         if keeps and cache_visits > 0:
             self._kept.setdefault(kept_as, {})[tile] = encoded
             self._kept.move_to_end(kept_as)

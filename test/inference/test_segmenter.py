@@ -152,6 +152,13 @@ def test_features_computed_ahead_are_the_same(config, scans):
     assert ahead.device_name == 'cpu'
 
 
+def test_any_number_names_a_visit_and_an_empty_text_does_not(config, scans):
+    segmenter = Segmenter.load(config)
+    segmenter.encode(scans, [0, ''])
+    assert_equal(segmenter.predict([EMPTY, scans[1]], [0, '']), segmenter.predict(scans))
+    assert len(segmenter.predict([EMPTY, EMPTY], [0, '']).superpoint[1]) == 0
+
+
 def test_shapes_fit_the_points(config, scans):
     segmentation = Segmenter.load(config).segment(scans)
     assert len(segmentation) > 0

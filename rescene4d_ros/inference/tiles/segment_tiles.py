@@ -86,7 +86,7 @@ def _segmented(
     for tile in tiles:
         points = tuple(cloud.take(tile) for cloud in clouds)
         cut = [scan.take(index) for scan, index in zip(scans, points)]
-        found = segment(cut, keys and [TileName(key, tile) if key else None for key in keys])
+        found = segment(cut, keys and [TileName(key, tile) for key in keys])
         yield _Part(tile, points, found, first)
         first += len(found)
 
