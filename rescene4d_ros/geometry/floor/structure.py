@@ -146,6 +146,14 @@ def columns_of(xyz: np.ndarray) -> np.ndarray:
     return (cell[:, 0] << 32) + cell[:, 1]
 
 
+def lowest_of(column: np.ndarray, z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return the columns (C,) that some points (N,) fall in, sorted, and the lowest z in each."""
+    columns, member = np.unique(column, return_inverse=True)
+    low = np.full(len(columns), np.inf)
+    np.minimum.at(low, member, z)
+    return columns, low
+
+
 def shows_below(shown: np.ndarray, xyz: np.ndarray) -> np.ndarray:
     """
     Say of points (N, 3) whether one of those shown (M, 3) lies in the same column clearly below.
@@ -157,12 +165,10 @@ def shows_below(shown: np.ndarray, xyz: np.ndarray) -> np.ndarray:
     """
     if len(shown) == 0:
         return np.zeros(len(xyz), dtype=bool)
-    columns, place = np.unique(columns_of(shown), return_inverse=True)
-    lowest = np.full(len(columns), np.inf)
-    np.minimum.at(lowest, place, shown[:, 2])
+    columns, low = lowest_of(columns_of(shown), shown[:, 2])
     asked = columns_of(xyz)
     at = np.minimum(np.searchsorted(columns, asked), len(columns) - 1)
-    return (columns[at] == asked) & (lowest[at] < xyz[:, 2] - CLEARLY_BELOW)
+    return (columns[at] == asked) & (low[at] < xyz[:, 2] - CLEARLY_BELOW)
 
 
 def standing_places(xyz: np.ndarray, floor_z: float, count: int) -> np.ndarray:

@@ -8,11 +8,9 @@ from importlib import resources
 from io import BytesIO
 
 import numpy as np
-from rescene4d_ros.geometry.floor.structure import LEVEL, UPRIGHT
+from rescene4d_ros.geometry.floor.structure import CLEARLY_BELOW, LEVEL, lowest_of, UPRIGHT
 from rescene4d_ros.tracking.regions.candidates import Compared
-from rescene4d_ros.tracking.regions.surfaces import lowest_of
 
-CLEARLY_BELOW = 0.08  # m; what is seen this far below a point is another surface
 BORDER = 0.05  # m; edge of the cells in and around a region that hold its border
 CONTINUED = 0.35  # m; how far around a region a surface that continues it is looked for
 IN_PLANE = 0.04  # m; from the plane of a region, up to which a surface continues it
@@ -139,11 +137,8 @@ class RegionEvidence:
         surfaces, other = self._pair.surfaces, self._pair.other
         asked, place = np.unique(self._points, return_inverse=True)
         xyz, column = surfaces.xyz[asked], surfaces.column[asked]
-        columns, low = other.lowest
-        at = np.minimum(np.searchsorted(columns, column), len(columns) - 1)
-        shown = columns[at] == column
-        past = shown & (low[at] < xyz[:, 2] - CLEARLY_BELOW)
-        terms = (past, shown, other.seen_past(xyz))
+        low = _lowest_at(other.lowest, column)
+        terms = (low < xyz[:, 2] - CLEARLY_BELOW, np.isfinite(low), other.seen_past(xyz))
         first, second, third = (self._mean(term[place]) for term in terms)
         return first, second, third
 
@@ -156,11 +151,8 @@ class RegionEvidence:
         limit = (top + 0.05)[owner]
         shares = []
         bare = lowest_of(other.column[self._bare], other.xyz[self._bare, 2])
-        for known, low in (bare, other.lowest):
-            at = np.minimum(np.searchsorted(known, column), max(len(known) - 1, 0))
-            there = np.zeros(len(column), dtype=bool)
-            if len(known):
-                there = (known[at] == column) & (low[at] < limit)
+        for lowest in (bare, other.lowest):
+            there = _lowest_at(lowest, column) < limit
             shares.append(np.bincount(owner, there, len(top)) / np.bincount(owner))
         return shares[0], shares[1]
 
@@ -189,6 +181,15 @@ class RegionEvidence:
         count = np.bincount(owner, minlength=len(low))
         inside = np.bincount(owner, np.abs(offset) < IN_PLANE, len(low))
         return inside / np.maximum(count, 1)
+
+
+def _lowest_at(lowest: tuple[np.ndarray, np.ndarray], asked: np.ndarray) -> np.ndarray:
+    """Return the lowest z (N,) in the columns asked for, see `lowest_of`; inf without points."""
+    columns, low = lowest
+    if len(columns) == 0:
+        return np.full(len(asked), np.inf)
+    at = np.minimum(np.searchsorted(columns, asked), len(columns) - 1)
+    return np.where(columns[at] == asked, low[at], np.inf)
 
 
 class _Cells:

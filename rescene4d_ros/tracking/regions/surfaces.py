@@ -11,6 +11,7 @@ from rescene4d_ros.geometry.floor.structure import (
     columns_of,
     FLOOR_HALF_WIDTH,
     floor_height,
+    lowest_of,
     on_walls,
     standing_places,
 )
@@ -25,14 +26,6 @@ SPARSEST = 2.5  # times that; from there on distances grow no more
 SPACING_SAMPLE = 10  # of so many points one tells the spacing
 SPACING_NEIGHBORS = 8  # by so many points around it
 VIEW_SPACING = 0.04  # m; spacing of the surfaces in depth maps
-
-
-def lowest_of(column: np.ndarray, z: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Return the columns (C,) that some points (N,) fall in, sorted, and the lowest z in each."""
-    columns, member = np.unique(column, return_inverse=True)
-    low = np.full(len(columns), np.inf)
-    np.minimum.at(low, member, z)
-    return columns, low
 
 
 @dataclass(frozen=True)
