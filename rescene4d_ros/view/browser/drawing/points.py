@@ -55,6 +55,11 @@ def places_of(
     if not knowledge.visits:
         return NOTHING
     cloud = places.at(knowledge.visits[view.shown].stamp_ns, most, view.cut, only_read)
+    return _in_zone(knowledge, view, cloud)
+
+
+def _in_zone(knowledge: Knowledge, view: Session, cloud: Surroundings) -> Surroundings:
+    """Return the points in the zone of a view; all where it has none."""
     zone = knowledge.zone(view.zone)
     return cloud if zone is None else cloud.take(zone.contains(cloud.xyz))
 
@@ -78,9 +83,7 @@ def ghosts(knowledge: Knowledge, places: Places, view: Session) -> Colored:
         for c in knowledge.changes_of(visit.visit_id)
         if c.kind in (ChangeKind.MOVED, ChangeKind.REMOVED)
     }
-    before = places.objects_at(visit.stamp_ns - 1, tints)
-    if (zone := knowledge.zone(view.zone)) is not None:
-        before = before.take(zone.contains(before.xyz))
+    before = _in_zone(knowledge, view, places.objects_at(visit.stamp_ns - 1, tints))
     tint = np.array([tints[int(i)] for i in before.object_id], float).reshape(-1, 3)
     rgb = (GHOST * tint + (1 - GHOST) * pale(before.rgb)).astype(np.uint8)
     return Colored(before.xyz, rgb)
