@@ -120,8 +120,6 @@ def _extent(clouds: Iterable[Surroundings]) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _below_ceiling(points: Surroundings) -> Surroundings:
-    if not len(points):
-        return points
     return points.take((points.xyz[:, 2] < low_of(points) + CEILING) | (points.object_id > 0))
 
 
