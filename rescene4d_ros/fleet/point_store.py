@@ -97,13 +97,13 @@ class FolderStore:
 
     def get(self, name: str) -> bytes | None:
         """Return the content of a file; None where there is none."""
-        try:
-            with self._told('read a file'):
+        with self._told('read a file'):
+            try:
                 return (self._folder / name).read_bytes()
-        except StorageError as error:
-            if isinstance(error.__cause__, FileNotFoundError) and self._folder.parent.is_dir():
-                return None
-            raise
+            except FileNotFoundError:
+                if self._folder.parent.is_dir():
+                    return None
+                raise
 
     def has(self, name: str) -> bool:
         """Return whether there is such a file."""
