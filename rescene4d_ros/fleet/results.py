@@ -9,7 +9,7 @@ import logging
 from rescene4d_ros.errors import StorageError
 from rescene4d_ros.fleet.database import deposits, DepositStatus, FleetDatabase, PROCESSED
 from rescene4d_ros.fleet.visit_guard import Outcome
-from sqlalchemy import Connection, func, select
+from sqlalchemy import and_, Connection, func, or_, select
 
 log = logging.getLogger(__name__)
 
@@ -72,18 +72,16 @@ class Results:
 
     def _read(self) -> list[Outcome]:
         """Return what the rows say that was not told yet, in order."""
-        last = self._told
-        query = select(deposits).where(
-            deposits.c.told_at > self._start, deposits.c.status != DepositStatus.PENDING
-        )
+        columns, told = deposits.c, self._told
+        is_new = [and_(columns.map_id == m, columns.told_at > last) for m, last in told.items()]
+        is_new.append(and_(columns.map_id.not_in(list(told)), columns.told_at > self._start))
+        query = select(deposits).where(or_(*is_new), columns.status != DepositStatus.PENDING)
         if self._maps:
-            query = query.where(deposits.c.map_id.in_(self._maps))
+            query = query.where(columns.map_id.in_(self._maps))
         found = []
         with self._database.transaction() as connection:
-            for row in connection.execute(query.order_by(deposits.c.told_at)):
-                if row.map_id in last and row.told_at <= last[row.map_id]:
-                    continue
-                last[row.map_id] = row.told_at
+            for row in connection.execute(query.order_by(columns.told_at)):
+                told[row.map_id] = row.told_at
                 status = DepositStatus(row.status)
                 found.append(
                     Outcome(
