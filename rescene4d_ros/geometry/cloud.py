@@ -60,7 +60,8 @@ class Cloud:
         self.xyz = xyz[self.index]
         self.tree = cKDTree(self.xyz)
         self._sorted = self.xyz[np.argsort(self.xyz[:, 0], kind='stable')]
-        self._sensor_path = sensor_path
+        has_path = sensor_path is not None and len(sensor_path) > 0
+        self._sensor_path = sensor_path if has_path else None
 
     @cached_property
     def bounds(self) -> tuple[np.ndarray, np.ndarray] | None:
@@ -69,17 +70,16 @@ class Cloud:
 
     def _views(self, xyz: np.ndarray) -> list[DepthMap]:
         """Return the depth maps that tell of an object: of all positions, or of those near it."""
-        if self._sensor_path is None or len(self._sensor_path) == 0 or len(xyz) == 0:
+        if self._sensor_path is None or len(xyz) == 0:
             return []
         return self._depth_maps if self._local_views is None else self._local_views.around(xyz)
 
     @cached_property
     def _depth_maps(self) -> list[DepthMap]:
         """Return the depth maps of sampled sensor positions; computed at first use."""
-        if self._sensor_path is None or len(self._sensor_path) == 0:
+        if self._sensor_path is None:
             return []
-        last = len(self._sensor_path) - 1
-        chosen = np.unique(np.linspace(0, last, RAY_POSITIONS).astype(int))
+        chosen = evenly(len(self._sensor_path), RAY_POSITIONS)
         return depth_maps(self._sensor_path[chosen], self._surfaces)
 
     @cached_property
@@ -114,7 +114,7 @@ class Cloud:
     @cached_property
     def _strips(self) -> Strips:
         """Return the sorted points in strips."""
-        return Strips(self._sorted, STRIP)
+        return Strips(self._sorted)
 
     def revealed(self, xyz: np.ndarray) -> float:
         """
@@ -162,12 +162,11 @@ class Cloud:
             All False for a visit with neither a sensor path nor free floor.
 
         """
-        has_path = self._sensor_path is not None and len(self._sensor_path) > 0
+        has_path = self._sensor_path is not None
         depth_views = self._views(xyz) if has_path else self._likely_maps
         if len(xyz) == 0 or not depth_views:
             return np.zeros(len(xyz), dtype=bool)
-        views = np.array([depth_map.passes(xyz) for depth_map in depth_views])
-        past, in_reach = views.sum(0)  # each (N,)
+        past, in_reach = _count_past(depth_views, xyz)
         is_past = (
             (past > 0)
             & (past >= PAST_OF_REACH * in_reach)
@@ -186,21 +185,19 @@ class Strips:
     Parameters
     ----------
     xyz : ndarray (N, 3), float, m
-    width : float, m
-        Of a strip.
 
     """
 
-    def __init__(self, xyz: np.ndarray, width: float):
-        strip = np.floor(xyz[:, 1].astype(np.float64) / width)
-        self._width, self._order = width, np.lexsort((xyz[:, 0], strip))
+    def __init__(self, xyz: np.ndarray):
+        strip = np.floor(xyz[:, 1].astype(np.float64) / STRIP)
+        self._order = np.lexsort((xyz[:, 0], strip))
         self._x = xyz[self._order, 0]
         self._names, starts = np.unique(strip[self._order], return_index=True)
         self._starts = np.append(starts, len(strip))
 
     def rows(self, low: np.ndarray, high: np.ndarray) -> np.ndarray:
         """Return the points (M,), int64, ascending, of a range in x and of its strips in y."""
-        first, last = np.floor(np.array([low[1], high[1]], dtype=np.float64) / self._width)
+        first, last = np.floor(np.array([low[1], high[1]], dtype=np.float64) / STRIP)
         found = [self._order[:0]]
         for k in range(*np.searchsorted(self._names, [first, last + 1])):
             start, end = self._starts[k], self._starts[k + 1]
@@ -313,12 +310,18 @@ def share_past(views: Sequence[DepthMap], xyz: np.ndarray) -> np.ndarray:
         0 where no view reaches the point.
 
     """
-    past, in_reach = np.zeros(len(xyz)), np.zeros(len(xyz))
+    past, in_reach = _count_past(views, xyz)
+    return past / np.maximum(in_reach, 1)
+
+
+def _count_past(views: Sequence[DepthMap], xyz: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return how many views look past points (N, 3), and how many reach them, two (N,), int."""
+    past, in_reach = np.zeros(len(xyz), dtype=int), np.zeros(len(xyz), dtype=int)
     for view in views:
         is_past, reaches = view.passes(xyz)
         past += is_past
         in_reach += reaches
-    return past / np.maximum(in_reach, 1)
+    return past, in_reach
 
 
 def path_times(stamp_ns: int, duration: float) -> list[int]:

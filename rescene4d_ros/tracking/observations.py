@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 from rescene4d_ros.geometry.boxes import bounds, fit_box
-from rescene4d_ros.geometry.cloud import STRIP, Strips
+from rescene4d_ros.geometry.cloud import Strips
 from rescene4d_ros.geometry.place_evidence import Place, PlaceEvidence
 from rescene4d_ros.geometry.point_sets import near, thin
 from rescene4d_ros.geometry.surface import Surface
@@ -210,7 +210,7 @@ def recover_missed(
     for object_id, record in sorted(records.items()):
         if object_id in linked or record.is_gone or places[object_id].place is not Place.OCCUPIED:
             continue
-        strips = strips or Strips(scan.xyz, STRIP)
+        strips = strips or Strips(scan.xyz)
         points = points_on_surface(scan, strips, free, record.box, record.surface)
         if len(points) >= MIN_POINTS:
             free[points] = False

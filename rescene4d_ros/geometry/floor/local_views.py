@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from rescene4d_ros.geometry.cloud import DepthMap, STRIP, Strips
+from rescene4d_ros.geometry.cloud import DepthMap, Strips
+from rescene4d_ros.geometry.point_sets import evenly
 
 EDGE = 6.0  # m; of the squares of the floor plan that share a set of positions
 AROUND = 1.0  # m; around a square, where positions are taken from
@@ -28,7 +29,7 @@ class LocalViews:
 
     def __init__(self, path: np.ndarray, surfaces: np.ndarray, most: int):
         self._path, self._surfaces, self._most = path, surfaces, most
-        self._strips = Strips(surfaces, STRIP)
+        self._strips = Strips(surfaces)
         self._made: dict[tuple[int, int], list[DepthMap]] = {}
 
     def around(self, xyz: np.ndarray) -> list[DepthMap]:
@@ -45,7 +46,7 @@ class LocalViews:
         near = self._path[inside.all(axis=1)]
         if len(near) == 0:
             return []
-        chosen = near[np.unique(np.linspace(0, len(near) - 1, self._most).astype(int))]
+        chosen = near[evenly(len(near), self._most)]
         return [
             DepthMap(place, self._surfaces[self._strips.rows(place - RANGE, place + RANGE)])
             for place in chosen

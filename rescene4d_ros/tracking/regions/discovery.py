@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
-from rescene4d_ros.geometry.cloud import STRIP, Strips
+from rescene4d_ros.geometry.cloud import Strips
 from rescene4d_ros.geometry.place_evidence import Place, PlaceEvidence
 from rescene4d_ros.structures import MaskSource, OTHER_OBJECT, Segmentation
 from rescene4d_ros.tracking.observations import make_observation, points_on_surface, TRUST
@@ -91,7 +91,7 @@ def follow_births_back(
         seen = link.observation
         if object_id in records or before.was_there(seen).place is not Place.OCCUPIED:
             continue
-        strips = strips or Strips(before.scan.xyz, STRIP)
+        strips = strips or Strips(before.scan.xyz)
         points = points_on_surface(before.scan, strips, free, seen.box, seen.surface)
         if len(points) < MIN_POINTS:
             continue
