@@ -28,6 +28,10 @@ class TileShape:
     edge: float
     margin: float
 
+    def tiles_of(self, floor: np.ndarray) -> np.ndarray:
+        """Return column and row (N, 2), int64, of the tile in whose core points (N, 2) lie."""
+        return np.floor(floor / self.edge).astype(np.int64)
+
     def reach(self, tile: Tile) -> tuple[np.ndarray, np.ndarray]:
         """Return the corners (2,), m, of a tile with its margin."""
         low = np.array(tile) * self.edge
@@ -57,7 +61,7 @@ class TiledCloud:
                 low, high = corners[:, 0].min(axis=0), corners[:, 1].max(axis=0)
                 inside = ((self._floor >= low) & (self._floor < high)).all(axis=1)
             rows = np.flatnonzero(inside)
-        column, row = np.floor(self._floor[rows] / shape.edge).astype(np.int64).T
+        column, row = shape.tiles_of(self._floor[rows]).T
         key = _key(column, row)
         order = np.argsort(key, kind='stable')
         self._names, self._starts = np.unique(key[order], return_index=True)
@@ -75,12 +79,7 @@ class TiledCloud:
     def take(self, tile: Tile) -> np.ndarray:
         """Return the points (M,), int64, ascending, of a tile with its margin."""
         low, high = self._shape.reach(tile)
-        around = [
-            self._core((tile[0] + column, tile[1] + row))
-            for column in (-1, 0, 1)
-            for row in (-1, 0, 1)
-        ]
-        points = np.sort(np.concatenate(around))
+        points = np.sort(np.concatenate([self._core(one) for one in tiles_around(tile)]))
         where = self._floor[points]
         return points[((where >= low) & (where < high)).all(axis=1)]
 
@@ -91,6 +90,11 @@ class TiledCloud:
         if at == len(self._names) or self._names[at] != key:
             return np.empty(0, dtype=np.int64)
         return self._order[self._starts[at] : self._ends[at]]
+
+
+def tiles_around(tile: Tile) -> list[Tile]:
+    """Return a tile and its eight neighbors."""
+    return [(tile[0] + column, tile[1] + row) for column in (-1, 0, 1) for row in (-1, 0, 1)]
 
 
 def tiles_of_newest(

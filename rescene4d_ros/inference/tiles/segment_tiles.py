@@ -6,7 +6,13 @@ from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from rescene4d_ros.geometry.floor.tiles import Tile, TiledCloud, tiles_of_newest, TileShape
+from rescene4d_ros.geometry.floor.tiles import (
+    Tile,
+    TiledCloud,
+    tiles_around,
+    tiles_of_newest,
+    TileShape,
+)
 from rescene4d_ros.inference.tiles.joining import join_visit, join_visits, TileMasks, VisitMask
 from rescene4d_ros.inference.visit_encoder import TileName
 from rescene4d_ros.structures import Scan, Segmentation
@@ -103,13 +109,11 @@ def _masks(
     """Return what a tile says of one visit, with instances numbered over all tiles."""
     points, label = part.points[visit], part.found.labels[visit]
     floor = scan.xyz[points, :2]
-    core = np.floor(floor / shape.edge).astype(np.int64)
+    core = shape.tiles_of(floor)
     is_core = (core == part.tile).all(axis=1)
-    for column in (-1, 0, 1):
-        for row in (-1, 0, 1):
-            beside = (part.tile[0] + column, part.tile[1] + row)
-            if beside not in tiles:  # nobody else says anything there
-                is_core |= (core == beside).all(axis=1)
+    for beside in tiles_around(part.tile):
+        if beside not in tiles:  # nobody else says anything there
+            is_core |= (core == beside).all(axis=1)
     low, high = shape.reach(part.tile)
     near = (floor < low + NEAR_EDGE) | (floor >= high - NEAR_EDGE)
     return TileMasks(

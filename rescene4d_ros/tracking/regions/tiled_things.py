@@ -63,5 +63,5 @@ def _found(
             parts = tuple(index[part] for index, part in zip(points, thing.parts))
             last = next(t for t in reversed(range(len(parts))) if len(parts[t]))
             floor = scans[last].xyz[parts[last], :2]
-            own = (np.floor(floor / shape.edge) == tile).all(axis=1).mean()
+            own = (shape.tiles_of(floor) == tile).all(axis=1).mean()
             yield float(own), ChangedThing(parts, thing.quality)
