@@ -203,14 +203,14 @@ class LeaseTaker:
             free = (
                 select(leases)
                 .join(waiting, waiting.c.map_id == leases.c.map_id)
-                .where(leases.c.map_id.not_in(_held()))
+                .where(leases.c.map_id.not_in(held_maps()))
                 .order_by(waiting.c.oldest)
                 .limit(1)
                 .with_for_update(of=leases, skip_locked=True)
             )
             row = connection.execute(free).first()
             # Another worker may have taken it between the search and the lock: look again.
-            if row is None or connection.execute(_held(row.map_id)).first():
+            if row is None or connection.execute(held_maps(row.map_id)).first():
                 return None
             number = row.number + 1
             left = select(heartbeats.c.number).where(heartbeats.c.map_id == row.map_id)
@@ -234,7 +234,7 @@ class LeaseTaker:
         return Lease(self._database, row, is_inherited, self._seconds)
 
 
-def _held(map_id: str | None = None):
+def held_maps(map_id: str | None = None):
     """Return the query of the maps whose lease counts."""
     held = select(heartbeats.c.map_id).where(heartbeats.c.until > func.clock_timestamp())
     return held if map_id is None else held.where(heartbeats.c.map_id == map_id)

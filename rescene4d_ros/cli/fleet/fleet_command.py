@@ -8,7 +8,8 @@ import time
 
 from rescene4d_ros.cli.console import TextConsole
 from rescene4d_ros.cli.fleet.flags import add_database_flags
-from rescene4d_ros.fleet.database import deposits, DepositStatus, FleetDatabase, heartbeats, leases
+from rescene4d_ros.fleet.database import deposits, DepositStatus, FleetDatabase, leases
+from rescene4d_ros.fleet.leases import held_maps
 from rescene4d_ros.fleet.results import Results
 from rescene4d_ros.fleet.roles import make_roles, ROBOT, roles_sql, WORKER
 from rich.table import Table
@@ -85,11 +86,7 @@ def _print_status(database: FleetDatabase) -> None:
         for status in DepositStatus
     ]
     query = select(deposits.c.map_id, *counts).group_by(deposits.c.map_id)
-    holders = (
-        select(leases.c.map_id, leases.c.holder)
-        .join(heartbeats, heartbeats.c.map_id == leases.c.map_id)
-        .where(heartbeats.c.until > func.clock_timestamp())
-    )
+    holders = select(leases.c.map_id, leases.c.holder).where(leases.c.map_id.in_(held_maps()))
     table = Table('map', *(status.value for status in DepositStatus), 'worker')
     with database.transaction() as connection:
         working = {row.map_id: row.holder for row in connection.execute(holders)}
