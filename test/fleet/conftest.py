@@ -9,31 +9,19 @@ from threading import Event
 import time
 
 import pytest
+from rescene4d_ros.cli.archive.work import configs_of
 from rescene4d_ros.fleet.database import deposits, FleetDatabase
 from rescene4d_ros.fleet.depositor import Depositor
 from rescene4d_ros.fleet.spool import Spool
 from rescene4d_ros.fleet.worker import Worker, WorkerConfig
-from rescene4d_ros.inference.config import InferenceConfig
 from rescene4d_ros.scene.mask_source import load_masks
-from rescene4d_ros.tracking.settings import (
-    AssociationConfig,
-    ChangeConfig,
-    MotionConfig,
-    TrackerConfig,
-)
 from sqlalchemy import select
 
 DAY_NS = 86_400 * 10**9
 FORK = get_context('fork')
 TABLE = ((1.6, 1.7, 0.0), (0.9, 0.6, 0.7), (60, 60, 180))
 BOX = ((0.6, 0.5, 0.0), (0.4, 0.4, 0.5), (200, 40, 40))
-SETTINGS = {
-    'inference': InferenceConfig(source='none'),
-    'tracker': TrackerConfig(),
-    'association': AssociationConfig(),
-    'motion': MotionConfig(),
-    'changes': ChangeConfig(),
-}
+SETTINGS = configs_of((('inference.source', 'none'),))
 
 
 @pytest.fixture
