@@ -29,6 +29,8 @@ WRONG = (  # tool, arguments, and what the short error says
     ('ask', {'question': LONG}, 'at most 500 characters'),
     ('changes', {'when': LONG}, 'expected a time'),
     ('list_objects', {'class_name': LONG}, 'expected a class'),
+    ('changes', {'since': 'Tuesday'}, 'since\n  Extra inputs are not permitted'),
+    ('list_objects', {'class': 'chair'}, 'class\n  Extra inputs are not permitted'),
     ('forget_object', {'object_id': 1}, 'Unknown tool'),
 )
 
@@ -57,6 +59,7 @@ def test_an_assistant_reads(home):
             assert result.is_error, tool
             assert says in result.content[0].text
             assert len(result.content[0].text) < 1000
+        assert all(tool.input_schema['additionalProperties'] is False for tool in tools)
         assert all(tool.annotations.read_only_hint and tool.description for tool in tools)
 
         async def call(tool, **arguments):

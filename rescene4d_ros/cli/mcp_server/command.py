@@ -25,7 +25,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(options: argparse.Namespace) -> None:
     """Serve until standard input ends."""
     try:  # an extra that not everybody has
-        from rescene4d_ros.cli.mcp_server.correction_tools import add_correction_tools
+        from rescene4d_ros.cli.mcp_server.correction_tools import correction_tools
         from rescene4d_ros.cli.mcp_server.query_tools import make_server
     except ImportError as error:
         raise ConfigError(
@@ -34,7 +34,5 @@ def run(options: argparse.Namespace) -> None:
         ) from error
     zone = zone_of(options.time_zone)
     SceneMemory.inspect(options.memory, options.url).close()  # refuse what is no memory at once
-    server = make_server(options.memory, options.url, zone)
-    if options.allow_corrections:
-        add_correction_tools(server, options.memory, options.url)
-    server.run('stdio')
+    writing = correction_tools(options.memory, options.url) if options.allow_corrections else ()
+    make_server(options.memory, options.url, zone, writing).run('stdio')

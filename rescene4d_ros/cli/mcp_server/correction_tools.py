@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from mcp.server.mcpserver import MCPServer
+from mcp.server.mcpserver.tools import Tool
 from mcp_types import ToolAnnotations
-from rescene4d_ros.cli.mcp_server.query_tools import opened
+from rescene4d_ros.cli.mcp_server.query_tools import opened, strict_tool
 from rescene4d_ros.memory.editing import correction_messages
 
 WRITING = ToolAnnotations(read_only_hint=False, destructive_hint=False, open_world_hint=False)
@@ -54,14 +54,14 @@ class CorrectionTools:
             return correction_messages.undo(memory).text
 
 
-def add_correction_tools(server: MCPServer, path: Path, url: str | None) -> None:
-    """Add the tools that write to a server."""
+def correction_tools(path: Path, url: str | None) -> list[Tool]:
+    """Return the tools that write; see `CorrectionTools`."""
     tools = CorrectionTools(path, url)
-    for tool in (
+    functions = (
         tools.rename_object,
         tools.merge_objects,
         tools.split_object,
         tools.lock_object,
         tools.undo_correction,
-    ):
-        server.add_tool(tool, annotations=WRITING)
+    )
+    return [strict_tool(function, WRITING) for function in functions]

@@ -6,7 +6,7 @@ Every call opens the memory, because another process may have written to it sinc
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import tzinfo
 from pathlib import Path
@@ -15,7 +15,9 @@ from typing import Any
 
 from mcp.server.mcpserver import Image, MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
+from mcp.server.mcpserver.tools import Tool
 from mcp_types import ToolAnnotations
+from pydantic import ConfigDict
 from rescene4d_ros import __version__
 from rescene4d_ros.errors import RescenError
 from rescene4d_ros.memory import queries
@@ -144,16 +146,45 @@ class QueryTools:
         return answer_document(answer_query(memory, query, calendar))
 
 
-def make_server(path: Path, url: str | None, zone: tzinfo) -> MCPServer:
-    """Return a server with the tools that read a memory; see `QueryTools`."""
-    server: MCPServer = MCPServer(
-        'rescene4d', instructions=INSTRUCTIONS, version=__version__, log_level='WARNING'
-    )
+def make_server(
+    path: Path, url: str | None, zone: tzinfo, other_tools: Sequence[Tool] = ()
+) -> MCPServer:
+    """Return a server with the tools that read a memory, see `QueryTools`, and others."""
     tools = QueryTools(path, url, zone)
-    for tool in (tools.list_objects, tools.where, tools.history, tools.changes, tools.ask):
-        server.add_tool(tool, annotations=READ_ONLY)
-    server.add_tool(tools.picture, annotations=READ_ONLY, structured_output=False)
-    return server
+    reading = (tools.list_objects, tools.where, tools.history, tools.changes, tools.ask)
+    return MCPServer(
+        'rescene4d',
+        instructions=INSTRUCTIONS,
+        version=__version__,
+        log_level='WARNING',
+        tools=[
+            *(strict_tool(function, READ_ONLY) for function in reading),
+            strict_tool(tools.picture, READ_ONLY, structured_output=False),
+            *other_tools,
+        ],
+    )
+
+
+def strict_tool(
+    function: Callable[..., Any],
+    annotations: ToolAnnotations,
+    structured_output: bool | None = None,
+) -> Tool:
+    """
+    Return a tool that refuses arguments that its function does not take.
+
+    The package ignores them, so that an assistant that writes `since` in the place of `when`
+    would take all changes for those since a day.
+    """
+    tool = Tool.from_function(
+        function, annotations=annotations, structured_output=structured_output
+    )
+    arguments = tool.fn_metadata.arg_model
+    tool.fn_metadata.arg_model = type(
+        arguments.__name__, (arguments,), {'model_config': ConfigDict(extra='forbid')}
+    )
+    tool.parameters = tool.fn_metadata.arg_model.model_json_schema(by_alias=True)
+    return tool
 
 
 @contextmanager
