@@ -139,6 +139,7 @@ setup(
         'view': ['viser>=1.1,<1.2'],
         'docs': ['mkdocs-material', 'mkdocstrings-python'],
         'test': [
+            'axe-playwright-python',
             'compose-spec',
             'hypothesis',
             'kubernetes-validate',

@@ -87,18 +87,14 @@ def browser():
 
 @pytest.fixture
 def violations():
-    """
-    Return the function that lists what axe finds in a page: rule, impact and first element.
-
-    axe comes from npm: `npm install axe-core`, then AXE_CORE=node_modules/axe-core/axe.min.js.
-    """
-    path = os.environ.get('AXE_CORE', 'node_modules/axe-core/axe.min.js')
-    if not os.path.isfile(path):
-        pytest.skip('axe is not there: `npm install axe-core`, or name axe.min.js in AXE_CORE')
+    """Return the function that lists what axe finds in a page: rule, impact, first element."""
+    axe = pytest.importorskip(
+        'axe_playwright_python.sync_playwright',
+        reason='axe is not installed; requirements-test.txt names axe-playwright-python',
+    )
 
     def find(page):
-        page.add_script_tag(path=path)
-        found = page.evaluate('axe.run(document).then((r) => r.violations)')
+        found = axe.Axe().run(page).response['violations']
         return [
             (rule['id'], rule['impact'], node['target'][0], node.get('html', '')[:160])
             for rule in found
