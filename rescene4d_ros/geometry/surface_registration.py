@@ -50,10 +50,7 @@ def lay_on(
     more_rounds: int = 30,
 ) -> Laid | None:
     """
-    Find the small rigid motion that lays points on the planes of a target.
-
-    Iterated point-to-plane distance with redescending weights: the weight of a partner falls with
-    its distance, so what was moved, came or left has no say.
+    Find the small rigid motion that lays points on the planes of a target, and how it fits.
 
     Parameters
     ----------
@@ -73,6 +70,35 @@ def lay_on(
     -------
     Laid or None
         None where fewer than `LEAST_PARTNERS` points find a partner.
+
+    """
+    found = motion_onto(points, target, normals, tree, gates, more_rounds)
+    if found is None:
+        return None
+    motion, held = found
+    moved = np.asarray(points, np.float64) @ motion[:3, :3].T + motion[:3, 3]
+    return Laid(motion, *plane_fit(moved, target, normals, tree, gates[0]), held)
+
+
+def motion_onto(
+    points: np.ndarray,
+    target: np.ndarray,
+    normals: np.ndarray,
+    tree: cKDTree,
+    gates: Sequence[float],
+    more_rounds: int = 30,
+) -> tuple[np.ndarray, float] | None:
+    """
+    Find the small rigid motion that lays points on the planes of a target, see `lay_on`.
+
+    Iterated point-to-plane distance with redescending weights: the weight of a partner falls with
+    its distance, so what was moved, came or left has no say.
+
+    Returns
+    -------
+    motion : ndarray (4, 4), float64
+    held : float
+        See `Laid`.
 
     """
     points = np.asarray(points, np.float64)
@@ -102,8 +128,7 @@ def lay_on(
                 break
     motion = np.eye(4)
     motion[:3, :3], motion[:3, 3] = rotation, middle + shift - rotation @ middle
-    moved = points @ rotation.T + motion[:3, 3]
-    return Laid(motion, *plane_fit(moved, target, normals, tree, gates[0]), held)
+    return motion, held
 
 
 def moved_by(motion: np.ndarray, center: np.ndarray) -> tuple[float, float]:

@@ -204,6 +204,7 @@ def _pairs_within(xyz: np.ndarray, gap: float) -> csr_matrix:
     """Return the pairs of points (N, 3) at most `gap` m apart, each once (N, N), int8."""
     i, j = cKDTree(xyz).query_pairs(gap, output_type='ndarray').T.astype(np.int32)
     pairs = coo_matrix((np.ones(len(i), dtype=np.int8), (i, j)), shape=(len(xyz), len(xyz)))
+    pairs.has_canonical_format = True  # no pair comes twice, and nobody needs rows in order
     return pairs.tocsr()
 
 

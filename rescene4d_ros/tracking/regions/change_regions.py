@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from rescene4d_ros.geometry.point_sets import thin
 from rescene4d_ros.geometry.se3 import size_of, transform
-from rescene4d_ros.geometry.surface_registration import lay_on, LEAST_PARTNERS
+from rescene4d_ros.geometry.surface_registration import LEAST_PARTNERS, motion_onto
 from rescene4d_ros.tracking.regions.candidates import compare, Compared, find_candidates
 from rescene4d_ros.tracking.regions.region_evidence import (
     BoostedTrees,
@@ -47,16 +47,17 @@ def aligned(surfaces: VisitSurfaces, other: VisitSurfaces) -> VisitSurfaces:
     """
     sample = thin(surfaces.xyz, SAMPLED)
     points = surfaces.xyz[sample].astype(np.float64)
-    laid = lay_on(points, other.xyz, other.normals, other.tree, GATES, more_rounds=0)
-    if laid is None:
+    found = motion_onto(points, other.xyz, other.normals, other.tree, GATES, more_rounds=0)
+    if found is None:
         return surfaces
-    distance, turn = size_of(laid.motion, points.mean(0))
+    motion, _ = found
+    distance, turn = size_of(motion, points.mean(0))
     if distance > MOST_SHIFT or turn > MOST_TURN:
         return surfaces
-    if _residual(transform(laid.motion, points), other) >= _residual(points, other):
+    if _residual(transform(motion, points), other) >= _residual(points, other):
         return surfaces
-    xyz = transform(laid.motion, surfaces.xyz.astype(np.float64))
-    normals = surfaces.normals @ laid.motion[:3, :3].T
+    xyz = transform(motion, surfaces.xyz.astype(np.float64))
+    normals = surfaces.normals @ motion[:3, :3].T
     return replace(surfaces, xyz=xyz.astype(np.float32), normals=normals.astype(np.float32))
 
 

@@ -109,8 +109,7 @@ class RegionEvidence:
 
     def _median(self, values: np.ndarray) -> np.ndarray:
         """Return the median of each candidate's values (C,)."""
-        parts = np.split(values, self._start[1:])
-        return np.array([np.median(part) for part in parts])
+        return np.array([_median_of(part) for part in np.split(values, self._start[1:])])
 
     def _bounds(self) -> tuple[np.ndarray, np.ndarray]:
         """Return the lowest and highest coordinates of each candidate, two (C, 3), float64."""
@@ -135,7 +134,7 @@ class RegionEvidence:
     def _visibility(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Return of each candidate the terms past, shown and seen past, three (C,)."""
         surfaces, other = self._pair.surfaces, self._pair.other
-        asked, place = np.unique(self._points, return_inverse=True)
+        asked, place = _distinct(self._points, len(surfaces))
         xyz, column = surfaces.xyz[asked], surfaces.column[asked]
         low = _lowest_at(other.lowest, column)
         terms = (low < xyz[:, 2] - CLEARLY_BELOW, np.isfinite(low), other.seen_past(xyz))
@@ -183,6 +182,22 @@ class RegionEvidence:
         return inside / np.maximum(count, 1)
 
 
+def _median_of(values: np.ndarray) -> float:
+    """Return the median of some values; for hundreds of small sets faster than `np.median`."""
+    middle = len(values) // 2
+    if len(values) % 2:
+        return float(np.partition(values, middle)[middle])
+    ranked = np.partition(values, [middle - 1, middle])
+    return float((ranked[middle - 1] + ranked[middle]) / 2)
+
+
+def _distinct(numbers: np.ndarray, bound: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return the distinct numbers below a bound, rising, and the place of each among them."""
+    there = np.zeros(bound, dtype=bool)
+    there[numbers] = True
+    return np.flatnonzero(there), (np.cumsum(there) - 1)[numbers]
+
+
 def _lowest_at(lowest: tuple[np.ndarray, np.ndarray], asked: np.ndarray) -> np.ndarray:
     """Return the lowest z (N,) in the columns asked for, see `lowest_of`; inf without points."""
     columns, low = lowest
@@ -201,7 +216,7 @@ class _Cells:
         span = cell.max(0) + 2
         key = (cell[:, 0] * span[1] + cell[:, 1]) * span[2] + cell[:, 2]
         keys, cell_of = np.unique(key, return_inverse=True)
-        inner, self._of = np.unique(cell_of[asked], return_inverse=True)
+        inner, self._of = _distinct(cell_of[asked], len(keys))
         row = ((np.arange(-1, 2)[:, None] * span[1] + np.arange(-1, 2)) * span[2]).ravel()  # (9,)
         around = []
         low = keys[inner] + row[:, None] - 1  # rising along each row, which searches quickly

@@ -24,6 +24,7 @@ FILL_DISTANCE = 0.15  # m; a later surface this near means that a later visit sa
 DENSE = 0.045  # m; spacing up to which the distances of this package hold as they are
 SPARSEST = 2.5  # times that; from there on distances grow no more
 SPACING_SAMPLE = 10  # of so many points one tells the spacing
+CLEARLY_DENSE = 0.9  # of the dense spacing; below it a tenth of the sample tells enough
 SPACING_NEIGHBORS = 8  # by so many points around it
 VIEW_SPACING = 0.04  # m; spacing of the surfaces in depth maps
 
@@ -69,9 +70,14 @@ class VisitSurfaces:
         if len(self) <= SPACING_NEIGHBORS:
             return 1.0
         sample = self.xyz[::SPACING_SAMPLE]
+        if self._spacing(sample[::10]) < CLEARLY_DENSE * DENSE:
+            return 1.0
+        return float(np.clip(self._spacing(sample) / DENSE, 1.0, SPARSEST))
+
+    def _spacing(self, sample: np.ndarray) -> float:
+        """Return the median spacing of the points around those of a sample (K, 3), m."""
         reach = self.tree.query(sample, k=[SPACING_NEIGHBORS + 1])[0]
-        spacing = float(np.median(reach)) * np.sqrt(np.pi / SPACING_NEIGHBORS)
-        return float(np.clip(spacing / DENSE, 1.0, SPARSEST))
+        return float(np.median(reach)) * np.sqrt(np.pi / SPACING_NEIGHBORS)
 
     @cached_property
     def coarse(self) -> np.ndarray:
