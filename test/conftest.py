@@ -248,3 +248,42 @@ def make_server():
 def postgres(make_server):
     """Return a running server."""
     return make_server(Path(tempfile.mkdtemp(prefix='rescene4d_pg_')))
+
+
+@pytest.fixture
+def new_disk():
+    """
+    Return a function that mounts a disk of some MiB and returns its folder.
+
+    The test is skipped where none may be mounted.
+    """
+    folders = []
+
+    def mount(megabytes):
+        folder = Path(tempfile.mkdtemp(prefix='rescene4d_disk_'))
+        command = ['mount', '-t', 'tmpfs', '-o', f'size={megabytes}m', 'none', folder]
+        mounted = subprocess.run(command, capture_output=True, text=True, check=False)
+        if mounted.returncode:
+            folder.rmdir()
+            pytest.skip(f'no disk can be mounted here: {mounted.stderr.strip()}')
+        folders.append(folder)
+        return folder
+
+    yield mount
+    for folder in folders:
+        subprocess.run(['umount', '--lazy', folder], check=True)
+        folder.rmdir()
+
+
+@pytest.fixture
+def fill_disk():
+    """Return a function that leaves no byte of a disk, and returns the file that takes them."""
+
+    def fill(folder):
+        ballast = folder / 'ballast'
+        with ballast.open('wb') as file:
+            os.posix_fallocate(file.fileno(), 0, shutil.disk_usage(folder).free)
+        assert not shutil.disk_usage(folder).free
+        return ballast
+
+    return fill

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 from rescene4d_ros.structures.colors import unit_rgb
+from rescene4d_ros.view.picture_file import write_figure
 from rescene4d_ros.view.splat import BACKGROUND
 
 # Distinguishable with the usual kinds of color blindness; earlier points are gray.
@@ -54,7 +55,7 @@ def draw_alignment(
         for color, (name, _) in zip(colors, shown)
     ]
     figure.legend(handles=handles, loc='outside lower center', ncols=3, frameon=False)
-    figure.savefig(path)
+    write_figure(figure, path)
 
 
 def _edge(points: np.ndarray, percent: float) -> np.ndarray:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+from rescene4d_ros.memory.store import SceneMemory
 from rescene4d_ros.structures import (
     Box,
     Change,
@@ -14,17 +16,37 @@ from rescene4d_ros.structures import (
     ObjectState,
     Scan,
     SceneObject,
+    VisitStatus,
 )
 from rescene4d_ros.structures.colors import color_of, colors_of, over_room, unit_rgb
+from rescene4d_ros.tracking.object_ids import resolve_labels
 from rescene4d_ros.view.clouds import date_of
 from rescene4d_ros.view.cutaway import cutaway
 from rescene4d_ros.view.outlines import corners_of, draw_outline, MARKS, UNSEEN
+from rescene4d_ros.view.picture_file import write_figure
 from rescene4d_ros.view.splat import BACKGROUND, splat, View, view_of, wall_azimuth
 
 PANEL = (900, 660)
 SUPERSAMPLING = 1
 SHORT = 5  # letters of a text that takes little room
+MOST_VISITS = 6  # of a memory
 MOST_WORDS = 25  # objects of a panel; the words of more would cover each other
+
+
+def draw_newest(path: Path, memory: SceneMemory) -> None:
+    """Write the picture of the newest processed visits of a memory; none where there is none."""
+    snapshot = memory.snapshot()
+    done = [v for v in snapshot.visits if v.status == VisitStatus.DONE]
+    done = sorted(done, key=lambda v: v.stamp_ns)[-MOST_VISITS:]
+    aliases = dict(snapshot.aliases)
+    if done:
+        draw_before_after(
+            path,
+            [memory.scan(v.visit_id) for v in done],
+            [resolve_labels(memory.labels(v.visit_id), aliases) for v in done],
+            replace(snapshot, visits=tuple(done)),
+            memory.changes(),
+        )
 
 
 def draw_before_after(
@@ -72,7 +94,7 @@ def draw_before_after(
     _legend(figure)
     bottom = 44 / (rows * (height + 30) + 46)
     figure.subplots_adjust(0.003, bottom, 0.997, 1 - 0.6 * bottom, wspace=0.006, hspace=0.05)
-    figure.savefig(path)
+    write_figure(figure, path)
 
 
 def boxes_of(xyz: np.ndarray, labels: np.ndarray, yaw: float) -> dict[int, Box]:

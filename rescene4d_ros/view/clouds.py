@@ -12,6 +12,7 @@ from rescene4d_ros.structures.colors import class_colors, colors_of, over_room, 
 from rescene4d_ros.structures.truth import SequenceTruth, VisitTruth
 from rescene4d_ros.view.cutaway import cutaway
 from rescene4d_ros.view.outlines import draw_outline, MARKS, UNSEEN
+from rescene4d_ros.view.picture_file import write_figure
 from rescene4d_ros.view.splat import BACKGROUND, splat, View, view_of, wall_azimuth
 
 SUPERSAMPLING = 2
@@ -105,7 +106,8 @@ def sequence_picture(
     figure.text(1 - 4 / total[0], 3 / total[1], sequence.name, ha='right', fontsize=7)
     if visits is not None:
         _legend(figure, visits, total)
-    figure.savefig(
+    write_figure(
+        figure,
         path,
         pil_kwargs={'quality': 82, 'optimize': True}
         if path.suffix.lower() in ('.jpg', '.jpeg')

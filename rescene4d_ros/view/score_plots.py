@@ -11,6 +11,7 @@ from rescene4d_ros.metrics.changes.calibration import CalibrationBin
 from rescene4d_ros.metrics.changes.change_scores import SCORED_KINDS
 from rescene4d_ros.metrics.identity.identity_scores import IssuedIds
 from rescene4d_ros.structures.colors import color_of
+from rescene4d_ros.view.picture_file import write_figure
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -47,7 +48,7 @@ def draw_precision_recall(path: Path, curves: Mapping[str, tuple[np.ndarray, np.
     )
     ax.grid(alpha=0.3)
     ax.legend(fontsize=8)
-    figure.savefig(path, dpi=130)
+    write_figure(figure, path, dpi=130)
 
 
 def draw_change_confusion(path: Path, tables: Mapping[str, np.ndarray]) -> None:
@@ -88,7 +89,7 @@ def draw_change_confusion(path: Path, tables: Mapping[str, np.ndarray]) -> None:
         ax.set_title(name, fontsize=9)
     figure.supxlabel('stated', fontsize=9)
     figure.supylabel('true', fontsize=9)
-    figure.savefig(path, dpi=130)
+    write_figure(figure, path, dpi=130)
 
 
 def draw_calibration(path: Path, bins: Mapping[str, Sequence[CalibrationBin]]) -> None:
@@ -125,7 +126,7 @@ def draw_calibration(path: Path, bins: Mapping[str, Sequence[CalibrationBin]]) -
     )
     ax.grid(alpha=0.3)
     ax.legend(fontsize=8)
-    figure.savefig(path, dpi=130)
+    write_figure(figure, path, dpi=130)
 
 
 def draw_identities(path: Path, ids: Mapping[str, IssuedIds], names: Sequence[str]) -> None:
@@ -153,7 +154,7 @@ def draw_identities(path: Path, ids: Mapping[str, IssuedIds], names: Sequence[st
     axes[0].set_yticks(range(len(names)), names, fontsize=6)
     axes[0].set_ylim(len(names) - 0.5, -0.5)
     figure.supxlabel('visit', fontsize=8)
-    figure.savefig(path, dpi=130)
+    write_figure(figure, path, dpi=130)
 
 
 def draw_cost(path: Path, seconds: Mapping[str, Mapping[str, float]]) -> None:
@@ -184,7 +185,7 @@ def draw_cost(path: Path, seconds: Mapping[str, Mapping[str, float]]) -> None:
     ax.set_ylim(bottom=0)
     ax.grid(alpha=0.3)
     ax.legend(fontsize=8)
-    figure.savefig(path, dpi=130)
+    write_figure(figure, path, dpi=130)
 
 
 def _draw_issued(ax: Axes, found: IssuedIds) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from rescene4d_ros.view.picture_file import write_figure
 
 PER_VISIT, SHARED, LINE = '#dbe7f3', '#fde6c8', '#40474f'
 PATCHES = ('#3b75af', '#ef8636', '#519e3e', '#c53a32', '#8d6ab8', '#84584e')
@@ -65,7 +66,7 @@ def draw_segmenter(
         _draw_order(ax, cells, rows, patch)
         ax.set_title(title, fontsize=10)
     path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=130)
+    write_figure(figure, path, dpi=130)
 
 
 def _draw_flow(ax) -> None:

@@ -109,6 +109,24 @@ def test_disk_that_refuses_is_told(tmp_path, capsys):
             assert 'Exception' not in done.stderr
 
 
+def test_picture_on_a_full_disk(files, new_disk, fill_disk, capsys):
+    """The picture of before stays, and nothing half written is left; an ending must be one."""
+    rooms, disk = files(a=room()[::10]), new_disk(2)
+    picture = disk / 'clouds.png'
+    arguments = ['check', *rooms, '--picture', str(picture)]
+    assert main(arguments) == 0
+    before = picture.read_bytes()
+    ballast = fill_disk(disk)
+    assert main(arguments) == 2
+    assert 'room on the disk' in capsys.readouterr().err
+    assert picture.read_bytes() == before
+    assert {p.name for p in disk.iterdir()} == {'clouds.png', 'ballast'}
+    ballast.unlink()
+    assert main([*arguments[:-1], str(disk / 'clouds.xyz')]) == 2
+    assert 'choose one of' in capsys.readouterr().err
+    assert [p.name for p in disk.iterdir()] == ['clouds.png']
+
+
 def test_names_that_are_no_text(tmp_path, capsys):
     """Of a file, which Linux allows to be any bytes."""
     path = os.fsdecode(os.fsencode(tmp_path) + b'/room\xff\n.npz')

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from pathlib import Path
-import subprocess
-import tempfile
 import time
 
 import numpy as np
@@ -16,31 +13,6 @@ from rescene4d_ros.tracking.records import LinkedObservation, ObjectRecord, Obse
 
 DAY = 86_400 * 10**9
 CLASSES = ('chair', 'table')
-
-
-@pytest.fixture
-def new_disk():
-    """
-    Return a function that mounts a disk of some MiB and returns its folder.
-
-    The test is skipped where none may be mounted.
-    """
-    folders = []
-
-    def mount(megabytes):
-        folder = Path(tempfile.mkdtemp(prefix='rescene4d_disk_'))
-        command = ['mount', '-t', 'tmpfs', '-o', f'size={megabytes}m', 'none', folder]
-        mounted = subprocess.run(command, capture_output=True, text=True, check=False)
-        if mounted.returncode:
-            folder.rmdir()
-            pytest.skip(f'no disk can be mounted here: {mounted.stderr.strip()}')
-        folders.append(folder)
-        return folder
-
-    yield mount
-    for folder in folders:
-        subprocess.run(['umount', '--lazy', folder], check=True)
-        folder.rmdir()
 
 
 @pytest.fixture

@@ -1,6 +1,5 @@
 """A memory on a disk that is really full: it can be asked, says what to free, and goes on."""
 
-import os
 import shutil
 
 import pytest
@@ -10,16 +9,6 @@ from rescene4d_ros.memory.maintenance.integrity import find_faults
 from rescene4d_ros.memory.store import SceneMemory
 
 
-def fill(folder):
-    """Leave no byte; return the file that takes them."""
-    ballast = folder / 'ballast'
-    size = shutil.disk_usage(folder).free
-    with ballast.open('wb') as file:
-        os.posix_fallocate(file.fileno(), 0, size)
-    assert not shutil.disk_usage(folder).free
-    return ballast
-
-
 def seen(path):
     """Return what a reader is told."""
     with SceneMemory.inspect(path) as memory:
@@ -27,7 +16,7 @@ def seen(path):
 
 
 @pytest.mark.parametrize('ending', ['closed', 'killed', 'killed, without its index'])
-def test_full_disk_can_be_asked(new_disk, make_scan, make_facts, ending, caplog):
+def test_full_disk_can_be_asked(new_disk, fill_disk, make_scan, make_facts, ending, caplog):
     """A reader makes no file beside the database; who writes is told, and can later."""
     disk = new_disk(4)
     path = disk / 'memory'
@@ -39,7 +28,7 @@ def test_full_disk_can_be_asked(new_disk, make_scan, make_facts, ending, caplog)
         (path / 'memory.sqlite3-shm').unlink()
     expected = seen(shutil.copytree(path, disk / 'copy'))
     shutil.rmtree(disk / 'copy')
-    ballast = fill(disk)
+    ballast = fill_disk(disk)
     assert not caplog.text
     assert seen(path) == expected
     if ending != 'killed':  # which left an index
@@ -54,13 +43,13 @@ def test_full_disk_can_be_asked(new_disk, make_scan, make_facts, ending, caplog)
         assert find_faults(memory) == ()
 
 
-def test_copies_on_a_full_disk_are_refused(new_disk, tmp_path, make_scan, make_facts):
+def test_copies_on_a_full_disk_are_refused(new_disk, fill_disk, tmp_path, make_scan, make_facts):
     """Backup and restore leave nothing behind, and can be repeated."""
     disk, path = new_disk(4), tmp_path / 'memory'
     with SceneMemory.open(path, 'hall', 'map', ('chair', 'table')) as memory:
         memory.commit(make_facts(memory, memory.add_visit(make_scan(1))))
     back_up(path, tmp_path / 'backup')
-    ballast = fill(disk)
+    ballast = fill_disk(disk)
     for copy in (
         lambda: back_up(path, disk / 'saved'),
         lambda: restore(tmp_path / 'backup', disk / 'restored'),

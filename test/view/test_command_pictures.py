@@ -5,7 +5,7 @@ from PIL import Image
 import pytest
 from rescene4d_ros.memory.store import SceneMemory
 from rescene4d_ros.view.alignment import COLORS, draw_alignment, overlaid
-from rescene4d_ros.view.newest_visits import draw_newest
+from rescene4d_ros.view.before_after import draw_newest
 from rescene4d_ros.view.outlines import MARKS
 
 

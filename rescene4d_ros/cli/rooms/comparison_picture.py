@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 from rescene4d_ros.synthetic_rooms.comparison import Span
+from rescene4d_ros.view.picture_file import write_figure
 
 COLUMNS = 3
 MADE, BAND, REAL, MISSED = '#9aa5b1', '#cfe0f3', '#1b7f3b', '#c22f2f'
@@ -33,7 +34,7 @@ def draw_comparison(spans: Sequence[Span], path: Path) -> None:
         ax.axis('off')
     for ax, span in zip(axes, spans):
         _draw_span(ax, span)
-    figure.savefig(path, dpi=110)
+    write_figure(figure, path, dpi=110)
 
 
 def _draw_span(ax, span: Span) -> None:

@@ -168,7 +168,7 @@ def run(options: argparse.Namespace) -> int:
             tqdm.write(describe(update))
         write_documents(options.out, memory.snapshot(), memory.changes())
         if options.picture:
-            from rescene4d_ros.view.newest_visits import draw_newest  # matplotlib takes a second
+            from rescene4d_ros.view.before_after import draw_newest  # matplotlib takes a second
 
             draw_newest(options.out / 'visits.png', memory)
     total = inputs.count + inputs.refused_count

@@ -1,9 +1,10 @@
 """Corrections of the viewer: told before, made, undone, and refused while a node writes."""
 
 import shutil
+import subprocess
 
 import pytest
-from rescene4d_ros.errors import MemoryFormatError, MemoryLockedError
+from rescene4d_ros.errors import MemoryFormatError, MemoryLockedError, StorageError
 from rescene4d_ros.memory.store import SceneMemory
 from rescene4d_ros.view.browser.editing import Editor, merge_preview, split_preview, undo_preview
 from rescene4d_ros.view.browser.knowledge import knowledge_of
@@ -62,3 +63,32 @@ def test_one_writer_at_a_time(folder):
             Editor(folder, None).rename(1, 'mine')
     assert Editor(folder, None).lock(1, True) == 'object 1 is locked'
     assert read(folder).locked == {1}
+
+
+@pytest.mark.parametrize('is_full', [True, False], ids=['full', 'read-only'])
+def test_disk_that_takes_nothing(home, new_disk, fill_disk, is_full):
+    """Each correction is refused with a remedy and changes nothing; the next ones work."""
+    disk = new_disk(8)
+    path = shutil.copytree(home, disk / 'memory')
+    editor, before = Editor(path, None), read(path)
+    one, other = sorted(before.contents.objects)[:2]
+    if is_full:
+        ballast = fill_disk(disk)
+    else:
+        subprocess.run(['mount', '-o', 'remount,ro', disk], check=True)
+    for correct in (
+        lambda: editor.rename(one, 'mine'),
+        lambda: editor.lock(one, True),
+        lambda: editor.merge(one, other),
+        lambda: editor.split(one, before.visits[1].visit_id),
+        editor.undo,
+    ):
+        with pytest.raises(StorageError, match='free|check'):
+            correct()
+        assert repr(read(path).contents) == repr(before.contents)
+    if is_full:
+        ballast.unlink()
+    else:
+        subprocess.run(['mount', '-o', 'remount,rw', disk], check=True)
+    assert editor.rename(one, 'mine') == f"object {one} is called 'mine'"
+    assert editor.undo().startswith('undone')
