@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 import functools
 import sys
 import time
 import traceback
 
+from rcl_interfaces.msg import Parameter as ParameterMessage
+from rcl_interfaces.msg import SetParametersResult
 from rclpy.clock import Clock, ClockType
 from rclpy.lifecycle import LifecycleNode, TransitionCallbackReturn
+from rclpy.parameter import Parameter
+from rclpy.parameter_service import ParameterService
 from rclpy.timer import Timer
 from rescene4d_ros.errors import ConfigError, RescenError
 from rescene4d_ros.node.diagnostics import DiagnosticsPublisher, text_of
@@ -61,6 +65,30 @@ def transition(reached: str) -> Callable:
     return decorate
 
 
+class AnsweringParameterService(ParameterService):
+    """Refuse values that rclpy raises on, such as those of a type that does not exist."""
+
+    def _set_parameters_callback(self, request, response):
+        response.results = [self._set([message]) for message in request.parameters]
+        return response
+
+    def _set_parameters_atomically_callback(self, request, response):
+        response.result = self._set(request.parameters)
+        return response
+
+    def _set(self, messages: Sequence[ParameterMessage]) -> SetParametersResult:
+        node, reason = self._get_node(), ''
+        for name in (message.name for message in messages if not node.has_parameter(message.name)):
+            reason = f'expected a parameter of this node, got {name[:100]!r}; see ros2 param list'
+        if not reason:
+            try:
+                given = [Parameter.from_parameter_msg(message) for message in messages]
+                return node.set_parameters_atomically(given)
+            except Exception as error:  # else who asks waits without end
+                reason = f'expected a value of the parameter, got: {error}'
+        return SetParametersResult(successful=False, reason=reason)
+
+
 class ManagedNode(LifecycleNode):
     """
     Start a node as its parameter `autostart` says, and report what its callbacks raise.
@@ -77,7 +105,8 @@ class ManagedNode(LifecycleNode):
     _diagnostics: DiagnosticsPublisher
 
     def __init__(self, name: str, **kwargs):
-        super().__init__(name, **kwargs)
+        super().__init__(name, start_parameter_services=False, **kwargs)
+        self._answering = AnsweringParameterService(self)
         self.reached = ''
         self._again: Timer | None = None  # of the autostart
         self._retry, _ = AUTOSTART_RETRY

@@ -6,7 +6,9 @@ from geometry_msgs.msg import TransformStamped
 from lifecycle_msgs.msg import Transition
 import numpy as np
 import pytest
-from rcl_interfaces.srv import DescribeParameters, SetParameters
+from rcl_interfaces.msg import Parameter as ParameterMessage
+from rcl_interfaces.msg import ParameterValue
+from rcl_interfaces.srv import DescribeParameters, SetParameters, SetParametersAtomically
 from rclpy.parameter import Parameter
 from rescene4d_ros.node.messages import interfaces
 from rescene4d_ros.node.messages.conversions import create_cloud, fields_of, time_to_msg
@@ -230,7 +232,26 @@ def test_live_parameters(client, processes, start_node):
     assert set_parameter('inference.score_threshold', 0.4).successful
     assert not set_parameter('inference.score_threshold', 1.5).successful
     assert not set_parameter('memory.path', '/elsewhere').successful
+    for name, kind in (
+        ('inference.score_threshold', 99),  # a type that does not exist
+        ('inference.score_threshold', 0),  # none: rclpy takes the parameter away
+        ('no.such', 3),
+        ('', 0),
+        ('', 3),
+    ):
+        undefined = ParameterMessage(name=name, value=ParameterValue(type=kind))
+        request = SetParameters.Request(parameters=[undefined])
+        (result,) = client.call(SetParameters, '/rescene4d/set_parameters', request).results
+        assert not result.successful
+        assert 'expected' in result.reason
+        together = SetParametersAtomically.Request(parameters=[undefined])
+        answer = client.call(
+            SetParametersAtomically, '/rescene4d/set_parameters_atomically', together
+        )
+        assert not answer.result.successful
+    assert set_parameter('inference.score_threshold', 0.3).successful
     assert client.state() == 'active'
+    assert 'Traceback' not in node.log.read_text()
     assert processes.stop(node) == 0
 
 
