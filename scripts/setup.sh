@@ -83,6 +83,8 @@ if ! done_with kind "$kind" || ! "$venv/bin/python" -m pip --version >/dev/null 
 fi
 touch "$stamps/system"
 pip() { "$venv/bin/python" -m pip --disable-pip-version-check "$@"; }
+# Byte code is made by the first import: most modules of most packages are never imported.
+pip_install() { pip install --no-compile "$@"; }
 
 # --- pinned Python packages -----------------------------------------------------------------
 build_requirements() {     # of pyproject.toml; on a ROS machine its ROS packages are there already
@@ -120,26 +122,46 @@ except OSError:
     pass
 PY
 }
+package_state() {
+  { find msg srv action -type f | sort | xargs cat; cat CMakeLists.txt setup.py package.xml; build_requirements; } | digest
+}
+compile_messages() {       # into a wheel; half a minute
+  rm -rf "$stamps/wheel"
+  pip wheel --no-build-isolation --no-deps --wheel-dir "$stamps/wheel" . > "$stamps/compile.log" 2>&1
+}
+compiling=
+trap '[ -z "$compiling" ] || kill "$compiling" 2>/dev/null || true' EXIT
+
 wanted=$(requirements | digest)
 if ! done_with requirements "$wanted"; then
   say 'Python packages (requirements.txt, requirements-test.txt, build requirements)'
   requirements > "$stamps/requirements.txt"
+  sed 's/\[[^]]*\]//' "$stamps/requirements.txt" > "$stamps/constraints.txt"    # may not name extras
+  build_requirements > "$stamps/build.txt"
+  pip_install -c "$stamps/constraints.txt" -r "$stamps/build.txt" numpy \
+    || fail 'pip could not install the packages above; check the network and run it again'
+  if ! done_with package "$(package_state)"; then      # one core compiles, the other unpacks
+    compile_messages &
+    compiling=$!
+  fi
   index=$(torch_index)
   if [ -n "$index" ]; then
     echo "torch from $index"
-    pip install --index-url "$index" "$(grep '^torch==' requirements.txt)" \
+    pip_install --index-url "$index" "$(grep '^torch==' requirements.txt)" \
       || echo "torch is not to be had there; trying PyPI"
   fi
-  pip install -r "$stamps/requirements.txt" || fail 'pip could not install the packages above; check the network and run it again'
+  pip_install -r "$stamps/requirements.txt" || fail 'pip could not install the packages above; check the network and run it again'
   printf '%s' "$wanted" > "$stamps/requirements"
 fi
 
 # --- messages and the package ---------------------------------------------------------------
-wanted=$({ find msg srv action -type f | sort | xargs cat; cat CMakeLists.txt setup.py package.xml; build_requirements; } | digest)
+wanted=$(package_state)
 if ! done_with package "$wanted"; then
-  say 'Messages and package (about half a minute)'
-  pip install --no-build-isolation --no-deps --force-reinstall . \
-    || fail 'the messages did not compile; the first error above says why'
+  say 'Messages and package'
+  if [ -n "$compiling" ]; then wait "$compiling"; else compile_messages; fi \
+    || { cat "$stamps/compile.log"; fail 'the messages did not compile; the first error above says why'; }
+  compiling=
+  pip_install --no-deps --force-reinstall "$stamps"/wheel/*.whl || fail 'the package above cannot be installed'
   # Python files are read from this source tree, so editing them needs no installation.
   packages=$("$venv/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
   printf "import sys; sys.path.insert(0, '%s')\n" "$root" > "$packages/rescene4d_ros_source.pth"
