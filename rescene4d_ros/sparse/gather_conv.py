@@ -4,12 +4,15 @@ Sparse convolution by gathering rows and multiplying them, for CPU and GPU.
 On a CPU, per tile of output rows and per kernel offset the input rows are gathered and multiplied
 into one buffer; one embedding_bag then sums each output row's products. Nothing is scattered, so
 the result does not depend on threads, and no temporary is large enough to be mapped again in each
-call. On a GPU whole neighborhoods are gathered and multiplied by one large GEMM per chunk: few
-launches and large matrices; the chunks bound the memory of the gathered rows.
+call. With AVX-512, oneDNN multiplies: MKL, which torch.mm calls, uses it on Intel's processors
+only and takes twice as long on AMD's. On a GPU whole neighborhoods are gathered and multiplied by
+one large GEMM per chunk: few launches and large matrices; the chunks bound the memory of the
+gathered rows.
 """
 
 from __future__ import annotations
 
+from functools import cache
 import threading
 
 from rescene4d_ros.sparse.kernel_map import KernelMap
@@ -17,6 +20,47 @@ import torch
 import torch.nn.functional as F
 
 _buffers = threading.local()
+
+# oneDNN compiles a kernel for each new number of rows (0.4 ms), so rows are padded to a multiple.
+ROW_STEP = 64
+ONEDNN_FROM = 2**20  # multiplications; the call of smaller products costs more than it saves
+
+
+@cache
+def _has_onednn() -> bool:
+    """Return whether oneDNN multiplies float32 matrices here, and with AVX-512."""
+    return (
+        torch.backends.mkldnn.is_available()
+        and torch.backends.cpu.get_cpu_capability() == 'AVX512'
+        and hasattr(torch.ops.mkldnn, '_linear_pointwise')
+    )
+
+
+def _by_onednn(rows: int, weight: torch.Tensor) -> bool:
+    """Return whether to multiply so many rows by the weight (Ci, Co) with oneDNN."""
+    return weight.dtype == torch.float32 and rows * weight.numel() >= ONEDNN_FROM and _has_onednn()
+
+
+def _onednn_product(rows: torch.Tensor, weight: torch.Tensor) -> torch.Tensor:
+    """Return rows (R, Ci) @ weight (Ci, Co); float32."""
+    return torch.ops.mkldnn._linear_pointwise(rows, weight.t(), None, 'none', [], '')
+
+
+def _gather(name: str, x: torch.Tensor, index: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return x[index] in a buffer, and the buffer with rows of any content up to a full step."""
+    n = len(index)
+    padded = _workspace(name, -(-n // ROW_STEP) * ROW_STEP, x.shape[1], x)
+    return torch.index_select(x, 0, index, out=padded[:n]), padded
+
+
+def _multiply(
+    gathered: torch.Tensor, padded: torch.Tensor, weight: torch.Tensor, out: torch.Tensor
+) -> None:
+    """Write the gathered rows (R, Ci) @ weight (Ci, Co) to out (R, Co)."""
+    if _by_onednn(len(gathered), weight):
+        out.copy_(_onednn_product(padded, weight)[: len(gathered)])
+    else:
+        torch.mm(gathered, weight, out=out)
 
 
 def _workspace(name: str, rows: int, columns: int, like: torch.Tensor) -> torch.Tensor:
@@ -87,9 +131,8 @@ def convolve_by_tiles(x: torch.Tensor, weight: torch.Tensor, kmap: KernelMap) ->
     for tile in kmap.tiles:
         products = _workspace('products', len(tile.in_rows), weight.shape[2], x)
         for k, first, last in tile.runs:
-            gathered = _workspace('gathered', last - first, x.shape[1], x)
-            torch.index_select(x, 0, tile.in_rows[first:last], out=gathered)
-            torch.mm(gathered, weight[k], out=products[first:last])
+            gathered = _gather('gathered', x, tile.in_rows[first:last])
+            _multiply(*gathered, weight[k], products[first:last])
         _sum_rows(y, x, weight, kmap, tile, products)
     return y
 
@@ -106,18 +149,16 @@ def gradients_by_tiles(
     back = weight.transpose(1, 2)
     grad_x = torch.empty_like(x) if want_x else None
     grad_weight = torch.zeros_like(weight)
-    ci, co = x.shape[1], grad.shape[1]
+    ci = x.shape[1]
     for tile in transposed.tiles:
         products = _workspace('products', len(tile.in_rows), ci, x) if want_x else None
         for k_back, first, last in tile.runs:
             k = len(weight) - 1 - k_back if mirror else k_back
-            grads = _workspace('gathered', last - first, co, x)
-            inputs = _workspace('inputs', last - first, ci, x)
-            torch.index_select(grad, 0, tile.in_rows[first:last], out=grads)
-            torch.index_select(x, 0, tile.out_rows[first:last], out=inputs)
+            grads, padded = _gather('gathered', grad, tile.in_rows[first:last])
+            inputs, _ = _gather('inputs', x, tile.out_rows[first:last])
             grad_weight[k].addmm_(inputs.t(), grads)
             if products is not None:
-                torch.mm(grads, back[k], out=products[first:last])
+                _multiply(grads, padded, back[k], products[first:last])
         rows = slice(tile.start, tile.stop)
         if transposed.identity is not None:
             grad_weight[transposed.identity].addmm_(x[rows].t(), grad[rows])
@@ -134,8 +175,12 @@ def _sum_rows(y, x, weight, kmap, tile, products) -> None:
     )
     if kmap.identity is None:
         y[rows] = summed
+        return
+    own, kernel = x[rows], weight[kmap.identity]
+    if len(own) % ROW_STEP == 0 and _by_onednn(len(own), kernel):
+        torch.add(summed, _onednn_product(own, kernel), out=y[rows])
     else:
-        torch.addmm(summed, x[rows], weight[kmap.identity], out=y[rows])
+        torch.addmm(summed, own, kernel, out=y[rows])
 
 
 CHUNK_BYTES = 512 * 2**20

@@ -180,6 +180,37 @@ def test_cpu_and_gpu_formulations_agree_for_any_tile_size(name, tile_rows, monke
     torch.testing.assert_close(ours, theirs)
 
 
+@pytest.mark.skipif(
+    not gather_conv._has_onednn(), reason='oneDNN multiplies with AVX-512 only, torch.mm elsewhere'
+)
+@pytest.mark.parametrize('rows', [gather_conv.ROW_STEP * 3, 321])
+def test_products_by_onednn_equal_those_of_torch(rows, monkeypatch):
+    """Large float32 products, with full and with padded numbers of rows, forward and back."""
+    table = torch.arange(rows, dtype=torch.int32).repeat(3, 1)
+    table[0, 1::7] = -1  # so that offsets have different numbers of rows
+    kmap = KernelMap(table, rows, identity=1)
+    x = random_tensor(rows, 96).float()
+    weight = random_tensor(3, 96, 128, seed=2).float()
+    grad = random_tensor(rows, 128, seed=3).float()
+
+    def both():
+        y = gather_conv.convolve_by_tiles(x, weight, kmap)
+        return y, *gather_conv.gradients_by_tiles(grad, x, weight, kmap, True, True)
+
+    fast = both()
+    monkeypatch.setattr(gather_conv, '_has_onednn', lambda: False)
+    for ours, theirs in zip(fast, both(), strict=True):
+        torch.testing.assert_close(ours, theirs, rtol=1e-5, atol=1e-4)
+        assert (ours - theirs).norm() < 1e-6 * theirs.norm()
+    threads = torch.get_num_threads()
+    monkeypatch.undo()
+    try:
+        torch.set_num_threads(2 if threads == 1 else 1)
+        assert all(map(torch.equal, both(), fast)), 'the bits depend on the number of threads'
+    finally:
+        torch.set_num_threads(threads)
+
+
 def test_modules_are_deterministic_and_ignore_the_order_of_points():
     torch.manual_seed(0)
     voxels = random_voxels(400)
