@@ -6,12 +6,14 @@ import resource
 import time
 
 import numpy as np
+import pytest
 from rescene4d_ros.node.messages import interfaces
 from rescene4d_ros.srv import CorrectObject, LoadMemory, ObjectHistory, QueryObjects, Reprocess
 from sensor_msgs.msg import PointCloud2, PointField
 
 OK, WARN, ERROR = b'\x00', b'\x01', b'\x02'
 RENAME = CorrectObject.Request.RENAME
+SMALL_SEGMENT = 64 << 20  # bytes; less than config/fastdds.xml asks for
 
 
 def ask(client, **request):
@@ -277,4 +279,22 @@ def test_back_pressure_over_dds(client, processes, start_node, visits, cloud_mes
     client.wait(lambda: objects[-1].revision == len(visits))
     client.wait(lambda: diagnostics.entry('scans')[2]['stored'] == str(len(visits)))
     assert diagnostics.entry('scans')[2]['dropped'] == '0'
+    assert processes.stop(node) == 0
+
+
+@pytest.mark.slow
+def test_no_shared_memory(client, processes, start_node, visits, cloud_message):
+    """DDS that gets no segment says so and goes by UDP; clouds and answers arrive."""
+    soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (SMALL_SEGMENT, hard))  # as a small /dev/shm does
+    try:
+        node = start_node(autostart='true', fresh=True)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
+    objects = client.listen(interfaces.OBJECTS)
+    client.wait(lambda: client.state() == 'active')
+    assert 'Unable to Register SHM Transport' in node.log.read_text()
+    client.publish(cloud_message(visits[0]))
+    client.wait(lambda: objects and objects[-1].revision == 1)
+    assert ask(client).objects
     assert processes.stop(node) == 0
