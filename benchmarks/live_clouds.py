@@ -1,12 +1,19 @@
 """
-Memory and backlog of the real node `visit_builder` under minutes of live clouds over DDS.
+Minutes of live clouds at 10 Hz over DDS, with the real `visit_builder` and the real node.
 
-python benchmarks/live_clouds.py --minutes 5
+    .venv/bin/python benchmarks/live_clouds.py --minutes 30
+
+A robot drives to and fro in a furnished room and ends a visit each minute. Prints memory, CPU time
+and backlog of both processes every 30 s, and at the end what was lost. Exit code 1 when a visit
+was lost or not processed, a process ended by itself, clouds were lost, the backlog grew, or the
+memory of a process did.
 """
 
 from __future__ import annotations
 
 import argparse
+from contextlib import ExitStack
+from dataclasses import dataclass, field
 import os
 from pathlib import Path
 import subprocess
@@ -14,80 +21,39 @@ import sys
 import tempfile
 import time
 
-from builtin_interfaces.msg import Time
-from diagnostic_msgs.msg import DiagnosticArray
-from nav_msgs.msg import Odometry
+from live_clouds_robot import RATE, Robot
 import numpy as np
 import rclpy
-from rclpy.node import Node
-from rclpy.qos import QoSProfile, ReliabilityPolicy
-from rescene4d_ros.data.readers.point_cloud2 import cloud_array
-from rescene4d_ros.node.messages.conversions import create_cloud, fields_of, time_to_msg
+from rescene4d_ros.errors import RescenError
+from rescene4d_ros.memory.store import SceneMemory
 from rescene4d_ros.node.ros_process import prepare
-from rescene4d_ros.structures import Scan
-from sensor_msgs.msg import PointCloud2
-from std_msgs.msg import Header
+from rescene4d_ros.structures import VisitStatus
 
-RATE = 10  # Hz
-VISIT = 60.0  # s; the robot makes a visit of each minute
-ROOM = np.array([[-5.0, -4.0, 0.0], [5.0, 4.0, 2.6]])
-CLOUDS = 200  # of a lap of 20 s, which repeat: casting rays is not what is measured
+VISIT = 60.0  # s; after which the builder ends a visit
+GROWTH = 1.1  # of the resident memory, from the middle third of the drive to the last
+JUDGED = 9  # visits; memory of fewer is shown, not judged: the first ones fill caches
+LOST_CLOUDS = 0.01  # share of the clouds that may be lost on a busy machine
+LAST = 120.0  # s; for the newest visits to be processed at the end
+PROCESSES = {'visit_builder': 'visit_builder.main', 'rescene4d': 'main'}
 
 
-class Robot(Node):
-    """Drives to and fro, and listens to what the builder says and sends."""
+@dataclass(frozen=True)
+class Sample:
+    """Hold what is known of both processes at a time: s, MiB, clouds and visits that wait."""
 
-    def __init__(self, n_points: int):
-        super().__init__('robot')
-        self._odometry = self.create_publisher(Odometry, 'odometry', 100)
-        qos = QoSProfile(depth=10, reliability=ReliabilityPolicy.RELIABLE)
-        self._clouds = self.create_publisher(PointCloud2, 'clouds', qos)
-        self.create_subscription(PointCloud2, 'snapshots', self._take_visit, 5)
-        self.create_subscription(DiagnosticArray, '/diagnostics', self._note, 10)
-        self.values: dict[str, str] = {}
-        self.n_visits = 0
-        rng = np.random.default_rng(0)
-        rays = rng.normal(size=(n_points, 3))
-        self._rays = rays / np.linalg.norm(rays, axis=1, keepdims=True)
-        self._made = [self._cloud(k) for k in range(CLOUDS)]
+    seconds: float
+    rss: dict[str, float]
+    clouds: int
+    visits: int
 
-    def _take_visit(self, message: PointCloud2) -> None:
-        self.n_visits += 1
 
-    def _note(self, message: DiagnosticArray) -> None:
-        for status in message.status:
-            self.values |= {v.key: v.value for v in status.values}
+@dataclass
+class Drive:
+    """Hold what happened."""
 
-    def _place(self, k: int) -> np.ndarray:
-        return np.array([2.5 * np.sin(2 * np.pi * k / CLOUDS), 1.0, 1.2])
-
-    def _cloud(self, k: int) -> PointCloud2:
-        place = self._place(k)
-        far = ((np.where(self._rays > 0, ROOM[1], ROOM[0]) - place) / self._rays).min(axis=1)
-        xyz = (self._rays * far[:, None]).astype(np.float32)
-        points = cloud_array(Scan(xyz, 1, np.full(xyz.shape, 99, np.uint8)))
-        header = Header(stamp=Time(), frame_id='lidar')
-        return create_cloud(header, fields_of(points), points)
-
-    @property
-    def is_heard(self) -> bool:
-        """Return whether the builder takes clouds and poses."""
-        return bool(
-            self._clouds.get_subscription_count() and self._odometry.get_subscription_count()
-        )
-
-    def publish(self, k: int, stamp_ns: int) -> None:
-        """Publish pose and cloud number k."""
-        pose = Odometry(child_frame_id='lidar')
-        pose.header.stamp, pose.header.frame_id = time_to_msg(stamp_ns), 'map'
-        place = self._place(k)
-        at = pose.pose.pose.position
-        at.x, at.y, at.z = map(float, place)
-        pose.pose.pose.orientation.w = 1.0
-        self._odometry.publish(pose)
-        cloud = self._made[k % CLOUDS]
-        cloud.header.stamp = time_to_msg(stamp_ns)
-        self._clouds.publish(cloud)
+    sent: int = 0
+    samples: list[Sample] = field(default_factory=list)
+    faults: list[str] = field(default_factory=list)
 
 
 def rss_mib(pid: int) -> float:
@@ -102,53 +68,161 @@ def cpu_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf('SC_CLK_TCK')
 
 
-def drive(robot: Robot, builder: subprocess.Popen, minutes: float) -> None:
+def drive(robot: Robot, running: dict[str, subprocess.Popen], minutes: float) -> Drive:
     """Publish at the rate, and print a line each 30 s."""
-    while not robot.is_heard:
-        rclpy.spin_once(robot, timeout_sec=0.1)
-    began, count, told = time.monotonic(), round(minutes * 60 * RATE), 0.0
+    done, told = Drive(), 0.0
+    began, count = time.monotonic(), round(minutes * 60 * RATE)
     for k in range(count):
         while (left := began + k / RATE - time.monotonic()) > 0.002:
             rclpy.spin_once(robot, timeout_sec=left)
+        done.faults = [
+            f'{n} ended with {p.returncode}' for n, p in running.items() if p.poll() is not None
+        ]
+        if done.faults:
+            return done
         robot.publish(k, time.time_ns())
+        done.sent = k + 1
         passed = time.monotonic() - began
         if passed - told >= 30 or k + 1 == count:
             told = passed
-            named = ('received', 'dropped', 'refused', 'held', 'keyframes', 'voxels', 'published')
-            values = ', '.join(f'{name} {robot.values.get(name, "?")}' for name in named)
-            print(
-                f'{passed:4.0f} s: sent {k + 1}, {values}, snapshots {robot.n_visits}; builder '
-                f'{rss_mib(builder.pid):.0f} MiB, {cpu_seconds(builder.pid) / passed:.2f} cores; '
-                f'load {os.getloadavg()[0]:.1f}',
-                flush=True,
-            )
+            done.samples.append(sample(robot, running, passed))
+            print(line(done, robot, running), flush=True)
+    return done
+
+
+def sample(robot: Robot, running: dict[str, subprocess.Popen], seconds: float) -> Sample:
+    """Return what is known now."""
+    rss = {name: rss_mib(process.pid) for name, process in running.items()}
+    waiting = robot.value('rescene4d: inference', 'waiting')
+    return Sample(seconds, rss, robot.value('visit_builder: clouds', 'held'), waiting)
+
+
+def line(done: Drive, robot: Robot, running: dict[str, subprocess.Popen]) -> str:
+    """Return the newest sample in words."""
+    now = done.samples[-1]
+    used = ', '.join(
+        f'{name} {now.rss[name]:.0f} MiB {cpu_seconds(process.pid) / now.seconds:.2f} cores'
+        for name, process in running.items()
+    )
+    clouds = ', '.join(
+        f'{name} {robot.value("visit_builder: clouds", name)}'
+        for name in ('received', 'dropped', 'refused', 'held')
+    )
+    visits = robot.value('visit_builder: visit', 'published')
+    processed = robot.value('rescene4d: inference', 'processed')
+    return (
+        f'{now.seconds:5.0f} s: sent {done.sent}, {clouds}; visits built {visits}, processed '
+        f'{processed}, waiting {now.visits}; {used}; load {os.getloadavg()[0]:.1f}'
+    )
+
+
+def end(robot: Robot, folder: Path) -> list[VisitStatus]:
+    """End the last visit; return what became of all visits, in the order of their stamps."""
+    answer = robot.finish()
+    print(f'last visit: {answer}')
+    deadline = time.monotonic() + LAST
+    while True:
+        rclpy.spin_once(robot, timeout_sec=1.0)
+        statuses = statuses_of(folder)
+        is_done = len(statuses) >= robot.n_visits and set(statuses) <= {VisitStatus.DONE}
+        if (is_done and robot.n_visits) or time.monotonic() > deadline:
+            return statuses
+
+
+def statuses_of(folder: Path) -> list[VisitStatus]:
+    """Return the statuses of all visits; none while the memory is written or was never made."""
+    try:
+        with SceneMemory.inspect(folder) as memory:
+            return [visit.status for visit in memory.visits()]
+    except (RescenError, OSError):
+        return []
+
+
+def judge(done: Drive, robot: Robot, statuses: list[VisitStatus]) -> list[str]:
+    """Return what went wrong."""
+    faults = list(done.faults)
+    expected = int(np.ceil(done.sent / RATE / (VISIT + 1)))  # a visit may be a cloud longer
+    if not expected <= robot.n_visits <= expected + 1:
+        faults.append(f'expected {expected} or {expected + 1} visits, got {robot.n_visits}')
+    good = statuses.count(VisitStatus.DONE)
+    if good != robot.n_visits:
+        faults.append(f'{robot.n_visits} visits were published, {good} are in the memory')
+    if robot.longest_gap > VISIT + 2:
+        faults.append(f'{robot.longest_gap:.0f} s between the stamps of two visits')
+    clouds = 'visit_builder: clouds'
+    taken = robot.value(clouds, 'received') - robot.value(clouds, 'dropped')
+    lost = 1 - (taken - robot.value(clouds, 'refused')) / max(done.sent, 1)
+    print(f'{lost:.2%} of {done.sent} clouds lost; visits {len(statuses)}, processed {good}')
+    if lost > LOST_CLOUDS:
+        faults.append(f'{lost:.1%} of the clouds lost, expected at most {LOST_CLOUDS:.0%}')
+    return faults + growth(done, robot.n_visits)
+
+
+def growth(done: Drive, n_visits: int) -> list[str]:
+    """Return which process or backlog grew."""
+    third = len(done.samples) // 3
+    if not third:
+        return []
+    middle, last = done.samples[third:-third], done.samples[-third:]
+    faults = []
+    for name in PROCESSES:
+        ratio = float(
+            np.median([s.rss[name] for s in last]) / np.median([s.rss[name] for s in middle])
+        )
+        most = max(s.rss[name] for s in done.samples)
+        print(f'{name}: memory of the last third over the middle one {ratio:.3f}, most {most:.0f}')
+        if ratio > GROWTH and n_visits >= JUDGED:
+            faults.append(f'the memory of {name} grew by {ratio - 1:.0%}')
+    for name in ('clouds', 'visits'):
+        before, after = (max(getattr(s, name) for s in part) for part in (middle, last))
+        print(f'{name} that waited at most: middle third {before}, last third {after}')
+        if after > before + (RATE if name == 'clouds' else 1):
+            faults.append(f'the backlog of {name} grew from {before} to {after}')
+    return faults
+
+
+def start(stack: ExitStack, folder: Path, weights: str) -> dict[str, subprocess.Popen]:
+    """Start builder and node until the end of the stack."""
+    parameters = {
+        'visit_builder': {
+            'pose_source': 'odometry',
+            'clouds_reliability': 'reliable',
+            'duration': VISIT,
+            'spool': folder / 'visit.spool',
+        },
+        'rescene4d': {'memory.path': folder / 'memory', 'inference.weights': weights},
+    }
+    running = {}
+    for name, module in PROCESSES.items():
+        given = {'autostart': 'true', **parameters[name]}
+        flags = [text for k, v in given.items() if v != '' for text in ('-p', f'{k}:={v}')]
+        command = [sys.executable, '-m', f'rescene4d_ros.node.{module}', '--ros-args', *flags]
+        running[name] = process = subprocess.Popen(command)
+        stack.callback(process.wait)
+        stack.callback(process.terminate)
+    return running
 
 
 def main() -> None:
-    """Run the builder and a robot."""
+    """Run builder, node and a robot."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument('--minutes', type=float, default=5.0, help='duration of the drive')
     parser.add_argument('--points', type=int, default=64_000, help='points of a cloud')
+    parser.add_argument('--weights', default='', help='of the node; default: the shipped ones')
     options = parser.parse_args()
     prepare()
     os.environ['ROS_DOMAIN_ID'] = str(os.getpid() % 20 + 81)
-    with tempfile.TemporaryDirectory() as folder:
-        parameters = {
-            'autostart': 'true',
-            'pose_source': 'odometry',
-            'duration': VISIT,
-            'spool': f'{folder}/visit.spool',
-        }
-        flags = [text for k, v in parameters.items() for text in ('-p', f'{k}:={v}')]
-        command = [sys.executable, '-m', 'rescene4d_ros.node.visit_builder.main', '--ros-args']
-        builder = subprocess.Popen([*command, *flags])
+    with tempfile.TemporaryDirectory() as made, ExitStack() as stack:
+        folder = Path(made)
+        running = start(stack, folder, options.weights)
         rclpy.init()
-        try:
-            drive(Robot(options.points), builder, options.minutes)
-        finally:
-            builder.terminate()
-            builder.wait()
-            rclpy.try_shutdown()
+        stack.callback(rclpy.try_shutdown)
+        robot = Robot(options.points)
+        robot.await_listeners()
+        done = drive(robot, running, options.minutes)
+        faults = judge(done, robot, end(robot, folder / 'memory'))
+    print('\n'.join(faults) or 'passed')
+    sys.exit(1 if faults else 0)
 
 
 if __name__ == '__main__':
