@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 import logging
 
 import numpy as np
@@ -43,12 +43,16 @@ class BuiltVisit:
         Position in `scan.sensor_path` from which each point was measured.
     reason : str
         Why the visit ended.
+    left_out : ndarray (M, 3), float32, m
+        Where something was measured that is not in the scan, less its origin: observed too
+        briefly, or looked through since.
 
     """
 
     scan: Scan
     viewpoint: np.ndarray
     reason: str = ''
+    left_out: np.ndarray = field(default_factory=lambda: np.empty((0, 3), np.float32))
 
 
 class VisitBuilder:
@@ -202,7 +206,8 @@ class VisitBuilder:
         through = (volume.passes[:count] > hits) | (
             volume.passes_since[:count] >= config.left_after
         )
-        kept = np.flatnonzero(~brief & ~through)
+        is_kept = ~brief & ~through
+        kept = np.flatnonzero(is_kept)
         if not len(kept):
             raise ScanError(
                 f'visit: expected surfaces seen over {config.min_keyframes} keyframes, got none '
@@ -229,7 +234,7 @@ class VisitBuilder:
         # The first and the last view take turns, so that nearly every place of the path is named.
         odd = np.arange(len(kept)) % 2 == 1
         viewpoint = np.where(odd, volume.last[kept], volume.first[kept])
-        return BuiltVisit(scan, viewpoint)
+        return BuiltVisit(scan, viewpoint, left_out=volume.xyz[:count][~is_kept])
 
     def _keep(self, keyframe: Keyframe) -> None:
         """Write a keyframe to the spool; where the disk refuses, the visit goes on without."""

@@ -11,9 +11,9 @@ from rescene4d_ros.data.readers.point_cloud2 import scan_from_cloud
 from rescene4d_ros.errors import ConfigError, FrameUnavailableError, ScanError
 from rescene4d_ros.node.messages import interfaces
 from rescene4d_ros.node.messages.conversions import time_to_msg
+from rescene4d_ros.node.visit_builder.outlets import left_out_of, path_of, snapshot_of
 from rescene4d_ros.node.visit_builder.poses import OdometryPoses
 from rescene4d_ros.node.visit_builder.settings import BuilderNodeConfig, rules_of
-from rescene4d_ros.node.visit_builder.work import snapshot_of
 from rescene4d_ros.structures import Scan
 from rescene4d_ros.visit_building.builder import BuiltVisit
 from scipy.spatial import cKDTree
@@ -134,11 +134,14 @@ def test_a_snapshot_far_from_zero_keeps_its_millimeters():
     xyz = np.random.default_rng(0).uniform(0, 3, (50, 3)).astype(np.float32)
     path = np.array([[1, 1, 1], [2, 1, 1]], np.float32)
     scan = Scan(xyz, T0, sensor_path=path, origin=origin)
-    message = snapshot_of(BuiltVisit(scan, np.arange(50, dtype=np.int32) % 2))
-    back = scan_from_cloud(message)
+    visit = BuiltVisit(scan, np.arange(50, dtype=np.int32) % 2, left_out=xyz[:7])
+    back = scan_from_cloud(snapshot_of(visit))
     assert back.origin == origin
     np.testing.assert_allclose(back.xyz, xyz, atol=1e-3)
     np.testing.assert_allclose(back.sensor_path, path, atol=1e-3)
+    np.testing.assert_allclose(scan_from_cloud(left_out_of(visit)).xyz, xyz[:7], atol=1e-3)
+    places = [pose.pose.position for pose in path_of(visit).poses]
+    assert [(p.x, p.y, p.z) for p in places] == [(432_001, 5_331_001, 1), (432_002, 5_331_001, 1)]
 
 
 def test_zones_are_checked():

@@ -34,6 +34,7 @@ def test_static_surfaces_stay_and_the_person_vanishes(drive, visit, make_cloud, 
     )
     assert (~on_static(clouds_with_person)).sum() > 2000
     assert (~on_static(scan.xyz)).mean() < 0.001
+    assert (~on_static(visit.left_out)).sum() > 300
     still = built([make_cloud(k) for k in range(120)]).scan.xyz
     assert (cKDTree(scan.xyz).query(still)[0] < 0.05).mean() > 0.995
 

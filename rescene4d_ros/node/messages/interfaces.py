@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from diagnostic_msgs.msg import DiagnosticArray
+from nav_msgs.msg import Path
 from nav_msgs.srv import GetMap
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rescene4d_ros.msg import SceneChangeArray, SceneObjectArray
@@ -134,6 +135,25 @@ DIAGNOSTICS = Topic(
     'volatile',
     1,
     'Scans, inference and memory, once per second',
+)
+PATH = Topic(
+    '~/path',
+    Path,
+    'out',
+    'reliable',
+    'transient_local',
+    1,
+    'Where the sensor was at the keyframes of the newest visit; positions alone',
+)
+LEFT_OUT = Topic(
+    '~/left_out',
+    PointCloud2,
+    'out',
+    'reliable',
+    'transient_local',
+    1,
+    'Where the newest visit measured something that its snapshot lacks: observed too briefly, or '
+    'looked through since, as people are',
 )
 TOPICS = (SNAPSHOTS, OBJECTS, MARKERS, CHANGES, SEGMENTED_CLOUD, DIAGNOSTICS)
 

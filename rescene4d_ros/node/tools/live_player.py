@@ -17,6 +17,7 @@ import time
 import rclpy
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile
+from rclpy.task import Future
 from rclpy.utilities import remove_ros_args
 from rescene4d_ros.msg import SceneObjectArray
 from rescene4d_ros.node.messages import interfaces
@@ -111,13 +112,15 @@ class LivePlayer(Node):
     def finish(self, timeout: float) -> str:
         """End the visit; return what the builder says, '' where it does not answer."""
         end = time.monotonic() + timeout
+        asked: list[Future] = []
         while time.monotonic() < end:
             if not self.wait(self._finish.service_is_ready, end - time.monotonic()):
                 break
-            # It may be the service of a killed process, or know us later than we know it.
-            answer = self._finish.call_async(Trigger.Request())
-            if self.wait(answer.done, ANSWER):
-                return answer.result().message
+            # It may be the service of a killed process, or know us later than we know it; and
+            # the first answer may still come on a busy machine.
+            asked.append(self._finish.call_async(Trigger.Request()))
+            if self.wait(lambda: any(future.done() for future in asked), ANSWER):
+                return next(future.result().message for future in asked if future.done())
         return ''
 
 

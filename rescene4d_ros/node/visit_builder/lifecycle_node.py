@@ -21,8 +21,10 @@ from rescene4d_ros.node.managed_node import ACTIVE, CONFIGURED, INACTIVE, Manage
 from rescene4d_ros.node.messages import interfaces
 from rescene4d_ros.node.parameters import read_sections
 from rescene4d_ros.node.ros_process import RequestThread
+from rescene4d_ros.node.visit_builder.outlets import Outlets
 from rescene4d_ros.node.visit_builder.poses import OdometryPoses, TfPoses
 from rescene4d_ros.node.visit_builder.settings import rules_of, SECTIONS
+from rescene4d_ros.node.visit_builder.warm_up import warm_up
 from rescene4d_ros.node.visit_builder.work import VisitWork
 from rescene4d_ros.visit_building.series import VisitSeries
 from sensor_msgs.msg import PointCloud2
@@ -77,9 +79,10 @@ class VisitBuilderNode(ManagedNode):
 
     @transition(CONFIGURED)
     def on_configure(self) -> str:
-        """Read and check the settings."""
+        """Read and check the settings, and be ready for the first cloud."""
         self._settings = read_sections(self, SECTIONS)
         rules_of(self._settings['node'])
+        warm_up()
         return ''
 
     @transition(ACTIVE)
@@ -98,13 +101,14 @@ class VisitBuilderNode(ManagedNode):
             series = VisitSeries(
                 self._settings['building'], partial(rules_of, settings), settings.map_frame, spool
             )
-            topic = interfaces.SNAPSHOTS
-            publisher = self.create_publisher(topic.type, topic.name, topic.qos())
-            running.callback(self.destroy_publisher, publisher)
+            topics = (interfaces.SNAPSHOTS, interfaces.PATH, interfaces.LEFT_OUT)
+            publishers = [self.create_publisher(t.type, t.name, t.qos()) for t in topics]
+            for publisher in publishers:
+                running.callback(self.destroy_publisher, publisher)
             work = VisitWork(
                 series,
                 poses,
-                publisher,
+                Outlets(*publishers),
                 settings,
                 self._stats,
                 self.get_logger(),

@@ -10,22 +10,16 @@ from typing import Protocol
 
 import numpy as np
 from rclpy.duration import Duration
-from rclpy.publisher import Publisher
-from rescene4d_ros.data.readers.point_cloud2 import cloud_array, scan_from_cloud
+from rescene4d_ros.data.readers.point_cloud2 import scan_from_cloud
 from rescene4d_ros.errors import FrameUnavailableError, RescenError
 from rescene4d_ros.node.diagnostics import NodeStats, text_of, UNTIL_A_VISIT
-from rescene4d_ros.node.messages.conversions import (
-    create_cloud,
-    fields_of,
-    time_from_msg,
-    time_to_msg,
-)
+from rescene4d_ros.node.messages.conversions import time_from_msg
+from rescene4d_ros.node.visit_builder.outlets import Outlets
 from rescene4d_ros.node.visit_builder.settings import BuilderNodeConfig
 from rescene4d_ros.structures.scan import check_not_future
 from rescene4d_ros.visit_building.builder import BuiltVisit
 from rescene4d_ros.visit_building.series import VisitSeries
 from sensor_msgs.msg import PointCloud2
-from std_msgs.msg import Header
 
 RETRY = 0.05  # s; between two looks for a pose
 DELIVERY = 10.0  # s; how long subscribers may take for a snapshot
@@ -51,8 +45,7 @@ class VisitWork:
     ----------
     series : VisitSeries
     poses : Poses
-    publisher : Publisher
-        Of the snapshots.
+    outlets : Outlets
     settings : BuilderNodeConfig
     stats : NodeStats
         `stored` counts published visits, `held` clouds that wait.
@@ -73,13 +66,13 @@ class VisitWork:
         self,
         series: VisitSeries,
         poses: Poses,
-        publisher: Publisher,
+        outlets: Outlets,
         settings: BuilderNodeConfig,
         stats: NodeStats,
         log,
         now_ns: Callable[[], int],
     ):
-        self._series, self._poses, self._publisher = series, poses, publisher
+        self._series, self._poses, self._outlets = series, poses, outlets
         self._settings, self._stats, self._log = settings, stats, log
         self._now_ns = now_ns
         self._waiting: deque[tuple[float, PointCloud2]] = deque()
@@ -180,7 +173,7 @@ class VisitWork:
                     if self._waiting and self._waiting[0] is cloud:
                         self._waiting.popleft()
             self._stats.update(held=len(self._waiting))
-            is_wanted = not self.is_paused and self._publisher.get_subscription_count()
+            is_wanted = not self.is_paused and self._outlets.snapshots.get_subscription_count()
             if self._finished and is_wanted:
                 self._guarded(self._deliver)
 
@@ -218,8 +211,8 @@ class VisitWork:
 
     def _deliver(self) -> None:
         visit = self._finished[0]
-        self._publisher.publish(snapshot_of(visit))
-        if not self._publisher.wait_for_all_acked(Duration(seconds=DELIVERY)):
+        self._outlets.publish(visit)
+        if not self._outlets.snapshots.wait_for_all_acked(Duration(seconds=DELIVERY)):
             raise RescenError(
                 f'{visit.scan.name}: expected subscribers to take the snapshot within '
                 f'{DELIVERY:g} s, they did not; it is sent again'
@@ -241,25 +234,3 @@ class VisitWork:
         except Exception as error:
             self._stats.problem('visits', text_of(error))
             self._log.error(text_of(error), throttle_duration_sec=5.0)
-
-
-def snapshot_of(visit: BuiltVisit) -> PointCloud2:
-    """Return a visit as a message; vp_x, vp_y, vp_z tell from where each point was measured."""
-    scan = visit.scan
-    columns = {}
-    shift = np.asarray(scan.origin)
-    if scan.sensor_path is not None:
-        seen_from = scan.sensor_path[visit.viewpoint]
-        columns = {f'vp_{axis}': seen_from[:, k].copy() for k, axis in enumerate('xyz')}
-    points = cloud_array(scan, **columns)
-    if shift.any():  # far from zero float32 is too coarse
-        kinds = {n: points.dtype[n] for n in points.dtype.names or ()}
-        points = points.astype([(n, '<f8' if n in AXES else k) for n, k in kinds.items()])
-        for name, at in AXES.items():
-            if name in (points.dtype.names or ()):
-                points[name] += shift[at]
-    header = Header(stamp=time_to_msg(scan.stamp_ns), frame_id=scan.frame_id)
-    return create_cloud(header, fields_of(points), points)
-
-
-AXES = {'x': 0, 'y': 1, 'z': 2, 'vp_x': 0, 'vp_y': 1, 'vp_z': 2}
