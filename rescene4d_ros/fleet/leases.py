@@ -56,7 +56,18 @@ class Lease:
 
         """
         query = select(leases.c.number).where(leases.c.map_id == self.map_id)
-        number = connection.execute(query.with_for_update(read=True)).scalar()
+        self.require(connection.execute(query.with_for_update(read=True)).scalar())
+
+    def require(self, number: int | None) -> None:
+        """
+        Compare a number that a transaction has read, and locked, with that of this lease.
+
+        Raises
+        ------
+        LeaseLostError
+            Another worker has the map; nothing must be stored.
+
+        """
         if number != self.number:
             self._lost.set()
             raise LeaseLostError(

@@ -175,7 +175,7 @@ class MapWork:
             with self._stats.stage('check'):
                 scan = self._checked(opened, sent)
             file_name = row.file if scan is sent else None
-            guard.taking = row.deposit_id, row.stamp_ns
+            guard.taking = row.deposit_id
             with self._stats.stage('store'):
                 visit = memory.add_visit(scan, file_name)
         except VisitOrderError:  # stored as LATE

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 import json
 
-from rescene4d_ros.fleet.database import deposits, DepositStatus, PROCESSED
+from rescene4d_ros.fleet.database import deposits, DepositStatus, leases, PROCESSED
 from rescene4d_ros.fleet.leases import Lease
 from rescene4d_ros.memory.database import schema
 from rescene4d_ros.structures import VisitStatus
-from sqlalchemy import Connection, func, select
+from sqlalchemy import and_, Connection, func, or_, select
 
 # Of these a visit may become another one later.
 OPEN = (DepositStatus.PENDING, DepositStatus.LATE, DepositStatus.FAILED, DepositStatus.EXCLUDED)
@@ -62,8 +62,8 @@ class VisitGuard:
 
     Attributes
     ----------
-    taking : tuple of (deposit id, stamp in ns) or None
-        The deposit whose visit the next transaction stores.
+    taking : int or None
+        Id of the deposit whose visit the next transaction stores.
     outcomes : list of Outcome
         What the transactions so far told; those of one that was undone, too.
 
@@ -71,7 +71,7 @@ class VisitGuard:
 
     def __init__(self, lease: Lease):
         self._lease = lease
-        self.taking: tuple[int, int] | None = None
+        self.taking: int | None = None
         self.outcomes: list[Outcome] = []
 
     def __call__(self, connection: Connection, revision: int) -> None:
@@ -84,20 +84,14 @@ class VisitGuard:
             The transaction must be undone.
 
         """
-        self._lease.check(connection)
-        visits = schema.visits.c
-        if self.taking is not None:
-            deposit_id, stamp_ns = self.taking
-            visit_id = select(visits.visit_id).where(visits.stamp_ns == stamp_ns)
-            change = deposits.update().where(deposits.c.deposit_id == deposit_id)
-            connection.execute(change.values(visit_id=visit_id.scalar_subquery()))
-        found = (
-            select(deposits.c.deposit_id, deposits.c.status, visits.visit_id)
-            .add_columns(visits.status.label('now'), visits.reason)
-            .join(schema.visits, visits.visit_id == deposits.c.visit_id)
-            .where(deposits.c.map_id == self._lease.map_id, deposits.c.status.in_(OPEN))
-        )
-        for row in connection.execute(found).all():
+        rows = connection.execute(self._lease_and_visits()).all()
+        self._lease.require(rows[0].number if rows else None)
+        for row in rows:
+            if row.deposit_id is None:  # the lease alone
+                continue
+            if row.deposit_id == self.taking:
+                change = deposits.update().where(deposits.c.deposit_id == row.deposit_id)
+                connection.execute(change.values(visit_id=row.visit_id))
             status = DepositStatus[VisitStatus(row.now).name]
             if status != row.status:
                 outcome = Outcome(
@@ -106,17 +100,33 @@ class VisitGuard:
                 tell(connection, outcome)
                 self.outcomes.append(outcome)
 
+    def _lease_and_visits(self):
+        """Return the query of the lease, whose row it locks, with each deposit and its visit."""
+        visits = schema.visits
+        is_of = visits.c.visit_id == deposits.c.visit_id
+        if self.taking is not None:  # the deposit does not name its visit yet
+            is_taken = deposits.c.deposit_id == self.taking
+            is_of = or_(is_of, and_(is_taken, visits.c.stamp_ns == deposits.c.stamp_ns))
+        taken = deposits.join(visits, is_of)
+        is_open = deposits.c.map_id == leases.c.map_id, deposits.c.status.in_(OPEN)
+        return (
+            select(leases.c.number, deposits.c.deposit_id, deposits.c.status)
+            .add_columns(visits.c.visit_id, visits.c.status.label('now'), visits.c.reason)
+            .select_from(leases.outerjoin(taken, and_(*is_open)))
+            .where(leases.c.map_id == self._lease.map_id)
+            .with_for_update(read=True, of=leases)
+        )
+
 
 def tell(connection: Connection, outcome: Outcome) -> None:
     """Store what became of a deposit, and notify robots of it, when the transaction is stored."""
     change = deposits.update().where(deposits.c.deposit_id == outcome.deposit_id)
-    connection.execute(
-        change.values(
-            status=outcome.status,
-            visit_id=outcome.visit_id,
-            revision=outcome.revision,
-            reason=outcome.reason,
-            told_at=func.clock_timestamp(),
-        )
+    changed = change.values(
+        status=outcome.status,
+        visit_id=outcome.visit_id,
+        revision=outcome.revision,
+        reason=outcome.reason,
+        told_at=func.clock_timestamp(),
     )
-    connection.execute(select(func.pg_notify(PROCESSED, outcome.as_json())))
+    # One statement: this is a part of what a fleet adds to the cost of each visit.
+    connection.execute(changed.returning(func.pg_notify(PROCESSED, outcome.as_json())))

@@ -85,9 +85,9 @@ def check_scan(
 def _check(
     scan: Scan, reference: Reference | None, config: PlausibilityConfig, register: bool
 ) -> Plausibility:
-    """Check a scan without repeated points."""
+    """Check a scan without repeated points; what an earlier check told of it is told once."""
     measures = measure(scan.xyz)
-    findings = [*scan.findings, *check_cloud(scan, measures, config)]
+    findings = [*dict.fromkeys((*scan.findings, *check_cloud(scan, measures, config)))]
     kept = np.ones(len(scan), dtype=bool)
     if any(f.severity == Severity.REFUSED for f in findings):
         return Plausibility(tuple(findings), kept)

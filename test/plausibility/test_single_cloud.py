@@ -79,6 +79,14 @@ def test_few_points_of_a_room_are_told_not_refused():
     assert found.kept.all()
 
 
+def test_a_second_check_tells_nothing_twice():
+    """As a robot checks a visit, then the worker that takes it."""
+    scan = scan_of(np.random.default_rng(0).uniform(-2, 3, (64, 3)))
+    checked = checked_scan(scan, check_scan(scan))
+    assert checked.findings
+    assert check_scan(checked).findings == checked.findings
+
+
 @pytest.mark.parametrize('axes', [(0, 2, 1), (2, 1, 0)])
 def test_rooms_on_their_side_are_told(room, axes):
     """Y up, as of many phones, and x up."""
