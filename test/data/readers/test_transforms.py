@@ -7,9 +7,12 @@ import pytest
 from rescene4d_ros.data.readers.bags.transforms import TransformTree
 from rescene4d_ros.errors import FrameUnavailableError
 from rescene4d_ros.geometry.se3 import transform, upright
+from rosbags import rosbag1
+from rosbags.typesys import get_types_from_msg, get_typestore, Stores
 from scipy.spatial.transform import Rotation
 
 S = 10**9
+GEOMETRY = 'geometry_msgs/msg/'
 
 
 def stamped(parent, child, stamp_ns, motion):
@@ -80,3 +83,32 @@ def test_a_frame_with_two_parents(tree):
     tree.add(stamped('map', 'base_link', 10 * S + 5, upright(0, (9, 9, 9))), False)
     with pytest.raises(FrameUnavailableError, match="one parent of 'base_link'.*'odom'.*'map'"):
         tree.lookup('map', 'lidar', 10 * S)
+
+
+@pytest.mark.parametrize('kind', ['tf2_msgs/msg/TFMessage', 'tf/msg/tfMessage'])
+def test_transforms_of_ros1(tmp_path, kind):
+    """Both types that ROS 1 had for them are read: a chain of a static and a moving frame."""
+    store = get_typestore(Stores.ROS1_NOETIC)
+    store.register(get_types_from_msg('geometry_msgs/TransformStamped[] transforms', kind))
+    types = store.types
+
+    def serialized(parent, child, stamp, x):
+        motion = types[GEOMETRY + 'Transform'](
+            types[GEOMETRY + 'Vector3'](x, 0.0, 2.0),
+            types[GEOMETRY + 'Quaternion'](0.0, 0.0, 0.0, 1.0),
+        )
+        header = types['std_msgs/msg/Header'](
+            7, types['builtin_interfaces/msg/Time'](stamp, 0), parent
+        )
+        message = types[kind]([types[GEOMETRY + 'TransformStamped'](header, child, motion)])
+        return store.serialize_ros1(message, kind)
+
+    path = tmp_path / 'old.bag'
+    with rosbag1.Writer(path) as writer:
+        static = writer.add_connection('/tf_static', kind, typestore=store)
+        moving = writer.add_connection('/tf', kind, typestore=store)
+        writer.write(static, S, serialized('base', '/lidar', 1, 0.5))
+        for stamp, x in ((10, 1.0), (11, 3.0)):
+            writer.write(moving, stamp * S, serialized('map', 'base', stamp, x))
+    motion = TransformTree.of_files([path]).lookup('map', 'lidar', 10 * S + S // 2)
+    np.testing.assert_allclose(motion, upright(0, (2.5, 0, 4)), atol=1e-12)

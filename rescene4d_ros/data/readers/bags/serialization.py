@@ -6,9 +6,9 @@ from functools import cache
 import struct
 from typing import Any
 
-from rescene4d_ros.data.readers.bags.messages import Recorded
+from rescene4d_ros.data.readers.bags.messages import Recorded, TRANSFORMS
 from rescene4d_ros.errors import ScanError
-from rosbags.typesys import get_typestore, Stores
+from rosbags.typesys import get_types_from_msg, get_typestore, Stores
 
 LONGEST_FRAME = 1000  # bytes of a name; longer ones are refused where the cloud is decoded
 
@@ -16,7 +16,11 @@ LONGEST_FRAME = 1000  # bytes of a name; longer ones are refused where the cloud
 @cache
 def typestore(encoding: str = 'cdr'):
     """Return rosbags' types of ROS 2 ('cdr') or ROS 1 ('ros1')."""
-    return get_typestore(Stores.ROS2_JAZZY if encoding == 'cdr' else Stores.ROS1_NOETIC)
+    if encoding == 'cdr':
+        return get_typestore(Stores.ROS2_JAZZY)
+    store = get_typestore(Stores.ROS1_NOETIC)  # without that of /tf
+    store.register(get_types_from_msg('geometry_msgs/TransformStamped[] transforms', TRANSFORMS))
+    return store
 
 
 def deserialized(message: Recorded, name: str) -> Any:
