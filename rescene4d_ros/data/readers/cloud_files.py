@@ -95,8 +95,8 @@ def _content(path: Path) -> _Content:
     if suffix == '.pcd':
         from rescene4d_ros.data.readers.formats.pcd import read_pcd
 
-        columns, is_text = read_pcd(path)
-        return _Content(columns, is_text=is_text)
+        columns, is_text, findings = read_pcd(path)
+        return _Content(columns, findings=findings, is_text=is_text)
     if suffix == '.npz':
         from rescene4d_ros.data.readers.formats.npz import read_npz
 

@@ -3,6 +3,7 @@
 import struct
 
 import laspy
+import lazrs
 import numpy as np
 import pye57
 import pytest
@@ -80,6 +81,32 @@ def test_las_with_waveforms_behind_the_points(cloud, tmp_path, version, point_fo
         read_cloud(path, 1)
 
 
+@pytest.mark.parametrize('sizes', [(10, 30, 24), (64,), (64, 0)])
+def test_chunks_of_any_size(cloud, tmp_path, sizes):
+    """As COPC has them, also where an empty one is the last."""
+    las = write_las(tmp_path / 'plain.las', cloud).read_bytes()
+    start, records = struct.unpack_from('<II', las, 96)
+    (step,) = struct.unpack_from('<H', las, 105)
+    vlr = lazrs.LazVlr.new_for_compression(7, 0, use_variable_size_chunks=True)
+    data = bytes(vlr.record_data())
+    record = struct.pack('<H16sHH32s', 0, b'laszip encoded', 22204, len(data), b'') + data
+    head = bytearray(las[:start])
+    struct.pack_into('<II', head, 96, start + len(record), records + 1)
+    head[104] |= 0x80  # compressed
+    with open(tmp_path / 'room.laz', 'w+b') as file:
+        file.write(bytes(head) + record)
+        compressor, at = lazrs.LasZipCompressor(file, vlr), start
+        for k, size in enumerate(sizes):
+            compressor.compress_many(las[at : at + size * step])
+            at += size * step
+            if k + 1 < len(sizes):
+                compressor.finish_current_chunk()
+        compressor.done()
+    scan, _ = read_cloud(tmp_path / 'room.laz', 1)
+    np.testing.assert_allclose(scan.xyz, cloud.xyz, atol=1e-6)
+    np.testing.assert_array_equal(scan.rgb, cloud.rgb)
+
+
 def test_las_that_promises_too_much(cloud, tmp_path):
     """4 billion records before the points would take hours, and as many points all memory."""
     path = write_las(tmp_path / 'room.las', cloud)
@@ -140,3 +167,68 @@ def test_e57_far_from_zero_and_damaged(cloud, tmp_path):
         path.write_bytes(data[:size])
         with pytest.raises(FileFormatError, match='expected a whole .e57 file'):
             read_cloud(path, 1)
+
+
+def write_spherical(path, xyz, rgb, move):
+    """Write one station by libE57: angles and ranges, 16 bit colors, at a place."""
+    file = pye57.libe57.ImageFile(str(path), 'w')
+    structure, number = pye57.libe57.StructureNode, pye57.libe57.FloatNode
+
+    def of(**nodes):
+        made = structure(file)
+        for name, node in nodes.items():
+            made.set(name, node)
+        return made
+
+    def real(value=0.0):
+        return number(file, float(value), pye57.libe57.E57_DOUBLE, -1e9, 1e9)
+
+    x, y, z = (xyz - move).T.astype('f8')
+    distance = np.sqrt(x * x + y * y + z * z)
+    columns = {
+        'sphericalRange': distance,
+        'sphericalAzimuth': np.arctan2(y, x),
+        'sphericalElevation': np.arcsin(z / distance),
+    }
+    prototype = {name: real() for name in columns}
+    for k, name in enumerate(('colorRed', 'colorGreen', 'colorBlue')):
+        columns[name] = rgb[:, k] * 257.0
+        prototype[name] = pye57.libe57.IntegerNode(file, 0, 0, 65535)
+    empty = pye57.libe57.VectorNode(file, True)
+    points = pye57.libe57.CompressedVectorNode(file, of(**prototype), empty)
+    turn = of(w=real(1), x=real(), y=real(), z=real())
+    pose = of(rotation=turn, translation=of(**{a: real(v) for a, v in zip('xyz', move)}))
+    stations = pye57.libe57.VectorNode(file, True)
+    file.root().set('data3D', stations)
+    stations.append(of(pose=pose, points=points))
+    buffers = pye57.libe57.VectorSourceDestBuffer()
+    for name, column in columns.items():
+        buffers.append(pye57.libe57.SourceDestBuffer(file, name, column, len(column), True, True))
+    writer = points.writer(buffers)
+    writer.write(len(xyz))
+    writer.close()
+    file.close()
+
+
+def test_e57_of_angles_and_ranges(cloud, tmp_path):
+    """Points and colors of another writer, at the place of the station."""
+    move = np.array([3.0, -1.0, 0.5])
+    write_spherical(tmp_path / 'room.e57', cloud.xyz, cloud.rgb, move)
+    scan, _ = read_cloud(tmp_path / 'room.e57', 1)
+    np.testing.assert_allclose(scan.xyz, cloud.xyz, atol=1e-6)
+    np.testing.assert_array_equal(scan.rgb, cloud.rgb)
+    np.testing.assert_allclose(scan.sensor_path, [move], atol=1e-6)
+
+
+def test_e57_station_without_colors(cloud, tmp_path):
+    """Those of the other one are kept; its own points are black, and told."""
+    colors = {f'color{c}': cloud.rgb[:, k] for k, c in enumerate(('Red', 'Green', 'Blue'))}
+    plain = {f'cartesian{a}': cloud.xyz[:, k].astype('f8') for k, a in enumerate('XYZ')}
+    with pye57.E57(str(tmp_path / 'room.e57'), mode='w') as file:
+        file.write_scan_raw(plain | colors)
+        file.write_scan_raw(plain)
+    scan, _ = read_cloud(tmp_path / 'room.e57', 1)
+    np.testing.assert_allclose(scan.xyz, np.vstack([cloud.xyz] * 2), atol=1e-6)
+    np.testing.assert_array_equal(scan.rgb, np.vstack([cloud.rgb, 0 * cloud.rgb]))
+    (found,) = scan.findings
+    assert (found.code, found.measured) == ('color', '64 of 128 points whose color is NaN')

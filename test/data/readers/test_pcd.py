@@ -64,6 +64,17 @@ def test_header_forms(cloud, pcd_bytes, read, old, new):
     cloud.check(read(data.replace(old, new, 1), '.pcd'))
 
 
+def test_viewpoint_is_told(cloud, pcd_bytes, read):
+    """Points stay as they are: libraries differ in what it means."""
+    good = pcd_bytes(cloud.rows())
+    assert not read(good, '.pcd').findings
+    for new in (b'VIEWPOINT 1 2 1.5 0.7071 0 0 0.7071', b'VIEWPOINT here'):
+        scan = read(good.replace(b'VIEWPOINT 0 0 0 1 0 0 0', new), '.pcd')
+        cloud.check(scan)
+        (found,) = scan.findings
+        assert (found.code, found.measured) == ('viewpoint', new.decode())
+
+
 def test_old_files_without_types(cloud, pcd_bytes, read):
     """Version 0.5 knew float32 only."""
     rows = cloud.rows()[['x', 'y', 'z']]

@@ -23,7 +23,8 @@ def read_e57(path: Path) -> tuple[dict[str, np.ndarray], np.ndarray | None]:
     Returns
     -------
     columns : dict of str to ndarray (M,)
-        x, y, z in float64; red, green, blue from 0 to 1 where all stations have colors.
+        x, y, z in float64; red, green, blue from 0 to 1 where a station has colors, NaN at the
+        points of one that has none.
     path : ndarray (P, 3), float64, m, or None
         Where the stations stood.
 
@@ -47,8 +48,8 @@ def read_e57(path: Path) -> tuple[dict[str, np.ndarray], np.ndarray | None]:
         axis: np.concatenate([s[0][:, k] for s in stations] or [np.zeros(0)])
         for k, axis in enumerate('xyz')
     }
-    colors = [s[1] for s in stations if s[1] is not None]
-    if stations and len(colors) == len(stations):
+    if any(s[1] is not None for s in stations):
+        colors = [np.full_like(xyz, np.nan) if rgb is None else rgb for xyz, rgb, _ in stations]
         columns |= {
             c: np.concatenate([rgb[:, k] for rgb in colors])
             for k, c in enumerate(('red', 'green', 'blue'))

@@ -69,9 +69,13 @@ def check_chunks(
         entries = lazrs.read_chunk_table(file, lazrs.LazVlr(record))
         if start + 8 + sum(length for _, length in entries) != table:
             raise ValueError('chunks that do not fill the file')
+        held = sum(points for points, _ in entries)
+        if chunk_size == VARIABLE and held != count:
+            raise ValueError(f'{count} points in the header and {held} in the chunks')
         at = start + 8
-        for _, length in entries:
-            _check_layers(file, at, length, items, point_size)
+        for points, length in entries:
+            if points or length:  # a writer may close an empty one at the end
+                _check_layers(file, at, length, items, point_size)
             at += length
 
 

@@ -11,6 +11,7 @@ from rescene4d_ros.data.readers.formats.lzf import decompress
 from rescene4d_ros.data.readers.formats.text_values import check_range, EXACT, read_values
 from rescene4d_ros.data.readers.whole_files import read_whole
 from rescene4d_ros.errors import FileFormatError
+from rescene4d_ros.structures import Finding, Severity
 
 MAX_HEADER = 1 << 16  # bytes
 SPARE = 64  # bytes, of the end of the header and its mark
@@ -24,6 +25,7 @@ DATA = re.compile(rb'(?:^|[\r\n])[ \t]*DATA[ \t]+(\w+)[ \t]*(\r\n|\n|\r|$)', re.
 LINE = re.compile(rb'\r\n|\n|\r')
 MAX_RATIO = 264 // 3  # of LZF: three bytes stand for up to 264
 PADDING = '_'  # name of fields that hold nothing
+AT_ZERO = [0.0, 0.0, 0.0, 1.0, 0.0, 0.0, 0.0]  # VIEWPOINT: x, y, z in m; quaternion w, x, y, z
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,7 @@ class PcdHeader:
         First byte of the data.
     first_line : int
         Number of the first line of the data, from 1.
+    findings : tuple of Finding
 
     """
 
@@ -50,13 +53,19 @@ class PcdHeader:
     kind: str
     start: int
     first_line: int
+    findings: tuple[Finding, ...] = ()
 
 
-def read_pcd(path: Path) -> tuple[dict[str, np.ndarray], bool]:
+def read_pcd(path: Path) -> tuple[dict[str, np.ndarray], bool, tuple[Finding, ...]]:
     """
-    Read the points of a file; returns and raises as `read_ply`.
+    Read the points of a file; raises as `read_ply`.
 
-    Columns of fields with several values per point are (M, count).
+    Returns
+    -------
+    columns : dict of str to ndarray (M,) or (M, count)
+    is_text : bool
+    findings : tuple of Finding
+
     """
     with path.open('rb') as file:
         header = _read_header(file.read(MAX_HEADER + SPARE), str(path))
@@ -66,7 +75,7 @@ def read_pcd(path: Path) -> tuple[dict[str, np.ndarray], bool]:
         raise _of_other_size(path, header, wanted, left)
     data = read_whole(path)
     if header.kind == 'ascii':
-        return _text(data, header, str(path)), True
+        return _text(data, header, str(path)), True, header.findings
     body, rest = data[header.start :], b''
     if header.kind == 'binary_compressed':
         body, rest = _decompressed(body, header, str(path))
@@ -77,7 +86,8 @@ def read_pcd(path: Path) -> tuple[dict[str, np.ndarray], bool]:
     is_padding = not rest or not (is_few or len(rest) > PADDING_BYTES or any(rest))
     if len(body) != wanted or not (is_padding or rest in (b'\n', b'\r\n')):
         raise _of_other_size(path, header, wanted, len(body) + len(rest))
-    return (_by_field if header.kind == 'binary_compressed' else _by_point)(body, header), False
+    columns = (_by_field if header.kind == 'binary_compressed' else _by_point)(body, header)
+    return columns, False, header.findings
 
 
 def _of_other_size(path: Path, header: PcdHeader, wanted: int, got: int) -> FileFormatError:
@@ -178,7 +188,8 @@ def _read_header(data: bytes, where: str) -> PcdHeader:
     if end[2] == b'\r\n' and b'\n' not in data[begin : end.start(2)] and len(lines) > 1:
         start -= 1  # lines end CR: LF is the first byte of the data
     try:
-        return PcdHeader(_fields(values), _points(values), kind, start, len(lines) + 1)
+        fields, points = _fields(values), _points(values)
+        return PcdHeader(fields, points, kind, start, len(lines) + 1, _viewpoint(values))
     except (ValueError, KeyError) as error:
         raise FileFormatError(
             f'{where}: expected a .pcd header whose FIELDS, SIZE, TYPE, COUNT and WIDTH, HEIGHT, '
@@ -223,3 +234,22 @@ def _points(values: dict[str, list[str]]) -> int:
     if grid is not None and points != grid:
         raise ValueError(f'WIDTH x HEIGHT of {grid} and POINTS of {points}')
     return points
+
+
+def _viewpoint(values: dict[str, list[str]]) -> tuple[Finding, ...]:
+    """Say that points stay where they are: libraries differ in whether VIEWPOINT moves them."""
+    told = ' '.join(values.get('VIEWPOINT', ()))
+    try:
+        is_zero = not told or [float(v) for v in told.split()] == AT_ZERO
+    except ValueError:
+        is_zero = False
+    if is_zero:
+        return ()
+    found = Finding(
+        'viewpoint',
+        Severity.INFO,
+        f'VIEWPOINT {told[:100]}',
+        'points in the map, with VIEWPOINT 0 0 0 1 0 0 0',
+        'it is not applied; move the points to the map if they are in the frame of the sensor',
+    )
+    return (found,)

@@ -200,6 +200,6 @@ def _check_corners(
     fewest = 0 if element.name == GRID else 3
     if (counts < fewest).any() or not ((corners >= least) & (corners < points)).all():
         raise FileFormatError(
-            f'{where}: expected faces on points 0 to {points - 1}, got others; the file is '
-            'damaged or its header does not fit: copy or export it again'
+            f'{where}: expected faces of three or more corners on points 0 to {points - 1}, got '
+            'others; the file is damaged or its header does not fit: copy or export it again'
         )
