@@ -17,13 +17,13 @@ def shown_changes(knowledge: Knowledge, session: Session) -> dict[int, Change]:
     """
     Return the changes that a session marks, by the id in use.
 
-    Those that the shown visit found; where two visits are drawn, what differs between them.
+    Those that the shown visit found, or that were found since the chosen visit; where two visits
+    are drawn, what differs between them.
     """
     if not knowledge.visits:
         return {}
-    if session.compare.is_pair:
-        return changes_between(knowledge, session.before, session.visit)
-    return changes_between(knowledge, session.shown - 1, session.shown)
+    until = session.visit if session.compare.is_pair else session.shown
+    return changes_between(knowledge, session.marked_since, until)
 
 
 def changes_between(knowledge: Knowledge, before: int, after: int) -> dict[int, Change]:

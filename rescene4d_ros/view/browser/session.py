@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from enum import StrEnum
+import re
 
 from rescene4d_ros.geometry.boxes import gap
 from rescene4d_ros.structures import ObjectState
 from rescene4d_ros.view.browser.knowledge import Knowledge, PlacedObject
 
 ANY = 'any'
+ID = re.compile(r'#(\d{1,18})')
 
 
 class Compare(StrEnum):
@@ -59,7 +61,8 @@ class Session:
         Share of the place that the visit before takes where both are wiped.
     color_by : ColorBy
     search : str
-        Words of name, class, state or zone, and ids as #7; all must fit.
+        Words of name, class, state or zone, and ids as #7; all must fit. An id alone is found
+        whatever the filters are.
     zone : str or None
         Only what is in the zone of this name: objects, changes, points, floor; None = all.
     class_name, standing : str
@@ -106,6 +109,26 @@ class Session:
         """Return the position of the visit whose objects are listed."""
         return self.before if self.compare == Compare.BEFORE else self.visit
 
+    @property
+    def marked_since(self) -> int:
+        """Return the position of the visit after which changes are marked; -1 = from the first."""
+        if self.compare.is_pair:
+            return self.before
+        return self.shown - 1 if self.since is None else min(self.since, self.shown - 1)
+
+    @property
+    def is_narrowed(self) -> bool:
+        """Return whether search or filters leave objects out."""
+        return self.unfiltered != self
+
+    @property
+    def unfiltered(self) -> Session:
+        """Return the session without search and filters."""
+        return replace(self, **{name: getattr(Session(), name) for name in NARROWING})
+
+
+NARROWING = ('search', 'zone', 'class_name', 'standing', 'since', 'near')
+
 
 def views_of(session: Session) -> list[tuple[str, Session]]:
     """Return the sessions that are drawn, each with the visit that it shows."""
@@ -151,6 +174,9 @@ def standing_of(placed: PlacedObject) -> Standing:
 def listed(knowledge: Knowledge, session: Session) -> tuple[PlacedObject, ...]:
     """Return the objects of the shown visit that pass search and filters, by rising id."""
     placed = knowledge.placed_at(session.shown)
+    asked = ID.fullmatch(session.search.strip())
+    if asked:
+        return tuple(p for p in placed if p.object_id == knowledge.current_id(int(asked[1])))
     if session.since is not None:
         changed = knowledge.changed_after(knowledge.visits[session.since].stamp_ns)
         placed = tuple(p for p in placed if p.object_id in changed)

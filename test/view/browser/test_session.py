@@ -87,6 +87,7 @@ def test_search_and_filters(knowledge, session, ids):
         ({'search': f'#{ids["table"]}'}, {'table'}),
         ({'search': 'lamp there'}, set()),
         ({'search': '#'}, set()),
+        ({'search': f' #{ids["table"]}', 'class_name': 'chair', 'since': 1}, {'table'}),
         ({'class_name': 'chair'}, {'chair'}),
         ({'standing': Standing.THERE}, {'table', 'chair'}),
         ({'since': 1}, {'chair', 'otherfurniture'}),
@@ -178,6 +179,19 @@ def test_marks_tell_what_changed(knowledge, session, ids):
     assert before.arrows == []
     assert not before.thick
     assert len(before.thin) == 3
+
+
+def test_changes_since_a_visit_are_marked(knowledge, session, ids):
+    """What earlier visits found since then is marked, too, not only what the shown one found."""
+    calm = replace(session, visit=1)
+    assert shown_changes(knowledge, calm) == {}
+    known = replace(knowledge, visits=knowledge.visits[1:])  # the changes are those of the last
+    for at, since in ((known, None), (known, 0), (knowledge, 0), (knowledge, 2)):
+        shown = replace(session, visit=len(at.visits) - 1, since=since)
+        assert set(shown_changes(at, shown)) == {ids['chair'], ids['otherfurniture']}
+    extra = replace(knowledge, visits=(*knowledge.visits, replace(knowledge.visits[2], visit_id=9)))
+    assert shown_changes(extra, replace(session, visit=3)) == {}
+    assert len(shown_changes(extra, replace(session, visit=3, since=1))) == 2
 
 
 def test_selected_object_is_drawn_even_when_filtered(knowledge, session, ids):

@@ -131,7 +131,7 @@ def test_viewer_answers(served, page):
     waits_for(rows, 'lamp (otherfurniture): there')
 
     page.locator(INPUT).fill('table')
-    page.get_by_text('1 objects').wait_for()
+    page.get_by_text('1 of 3 objects').wait_for()
     assert rows.count() == 1
     rows.first.click()
     page.locator('.r4-object h3').filter(has_text='table').wait_for()
@@ -181,11 +181,16 @@ def test_click_and_keys(served, page):
     page.keyboard.press('b')
     page.locator(INPUT).fill('lamb')
     page.locator(INPUT).press('p')
-    waits_for(page.locator('.r4-note'), '0 objects')
+    waits_for(page.locator('.r4-note'), '0 of 3 objects')
     assert (viewer.session.visit, viewer.session.compare) == (2, Compare.NOW)
     page.locator(INPUT).fill('')
     page.get_by_label('Near #').fill(str(table.object_id))
-    waits_for(page.locator('.r4-note'), '2 objects')
+    waits_for(page.locator('.r4-note'), '2 of 3 objects')
+    page.locator(INPUT).fill('chair')
+    waits_for(page.locator('.r4-note'), '1 of 3 objects')
+    page.get_by_role('button', name='Clear filters').filter(visible=True).click()
+    waits_for(page.locator('.r4-note'), '3 objects')
+    assert (page.locator(INPUT).input_value(), viewer.session.is_narrowed) == ('', False)
     assert errors == []
 
 
@@ -200,10 +205,10 @@ def test_zones_are_drawn_and_narrow_the_lists(served, page):
     )
     zone.click()
     page.get_by_role('option', name='corner').filter(visible=True).click()
-    page.get_by_text('1 objects').wait_for()
+    page.get_by_text('1 of 3 objects').wait_for()
     waits_for(page.locator(ROWS), 'lamp (otherfurniture): gone')
     page.get_by_role('tab', name='Changes').click()
-    page.get_by_text('1 changes', exact=True).wait_for()
+    page.get_by_text('1 of 2 changes', exact=True).wait_for()
     waits_for(page.locator('.r4-progress'), 'of the floor of corner')
     assert viewer.session.zone == 'corner'
     assert errors == []

@@ -10,6 +10,7 @@ from rescene4d_ros.errors import FileFormatError
 from rescene4d_ros.memory.store import SceneMemory
 from rescene4d_ros.structures import Box, ChangeKind
 from rescene4d_ros.tracking.object_ids import resolve_labels
+from rescene4d_ros.view.browser.differences import shown_changes
 from rescene4d_ros.view.browser.drawing.coloring import Color, colors_by, pale, point_colors
 from rescene4d_ros.view.browser.drawing.lines import dots
 from rescene4d_ros.view.browser.drawing.marks import rgb_of, SELECTED
@@ -44,8 +45,8 @@ def points_key(knowledge: Knowledge, session: Session) -> tuple:
     """Return what the points that a session shows depend on."""
     shown = tuple((name, view.shown) for name, view in views_of(session))
     is_wiped = session.compare == Compare.WIPE
-    zones = session.zone, knowledge.zones_written
-    return knowledge.revision, session.color_by, session.cut, is_wiped, shown, zones
+    zones, since = (session.zone, knowledge.zones_written), session.marked_since
+    return knowledge.revision, session.color_by, session.cut, is_wiped, shown, zones, since
 
 
 def places_of(
@@ -74,16 +75,16 @@ def colored(knowledge: Knowledge, view: Session, cloud: Surroundings) -> Colored
 
 
 def ghosts(knowledge: Knowledge, places: Places, view: Session) -> Colored:
-    """Return the points of what a visit found moved or gone, as they were."""
-    if not knowledge.visits:
+    """Return the points of what is marked as moved or gone, as they were."""
+    if not knowledge.visits or view.marked_since < 0:
         return NO_POINTS
-    visit = knowledge.visits[view.shown]
     tints: dict[int, Color] = {
-        knowledge.current_id(c.object_id): rgb_of(MARKS[c.kind][0])
-        for c in knowledge.changes_of(visit.visit_id)
-        if c.kind in (ChangeKind.MOVED, ChangeKind.REMOVED)
+        object_id: rgb_of(MARKS[change.kind][0])
+        for object_id, change in shown_changes(knowledge, view).items()
+        if change.kind in (ChangeKind.MOVED, ChangeKind.REMOVED)
     }
-    before = _in_zone(knowledge, view, places.objects_at(visit.stamp_ns - 1, tints))
+    then_ns = knowledge.visits[view.marked_since].stamp_ns
+    before = _in_zone(knowledge, view, places.objects_at(then_ns, tints))
     tint = np.array([tints[int(i)] for i in before.object_id], float).reshape(-1, 3)
     rgb = (GHOST * tint + (1 - GHOST) * pale(before.rgb)).astype(np.uint8)
     return Colored(before.xyz, rgb)

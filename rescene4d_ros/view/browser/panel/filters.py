@@ -28,14 +28,19 @@ class Filters:
         How times are written.
     report : callable
         Takes an element, and by the name of a field of the session how its value is read.
+    clear : callable
+        Called where a person wants all filters to be as at the beginning.
 
     """
 
-    def __init__(self, gui: viser.GuiApi, clock: LocalTime, report: Report):
-        self._gui, self._clock, self._report = gui, clock, report
+    def __init__(
+        self, gui: viser.GuiApi, clock: LocalTime, report: Report, clear: Callable[[], None]
+    ):
+        self._gui, self._clock, self._report, self._cleared = gui, clock, report, clear
         self._dates: tuple[str, ...] = ()
         self._since: list[Any] = []
         self._zones: list[Any] = []
+        self._clear: list[Any] = []
 
     def add_for_objects(self) -> None:
         """Add the elements above the list of objects."""
@@ -54,11 +59,24 @@ class Filters:
         self._report(self._search, search=str)
         self._report(self._class, class_name=str)
         self._report(self._standing, standing=str)
+        self._add_clear()
 
     def add_for_changes(self) -> None:
         """Add the elements above the list of changes."""
         self._add_since('Changes since')
         self._add_zone('Changes in zone')
+        self._add_clear()
+
+    def _add_clear(self) -> None:
+        hint = 'also those of the other list'
+        self._clear.append(self._gui.add_button('Clear filters', visible=False, hint=hint))
+        self._clear[-1].on_click(lambda event: self._empty())
+
+    def _empty(self) -> None:
+        """Clear also what follows no session, because a person may just be typing into it."""
+        for element, value in ((self._search, ''), (self._near, 0), (self._standing, ANY)):
+            set_changed(element, value=value)
+        self._cleared()
 
     def _add_since(self, label: str) -> None:
         self._since.append(self._gui.add_dropdown(label, (ANY_TIME,)))
@@ -86,6 +104,8 @@ class Filters:
             set_changed(zone, options=(ANYWHERE, *names), visible=bool(names))
             set_changed(zone, value=session.zone or ANYWHERE)
         set_changed(self._within, visible=session.near is not None)
+        for button in self._clear:
+            set_changed(button, visible=session.is_narrowed)
 
     def _position(self, date: str) -> int | None:
         return self._dates.index(date) if date in self._dates else None

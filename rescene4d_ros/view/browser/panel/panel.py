@@ -14,7 +14,14 @@ from rescene4d_ros.view.browser.panel.filters import Filters
 from rescene4d_ros.view.browser.panel.keys import add_keys, keys_text
 from rescene4d_ros.view.browser.panel.rows import Row, RowList, set_changed
 from rescene4d_ros.view.browser.panel.timeline import change_rows, least_sure_row, timeline
-from rescene4d_ros.view.browser.session import ColorBy, Compare, listed, Session, standing_of
+from rescene4d_ros.view.browser.session import (
+    ColorBy,
+    Compare,
+    listed,
+    NARROWING,
+    Session,
+    standing_of,
+)
 from rescene4d_ros.view.report.local_time import LocalTime
 import viser
 
@@ -49,7 +56,7 @@ class Panel:
         self._when = gui.add_html('')
         self._progress = gui.add_html('')
         self.tabs = gui.add_tab_group()
-        self._filters = Filters(gui, clock, self._report)
+        self._filters = Filters(gui, clock, self._report, self._clear)
         with self.tabs.add_tab('Objects'):
             self._filters.add_for_objects()
             self._objects = RowList(gui, ROWS, self._select, 'objects')
@@ -121,7 +128,8 @@ class Panel:
                     p.object_id == session.selected,
                 )
                 for p in rows
-            ]
+            ],
+            len(knowledge.placed_at(session.shown)),
         )
         set_changed(self._page, content=page)
         set_changed(self.object_panel, visible=bool(page))
@@ -131,7 +139,7 @@ class Panel:
             self._listed_changes, self._changes = shown, knowledge.changes
             changes = change_rows(knowledge, clock, session.since, session.zone)
             self._least_sure.show(least_sure_row(changes, knowledge))
-            self._change_list.show(changes)
+            self._change_list.show(changes, len(knowledge.changes))
         if knowledge.visits:
             stamp = knowledge.visits[session.shown].stamp_ns
             set_changed(self._legend, content=legend(rows, session.color_by, stamp))
@@ -157,6 +165,10 @@ class Panel:
         def _(event: Any) -> None:
             if event.client is not None:  # None: the element follows the session
                 self._change(client=None, **{name: read(event.target.value)})
+
+    def _clear(self) -> None:
+        fresh = self._session.unfiltered
+        self._change(client=None, **{name: getattr(fresh, name) for name in NARROWING})
 
     def _select(self, object_id: int, client: viser.ClientHandle | None) -> None:
         self._change(client=client, selected=object_id)
@@ -184,6 +196,9 @@ def _when(knowledge: Knowledge, session: Session, clock: LocalTime, warning: str
     if session.compare != Compare.NOW:
         before = knowledge.visits[session.before]
         text += f'<div class="r4-note">before: {clock.text(before.stamp_ns)}</div>'
+    if not session.compare.is_pair and session.marked_since < session.shown - 1:
+        since = knowledge.visits[session.marked_since]
+        text += f'<div class="r4-note">marked: changes since {clock.text(since.stamp_ns)}</div>'
     found = next(v for v in knowledge.contents.visits if v.visit.visit_id == visit.visit_id)
     text += (
         f'<div class="r4-note">{found.present} objects there, {found.absent} gone, '

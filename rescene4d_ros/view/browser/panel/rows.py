@@ -57,7 +57,7 @@ class RowList:
     ):
         self._most, self._what, self._on_click = most, what, on_click
         self._rows: Sequence[Row] = ()
-        self._page = 0
+        self._page, self._of = 0, 0
         self._count = gui.add_html('', visible=bool(what))
         self._buttons = [gui.add_button(' ', visible=False, color='gray') for _ in range(most)]
         for k, button in enumerate(self._buttons):
@@ -65,8 +65,18 @@ class RowList:
         self._turn = gui.add_button_group('Page', ('previous', 'next'), visible=False)
         self._turn.on_click(lambda event: self._turned(event.target.value))
 
-    def show(self, rows: Sequence[Row]) -> None:
-        """Show rows, with the page of the chosen one where that is new, else the same page."""
+    def show(self, rows: Sequence[Row], of: int | None = None) -> None:
+        """
+        Show rows, with the page of the chosen one where that is new, else the same page.
+
+        Parameters
+        ----------
+        rows : sequence of Row
+        of : int, optional
+            How many there are, where some are left out.
+
+        """
+        self._of = len(rows) if of is None else of
         chosen = next((k for k, row in enumerate(rows) if row.is_chosen), None)
         was = next((row.key for row in self._rows if row.is_chosen), None)
         self._rows = rows
@@ -85,7 +95,8 @@ class RowList:
             set_changed(button, visible=k < len(shown))
         set_changed(self._turn, visible=pages > 1)
         place = f', page {self._page + 1} of {pages}' if pages > 1 else ''
-        text = f'{len(self._rows)} {self._what}{place}'
+        all_of_them = '' if self._of == len(self._rows) else f' of {self._of}'
+        text = f'{len(self._rows)}{all_of_them} {self._what}{place}'
         set_changed(self._count, content=f'<div class="r4-note">{text}</div>')
 
     def _clicked(self, k: int):
