@@ -189,7 +189,8 @@ def test_changes_since_a_visit_are_marked(knowledge, session, ids):
     for at, since in ((known, None), (known, 0), (knowledge, 0), (knowledge, 2)):
         shown = replace(session, visit=len(at.visits) - 1, since=since)
         assert set(shown_changes(at, shown)) == {ids['chair'], ids['otherfurniture']}
-    extra = replace(knowledge, visits=(*knowledge.visits, replace(knowledge.visits[2], visit_id=9)))
+    later = replace(knowledge.visits[2], visit_id=9)
+    extra = replace(knowledge, visits=(*knowledge.visits, later))
     assert shown_changes(extra, replace(session, visit=3)) == {}
     assert len(shown_changes(extra, replace(session, visit=3, since=1))) == 2
 

@@ -156,6 +156,7 @@ def test_viewer_answers(served, page):
     assert viewer.session.visit == 2
     page.set_viewport_size(PHONE)
     assert page.evaluate('document.documentElement.scrollWidth') <= PHONE['width']
+    page.locator('.r4-object h3').filter(has_text='lamp').wait_for()  # without a further tap
     assert page.title() != 'taken'
     assert errors == []
 

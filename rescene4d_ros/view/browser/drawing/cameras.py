@@ -15,6 +15,7 @@ SHORTEST = 1.5  # m; between the camera and a selected object
 FIELD, ASPECT = np.deg2rad(75), 1.1  # of a window that has not told its own
 FILLED = 0.92  # share of a window that a place takes
 HEIGHT = np.deg2rad(48)  # of the camera over the horizon
+SHEET = 0.5  # share of a window higher than wide that the panel covers, from below
 
 
 def look_over(cameras: Iterable[Any], xyz: np.ndarray, right: np.ndarray | None = None) -> None:
@@ -37,9 +38,11 @@ def look_over(cameras: Iterable[Any], xyz: np.ndarray, right: np.ndarray | None 
     middle = (low + high) / 2
     inner = xyz[((xyz >= low) & (xyz <= high)).all(axis=1)]
     for camera in cameras:
-        distance = _distance(inner - middle, away, *_lens(camera))
-        camera.position = middle + distance * away
-        camera.look_at = middle  # afterwards: a camera of viser takes it along when it moves
+        field, aspect = _lens(camera)
+        distance = _distance(inner - middle, away, field, aspect)
+        target = middle + _lowered(distance * away, field, aspect)
+        camera.position = target + distance * away
+        camera.look_at = target  # afterwards: a camera of viser takes it along when it moves
 
 
 def _lens(camera: Any) -> tuple[float, float]:
@@ -50,13 +53,29 @@ def _lens(camera: Any) -> tuple[float, float]:
 
 def _distance(offsets: np.ndarray, away: np.ndarray, field: float, aspect: float) -> float:
     """Return from how far (m) all offsets (N, 3) are seen by a camera in a direction."""
-    right = np.cross((0, 0, 1), away)
-    right = right / np.linalg.norm(right)
-    axes = np.stack([right, np.cross(away, right)])
-    half = np.tan(field / 2) * FILLED * np.array([aspect, 1.0])
+    half = np.tan(field / 2) * FILLED * np.array([aspect, 1.0 - _covered(aspect)])
+    axes = np.stack(_axes(away))
     # A point is seen where |across| <= half * depth, and its depth is the distance less `towards`.
     needed = np.abs(offsets @ axes.T) / half + (offsets @ away)[:, None]
     return float(needed.max())
+
+
+def _covered(aspect: float) -> float:
+    """Return the share of a window, from below, that the panel covers."""
+    return SHEET if aspect < 1 else 0.0
+
+
+def _lowered(away: np.ndarray, field: float, aspect: float) -> np.ndarray:
+    """Return the way (m) from a place that is seen from `away` to what a camera looks at."""
+    depth = float(np.linalg.norm(away))
+    return -_axes(away / depth)[1] * depth * np.tan(field / 2) * _covered(aspect)
+
+
+def _axes(away: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return unit vectors to the right and upwards in a window, whose camera is `away`."""
+    right = np.cross((0, 0, 1), away)
+    right = right / np.linalg.norm(right)
+    return right, np.cross(away, right)
 
 
 def _above_corner(xyz: np.ndarray) -> np.ndarray:
@@ -77,6 +96,8 @@ def look_at(client: viser.ClientHandle, box: Box) -> None:
     nearest = max(SHORTEST, 2.5 * float(np.linalg.norm(box.size)))
     if distance > nearest:
         away = away * (nearest / distance)
+    if np.linalg.norm(away[:2]) > 0:  # not from straight above
+        center = center + _lowered(away, *_lens(camera))
     with client.atomic():
         camera.position = center + away
         camera.look_at = center

@@ -72,8 +72,8 @@ class Panel:
         self.object_panel.set_width(OBJECT_WIDTH)
         self.object_tab = self.object_panel.add_tab('Object')
         with self.object_tab:
-            self._page = gui.add_html('')
             self._close = gui.add_button('Close', color='gray')
+            self._page = gui.add_html('')
         self._close.on_click(lambda event: change(client=event.client, selected=None))
         self._report(self._visit, visit=lambda value: int(value) - 1)
         add_keys(gui, lambda: (self._knowledge, self._session), change)
