@@ -137,7 +137,7 @@ def test_viewer_answers(served, page):
     page.locator('.r4-object h3').filter(has_text='table').wait_for()
     page.locator('.r4-history img').first.wait_for()
     page.locator(INPUT).fill('')
-    page.get_by_text('3 objects').wait_for()
+    page.get_by_text('3 objects', exact=True).wait_for()
 
     page.get_by_role('tab', name='Changes').click()
     rows.filter(has_text='gone').first.click()
@@ -190,7 +190,7 @@ def test_click_and_keys(served, page):
     page.locator(INPUT).fill('chair')
     waits_for(page.locator('.r4-note'), '1 of 3 objects')
     page.get_by_role('button', name='Clear filters').filter(visible=True).click()
-    waits_for(page.locator('.r4-note'), '3 objects')
+    page.get_by_text('3 objects', exact=True).wait_for()
     assert (page.locator(INPUT).input_value(), viewer.session.is_narrowed) == ('', False)
     assert errors == []
 
