@@ -65,6 +65,20 @@ def from_bag(tmp_path_factory):
     return folder / 'out'
 
 
+def test_a_parameter_of_the_node_is_taken_and_a_wrong_one_refused(snapshots, tmp_path):
+    """No instance has a score of 1, so none becomes an object."""
+    write_snapshots(tmp_path / 'bag', snapshots[:1])
+    places = '--memory', tmp_path / 'memory', '--out', tmp_path / 'out'
+    for wrong in ('tracker.windows=2', 'score_threshold=1', 'inference.score_threshold=2'):
+        done = replay(tmp_path / 'bag', *places, '--set', wrong)
+        assert done.returncode == 2
+        assert wrong.partition('=')[0].rpartition('.')[2] in done.stderr
+    assert not (tmp_path / 'memory').exists()
+    done = replay(tmp_path / 'bag', *places, '--set', 'tracker.birth_score=1')
+    assert done.returncode == 0, done.stderr
+    assert '0 objects seen' in done.stdout
+
+
 def test_arrays_follow_the_input(from_bag, snapshots):
     """Each visit has one row per input point, in the documented types, and something is found."""
     for k, scan in enumerate(snapshots, start=1):

@@ -6,6 +6,7 @@ from dataclasses import replace
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -69,7 +70,7 @@ def write_rooms(folder, toy_room, seeds):
 
 
 def test_command_mixes_data_starts_from_weights_and_takes_settings(
-    tmp_path, toy_room, tiny_recipe, capsys
+    tmp_path, toy_room, tiny_recipe, capsys, monkeypatch
 ):
     many, few = (
         write_rooms(tmp_path / name, toy_room, seeds)
@@ -109,11 +110,16 @@ def test_command_mixes_data_starts_from_weights_and_takes_settings(
     weights = str(tmp_path / 'first' / 'weights.safetensors')
     assert train('second', '--init', weights, '--set', 'model.ffn_dim=24') == 2
     assert '--init-allow' in capsys.readouterr().err
+    monkeypatch.setenv('RESCENE4D_WEIGHTS', str(tmp_path / 'kept'))
+    assert train('third', '--init', 'own') == 2
+    assert "weights 'own'" in capsys.readouterr().err
+    (tmp_path / 'kept').mkdir()
+    shutil.copy(weights, tmp_path / 'kept' / 'own.safetensors')
     assert (
         train(
             'third',
             '--init',
-            weights,
+            'own',
             '--set',
             'model.ffn_dim=24',
             '--init-allow',

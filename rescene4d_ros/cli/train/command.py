@@ -17,6 +17,7 @@ from rescene4d_ros.cli.provenance import git_commit
 from rescene4d_ros.cli.train.train_log import open_tensorboard
 from rescene4d_ros.cli.train.training_data import data_source, training_data
 from rescene4d_ros.inference.weights_file import weights_hash
+from rescene4d_ros.inference.weights_folder import find_weights
 from rescene4d_ros.training import Progress, Recipe, RunFolder, Trainer
 from rescene4d_ros.training.distributed import world
 from rescene4d_ros.training.init_weights import Taken
@@ -46,7 +47,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help='replaces a setting of the recipe, such as losses.contrastive_weight=0',
     )
     parser.add_argument(
-        '--init', type=Path, metavar='FILE', help='initial weights, of rescene4d train or convert'
+        '--init',
+        default='',
+        metavar='FILE',
+        help='initial weights, of rescene4d train or convert, or a name of `rescene4d weights`',
     )
     parser.add_argument(
         '--init-allow',
@@ -104,6 +108,8 @@ def run(options: argparse.Namespace) -> int:
     if options.steps is not None:
         changes['train.steps'] = options.steps
     recipe = Recipe.read(options.config, changes)
+    if options.init:
+        options.init = find_weights(options.init)
     torch.set_num_threads(options.threads)
     device = _join_world()
     folder = RunFolder(options.out)

@@ -5,9 +5,11 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 import sys
+from typing import Any
 
 import numpy as np
-from rescene4d_ros import config
+from rescene4d_ros.cli.archive.work import configs_of
+from rescene4d_ros.cli.flags import add_parameter_flags, parameters_of
 from rescene4d_ros.cli.visits.checked_visits import (
     add_input_arguments,
     checked_visit,
@@ -15,14 +17,12 @@ from rescene4d_ros.cli.visits.checked_visits import (
     inputs_of,
 )
 from rescene4d_ros.errors import ConfigError, RescenError
-from rescene4d_ros.inference.config import InferenceConfig
 from rescene4d_ros.memory.export import write_documents
 from rescene4d_ros.memory.store import SceneMemory
 from rescene4d_ros.scene.mask_source import load_masks, tracker_for
 from rescene4d_ros.scene.scan_acceptance import ScanAcceptance
 from rescene4d_ros.scene.tracker import SceneTracker
 from rescene4d_ros.structures import SceneUpdate
-from rescene4d_ros.tracking.settings import TrackerConfig
 from tqdm import tqdm
 
 
@@ -75,11 +75,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help='boxes of each cloud file, .json or .csv, whose points are its instances; with '
         '--source given',
     )
-    parser.add_argument(
-        '--weights',
-        default='',
-        help='weights file, or a name of `rescene4d weights`; default: the shipped one',
-    )
+    add_parameter_flags(parser)
     parser.add_argument(
         '--classes',
         default='',
@@ -110,21 +106,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(options: argparse.Namespace) -> int:
     """Process every visit; 1 if a visit was refused."""
-    if options.boxes and options.source != 'given':
-        raise ConfigError(
-            f'--boxes: expected --source given, got {options.source}; add it, or leave --boxes out'
-        )
+    settings = _settings(options)
+    segmenter = load_masks(settings['inference'])
     options.out.mkdir(parents=True, exist_ok=True)
-    inference = config.make(
-        InferenceConfig,
-        {
-            'source': options.source,
-            'weights': options.weights,
-            'classes': options.classes,
-            'torch_threads': options.threads,
-        },
-    )
-    segmenter = load_masks(inference)
     with SceneMemory.open(
         options.memory,
         map_id=options.map_id,
@@ -134,7 +118,14 @@ def run(options: argparse.Namespace) -> int:
         url=options.memory_url,
     ) as memory:
         segmenter.keep_features(memory.files.derived)
-        tracker = SceneTracker(memory, segmenter, tracker_for(TrackerConfig(), options.source))
+        tracker = SceneTracker(
+            memory,
+            segmenter,
+            tracker_for(settings['tracker'], settings['inference'].source),
+            settings['association'],
+            settings['motion'],
+            settings['changes'],
+        )
         while (update := tracker.process_next()) is not None:
             print(f'finished the visit left unfinished before: {describe(update)}')
         newest = max((v.stamp_ns for v in memory.snapshot().visits), default=0)
@@ -178,6 +169,23 @@ def run(options: argparse.Namespace) -> int:
             f'{refused} of {total} visits were refused, the others are processed', file=sys.stderr
         )
     return 1 if refused else 0
+
+
+def _settings(options: argparse.Namespace) -> dict[str, Any]:
+    """Return the settings of every section; `--set` wins over the other flags."""
+    values = {
+        'inference.source': options.source,
+        'inference.classes': options.classes,
+        'inference.torch_threads': options.threads,
+        **parameters_of(options),
+    }
+    settings = configs_of(tuple(values.items()))
+    if options.boxes and settings['inference'].source != 'given':
+        raise ConfigError(
+            f'--boxes: expected --source given, got {settings["inference"].source}; add it, or '
+            'leave --boxes out'
+        )
+    return settings
 
 
 def describe(update: SceneUpdate) -> str:
