@@ -96,6 +96,8 @@ def test_printed_report_is_whole(browser, report):
         assert page.locator(part).is_visible()
     for part in ('nav', '#view', '#find', 'button.show >> nth=0'):
         assert not page.locator(part).is_visible()
+    header = page.locator('#objects th button').first
+    assert header.evaluate('(b) => getComputedStyle(b).display') == 'contents'  # is repeated
     assert page.pdf(format='A4').startswith(b'%PDF')
 
 
