@@ -15,6 +15,9 @@ from torch import Tensor
 from torch.nn import functional
 
 
+NEVER = 1e9  # cost of a mask that is not finite, in place of its cross entropy
+
+
 class Queries(Protocol):
     """
     The outputs of a network that the criterion reads.
@@ -70,6 +73,16 @@ class _Pairs:
     index: tuple[Tensor, Tensor, Tensor]
     share: Tensor
 
+    def among(self, finite: Tensor) -> _Pairs:
+        """Return the pairs with the shares of masks (L + 1, Q) that are not finite given away."""
+        sets, queries, _ = self.index
+        kept = finite[sets, queries]
+        if bool(kept.all()):
+            return self
+        share = self.share * kept
+        left = share.new_zeros(len(finite)).index_add(0, sets, share)
+        return _Pairs(self.index, share / left[sets].clamp(min=1e-12))
+
 
 class Criterion:
     """Compute the losses of all prediction sets of one sequence (deep supervision)."""
@@ -81,6 +94,9 @@ class Criterion:
         """
         Assign queries to instances, then sum the losses of the L + 1 prediction sets.
 
+        Masks with a logit that is not finite are assigned last and have no mask terms, as
+        published; the others of their set share the weight.
+
         Returns
         -------
         dict of str to Tensor ()
@@ -91,9 +107,12 @@ class Criterion:
         config = self.config
         masks = targets.masks.to(output.mask_logits.dtype)
         weight = self._superpoint_weight(targets).to(masks.dtype)
-        bce = pairwise_mask_bce(output.mask_logits, masks, weight)  # (L + 1, Q, G)
-        dice = pairwise_dice(output.mask_logits, masks, weight)
-        pairs = self._assign(output, targets, bce, dice)
+        finite = output.mask_logits.isfinite().all(1)  # (L + 1, Q)
+        mask_logits = torch.where(finite[:, None], output.mask_logits, 0.0)
+        bce = pairwise_mask_bce(mask_logits, masks, weight)  # (L + 1, Q, G)
+        dice = pairwise_dice(mask_logits, masks, weight)
+        pairs = self._assign(output, targets, bce.masked_fill(~finite[..., None], NEVER), dice)
+        pairs = pairs.among(finite)
         losses = {
             'class': self._class_loss(output, targets, pairs),
             'mask': (bce[pairs.index] * pairs.share).sum(),

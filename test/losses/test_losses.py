@@ -79,6 +79,32 @@ def test_match_avoids_costs_that_are_not_finite():
     assert dict(zip(instances.tolist(), queries.tolist())) == {0: 1, 1: 0}
 
 
+@pytest.mark.parametrize('assignment', ['hungarian', 'seed'])
+def test_mask_rows_that_are_not_finite_are_dropped(assignment):
+    """As published: the losses and gradients are those of the other queries."""
+    config = LossConfig(assignment=assignment, contrastive_weight=0, semantic_weight=0)
+    targets, clean, spoiled = make_targets(), make_output(), make_output()
+    broken = 1  # a query that starts on an instance
+    with torch.no_grad():
+        spoiled.mask_logits[1, 4, broken] = float('nan')
+        spoiled.mask_logits[1, 5, broken] = float('inf')
+    losses = Criterion(config)(spoiled, targets)
+    losses['total'].backward()
+    assert all(loss.isfinite() for loss in losses.values())
+    assert spoiled.mask_logits.grad.isfinite().all()
+    assert not spoiled.mask_logits.grad[1, :, broken].any()
+    assert spoiled.mask_logits.grad[0, :, broken].any() or assignment == 'hungarian'
+
+    with torch.no_grad():  # a mask that is worse than all others is matched to nothing
+        clean.mask_logits[1, :, broken] = torch.where(targets.masks.any(0), -50.0, 50.0)
+    if assignment == 'hungarian':
+        Criterion(config)(clean, targets)['total'].backward()
+        others = [q for q in range(Q) if q != broken]
+        torch.testing.assert_close(
+            spoiled.mask_logits.grad[..., others], clean.mask_logits.grad[..., others]
+        )
+
+
 def test_unknown_class_costs_every_query_the_same():
     cost = class_cost(make_output().class_logits, torch.tensor([1, IGNORED_CLASS]))
     assert (cost[..., 1] == -1).all()
