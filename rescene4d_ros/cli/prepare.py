@@ -15,6 +15,10 @@ from rescene4d_ros.data.datasets.prepare import Job, left_out, prepare, remarks,
 from rescene4d_ros.data.datasets.rio.config import RioConfig
 from rescene4d_ros.data.datasets.rio.sequences import rio_jobs
 from rescene4d_ros.data.datasets.single_scans.arkitscenes import ARKitConfig, arkitscenes_jobs
+from rescene4d_ros.data.datasets.single_scans.changed_scannet import (
+    changed_scannet_jobs,
+    ChangedScanNetConfig,
+)
 from rescene4d_ros.data.datasets.single_scans.s3dis import s3dis_jobs, S3DISConfig
 from rescene4d_ros.data.datasets.single_scans.scannet import scannet_jobs, ScanNetConfig
 from rescene4d_ros.data.datasets.single_scans.scannetpp import scannetpp_jobs, ScanNetPPConfig
@@ -60,6 +64,12 @@ SOURCES = {
         ScanNetConfig,
         scannet_jobs,
         'single scans; needs the lists of the benchmark',
+        lists='scannetv2_train.txt and so on',
+    ),
+    'scannet-changes': Source(
+        ChangedScanNetConfig,
+        changed_scannet_jobs,
+        'two visits of each labeled scan, between which objects are made to change',
         lists='scannetv2_train.txt and so on',
     ),
     'scannetpp': Source(ScanNetPPConfig, scannetpp_jobs, 'laser scans of ScanNet++, with splits/'),

@@ -14,7 +14,6 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-
 NEVER = 1e9  # cost of a mask that is not finite, in place of its cross entropy
 
 
