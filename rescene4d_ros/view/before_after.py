@@ -30,6 +30,7 @@ PANEL = (900, 660)
 SUPERSAMPLING = 1
 SHORT = 5  # letters of a text that takes little room
 MOST_VISITS = 6  # of a memory
+LEFT_OUT = (255, 120, 0)
 MOST_WORDS = 25  # objects of a panel; the words of more would cover each other
 
 
@@ -55,6 +56,7 @@ def draw_before_after(
     labels: Sequence[np.ndarray],
     snapshot: MemorySnapshot,
     changes: Sequence[Change],
+    left_out: Sequence[np.ndarray] = (),
 ) -> None:
     """
     Write a PNG with one view per visit: the same color is the same object.
@@ -68,6 +70,8 @@ def draw_before_after(
         Persistent id per point; 0 = none.
     snapshot : MemorySnapshot
     changes : sequence of Change
+    left_out : sequence of T ndarrays (M_t, 3), float32, m, optional
+        Measured during the visits, and not in their scans: drawn over them.
 
     """
     from matplotlib.figure import Figure
@@ -89,9 +93,14 @@ def draw_before_after(
         visit = snapshot.visits[t]
         last.update(boxes_of(scans[t].xyz, labels[t], np.deg2rad(azimuth - 62)))
         mine = [c for c in changes if c.visit_id == visit.visit_id]
-        _panel(ax, view, scans[t], labels[t], snapshot.objects, visit.visit_id, mine, last)
+        ax.imshow(
+            _image(view, scans[t], labels[t], left_out[t] if left_out else scans[t].xyz[:0]),
+            extent=(0, view.width, view.height, 0),
+            interpolation='antialiased',
+        )
+        _draw_objects(ax, view, labels[t], snapshot.objects, visit.visit_id, mine, last)
         ax.set_title(f'visit {visit.visit_id}   {date_of(scans[t].stamp_ns)}', fontsize=14, pad=4)
-    _legend(figure)
+    _legend(figure, bool(left_out))
     bottom = 44 / (rows * (height + 30) + 46)
     figure.subplots_adjust(0.003, bottom, 0.997, 1 - 0.6 * bottom, wspace=0.006, hspace=0.05)
     write_figure(figure, path)
@@ -111,21 +120,15 @@ def boxes_of(xyz: np.ndarray, labels: np.ndarray, yaw: float) -> dict[int, Box]:
     return found
 
 
-def _panel(
+def _draw_objects(
     ax,
     view: View,
-    scan: Scan,
     labels: np.ndarray,
     objects: Sequence[SceneObject],
     visit_id: int,
     changes: Sequence[Change],
     last: dict[int, Box],
 ) -> None:
-    ax.imshow(
-        _image(view, scan, labels),
-        extent=(0, view.width, view.height, 0),
-        interpolation='antialiased',
-    )
     ax.set_xlim(0, view.width)
     ax.set_ylim(view.height, 0)
     seen = set(np.unique(labels).tolist())
@@ -156,11 +159,14 @@ def _box(item: SceneObject, last: dict[int, Box]) -> Box:
     return last.get(item.object_id, item.box)
 
 
-def _image(view: View, scan: Scan, labels: np.ndarray) -> np.ndarray:
+def _image(view: View, scan: Scan, labels: np.ndarray, left_out: np.ndarray) -> np.ndarray:
     """Draw objects in the color of their id over a pale room with scanned brightness."""
     colored = over_room(scan, colors_of(labels), labels > 0)
-    shown = cutaway(scan.xyz, view, labels > 0)
-    return splat(view, scan.xyz[shown], colored[shown])
+    xyz = np.concatenate([scan.xyz, left_out])
+    colors = np.concatenate([colored, np.tile(np.uint8(LEFT_OUT), (len(left_out), 1))])
+    is_object = np.concatenate([labels > 0, np.zeros(len(left_out), bool)])
+    shown = cutaway(xyz, view, is_object)
+    return splat(view, xyz[shown], colors[shown])
 
 
 def _label(
@@ -228,7 +234,7 @@ def _dark(color: tuple[int, int, int]) -> tuple[float, ...]:
     return tuple(0.55 * c / 255 for c in color)
 
 
-def _legend(figure) -> None:
+def _legend(figure, has_left_out: bool) -> None:
     from matplotlib.artist import Artist
     from matplotlib.lines import Line2D
     from matplotlib.patches import Patch
@@ -236,6 +242,9 @@ def _legend(figure) -> None:
     handles: list[Artist] = [
         Patch(facecolor=unit_rgb(color_of(1)), label='same color = same object')
     ]
+    if has_left_out:
+        text = 'left out: a person, or observed briefly'
+        handles.append(Patch(facecolor=unit_rgb(LEFT_OUT), label=text))
     for color, text in MARKS.values():
         handles.append(Line2D([], [], color=color, linewidth=3, label=text))
     handles.append(

@@ -20,7 +20,7 @@ from rescene4d_ros.visit_building.posed_clouds import (
     PosedCloud,
 )
 from rescene4d_ros.visit_building.spool import Spool
-from rescene4d_ros.visit_building.thinning import flattened, one_per_voxel
+from rescene4d_ros.visit_building.thinning import flattened, one_per_voxel, with_remains
 from rescene4d_ros.visit_building.visit_findings import BuildCounts, findings_of, told_of_full
 from rescene4d_ros.visit_building.volume import VoxelVolume
 
@@ -60,8 +60,9 @@ class VisitBuilder:
     Fuse the clouds of a drive into a bounded volume, without what moved.
 
     A cloud is fused where the sensor has moved or turned since the last one that was. At the end a
-    voxel is kept if surfaces around it were hit over `min_keyframes` keyframes, and not more
-    keyframes looked through it than hit it. The result depends on the keyframes alone.
+    voxel is kept if surfaces around it were hit over `min_keyframes` keyframes, fewer keyframes
+    looked through it than hit it, and it does not lie amid voxels that were looked through. The
+    result depends on the keyframes alone.
 
     Parameters
     ----------
@@ -203,10 +204,11 @@ class VisitBuilder:
             )
         duration, hits = volume.around()
         brief = duration < config.min_keyframes
-        through = (volume.passes[:count] > hits) | (
+        passes = volume.passes[:count] + volume.passes_before[:count]
+        through = ((passes >= hits) & (passes > 0)) | (
             volume.passes_since[:count] >= config.left_after
         )
-        is_kept = ~brief & ~through
+        is_kept = ~brief & ~with_remains(volume.xyz[:count], hits, through)
         kept = np.flatnonzero(is_kept)
         if not len(kept):
             raise ScanError(
@@ -218,7 +220,7 @@ class VisitBuilder:
         chosen, xyz = one_per_voxel(flat, volume.weight[kept], config.voxel_size)
         order = np.lexsort((volume.key[kept[chosen]], volume.first[kept[chosen]]))
         kept, xyz = kept[chosen[order]], xyz[order]
-        dropped = int(brief.sum()), int((through & ~brief).sum())
+        dropped = int(brief.sum()), int((~is_kept & ~brief).sum())
         findings = findings_of(self.counts, volume, dropped, config, self._is_partial)
         findings += told_of_drift(self._drift.measure())
         scan = Scan(

@@ -1,7 +1,8 @@
 """
-Make noisy surfaces thin: a wall that noise spreads over several voxels becomes one layer of them.
+Choose the points of a visit: without remains of what moved, thin, and one per voxel.
 
-Scans on which networks are trained come from fused distance fields, which do the same.
+A wall that noise spreads over several voxels becomes one layer of them: scans on which networks
+are trained come from fused distance fields, which do the same.
 """
 
 from __future__ import annotations
@@ -19,6 +20,44 @@ FARTHEST = 1.5  # voxels; what a point moves at most
 NEIGHBORS = np.array(
     [(x << 2 * BITS) + (y << BITS) + z for x, y, z in itertools.product((-1, 0, 1), repeat=3)]
 )
+AMID = 0.15  # m; edge of the cells, of which a voxel's and those around it are looked at
+MOST = 0.2  # share of the voxels in these that were looked through
+FEW = 8  # keyframes; what was hit in more stays
+
+
+def with_remains(xyz: np.ndarray, hits: np.ndarray, through: np.ndarray) -> np.ndarray:
+    """
+    Add what lies amid voxels that were looked through: of a person, that is only a part of them.
+
+    Parameters
+    ----------
+    xyz : ndarray (V, 3), float32, m
+    hits : ndarray (V,), int
+        Keyframes that measured each voxel.
+    through : ndarray (V,), bool
+
+    Returns
+    -------
+    ndarray (V,), bool
+
+    """
+    keys, cell = np.unique(voxel_keys(xyz, AMID), return_inverse=True)
+    for _ in range(2):  # the second time, amid what the first one added
+        columns = np.stack([np.bincount(cell, w, len(keys)) for w in (None, through)], axis=1)
+        around = _sums_around(keys, columns)
+        share = (around[:, 1] / around[:, 0])[cell]
+        through = through | ((share > MOST) & (hits <= FEW))
+    return through
+
+
+def _sums_around(keys: np.ndarray, columns: np.ndarray) -> np.ndarray:
+    """Return the sums (C, K) over each cell and its 26 neighbors of values (C, K)."""
+    around = np.zeros_like(columns, np.float64)
+    for step in NEIGHBORS:
+        at = np.minimum(np.searchsorted(keys, keys + step), len(keys) - 1)
+        is_there = keys[at] == keys + step
+        around[is_there] += columns[at[is_there]]
+    return around
 
 
 def flattened(xyz: np.ndarray, weight: np.ndarray, voxel_size: float) -> np.ndarray:
@@ -51,11 +90,7 @@ def _flattened_once(xyz: np.ndarray, weight: np.ndarray, voxel_size: float) -> n
     w = np.minimum(weight, np.percentile(weight, 95)).astype(np.float64)[:, None]
     columns = np.concatenate([np.ones_like(w), w, w * local, w * products], axis=1)
     moments = np.stack([np.bincount(cell, column, len(keys)) for column in columns.T], axis=1)
-    around = np.zeros_like(moments)
-    for step in NEIGHBORS:
-        at = np.minimum(np.searchsorted(keys, keys + step), len(keys) - 1)
-        is_there = keys[at] == keys + step
-        around[is_there] += moments[at[is_there]]
+    around = _sums_around(keys, moments)
     count, total = around[:, 0], around[:, 1:2]
     mean = around[:, 2:5] / total
     second = (around[:, 5:] / total)[:, [0, 1, 2, 1, 3, 4, 2, 4, 5]].reshape(-1, 3, 3)

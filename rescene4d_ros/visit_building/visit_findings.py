@@ -42,14 +42,14 @@ def findings_of(
     config: VisitBuildingConfig,
     is_partial: bool,
 ) -> list[Finding]:
-    """Say how a visit came about; `dropped` are the voxels seen briefly and looked through."""
+    """Say how a visit came about; `dropped` are the voxels seen briefly, and the others."""
     found = [
         Finding(
             'built',
             Severity.INFO,
             f'{counts.keyframes} keyframes of {counts.clouds} clouds; of '
             f'{volume.n_voxels} voxels {dropped[0]} seen briefly and {dropped[1]} looked '
-            'through are dropped',
+            'through, or amid such, are dropped',
             'surfaces that stay',
         )
     ]

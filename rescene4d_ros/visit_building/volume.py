@@ -8,6 +8,8 @@ that the floor is there. The cost is one look per voxel in range, whatever the n
 
 from __future__ import annotations
 
+from collections import deque
+
 import numba
 import numpy as np
 from rescene4d_ros.visit_building.posed_clouds import Keyframe, voxel_keys
@@ -16,6 +18,7 @@ START = 1 << 14  # voxels that there is room for at first
 ROWS = 180  # bins of a depth map from up to down, 1 degree each
 COLUMNS = 2 * ROWS
 BIN = np.pi / ROWS  # rad
+REMEMBERED = 10  # keyframes whose depth maps are kept, about 330 kB each
 SPREAD = 0x9E3779B97F4A7C15 - (1 << 64)  # odd; spreads keys over the table
 
 
@@ -43,7 +46,9 @@ class VoxelVolume:
     hits : ndarray (V,), int32
         Keyframes with points in the voxel.
     passes, passes_since : ndarray (V,), int32
-        Keyframes that looked through the voxel, in all and since the newest hit.
+        Keyframes that looked through the voxel after the first hit, and since the newest one.
+    passes_before : ndarray (V,), int32
+        Of the last keyframes before the first hit, those that looked through the voxel.
     first, last : ndarray (V,), int32
         Number of the first and last keyframe that hit the voxel.
 
@@ -59,6 +64,8 @@ class VoxelVolume:
         self.weight, self.colored = np.zeros(size, np.float32), np.zeros(size, np.float32)
         self.hits, self.passes = np.zeros(size, np.int32), np.zeros(size, np.int32)
         self.passes_since = np.zeros(size, np.int32)
+        self.passes_before = np.zeros(size, np.int32)
+        self._looks: deque[tuple[np.ndarray, np.ndarray, np.ndarray]] = deque(maxlen=REMEMBERED)
         self.first, self.last = np.zeros(size, np.int32), np.zeros(size, np.int32)
         self._table = np.full(4 * START, -1, np.int32)
 
@@ -68,6 +75,7 @@ class VoxelVolume:
         number = self._n_keyframes
         has_color = keyframe.rgb is not None
         rgb = np.zeros((1, 3), np.uint8) if keyframe.rgb is None else keyframe.rgb
+        known = self.n_voxels
         self.n_voxels, left_out = _fuse(
             voxel_keys(keyframe.xyz, self._voxel_size),
             keyframe.xyz,
@@ -92,6 +100,12 @@ class VoxelVolume:
         self._n_keyframes += 1
         if carve_range > 0:
             own, around = _depth_map(keyframe.position, keyframe.xyz)
+            new = slice(known, self.n_voxels)
+            for look in self._looks:
+                _look_back(
+                    *look, self.xyz[new], carve_range, carve_margin, self.passes_before[new]
+                )
+            self._looks.append((keyframe.position.copy(), own, around))
             _look_through(
                 keyframe.position,
                 own,
@@ -136,7 +150,8 @@ class VoxelVolume:
 
 
 ARRAYS = (
-    'key', 'xyz', 'rgb', 'weight', 'colored', 'hits', 'passes', 'passes_since', 'first', 'last',
+    'key', 'xyz', 'rgb', 'weight', 'colored', 'hits', 'passes', 'passes_since', 'passes_before',
+    'first', 'last',
 )  # fmt: skip
 
 
@@ -218,6 +233,25 @@ def _depth_map(position, xyz):
 
 
 @numba.njit(cache=True)
+def _is_through(position, own, around, point, carve_range, margin):
+    """Return whether a keyframe measured something behind a point, and nothing around it."""
+    x, y, z = point[0] - position[0], point[1] - position[1], point[2] - position[2]
+    distance = np.sqrt(x * x + y * y + z * z)
+    if distance > carve_range or distance < 1e-6:
+        return False
+    row, column = _bin(x, y, z, distance)
+    return own[row, column] and around[row, column] > distance + margin
+
+
+@numba.njit(cache=True)
+def _look_back(position, own, around, xyz, carve_range, margin, passes):
+    """Count the new voxels that an earlier keyframe looked through."""
+    for v in range(len(xyz)):
+        if _is_through(position, own, around, xyz[v], carve_range, margin):
+            passes[v] += 1
+
+
+@numba.njit(cache=True)
 def _look_through(
     position, own, around, xyz, last, number, carve_range, margin, passes, passes_since
 ):
@@ -225,12 +259,7 @@ def _look_through(
     for v in range(len(xyz)):
         if last[v] == number:
             continue
-        x, y, z = xyz[v, 0] - position[0], xyz[v, 1] - position[1], xyz[v, 2] - position[2]
-        distance = np.sqrt(x * x + y * y + z * z)
-        if distance > carve_range or distance < 1e-6:
-            continue
-        row, column = _bin(x, y, z, distance)
-        if own[row, column] and around[row, column] > distance + margin:
+        if _is_through(position, own, around, xyz[v], carve_range, margin):
             passes[v] += 1
             passes_since[v] += 1
 

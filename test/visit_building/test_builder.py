@@ -48,6 +48,15 @@ def test_what_leaves_during_the_visit_is_dropped(make_cloud, on_static):
     assert (~on_static(built(clouds).scan.xyz)).mean() < 0.001
 
 
+def test_what_arrives_is_kept_once_it_stays(make_cloud, on_static):
+    """A box that comes half way is in the visit; one of the last moments may be a person."""
+    box = np.array([[-1.5, 0.2, 0.0], [-1.1, 0.6, 0.8]])
+    table = np.array([[0.6, 0.8, 0.0], [1.6, 1.5, 0.7]])
+    for since, least, most in ((60, 0.005, 1.0), (113, 0.0, 0.001)):
+        clouds = [make_cloud(k, boxes=(table, box)[: 1 + (k >= since)]) for k in range(120)]
+        assert least <= (~on_static(built(clouds).scan.xyz)).mean() <= most
+
+
 def test_path_and_viewpoints_say_where_the_sensor_was(drive, visit):
     """Each point has the place of a keyframe from which it was in range."""
     scan = visit.scan

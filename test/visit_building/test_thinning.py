@@ -2,7 +2,7 @@
 
 import numpy as np
 from rescene4d_ros.visit_building.posed_clouds import voxel_keys
-from rescene4d_ros.visit_building.thinning import flattened, one_per_voxel
+from rescene4d_ros.visit_building.thinning import flattened, one_per_voxel, with_remains
 
 VOXEL = 0.02
 
@@ -49,3 +49,18 @@ def test_edges_and_clutter_stay():
     pole = pole.astype(np.float32) + 0.01
     moved = np.abs(flattened(pole, np.ones(50, np.float32), VOXEL) - pole).max()
     assert moved < 1e-6
+
+
+def test_remains_go_with_what_was_looked_through():
+    """The rest of a body that was looked through in part, not the wall behind it."""
+    rng = np.random.default_rng(1)
+    body = rng.uniform((0, 0, 0), (0.4, 0.4, 1.8), (3000, 3))
+    wall = rng.uniform((-2, 1.0, 0), (2, 1.02, 2.5), (6000, 3))
+    near = rng.uniform((0.42, 0, 0), (0.6, 0.4, 1.8), (1000, 3))  # of furniture, measured often
+    xyz = np.concatenate([body, wall, near])
+    hits = np.repeat([2, 5, 30], [3000, 6000, 1000])
+    through = np.zeros(len(xyz), bool)
+    through[:3000] = rng.random(3000) < 0.4
+    gone = with_remains(xyz, hits, through)
+    assert gone[:3000].mean() > 0.99
+    assert not gone[3000:].any()

@@ -28,6 +28,7 @@ from rescene4d_ros.cli.demo.stages import (
     await_recorder,
     await_text,
     ids_over_restart,
+    left_out_of,
     process,
     stage,
     StageFailed,
@@ -93,7 +94,7 @@ def run(options: argparse.Namespace) -> int:
         f'made three drives of a {visits.kind}: {visits.n_clouds} clouds at 10 Hz, with {TOPICS}'
     )
     try:
-        with process('tools.recorder', out, str(out / 'recording')):
+        with process('tools.recorder', out, str(out / 'recording'), '--builder', 'visit_builder'):
             drive(options)
         ids = ids_over_restart(out / 'recording', 2)
     except StageFailed as error:
@@ -207,6 +208,7 @@ def report(options: argparse.Namespace, visits: Visits) -> tuple[Result, Result]
             [memory.labels(v) for v in ids],
             snapshot,
             changes,
+            left_out_of(out / 'recording', [v.stamp_ns for v in snapshot.visits]),
         )
     text = print_comparison(live, reference)
     (out / 'comparison.txt').write_text(text)

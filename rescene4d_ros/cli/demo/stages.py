@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 import signal
@@ -11,6 +11,8 @@ import sys
 import time
 from typing import Any
 
+import numpy as np
+from rescene4d_ros.data.readers.point_cloud2 import scan_from_cloud
 from rosbags.highlevel import AnyReader
 
 
@@ -87,3 +89,15 @@ def ids_over_restart(recording: Path, visit_id: int) -> str:
             f'ids changed over the restart: {sorted(same[0])} became {sorted(same[-1])}'
         )
     return f'{len(same[0])} of {len(same[0])} unchanged'
+
+
+def left_out_of(recording: Path, stamps_ns: Sequence[int]) -> list[np.ndarray]:
+    """Return what the visit builder left out (M, 3), m, of visits with these stamps."""
+    with AnyReader([recording]) as reader:
+        topics = [c for c in reader.connections if c.topic.endswith('/left_out')]
+        clouds = [
+            scan_from_cloud(reader.deserialize(data, c.msgtype))
+            for c, _, data in reader.messages(connections=topics)
+        ]
+    said = {cloud.stamp_ns: cloud.xyz for cloud in clouds}
+    return [said.get(stamp, np.empty((0, 3), np.float32)) for stamp in stamps_ns]

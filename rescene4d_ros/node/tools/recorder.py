@@ -39,12 +39,15 @@ def typestore() -> Typestore:
 class Recorder(Node):
     """Write serialized messages as they come."""
 
-    def __init__(self, writer: Writer, node_name: str):
+    def __init__(self, writer: Writer, node_name: str, builder: str = ''):
         super().__init__('recorder')
         self._heard: set[str] = set()
         store = typestore()
-        for topic in TOPICS:
-            name = topic.name.replace('~', node_name)
+        topics = {topic.name.replace('~', node_name): topic for topic in TOPICS}
+        if builder:
+            topics[interfaces.LEFT_OUT.name.replace('~', builder)] = interfaces.LEFT_OUT
+        self._count = len(topics)
+        for name, topic in topics.items():
             connection = writer.add_connection(
                 self.resolve_topic_name(name),
                 interfaces.type_name(topic.type),
@@ -66,7 +69,7 @@ class Recorder(Node):
         """Say when the node was found: what is published before that is lost."""
         before = len(self._heard)
         (self._heard.add if info.current_count else self._heard.discard)(name)
-        if before < len(self._heard) == len(TOPICS):
+        if before < len(self._heard) == self._count:
             print('hears all topics', flush=True)
 
     def _write(self, writer: Writer, connection, data: bytes) -> None:
@@ -81,6 +84,9 @@ def main(args: list[str] | None = None) -> int:
     )
     parser.add_argument('bag', type=Path, help='folder to make')
     parser.add_argument('--node', default=interfaces.NODE_NAME, help='whose topics to record')
+    parser.add_argument(
+        '--builder', default='', help='visit builder whose ~/left_out to record as well'
+    )
     options = parser.parse_args(remove_ros_args(['recorder', *args])[1:])
     if options.bag.exists():
         print(
@@ -94,7 +100,7 @@ def main(args: list[str] | None = None) -> int:
 
 def begin(writer: Writer, options: argparse.Namespace) -> Recorder:
     """Return the node, and say that it listens."""
-    recorder = Recorder(writer, options.node)
+    recorder = Recorder(writer, options.node, options.builder)
     print(f'recording to {options.bag}', flush=True)
     return recorder
 
