@@ -163,7 +163,7 @@ def _image(view: View, scan: Scan, labels: np.ndarray, left_out: np.ndarray) -> 
     """Draw objects in the color of their id over a pale room with scanned brightness."""
     colored = over_room(scan, colors_of(labels), labels > 0)
     xyz = np.concatenate([scan.xyz, left_out])
-    colors = np.concatenate([colored, np.tile(np.uint8(LEFT_OUT), (len(left_out), 1))])
+    colors = np.concatenate([colored, np.full((len(left_out), 3), LEFT_OUT, np.uint8)])
     is_object = np.concatenate([labels > 0, np.zeros(len(left_out), bool)])
     shown = cutaway(xyz, view, is_object)
     return splat(view, xyz[shown], colors[shown])
