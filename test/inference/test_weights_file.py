@@ -77,6 +77,46 @@ def test_truncated_file(weights, keep):
         load_weights(weights)
 
 
+def with_header(path, change):
+    """Write a file again with another header, which need not be true."""
+    raw = path.read_bytes()
+    size = int.from_bytes(raw[:8], 'little')
+    header = json.loads(raw[8 : 8 + size])
+    data = change(header)
+    text = json.dumps(header).encode()
+    path.write_bytes(len(text).to_bytes(8, 'little') + text + (raw[8 + size :] + (data or b'')))
+
+
+def largest(header):
+    """Return what a header says of the largest tensor."""
+    tensors = [entry for name, entry in header.items() if name != '__metadata__']
+    return max(tensors, key=lambda entry: entry['data_offsets'][1] - entry['data_offsets'][0])
+
+
+@pytest.mark.parametrize(
+    'lie',
+    [
+        lambda path: path.write_bytes((2**62).to_bytes(8, 'little') + path.read_bytes()[8:]),
+        lambda path: path.write_bytes((2**20).to_bytes(8, 'little') + path.read_bytes()[8:]),
+        lambda path: with_header(path, lambda h: largest(h).update(shape=[2**40, 2**20])),
+        lambda path: with_header(path, lambda h: largest(h).update(dtype='F64')),
+        lambda path: with_header(path, lambda h: largest(h).update(dtype='object')),
+        lambda path: with_header(
+            path, lambda h: largest(h).update(data_offsets=[0, 2**50], shape=[2**48])
+        ),
+        lambda path: with_header(path, lambda h: largest(h).update(data_offsets=[-8, 0])),
+        lambda path: with_header(path, lambda h: h.update(spare=largest(h))),
+        lambda path: with_header(path, lambda h: b'more than the header says'),
+        lambda path: with_header(path, lambda h: h.update(__metadata__={'format': 3})),
+    ],
+)
+def test_header_that_lies_is_refused(weights, lie):
+    """Lengths, shapes, types and places that the content does not have."""
+    lie(weights)
+    with pytest.raises(WeightsError, match=f'{weights}.*damaged'):
+        load_weights(weights)
+
+
 def test_pickle_is_refused_without_running_it(tmp_path, model):
     torch.save(model.state_dict(), tmp_path / 'w.pth')
     with pytest.raises(WeightsError, match='damaged or other content'):

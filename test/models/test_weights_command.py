@@ -3,6 +3,7 @@
 import json
 import os
 from pathlib import Path
+import zipfile
 
 import numpy as np
 import pytest
@@ -195,6 +196,21 @@ def test_own_weights_are_kept_unchanged(folder, tmp_path, mask3d, capsys):
         ),
         ({'fancy_attention': 3}, 'fancy_attention, which is unknown'),
         ({'hlevels': [0, 2]}, 'hlevels = [0, 2]'),
+        ({'hlevels': 4}, 'hlevels = 4'),
+        ({'shared_decoder': False}, 'shared_decoder = False instead of True'),
+        ({'non_parametric_queries': False}, 'non_parametric_queries = False instead of True'),
+        ({'random_queries': True}, 'random_queries = True instead of False'),
+        ({'use_np_features': True}, 'use_np_features = True instead of False'),
+        ({'positional_encoding_type': 'sine'}, 'positional_encoding_type = sine'),
+        ({'use_changes_loss': True}, 'use_changes_loss = True'),
+        (
+            {'config': {'backbone': {'feat_merge_type': 'gem'}}},
+            'feat_merge_type = gem instead of mean',
+        ),
+        (
+            {'config': {'backbone': {'decoder_serializations': [None, 'standard', 3]}}},
+            "[None, 'standard', 3] instead of one of standard",
+        ),
         ({'num_queries': 0}, 'n_queries'),
     ],
 )
@@ -238,6 +254,43 @@ def widened(path):
     torch.save(content, path)
 
 
+def packed(path):
+    """Pack the same archive; one tensor is 64 MiB of zeros in 64 KiB."""
+    bomb = path.with_suffix('.zip')
+    with zipfile.ZipFile(path) as whole, zipfile.ZipFile(bomb, 'w') as archive:
+        largest = max(whole.infolist(), key=lambda entry: entry.file_size).filename
+        for entry in whole.infolist():
+            content = bytes(2**26) if entry.filename == largest else whole.read(entry)
+            archive.writestr(entry.filename, content, zipfile.ZIP_DEFLATED)
+    bomb.replace(path)
+
+
+def overlapping(path):
+    """List one place of the archive many times."""
+    with zipfile.ZipFile(path) as archive:
+        entry = max(archive.infolist(), key=lambda e: e.file_size)
+        names = [entry] * 400 + [e for e in archive.infolist() if e is not entry]
+        start = archive.start_dir
+    with zipfile.ZipFile(path, 'a') as archive:
+        archive.filelist[:] = names
+        archive.start_dir = start
+        archive._didModify = True
+
+
+def unfolding(path):
+    content = torch.load(path, weights_only=False)
+    laughs = 'x'
+    for _ in range(15):
+        laughs = [laughs] * 10
+    torch.save({**content, 'hyper_parameters': {'config': laughs}}, path)
+
+
+def referring(path):
+    content = torch.load(path, weights_only=False)
+    config = {f'a{k}': [f'${{a{k + 1}}}'] * 10 for k in range(15)}
+    torch.save({**content, 'hyper_parameters': {'config': config}}, path)
+
+
 def not_finite(path):
     content = torch.load(path, weights_only=False)
     content['state_dict']['model.decoder_norm.weight'][3] = np.nan
@@ -249,6 +302,11 @@ def not_finite(path):
     [
         (truncated, 'expected a complete file of torch.save'),
         (lambda path: path.write_text('<html>Not found</html>'), 'expected'),
+        (lambda path: path.write_bytes(b''), 'expected a complete file of torch.save'),
+        (packed, 'which packs nothing'),
+        (overlapping, 'which packs nothing'),
+        (unfolding, 'expected at most 100000 values'),
+        (referring, 'expected at most 100000 values'),
         (lambda path: path.unlink(), 'expected a .pth or .ckpt file, found none'),
         (trapped, 'would run code (posix.system)'),
         (other_network, 'expected tensors of ReScene4D, Mask3D, Sonata or Concerto'),

@@ -11,6 +11,7 @@ from rescene4d_ros.errors import WeightsError
 from rescene4d_ros.models.checkpoints.reading import Inert
 
 _DEPTH = 24  # of nested settings; published ones have 6
+_MOST_VALUES = 100_000  # published ones have 500; references to references unfold without end
 # Options of the published query decoder that have one supported value.
 _REQUIRED = {
     'pre_norm': False,
@@ -69,52 +70,71 @@ _VALUES: dict[str, tuple[str, dict[Any, str]]] = {
 _WHEN_NULL = {'temporal_masking': False, 'scatter_type': 'mean'}
 
 
-def plain(value: Any, depth: int = _DEPTH) -> Any:
+class _Budget:
+    """Count values, and refuse settings with more than any configuration has."""
+
+    def __init__(self):
+        self._left = _MOST_VALUES
+
+    def take(self) -> None:
+        """Count one value."""
+        self._left -= 1
+        if self._left < 0:
+            raise WeightsError(
+                f'hyper_parameters: expected at most {_MOST_VALUES} values, got more by '
+                "references to the same lists; save the checkpoint's 'state_dict' alone"
+            )
+
+
+def plain(value: Any, budget: _Budget, depth: int = _DEPTH) -> Any:
     """
     Return settings as plain dictionaries, lists and values.
 
     Configurations of OmegaConf and namespaces are inert objects here; their content is taken out.
     What is neither becomes None.
     """
+    budget.take()
     if depth <= 0:
         return None
     if isinstance(value, Inert):
         state = value.state if isinstance(value.state, Mapping) else {}
         for name in ('_content', '_val'):  # a node with children, a leaf
             if name in state:
-                return plain(state[name], depth - 1)
-        return {k: plain(v, depth - 1) for k, v in state.items() if isinstance(k, str)} or None
+                return plain(state[name], budget, depth - 1)
+        named = {k: v for k, v in state.items() if isinstance(k, str)}
+        return {k: plain(v, budget, depth - 1) for k, v in named.items()} or None
     if isinstance(value, Mapping):
-        return {str(k): plain(v, depth - 1) for k, v in value.items()}
+        return {str(k): plain(v, budget, depth - 1) for k, v in value.items()}
     if isinstance(value, list | tuple):
-        return [plain(v, depth - 1) for v in value]
+        return [plain(v, budget, depth - 1) for v in value]
     return value if isinstance(value, str | int | float | bool) else None
 
 
-def resolved(value: Any, root: Mapping[str, Any], depth: int = _DEPTH) -> Any:
+def resolved(value: Any, root: Mapping[str, Any], budget: _Budget, depth: int = _DEPTH) -> Any:
     """Return settings with references such as `${data.voxel_size}` replaced by what they name."""
+    budget.take()
     if depth <= 0:
         return None
     if isinstance(value, dict):
-        return {k: resolved(v, root, depth - 1) for k, v in value.items()}
+        return {k: resolved(v, root, budget, depth - 1) for k, v in value.items()}
     if isinstance(value, list):
-        return [resolved(v, root, depth - 1) for v in value]
+        return [resolved(v, root, budget, depth - 1) for v in value]
     if isinstance(value, str) and value.startswith('${') and value.endswith('}'):
         named: Any = root
         for part in value[2:-1].split('.'):
             named = named.get(part) if isinstance(named, dict) else None
-        return resolved(named, root, depth - 1)
+        return resolved(named, root, budget, depth - 1)
     return value
 
 
 def training_config(hyper_parameters: Any) -> dict[str, Any]:
     """Return the configuration of a training run, empty if the checkpoint has none."""
-    found = plain(hyper_parameters)
+    found = plain(hyper_parameters, _Budget())
     if not isinstance(found, dict):
         return {}
     inner = found.get('config')
     root: dict[str, Any] = inner if isinstance(inner, dict) else found
-    config = resolved(root, root)
+    config = resolved(root, root, _Budget())
     return config if isinstance(config, dict) else {}
 
 
@@ -177,14 +197,14 @@ def _setting(name: str, value: Any, options: Mapping[str, Any]) -> tuple[dict[st
         return {} if value is None else {_SAME[name]: value}, ''
     if name in _VALUES:
         ours, values = _VALUES[name]
-        key = tuple(sorted(value)) if isinstance(value, list) else value
+        key = tuple(sorted(value, key=str)) if isinstance(value, list) else value
         key = _WHEN_NULL.get(name) if key is None else key
         if isinstance(key, Hashable) and key in values:
             return {ours: values[key]}, ''
         expected = ', '.join(' + '.join(k) if isinstance(k, tuple) else str(k) for k in values)
         return {}, f'{name} = {value} instead of one of {expected}'
     if name == 'hlevels':
-        fits = value == list(range(len(value or ())))
+        fits = isinstance(value, list) and value == list(range(len(value)))
         return {}, '' if fits else f'{name} = {value} instead of 0, 1, ...'
     if name == 'parallel_decoder':
         # With one serialization the decoder runs once, as without the option.

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 import pickle
 from typing import Any
+import zipfile
 
 from rescene4d_ros.errors import WeightsError
 import torch
@@ -81,6 +82,7 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
             f'checkpoint {path}: expected a .pth or .ckpt file, found none; '
             'download it from its publisher and give its path'
         )
+    _refuse_packed(path)
     names: list[str] = []
     try:
         names = torch.serialization.get_unsafe_globals_in_checkpoint(path)
@@ -115,3 +117,19 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
     return Checkpoint(
         path, content['state_dict'], content.get('config', {}), content.get('hyper_parameters')
     )
+
+
+def _refuse_packed(path: Path) -> None:
+    """Refuse archives that unfold to more than they are; torch.save packs nothing."""
+    try:
+        with zipfile.ZipFile(path) as archive:
+            entries = archive.infolist()
+    except (zipfile.BadZipFile, OSError, ValueError, NotImplementedError):
+        return  # older files are no archives; damaged ones are refused when they are read
+    unfolded, size = sum(e.file_size for e in entries), path.stat().st_size
+    packed = [e.filename for e in entries if e.compress_type != zipfile.ZIP_STORED]
+    if packed or unfolded > size:
+        raise WeightsError(
+            f'checkpoint {path}: expected a file of torch.save, which packs nothing, got '
+            f'{size} bytes that unfold to {unfolded}; fetch it from its publisher'
+        )
