@@ -41,6 +41,7 @@ MAY_IMPORT = {
     'view': {'metrics', 'memory', 'tracking', 'geometry'},
     'node': {
         'scene',
+        'fleet',
         'memory',
         'tracking',
         'plausibility',

@@ -54,7 +54,7 @@ def open_store(url: str, below: str) -> PointStore:
     if not url:
         raise ConfigError(
             'expected where the points of visits are, as a folder or s3://bucket/prefix, got '
-            'nothing; give --points'
+            'nothing; give --points, or the parameter fleet.points of the node'
         )
     if '://' not in url or url.startswith('file://'):
         return FolderStore(Path(url.removeprefix('file://')).expanduser().absolute() / below)

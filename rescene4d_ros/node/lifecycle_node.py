@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import replace
 from typing import TYPE_CHECKING
@@ -26,13 +27,17 @@ from rescene4d_ros.plausibility.check import check_scan, checked_scan, in_memory
 from rescene4d_ros.scene.mask_source import load_masks, MaskProvider, tracker_for
 from rescene4d_ros.scene.tracker import SceneTracker
 from rescene4d_ros.scene.visit_window import RememberedSurface
-from rescene4d_ros.structures import Scan
+from rescene4d_ros.structures import Scan, VisitInfo
 from rescene4d_ros.structures.scan import check_not_future
 from sensor_msgs.msg import PointCloud2
 
 if TYPE_CHECKING:
+    from rescene4d_ros.node.deposits.deposit_mode import DepositMode
     from rescene4d_ros.node.detections import Detections
 
+VisitSteps = tuple[
+    Callable[[Scan, bool], Scan], Callable[[Scan], VisitInfo], Callable[[], None]
+]  # prepare, store and stored of the `Intake`
 NOT_CONFIGURED = 'expected a configured node, got one without settings; configure it first'
 
 
@@ -52,6 +57,7 @@ class Rescene4DNode(ManagedNode):
         self._settings: parameters.Settings | None = None
         self._segmenter: MaskProvider | None = None
         self._tracker: SceneTracker | None = None
+        self._deposits: DepositMode | None = None  # where a fleet processes the visits
         self._stats = NodeStats()
         self._diagnostics = DiagnosticsPublisher(self, self._stats)
         self._processing: ProcessingThread | None = None
@@ -69,6 +75,8 @@ class Rescene4DNode(ManagedNode):
         settings = self._read_settings()
         path_of(settings.node.report_folder)  # refused now, not after a visit
         self._stats = self._diagnostics.stats = NodeStats()
+        if settings.fleet.url:
+            return self._configure_deposits(settings)
         with ExitStack() as held:
             segmenter = load_masks(settings.inference)
             self._memory = held.enter_context(
@@ -134,35 +142,33 @@ class Rescene4DNode(ManagedNode):
             f'{now.revision}'
         )
 
+    def _configure_deposits(self, settings: parameters.Settings) -> str:
+        """Open spool and database of a fleet, in place of weights and memory."""
+        from rescene4d_ros.node.deposits.deposit_mode import DepositMode
+
+        with ExitStack() as held:
+            self._frames = FrameLookup(self, settings.node)
+            held.callback(self._frames.close)
+            self._results = ResultPublisher(self, None, self._stats, settings.node)
+            held.callback(self._results.close)
+            deposits = held.enter_context(DepositMode(self, settings, self._results, self._stats))
+            self._deposits, self._settings = deposits, settings
+            self._held = held.pop_all()
+        self._diagnostics.settings = settings.node
+        self._diagnostics.memory = ReportedMemory(deposits.folder, settings.memory.map_id, '')
+        return f': visits of map {settings.memory.map_id} are deposited by {deposits.folder}'
+
     @transition(ACTIVE)
     def on_activate(self) -> str:
         """Show what is remembered, take up unfinished visits, and listen."""
-        if self._tracker is None or self._settings is None:
+        if self._settings is None:
             raise ConfigError(NOT_CONFIGURED)
         with ExitStack() as running:
             super().on_activate(None)
             running.callback(super().on_deactivate, None)
-            self._results.publish_all()
             node, log = self._node_settings, self.get_logger()
-            processing = self._processing = ProcessingThread(
-                self._tracker,
-                self._memory,
-                self._results,
-                node,
-                self._settings.retention,
-                self._stats,
-                log,
-            )
-            running.callback(self._stop_processing)
-            intake = Intake(
-                self._decode,
-                self._prepare,
-                self._memory.add_visit,
-                processing.wake,
-                node,
-                self._stats,
-                log,
-            )
+            prepare, store, stored = self._start_work(running, self._settings)
+            intake = Intake(self._decode, prepare, store, stored, node, self._stats, log)
             running.callback(self._forget_intake)
             self._intake = intake
             topic = interfaces.SNAPSHOTS
@@ -182,6 +188,32 @@ class Rescene4DNode(ManagedNode):
             f': listening on {self.resolve_topic_name(topic.name)} '
             f'({node.snapshots_reliability}), {self._stats.now().backlog} visits wait'
         )
+
+    def _start_work(self, running: ExitStack, settings: parameters.Settings) -> VisitSteps:
+        """Start what processes or deposits visits; return what the intake does with a cloud."""
+        deposits = self._deposits
+        if deposits is not None:
+            deposits.start()
+            running.callback(deposits.stop)
+            return (
+                lambda scan, is_last: deposits.checked(self._frames.to_map(scan, is_last)),
+                deposits.store,
+                deposits.stored,
+            )
+        if self._tracker is None:
+            raise ConfigError(NOT_CONFIGURED)
+        self._results.publish_all()
+        self._processing = ProcessingThread(
+            self._tracker,
+            self._memory,
+            self._results,
+            settings.node,
+            settings.retention,
+            self._stats,
+            self.get_logger(),
+        )
+        running.callback(self._stop_processing)
+        return self._prepare, self._memory.add_visit, self._processing.wake
 
     @transition(INACTIVE)
     def on_deactivate(self) -> str:
@@ -215,7 +247,8 @@ class Rescene4DNode(ManagedNode):
     def _release(self) -> None:
         self._running.close()
         self._held.close()
-        self._segmenter = self._tracker = self._settings = self._diagnostics.memory = None
+        self._segmenter = self._tracker = self._deposits = None
+        self._settings = self._diagnostics.memory = None
 
     @property
     def _node_settings(self) -> parameters.NodeConfig:
@@ -248,11 +281,16 @@ class Rescene4DNode(ManagedNode):
         """Return which memory is in use; raises ConfigError where none is."""
         if self._settings is None:
             raise ConfigError(NOT_CONFIGURED)
+        if self._deposits is not None:
+            raise ConfigError(
+                'expected a memory of this node, got visits that are deposited (fleet.url); the '
+                'memories belong to the workers'
+            )
         return self._settings.memory
 
     def open_memory(self) -> SceneMemory | None:
         """Return the memory that is open; None where none is."""
-        return None if self._settings is None else self._memory
+        return None if self._tracker is None else self._memory
 
     def _pause(self, is_paused: bool) -> bool:
         """Stop taking snapshots, or go on; False while the node is not active."""
@@ -313,9 +351,10 @@ class Rescene4DNode(ManagedNode):
             self._processing.wake()  # a visit may wait now that did not count before
 
     def _apply_live_settings(self, changed: list[Parameter]) -> None:
-        if self._settings is None or self._segmenter is None:
+        if self._settings is None:
             return
         self._settings = self._read_settings()
-        self._segmenter.tune(self._settings.inference)
+        if self._segmenter is not None:
+            self._segmenter.tune(self._settings.inference)
         self._results.marker_points = self._settings.node.marker_points
         self._diagnostics.settings = self._settings.node

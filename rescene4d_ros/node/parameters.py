@@ -182,11 +182,35 @@ class RetentionConfig:
     )
 
 
+@dataclass(frozen=True)
+class FleetConfig:
+    """Hold where visits are deposited, for a node that does not process them."""
+
+    url: str = param(
+        '',
+        'Database of a fleet, as postgresql://user@host/name: visits are deposited there for its '
+        'workers, and what these make of them is published; empty = this node processes them',
+    )
+    points: str = param(
+        '',
+        'Where the points of deposited visits are: a folder that robot and workers share, or a '
+        'URL of fsspec such as s3://bucket/prefix',
+    )
+    spool: str = param(
+        '~/.ros/rescene4d_spool', 'Folder of visits that are not deposited yet, of this node alone'
+    )
+    spool_megabytes: float = param(
+        20_000.0, 'Largest size of the spool; a visit beyond it is refused', unit='MB', ge=1.0
+    )
+    robot: str = param('', 'Who deposits, for people; empty = name of the machine')
+
+
 # Prefix of the parameter names -> whose settings they are.
 SECTIONS = {
     '': NodeConfig,
     'memory': MemoryConfig,
     'retention': RetentionConfig,
+    'fleet': FleetConfig,
     'inference': InferenceConfig,
     'tracker': TrackerConfig,
     'association': AssociationConfig,
@@ -202,6 +226,7 @@ class Settings:
     node: NodeConfig
     memory: MemoryConfig
     retention: RetentionConfig
+    fleet: FleetConfig
     inference: InferenceConfig
     tracker: TrackerConfig
     association: AssociationConfig

@@ -42,25 +42,31 @@ class ResultPublisher:
     ----------
     node : LifecycleNode
         Its publishers send only while it is active.
-    memory : SceneMemory
-        What is remembered is read from it.
+    memory : SceneMemory or None
+        As the attribute.
     stats : NodeStats
     settings : NodeConfig
 
     Attributes
     ----------
+    memory : SceneMemory or None
+        What is remembered is read from it; None until workers made one of deposited visits.
     marker_points : int
         Largest number of points drawn of one object; may be changed.
 
     """
 
     def __init__(
-        self, node: LifecycleNode, memory: SceneMemory, stats: NodeStats, settings: NodeConfig
+        self,
+        node: LifecycleNode,
+        memory: SceneMemory | None,
+        stats: NodeStats,
+        settings: NodeConfig,
     ):
         self.marker_points = settings.marker_points
         self._node = node
         self._turn = Lock()  # visits are shown by one thread, corrections by another
-        self._memory = memory
+        self.memory = memory
         self._stats = stats
         self._local_frame: LocalFrame | None = None
         self._object_frames: ObjectFrames | None = None
@@ -80,6 +86,12 @@ class ResultPublisher:
             )
             for topic in OUTGOING
         }
+
+    @property
+    def _memory(self) -> SceneMemory:
+        """Return the memory; nothing is published before there is one."""
+        assert self.memory is not None
+        return self.memory
 
     def publish(self, update: SceneUpdate) -> None:
         """Publish what a visit brought: its changes, then the scene."""

@@ -16,6 +16,7 @@ def test_all_rooms_are_there():
     assert {name.partition('.')[0] for name in SETTINGS if '.' in name} == {
         'memory',
         'retention',
+        'fleet',
         'inference',
         'tracker',
         'association',
