@@ -265,6 +265,20 @@ def packed(path):
     bomb.replace(path)
 
 
+def with_pickle(data):
+    """Return what puts another pickle into the archive."""
+
+    def damage(path):
+        other = path.with_suffix('.zip')
+        with zipfile.ZipFile(path) as whole, zipfile.ZipFile(other, 'w') as archive:
+            for entry in whole.infolist():
+                is_pickle = entry.filename.endswith('data.pkl')
+                archive.writestr(entry, data if is_pickle else whole.read(entry))
+        other.replace(path)
+
+    return damage
+
+
 def overlapping(path):
     """List one place of the archive many times."""
     with zipfile.ZipFile(path) as archive:
@@ -303,6 +317,9 @@ def not_finite(path):
         (truncated, 'expected a complete file of torch.save'),
         (lambda path: path.write_text('<html>Not found</html>'), 'expected'),
         (lambda path: path.write_bytes(b''), 'expected a complete file of torch.save'),
+        (with_pickle(b''), 'expected a complete file of torch.save, got EOFError'),
+        (with_pickle(b'\x80\x02h\x05.'), 'expected a complete file of torch.save, got KeyError'),
+        (with_pickle(b'\x80\x02Q.'), 'expected a complete file of torch.save, got IndexError'),
         (packed, 'which packs nothing'),
         (overlapping, 'which packs nothing'),
         (unfolding, 'expected at most 100000 values'),

@@ -94,10 +94,11 @@ def read_checkpoint(path: str | Path) -> Checkpoint:
             f'that would run code ({", ".join(sorted(names)[:5]) or "not named"}); save its '
             "'state_dict' and 'config' alone, where it is trusted"
         ) from error
-    except (RuntimeError, ValueError, EOFError, OSError) as error:
+    except Exception as error:  # a damaged pickle may raise anything
+        cause = (str(error).splitlines() or [''])[0]
         raise WeightsError(
             f'checkpoint {path}: expected a complete file of torch.save, got '
-            f'{str(error).splitlines()[0]}; fetch it again'
+            f'{type(error).__name__} {cause}; fetch it again'
         ) from error
     if not isinstance(content, Mapping) or not isinstance(content.get('state_dict'), Mapping):
         keys = list(content)[:5] if isinstance(content, Mapping) else type(content).__name__
