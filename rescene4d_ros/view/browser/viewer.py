@@ -179,16 +179,19 @@ class Viewer:
     def _draw(self) -> None:
         with self._wake:
             session, knowledge, places = self.session, self.knowledge, self._places
-        self.panel.show(knowledge, session, self._page(session, self._pictures.get), self._warning)
-        if self.corrections is not None:
-            self.corrections.show(knowledge, session.selected)
-        self._scene.draw_soon(knowledge, places, session)
-        self._scene.show_readable(Camera.of(self._camera))
-        is_beside = session.compare == Compare.BOTH
-        if is_beside != self._is_beside or self._is_to_look_over:
-            self._is_beside, self._is_to_look_over = is_beside, False
-            self._scene.look_over()
-        self.panel.show_progress(session, None)
+        page = self._page(session, self._pictures.get)
+        with self._server.atomic():  # each batch makes a window draw all its points once more
+            self.panel.show(knowledge, session, page, self._warning)
+            if self.corrections is not None:
+                self.corrections.show(knowledge, session.selected)
+            self._scene.draw_soon(knowledge, places, session)
+            self._scene.show_readable(Camera.of(self._camera))
+            is_beside = session.compare == Compare.BOTH
+            if is_beside != self._is_beside or self._is_to_look_over:
+                self._is_beside, self._is_to_look_over = is_beside, False
+                self._scene.look_over()
+            self.panel.show_progress(session, None)
+        self._server.flush()
         if not self._is_wanted(REST):
             return
         if self._scene.draw_rest(knowledge, places, session, self._is_wanted):

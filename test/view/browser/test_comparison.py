@@ -197,6 +197,10 @@ def test_floor_that_was_not_seen_is_hatched():
     stripes = coverage.hatched()
     assert np.ptp(stripes[..., 1]) == pytest.approx(6, abs=CELL)
     assert stripes[..., 2].min() > 0.5
+    cells = coverage.hatched(is_in_one=False)
+    assert len(cells) == len(coverage.missing) > 4 * len(stripes)
+    length = [np.linalg.norm(s[:, 1] - s[:, 0], axis=1).sum() for s in (stripes, cells)]
+    assert length[0] == pytest.approx(length[1])
     assert coverage_of([seen(floor), whole]).share == 1
     assert len(coverage_of([whole, half]).missing) == 0
     assert len(coverage_of([VisitPoints.of(NOTHING)]).hatched()) == 0

@@ -11,7 +11,7 @@ from rescene4d_ros.view.browser.drawing.coloring import Color
 from rescene4d_ros.view.report.surroundings import CELL, cells_of, floor_of, VisitPoints
 
 HATCH: Color = (120, 132, 152)
-BAND = 0.3  # share of a cell's edge that a stripe takes
+STRIPE = 0.08  # m; width of the lines
 FEWEST = 5  # points of a cell that was seen; fewer are strays
 ABOVE = 0.02  # m; of the floor, whose points would hide it
 
@@ -35,15 +35,27 @@ class Coverage:
     share: float
     floor: float
 
-    def hatched(self) -> np.ndarray:
-        """Return stripes through the missing cells that go on through the next, (T, 3, 3) m."""
-        corners = self.missing[:, None] + CELL * STRIPE
-        height = np.full((*corners.shape[:2], 1), self.floor + ABOVE)
-        return np.concatenate([corners, height], axis=2)[:, FAN].reshape(-1, 3, 3)
+    def hatched(self, is_in_one: bool = True) -> np.ndarray:
+        """
+        Return stripes along the diagonals of the missing cells, segments (M, 2, 3) in m.
 
+        Parameters
+        ----------
+        is_in_one : bool
+            Whether a stripe goes on through the next cells; else each cell has its own.
 
-STRIPE = np.array([(0, 0), (BAND, 0), (1, 1 - BAND), (1, 1), (1 - BAND, 1), (0, BAND)])
-FAN = np.array([(0, 1, 2), (0, 2, 3), (0, 3, 4), (0, 4, 5)])
+        """
+        cells = np.round(self.missing / CELL).astype(np.int64)
+        diagonal = cells[:, 0] - cells[:, 1]
+        order = np.lexsort((cells[:, 0], diagonal))
+        cells, diagonal = cells[order], diagonal[order]
+        goes_on = (np.diff(diagonal) == 0) & (np.diff(cells[:, 0]) == 1) & is_in_one
+        edge = np.ones(min(len(cells), 1), bool)
+        first = cells[np.concatenate([edge, ~goes_on])]
+        last = cells[np.concatenate([~goes_on, edge])] + 1
+        flat = CELL * np.stack([first, last], axis=1)
+        height = np.full((len(flat), 2, 1), self.floor + ABOVE)
+        return np.concatenate([flat, height], axis=2)
 
 
 def coverage_of(visits: Sequence[VisitPoints], zone: Zone | None = None) -> Coverage:

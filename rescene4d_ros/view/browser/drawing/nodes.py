@@ -46,8 +46,8 @@ class Nodes:
             precision='float32',
         )
 
-    def put_lines(self, name: str, lines: Lines, width: float) -> None:
-        """Draw segments (M, 2, 3) in m, each set in its color; the width is in pixels."""
+    def put_lines(self, name: str, lines: Lines, width: float, is_flat: bool = True) -> None:
+        """Draw segments (M, 2, 3) in m, each set in its color; the width in pixels, or in m."""
         if not sum(len(at) for at, _ in lines):
             self.drop(name)
             return
@@ -55,7 +55,11 @@ class Nodes:
         colors = linear(np.array([color for _, color in lines]))
         rgb = np.repeat(colors, [2 * len(edges) for edges, _ in lines], axis=0)
         self._nodes[name] = self._scene.add_line_segments(
-            name, at, rgb.reshape(-1, 2, 3), thickness=width, thickness_units='screen'
+            name,
+            at,
+            rgb.reshape(-1, 2, 3),
+            thickness=width,
+            thickness_units='screen' if is_flat else 'world',
         )
 
     def put_arrows(self, name: str, arrows: Lines) -> None:
@@ -80,21 +84,6 @@ class Nodes:
             )
         self.drop_others({name for name, _, _ in written}, root)
         return written
-
-    def put_triangles(self, name: str, triangles: np.ndarray, color: Color) -> None:
-        """Draw triangles (M, 3, 3) in m, from both sides, in one color."""
-        if not len(triangles):
-            self.drop(name)
-            return
-        self._nodes[name] = self._scene.add_mesh_simple(
-            name,
-            triangles.reshape(-1, 3).astype(np.float32),
-            np.arange(3 * len(triangles), dtype=np.uint32).reshape(-1, 3),
-            color=color,
-            side='double',
-            cast_shadow=False,
-            receive_shadow=False,
-        )
 
     def show(self, name: str, is_visible: bool) -> None:
         """Show or hide a node that is there; a message of a few bytes."""

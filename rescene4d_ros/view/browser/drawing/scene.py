@@ -11,7 +11,7 @@ from rescene4d_ros.structures import Box
 from rescene4d_ros.view.browser.differences import shown_changes
 from rescene4d_ros.view.browser.drawing import cameras
 from rescene4d_ros.view.browser.drawing.arrangement import arranged, Arrangement
-from rescene4d_ros.view.browser.drawing.coverage import Coverage, coverage_of, HATCH
+from rescene4d_ros.view.browser.drawing.coverage import Coverage, coverage_of, HATCH, STRIPE
 from rescene4d_ros.view.browser.drawing.labels import Camera, readable
 from rescene4d_ros.view.browser.drawing.lines import hit
 from rescene4d_ros.view.browser.drawing.marks import marks_of
@@ -36,6 +36,7 @@ import viser
 
 COARSE = 20_000  # points of a visit that are drawn while others are wanted soon
 MOST_UNSEEN = 200  # boxes of places that a visit did not see, drawn meanwhile
+MOST_STRIPES = 200  # as above, of hatched floor: wide lines cost a window without a card most
 PLANE = (40, 40, 40)
 SIDES = ('now', 'before')
 
@@ -173,9 +174,12 @@ class SceneDrawing:
             coverage = _coverage(knowledge, places, view)
             if view.shown == session.shown:
                 self.seen, self._floor = coverage.share, coverage.floor
-            hatch = coverage.hatched()
+            hatch = coverage.hatched(self._stand.wipe is None)
+            if coarse is not None and len(hatch) > MOST_STRIPES:
+                hatch = hatch[:0]
             for node, is_in in self._parts(f'/{name}/hatch', hatch.mean(axis=1)):
-                self._nodes.put_triangles(node, hatch[is_in] + self._stand.shift_of(name), HATCH)
+                stripes = [(hatch[is_in] + self._stand.shift_of(name), HATCH)]
+                self._nodes.put_lines(node, stripes, STRIPE, is_flat=False)
         for name in set(SIDES) - set(clouds):
             self._nodes.drop_others(set(), f'/{name}')
 
