@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from multiprocessing import get_context
 import os
 from pathlib import Path
 import resource
 import shutil
 import signal
+import sqlite3
 from tempfile import TemporaryDirectory
+import threading
 import time
 
 import numpy as np
@@ -170,6 +173,21 @@ def test_second_opening_in_one_process_is_refused(open_memory):
     open_memory()
     with pytest.raises(MemoryLockedError):
         open_memory()
+
+
+def test_lock_of_another_program_is_waited_for(tmp_path, make_scan, make_facts):
+    """A backup, or a slow disk of the network: what is written meanwhile is stored after it."""
+    with SceneMemory.open(tmp_path / 'memory', 'hall', 'map', ('chair', 'table')) as memory:
+        first = memory.add_visit(make_scan(1))
+        database = tmp_path / 'memory' / 'memory.sqlite3'
+        with closing(sqlite3.connect(database, check_same_thread=False)) as other:
+            other.execute('BEGIN IMMEDIATE')
+            release = threading.Timer(0.3, other.rollback)
+            release.start()
+            memory.commit(make_facts(memory, first))
+            release.join()
+        assert memory.add_visit(make_scan(2)).visit_id == 2
+        assert find_faults(memory) == ()
 
 
 def test_full_disk_loses_nothing(open_memory, make_scan, make_facts, tmp_path):

@@ -151,6 +151,42 @@ def test_rows_that_are_gone_are_missed(memories, tmp_path, removed):
     assert check(path)[0] == ()
 
 
+KEYS = {
+    'visits': 'stamp_ns = stamp_ns + 1024',
+    'objects': 'object_id = object_id + 64',
+    'observations': 'object_id = object_id + 64',
+    'states': 'visit_id = visit_id + 64',
+    'changes': 'kind = (kind + 1) % 6',
+    'labels': 'visit_id = visit_id + 64',
+    'journal': 'entry_id = entry_id - 64',
+    'notes': 'object_id = object_id + 64',
+}
+
+
+@pytest.mark.parametrize(
+    'table',
+    [
+        t if t in ('observations', 'changes') else pytest.param(t, marks=pytest.mark.slow)
+        for t in KEYS
+    ],
+)
+def test_altered_keys_hide_no_row(memories, tmp_path, table):
+    """A query for the key that a row had would not find it, and miss nothing."""
+    path = shutil.copytree(memories['closed'], tmp_path / 'memory')
+    before = damage.ask(path)
+    with closing(sqlite3.connect(path / 'memory.sqlite3')) as database:
+        one = f'(SELECT min(rowid) FROM {table})'
+        database.execute(f'UPDATE {table} SET {KEYS[table]} WHERE rowid = {one}')
+        database.commit()
+    for answer in damage.ask(path).values():
+        assert isinstance(answer, MemoryDamagedError)
+        assert 'memory repair' in str(answer)
+    assert check(path)[0]
+    assert f'1 altered rows of the table {table} are dropped' in repair(path)
+    assert check(path)[0] == ()
+    assert damage.ask(path)['points'] == before['points']
+
+
 def other_note(path, **values):
     """Write another note of what was stored, with a checksum as this package writes it."""
     text = json.dumps({**manifest.read_stored(path), **values}, sort_keys=True)
@@ -158,7 +194,9 @@ def other_note(path, **values):
     (path / manifest.STORED).write_text(f'{text}\n{digest}\n')
 
 
-@pytest.mark.parametrize('values', [{'revision': 'x'}, {'entry': None}, {'rows': [1]}])
+@pytest.mark.parametrize(
+    'values', [{'revision': 'x'}, {'entry': None}, {'rows': [1]}, {'keys': {'objects': 1.5}}]
+)
 @pytest.mark.parametrize('url', [None])
 def test_note_of_another_form_counts_for_nothing(filled, values):
     other_note(filled, **values)

@@ -26,6 +26,7 @@ logger = logging.getLogger(__name__)
 
 TRUSTED = 'RESCENE4D_DATABASE_HOSTS'  # variable: names of hosts, separated by commas
 BUSY_TIMEOUT_S = 30.0
+WRITES = 'rescene4d_writes'  # option of engines whose transactions write
 LOG, INDEX = '-wal', '-shm'  # beside an SQLite file; both are made by who opens it, readers too
 INDEX_SIZE = 1 << 15  # bytes; the least
 ROOM = 1 << 20  # bytes; above what the index of a log takes at first
@@ -192,8 +193,10 @@ def _copied(*files: Path) -> TemporaryDirectory:
 
 def _begin(connection) -> None:
     """Begin a transaction where SQLAlchemy says so, for questions, too."""
-    if connection.get_execution_options().get('isolation_level') != 'AUTOCOMMIT':
-        connection.exec_driver_sql('BEGIN')
+    options = connection.get_execution_options()
+    if options.get('isolation_level') != 'AUTOCOMMIT':
+        # Where another program holds the lock, only the begin waits: a later write is refused.
+        connection.exec_driver_sql('BEGIN IMMEDIATE' if options.get(WRITES) else 'BEGIN')
 
 
 def state_of(connection: Connection) -> tuple | None:

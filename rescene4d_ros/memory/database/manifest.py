@@ -204,7 +204,9 @@ def refuse_lost(path: Path, where: URL) -> None:
     )
 
 
-def note_stored(folder: Path, found: Metadata, entry: int, rows: Mapping[str, int]) -> None:
+def note_stored(
+    folder: Path, found: Metadata, entry: int, rows: Mapping[str, int], keys: Mapping[str, int]
+) -> None:
     """
     Write into the folder how far the database has come, for `check_stored`.
 
@@ -216,11 +218,12 @@ def note_stored(folder: Path, found: Metadata, entry: int, rows: Mapping[str, in
         After a transaction.
     entry : int
         Number of the newest entry of the journal.
-    rows : mapping of str to int
-        How many rows each table has then.
+    rows, keys : mapping of str to int
+        How many rows each table has then, and the sum of their keys.
 
     """
-    text = json.dumps({**asdict(found), 'entry': entry, 'rows': {**rows}}, sort_keys=True)
+    noted = {**asdict(found), 'entry': entry, 'rows': {**rows}, 'keys': {**keys}}
+    text = json.dumps(noted, sort_keys=True)
     digest = hashlib.blake2b(text.encode(), digest_size=8).hexdigest()
     try:
         with atomic_write(folder / STORED) as file:
@@ -241,8 +244,8 @@ def read_stored(folder: Path) -> dict:
         return {}
     try:
         stored = json.loads(text)
-        rows = stored.get('rows', {})
-        numbers = [*(stored[key] for key in COUNTERS), *rows.values()]
+        tallies = stored.get('rows', {}), stored.get('keys', {})
+        numbers = [*(stored[key] for key in COUNTERS), *(n for t in tallies for n in t.values())]
         good = isinstance(stored['map_id'], str) and all(type(n) is int for n in numbers)
         return stored if good else {}
     except (ValueError, KeyError, AttributeError, RecursionError):
@@ -263,10 +266,15 @@ def missing_rows(
 
 
 def check_stored(
-    folder: Path, stored: Mapping, found: Metadata, entry: int, rows: Mapping[str, int]
+    folder: Path,
+    stored: Mapping,
+    found: Metadata,
+    entry: int,
+    rows: Mapping[str, int],
+    keys: Mapping[str, int],
 ) -> None:
     """
-    Refuse a database that holds less than it once confirmed to hold.
+    Refuse a database that holds less than it once confirmed to hold, or rows by other keys.
 
     Parameters
     ----------
@@ -277,13 +285,13 @@ def check_stored(
     found : Metadata
     entry : int
         Number of the newest entry of the journal.
-    rows : mapping of str to int
-        How many rows each table has.
+    rows, keys : mapping of str to int
+        How many rows each table has, and the sum of their keys.
 
     Raises
     ------
     MemoryDamagedError
-        The database lost transactions, or is another memory's.
+        The database lost transactions, its keys are altered, or it is another memory's.
 
     """
     if not stored:
@@ -309,6 +317,15 @@ def check_stored(
             'database (an older copy is in its place, or its log was damaged or deleted); restore '
             'a backup, or `rescene4d memory repair` to go on from what is left'
         )
+    # Each transaction that changes keys adds an entry or rows.
+    if stored.get('entry') == entry and stored.get('rows') == rows:
+        altered = [name for name, total in stored.get('keys', {}).items() if total != keys[name]]
+        if altered:
+            raise MemoryDamagedError(
+                f'{folder}: expected the keys of rows as they were stored, found others in '
+                f'{", ".join(altered)}; the disk or another program damaged the database: restore '
+                'a backup, or `rescene4d memory repair`'
+            )
 
 
 def forget_stored(folder: Path) -> None:

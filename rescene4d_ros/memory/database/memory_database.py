@@ -219,9 +219,9 @@ class MemoryDatabase:
             stored = connection.info.pop('metadata', self._metadata)
             if self.guard is not None:
                 self.guard(connection, stored.revision)
-            entry, rows = row_access.newest_entry(connection), row_access.counts(connection)
+            entry, tally = row_access.newest_entry(connection), row_access.tally(connection)
         self._metadata = stored
-        manifest.note_stored(self.path, stored, entry, rows)
+        manifest.note_stored(self.path, stored, entry, *tally)
 
     @contextmanager
     def correcting(
@@ -282,10 +282,10 @@ class MemoryDatabase:
 
         """
         with self.reading() as connection:
-            entry, rows = row_access.newest_entry(connection), row_access.counts(connection)
-        manifest.check_stored(self.path, stored, self._metadata, entry, rows)
+            entry, tally = row_access.newest_entry(connection), row_access.tally(connection)
+        manifest.check_stored(self.path, stored, self._metadata, entry, *tally)
         if self._lock is not None:
-            manifest.note_stored(self.path, self._metadata, entry, rows)
+            manifest.note_stored(self.path, self._metadata, entry, *tally)
 
     def checkpoint(self) -> None:
         """Make the database overwrite what was deleted, in its tables and, on SQLite, its log."""

@@ -25,9 +25,30 @@ from rescene4d_ros.structures import (
     VisitStatus,
 )
 from rescene4d_ros.tracking.records import ObjectRecord
-from sqlalchemy import bindparam, Connection, func, select
+from sqlalchemy import (
+    bindparam,
+    ColumnElement,
+    Connection,
+    func,
+    Integer,
+    literal,
+    select,
+    Table,
+    type_coerce,
+    union_all,
+)
 
 RECORD = tuple(field.name for field in fields(ObjectRecord))
+# By which queries choose rows, beside primary keys: a row is read by none where one is altered.
+CHOSEN_BY = (
+    schema.visits.c.stamp_ns,
+    schema.changes.c.revision,
+    schema.changes.c.visit_id,
+    schema.changes.c.object_id,
+    schema.changes.c.kind,
+    schema.aliases.c.object_id,
+)
+PRIME = 1_000_003  # so that a sum of times fits its type, and no flip of bits leaves it the same
 
 
 @dataclass(frozen=True)
@@ -290,19 +311,32 @@ def newest_entry(connection: Connection) -> int:
     return connection.execute(select(func.max(schema.journal.c.entry_id))).scalar() or 0
 
 
-def counts(connection: Connection) -> dict[str, int]:
-    """Count the rows of each table."""
-    tables = schema.tables.sorted_tables
-    numbers = [select(func.count()).select_from(table).scalar_subquery() for table in tables]
-    row = connection.execute(select(*numbers)).one()
-    return {table.name: int(number) for table, number in zip(tables, row)}
+def tally(connection: Connection) -> tuple[dict[str, int], dict[str, int]]:
+    """Count the rows of each table, and add up the keys by which queries choose them."""
+    parts = [
+        select(literal(table.name), func.count(), _sum_of_keys(table)).select_from(table)
+        for table in schema.tables.sorted_tables
+    ]
+    found = connection.execute(union_all(*parts)).all()
+    return {n: int(rows) for n, rows, _ in found}, {n: int(keys or 0) for n, _, keys in found}
+
+
+def _sum_of_keys(table: Table) -> ColumnElement:
+    total: ColumnElement = literal(0)
+    if table is not schema.meta:  # whose keys are words
+        keys = [*table.primary_key, *(key for key in CHOSEN_BY if key.table is table)]
+        for weight, key in enumerate(keys, 1):
+            total = total + (type_coerce(key, Integer) % PRIME) * weight
+    return func.sum(total)
 
 
 def journal(connection: Connection, *actions: JournalAction) -> tuple[dict, ...]:
     """Read what was done to the memory, oldest first; all or some kinds of actions."""
     query = select(schema.journal).order_by(schema.journal.c.entry_id)
     if actions:
-        query = query.where(schema.journal.c.action.in_(actions))
+        # Not those that are sought: an altered action must not hide an entry.
+        others = [action for action in JournalAction if action not in actions]
+        query = query.where(schema.journal.c.action.not_in(others))
     return tuple(
         {name: value for name, value in row._mapping.items() if name != CHECKSUM}
         for row in read_rows(connection, schema.journal, query)

@@ -11,7 +11,7 @@ from pathlib import Path
 import socket
 
 from rescene4d_ros.errors import MemoryLockedError, StorageError
-from rescene4d_ros.memory.database.engine import file_of, sqlstate, translated
+from rescene4d_ros.memory.database.engine import file_of, sqlstate, translated, WRITES
 from sqlalchemy import Connection, Engine, text
 from sqlalchemy.exc import DatabaseError, OperationalError
 
@@ -184,7 +184,9 @@ class WriteLock:
 
     def transaction(self) -> AbstractContextManager[Connection]:
         """Give a transaction that is stored wholly or not at all."""
-        return self._engine.begin() if self._server is None else self._server.transaction()
+        if self._server is not None:
+            return self._server.transaction()
+        return self._engine.execution_options(**{WRITES: True}).begin()
 
     def is_held(self) -> bool:
         """

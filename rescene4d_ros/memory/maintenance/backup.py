@@ -151,8 +151,8 @@ def _copy_database(memory: SceneMemory, folder: Path) -> None:
     engine = make_engine(target)
     with translated(folder), engine.connect() as connection:
         found = memory_metadata.load(connection, str(folder))
-        entry, counted = row_access.newest_entry(connection), row_access.counts(connection)
-        manifest.note_stored(folder, found, entry, counted)
+        entry, tally = row_access.newest_entry(connection), row_access.tally(connection)
+        manifest.note_stored(folder, found, entry, *tally)
     engine.dispose()
 
 

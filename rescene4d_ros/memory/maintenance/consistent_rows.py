@@ -202,7 +202,7 @@ def _restore_aliases(found: Salvage) -> list[str]:
 def _restore_metadata(path: Path, stored: dict, rows: dict[str, Rows], is_behind: bool) -> None:
     """Complete what the memory says of itself; counters only grow."""
     values = {row['key']: row['value'] for row in rows['meta']}
-    values = {**{k: v for k, v in stored.items() if k not in ('entry', 'rows')}, **values}
+    values = {**{k: v for k, v in stored.items() if k not in ('entry', 'rows', 'keys')}, **values}
     absent = {'map_id', 'frame_id', 'class_names'} - {k for k, v in values.items() if v}
     if absent:
         raise MemoryFormatError(
