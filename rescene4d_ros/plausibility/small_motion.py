@@ -10,7 +10,8 @@ from rescene4d_ros.structures import Finding, Severity
 
 SAMPLED = 0.10  # m; spacing of the points that are laid
 GATES = (0.4, 0.3, 0.2, 0.15, 0.10, 0.08, 0.06, 0.05)  # m
-FARTHEST, WIDEST = 0.15, np.deg2rad(4)  # m and rad; more is no small motion
+FARTHEST, WIDEST = 0.15, np.deg2rad(4)  # m and rad; a larger motion must explain more
+GAIN = 0.1  # of the coverage, by which it does
 LEAST, LEAST_TURN = 0.003, np.deg2rad(0.05)  # m and rad; less is not worth a motion
 LEAST_COVERAGE = 0.3  # of the cloud on remembered surfaces
 LEAST_HELD = 0.03  # share of the surfaces that resist a shift in each direction
@@ -22,7 +23,8 @@ def lay_small(xyz: np.ndarray, reference: Reference) -> tuple[Finding, np.ndarra
     Lay a cloud that is off by up to 10 cm and 3 degrees on the remembered surfaces.
 
     What moved, came or left has no say. A cloud that could slide along what is remembered, as in
-    a corridor, stays where it is.
+    a corridor, stays where it is. A larger motion, as of a cloud whose tilt no upright motion
+    took out before, is taken where clearly more of the cloud lies on the surfaces then.
 
     Parameters
     ----------
@@ -52,7 +54,7 @@ def lay_small(xyz: np.ndarray, reference: Reference) -> tuple[Finding, np.ndarra
         return _told(before, covered, f'{told}, but it can slide along it; it stays'), None
     if laid.coverage < LEAST_COVERAGE or laid.coverage < covered:
         return _told(before, covered, f'{told}, which is no better; it stays'), None
-    if distance > FARTHEST or angle > WIDEST:
+    if (distance > FARTHEST or angle > WIDEST) and laid.coverage < covered + GAIN:
         return _told(before, covered, f'{told}, which is no small motion; it stays'), None
     return _told(before, covered, f'{told}; this motion is taken'), laid.motion
 

@@ -1,10 +1,13 @@
 """robot.launch.py as a user starts it, where launch is installed."""
 
+from contextlib import contextmanager
 from importlib.util import find_spec
+import os
 import shutil
 import signal
 import subprocess
 import sys
+from urllib.request import urlopen
 
 from lifecycle_msgs.srv import GetState
 import pytest
@@ -21,6 +24,44 @@ WITH_SIGINT = (
     'import os, signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); '
     'os.execvp(sys.argv[1], sys.argv[1:])'
 )
+VIEWER = 'http://127.0.0.1:8080'
+
+
+@contextmanager
+def launched(client, folder, env=None, **arguments):
+    """Run the launch file with arguments, give its log, and end it by ^C without complaints."""
+    log = folder / 'launch.log'
+    given = [f'{name}:={value}' for name, value in arguments.items()]
+    command = ['ros2', 'launch', share() / 'launch' / 'robot.launch.py', *given]
+    with log.open('w') as file:
+        launch = subprocess.Popen(
+            [sys.executable, '-c', WITH_SIGINT, *command],
+            stdout=file,
+            stderr=subprocess.STDOUT,
+            env={**os.environ, **(env or {})},
+        )
+    try:
+        client.wait(lambda: 'process started' in log.read_text() or launch.poll() is not None)
+        assert launch.poll() is None, log.read_text()
+        yield log
+    finally:
+        launch.send_signal(signal.SIGINT)
+        code = launch.wait(120)
+    assert code == 0, log.read_text()
+    assert 'has died' not in log.read_text()
+
+
+def is_active(client, node):
+    """Return whether a node is active."""
+    answer = client.call(GetState, f'{node}/get_state', GetState.Request())
+    return answer.current_state.label == 'active'
+
+
+def parameters(client, node, *names):
+    """Return values of a node's text parameters."""
+    request = GetParameters.Request(names=names)
+    values = client.call(GetParameters, f'{node}/get_parameters', request).values
+    return [value.string_value for value in values]
 
 
 def test_launched_node_is_active_with_the_given_arguments(client, weights, tmp_path):
@@ -31,47 +72,72 @@ def test_launched_node_is_active_with_the_given_arguments(client, weights, tmp_p
         '        path: /nowhere\n        map_id: cellar\n      inference:\n'
         f'        weights: {weights}\n'
     )
-    log = tmp_path / 'launch.log'
-    with log.open('w') as file:
-        launch = subprocess.Popen(
-            [
-                sys.executable,
-                '-c',
-                WITH_SIGINT,
-                'ros2',
-                'launch',
-                share() / 'launch' / 'robot.launch.py',
-                'namespace:=robot1',
-                f'params_file:={params}',
-                f'memory_path:={tmp_path / "memory"}',
-                'points_topic:=/map_cloud',
-            ],
-            stdout=file,
-            stderr=subprocess.STDOUT,
-        )
-    try:
-        client.wait(lambda: 'process started' in log.read_text() or launch.poll() is not None)
-        assert launch.poll() is None, log.read_text()
-        client.wait(
-            lambda: (
-                client.call(
-                    GetState, '/robot1/rescene4d/get_state', GetState.Request()
-                ).current_state.label
-                == 'active'
-            )
-        )
-        values = client.call(
-            GetParameters,
-            '/robot1/rescene4d/get_parameters',
-            GetParameters.Request(names=['memory.path', 'memory.map_id']),
-        ).values
-        assert [v.string_value for v in values] == [str(tmp_path / 'memory'), 'cellar']
+    with launched(
+        client,
+        tmp_path,
+        namespace='robot1',
+        params_file=params,
+        memory_path=tmp_path / 'memory',
+        points_topic='/map_cloud',
+    ):
+        client.wait(lambda: is_active(client, '/robot1/rescene4d'))
+        values = parameters(client, '/robot1/rescene4d', 'memory.path', 'memory.map_id')
+        assert values == [str(tmp_path / 'memory'), 'cellar']
         assert client.node.count_subscribers('/map_cloud') == 1
         objects = client.listen(interfaces.OBJECTS, '/robot1/rescene4d/objects')
         client.wait(lambda: objects)
         assert objects[0].map_id == 'cellar'
-    finally:
-        launch.send_signal(signal.SIGINT)
-        code = launch.wait(120)
-    assert code == 0, log.read_text()
-    assert 'has died' not in log.read_text()
+
+
+def test_every_argument_reaches_what_it_names(client, weights, tmp_path):
+    """Builder, viewer and RViz start; a stand-in tells how RViz would have been called."""
+    rviz = stand_in(tmp_path / 'prefix', 'rviz2')
+    prefixes = [str(tmp_path / 'prefix'), os.environ.get('AMENT_PREFIX_PATH', sys.prefix)]
+    memory = tmp_path / 'memory'
+    with launched(
+        client,
+        tmp_path,
+        env={'AMENT_PREFIX_PATH': os.pathsep.join(prefixes)},
+        namespace='/robot2/',
+        use_sim_time='false',
+        autostart='true',
+        build_visits='true',
+        points_topic='/camera/points',
+        odometry_topic='/wheel/odometry',
+        memory_path=memory,
+        map_id='attic',
+        map_frame='odom',
+        weights=weights,
+        network='loopback',
+        viewer='true',
+        rviz='true',
+        log_level='warn',
+    ) as log:
+        node, builder = '/robot2/rescene4d', '/robot2/visit_builder'
+        client.wait(lambda: is_active(client, node) and is_active(client, builder))
+        assert parameters(client, builder, 'pose_source', 'map_frame') == ['odometry', 'odom']
+        names = ('memory.map_id', 'map_frame', 'inference.weights')
+        assert parameters(client, node, *names) == ['attic', 'odom', str(weights)]
+        for topic in ('/camera/points', '/wheel/odometry', '/robot2/snapshots'):
+            client.wait(lambda topic=topic: client.node.count_subscribers(topic) == 1)
+        client.wait(lambda: client.node.count_publishers('/robot2/snapshots') == 1)
+        client.wait(lambda: rviz.exists() and rviz.read_text().endswith('\n'))
+        said = rviz.read_text()
+        assert '__ns:=/robot2' in said
+        assert '--fixed-frame odom' in said
+        assert str(share() / 'config' / 'rescene4d.rviz') in said
+        client.wait(lambda: VIEWER in log.read_text())
+        assert urlopen(VIEWER).status == 200
+
+
+def stand_in(prefix, package):
+    """Make a package with one executable, which writes how it was called into a file."""
+    said = prefix / 'called'
+    script = prefix / 'lib' / package / package
+    script.parent.mkdir(parents=True)
+    script.write_text(f'#!/bin/sh\necho "$@" > {said}\nexec sleep 600\n')
+    script.chmod(0o755)
+    index = prefix / 'share' / 'ament_index' / 'resource_index' / 'packages'
+    index.mkdir(parents=True)
+    (index / package).touch()
+    return said
