@@ -104,15 +104,30 @@ def _check(
     if reference is not None:
         xyz = scan.xyz[kept & ~stray]
         told, motion = check_registered(xyz, reference, config)
-        findings += told
         if register:
-            from rescene4d_ros.plausibility.small_motion import lay_small
-
-            coarse = np.eye(4) if motion is None else motion
-            finding, fine = lay_small(transform(coarse, xyz).astype(np.float32), reference)
-            findings.append(finding)
-            motion = motion if fine is None else fine @ coarse
+            told, motion = _laid(xyz, reference, told, motion)
+        findings += told
     return Plausibility(tuple(findings), kept, motion)
+
+
+def _laid(
+    xyz: np.ndarray, reference: Reference, told: list[Finding], coarse: np.ndarray | None
+) -> tuple[list[Finding], np.ndarray | None]:
+    """
+    Add the last centimeters to a motion, if there is one.
+
+    A small motion of the cloud as it came is preferred to a large one that explains little more: a
+    localization is seldom far off, and a part of a room may lie on another part.
+    """
+    from rescene4d_ros.plausibility.small_motion import GAIN, lay_small
+
+    small = lay_small(xyz, reference)
+    if coarse is None:
+        return [*told, small.finding], small.motion
+    fine = lay_small(transform(coarse, xyz).astype(np.float32), reference)
+    if small.motion is not None and fine.coverage < small.coverage + GAIN:
+        return [*(f for f in told if f.code != 'registration'), small.finding], small.motion
+    return [*told, fine.finding], coarse if fine.motion is None else fine.motion @ coarse
 
 
 def checked_scan(scan: Scan, found: Plausibility, register: bool = False) -> Scan:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from rescene4d_ros.geometry.point_sets import thin
-from rescene4d_ros.geometry.surface_registration import lay_on, moved_by, plane_fit
+from rescene4d_ros.geometry.surface_registration import Laid, lay_on, moved_by, plane_fit
 from rescene4d_ros.plausibility.registered import Reference
 from rescene4d_ros.structures import Finding, Severity
 
@@ -18,7 +20,28 @@ LEAST_HELD = 0.03  # share of the surfaces that resist a shift in each direction
 CODE = 'laid_on'
 
 
-def lay_small(xyz: np.ndarray, reference: Reference) -> tuple[Finding, np.ndarray | None]:
+@dataclass(frozen=True)
+class SmallMotion:
+    """
+    Hold what was found.
+
+    Attributes
+    ----------
+    finding : Finding
+        With residual and coverage, and the verdict as its remedy.
+    motion : ndarray (4, 4) or None
+        reference_T_scan; None where the cloud stays.
+    coverage : float
+        Share of the cloud on remembered surfaces then, 0..1.
+
+    """
+
+    finding: Finding
+    motion: np.ndarray | None
+    coverage: float
+
+
+def lay_small(xyz: np.ndarray, reference: Reference) -> SmallMotion:
     """
     Lay a cloud that is off by up to 10 cm and 3 degrees on the remembered surfaces.
 
@@ -31,32 +54,33 @@ def lay_small(xyz: np.ndarray, reference: Reference) -> tuple[Finding, np.ndarra
     xyz : ndarray (N, 3), float32, m, in map
     reference : Reference
 
-    Returns
-    -------
-    finding : Finding
-        With residual and coverage, and the verdict as its remedy.
-    reference_T_scan : ndarray (4, 4) or None
-        None where the cloud stays.
-
     """
     points = xyz[thin(xyz, SAMPLED)].astype(np.float64)
     target, normals, tree = reference.xyz, reference.normals, reference.tree
     before, covered = plane_fit(points, target, normals, tree, GATES[0])
     laid = lay_on(points, target, normals, tree, GATES)
     if laid is None:
-        return _told(before, covered, 'too little of it is remembered; it stays'), None
-    distance, angle = moved_by(laid.motion, points.mean(0))
+        verdict = 'too little of it is remembered; it stays'
+        return SmallMotion(_told(before, covered, verdict), None, covered)
+    verdict, is_taken = _judge(laid, points.mean(0), covered)
+    finding = _told(before, covered, verdict)
+    return SmallMotion(finding, *((laid.motion, laid.coverage) if is_taken else (None, covered)))
+
+
+def _judge(laid: Laid, middle: np.ndarray, covered: float) -> tuple[str, bool]:
+    """Return the verdict on a motion in words, and whether it is taken."""
+    distance, angle = moved_by(laid.motion, middle)
     moved = f'moved by {100 * distance:.1f} cm and turned by {np.rad2deg(angle):.2f} degrees'
     told = f'{moved} it has {1000 * laid.residual:.0f} mm and {laid.coverage:.0%}'
     if distance < LEAST and angle < LEAST_TURN:
-        return _told(before, covered, 'lies on it already'), None
+        return 'lies on it already', False
     if laid.held < LEAST_HELD:
-        return _told(before, covered, f'{told}, but it can slide along it; it stays'), None
+        return f'{told}, but it can slide along it; it stays', False
     if laid.coverage < LEAST_COVERAGE or laid.coverage < covered:
-        return _told(before, covered, f'{told}, which is no better; it stays'), None
+        return f'{told}, which is no better; it stays', False
     if (distance > FARTHEST or angle > WIDEST) and laid.coverage < covered + GAIN:
-        return _told(before, covered, f'{told}, which is no small motion; it stays'), None
-    return _told(before, covered, f'{told}; this motion is taken'), laid.motion
+        return f'{told}, which is no small motion; it stays', False
+    return f'{told}; this motion is taken', True
 
 
 def _told(residual: float, coverage: float, verdict: str) -> Finding:

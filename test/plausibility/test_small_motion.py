@@ -46,7 +46,8 @@ def test_ten_centimeters_and_three_degrees_are_taken_out(later, reference, seed)
 
 def test_a_scan_in_its_place_stays(later, reference):
     """Nothing is moved by millimeters that noise explains."""
-    finding, motion = lay_small(later.astype(np.float32), reference)
+    found = lay_small(later.astype(np.float32), reference)
+    finding, motion = found.finding, found.motion
     assert motion is None
     assert 'lies on it already' in finding.remedy
 
@@ -61,6 +62,7 @@ def test_what_slides_along_a_corridor_stays():
     corridor = np.concatenate(walls)
     reference = Reference.of_points(corridor.astype(np.float32))
     part = corridor[(corridor[:, 0] > 3) & (corridor[:, 0] < 9)] + (0.0, 0.05, 0.0)
-    finding, motion = lay_small(part.astype(np.float32), reference)
+    found = lay_small(part.astype(np.float32), reference)
+    finding, motion = found.finding, found.motion
     assert motion is None
     assert 'slide' in finding.remedy
