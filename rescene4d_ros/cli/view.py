@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from contextlib import suppress
 from pathlib import Path
 import threading
 import time
@@ -53,7 +54,10 @@ def run(options: argparse.Namespace) -> None:
             "`pip install 'rescene4d_ros[view]'`"
         ) from error
     clock, config = LocalTime.named(options.zone), made(ViewerConfig, options)
-    with _opened(options.memory, options.url, options.wait) as memory:
+    with (
+        suppress(KeyboardInterrupt),  # as it is meant to end
+        _opened(options.memory, options.url, options.wait) as memory,
+    ):
         server = start_server(options.host, options.port, options.memory.name)
         editor = Editor(options.memory, options.url) if options.edit else None
         viewer = Viewer(server, memory, clock, config, editor)

@@ -135,7 +135,7 @@ def stand_in(prefix, package):
     said = prefix / 'called'
     script = prefix / 'lib' / package / package
     script.parent.mkdir(parents=True)
-    script.write_text(f'#!/bin/sh\necho "$@" > {said}\nexec sleep 600\n')
+    script.write_text(f'#!/bin/sh\necho "$@" > {said}\ntrap "exit 0" INT\nsleep 600 &\nwait\n')
     script.chmod(0o755)
     index = prefix / 'share' / 'ament_index' / 'resource_index' / 'packages'
     index.mkdir(parents=True)
