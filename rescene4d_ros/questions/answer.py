@@ -49,6 +49,8 @@ class ObjectFact:
         Look-alikes that it may be confused with; empty for a time in the past.
     colors : tuple of str or None
         Names of its mean color; None = not asked for, empty = no color was measured.
+    zones : tuple of str
+        Names of the zones that hold it.
 
     """
 
@@ -65,6 +67,7 @@ class ObjectFact:
     score: float | None = None
     alternatives: tuple[int, ...] = ()
     colors: tuple[str, ...] | None = None
+    zones: tuple[str, ...] = ()
 
     @property
     def is_gone(self) -> bool:
@@ -160,6 +163,7 @@ def object_document(fact: ObjectFact, calendar: Calendar) -> dict[str, Any]:
         'state': fact.state.name,
         'is_gone': fact.is_gone,
         'box': _box(fact.box),
+        'zones': list(fact.zones),
         'since': at(fact.since_ns),
         'first_seen': at(fact.first_seen_ns),
         'last_seen': at(fact.last_seen_ns),

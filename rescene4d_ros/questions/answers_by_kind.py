@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from rescene4d_ros.questions import sentences
 from rescene4d_ros.questions.answer import ObjectFact, Outcome
@@ -19,6 +20,9 @@ def answer_objects(asked: Asked) -> Found:
     """Return the answer to a question about objects."""
     selection = select(asked.known, asked.query)
     kind, facts = asked.query.kind, selection.objects
+    if not facts and kind == Kind.STILL_THERE and asked.query.place is not None:
+        facts = select(asked.known, replace(asked.query, place=None)).objects
+        return _elsewhere(asked, facts, selection.why_none)
     if not facts:
         return _none(asked, selection.why_none)
     if kind in OF_MANY:
@@ -42,6 +46,14 @@ def _none(asked: Asked, why: str) -> Found:
     counts = asked.query.kind in (Kind.COUNT, Kind.LIST, Kind.GONE, Kind.NOT_OBSERVED)
     first = 'None: ' if counts else 'Not found: '
     return Found(Outcome.NOT_FOUND, first + why[:1].lower() + why[1:])
+
+
+def _elsewhere(asked: Asked, facts: tuple[ObjectFact, ...], why_none: str) -> Found:
+    """Return that nothing that is meant is at the place of the question, and where it is."""
+    if not facts:
+        return _none(asked, why_none)
+    first = f'Not {sentences.place_phrase(asked.query.place)}.' if asked.query.place else ''
+    return Found(Outcome.ANSWERED, sentences.lines(first, list(map(asked.where, facts))), facts)
 
 
 def _meant(
@@ -91,7 +103,7 @@ def _moves_text(asked: Asked, changes: Sequence[Change]) -> str:
 def _last_seen(asked: Asked, fact: ObjectFact) -> str:
     """Return when an object was last observed, and that it is gone or was not observed since."""
     text = f'{called(fact)} was last seen {asked.at(fact.last_seen_ns)} at '
-    text += sentences.point(fact.box)
+    text += sentences.place_of(fact)
     if fact.gone_since_ns is not None:
         return f'{text}; gone: its place was observed empty on {asked.at(fact.gone_since_ns)}.'
     if fact.state == ObjectState.NOT_OBSERVED:
@@ -112,7 +124,7 @@ def _since_gone(asked: Asked, fact: ObjectFact) -> str:
     return (
         f'{called(fact)} is gone since some time between {asked.at(fact.last_seen_ns)}, when it '
         f'was last seen, and {asked.at(fact.gone_since_ns)}, when its place '
-        f'{sentences.point(fact.box)} was observed empty{sure}.'
+        f'{sentences.place_of(fact)} was observed empty{sure}.'
     )
 
 
@@ -120,7 +132,7 @@ def _since_there(asked: Asked, fact: ObjectFact) -> str:
     """Return since when an object is at its place."""
     if fact.since_ns is None:
         return asked.where(fact)
-    text = f'{called(fact)} is at {sentences.point(fact.box)} since {asked.at(fact.since_ns)}'
+    text = f'{called(fact)} is at {sentences.place_of(fact)} since {asked.at(fact.since_ns)}'
     if fact.state == ObjectState.NOT_OBSERVED:
         return f'{text}; not observed since {asked.at(fact.last_seen_ns)}.'
     return f'{text}; first seen {asked.at(fact.first_seen_ns)}.'
@@ -179,7 +191,9 @@ def _gone(asked: Asked, facts: tuple[ObjectFact, ...]) -> Found:
     )
     if not gone:
         phrase = sentences.period_phrase(asked.query.period, asked.calendar)
-        return Found(Outcome.ANSWERED, ' '.join(filter(None, ('Nothing is gone', phrase))) + '.')
+        place = sentences.place_phrase(asked.query.place) if asked.query.place else ''
+        said = filter(None, ('Nothing is gone', place, phrase))
+        return Found(Outcome.ANSWERED, ' '.join(said) + '.')
     lines = [_since_gone(asked, fact) for fact in gone]
     return Found(Outcome.ANSWERED, sentences.lines(f'{len(gone)} gone:', lines), gone)
 

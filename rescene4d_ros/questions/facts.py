@@ -12,6 +12,7 @@ from rescene4d_ros.memory import queries
 from rescene4d_ros.memory.database.history_queries import NANOSECONDS
 from rescene4d_ros.memory.queries import ObjectLocation
 from rescene4d_ros.memory.store import SceneMemory
+from rescene4d_ros.memory.zones import read_zones, Zone, zones_of
 from rescene4d_ros.questions import sentences
 from rescene4d_ros.questions.answer import ObjectFact, Outcome
 from rescene4d_ros.questions.language.calendar import Calendar
@@ -53,6 +54,11 @@ class KnownFacts:
         return self.memory.aliases()
 
     @cached_property
+    def zones(self) -> tuple[Zone, ...]:
+        """Return the named parts of the map."""
+        return read_zones(self.memory.path)
+
+    @cached_property
     def names(self) -> dict[int, str]:
         """Return the names that people gave, by id."""
         return self.memory.names()
@@ -90,6 +96,7 @@ class KnownFacts:
             confidence,
             float(record.score) if is_latest else None,
             record.alternatives if is_latest else (),
+            zones=zones_of(self.zones, place.box),
         )
 
     def _gone_since(self, place: ObjectLocation) -> tuple[int | None, float | None]:

@@ -12,9 +12,11 @@ from rescene4d_ros.questions import sentences
 from rescene4d_ros.questions.answer import ObjectFact
 from rescene4d_ros.questions.facts import KnownFacts
 from rescene4d_ros.questions.language.vocabulary import key_of
-from rescene4d_ros.questions.query import Place, Query, Subject
+from rescene4d_ros.questions.query import Kind, Place, Query, Subject
 from rescene4d_ros.structures import Box
 from rescene4d_ros.tracking.object_ids import resolve
+
+OF_GONE = (Kind.GONE, Kind.SINCE_WHEN_GONE, Kind.LAST_SEEN, Kind.STILL_THERE)
 
 
 @dataclass(frozen=True)
@@ -49,7 +51,8 @@ def select(known: KnownFacts, query: Query) -> Selection:
         reasons += [f'All are excluded by "{subject.words}".'] if excluded else []
     if query.place is None or not found:
         return _selection(found.values(), reasons)
-    return _at_place(known, query.place, sorted(found.values(), key=lambda f: f.object_id))
+    ordered = sorted(found.values(), key=lambda f: f.object_id)
+    return _at_place(known, query.place, ordered, with_gone=query.kind in OF_GONE)
 
 
 def is_at(place: Place, box: Box, anchors: Sequence[ObjectFact]) -> bool:
@@ -76,8 +79,10 @@ def anchors_of(known: KnownFacts, place: Place) -> Selection:
     return _selection(there.values(), reasons)
 
 
-def _at_place(known: KnownFacts, place: Place, facts: Sequence[ObjectFact]) -> Selection:
-    """Return the objects at a place, which are there and are not what describes it."""
+def _at_place(
+    known: KnownFacts, place: Place, facts: Sequence[ObjectFact], with_gone: bool
+) -> Selection:
+    """Return the objects at a place, or also those gone from it, without what describes it."""
     anchors = anchors_of(known, place)
     if place.near and not anchors.objects:
         return anchors
@@ -86,7 +91,7 @@ def _at_place(known: KnownFacts, place: Place, facts: Sequence[ObjectFact]) -> S
         fact
         for fact in facts
         if fact.object_id not in besides
-        and not fact.is_gone
+        and (with_gone or not fact.is_gone)
         and is_at(place, fact.box, anchors.objects)
     ]
     return _selection(there, [f'No such object is known {sentences.place_phrase(place)}.'])

@@ -29,6 +29,12 @@ def point(box: Box) -> str:
     return '({:.2f}, {:.2f}, {:.2f}) m'.format(*(round(v, 2) + 0.0 for v in box.center))
 
 
+def place_of(fact: ObjectFact) -> str:
+    """Return the center of an object with the zones that hold it."""
+    zones = ' and '.join(json.dumps(name, ensure_ascii=False) for name in fact.zones)
+    return f'{point(fact.box)} in {zones}' if zones else point(fact.box)
+
+
 def visit_phrase(visit: VisitInfo, calendar: Calendar) -> str:
     """Return a visit with its time."""
     return f'visit {visit.visit_id} ({calendar.text_of(visit.stamp_ns)})'
@@ -75,17 +81,16 @@ def where_line(fact: ObjectFact, visit: VisitInfo, calendar: Calendar, is_now: b
         since = calendar.text_of(fact.gone_since_ns)
         unseen = '' if fact.state == ObjectState.ABSENT else f'; not observed at {at_visit}'
         return (
-            f'{called(fact)} {is_word} gone: its place {point(fact.box)} was observed empty on '
+            f'{called(fact)} {is_word} gone: its place {place_of(fact)} was observed empty on '
             f'{since}{sure}; last seen {seen}{unseen}.'
         )
     if fact.state == ObjectState.NOT_OBSERVED:
         return (
-            f'{called(fact)} was not observed at {at_visit}; last seen {seen} at '
-            f'{point(fact.box)}.'
+            f'{called(fact)} was not observed at {at_visit}; last seen {seen} at {place_of(fact)}.'
         )
     since = '' if fact.since_ns is None else calendar.text_of(fact.since_ns)
     return (
-        f'{called(fact)} {is_word} at {point(fact.box)}, where it {was_word} since {since}; '
+        f'{called(fact)} {is_word} at {place_of(fact)}, where it {was_word} since {since}; '
         f'observed at {at_visit}{certainty(fact)}.'
     )
 

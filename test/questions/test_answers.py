@@ -164,6 +164,26 @@ QUESTIONS = [
     ('where was the bed before 2026-02-30', WHAT, [], [], "'before 2026-02-30' is no time"),
     ('where was the bed on Sunday on Tuesday', WHAT, [], [], 'are two times'),
     ('where was the bed at visit 99', WHAT, [], [], "'visit 99' is no time"),
+    ('what changed on 24.11.2026', YES, [], [MOVED, ADDED], 'from 2026-11-24 00:00'),
+    ('what changed since 23.11.26', YES, [], [MOVED, ADDED], 'from 2026-11-23 00:00'),
+    ('what changed since 2026/11/23', YES, [], [MOVED, ADDED], 'from 2026-11-23 00:00'),
+    ('what changed before 22/11/2026', YES, [], [], 'until 2026-11-21 23:59'),
+    ('what changed before 11/22/2026', YES, [], [], 'until 2026-11-21 23:59'),
+    ('what changed since 10/11/2026', WHAT, [], [], 'is no time'),  # October or November
+    ('what changed since 31.2.2026', WHAT, [], [], 'is no time'),
+    ('what changed between 20 and 23 November', YES, [], [REMOVED], 'until 2026-11-23 23:59'),
+    ('what changed from the 20th to the 23rd of November', YES, [], [REMOVED], '1 change'),
+    ('what changed between 3 and 10 March', NO_VISIT, [], [], 'the first was 2026-11-20'),
+    ('what changed between visits 2 and 3', YES, [], [MOVED, ADDED], '2 changes'),
+    ('what is different from last week', YES, [], [REMOVED, MOVED, ADDED], '3 changes'),
+    ('where was the bed two weeks ago', NO_VISIT, [], [], 'the first was 2026-11-20'),
+    ('has the sofa always been there', YES, [SOFA], [], 'since 2026-11-24'),
+    ('which changes are uncertain', YES, [], [ADDED], 'Least sure of 3'),
+    ('which chair is nearest to the sofa', WHAT, [], [], "'nearest' compares"),
+    ('what is the biggest object', WHAT, [], [], "'biggest' compares"),
+    ('what was the last change', WHAT, [], [], "'last' compares"),
+    ('how far is the table from the sofa', WHAT, [], [], "'far' compares"),
+    ('is the table like the sofa', WHAT, [], [], "'sofa' belongs to the rest is not known"),
     ('what will change tomorrow', WHAT, [], [], "'tomorrow' is no time"),
     ('good morning', WHAT, [], [], 'what was not seen at the last visit?'),
     ('', WHAT, [], [], 'What can be asked'),
@@ -338,3 +358,41 @@ def test_zones_are_places(own):
     assert [o.object_id for o in outside.objects] == [RED]
     assert answer_to(own, 'what is in the bath?').outcome == WHAT
     assert 'in zone "kitchen"' in answer_to(own, 'which lamps are in the kitchen?').text
+
+
+ZONES = """
+kitchen: {polygon: [[2.6, 2.6], [6, 2.6], [6, 6], [2.6, 6]]}
+office 3: {polygon: [[2.6, 0], [6, 0], [6, 2.6], [2.6, 2.6]]}
+Meeting Room A: {polygon: [[0, 0], [2.6, 0], [2.6, 2.6], [0, 2.6]]}
+lounge: {polygon: [[0, 2.6], [2.6, 2.6], [2.6, 6], [0, 6]]}
+"""
+IN_ZONES = (
+    ('is the table still in the kitchen', YES, [TABLE], [], 'There: table 2'),
+    ('is the table still in office 3', YES, [TABLE], [], 'Not in zone "office 3"'),
+    ('which room is the sofa in', YES, [SOFA], [], 'm in "lounge"'),
+    ('what is missing in office 3', YES, [LAMP], [], '1 gone'),
+    ('what is missing in the lounge', YES, [], [], 'Nothing is gone in zone "lounge"'),
+    ('is the lamp still in office 3', YES, [LAMP], [], 'Gone: '),
+    ('is there a lamp in the kitchen', YES, [LAMP], [], 'Not in zone "kitchen"'),
+    ('how many chairs in the kitchen', YES, [BLUE], [], '1, as of visit 4'),
+    ('chairs kitchen', YES, [BLUE], [], '1 object'),
+    ('list chairs and tables in the kitchen', YES, [TABLE, BLUE], [], '2 objects'),
+    ("what's in meeting room a?", YES, [BED], [], '1 object'),
+    ('what is new in the lounge', YES, [], [ADDED], 'sofa 6'),
+    ('what came into the lounge', YES, [], [ADDED], 'sofa 6'),
+    ('what was taken out of office 3 last week', YES, [], [REMOVED], 'lamp 5'),
+    ('what left office 3', YES, [], [REMOVED], 'lamp 5'),
+    ('what changed in the basement', WHAT, [], [], "place at 'in' is not one"),
+)
+
+
+def test_answers_in_zones(own):
+    """A place narrows what is there, what came and what is gone from it; answers name it."""
+    (own.path / 'zones.yaml').write_text(ZONES)
+    for question, outcome, ids, kinds, says in IN_ZONES:
+        answer = answer_to(own, question)
+        assert (answer.outcome, [o.object_id for o in answer.objects]) == (outcome, ids), question
+        assert [c.kind for c in answer.changes] == kinds, question
+        assert says in answer.text, question
+    (lounge,) = answer_document(answer_to(own, 'where is the sofa'))['objects']
+    assert lounge['zones'] == ['lounge']

@@ -29,8 +29,8 @@ CHANGE_WORDS: dict[str, ChangeKind | None] = dict.fromkeys(
 ) | {
     word: kind
     for kind, words in (
-        (ChangeKind.ADDED, ('new', 'added', 'appeared', 'arrived', 'brought', 'came')),
-        (ChangeKind.REMOVED, ('removed', 'disappeared', 'vanished', 'taken', 'lost')),
+        (ChangeKind.ADDED, ('new', 'added', 'appeared', 'arrived', 'brought', 'came', 'entered')),
+        (ChangeKind.REMOVED, ('removed', 'disappeared', 'vanished', 'taken', 'lost', 'left')),
         (ChangeKind.MOVED, ('moved', 'move', 'moves', 'shifted', 'displaced')),
         (ChangeKind.DEFORMED, ('deformed', 'bent', 'reshaped')),
         (ChangeKind.REAPPEARED, ('reappeared', 'returned', 'reappear', 'return')),
@@ -77,11 +77,11 @@ _UNSURE = 'sure|certain|confident|likely|reliable'
 _DOUBTFUL = 'uncertain|unsure|doubtful|unlikely'
 _HAVE_THING = r'^(?:do|did|have) (?:we|you|i)(?: still)? (?:have|got|see|know)\b.*THING'
 _SURE_THING = r'^are you (?:sure|certain)\b.*THING'
-_IS_THING = r'^(?:is|are|was|were) (?:there )?(?:\w+ )?THING'
+_IS_THING = r'^(?:is|are|was|were) (?:there )?(?:(?!not )\w+ ){0,2}THING'
 FORMS = (
     Form(
         Kind.LEAST_SURE,
-        rf'least (?:{_UNSURE})|most (?:{_DOUBTFUL})|lowest confidence|(?:un|not )sure about$',
+        rf'least (?:{_UNSURE})|{_DOUBTFUL}|lowest confidence|(?:un|not )sure about$',
         f'which what change changes least most lowest confidence {_UNSURE} {_DOUBTFUL} about not',
         'which change is least sure?',
     ),
@@ -121,8 +121,8 @@ FORMS = (
     Form(Kind.CHANGES, r'when\b.*\b(?:moved?|change[sd]?|shifted)', f'when {CHANGE} time times'),
     Form(
         Kind.SINCE_WHEN_THERE,
-        rf'(?:since when|how long|when)\b.*(?:{THERE})',
-        f'since for when how long its {THERE}',
+        rf'(?:since when|how long|when|always)\b.*(?:{THERE})',
+        f'since for when how long its always {THERE}',
         'since when is the bed there?',
     ),
     Form(
@@ -172,7 +172,8 @@ FORMS = (
     Form(
         Kind.CHANGES,
         CHANGE,
-        f'which what {CHANGE} were else how many number count list times often show with to far',
+        f'which what {CHANGE} were else how many number count list times often show with to far '
+        'out',
         'what changed since Tuesday?',
     ),
     Form(

@@ -36,7 +36,7 @@ NEAR_PHRASES: Mapping[Words, float] = {
 UNITS = {'m': 1.0, 'meter': 1.0, 'metre': 1.0, 'cm': 0.01, 'centimeter': 0.01, 'centimetre': 0.01}
 ARTICLES = ('the', 'a', 'an', 'my', 'our', 'your', 'any', 'some', 'all', 'that', 'this', 'every')
 INDEFINITE = ('a', 'an', 'any', 'some', 'all', 'every')  # such objects, however many
-INSIDE = ('in', 'inside', 'within', 'at', 'from', 'of')  # a zone
+INSIDE = ('in', 'inside', 'into', 'within', 'at', 'from', 'of')  # a zone
 JOINING = ('and', 'or')
 Piece = Token | Period | Place | tuple[Subject, ...]
 
@@ -92,6 +92,7 @@ def pieces_of(tokens: Sequence[Token], lexicon: Lexicon, calendar: Calendar) -> 
         thing = _thing(tokens, at, lexicon, calendar)
         # The longer reading wins, and a time before an object that somebody named like one.
         found = max((f for f in (place, time, thing) if f is not None), key=_end, default=None)
+        found = found or _named_zone(tokens, at, lexicon)  # `chairs kitchen`
         if found is None:
             pieces.append(tokens[at])
             at += 1
@@ -209,7 +210,11 @@ def _zone(tokens: Sequence[Token], at: int, lexicon: Lexicon) -> tuple[Place, in
     """Read a preposition with the name of a zone; a quotation can be one, too."""
     if tokens[at].word not in INSIDE:
         return None
-    at = _after_articles(tokens, at + 1)
+    return _named_zone(tokens, _after_articles(tokens, at + 1), lexicon)
+
+
+def _named_zone(tokens: Sequence[Token], at: int, lexicon: Lexicon) -> tuple[Place, int] | None:
+    """Read the name of a zone, also as a quotation."""
     best = None
     for words, zone in lexicon.zones.items():
         here = tuple(token.word for token in tokens[at : at + len(words)])

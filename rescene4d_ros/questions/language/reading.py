@@ -25,6 +25,13 @@ EXCLUDING = ('except', 'but', 'without', 'other')
 BEING = ('is', 'are', 'was', 'were', 'but', 'and')  # `what is not a chair`
 # Without them the answer would be to the opposite question.
 REVERSING = (*EXCLUDING, 'not', 'no', 'never', 'nothing', 'neither', 'nor')
+# As above, to a question about one of many.
+COMPARING = (
+    *('biggest', 'largest', 'bigger', 'larger', 'smallest', 'smaller', 'tallest', 'taller'),
+    *('nearest', 'nearer', 'closest', 'closer', 'furthest', 'farthest', 'newest', 'newer'),
+    *('oldest', 'older', 'latest', 'last', 'recent', 'recently', 'most', 'more', 'less', 'than'),
+    *('fewer', 'fewest', 'longest', 'longer', 'far', 'distance'),
+)
 BEYOND = ('who', 'whose', 'why')  # is asked
 # As above, to a question about another time.
 TIMES = (
@@ -109,6 +116,8 @@ def read_question(tokens: Sequence[Token], lexicon: Lexicon, calendar: Calendar)
     words = (*(token.text for token in left), *others, *(p.text for p in periods[1:]))
     words += ('the second place',) * (len(places) > 1)
     reason = _unknown_place(pieces, left) or _reason(form, left, subjects)
+    if others and not reason:
+        reason = f'how {", ".join(map(repr, others))} belongs to the rest is not known'
     if len(periods) > 1 and not reason:
         reason = f'{periods[0].text!r} and {periods[1].text!r} are two times'
     if form is None or reason:
@@ -200,6 +209,9 @@ def _reason(form: Form | None, left: list[Token], subjects: tuple[Subject, ...])
             return f'the memory does not know {token.word}: it knows where objects are, and when'
         if token.word in REVERSING:
             return f'{token.text!r} would turn the question into another one'
+    compared = [token.text for token in left if token.word in COMPARING]
+    if compared and form.kind != Kind.VISITS:
+        return f'{" ".join(compared)!r} compares, which this does not'
     times = [token.text for token in left if _is_time(token)]
     if times:
         return f'{" ".join(times)!r} is no time that is known'

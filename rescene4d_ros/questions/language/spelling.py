@@ -10,7 +10,7 @@ from rescene4d_ros.questions.language.calendar import PARTS_OF_DAY
 from rescene4d_ros.questions.language.forms import FORM_WORDS
 from rescene4d_ros.questions.language.pieces import INSIDE, Lexicon, NEAR_PHRASES
 from rescene4d_ros.questions.language.pieces import UNITS as LENGTHS
-from rescene4d_ros.questions.language.reading import RELATIONS, REVERSING, TIMES
+from rescene4d_ros.questions.language.reading import COMPARING, RELATIONS, REVERSING, TIMES
 from rescene4d_ros.questions.language.time_words import (
     LATEST,
     MONTHS,
@@ -25,9 +25,10 @@ SHORTEST = 4  # letters; shorter words are like too many others
 ALIKE = 0.8  # share of letters that stand in the same order, as difflib counts it
 OF_TIMES = (
     *(*WEEKDAYS, *MONTHS, *NUMBERS, *UNITS, *LATEST, *PREPOSITIONS, *PARTS_OF_DAY, *TIMES),
+    *(f'{unit}s' for unit in UNITS),
     *('today', 'yesterday', 'visits', 'first', 'oldest', 'past', 'weekend', 'night'),
 )
-OTHERS = (*RELATIONS, *REVERSING, *LENGTHS, *INSIDE)
+OTHERS = (*RELATIONS, *REVERSING, *COMPARING, *LENGTHS, *INSIDE)
 
 
 def spelled(tokens: Sequence[Token], lexicon: Lexicon) -> tuple[tuple[Token, ...], dict[str, str]]:

@@ -10,8 +10,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rescene4d_ros.questions.language.calendar import Calendar
-from rescene4d_ros.questions.language.time_spans import span_at
-from rescene4d_ros.questions.language.time_words import LATEST, TimeWords
+from rescene4d_ros.questions.language.time_spans import day_before_month, span_at
+from rescene4d_ros.questions.language.time_words import Found, LATEST, TimeWords
 from rescene4d_ros.questions.language.vocabulary import Token
 from rescene4d_ros.questions.query import Period
 
@@ -48,6 +48,8 @@ def period_at(
 def _period(words: TimeWords, at: int) -> tuple[tuple[int | None, int | None], int] | None:
     """Read a preposition with its spans, or a span alone."""
     word = words.word(at)
+    if word == 'from' and words.word(at - 1) in ('different', 'differs', 'difference'):
+        word = 'since'
     if word in ('between', 'from'):
         both = _between(words, at)
         return both if both is not None or word == 'between' else span_at(words, at + 1)
@@ -68,19 +70,26 @@ def _period(words: TimeWords, at: int) -> tuple[tuple[int | None, int | None], i
 
 def _between(words: TimeWords, at: int) -> tuple[tuple[int | None, int | None], int] | None:
     """Read two spans with a word between them."""
-    found = span_at(words, at + 1)
+    found = span_at(words, at + 1) or day_before_month(words, at + 1)
     if found is not None and words.word(found[1] - 1) == 'visits':  # `between the last two visits`
         return (found[0][0] + 1, found[0][1]), found[1]
     if found is None or words.word(found[1]) not in ('and', 'to', 'until', 'till'):
         return None
-    until = span_at(words, found[1] + 1)
+    until = span_at(words, found[1] + 1) or _second_visit(words, at + 1, found[1] + 1)
     if until is None:
         return None
     return (_first_moment(words, at + 1, found[0][0]), until[0][1]), until[1]
 
 
+def _second_visit(words: TimeWords, first: int, at: int) -> Found:
+    """Read the number after `and` in `visit 2 and 3`."""
+    stamps, number = words.calendar.visits, words.number(at)
+    is_visit = words.word(first).removesuffix('s') == 'visit' and number in stamps
+    return (words.calendar.instant(stamps[number or 0]), at + 1) if is_visit else None
+
+
 def _first_moment(words: TimeWords, at: int, start: int) -> int:
     """Return where `since` begins: after a visit that is counted, because later ones differ."""
     at = words.after_article(at)
-    is_counted = words.word(at) == 'visit' or words.word(at + 1) in ('visit', 'visits')
+    is_counted = words.word(at) in ('visit', 'visits') or words.word(at + 1) in ('visit', 'visits')
     return start + 1 if is_counted and words.word(at) not in LATEST else start

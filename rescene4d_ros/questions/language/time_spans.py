@@ -184,6 +184,17 @@ def _day_of_month(words: TimeWords, at: int) -> tuple[date, int] | None:
     return None
 
 
+def day_before_month(words: TimeWords, at: int) -> Found:
+    """Read the first day in `3 and 10 March`, which is of the month of the second one."""
+    at = words.after_article(at)
+    number = re.fullmatch(r'(\d{1,2})(?:st|nd|rd|th|\.)?', words.word(at))
+    second = _day_of_month(words, words.after_article(at + 2))
+    is_joined = words.word(at + 1) in ('and', 'to', 'until', 'till')
+    if number is None or second is None or not is_joined:
+        return None
+    return words.calendar.day(second[0].replace(day=int(number[1]))), at + 1
+
+
 def _month(words: TimeWords, at: int) -> Found:
     """Read the name of a month, perhaps with its year."""
     month = _month_number(words.word(at))

@@ -8,7 +8,7 @@ from rescene4d_ros.questions.language.time_words import Found, LATEST, TimeWords
 def visit_at(words: TimeWords, at: int) -> Found:
     """Read `visit 3`, `last visit`, `the last two visits` or `two visits ago`."""
     stamps = words.calendar.visits
-    if words.word(at) == 'visit':
+    if words.word(at) in ('visit', 'visits'):  # `visits 2 and 3`
         number = words.number(at + 1)
         if number is not None and number in stamps:
             return words.calendar.instant(stamps[number]), at + 2

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import date
 from functools import cached_property, lru_cache
 from importlib import resources
 import re
@@ -16,6 +17,8 @@ MOST_CHARACTERS = 500  # of a question
 _TOKEN = re.compile(
     r'"(?P<double>[^"]*)"|“(?P<curly>[^”]*)”|(?<!\w)\'(?P<single>[^\']*)\'(?!\w)'
     r'|(?P<date>\d{4}-\d{2}-\d{2}(?:T\d{1,2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?:Z|[+-]\d{2}:?\d{2})?)?)'
+    r'|(?P<slashed>\d{4}/\d{1,2}/\d{1,2}|\d{1,2}/\d{1,2}/\d{4})(?!\d)'
+    r'|(?P<dotted>\d{1,2}\.\s?\d{1,2}\.\s?\d{4}|\d{1,2}\.\d{1,2}\.\d{2})(?!\d)'
     r'|(?P<id>#\d+)|(?P<clock>\d{1,2}:\d{2}(?::\d{2})?)|(?P<number>[-+]?\d+(?:\.\d+)?)(?!\w)'
     r'|(?P<word>[^\W_]+(?:[-_\'’&/.][^\W_]+)*)|(?P<other>[^\s,.;:?!()]+)'
 )
@@ -54,9 +57,26 @@ def tokens_of(text: str) -> tuple[Token, ...]:
             found += [Token(value, key_of(value), 'quote')] if value.strip() else []
         elif kind == 'word':
             found += [Token(part, part.casefold(), 'word') for part in _expanded(value)]
+        elif kind in ('slashed', 'dotted'):
+            found.append(Token(value, *_iso_date(value)))
         else:
             found.append(Token(value, value.casefold(), kind or 'other'))
     return tuple(found)
+
+
+def _iso_date(written: str) -> tuple[str, str]:
+    """Return a date as ISO 8601 with its kind; a number where it is none, or two dates."""
+    first, middle, last = map(int, re.split(r'[./]\s?', written))
+    year, month, day = (first, middle, last) if first > 31 else (last, middle, first)
+    is_american = '/' in written and middle > 12 >= first
+    if is_american:
+        month, day = day, month
+    is_either = '/' in written and first <= 12 and middle <= 12 and first != middle
+    try:
+        found = date(year if year > 99 else 2000 + year, month, day)
+    except ValueError:
+        return written, 'number'
+    return (written, 'number') if is_either else (found.isoformat(), 'date')
 
 
 def key_of(text: str) -> str:
