@@ -105,12 +105,12 @@ def _check(
         xyz = scan.xyz[kept & ~stray]
         told, motion = check_registered(xyz, reference, config)
         if register:
-            told, motion = _laid(xyz, reference, told, motion)
+            told, motion = laid_exactly(xyz, reference, told, motion)
         findings += told
     return Plausibility(tuple(findings), kept, motion)
 
 
-def _laid(
+def laid_exactly(
     xyz: np.ndarray, reference: Reference, told: list[Finding], coarse: np.ndarray | None
 ) -> tuple[list[Finding], np.ndarray | None]:
     """
@@ -118,6 +118,20 @@ def _laid(
 
     A small motion of the cloud as it came is preferred to a large one that explains little more: a
     localization is seldom far off, and a part of a room may lie on another part.
+
+    Parameters
+    ----------
+    xyz : ndarray (N, 3), float32, m, in map
+    reference : Reference
+    told : list of Finding
+    coarse : ndarray (4, 4) or None
+        Of `check_registered`, as `told`.
+
+    Returns
+    -------
+    findings : list of Finding
+    reference_T_scan : ndarray (4, 4) or None
+
     """
     from rescene4d_ros.plausibility.small_motion import GAIN, lay_small
 

@@ -2,11 +2,12 @@
 
 import numpy as np
 import pytest
-from rescene4d_ros.geometry.se3 import transform
+from rescene4d_ros.geometry.se3 import transform, upright
 from rescene4d_ros.geometry.surface_registration import moved_by
-from rescene4d_ros.plausibility.check import check_scan, checked_scan
+from rescene4d_ros.plausibility.check import check_scan, checked_scan, laid_exactly
 from rescene4d_ros.plausibility.registered import Reference
 from rescene4d_ros.plausibility.small_motion import lay_small
+from rescene4d_ros.structures import Finding, Severity
 from scipy.spatial.transform import Rotation
 
 from .conftest import rectangle, scan_of
@@ -66,3 +67,27 @@ def test_what_slides_along_a_corridor_stays():
     finding, motion = found.finding, found.motion
     assert motion is None
     assert 'slide' in finding.remedy
+
+
+def test_a_larger_motion_is_taken_where_it_explains_more(later, reference):
+    """Six degrees that the search for upright motions left are taken out."""
+    off = small_motion(0, 0.05, 6.0)
+    found = lay_small(transform(off, later).astype(np.float32), reference)
+    distance, angle = moved_by(found.motion @ off, later.mean(0))
+    assert distance < 0.01
+    assert np.rad2deg(angle) < 0.3
+
+
+def test_a_small_motion_is_preferred_to_a_large_one(later, reference):
+    """Where the search found another place that explains no more, it has no say."""
+    off = small_motion(0)
+    far = Finding('registration', Severity.REFUSED, '', '', '')
+    away = upright(0.0, (0.5, 0.0, 0.0))
+    xyz = transform(off, later).astype(np.float32)
+    findings, motion = laid_exactly(xyz, reference, [far], away)
+    assert [f.code for f in findings] == ['laid_on']
+    assert moved_by(motion @ off, later.mean(0))[0] < 0.01
+    back = np.linalg.inv(upright(0.0, (0.6, 0.0, 0.0)))
+    xyz = transform(np.linalg.inv(back), later).astype(np.float32)
+    findings, motion = laid_exactly(xyz, reference, [far], back)
+    assert [f.code for f in findings] == ['registration', 'laid_on']
