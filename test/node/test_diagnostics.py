@@ -44,6 +44,18 @@ def test_backlog_is_a_warning_from_the_parameter_on():
         assert inference_entry(counts, settings)[0][0] == expected, (held, pending)
 
 
+def test_an_implausible_visit_is_a_warning_until_a_plausible_one():
+    """With what was measured and the remedy; a refusal, which stored nothing, goes first."""
+    stats = NodeStats()
+    doubtful = 'up_axis: expected z up, got y; turn the cloud'
+    stats.count('stored', refusal='', warnings=(doubtful, 'density: sparse'))
+    assert scans_entry(stats.now())[0] == (WARN, f'{doubtful}; density: sparse')
+    stats.count('refused', refusal='unit: millimeters')
+    assert scans_entry(stats.now())[0] == (WARN, 'unit: millimeters')
+    stats.count('stored', refusal='', warnings=())
+    assert scans_entry(stats.now())[0][0] == OK
+
+
 def test_a_failed_visit_outweighs_a_slow_one():
     """The error is shown, with its text."""
     counts = Counts(seconds=1e6, failure='no memory left on the device')

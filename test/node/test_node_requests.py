@@ -61,7 +61,9 @@ def test_node_that_may_not_be_corrected(client, processes, start_node, visits, c
     assert ask(client).success
     offered = {name for name, _ in client.node.get_service_names_and_types()}
     assert '/rescene4d/query_objects' in offered
-    assert not offered & {'/rescene4d/correct_object', '/rescene4d/reprocess'}
+    changing = 'correct_object reprocess move_map pause resume load_memory'.split()
+    assert not offered & {f'/rescene4d/{name}' for name in changing}
+    assert not any('reprocess_visits' in name for name in offered)
     assert processes.stop(node) == 0
 
 

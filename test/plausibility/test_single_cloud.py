@@ -49,6 +49,18 @@ def test_what_has_no_extent_is_refused(room, scale):
     ]
 
 
+def test_long_places_are_told():
+    """A corridor of 260 m, however dense its points are."""
+    rng = np.random.default_rng(0)
+    points = rng.uniform((0, 0, 0), (260, 4, 2.5), (60_000, 3))
+    side = np.arange(len(points)) % 4
+    points[side == 0, 2], points[side == 1, 2] = 0, 2.5
+    points[side == 2, 1], points[side == 3, 1] = 0, 4
+    found = check_scan(scan_of(points))
+    assert ('extent', Severity.WARNING) in codes(found)
+    assert not found.refusals()
+
+
 def test_feet_are_told(room):
     """Not refused: there are halls of that height."""
     found = check_scan(scan_of(room / 0.3048))
