@@ -62,12 +62,16 @@ def served(memory: Path, *flags: str) -> Iterator[str]:
         process.wait()
 
 
-def draw_viewer(page: Page, address: str, folder: Path) -> None:
-    """Show what the viewer is asked most: objects, a change, and that on a phone."""
+def open_viewer(page: Page, address: str) -> None:
+    """Open the viewer and wait until all is drawn."""
     page.goto(address, timeout=WAIT_MS)
     page.add_style_tag(content='.mantine-Notification-root { display: none }')  # no graphics card
-    fine = page.locator('[data-drawn="coarse fine"]').first
-    fine.wait_for(state='attached')
+    page.locator('[data-drawn="coarse fine"]').first.wait_for(state='attached')
+
+
+def draw_viewer(page: Page, address: str, folder: Path) -> None:
+    """Show what the viewer is asked most: objects, a change, and that on a phone."""
+    open_viewer(page, address)
     save(page, folder, 'viewer')
     page.get_by_role('tab', name='Changes').click()
     page.locator('button:has-text("#"):visible').first.click()
@@ -75,7 +79,11 @@ def draw_viewer(page: Page, address: str, folder: Path) -> None:
     save(page, folder, 'viewer_change')
     page.keyboard.press('Escape')
     resize(page, PHONE)
+    open_viewer(page, address)  # a window of another shape is framed when it is opened
     save(page, folder, 'viewer_phone')
+    page.locator('button:has-text("#"):visible').first.click()
+    page.locator('.r4-history img').first.wait_for()
+    save(page, folder, 'viewer_phone_object')
 
 
 def draw_report(page: Page, file: Path, folder: Path) -> None:

@@ -37,6 +37,16 @@ class RunFolder:
         return self.path / 'weights.safetensors'
 
     @property
+    def metrics(self) -> Path:
+        """Return the path of the log, a JSON object per line."""
+        return self.path / 'metrics.jsonl'
+
+    @property
+    def curves(self) -> Path:
+        """Return the path of the picture of loss and scores."""
+        return self.path / 'curves.png'
+
+    @property
     def best_weights(self) -> Path:
         """Return the path of the averaged weights of the best validation."""
         return self.path / 'best.safetensors'
@@ -67,12 +77,12 @@ class RunFolder:
 
     def log(self, **metrics: Any) -> None:
         """Append one line to metrics.jsonl."""
-        with open(self.path / 'metrics.jsonl', 'a') as file:
+        with open(self.metrics, 'a') as file:
             file.write(json.dumps(metrics) + '\n')
 
     def cut_metrics(self, step: int) -> None:
         """Drop lines that a killed run wrote after its last checkpoint."""
-        path = self.path / 'metrics.jsonl'
+        path = self.metrics
         if not path.exists():
             return
         kept = []

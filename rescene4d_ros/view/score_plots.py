@@ -35,7 +35,7 @@ def draw_precision_recall(path: Path, curves: Mapping[str, tuple[np.ndarray, np.
         Of `precision_recall_curve`; may be empty.
 
     """
-    figure = _figure(7, 5)
+    figure = empty_figure(7, 5)
     ax = figure.subplots()
     for look, (name, (recall, precision)) in zip(_looks(len(curves)), curves.items()):
         ax.plot(recall, precision, label=name, linewidth=1.5, **look)
@@ -65,7 +65,7 @@ def draw_change_confusion(path: Path, tables: Mapping[str, np.ndarray]) -> None:
     """
     columns = min(5, max(len(tables), 1))
     rows = -(-len(tables) // columns) or 1
-    figure = _figure(3.1 * columns, 3.3 * rows)
+    figure = empty_figure(3.1 * columns, 3.3 * rows)
     axes = figure.subplots(rows, columns, squeeze=False).ravel()
     for ax in axes:
         ax.set_axis_off()
@@ -104,7 +104,7 @@ def draw_calibration(path: Path, bins: Mapping[str, Sequence[CalibrationBin]]) -
         Per method; empty bins have no point, a larger point stands for more reports.
 
     """
-    figure = _figure(6.5, 5)
+    figure = empty_figure(6.5, 5)
     ax = figure.subplots()
     ax.plot([0, 1], [0, 1], color='#888888', linewidth=1, label='calibrated')
     for look, (name, of_method) in zip(_looks(len(bins)), bins.items()):
@@ -145,7 +145,7 @@ def draw_identities(path: Path, ids: Mapping[str, IssuedIds], names: Sequence[st
         Of the objects.
 
     """
-    figure = _figure(1.6 + 1.5 * len(ids), 1.2 + 0.17 * len(names))
+    figure = empty_figure(1.6 + 1.5 * len(ids), 1.2 + 0.17 * len(names))
     axes = figure.subplots(1, max(len(ids), 1), sharey=True, squeeze=False)[0]
     for ax, (name, found) in zip(axes, ids.items()):
         _draw_issued(ax, found)
@@ -169,7 +169,7 @@ def draw_cost(path: Path, seconds: Mapping[str, Mapping[str, float]]) -> None:
         Per method: mean seconds by number of visits.
 
     """
-    figure = _figure(7, 5)
+    figure = empty_figure(7, 5)
     ax = figure.subplots()
     for look, (name, by_visits) in zip(_looks(len(seconds)), seconds.items()):
         ax.plot(
@@ -203,7 +203,7 @@ def _draw_issued(ax: Axes, found: IssuedIds) -> None:
     ax.tick_params(which='minor', length=0)
 
 
-def _figure(width: float, height: float) -> Figure:
+def empty_figure(width: float, height: float) -> Figure:
     """Return a figure of the given size in inches that needs no display."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure

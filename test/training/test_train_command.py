@@ -11,6 +11,7 @@ import subprocess
 import sys
 import time
 
+import numpy as np
 from PIL import Image
 import pytest
 from rescene4d_ros.cli.main import main
@@ -179,6 +180,10 @@ def test_curves_and_pictures_are_what_was_reported(tmp_path, toy_room, tiny_reci
     assert [p.step for p in pictures] == [4, 8]
     image = Image.open(io.BytesIO(pictures[0].encoded_image_string))
     assert image.size == (800, 600)
+    curves = np.asarray(Image.open(tmp_path / 'run' / 'curves.png').convert('RGB'))
+    blue = np.abs(curves.astype(int) - (31, 119, 180)).max(axis=2) < 30
+    halves = np.array_split(blue, 2, axis=1)
+    assert all(half.sum() > 50 for half in halves)  # loss, and scores on the held-out room
 
 
 @pytest.mark.slow

@@ -21,6 +21,7 @@ from rescene4d_ros.inference.weights_folder import find_weights
 from rescene4d_ros.training import Progress, Recipe, RunFolder, Trainer
 from rescene4d_ros.training.distributed import world
 from rescene4d_ros.training.init_weights import Taken
+from rescene4d_ros.view.learning_curves import draw_learning_curves
 import torch
 
 
@@ -152,6 +153,9 @@ def _fit(trainer: Trainer, should_stop: Callable[[], bool], is_first: bool) -> N
     with open_tensorboard(folder.path / 'tensorboard', trainer.step, _warn) as log:
         trainer.fit(_both(_print_progress, log), should_stop)
     print(f'stopped at step {trainer.step} of {recipe.train.steps}; weights: {folder.weights}')
+    if folder.metrics.exists():
+        draw_learning_curves(folder.curves, {folder.path.name: folder.metrics})
+        print(f'loss and scores: {folder.curves}')
 
 
 def _make_trainer(
