@@ -4,10 +4,12 @@ What visits of whole floors cost, and whether they are understood as well as the
     OMP_NUM_THREADS=1 .venv/bin/python benchmarks/buildings.py [--rooms 12 48] [--folder DIR]
 
 Makes rooms that change between two visits, side by side on corridors, and runs segmenter and
-memory on all of them at once, on each room alone, and on a second visit to one room only of a
-floor that is known. Each run is a process of its own. Printed are processor seconds per 100,000
-points of each visit, the peak of resident memory, and the scores: objects right, with the right
-id, and changes (F1). With `--folder` rooms are kept and found again.
+memory on all of them at once, on each room alone, and on a second and a third visit to one room
+only of a floor that is known (the third is the second with other noise). Each run is a process of
+its own. Printed are processor seconds per 100,000 points of the first two visits, the peak of
+resident memory, and the scores: objects right, with the right id, and changes (F1). With
+`--folder` rooms are kept and found again; `--rooms 0` are the 16 rooms on two floors of the set
+`building-test`.
 """
 
 from __future__ import annotations
@@ -15,13 +17,15 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 import multiprocessing
 from pathlib import Path
 import resource
 import tempfile
 import time
 
+import numpy as np
+from rescene4d_ros.cli.rooms.make_set import files_of, make_missing
 from rescene4d_ros.config import make
 from rescene4d_ros.data.sequences.sequence_file import read_sequence, write_sequence
 from rescene4d_ros.inference.config import InferenceConfig
@@ -36,6 +40,7 @@ from rescene4d_ros.synthetic_rooms.config import PRESETS, RoomsConfig
 
 SEED = 3_000_000  # of rooms-test: furniture that no training used
 CONFIG = {**PRESETS['busy'], 'visits': 2, 'split': 'test', 'failures_per_object': 0.0}
+NOISE_M, DAY_NS = 0.002, 86_400 * 10**9
 RUNS = ('floor', 'rooms', 'one room', 'one of all')
 HEAD = ('run', 'points', 's/100k, 1st', '2nd', 'peak GiB', 'B/point', 'right', 'same id', 'F1')
 
@@ -86,7 +91,11 @@ class Run:
 
 
 def building(folder: Path, count: int) -> Building:
-    """Return a building, made at the first call."""
+    """Return a building, made at the first call; of 0 rooms: that of the set `building-test`."""
+    if not count:
+        found = files_of('building-test', folder)
+        make_missing('building-test', found, 1, False)
+        return join_rooms([read_sequence(path) for path in found.values()])
     paths = [folder / f'{count}-{k:03d}.npz' for k in range(count)]
     if not all(path.exists() for path in paths):
         folder.mkdir(parents=True, exist_ok=True)
@@ -125,22 +134,29 @@ def follow(
     return seconds, card
 
 
+def once_more(scan: Scan) -> Scan:
+    """Return a scan of the same room a day later, with other noise."""
+    noise = np.random.default_rng(SEED).normal(0, NOISE_M, scan.xyz.shape).astype(np.float32)
+    return replace(scan, xyz=scan.xyz + noise, stamp_ns=scan.stamp_ns + DAY_NS)
+
+
 def run(kind: str, folder: Path, count: int) -> Run:
     """Measure the whole floor, all rooms alone, or a second visit of one room of it."""
     made, segmenter = building(folder, count), Segmenter.load(InferenceConfig(torch_threads=1))
     warm, _ = made.rooms[0]
     follow(warm.scans[:1], None, segmenter)  # the first calls load libraries and compile
-    middle = made.rooms[count // 2][0].scans
+    middle = made.rooms[len(made.rooms) // 2][0].scans
+    later = (middle[1], once_more(middle[1]))
     cases: dict[str, list[tuple[Sequence[Scan], SequenceTruth | None]]] = {
         'floor': [(made.sequence.scans, made.truth)],
         'rooms': [(sequence.scans, truth) for sequence, truth in made.rooms],
-        'one room': [(middle, None)],
-        'one of all': [((made.sequence.scans[0], middle[1]), None)],
+        'one room': [((middle[0], *later), None)],
+        'one of all': [((made.sequence.scans[0], *later), None)],
     }
     results = [(scans, *follow(scans, truth, segmenter)) for scans, truth in cases[kind]]
     return Run(
         [sum(len(scans[t]) for scans, _, _ in results) for t in (0, 1)],
-        [sum(seconds[t] for _, seconds, _ in results) for t in (0, 1)],
+        [sum(every) for every in zip(*(seconds for _, seconds, _ in results))],
         resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024,
         [card for _, _, card in results if card is not None],
     )
@@ -167,8 +183,11 @@ def main() -> None:
                     row = done[kind].row(f'{count} {kind}')
                     print(''.join(f'{value:>13}' for value in row), flush=True)
                 if {'one room', 'one of all'} <= done.keys():
-                    ratio = done['one of all'].seconds[1] / done['one room'].seconds[1]
-                    print(f'a second visit to one of {count} rooms, over that alone: {ratio:.2f}')
+                    of_all, alone = done['one of all'].seconds, done['one room'].seconds
+                    print(
+                        f'one of {count} rooms, over that room alone: second visit '
+                        f'{of_all[1] / alone[1]:.2f}, third {of_all[2] / alone[2]:.2f}'
+                    )
                 if 'floor' in done:
                     floors.append(done['floor'])
     if len(floors) > 1:

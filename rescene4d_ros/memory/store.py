@@ -306,7 +306,7 @@ class SceneMemory:
 
     def visits(self, *statuses: VisitStatus) -> tuple[VisitInfo, ...]:
         """Return the stored visits in stamp order, of some statuses or all."""
-        found = self.database.visits()
+        found = self.database.visit_list().visits
         return tuple(v for v in found if v.status in statuses) if statuses else found
 
     def pending(self) -> tuple[VisitInfo, ...]:
@@ -323,7 +323,7 @@ class SceneMemory:
 
     def keys(self) -> dict[int, str]:
         """Return the key of every visit."""
-        return self._read(row_access.visit_files)
+        return dict(self.database.visit_list().files)
 
     def labels(self, visit_id: int) -> np.ndarray:
         """Return the id (N,) int64 of every point of a visit; 0 = none, or not processed."""

@@ -1,4 +1,4 @@
-"""A floor of many rooms on corridors, all visited at once: rooms of a preset in one map."""
+"""Floors of many rooms on corridors, all visited at once: rooms of a preset in one map."""
 
 from __future__ import annotations
 
@@ -15,6 +15,7 @@ from rescene4d_ros.synthetic_rooms.sequence import scan_life
 
 WALL_M, CORRIDOR_M = 0.05, 2.0  # between the outer faces of two rooms; across a corridor
 ROW = 10  # rooms side by side
+STOREY_M = 3.5  # from floor to floor
 
 MadeRoom = tuple[ScanSequence, SequenceTruth]
 
@@ -60,9 +61,33 @@ def make_building(
         Scans a room.
 
     """
-    lives = [make_life(seed + k, config) for k in range(count)]
-    placed = (replace(life, map_T_room=pose) for life, pose in zip(lives, _poses(lives)))
-    return join_rooms([make_room(life, seed + k, config) for k, life in enumerate(placed)])
+    lives = placed_lives(range(seed, seed + count), config)
+    return join_rooms([make_room(life, seed + k, config) for k, life in enumerate(lives)])
+
+
+def placed_lives(seeds: Sequence[int], config: RoomsConfig, on_floor: int = 0) -> list[Life]:
+    """
+    Furnish the rooms of a building, each at its place; see `make_life`.
+
+    Parameters
+    ----------
+    seeds : sequence of int
+        One per room.
+    config : RoomsConfig
+        Of each room.
+    on_floor : int
+        Rooms of one floor, in two rows on a corridor; 0 = all, in rows of 10.
+
+    """
+    lives = [make_life(seed, config) for seed in seeds]
+    placed, most = [], on_floor or max(len(lives), 1)
+    for first in range(0, len(lives), most):
+        floor = lives[first : first + most]
+        poses = _poses(floor, (on_floor + 1) // 2 or ROW)
+        for life, pose in zip(floor, poses):
+            pose[2, 3] += STOREY_M * (first // most)
+            placed.append(replace(life, map_T_room=pose))
+    return placed
 
 
 def join_rooms(rooms: Sequence[MadeRoom]) -> Building:
@@ -101,19 +126,19 @@ def join_rooms(rooms: Sequence[MadeRoom]) -> Building:
     )
 
 
-def _poses(lives: Sequence[Life]) -> list[np.ndarray]:
+def _poses(lives: Sequence[Life], row: int) -> list[np.ndarray]:
     """Return map_T_room of each room: rows along x, every second row across a corridor."""
     poses, y = [], 0.0
-    for first in range(0, len(lives), ROW):
+    for first in range(0, len(lives), row):
         x, deepest = 0.0, 0.0
-        for life in lives[first : first + ROW]:
+        for life in lives[first : first + row]:
             low = life.room.outline.min(axis=0) - life.room.thick
             width, depth = life.room.outline.max(axis=0) + life.room.thick - low
             pose = np.eye(4)
             pose[:2, 3] = np.array([x, y]) - low
             poses.append(settled(pose))
             x, deepest = x + width + WALL_M, max(deepest, depth)
-        y += deepest + (CORRIDOR_M if first // ROW % 2 == 0 else WALL_M)
+        y += deepest + (CORRIDOR_M if first // row % 2 == 0 else WALL_M)
     return poses
 
 

@@ -11,6 +11,7 @@ import pytest
 from rescene4d_ros.errors import MemoryDamagedError, StorageError
 from rescene4d_ros.memory import queries
 from rescene4d_ros.memory.database import history_queries, row_access, schema
+from rescene4d_ros.memory.database.engine import state_of
 from rescene4d_ros.memory.database.history_queries import TURNS
 from rescene4d_ros.memory.database.manifest import FILE_NAME
 from rescene4d_ros.memory.database.schema import JournalAction
@@ -324,3 +325,30 @@ def test_server_reads_few_rows_for_a_question(make_long):
     assert told['list'] < 30 * 40
     assert told['changes'] < 20
     assert told['history'] < 2 * 200 + 20
+
+
+def test_visits_are_the_same_whatever_was_known_of_them(open_memory, make_scan, make_facts):
+    """After a row changed and after one came, as read anew; the other rows are kept."""
+    memory = open_memory()
+
+    def compare() -> row_access.VisitList:
+        with memory.database.reading() as connection:
+            anew = row_access.visit_list(connection, state_of(connection), None)
+        found = memory.database.visit_list()
+        assert found.visits == anew.visits == memory.visits()
+        assert found.files == anew.files == memory.keys()
+        assert list(found.marks) == [visit.visit_id for visit in anew.visits]
+        return found
+
+    assert compare().visits == ()
+    for day in (3, 1, 2):
+        memory.add_visit(make_scan(day))
+    before = compare()
+    memory.fail(3, 'a reason')
+    after = compare()
+    assert after.infos[3].status == VisitStatus.FAILED
+    assert all(after.infos[i] is before.infos[i] for i in (1, 2))
+    memory.commit(make_facts(memory, after.infos[1], births=2))
+    assert compare().infos[1].status == VisitStatus.DONE
+    added = memory.add_visit(make_scan(10))
+    assert compare().visits[-1] == added

@@ -12,6 +12,8 @@ from rescene4d_ros.cli.rooms.write_room import add_superpoint_option, make_room_
 from rescene4d_ros.data.sequences.sequence_file import read_sequence
 from rescene4d_ros.errors import ConfigError, FileFormatError
 from rescene4d_ros.synthetic_rooms import RoomsConfig
+from rescene4d_ros.synthetic_rooms.building import placed_lives
+from rescene4d_ros.synthetic_rooms.life import Life
 from rescene4d_ros.synthetic_rooms.sets import (
     compare,
     Digest,
@@ -113,8 +115,9 @@ def make_missing(
 ) -> None:
     """Make the files of a set that do not exist."""
     configs = dict(SETS[name].sequences())
+    lives = _lives_of_building(name)
     jobs = [
-        (path, seed, configs[seed], has_superpoints)
+        (path, seed, configs[seed], has_superpoints, lives.get(seed))
         for seed, path in paths.items()
         if not path.exists()
     ]
@@ -126,6 +129,16 @@ def make_missing(
         pass
 
 
+def _lives_of_building(name: str) -> dict[int, Life]:
+    """Return the rooms of a building by seed, each at its place; none of other sets."""
+    chosen = SETS[name]
+    if not chosen.on_floor:
+        return {}
+    configs = dict(chosen.sequences())
+    lives = placed_lives(list(configs), next(iter(configs.values())), chosen.on_floor)
+    return dict(zip(configs, lives))
+
+
 def digests_of(paths: Mapping[int, Path], processes: int) -> dict[int, Digest]:
     """Return the checksums of the files of a set, by seed."""
     return {
@@ -134,9 +147,11 @@ def digests_of(paths: Mapping[int, Path], processes: int) -> dict[int, Digest]:
     }
 
 
-def make_file(path: Path, seed: int, config: RoomsConfig, has_superpoints: bool) -> None:
-    """Make one sequence of parametric furniture."""
-    make_room_file(path, seed, config, has_superpoints)
+def make_file(
+    path: Path, seed: int, config: RoomsConfig, has_superpoints: bool, life: Life | None = None
+) -> None:
+    """Make one sequence of parametric furniture, of a room that is furnished already or not."""
+    make_room_file(path, seed, config, has_superpoints, life=life)
 
 
 def digest_file(_: int, path: Path) -> Digest:

@@ -8,6 +8,7 @@ from pathlib import Path
 from rescene4d_ros.data.sequences.sequence_file import write_sequence
 from rescene4d_ros.synthetic_rooms import make_life, notes_of_life, RoomsConfig, scan_life
 from rescene4d_ros.synthetic_rooms.furniture import Draw
+from rescene4d_ros.synthetic_rooms.life import Life
 
 
 def add_superpoint_option(parser: argparse.ArgumentParser) -> None:
@@ -21,10 +22,15 @@ def add_superpoint_option(parser: argparse.ArgumentParser) -> None:
 
 
 def make_room_file(
-    path: Path, seed: int, config: RoomsConfig, has_superpoints: bool, draw: Draw | None = None
+    path: Path,
+    seed: int,
+    config: RoomsConfig,
+    has_superpoints: bool,
+    draw: Draw | None = None,
+    life: Life | None = None,
 ) -> None:
     """Make one sequence and write it, with superpoints or without; see `make_sequence`."""
-    life = make_life(seed, config, draw)
+    life = life or make_life(seed, config, draw)
     sequence, truth = scan_life(life, seed, config)
     # Files of rooms whose truth is plain are as they have always been.
     notes = notes_of_life(life, seed, config) if config.layout == 'contact' else None

@@ -29,7 +29,7 @@ from rescene4d_ros.memory.database.manifest import (
 from rescene4d_ros.memory.database.memory_metadata import Metadata
 from rescene4d_ros.memory.database.schema import JournalAction
 from rescene4d_ros.memory.database.write_lock import WriteLock
-from rescene4d_ros.structures import ObjectState, VisitInfo
+from rescene4d_ros.structures import ObjectState
 from rescene4d_ros.tracking.records import ObjectRecord
 from sqlalchemy import Connection, Engine, text, URL
 
@@ -63,7 +63,7 @@ class MemoryDatabase:
         self._has_records = self._has_past = False
         self._records: dict[int, ObjectRecord] = {}
         self._past: dict[int, tuple[tuple[int, ObjectState], ...]] = {}
-        self._visits: tuple[tuple | None, tuple[VisitInfo, ...]] = None, ()
+        self._visit_list: row_access.VisitList | None = None
         self.reload(with_records=lock is not None, with_past=lock is not None)
 
     @classmethod
@@ -191,14 +191,13 @@ class MemoryDatabase:
             self.reload()
         return self._past
 
-    def visits(self) -> tuple[VisitInfo, ...]:
-        """Read all visits in stamp order; not again where nothing was written since."""
+    def visit_list(self) -> row_access.VisitList:
+        """Read all visits in stamp order; not again what is the same since."""
         with self.reading() as connection:
-            state, (kept, visits) = state_of(connection), self._visits
-            if state is None or state != kept:
-                visits = row_access.visits(connection)
-                self._visits = state, visits
-        return visits
+            state, found = state_of(connection), self._visit_list
+            if found is None or state is None or state != found.state:
+                self._visit_list = found = row_access.visit_list(connection, state, found)
+        return found
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 
 import numpy as np
@@ -32,12 +32,14 @@ from sqlalchemy import (
     func,
     Integer,
     literal,
+    literal_column,
     select,
     Table,
     type_coerce,
     union_all,
 )
 
+MOST_CHANGED = 500  # visits that are named in a query
 RECORD = tuple(field.name for field in fields(ObjectRecord))
 # By which queries choose rows, beside primary keys: a row is read by none where one is altered.
 CHOSEN_BY = (
@@ -49,6 +51,31 @@ CHOSEN_BY = (
     schema.aliases.c.object_id,
 )
 PRIME = 1_000_003  # so that a sum of times fits its type, and no flip of bits leaves it the same
+
+
+@dataclass(frozen=True)
+class VisitList:
+    """
+    Hold all visits as they were read, by visit id in stamp order.
+
+    Attributes
+    ----------
+    state : tuple or None
+        Of the database then; see `state_of`.
+    marks : mapping of int to tuple
+        What is another one after a change of the row.
+    infos : mapping of int to VisitInfo
+    files : mapping of int to str
+        Name of the points file.
+    visits : tuple of VisitInfo
+
+    """
+
+    state: tuple | None
+    marks: Mapping[int, tuple]
+    infos: Mapping[int, VisitInfo]
+    files: Mapping[int, str]
+    visits: tuple[VisitInfo, ...]
 
 
 @dataclass(frozen=True)
@@ -190,6 +217,53 @@ def visits(connection: Connection, *statuses: VisitStatus) -> tuple[VisitInfo, .
     )
 
 
+def visit_list(connection: Connection, state: tuple | None, known: VisitList | None) -> VisitList:
+    """
+    Read all visits, of those that were read before only what tells whether they changed.
+
+    Each visit is followed by several readings, and a memory of a thousand would spend a fifth of
+    a visit's time on rows that are the same.
+
+    Parameters
+    ----------
+    connection : Connection
+        In a transaction that writes nothing.
+    state : tuple or None
+        Of the database now; see `state_of`.
+    known : VisitList or None
+        The result before; None reads every row.
+
+    """
+    table = schema.visits
+    columns: list[ColumnElement] = [table.c.visit_id, table.c.checksum]
+    if state is None:
+        columns.append(literal_column('xmin::text'))  # another after every change of the row
+    # Of SQLite this holds while no other connection writes.
+    is_same = known is not None and (state is None or state[:2] == (known.state or ())[:2])
+    before = known.marks if known is not None and is_same else {}
+    found = connection.execute(select(*columns).order_by(table.c.stamp_ns)).all()
+    marks = {row[0]: tuple(row[1:]) for row in found}
+    changed = [i for i, mark in marks.items() if before.get(i) != mark]
+    infos, files = ({}, {}) if known is None or not before else (known.infos, known.files)
+    if changed:
+        query = select(table)
+        if len(changed) <= MOST_CHANGED:
+            query = query.where(table.c.visit_id.in_(changed))
+        infos, files = dict(infos), dict(files)
+        for row in read_rows(connection, table, query):
+            infos[row.visit_id] = VisitInfo(
+                row.visit_id, row.stamp_ns, row.status, row.name, row.n_points
+            )
+            files[row.visit_id] = row.file
+    return VisitList(
+        state,
+        marks,
+        {i: infos[i] for i in marks},
+        {i: files[i] for i in marks},
+        tuple(infos[i] for i in marks),
+    )
+
+
 def newest_done_ns(connection: Connection) -> int | None:
     """Read the stamp of the newest processed visit; None where none is processed."""
     query = select(schema.visits).order_by(schema.visits.c.stamp_ns.desc())
@@ -202,12 +276,6 @@ def visit_row(connection: Connection, visit_id: int):
     """Read the row of a visit; None where there is none."""
     query = select(schema.visits).where(schema.visits.c.visit_id == visit_id)
     return next(iter(read_rows(connection, schema.visits, query)), None)
-
-
-def visit_files(connection: Connection) -> dict[int, str]:
-    """Read the name of the points file of every visit."""
-    found = read_rows_again(connection, schema.visits, select(schema.visits))
-    return {row.visit_id: row.file for row in found}
 
 
 def labels(connection: Connection, visit_id: int) -> np.ndarray | None:

@@ -51,6 +51,8 @@ class RoomSet:
     batches : tuple of Batch
     recorded : int
         Only the first so many have checksums; 0 = all.
+    on_floor : int
+        All rooms are in one map, so many on each floor of a building; 0 = each has its own map.
 
     """
 
@@ -58,6 +60,7 @@ class RoomSet:
     text: str
     batches: tuple[Batch, ...]
     recorded: int = 0
+    on_floor: int = 0
 
     def __len__(self) -> int:
         """Return the number of sequences."""
@@ -192,6 +195,13 @@ SETS: dict[str, RoomSet] = {
             'lifelike-long',
             'identity over five visits of full rooms',
             _lifelike(9_000_000, 24, 'test', _LIFELIKE_LONG),
+        ),
+        RoomSet(
+            'building-test',
+            'rooms of one building, two floors of eight on a corridor: whole floors against '
+            'their rooms alone',
+            _batches(3_500_000, 'test', (16, 'busy', {'visits': 2})),
+            on_floor=8,
         ),
     )
 }
