@@ -23,6 +23,7 @@ THERE = (
     'there|here|standing|stand|arrive|arrived|appear|appeared|come|came|been|added|put|placed'
     '|brought|in place|at its place|PLACE|(?:we|you|i) (?:have|had)'
 )
+BACK = 'back'  # what came back is not new
 CHANGE_WORDS: dict[str, ChangeKind | None] = dict.fromkeys(
     ('change', 'changes', 'changed', 'changing', 'different', 'difference', 'differences')
     + ('happened', 'happen', 'history', 'news')
@@ -33,7 +34,7 @@ CHANGE_WORDS: dict[str, ChangeKind | None] = dict.fromkeys(
         (ChangeKind.REMOVED, ('removed', 'disappeared', 'vanished', 'taken', 'lost', 'left')),
         (ChangeKind.MOVED, ('moved', 'move', 'moves', 'shifted', 'displaced')),
         (ChangeKind.DEFORMED, ('deformed', 'bent', 'reshaped')),
-        (ChangeKind.REAPPEARED, ('reappeared', 'returned', 'reappear', 'return')),
+        (ChangeKind.REAPPEARED, ('reappeared', 'returned', 'reappear', 'return', BACK)),
         (ChangeKind.MERGED, ('merged',)),
     )
     for word in words
@@ -118,7 +119,9 @@ FORMS = (
         f'since for when how long go going {GONE} what time',
         'since when is the lamp gone?',
     ),
-    Form(Kind.CHANGES, r'when\b.*\b(?:moved?|change[sd]?|shifted)', f'when {CHANGE} time times'),
+    Form(
+        Kind.CHANGES, r'when\b.*\b(?:moved?|change[sd]?|shifted)', f'when {CHANGE} time times last'
+    ),
     Form(
         Kind.SINCE_WHEN_THERE,
         rf'(?:since when|how long|when|always)\b.*(?:{THERE})',
@@ -173,7 +176,7 @@ FORMS = (
         Kind.CHANGES,
         CHANGE,
         f'which what {CHANGE} were else how many number count list times often show with to far '
-        'out',
+        'out come comes',
         'what changed since Tuesday?',
     ),
     Form(

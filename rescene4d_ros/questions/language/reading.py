@@ -6,7 +6,15 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from rescene4d_ros.questions.language.calendar import Calendar
-from rescene4d_ros.questions.language.forms import CHANGE_WORDS, Form, FORMS, PLACE, THING, TIME
+from rescene4d_ros.questions.language.forms import (
+    BACK,
+    CHANGE_WORDS,
+    Form,
+    FORMS,
+    PLACE,
+    THING,
+    TIME,
+)
 from rescene4d_ros.questions.language.pieces import is_article, Lexicon, Piece, pieces_of
 from rescene4d_ros.questions.language.vocabulary import Token
 from rescene4d_ros.questions.query import Kind, Period, Place, Query, Subject
@@ -24,7 +32,19 @@ NEEDS_SUBJECT = (
 EXCLUDING = ('except', 'but', 'without', 'other')
 BEING = ('is', 'are', 'was', 'were', 'but', 'and')  # `what is not a chair`
 # Without them the answer would be to the opposite question.
-REVERSING = (*EXCLUDING, 'not', 'no', 'never', 'nothing', 'neither', 'nor')
+REVERSING = (
+    *EXCLUDING,
+    'used',
+    'formerly',
+    'previously',
+    'originally',
+    'not',
+    'no',
+    'never',
+    'nothing',
+    'neither',
+    'nor',
+)
 # As above, to a question about one of many.
 COMPARING = (
     *('biggest', 'largest', 'bigger', 'larger', 'smallest', 'smaller', 'tallest', 'taller'),
@@ -114,8 +134,9 @@ def read_question(tokens: Sequence[Token], lexicon: Lexicon, calendar: Calendar)
     places = [p for p in pieces if isinstance(p, Place)]
     # The first of each kind counts; what a question says twice is not understood.
     words = (*(token.text for token in left), *others, *(p.text for p in periods[1:]))
-    words += ('the second place',) * (len(places) > 1)
     reason = _unknown_place(pieces, left) or _reason(form, left, subjects)
+    if len(places) > 1 and not reason:
+        reason = 'it names two places'
     if others and not reason:
         reason = f'how {", ".join(map(repr, others))} belongs to the rest is not known'
     if len(periods) > 1 and not reason:
@@ -245,4 +266,6 @@ def _changes(pieces: list[Piece]) -> frozenset[ChangeKind]:
     asked = [
         CHANGE_WORDS[p.word] for p in pieces if isinstance(p, Token) and p.word in CHANGE_WORDS
     ]
-    return frozenset(kind for kind in asked if kind is not None)
+    kinds = frozenset(kind for kind in asked if kind is not None)
+    is_back = any(isinstance(p, Token) and p.word == BACK for p in pieces)
+    return kinds - {ChangeKind.ADDED} if is_back else kinds

@@ -8,10 +8,11 @@ past, and has to be told which of its words were no time at all.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import timedelta
 
 from rescene4d_ros.questions.language.calendar import Calendar
 from rescene4d_ros.questions.language.time_spans import day_before_month, span_at
-from rescene4d_ros.questions.language.time_words import Found, LATEST, TimeWords
+from rescene4d_ros.questions.language.time_words import Found, LATEST, TimeWords, WEEKDAYS
 from rescene4d_ros.questions.language.vocabulary import Token
 from rescene4d_ros.questions.query import Period
 
@@ -78,7 +79,16 @@ def _between(words: TimeWords, at: int) -> tuple[tuple[int | None, int | None], 
     until = span_at(words, found[1] + 1) or _second_visit(words, at + 1, found[1] + 1)
     if until is None:
         return None
-    return (_first_moment(words, at + 1, found[0][0]), until[0][1]), until[1]
+    first = _first_moment(words, at + 1, found[0][0])
+    if until[0][1] <= first and words.word(words.after_article(at + 1)) in WEEKDAYS:
+        first = _a_week_before(words, first)  # `between Friday and Sunday`, asked on a Friday
+    return (first, until[0][1]), until[1]
+
+
+def _a_week_before(words: TimeWords, moment: int) -> int:
+    """Return the first moment of the day a week before a moment."""
+    day = words.calendar.at(moment).date() - timedelta(days=7)
+    return words.calendar.day(day)[0]
 
 
 def _second_visit(words: TimeWords, first: int, at: int) -> Found:
