@@ -147,7 +147,7 @@ def judge(done: Drive, robot: Robot, statuses: list[VisitStatus]) -> list[str]:
     good = statuses.count(VisitStatus.DONE)
     if good != robot.n_visits:
         faults.append(f'{robot.n_visits} visits were published, {good} are in the memory')
-    if robot.longest_gap > VISIT + 2:
+    if robot.longest_gap > 1.5 * VISIT:
         faults.append(f'{robot.longest_gap:.0f} s between the stamps of two visits')
     clouds = 'visit_builder: clouds'
     taken = robot.value(clouds, 'received') - robot.value(clouds, 'dropped')

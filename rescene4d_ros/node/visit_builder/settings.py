@@ -51,7 +51,11 @@ class BuilderNodeConfig:
         le=86400.0,
     )
     waiting_limit: int = param(
-        30, 'How many clouds may wait; beyond it the oldest is dropped', ge=1, le=1000
+        60,
+        'How many clouds may wait, as they do while a visit is finished; beyond it the oldest is '
+        'dropped',
+        ge=1,
+        le=1000,
     )
     begin_at_once: bool = param(
         True, 'Build visits from activation on; false = only after ~/start, until ~/finish'
