@@ -28,7 +28,7 @@ FLAGS = ('--use-angle=swiftshader', '--enable-unsafe-swiftshader', '--no-sandbox
 DESK, PHONE = (1440, 900), (390, 844)  # pixels
 QUALITY = 72  # of WebP
 WAIT_MS = 600_000
-SETTLE_MS = 3000  # a frame takes long without a graphics card
+SETTLE_MS = 8000  # points fade in, and a frame takes long without a graphics card
 COMMAND = (sys.executable, '-m', 'rescene4d_ros.cli.main')
 
 

@@ -68,6 +68,8 @@ def _covered(aspect: float) -> float:
 def _lowered(away: np.ndarray, field: float, aspect: float) -> np.ndarray:
     """Return the way (m) from a place that is seen from `away` to what a camera looks at."""
     depth = float(np.linalg.norm(away))
+    if not away[:2].any():  # from straight above
+        return np.zeros(3)
     return -_axes(away / depth)[1] * depth * np.tan(field / 2) * _covered(aspect)
 
 
@@ -92,12 +94,12 @@ def look_at(client: viser.ClientHandle, box: Box) -> None:
     """Turn the camera of a window to a place, from where it is but near."""
     camera, center = client.camera, np.asarray(box.center)
     away = camera.position - center
+    away = away - _lowered(away, *_lens(camera))  # as it was seen in the part that is free
     distance = np.linalg.norm(away)
     nearest = max(SHORTEST, 2.5 * float(np.linalg.norm(box.size)))
     if distance > nearest:
         away = away * (nearest / distance)
-    if np.linalg.norm(away[:2]) > 0:  # not from straight above
-        center = center + _lowered(away, *_lens(camera))
+    center = center + _lowered(away, *_lens(camera))
     with client.atomic():
         camera.position = center + away
         camera.look_at = center
