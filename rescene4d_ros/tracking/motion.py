@@ -23,6 +23,12 @@ HINGE_REACH = 0.25  # share of a leaf's width by which its edge may miss the axi
 LEAF_SLIM = 0.35  # most thickness of a leaf, with its handle, in shares of its width
 HINGE_DET = 0.06  # of (identity - turn): leaves turn by more than 14 degrees
 
+# A turn in place that changed too little surface to be seen by patches.
+LOOSE_FIT = 0.7  # without a motion; what fits better has not turned
+SHARED_SIDES = 0.5  # share of each view on the other in place: both show the same sides
+WHOLLY_LAID = 0.8  # overlap after the turn
+ONE_SIDED = 0.6  # mean direction of the changed points from which they are one side, 0..1
+
 
 class MotionKind(Enum):
     """Say what became of an object between two visits."""
@@ -91,7 +97,11 @@ def estimate_motion(
     still = standing_still(record.xyz, seen.xyz)
     estimate, best = _rigid_motion(record, seen, now, before, max(shares), still, config)
     if estimate.motion is MotionKind.STILL:
-        estimate = _reshaped(record, seen, now, before, still, best, config) or estimate
+        estimate = (
+            _reshaped(record, seen, now, before, still, best, config)
+            or _turned(record, seen, now, before, shares, still, best, config)
+            or estimate
+        )
     if estimate.motion is MotionKind.MOVED and _swings(
         record.box, seen.box, estimate.after_T_before
     ):
@@ -129,6 +139,50 @@ def _reshaped(
     return MotionEstimate(
         MotionKind.DEFORMED, np.eye(4), float(1 - config.deformed_m2 / (2 * area))
     )
+
+
+def _turned(
+    record: ObjectRecord,
+    seen: Observation,
+    now: VisitView,
+    before: VisitView | None,
+    shares: tuple[float, float],
+    still: Registration,
+    best: Registration | None,
+    config: MotionConfig,
+) -> MotionEstimate | None:
+    """
+    Return the turn of an object where it stands, by how both views fit; None if it is not clear.
+
+    A bin or a plant that turned has no new surface large enough to be a patch. Front and back of
+    a box fit each other as well: so both views have to show the same sides, and what changed has
+    to lie all around.
+
+    """
+    if (
+        still.fit > LOOSE_FIT
+        or not SHARED_SIDES <= min(shares) <= max(shares) < config.still_share
+    ):
+        return None
+    middle = (record.xyz.mean(0) + seen.xyz.mean(0)) / 2
+    came = seen.xyz[~near(record.surface.tree, seen.xyz, SAME_SURFACE)]
+    left = record.xyz[~near(seen.surface.tree, record.xyz, SAME_SURFACE)]
+    if max(_one_sided(came - middle), _one_sided(left - middle)) > ONE_SIDED:
+        return None
+    best = best or _registered(record, seen, now, before)
+    if best.overlap < WHOLLY_LAID or best.fit - still.fit < config.turn_evidence:
+        return None
+    distance, angle = size_of(best.after_T_before, record.box.center)
+    if distance >= config.move_m or np.degrees(angle) < config.turn_deg:
+        return None
+    return MotionEstimate(MotionKind.MOVED, best.after_T_before, best.overlap)
+
+
+def _one_sided(offsets: np.ndarray) -> float:
+    """Return how far points (N, 3) about a middle lie on one side of it, seen from above, 0..1."""
+    way = offsets[:, 0] + 1j * offsets[:, 1]
+    way = way[way != 0]
+    return float(np.abs((way / np.abs(way)).mean())) if len(way) else 0.0
 
 
 def _rigid_motion(

@@ -55,6 +55,10 @@ CHAIR = (
     )
     + MIDDLE
 )
+# A bin without a lid: too small for patches of new surface when it turns.
+FRONT, BACK = patch((-0.18, 0.18), -0.13, (0, 0.35)), patch((-0.18, 0.18), 0.13, (0, 0.35))
+SIDES = [patch(x, (-0.13, 0.13), (0, 0.35)) for x in (-0.18, 0.18)]
+BIN = np.concatenate([FRONT, BACK, *SIDES]) + MIDDLE
 AROUND = np.linspace(0, 2 * np.pi, 20, endpoint=False)
 RING = np.c_[2 + 1.6 * np.cos(AROUND), 2 + 1.6 * np.sin(AROUND), np.full(20, 1.5)]
 
@@ -142,6 +146,27 @@ def test_turn_in_place_is_a_move(degrees):
     assert result.motion is MotionKind.MOVED
     moved = transform(result.after_T_before, CHAIR)
     assert np.abs(moved - turned(CHAIR, degrees, MIDDLE)).max() < 0.05
+
+
+@pytest.mark.parametrize('degrees', [40, 90, -50])
+@pytest.mark.parametrize('path', [RING, None])
+def test_turn_of_a_small_thing_is_a_move(degrees, path):
+    result = estimate(BIN, turned(BIN, degrees, MIDDLE), paths=(path, path))
+    assert result.motion is MotionKind.MOVED
+    moved = transform(result.after_T_before, BIN)
+    assert np.abs(moved - turned(BIN, degrees, MIDDLE)).max() < 0.05
+
+
+@pytest.mark.parametrize('seed', range(3))
+@pytest.mark.parametrize('degrees', [0, 5, 180])
+def test_small_thing_that_looks_the_same_is_still(degrees, seed):
+    result = estimate(BIN, turned(BIN, degrees, MIDDLE), paths=(None, None), seed=seed)
+    assert result.motion is MotionKind.STILL
+
+
+def test_front_and_back_of_a_box_are_no_turn():
+    front, back = (np.concatenate([part, *SIDES]) + MIDDLE for part in (FRONT, BACK))
+    assert estimate(front, back, paths=(None, None)).motion is MotionKind.STILL
 
 
 @pytest.mark.parametrize('hinge', [(1.0, 0, 0), (1.9, 0, 0)])
