@@ -228,7 +228,8 @@ class MotionConfig:
     turn_evidence: float = param(
         0.15,
         'Gain in fit over no motion from which a motion is accepted if it explains all '
-        'surface that appeared or disappeared.',
+        'surface that appeared or disappeared, or if it is a turn in place that lays views of '
+        'the same sides on each other.',
         ge=0,
         le=1,
     )
