@@ -81,9 +81,6 @@ def draw_viewer(page: Page, address: str, folder: Path) -> None:
     resize(page, PHONE)
     open_viewer(page, address)  # a window of another shape is framed when it is opened
     save(page, folder, 'viewer_phone')
-    page.locator('button:has-text("#"):visible').first.click()
-    page.locator('.r4-history img').first.wait_for()
-    save(page, folder, 'viewer_phone_object')
 
 
 def draw_report(page: Page, file: Path, folder: Path) -> None:
