@@ -8,6 +8,7 @@ import numpy as np
 from rescene4d_ros.inference.selection.merge_tree import (
     build_tree,
     color_likeness,
+    COLOR_SCALE,
     likeness,
     MergeTree,
 )
@@ -15,7 +16,8 @@ from rescene4d_ros.inference.selection.regions import Regions
 from rescene4d_ros.structures import Prediction
 
 LEAST_OBJECTNESS = 0.02  # queries below take no part
-OVERLAP_SHARE = 0.5  # of the largest overlap of a superpoint: others link no visits
+OVERLAP_SHARE = 0.3  # of the largest overlap of a superpoint: others link no visits
+USUAL_STEP = 5.0  # grey levels, color difference of one surface over visits of one exposure
 
 
 @dataclass(frozen=True)
@@ -136,12 +138,39 @@ def make_candidates(
 def _tree(regions: Regions, claims: np.ndarray) -> MergeTree:
     """Merge superpoints that touch, and those of different visits at one place."""
     links = main_overlaps(regions)
-    pairs = np.concatenate([regions.edges, regions.overlaps[links]])
-    like = np.concatenate(
-        [likeness(regions, regions.edges), color_likeness(regions.color, regions.overlaps[links])]
+    overlaps, shared = regions.overlaps[links], regions.shared[links]
+    over_visits = color_likeness(
+        regions.color, overlaps, color_scale_over_visits(regions.color, overlaps, shared)
     )
-    contact = np.concatenate([regions.contact, regions.shared[links]])
-    return build_tree(claims, regions.points, pairs, contact, like)
+    return build_tree(
+        claims,
+        regions.points,
+        np.concatenate([regions.edges, overlaps]),
+        np.concatenate([regions.contact, shared]),
+        np.concatenate([likeness(regions, regions.edges), over_visits]),
+    )
+
+
+def color_scale_over_visits(color: np.ndarray, overlaps: np.ndarray, shared: np.ndarray) -> float:
+    """
+    Return the color scale for superpoints of different visits, in grey levels.
+
+    Cameras choose exposure and white balance at every visit. Most surfaces stay, so the median
+    difference at one place is that of the cameras; the scale grows with it.
+
+    Parameters
+    ----------
+    color : ndarray (S, 3), float64
+    overlaps : ndarray (O, 2), int64
+    shared : ndarray (O,), float64
+        Weights.
+
+    """
+    if not len(overlaps):
+        return COLOR_SCALE
+    step = np.linalg.norm(color[overlaps[:, 1]] - color[overlaps[:, 0]], axis=1)
+    median = float(np.quantile(step, 0.5, weights=shared, method='inverted_cdf'))
+    return COLOR_SCALE * max(1.0, median / USUAL_STEP)
 
 
 def main_overlaps(regions: Regions) -> np.ndarray:

@@ -71,10 +71,10 @@ def likeness(regions: Regions, pairs: np.ndarray) -> np.ndarray:
     return np.exp(-offset / OFFSET_SCALE) * color_likeness(regions.color, pairs)
 
 
-def color_likeness(color: np.ndarray, pairs: np.ndarray) -> np.ndarray:
+def color_likeness(color: np.ndarray, pairs: np.ndarray, scale: float = COLOR_SCALE) -> np.ndarray:
     """Compare mean colors (S, 3) of pairs (E, 2): 1 for the same, falling to 0."""
     step = color[pairs[:, 1]] - color[pairs[:, 0]]
-    return np.exp(-np.linalg.norm(step, axis=1) / COLOR_SCALE)
+    return np.exp(-np.linalg.norm(step, axis=1) / scale)
 
 
 def plane_axes(regions: Regions) -> tuple[np.ndarray, np.ndarray]:

@@ -3,7 +3,13 @@
 from itertools import combinations, product
 
 import numpy as np
-from rescene4d_ros.inference.selection.merge_tree import agreement, build_tree
+from rescene4d_ros.inference.selection.candidates import color_scale_over_visits
+from rescene4d_ros.inference.selection.merge_tree import (
+    agreement,
+    build_tree,
+    color_likeness,
+    COLOR_SCALE,
+)
 from rescene4d_ros.inference.selection.regions import make_regions, touching
 from rescene4d_ros.structures import Prediction, Scan
 
@@ -103,3 +109,18 @@ def test_agreement_is_soft_intersection_over_union():
     np.testing.assert_allclose(agreement(one, other), 1.0 / 2.001, rtol=1e-6)
     assert agreement(np.zeros((1, 3)), np.zeros((1, 3))) == 0
     assert all(0 <= agreement(a, b) <= 1 for a, b in product(one, other))
+
+
+def test_exposure_of_a_visit_does_not_part_what_stays():
+    """What most surfaces differ by is the camera's; what one surface differs by beside is not."""
+    overlaps, shared = np.array([[k, k + 5] for k in range(5)]), np.ones(5)
+    color = np.full((10, 3), 100.0)
+    assert color_scale_over_visits(color, overlaps, shared) == COLOR_SCALE
+    assert color_scale_over_visits(color, overlaps[:0], shared[:0]) == COLOR_SCALE
+    color[5] += 60  # a red chair where a blue one stood
+    assert color_scale_over_visits(color, overlaps, shared) == COLOR_SCALE
+    color[6:] -= 40  # another exposure
+    scale = color_scale_over_visits(color, overlaps, shared)
+    likes = color_likeness(color, overlaps, scale)
+    assert likes.min() > 0.85, likes
+    assert (color_likeness(color, overlaps)[1:] < 0.45).all()
