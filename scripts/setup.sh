@@ -83,8 +83,7 @@ if ! done_with kind "$kind" || ! "$venv/bin/python" -m pip --version >/dev/null 
 fi
 touch "$stamps/system"
 pip() { "$venv/bin/python" -m pip --disable-pip-version-check "$@"; }
-# Byte code is made by the first import: most modules of most packages are never imported.
-pip_install() { pip install --no-compile "$@"; }
+pip_install() { pip install --no-compile "$@"; }       # byte code is made afterwards, by all cores
 
 # --- pinned Python packages -----------------------------------------------------------------
 build_requirements() {     # of pyproject.toml; on a ROS machine its ROS packages are there already
@@ -151,6 +150,9 @@ if ! done_with requirements "$wanted"; then
       || echo "torch is not to be had there; trying PyPI"
   fi
   pip_install -r "$stamps/requirements.txt" || fail 'pip could not install the packages above; check the network and run it again'
+  # Where PYTHONDONTWRITEBYTECODE is set, as in containers, each process would make it again; a few
+  # files of packages are templates, which do not compile.
+  "$venv/bin/python" -m compileall -q -j 0 "$venv"/lib/python3*/site-packages > "$stamps/byte_code.log" || true
   printf '%s' "$wanted" > "$stamps/requirements"
 fi
 
@@ -161,7 +163,7 @@ if ! done_with package "$wanted"; then
   if [ -n "$compiling" ]; then wait "$compiling"; else compile_messages; fi \
     || { cat "$stamps/compile.log"; fail 'the messages did not compile; the first error above says why'; }
   compiling=
-  pip_install --no-deps --force-reinstall "$stamps"/wheel/*.whl || fail 'the package above cannot be installed'
+  pip install --no-deps --force-reinstall "$stamps"/wheel/*.whl || fail 'the package above cannot be installed'
   # Python files are read from this source tree, so editing them needs no installation.
   packages=$("$venv/bin/python" -c 'import sysconfig; print(sysconfig.get_path("purelib"))')
   printf "import sys; sys.path.insert(0, '%s')\n" "$root" > "$packages/rescene4d_ros_source.pth"
