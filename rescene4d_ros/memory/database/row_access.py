@@ -210,7 +210,7 @@ def visits(connection: Connection, *statuses: VisitStatus) -> tuple[VisitInfo, .
     """Read the visits in stamp order, of some statuses or all."""
     query = select(schema.visits).order_by(schema.visits.c.stamp_ns)
     return tuple(
-        VisitInfo(row.visit_id, row.stamp_ns, row.status, row.name, row.n_points)
+        _visit_of(row)
         for row in read_rows_again(connection, schema.visits, query)
         # Not in the query: an altered status must not hide a visit.
         if not statuses or row.status in statuses
@@ -251,9 +251,7 @@ def visit_list(connection: Connection, state: tuple | None, known: VisitList | N
             query = query.where(table.c.visit_id.in_(changed))
         infos, files = dict(infos), dict(files)
         for row in read_rows(connection, table, query):
-            infos[row.visit_id] = VisitInfo(
-                row.visit_id, row.stamp_ns, row.status, row.name, row.n_points
-            )
+            infos[row.visit_id] = _visit_of(row)
             files[row.visit_id] = row.file
     return VisitList(
         state,
@@ -262,6 +260,10 @@ def visit_list(connection: Connection, state: tuple | None, known: VisitList | N
         {i: files[i] for i in marks},
         tuple(infos[i] for i in marks),
     )
+
+
+def _visit_of(row) -> VisitInfo:
+    return VisitInfo(row.visit_id, row.stamp_ns, row.status, row.name, row.n_points)
 
 
 def newest_done_ns(connection: Connection) -> int | None:
