@@ -335,13 +335,10 @@ class Rescene4DNode(ManagedNode):
         reference = self._surface.reference(scan)
         found = check_scan(scan, reference, register=mode == 'register')
         register = mode == 'register' and found.reference_T_scan is not None
-        accepted = frozenset({'registration'} if register else ())
-        refusals = () if mode == 'warn' else found.refusals(accepted)
-        if refusals:
-            raise ScanError(
-                f'{scan.name}: {" / ".join(map(str, refusals))}; set the parameter plausibility '
-                'to warn to take such clouds'
-            )
+        if mode != 'warn':
+            accepted = frozenset({'registration'} if register else ())
+            remedy = 'set the parameter plausibility to warn to take such clouds'
+            found.require(scan.name, accepted, remedy)
         return checked_scan(scan, found, register)
 
     def _show_correction(self) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
+from rescene4d_ros.errors import ScanError
 from rescene4d_ros.geometry.se3 import invert, transform
 from rescene4d_ros.plausibility.config import PlausibilityConfig
 from rescene4d_ros.plausibility.foreign_points import (
@@ -46,6 +47,27 @@ class Plausibility:
         return tuple(
             f for f in self.findings if f.severity == Severity.REFUSED and f.code not in accepted
         )
+
+    def require(self, name: str, accepted: frozenset[str] = frozenset(), remedy: str = '') -> None:
+        """
+        Refuse what should not be a visit, see `refusals`.
+
+        Parameters
+        ----------
+        name : str
+            Of the scan.
+        accepted : frozenset of str
+        remedy : str
+            Beside those of the findings.
+
+        Raises
+        ------
+        ScanError
+
+        """
+        refusals = ' / '.join(map(str, self.refusals(accepted)))
+        if refusals:
+            raise ScanError('; '.join(filter(None, (f'{name}: {refusals}', remedy))))
 
 
 def check_scan(

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-from rescene4d_ros.errors import ScanError
 from rescene4d_ros.memory.store import SceneMemory
 from rescene4d_ros.plausibility.check import check_scan, checked_scan, in_memory_frame
 from rescene4d_ros.plausibility.config import PlausibilityConfig
@@ -65,7 +64,5 @@ class ScanAcceptance:
         accepted = self._accepted
         if self._register and found.reference_T_scan is not None:
             accepted |= {CODE}
-        refusals = found.refusals(accepted)
-        if refusals:
-            raise ScanError(f'{scan.name}: {" / ".join(map(str, refusals))}')
+        found.require(scan.name, accepted)
         return checked_scan(scan, found, self._register), found.kept

@@ -10,7 +10,7 @@ import time
 from rescene4d_ros.cli.fleet.flags import add_database_flags, SPOOL
 from rescene4d_ros.cli.visits.checked_visits import add_input_arguments, config_of, inputs_of
 from rescene4d_ros.data.readers.bags.parts import is_bag
-from rescene4d_ros.errors import ConfigError, RescenError, ScanError, StorageError
+from rescene4d_ros.errors import ConfigError, RescenError, StorageError
 from rescene4d_ros.fleet.database import FleetDatabase
 from rescene4d_ros.fleet.depositor import Depositor
 from rescene4d_ros.fleet.spool import Spool
@@ -110,7 +110,5 @@ def _times_of_files(paths: list[Path]) -> list[str] | None:
 def _checked(scan: Scan, config: PlausibilityConfig, accepted: list[str]) -> Scan:
     """Return a scan without people and stray points; what needs the memory is checked later."""
     found = check_scan(scan, None, config)
-    refusals = found.refusals(frozenset(accepted))
-    if refusals:
-        raise ScanError(f'{scan.name}: {" / ".join(map(str, refusals))}')
+    found.require(scan.name, frozenset(accepted))
     return checked_scan(scan, found)

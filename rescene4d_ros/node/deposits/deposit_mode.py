@@ -8,7 +8,7 @@ from typing import Self
 
 from rclpy.lifecycle import LifecycleNode
 from rescene4d_ros.config import path_of
-from rescene4d_ros.errors import MemoryFormatError, ScanError
+from rescene4d_ros.errors import MemoryFormatError
 from rescene4d_ros.fleet.database import FleetDatabase, memory_url, schema_of
 from rescene4d_ros.fleet.depositor import Depositor
 from rescene4d_ros.fleet.fetched_files import FetchedFiles
@@ -113,12 +113,9 @@ class DepositMode:
         if mode == 'off':
             return scan
         found = check_scan(scan)
-        refusals = () if mode == 'warn' else found.refusals()
-        if refusals:
-            raise ScanError(
-                f'{scan.name}: {" / ".join(map(str, refusals))}; set the parameter plausibility '
-                'to warn to deposit such clouds'
-            )
+        if mode != 'warn':
+            remedy = 'set the parameter plausibility to warn to deposit such clouds'
+            found.require(scan.name, remedy=remedy)
         return checked_scan(scan, found)
 
     def store(self, scan: Scan) -> VisitInfo:
