@@ -25,7 +25,6 @@ from threading import Event
 import time
 
 import numpy as np
-from rescene4d_ros.cli.archive.work import configs_of
 from rescene4d_ros.fleet.database import deposits, DepositStatus, FleetDatabase
 from rescene4d_ros.fleet.depositor import Depositor
 from rescene4d_ros.fleet.spool import Spool
@@ -34,9 +33,9 @@ from rescene4d_ros.memory.database.schema import JournalAction
 from rescene4d_ros.memory.store import SceneMemory
 from rescene4d_ros.plausibility.check import check_scan, checked_scan
 from rescene4d_ros.processes import end_with_parent
-from rescene4d_ros.scene.mask_source import load_masks, tracker_for
+from rescene4d_ros.scene.mask_source import load_masks
+from rescene4d_ros.scene.processing_settings import configs_of, make_tracker
 from rescene4d_ros.scene.scan_acceptance import ScanAcceptance
-from rescene4d_ros.scene.tracker import SceneTracker
 from rescene4d_ros.structures import Scan
 from sqlalchemy import func, select
 
@@ -104,7 +103,7 @@ def _process(database: FleetDatabase, path: Path, name: str, scans, segmenter) -
     with SceneMemory.open(
         path, name, 'map', segmenter.class_names, url=database.map_url(name)
     ) as memory:
-        tracker = SceneTracker(memory, segmenter, tracker_for(configs['tracker'], 'none'))
+        tracker = make_tracker(memory, segmenter, configs)
         acceptance = ScanAcceptance(memory)
         for scan in scans:
             tracker.add_visit(acceptance.checked(scan)[0])

@@ -26,7 +26,8 @@ from rescene4d_ros.fleet.visit_guard import Outcome, tell, VisitGuard
 from rescene4d_ros.memory.store import SceneMemory
 from rescene4d_ros.memory.visit_files import POINTS
 from rescene4d_ros.plausibility.check import in_memory_frame
-from rescene4d_ros.scene.mask_source import MaskProvider, tracker_for
+from rescene4d_ros.scene.mask_source import MaskProvider
+from rescene4d_ros.scene.processing_settings import make_tracker
 from rescene4d_ros.scene.scan_acceptance import ScanAcceptance
 from rescene4d_ros.scene.tracker import SceneTracker
 from rescene4d_ros.structures import Scan, VisitStatus
@@ -100,15 +101,7 @@ class MapWork:
             with memory.database.writing() as connection:
                 lease.note_writer(connection)
             self._segmenter.keep_features(memory.files.derived)
-            settings = self._settings
-            tracker = SceneTracker(
-                memory,
-                self._segmenter,
-                tracker_for(settings['tracker'], settings['inference'].source),
-                settings['association'],
-                settings['motion'],
-                settings['changes'],
-            )
+            tracker = make_tracker(memory, self._segmenter, self._settings)
             register = self._config.plausibility == 'register'
             acceptance = ScanAcceptance(memory, register=register)
             opened = _OpenMap(lease, memory, guard, tracker, acceptance)

@@ -9,12 +9,12 @@ from threading import Event
 import time
 
 import pytest
-from rescene4d_ros.cli.archive.work import configs_of
 from rescene4d_ros.fleet.database import deposits, FleetDatabase
 from rescene4d_ros.fleet.depositor import Depositor
 from rescene4d_ros.fleet.spool import Spool
 from rescene4d_ros.fleet.worker import Worker, WorkerConfig
 from rescene4d_ros.scene.mask_source import load_masks
+from rescene4d_ros.scene.processing_settings import configs_of
 from sqlalchemy import select
 
 DAY_NS = 86_400 * 10**9

@@ -7,11 +7,11 @@ import tempfile
 from threading import Event
 
 import pytest
-from rescene4d_ros.cli.archive.work import configs_of
 from rescene4d_ros.fleet.database import deposits, FleetDatabase
 from rescene4d_ros.fleet.worker import Worker, WorkerConfig
 from rescene4d_ros.node.messages import interfaces
 from rescene4d_ros.scene.mask_source import load_masks
+from rescene4d_ros.scene.processing_settings import configs_of
 from rescene4d_ros.srv import QueryObjects
 from sqlalchemy import func, select
 

@@ -12,9 +12,10 @@ from typing import Any
 from rescene4d_ros.atomic_write import atomic_write
 from rescene4d_ros.cli.archive.engines import local_results, ray_results
 from rescene4d_ros.cli.archive.memories import ArchivedMemory, find_memories
-from rescene4d_ros.cli.archive.work import configs_of, plan_of, Task, work_on
+from rescene4d_ros.cli.archive.work import plan_of, Task, work_on
 from rescene4d_ros.cli.console import TextConsole
 from rescene4d_ros.cli.flags import add_parameter_flags, parameters_of
+from rescene4d_ros.scene.processing_settings import configs_of
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 

@@ -11,31 +11,16 @@ import tempfile
 import time
 from typing import Any
 
-from rescene4d_ros import config
 from rescene4d_ros.atomic_write import atomic_write
 from rescene4d_ros.cli.archive.comparison import differences, MemoryState
 from rescene4d_ros.cli.archive.memories import ArchivedMemory
-from rescene4d_ros.errors import ConfigError, MemoryFormatError, RescenError
+from rescene4d_ros.errors import MemoryFormatError, RescenError
 from rescene4d_ros.inference.config import InferenceConfig
 from rescene4d_ros.memory.export import write_documents
 from rescene4d_ros.memory.maintenance.backup import back_up
 from rescene4d_ros.memory.store import SceneMemory
-from rescene4d_ros.scene.mask_source import load_masks, MaskProvider, tracker_for
-from rescene4d_ros.scene.tracker import SceneTracker
-from rescene4d_ros.tracking.settings import (
-    AssociationConfig,
-    ChangeConfig,
-    MotionConfig,
-    TrackerConfig,
-)
-
-SECTIONS: dict[str, type] = {
-    'inference': InferenceConfig,
-    'tracker': TrackerConfig,
-    'association': AssociationConfig,
-    'motion': MotionConfig,
-    'changes': ChangeConfig,
-}
+from rescene4d_ros.scene.mask_source import load_masks, MaskProvider
+from rescene4d_ros.scene.processing_settings import configs_of, make_tracker
 
 
 @dataclass(frozen=True)
@@ -48,7 +33,7 @@ class Task:
     action : str
         reprocess, evaluate or export.
     settings : tuple of (str, value)
-        Of the sections of `SECTIONS`, such as ('inference.source', 'none').
+        Of `configs_of`, such as ('inference.source', 'none').
     out : Path
         Absolute folder of records and exports, which every worker must reach.
 
@@ -61,28 +46,6 @@ class Task:
     def record_of(self, memory: ArchivedMemory) -> Path:
         """Return the file that says what was done with a memory."""
         return self.out / f'{memory.name}.{self.action}.json'
-
-
-def configs_of(values: tuple[tuple[str, Any], ...]) -> dict[str, Any]:
-    """
-    Return the settings of every section.
-
-    Raises
-    ------
-    ConfigError
-        There is no such setting, or the value is out of bounds.
-
-    """
-    given: dict[str, dict[str, Any]] = {name: {} for name in SECTIONS}
-    for name, value in values:
-        section, _, setting = name.partition('.')
-        if section not in SECTIONS:
-            raise ConfigError(
-                f'--set: expected a setting of {", ".join(SECTIONS)}, got {name!r}; for example '
-                'tracker.window=4'
-            )
-        given[section][setting] = value
-    return {name: config.make(SECTIONS[name], found) for name, found in given.items()}
 
 
 def work_on(task: Task, memory: ArchivedMemory) -> dict[str, Any]:
@@ -174,15 +137,7 @@ def _reprocessed(
     ) as opened:
         segmenter.keep_features(opened.files.derived)
         before = MemoryState.of(opened)
-        tracker = SceneTracker(
-            opened,
-            segmenter,
-            tracker_for(configs['tracker'], configs['inference'].source),
-            configs['association'],
-            configs['motion'],
-            configs['changes'],
-        )
-        result = tracker.reprocess()
+        result = make_tracker(opened, segmenter, configs).reprocess()
         after = MemoryState.of(opened)
     return {
         'outcome': 'done',

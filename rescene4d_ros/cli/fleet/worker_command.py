@@ -12,12 +12,12 @@ import signal
 from threading import Event
 from typing import Any
 
-from rescene4d_ros.cli.archive.work import configs_of
 from rescene4d_ros.cli.flags import add_flags, add_parameter_flags, made, parameters_of
 from rescene4d_ros.cli.fleet.flags import add_database_flags
 from rescene4d_ros.cli.json_log import log_as_json
 from rescene4d_ros.fleet.worker import Worker, WorkerConfig
 from rescene4d_ros.scene.mask_source import load_masks
+from rescene4d_ros.scene.processing_settings import configs_of
 
 log = logging.getLogger(__name__)
 
@@ -69,7 +69,7 @@ def run(options: argparse.Namespace) -> int:
         log_as_json()
     values = parameters_of(options)
     values.setdefault('inference.torch_threads', os.cpu_count() or 1)
-    settings = configs_of(tuple(sorted(values.items())))
+    settings = configs_of(values.items())
     stop = Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stop.set())

@@ -8,7 +8,6 @@ import sys
 from typing import Any
 
 import numpy as np
-from rescene4d_ros.cli.archive.work import configs_of
 from rescene4d_ros.cli.flags import add_parameter_flags, parameters_of
 from rescene4d_ros.cli.visits.checked_visits import (
     add_input_arguments,
@@ -19,9 +18,9 @@ from rescene4d_ros.cli.visits.checked_visits import (
 from rescene4d_ros.errors import ConfigError, RescenError
 from rescene4d_ros.memory.export import write_documents
 from rescene4d_ros.memory.store import SceneMemory
-from rescene4d_ros.scene.mask_source import load_masks, tracker_for
+from rescene4d_ros.scene.mask_source import load_masks
+from rescene4d_ros.scene.processing_settings import configs_of, make_tracker
 from rescene4d_ros.scene.scan_acceptance import ScanAcceptance
-from rescene4d_ros.scene.tracker import SceneTracker
 from rescene4d_ros.structures import SceneUpdate
 from tqdm import tqdm
 
@@ -118,14 +117,7 @@ def run(options: argparse.Namespace) -> int:
         url=options.memory_url,
     ) as memory:
         segmenter.keep_features(memory.files.derived)
-        tracker = SceneTracker(
-            memory,
-            segmenter,
-            tracker_for(settings['tracker'], settings['inference'].source),
-            settings['association'],
-            settings['motion'],
-            settings['changes'],
-        )
+        tracker = make_tracker(memory, segmenter, settings)
         while (update := tracker.process_next()) is not None:
             print(f'finished the visit left unfinished before: {describe(update)}')
         newest = max((v.stamp_ns for v in memory.snapshot().visits), default=0)
@@ -179,7 +171,7 @@ def _settings(options: argparse.Namespace) -> dict[str, Any]:
         'inference.torch_threads': options.threads,
         **parameters_of(options),
     }
-    settings = configs_of(tuple(values.items()))
+    settings = configs_of(values.items())
     if options.boxes and settings['inference'].source != 'given':
         raise ConfigError(
             f'--boxes: expected --source given, got {settings["inference"].source}; add it, or '
