@@ -19,8 +19,8 @@ demo-lifelike: setup  ## the same in a full room as real scanners give it: the f
 demo-robot: setup  ## a simulated robot drives three visits as live topics, both nodes killed once
 	@$(RUN) rescene4d_ros.cli.main demo-robot $(ARGS)
 
-test: setup      ## the default tests, in four processes
-	@$(RUN) pytest -n 4 --dist loadfile $(ARGS)
+test: setup      ## the default tests, in three processes
+	@$(RUN) pytest -n 3 --dist loadfile $(ARGS)
 
 test-matrix:     ## the default tests for each Python and each set of ROS wheels that is there
 	@bash scripts/test_matrix.sh $(ARGS)
