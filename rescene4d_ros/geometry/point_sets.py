@@ -16,6 +16,7 @@ from scipy.spatial import cKDTree
 SAME_SURFACE = 0.05  # two points within this distance show one surface
 FITTED_SURFACE = 0.04  # the same after the best motion of a view, which takes registration out
 SQUARE_POINTS = 10  # fewer in a square meter are no floor that was visited
+TWO_STOREYS = 4.0  # m; lower clouds hold one storey
 PART_SLACK = 0.05  # by which a part may reach beyond its whole
 
 TABLE_CELLS = 1 << 24  # of a grid; up to here a table of all cells takes less time than sorting
@@ -119,28 +120,48 @@ def thinned(sets: Sequence[np.ndarray], limit: int) -> list[np.ndarray]:
 
 def covers_more(clouds: Sequence[np.ndarray], area: float) -> bool:
     """
-    Say whether clouds of one map cover more than some area of its floor plan together.
+    Say whether clouds of one map cover more than some area of floor together.
 
     Parameters
     ----------
     clouds : sequence of ndarray (N, 3), float, m, in map
     area : float, m^2
-        Compared with the number of squares of 1 m that hold at least `SQUARE_POINTS` points of
-        one cloud: what a few rays met through a window is no floor.
+        Compared with the number of squares of 1 m, of each storey, that hold at least
+        `SQUARE_POINTS` points of one cloud: what a few rays met through a window is no floor.
 
     """
-    floors = [np.floor(xyz[:, :2]).astype(np.int64) for xyz in clouds if len(xyz)]
-    if not floors:
+    known = [xyz for xyz in clouds if len(xyz)]
+    if not known:
         return False
+    borders = _borders(known)
+    floors = [_squares_of_storeys(xyz, borders) for xyz in known]
     low = np.min([floor.min(axis=0) for floor in floors], axis=0)
-    width, depth = np.max([floor.max(axis=0) for floor in floors], axis=0) - low + 1
-    if width * depth <= area:
+    width, depth, storeys = np.max([floor.max(axis=0) for floor in floors], axis=0) - low + 1
+    if width * depth * storeys <= area:
         return False
     found = []
     for floor in floors:
-        squares, counts = np.unique((floor - low) @ (depth, 1), return_counts=True)
+        place = (floor - low) @ (depth * storeys, storeys, 1)
+        squares, counts = np.unique(place, return_counts=True)
         found.append(squares[counts >= SQUARE_POINTS])
     return bool(len(np.unique(np.concatenate(found))) > area)
+
+
+def _borders(clouds: Sequence[np.ndarray]) -> tuple[float, ...]:
+    """Return the heights between storeys; none, without looking for them, of low clouds."""
+    heights = [(xyz[:, 2].min(), xyz[:, 2].max()) for xyz in clouds]
+    if max(high for _, high in heights) - min(low for low, _ in heights) < TWO_STOREYS:
+        return ()
+    from rescene4d_ros.geometry.floor.storeys import storey_borders
+
+    return storey_borders(clouds)
+
+
+def _squares_of_storeys(xyz: np.ndarray, borders: Sequence[float]) -> np.ndarray:
+    """Return the square of 1 m of the floor plan and the storey of each point, (N, 3), int64."""
+    squares = np.floor(xyz).astype(np.int64)
+    squares[:, 2] = np.searchsorted(np.asarray(borders), xyz[:, 2], side='right')
+    return squares
 
 
 def quick_tree(xyz: np.ndarray) -> cKDTree:

@@ -101,7 +101,7 @@ class TileName(NamedTuple):
     """Name of the points of a visit that lie in a tile of the floor plan."""
 
     visit: Hashable
-    tile: tuple[int, int]
+    tile: str
 
 
 @dataclass(frozen=True)
@@ -202,8 +202,8 @@ class VisitEncoder:
         """Return the visit's features from a file; computed and written where there is none."""
         kind = f'{self._kind}-turn{turn}' if turn else self._kind
         if isinstance(key, TileName):
-            key, (column, row) = key
-            kind = f'tile_{column}_{row}_of_{kind}'
+            key, tile = key
+            kind = f'tile_{tile}_of_{kind}'
         data = files.read(str(key), kind)
         if data is not None:
             return EncodedVisit(*decode_features(data, self._device))

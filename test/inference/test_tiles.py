@@ -51,6 +51,27 @@ def test_objects_are_whole_wherever_the_borders_of_tiles_are(seed):
         assert ((found.point_scores[0] > 0) == (found.labels[0] >= 0)).all()
 
 
+def test_storeys_over_each_other_share_no_tile():
+    """A wardrobe stands over another: each is found by the tile of its own storey."""
+    rng = np.random.default_rng(8)
+    low = hall(rng, n=30)
+    wall = np.c_[rng.uniform(0, 15, 9000), np.zeros(9000), rng.uniform(0, 2.4, 9000)]
+    xyz = np.concatenate([low.xyz, wall.astype(np.float32)])
+    instance = np.concatenate([low.given.instance, np.zeros(9000, int)])
+    stacked = np.concatenate([xyz, xyz + np.float32([0, 0, 3.2])])
+    names = np.concatenate([instance, np.where(instance > 0, instance + 100, 0)])
+    scan = Scan(stacked, 1, given=GivenInstances(names))
+    heights = []
+
+    def segment(scans, keys):
+        heights.append(np.ptp(scans[0].xyz[:, 2]))
+        return GivenMasks().segment(scans, keys)
+
+    found = segment_tiles([scan], None, EDGE, LEAST, segment)
+    assert partition(found.labels[0]) == partition(names - 1)
+    assert max(heights) < 2.5
+
+
 def test_an_object_that_no_tile_holds_whole_is_the_union_of_its_parts():
     along = np.c_[np.linspace(-7, 7, 700), np.full(700, 0.2), np.full(700, 0.5)]
     scan = Scan(along.astype(np.float32), 1, given=GivenInstances(np.ones(700, np.int64)))
@@ -96,7 +117,7 @@ def test_an_object_has_one_number_at_all_visits_and_nothing_is_found_elsewhere()
     found = segment_tiles([first, second], ['a', 'b'], EDGE, LEAST, segment)
     assert (found.labels[0][here] == found.labels[1]).all()
     assert len(np.unique(found.labels[1])) > 5
-    tiles = {(column, row) for column in (0, 1) for row in (0, 1)}
+    tiles = {f'{column}_{row}' for column in (0, 1) for row in (0, 1)}
     assert {key[1] for keys in asked for key in keys} == tiles
     assert (found.labels[0][(first.xyz[:, :2] > 10).any(axis=1)] == -1).all()
 
@@ -111,10 +132,14 @@ def test_a_visit_without_points_has_no_instances():
 
 def test_tiles_hold_every_point_once_in_a_core_and_overlap_by_their_margin():
     xyz = np.random.default_rng(3).uniform(-9, 9, (500, 3)).astype(np.float32)
-    cloud = TiledCloud(xyz, TileShape(EDGE, 1.0))
+    shape = TileShape(EDGE, 1.0)
+    cloud = TiledCloud(xyz, shape)
     assert sum(cloud.counts().values()) == len(xyz)
+    names = {shape.name_of(tile) for tile in cloud.counts()}
+    assert len(names) == len(cloud.counts())
+    assert not any('-' in name for name in names)  # it ends the kind of a file of features
     for tile in cloud.counts():
-        low = np.array(tile) * EDGE
+        low = np.array(tile[:2]) * EDGE
         inside = ((xyz[:, :2] >= low - 1) & (xyz[:, :2] < low + EDGE + 1)).all(axis=1)
         assert cloud.take(tile).tolist() == np.flatnonzero(inside).tolist()
 

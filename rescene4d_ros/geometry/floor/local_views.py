@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 from rescene4d_ros.geometry.cloud import DepthMap, Strips
+from rescene4d_ros.geometry.floor.storeys import storey_borders, storey_of
 from rescene4d_ros.geometry.point_sets import evenly
 
-EDGE = 6.0  # m; of the squares of the floor plan that share a set of positions
+EDGE = 6.0  # m; of the squares of a storey's floor plan that share a set of positions
 AROUND = 1.0  # m; around a square, where positions are taken from
 RANGE = 6.0  # m; around a position in x and y, of the points in its depth map
 HIDDEN = 0.3  # m; a surface this far in front of most of an object hides it, as a wall does
@@ -30,19 +31,23 @@ class LocalViews:
     def __init__(self, path: np.ndarray, surfaces: np.ndarray, most: int):
         self._path, self._surfaces, self._most = path, surfaces, most
         self._strips = Strips(surfaces)
-        self._made: dict[tuple[int, int], list[DepthMap]] = {}
+        self._borders = storey_borders([surfaces])
+        self._storey = storey_of(path[:, 2], self._borders)
+        self._made: dict[tuple[int, int, int], list[DepthMap]] = {}
 
     def around(self, xyz: np.ndarray) -> list[DepthMap]:
         """Return the depth maps of near positions that a wall does not keep from an object."""
         column, row = np.floor(xyz[:, :2].mean(axis=0) / EDGE).astype(int).tolist()
-        if (column, row) not in self._made:
-            self._made[column, row] = self._of_square(column, row)
-        return [view for view in self._made[column, row] if not view.hides(xyz, HIDDEN)]
+        place = column, row, int(storey_of(xyz[:, 2].mean(), self._borders))
+        if place not in self._made:
+            self._made[place] = self._of_square(*place)
+        return [view for view in self._made[place] if not view.hides(xyz, HIDDEN)]
 
-    def _of_square(self, column: int, row: int) -> list[DepthMap]:
-        """Return the depth maps of positions in and around a square of the floor plan."""
+    def _of_square(self, column: int, row: int, storey: int) -> list[DepthMap]:
+        """Return the depth maps of positions in and around a square of a storey."""
         low = np.array([column, row]) * EDGE - AROUND
         inside = (self._path[:, :2] >= low) & (self._path[:, :2] < low + EDGE + 2 * AROUND)
+        inside[self._storey != storey] = False
         near = self._path[inside.all(axis=1)]
         if len(near) == 0:
             return []

@@ -1,4 +1,4 @@
-"""The tiles of the floor plan: squares of a grid fixed in the map, and a margin around each."""
+"""Tiles: squares of a grid fixed in the map, each of one storey, and a margin around each."""
 
 from __future__ import annotations
 
@@ -6,9 +6,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from rescene4d_ros.geometry.floor.storeys import storey_of
 
-Tile = tuple[int, int]  # column and row in the grid
-HALF = 1 << 30  # tiles on either side of the map's origin
+Tile = tuple[int, int, int]  # column and row in the grid, and storey
+HALF = 1 << 25  # tiles on either side of the map's origin
+STOREYS = 1 << 10
 
 
 @dataclass(frozen=True)
@@ -21,21 +23,36 @@ class TileShape:
     edge : float, m
         Of the core, the part that no other tile has.
     margin : float, m
-        Around the core, shared with the neighbors; at most `edge`.
+        Around the core, shared with the neighbors of the same storey; at most `edge`.
+    borders : tuple of float, m
+        Between storeys; see `storey_borders`.
 
     """
 
     edge: float
     margin: float
+    borders: tuple[float, ...] = ()
 
-    def tiles_of(self, floor: np.ndarray) -> np.ndarray:
-        """Return column and row (N, 2), int64, of the tile in whose core points (N, 2) lie."""
-        return np.floor(floor / self.edge).astype(np.int64)
+    def tiles_of(self, xyz: np.ndarray) -> np.ndarray:
+        """Return the tile (N, 3), int64, in whose core each point (N, 3) lies."""
+        square = np.floor(xyz[:, :2] / self.edge).astype(np.int64)
+        return np.c_[square, storey_of(xyz[:, 2], self.borders)]
 
     def reach(self, tile: Tile) -> tuple[np.ndarray, np.ndarray]:
-        """Return the corners (2,), m, of a tile with its margin."""
-        low = np.array(tile) * self.edge
+        """Return the corners (2,), m, of a tile with its margin in the floor plan."""
+        low = np.array(tile[:2]) * self.edge
         return low - self.margin, low + self.edge + self.margin
+
+    def name_of(self, tile: Tile) -> str:
+        """Return a name, without minus signs, that means the same space with other storeys too."""
+        column, row, storey = tile
+        low, high = self.borders[:storey][-1:], self.borders[storey:][:1]
+        parts = [
+            f'{column}_{row}',
+            *(f'above_{z:g}' for z in low),
+            *(f'below_{z:g}' for z in high),
+        ]
+        return '_'.join(parts).replace('-', 'm')
 
 
 class TiledCloud:
@@ -61,8 +78,7 @@ class TiledCloud:
                 low, high = corners[:, 0].min(axis=0), corners[:, 1].max(axis=0)
                 inside = ((self._floor >= low) & (self._floor < high)).all(axis=1)
             rows = np.flatnonzero(inside)
-        column, row = shape.tiles_of(self._floor[rows]).T
-        key = _key(column, row)
+        key = _key(*shape.tiles_of(xyz[rows]).T)
         order = np.argsort(key, kind='stable')
         self._names, self._starts = np.unique(key[order], return_index=True)
         self._ends = np.append(self._starts[1:], len(key))
@@ -71,10 +87,7 @@ class TiledCloud:
     def counts(self) -> dict[Tile, int]:
         """Return the number of points in the core of each tile that has any."""
         sizes = (self._ends - self._starts).tolist()
-        return {
-            (name // (2 * HALF) - HALF, name % (2 * HALF) - HALF): size
-            for name, size in zip(self._names.tolist(), sizes)
-        }
+        return {_tile(name): size for name, size in zip(self._names.tolist(), sizes)}
 
     def take(self, tile: Tile) -> np.ndarray:
         """Return the points (M,), int64, ascending, of a tile with its margin."""
@@ -93,8 +106,9 @@ class TiledCloud:
 
 
 def tiles_around(tile: Tile) -> list[Tile]:
-    """Return a tile and its eight neighbors."""
-    return [(tile[0] + column, tile[1] + row) for column in (-1, 0, 1) for row in (-1, 0, 1)]
+    """Return a tile and its eight neighbors of the same storey."""
+    column, row, storey = tile
+    return [(column + x, row + y, storey) for x in (-1, 0, 1) for y in (-1, 0, 1)]
 
 
 def tiles_of_newest(
@@ -122,6 +136,13 @@ def tiles_of_newest(
     return tiles, [*(TiledCloud(xyz, shape, tiles) for xyz in clouds[:-1]), newest]
 
 
-def _key(column, row):
+def _key(column, row, storey):
     """Return one number per tile."""
-    return (column + HALF) * (2 * HALF) + row + HALF
+    return ((column + HALF) * (2 * HALF) + row + HALF) * STOREYS + storey
+
+
+def _tile(key: int) -> Tile:
+    """Return the tile of a number."""
+    square, storey = divmod(key, STOREYS)
+    column, row = divmod(square, 2 * HALF)
+    return column - HALF, row - HALF, storey

@@ -6,6 +6,7 @@ from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from rescene4d_ros.geometry.floor.storeys import storey_borders
 from rescene4d_ros.geometry.floor.tiles import (
     Tile,
     TiledCloud,
@@ -44,8 +45,9 @@ def segment_tiles(
     """
     Find the instances of T visits of many rooms.
 
-    Tiles are squares of a grid fixed in the map, so a tile is the same at every visit and its
-    features can be kept. Where the newest visit has no points, nothing is segmented.
+    Tiles are squares of a grid fixed in the map, each of one storey, so a tile is the same at
+    every visit and its features can be kept. Where the newest visit has no points, nothing is
+    segmented.
 
     Parameters
     ----------
@@ -60,11 +62,14 @@ def segment_tiles(
         Finds the instances of the points of one tile.
 
     """
-    shape = TileShape(edge, MARGIN * edge)
-    tiles, clouds = tiles_of_newest([scan.xyz for scan in scans], shape, least)
+    every = [scan.xyz for scan in scans]
+    shape = TileShape(edge, MARGIN * edge, storey_borders(every))
+    tiles, clouds = tiles_of_newest(every, shape, least)
 
     # 1. Segment each tile jointly over the visits.
-    parts = list(_segmented(scans, keys, clouds, tiles, segment)) or [_nothing(scans, segment)]
+    parts = list(_segmented(scans, keys, clouds, tiles, shape, segment)) or [
+        _nothing(scans, segment)
+    ]
     scores = np.concatenate([part.found.scores for part in parts])
 
     # 2. Join the masks of neighboring tiles, visit by visit.
@@ -85,6 +90,7 @@ def _segmented(
     keys: Sequence[Hashable] | None,
     clouds: Sequence[TiledCloud],
     tiles: Sequence[Tile],
+    shape: TileShape,
     segment: SegmentOnce,
 ) -> Iterator[_Part]:
     """Yield what is found in each tile."""
@@ -92,7 +98,7 @@ def _segmented(
     for tile in tiles:
         points = tuple(cloud.take(tile) for cloud in clouds)
         cut = [scan.take(index) for scan, index in zip(scans, points)]
-        found = segment(cut, keys and [TileName(key, tile) for key in keys])
+        found = segment(cut, keys and [TileName(key, shape.name_of(tile)) for key in keys])
         yield _Part(tile, points, found, first)
         first += len(found)
 
@@ -100,7 +106,7 @@ def _segmented(
 def _nothing(scans: Sequence[Scan], segment: SegmentOnce) -> _Part:
     """Return what is found where no tile has points."""
     none = tuple(np.empty(0, dtype=np.int64) for _ in scans)
-    return _Part((0, 0), none, segment([scan.take(none[0]) for scan in scans], None), 0)
+    return _Part((0, 0, 0), none, segment([scan.take(none[0]) for scan in scans], None), 0)
 
 
 def _masks(
@@ -108,12 +114,12 @@ def _masks(
 ) -> TileMasks:
     """Return what a tile says of one visit, with instances numbered over all tiles."""
     points, label = part.points[visit], part.found.labels[visit]
-    floor = scan.xyz[points, :2]
-    core = shape.tiles_of(floor)
+    core = shape.tiles_of(scan.xyz[points])
     is_core = (core == part.tile).all(axis=1)
     for beside in tiles_around(part.tile):
         if beside not in tiles:  # nobody else says anything there
             is_core |= (core == beside).all(axis=1)
+    floor = scan.xyz[points, :2]
     low, high = shape.reach(part.tile)
     near = (floor < low + NEAR_EDGE) | (floor >= high - NEAR_EDGE)
     return TileMasks(

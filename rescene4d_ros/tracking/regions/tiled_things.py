@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
+from rescene4d_ros.geometry.floor.storeys import storey_borders
 from rescene4d_ros.geometry.floor.tiles import tiles_of_newest, TileShape
 from rescene4d_ros.structures import Scan
 from rescene4d_ros.tracking.regions.changed_things import ChangedThing
@@ -39,7 +40,8 @@ def find_by_tiles(scans: Sequence[Scan], edge: float, find: Find) -> tuple[Chang
         Best first, disjoint.
 
     """
-    found = list(_found(scans, TileShape(edge, MARGIN), find))
+    shape = TileShape(edge, MARGIN, storey_borders([scan.xyz for scan in scans]))
+    found = list(_found(scans, shape, find))
     taken = [np.zeros(len(scan), dtype=bool) for scan in scans]
     kept = []
     for _, thing in sorted(found, key=lambda one: (one[0] < 0.5, -one[1].quality)):
@@ -62,6 +64,5 @@ def _found(
         for thing in find([scan.take(index) for scan, index in zip(scans, points)]):
             parts = tuple(index[part] for index, part in zip(points, thing.parts))
             last = next(t for t in reversed(range(len(parts))) if len(parts[t]))
-            floor = scans[last].xyz[parts[last], :2]
-            own = (shape.tiles_of(floor) == tile).all(axis=1).mean()
+            own = (shape.tiles_of(scans[last].xyz[parts[last]]) == tile).all(axis=1).mean()
             yield float(own), ChangedThing(parts, thing.quality)
