@@ -12,6 +12,11 @@ import numpy as np
 from rescene4d_ros.evaluation.config import ComparisonConfig
 from rescene4d_ros.evaluation.linking import visit_masks, VisitMasks
 from rescene4d_ros.inference.segmenter import Segmenter
+from rescene4d_ros.metrics.segmentation.temporal_similarity import (
+    instance_similarity,
+    InstanceSimilarity,
+    NOT_COMPARABLE,
+)
 from rescene4d_ros.metrics.sequences import TrueSequence
 from rescene4d_ros.structures import Prediction, Scan, ScanSequence, Segmentation
 from rescene4d_ros.structures.truth import SequenceTruth
@@ -144,6 +149,30 @@ class Observations:
         """Return the queries of all visits together, on the superpoints of the data set."""
         return self._once(
             'raw', lambda: self._segmenter.predict(self.scans, superpoint=self.case.superpoint)
+        )
+
+    def similarity(self) -> InstanceSimilarity:
+        """
+        Return how alike the features of true instances are in visits 0 and 1.
+
+        The network sees these two visits, on the superpoints of the data set where the file has
+        them. Of one visit, or of visits without points, there are no instances to compare.
+        """
+        if len(self.scans) < 2:
+            return NOT_COMPARABLE
+        given = self.case.superpoint
+        found = self._segmenter.predict(
+            self.scans[:2],
+            self._keys((0, 1)) if given is None else None,
+            None if given is None else given[:2],
+        )
+        if found.superpoint_features is None:
+            return NOT_COMPARABLE
+        n_probs = found.class_probs.shape[1]  # they follow the features
+        return instance_similarity(
+            [known[:, :-n_probs] for known in found.superpoint_features],
+            found.superpoint,
+            self.case.scored,
         )
 
     def stacked(self) -> Segmentation:

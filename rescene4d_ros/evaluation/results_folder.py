@@ -3,14 +3,15 @@ The folder of one comparison, which keeps finished predictions.
 
 * `run.json`: settings of the predictions; other settings need another folder
 * `predictions/METHOD/SEQUENCE.npz`: prediction files as of docs/reference/score_card.md
-* `sequences/SEQUENCE.json`: checksum of the data, number of visits, seconds per method;
+* `sequences/SEQUENCE.json`: checksum of the data, number of visits, seconds per method, t-SIM;
   written last: what it names is done
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, replace
 import json
 from pathlib import Path
 from typing import Any
@@ -33,12 +34,15 @@ class SequenceRecord:
     n_visits : int
     seconds : dict of str to float
         Per finished method.
+    similarity : dict or None
+        Of `InstanceSimilarity.scores`; None = not computed.
 
     """
 
     sha256: str
     n_visits: int
     seconds: dict[str, float]
+    similarity: dict[str, Any] | None = None
 
 
 class ResultsFolder:
@@ -94,7 +98,7 @@ class ResultsFolder:
                 'remove the file, its sequence is then computed again'
             ) from error
         done = {m: s for m, s in record.seconds.items() if self._prediction_path(name, m).exists()}
-        return SequenceRecord(sha256, record.n_visits, done) if record.sha256 == sha256 else None
+        return replace(record, seconds=done) if record.sha256 == sha256 else None
 
     def store(
         self, name: str, method: str, prediction: PredictedSequence, record: SequenceRecord
@@ -109,16 +113,25 @@ class ResultsFolder:
 
         """
         path = self._prediction_path(name, method)
-        try:
+        with _told_of_refusals(path):
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._record_path(name).parent.mkdir(exist_ok=True)
             write_prediction_file(path, prediction)
-            _write_json(self._record_path(name), asdict(record))
-        except OSError as error:
-            raise StorageError(
-                f'{path}: cannot store a prediction ({error.strerror}); free the '
-                'disk and run again, what is done is kept'
-            ) from error
+        self.store_record(name, record)
+
+    def store_record(self, name: str, record: SequenceRecord) -> None:
+        """
+        Store the record of a sequence.
+
+        Raises
+        ------
+        StorageError
+            The disk refused the write.
+
+        """
+        path = self._record_path(name)
+        with _told_of_refusals(path):
+            path.parent.mkdir(exist_ok=True)
+            _write_json(path, asdict(record))
 
     def prediction(self, name: str, method: str, truth: TrueSequence) -> PredictedSequence:
         """Return a stored prediction."""
@@ -129,6 +142,18 @@ class ResultsFolder:
 
     def _record_path(self, name: str) -> Path:
         return self.path / 'sequences' / f'{name}.json'
+
+
+@contextmanager
+def _told_of_refusals(path: Path) -> Iterator[None]:
+    """Say what to do where the disk refuses a write."""
+    try:
+        yield
+    except OSError as error:
+        raise StorageError(
+            f'{path}: cannot store a result ({error.strerror}); free the disk and run again, '
+            'what is done is kept'
+        ) from error
 
 
 def _write_json(path: Path, document: dict) -> None:

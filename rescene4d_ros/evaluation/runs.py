@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import lru_cache, partial
+from functools import cache, lru_cache, partial
 import hashlib
 import math
 from pathlib import Path
@@ -68,6 +68,8 @@ class Plan:
         Folder of predictions; existing ones are not computed again.
     clock : callable
         Returns seconds.
+    t_sim : bool
+        Whether to compare the features of visits 0 and 1, too.
 
     """
 
@@ -77,6 +79,7 @@ class Plan:
     rules: ScoreRules
     folder: ResultsFolder
     clock: Callable[[], float]
+    t_sim: bool = False
 
     def __post_init__(self):
         """Refuse methods that do not exist."""
@@ -152,15 +155,16 @@ def compare_sequence(
     case = read_case(path, plan.config)
     known = hashlib.sha256(path.read_bytes()).hexdigest()
     record = plan.folder.record(path.stem, known) or SequenceRecord(known, len(case.sequence), {})
-    observations = None
+    observed = cache(
+        lambda: Observations(
+            case, loaded(plan.inference), plan.config, plan.folder.path, plan.clock
+        )
+    )
     reduced = []
     for method in plan.methods:
         if method not in record.seconds:
-            observations = observations or Observations(
-                case, loaded(plan.inference), plan.config, plan.folder.path, plan.clock
-            )
             tell(f'{path.stem}: {method}')
-            prediction, seconds = run_method(method, observations)
+            prediction, seconds = run_method(method, observed())
             record = replace(record, seconds={**record.seconds, method: round(seconds, 4)})
             plan.folder.store(path.stem, method, prediction, record)
         reduced.append(
@@ -168,6 +172,10 @@ def compare_sequence(
                 case.scored, plan.folder.prediction(path.stem, method, case.scored), plan.rules
             )
         )
+    if plan.t_sim and record.similarity is None:
+        tell(f'{path.stem}: t-SIM')
+        record = replace(record, similarity=observed().similarity().scores())
+        plan.folder.store_record(path.stem, record)
     return record, reduced
 
 

@@ -93,7 +93,7 @@ def same_but_time(document):
 
 def test_everything_is_written_and_shown(command, data, weights, tmp_path, capsys):
     """All methods, keys, origins and pictures; the scores are those of `rescene4d score`."""
-    assert main(command()) == 0
+    assert main(command('--t-sim')) == 0
     shown = capsys.readouterr().out
     document = json.loads((tmp_path / 'out' / 'metrics.json').read_text())
     assert list(document['methods']) == list(METHODS)
@@ -103,11 +103,15 @@ def test_everything_is_written_and_shown(command, data, weights, tmp_path, capsy
     assert document['methods']['memory_oracle_masks']['gap_recovery_recall'] == 1.0
     assert document['weights_hash'] == weights_hash(weights)
     assert {'commit', 'device', 'data_sha256', 'seconds', 'libraries'} <= set(document)
-    assert document['command'] == shlex.join(['rescene4d', *command()])
+    assert document['command'] == shlex.join(['rescene4d', *command('--t-sim')])
     assert document['data_is_as_recorded'] is None
     assert (document['sequences'], document['rooms']) == (2, 2)
     assert set(document['seconds_by_visits']['joint']) == {'2', '3'}
-    assert set(shown.split()) >= {'t_map50', 'id_switch_rate', 'change_f1', '1.000'}
+    assert set(shown.split()) >= {'t_map50', 'id_switch_rate', 'change_f1', 't_sim', '1.000'}
+    network = document['network']
+    assert (network['sequences'], network['instances'], network['left_out']) == (2, 5, 1)
+    assert -1 <= network['t_sim'] <= 1
+    assert network['t_sim_other'] is None  # one thing of each class
     for name in (
         'precision_recall',
         'change_confusion',
@@ -167,6 +171,7 @@ def check_tables(text, document):
         'id_switch_rate of',
         'gap_recovery_recall of',
         's per sequence',
+        'network',
     }
     assert all(len(row) == len(rows[k - 1]) for k, row in enumerate(rows) if row[0] in METHODS)
 
@@ -184,6 +189,16 @@ def test_what_is_done_is_kept(command, data, tmp_path, case, places):
     second = json.loads((tmp_path / 'two.json').read_text())
     assert second['methods']['pairwise'] == first['methods']['pairwise']
     assert second['seconds_by_visits']['pairwise'] == first['seconds_by_visits']['pairwise']
+    assert 'network' not in second
+    assert main(command(*one, '--t-sim')) == 0
+    assert [p.stat().st_mtime_ns for p in stored] == times
+    features = json.loads((tmp_path / 'one.json').read_text())['network']
+    record = json.loads((tmp_path / 'out' / 'sequences' / 'a.json').read_text())
+    record['similarity']['t_sim'] -= 0.5
+    (tmp_path / 'out' / 'sequences' / 'a.json').write_text(json.dumps(record))
+    assert main(command(*one, '--t-sim')) == 0
+    read = json.loads((tmp_path / 'one.json').read_text())['network']
+    assert read['t_sim'] == pytest.approx(features['t_sim'] - 0.25)  # not computed again
     other = case({1: places[1]}, {1: places[1]}, name='a')
     write_sequence(data / 'a.npz', other.sequence, other.truth)
     assert main(command(*one)) == 0
@@ -401,6 +416,7 @@ def test_runs_side_by_side(tmp_path, capsys):
                     'data_sha256': data,
                     'device': 'cpu',
                     'methods': {'joint': {'t_map': value, 'map': None}, 'ema': {'t_map': 1.0}},
+                    'network': {'t_sim': value, 't_sim_other': None},
                 }
             )
         )
@@ -410,6 +426,8 @@ def test_runs_side_by_side(tmp_path, capsys):
     row = next(line.split() for line in lines if 't_map ' in line)
     assert row == ['joint', 't_map', '0.250', '0.750', '+0.500']
     assert next(line.split() for line in lines if ' map ' in line)[2:] == ['-', '-', '-']
+    assert next(line.split() for line in lines if 't_sim ' in line)[2:] == row[2:]
+    assert next(line.split() for line in lines if 't_sim_other ' in line)[2:] == ['-'] * 3
     assert not [line for line in lines if 'ema' in line or 'device' in line]
     assert [line for line in lines if line.startswith('data_sha256 differs: old: x, new: y')]
     (tmp_path / 'bad.json').write_text('[1]')

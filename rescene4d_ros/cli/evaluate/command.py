@@ -17,7 +17,7 @@ from rescene4d_ros.cli.evaluate.evaluation_data import EvaluationData, find_data
 from rescene4d_ros.cli.evaluate.evaluation_plots import draw_evaluation
 from rescene4d_ros.cli.evaluate.protocol_run import protocol_scores, protocol_table, write_protocol
 from rescene4d_ros.cli.evaluate.score_markdown import markdown
-from rescene4d_ros.cli.evaluate.score_tables import methods_table, runs_table
+from rescene4d_ros.cli.evaluate.score_tables import methods_table, network_table, runs_table
 from rescene4d_ros.cli.flags import add_flags, made, values_of
 from rescene4d_ros.cli.provenance import checksum, provenance
 from rescene4d_ros.errors import ConfigError, FileFormatError
@@ -80,6 +80,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help='a population of long sequences: each in several orders, scored at its first 2, 3, '
         '... visits; writes protocol.json in --out',
     )
+    parser.add_argument(
+        '--t-sim',
+        action='store_true',
+        help='also compare the features of each object in visits 0 and 1 (t-SIM)',
+    )
     parser.add_argument('--limit', type=int, metavar='N', help='only the first N sequences')
     parser.add_argument(
         '--jobs',
@@ -128,6 +133,11 @@ def run(options: argparse.Namespace) -> int:
             f'--visits: expected none with --protocol {options.protocol}, which sets them, got '
             f'{options.visits}; leave it out'
         )
+    if options.protocol and options.t_sim:
+        raise ConfigError(
+            f'--t-sim: expected none with --protocol {options.protocol}, whose masters come in '
+            'several orders; run it without the protocol'
+        )
     start = time.perf_counter()
     plan = Plan(
         tuple(dict.fromkeys(options.methods or METHODS)),
@@ -136,6 +146,7 @@ def run(options: argparse.Namespace) -> int:
         made(ScoreRules, options),
         ResultsFolder(options.out),
         time.perf_counter,
+        options.t_sim,
     )
     longest = PROTOCOLS[options.protocol].prefixes[-1] if options.protocol else 0
     visits = longest or plan.config.visits
@@ -177,6 +188,8 @@ def run(options: argparse.Namespace) -> int:
             document, f'{data.name}: {len(data.paths)} sequences, {document["rooms"]} rooms'
         )
     )
+    if 'network' in document:
+        _console().print(network_table(document['network']))
     for path, text in (
         (
             options.json or options.out / 'metrics.json',

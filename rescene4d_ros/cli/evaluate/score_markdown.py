@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from rescene4d_ros.cli.evaluate.score_tables import score_text, SECTIONS, UNITS
+from rescene4d_ros.cli.evaluate.score_tables import network_rows, score_text, SECTIONS, UNITS
 
 SPLIT_RATES = ('id_switch_rate', 'gap_recovery_recall', 'false_reactivation_rate')
 HASH_DIGITS = 12
@@ -76,6 +76,10 @@ def _tables(document: Mapping[str, Any]) -> Iterator[str]:
                 parts,
                 {m: [_cell(rows[p][rate], '') for p in parts] for m, rows in splits.items()},
             )
+    if 'network' in document:
+        found = network_rows(document['network'])
+        row = [_cell(value, key, interval) for key, (value, interval) in found.items()]
+        yield _table('network', list(found), {'features': row})
     seconds = document.get('seconds_by_visits', {})
     visits = sorted({n for of_method in seconds.values() for n in of_method}, key=int)
     if visits:

@@ -49,6 +49,7 @@ SECTIONS = {
         'change_calibration_error',
     ),
 }
+NETWORK_SCORES = ('t_sim', 't_sim_other')  # of the features, the same for every method
 UNITS = {'move_error_cm_median': 'cm', 'move_error_deg_median': 'deg'}
 
 
@@ -87,6 +88,23 @@ def methods_table(document: Mapping[str, Any], title: str) -> Table:
     return table
 
 
+def network_table(found: Mapping[str, Any]) -> Table:
+    """Return what the features are worth, with intervals and the numbers of instances."""
+    table = Table(title='network', box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
+    for name in ('score', 'features', '95 %', 'sequences', 'instances', 'left out'):
+        table.add_column(name, no_wrap=True)
+    for key, (value, interval) in network_rows(found).items():
+        counts = (str(found[k]) for k in ('sequences', 'instances', 'left_out'))
+        ends = '' if interval is None else f'{interval[0]:.3f} .. {interval[1]:.3f}'
+        table.add_row(key, score_text(value, key), ends, *counts)
+    return table
+
+
+def network_rows(found: Mapping[str, Any]) -> dict[str, tuple[float | None, Sequence | None]]:
+    """Return value and interval of each score of the features."""
+    return {key: (found[key], found['intervals'].get(key)) for key in NETWORK_SCORES}
+
+
 def runs_table(documents: Mapping[str, Mapping[str, Any]], methods: Sequence[str]) -> Table:
     """
     Return the main scores of methods over several runs, and the gain of the last run.
@@ -107,15 +125,23 @@ def runs_table(documents: Mapping[str, Mapping[str, Any]], methods: Sequence[str
     for method in methods:
         for _, key, is_last in _rows():
             values = [d['methods'].get(method, {}).get(key) for d in documents.values()]
-            known = values[0] is not None and values[-1] is not None
             table.add_row(
                 method,
                 _label(key),
                 *(score_text(v, key) for v in values),
-                f'{values[-1] - values[0]:+.3f}' if known else '-',
+                _gain(values),
                 end_section=is_last and key == SECTIONS['change'][-1],
             )
+    for key in NETWORK_SCORES if all('network' in d for d in documents.values()) else ():
+        values = [d['network'][key] for d in documents.values()]
+        table.add_row('network', key, *(score_text(v, key) for v in values), _gain(values))
     return table
+
+
+def _gain(values: Sequence[float | None]) -> str:
+    """Return what the last value is more than the first."""
+    first, last = values[0], values[-1]
+    return '-' if first is None or last is None else f'{last - first:+.3f}'
 
 
 def _rows() -> Iterator[tuple[str, str, bool]]:
@@ -135,7 +161,7 @@ def _seconds(document: Mapping[str, Any]) -> dict[str, dict[str, float]]:
 
 
 def _label(key: str) -> str:
-    return f'{key} [{UNITS[key]}]'.replace('[', r'\[') if key in UNITS else key
+    return f'{key} [{UNITS[key]}]' if key in UNITS else key
 
 
 def score_text(value: float | None, key: str, with_unit: bool = False) -> str:
