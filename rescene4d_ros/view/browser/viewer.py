@@ -13,7 +13,6 @@ from rescene4d_ros.errors import RescenError
 from rescene4d_ros.memory.store import SceneMemory
 from rescene4d_ros.structures import Box
 from rescene4d_ros.structures.colors import color_of
-from rescene4d_ros.view.browser.drawing.cameras import look_at
 from rescene4d_ros.view.browser.drawing.labels import Camera
 from rescene4d_ros.view.browser.drawing.scene import SceneDrawing
 from rescene4d_ros.view.browser.editing import Editor
@@ -109,7 +108,7 @@ class Viewer:
             placed = self.knowledge.placed_at(wanted.shown)
             box = next((p.box for p in placed if p.object_id == wanted.selected), None)
             if box is not None:
-                look_at(client, box)
+                self._scene.look_at(client, box)
 
     def reread(self) -> None:
         """Show the memory as it is now."""

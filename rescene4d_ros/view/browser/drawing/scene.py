@@ -141,6 +141,10 @@ class SceneDrawing:
         if client.camera.aspect < 1:
             cameras.look_over([client.camera], self._stand.points, self._stand.right)
 
+    def look_at(self, client: viser.ClientHandle, box: Box) -> None:
+        """Turn the camera of a window to an object, so that what is drawn does not hide it."""
+        cameras.look_at(client, box, self._stand.points)
+
     def show_readable(self, camera: Camera) -> None:
         """Show the labels that do not cover more important ones in a window."""
         texts = [text for _, text, _ in self._labels]
