@@ -13,13 +13,7 @@ from rescene4d_ros.tracking.regions.change_regions import (
     find_change_regions,
 )
 from rescene4d_ros.tracking.regions.changed_things import bind_motions
-from rescene4d_ros.tracking.regions.region_evidence import (
-    BoostedTrees,
-    fitted_quality,
-    RegionEvidence,
-    TERMS,
-)
-from rescene4d_ros.tracking.regions.surfaces import columns_of, DENSE, last_seen, prepare_surfaces
+from rescene4d_ros.tracking.regions.surfaces import DENSE, last_seen, prepare_surfaces
 
 CHAIR = ((0.6, 0.6, 0.0), (0.45, 0.45, 0.8), (150, 60, 40))
 TABLE = ((1.8, 1.6, 0.0), (0.8, 0.6, 0.7), (40, 80, 150))
@@ -156,65 +150,6 @@ def test_a_thing_is_one_region_however_sparse_the_points(visit, density):
     assert not region.came
     assert shared / (len(region.points) + on_chair.sum() - shared) > 0.8
     assert before.sparsity == pytest.approx(max(1, 1 / np.sqrt(density) / DENSE), rel=0.15)
-
-
-def test_evidence_has_a_value_per_term(visit):
-    before, after = visit([TABLE]), visit([TABLE, CHAIR], seed=1)
-    now, then = compare(after, before), compare(before, after)
-    candidates = find_candidates(now)
-    values = RegionEvidence(now, then.distance, candidates).measure()
-    assert values.shape == (len(candidates), len(TERMS))
-    assert np.isfinite(values).all()
-    xyz, column = now.surfaces.xyz.astype(np.float64), columns_of(now.other.xyz)
-    bare = then.distance > now.changed_at
-    for points, row in zip(candidates, values):
-        alone = RegionEvidence(now, then.distance, [points]).measure()[0]
-        np.testing.assert_allclose(row, alone, rtol=1e-9, atol=1e-12)
-        term = dict(zip(TERMS, row))
-        assert term['median_distance'] == np.median(now.distance[points])
-        assert term['color'] == pytest.approx(now.color_change[points].mean(), rel=1e-5)
-        thickness = np.linalg.svd(xyz[points] - xyz[points].mean(0), compute_uv=False)[::-1]
-        np.testing.assert_allclose(row[5:8], thickness / np.sqrt(len(points)), atol=1e-9)
-        below = now.other.xyz[:, 2] < xyz[points, 2].max() + 0.05
-        footprint = set(columns_of(xyz[points]).tolist())
-        shown = [len(footprint & set(column[k].tolist())) for k in (below & bare, below)]
-        np.testing.assert_allclose(
-            [term['bared'], term['observed']], np.array(shown) / len(footprint)
-        )
-
-
-@given(st.integers(0, 2**32 - 1))
-def test_trees_equal_a_walk_by_hand(seed):
-    """The vectorized walk gives what following each tree node by node gives."""
-    rng = np.random.default_rng(seed)
-    trees, depth, terms = 3, 3, 4
-    n_nodes = 2 ** (depth + 1) - 1
-    first_leaf = 2**depth - 1
-    term = rng.integers(0, terms, (trees, n_nodes)).astype(np.int16)
-    term[:, first_leaf:] = -1
-    node = np.arange(n_nodes)
-    model = BoostedTrees(
-        term,
-        rng.normal(size=(trees, n_nodes)),
-        np.tile(2 * node + 1, (trees, 1)).astype(np.int16),
-        np.tile(2 * node + 2, (trees, 1)).astype(np.int16),
-        rng.normal(size=(trees, n_nodes)),
-        float(rng.normal()),
-    )
-    rows = rng.normal(size=(5, terms))
-    for row, found in zip(rows, model.probability(rows)):
-        logit = model.base
-        for t in range(trees):
-            at = 0
-            while model.term[t, at] >= 0:
-                left = row[model.term[t, at]] <= model.limit[t, at]
-                at = int((model.left if left else model.right)[t, at])
-            logit += model.value[t, at]
-        assert found == pytest.approx(1 / (1 + np.exp(-logit)))
-
-
-def test_fitted_trees_are_for_these_terms():
-    assert fitted_quality().term.max() < len(TERMS)
 
 
 def test_choice_leaves_out_what_overlaps_a_better_region():

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from hypothesis import given, settings
+from hypothesis import strategies as st
 import numpy as np
 import pytest
+from rescene4d_ros.geometry.se3 import transform, upright
 from rescene4d_ros.structures import (
     ChangeKind,
     ObjectState,
@@ -33,6 +36,17 @@ def segmentation(*instances) -> Segmentation:
         np.full(n, 0.9, np.float32),
         np.eye(4, dtype=np.float32)[:n],
         tuple((label >= 0).astype(np.float32) for label in labels),
+    )
+
+
+def without_masks(labels) -> Segmentation:
+    """Return no instance at all in some visits, as where no network is used."""
+    return Segmentation(
+        tuple(label - 1 for label in labels),
+        np.zeros((0, 2), np.float32),
+        np.zeros(0, np.float32),
+        np.zeros((0, 0), np.float32),
+        tuple(np.zeros(len(label), np.float32) for label in labels),
     )
 
 
@@ -149,3 +163,34 @@ def test_scan_without_instances_brings_nothing():
         found, VisitContext(info, VisitView(scan), (), ('box', 'other')), TrackingSettings()
     )
     assert (facts.linked, facts.states, facts.changes, facts.records) == ({}, {}, (), {})
+
+
+@settings(max_examples=3)
+@given(st.floats(-np.pi, np.pi), st.floats(-0.5, 0.5), st.floats(-0.5, 0.5))
+def test_any_upright_motion_keeps_the_id_without_masks(boxes_room, turn, x, y):
+    """A thing that geometry alone finds, as it moves, is one object of both visits."""
+    floor, _ = boxes_room([], floor=4.0)
+    seat, _ = boxes_room([((-0.3, -0.3, 0.3), (0.6, 0.6, 0.15), (150, 60, 40))], floor=0.0)
+    back, _ = boxes_room([((-0.3, 0.2, 0.45), (0.6, 0.1, 0.5), (150, 60, 40))], floor=0.0)
+    thing = np.concatenate([seat.xyz, back.xyz])
+    direction = np.concatenate([seat.normals, back.normals])
+    motions = upright(0.0, (0.9, 0.9, 0.0)), upright(turn, (2.9 + x, 2.9 + y, 0.0))
+    scans = []
+    for day, motion in enumerate(motions):
+        points = transform(motion, thing).astype(np.float32)
+        normals = (direction @ motion[:3, :3].T).astype(np.float32)
+        rgb = np.tile(np.uint8([150, 60, 40]), (len(points), 1))
+        parts = zip((floor.xyz, floor.rgb, floor.normals), (points, rgb, normals))
+        xyz, colors, directions = (np.concatenate(part) for part in parts)
+        scans.append(Scan(xyz, day * DAY, colors, directions))
+    none = [np.zeros(len(scan), np.int32) for scan in scans]
+    info = [VisitInfo(k, s.stamp_ns, VisitStatus.PENDING, '', len(s)) for k, s in enumerate(scans)]
+    context = VisitContext(info[0], VisitView(scans[0]), (), ('box', 'other'))
+    before = track_visit(without_masks(none[:1]), context, TrackingSettings())
+    view = VisitView(scans[0], before.object_ids)
+    context = VisitContext(info[1], VisitView(scans[1]), (view,), ('box', 'other'))
+    facts = track_visit(without_masks(none), context, TrackingSettings())
+    (change,) = facts.changes
+    assert (change.kind, change.object_id) == (ChangeKind.MOVED, 1)
+    assert (facts.object_ids[len(floor) :] == 1).mean() > 0.9
+    assert (facts.object_ids[: len(floor)] == 1).mean() < 0.02
