@@ -5,9 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from enum import Enum
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 from rescene4d_ros.errors import ScanError
+
+if TYPE_CHECKING:
+    from rescene4d_ros.structures.local_light import LocalLight
+
+ONE_LIGHT = 128.0  # m^2 of floor, up to which the light of a visit is one
 
 
 class Severity(Enum):
@@ -177,6 +183,23 @@ class Scan:
     def mean_color(self) -> np.ndarray | None:
         """Return the mean color (3,) plus one, in which the light shows; None without color."""
         return None if self.rgb is None else self.rgb.mean(0) + 1.0
+
+    @cached_property
+    def local_light(self) -> LocalLight | None:
+        """
+        Return the mean colors around places of a visit of many rooms, each with its lamp.
+
+        None of a visit of one room, whose `mean_color` stands for it, and without color.
+        """
+        if self.rgb is None or len(self) == 0:
+            return None
+        low, high = np.floor(self.xyz.min(axis=0)), np.floor(self.xyz.max(axis=0))
+        if np.prod((high - low + 1)[:2]) <= ONE_LIGHT:
+            return None
+        from rescene4d_ros.structures.local_light import LocalLight
+
+        light = LocalLight(self.xyz, self.rgb)
+        return light if light.has_many_rooms else None
 
     def take(self, index: np.ndarray) -> Scan:
         """Return the scan with the points that `index` (mask or indices) selects."""

@@ -78,12 +78,13 @@ def make_observation(
 ) -> Observation:
     """Describe the object that some points of a scan show."""
     xyz = scan.xyz[points]
+    light = scan.mean_color if scan.local_light is None else scan.local_light.around(xyz)
     xyz = xyz[thin(xyz, POINT_SPACING, MAX_POINTS)]
     norm = float(np.linalg.norm(feature))
     feature = np.asarray(feature, dtype=np.float32)
     color = np.zeros(0, dtype=np.float32)
-    if scan.rgb is not None and scan.mean_color is not None:
-        color = describe_color(scan.rgb[points], scan.mean_color)
+    if scan.rgb is not None and light is not None:
+        color = describe_color(scan.rgb[points], light)
     return Observation(
         points,
         xyz,

@@ -178,12 +178,13 @@ class VisitView:
 
     def _color_at(self, thing: Observation | ObjectRecord) -> np.ndarray | None:
         """Return the color (6,) of the surface at its place, described once; None without."""
-        light = self.scan.mean_color
+        light, rooms = self.scan.mean_color, self.scan.local_light
         if self._rgb is None or light is None:
             return None
         if id(thing) not in self._colors_at:  # kept with it, so that no other gets its id
             shown = thing.xyz[self.look(thing).covered]
             nearest = np.unique(self.cloud.tree.query(shown)[1])
+            light = light if rooms is None else rooms.around(thing.xyz)
             self._colors_at[id(thing)] = thing, describe_color(self._rgb[nearest], light)
         return self._colors_at[id(thing)][1]
 

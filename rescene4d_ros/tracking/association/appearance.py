@@ -56,7 +56,7 @@ def describe_color(rgb: np.ndarray, light: np.ndarray) -> np.ndarray:
     ----------
     rgb : ndarray (N, 3), uint8
     light : ndarray (3,)
-        `Scan.mean_color` of the whole visit: walls and floor hardly change, the lamp does.
+        `Scan.mean_color`, or `Scan.local_light` around it: walls hardly change, the lamp does.
 
     Returns
     -------
