@@ -38,7 +38,7 @@ MAY_IMPORT = {
         'geometry',
     },
     'fleet': {'scene', 'memory', 'plausibility', 'data'},
-    'view': {'metrics', 'memory', 'tracking', 'geometry'},
+    'view': {'metrics', 'memory', 'questions', 'tracking', 'geometry'},
     'node': {
         'scene',
         'fleet',

@@ -10,6 +10,7 @@ from rescene4d_ros.cli.flags import add_flags, made
 from rescene4d_ros.cli.memory.query_actions import add_memory, add_zone, stamp_of
 from rescene4d_ros.errors import ConfigError
 from rescene4d_ros.memory.store import SceneMemory
+from rescene4d_ros.questions.asking import calendar_of, period_of
 from rescene4d_ros.view.report.local_time import LocalTime
 from rescene4d_ros.view.report.page import ReportConfig, write_report
 
@@ -20,8 +21,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         '--since',
         metavar='MOMENT',
-        help='visit number, or date as 2026-11-22 or 2026-11-22T15:30 in the time zone of the '
-        'report; changes after it are reported; default: the visit before the newest one',
+        help='visit number, date as 2026-11-22 or 2026-11-22T15:30 in the time zone of the '
+        'report, or words as yesterday, Tuesday or "last week"; changes after it are reported; '
+        'default: the visit before the newest one',
     )
     parser.add_argument(
         '--out', type=Path, default=Path('report.html'), metavar='FILE', help='page to write'
@@ -34,11 +36,11 @@ def run(options: argparse.Namespace) -> int:
     """Write the report; also works while a node writes to the memory."""
     clock = LocalTime.named(options.zone)
     with SceneMemory.inspect(options.memory, options.url) as memory:
-        since = options.since
-        since_ns = None if since is None else stamp_of(memory, since, clock.zone)
+        now_ns = time.time_ns()
+        since_ns = _since_ns(memory, options.since, now_ns, clock)
         try:
             contents = write_report(
-                memory, options.out, since_ns, time.time_ns(), clock, made(ReportConfig, options)
+                memory, options.out, since_ns, now_ns, clock, made(ReportConfig, options)
             )
         except OSError as error:
             raise ConfigError(
@@ -49,3 +51,19 @@ def run(options: argparse.Namespace) -> int:
         f'{len(contents.objects)} objects, {len(contents.visits)} visits'
     )
     return 0
+
+
+def _since_ns(
+    memory: SceneMemory, moment: str | None, now_ns: int, clock: LocalTime
+) -> int | None:
+    """Return the time (ns since the Unix epoch) of a visit, a date or words; None for None."""
+    if moment is None:
+        return None
+    try:
+        return stamp_of(memory, moment, clock.zone)
+    except ConfigError as error:
+        try:
+            period = period_of(f'since {moment}', calendar_of(memory, now_ns, clock.zone))
+        except ConfigError:
+            raise ConfigError(f'{error}; or words such as yesterday or Tuesday') from error
+        return None if period is None else period.start_ns

@@ -84,7 +84,7 @@ def answer_query(memory: SceneMemory, query: Query, calendar: Calendar) -> Answe
     return _answer(memory, '', Reading(query, ()), calendar)
 
 
-def calendar_of(memory: SceneMemory, now_ns: int, zone: tzinfo) -> Calendar:
+def calendar_of(memory: SceneMemory, now_ns: int, zone: tzinfo | None) -> Calendar:
     """Return what times refer to: now, a zone, and the processed visits of a memory."""
     visits = memory.visits(VisitStatus.DONE)
     return Calendar(now_ns, zone, {visit.visit_id: visit.stamp_ns for visit in visits})

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timedelta
+from datetime import date, datetime, timedelta
 from itertools import product
+import time
 from zoneinfo import ZoneInfo
 
 import numpy as np
@@ -142,6 +143,19 @@ def test_a_day_is_that_of_the_zone():
     now = datetime(2026, 11, 26, 23, 30, tzinfo=NEW_YORK)
     calendar = Calendar(round(now.timestamp()) * SECOND_NS, BERLIN, {})
     assert calendar.today - now.date() == timedelta(days=1)
+
+
+def test_days_of_this_machine_are_those_of_its_zone(monkeypatch):
+    """Without a zone days are those of the machine, the longer one of October, too."""
+    monkeypatch.setenv('TZ', 'Europe/Berlin')
+    time.tzset()
+    try:
+        of_machine, of_berlin = Calendar(0, None, {}), Calendar(0, BERLIN, {})
+        for day in (date(2026, 10, 25), date(2026, 3, 29), date(2026, 7, 1)):
+            assert of_machine.day(day) == of_berlin.day(day)
+    finally:
+        monkeypatch.undo()
+        time.tzset()
 
 
 @pytest.fixture

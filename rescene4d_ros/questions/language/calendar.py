@@ -27,15 +27,15 @@ class Calendar:
     Attributes
     ----------
     now_ns : int, ns since the Unix epoch
-    zone : tzinfo
-        Days begin and end at its midnight.
+    zone : tzinfo or None
+        Days begin and end at its midnight; None = the zone of this machine.
     visits : mapping of int to int
         Stamp of each processed visit by visit id, ns since the Unix epoch; in stamp order.
 
     """
 
     now_ns: int
-    zone: tzinfo
+    zone: tzinfo | None
     visits: Mapping[int, int]
 
     @cached_property
@@ -93,5 +93,5 @@ class Calendar:
 
 
 def _nanoseconds(at: datetime) -> int:
-    """Return a time with zone as ns since the Unix epoch."""
-    return round((at - EPOCH).total_seconds()) * SECOND_NS
+    """Return a time, without zone of this machine, as ns since the Unix epoch."""
+    return round(((at if at.tzinfo else at.astimezone()) - EPOCH).total_seconds()) * SECOND_NS

@@ -138,6 +138,10 @@ class Knowledge:
         """Return the stamp of every visit by its id, ns since the Unix epoch."""
         return {v.visit_id: v.stamp_ns for v in self.contents.snapshot.visits}
 
+    def stamp_of(self, position: int) -> int:
+        """Return the stamp (ns) of the visit at a position; -1 for what is before all."""
+        return self.visits[position].stamp_ns if position >= 0 else -1
+
     @cached_property
     def class_names(self) -> tuple[str, ...]:
         """Return the classes of the objects, by name."""

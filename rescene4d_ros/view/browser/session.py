@@ -68,7 +68,8 @@ class Session:
     class_name, standing : str
         ANY = all.
     since : int or None
-        Only objects that visits after this position found changed; None = all.
+        Only objects that visits after this position found changed, -1 = that any visit did;
+        None = all.
     near : int or None
         Only objects near the one of this id, which is listed, too; None = all.
     within : float, m
@@ -178,7 +179,7 @@ def listed(knowledge: Knowledge, session: Session) -> tuple[PlacedObject, ...]:
     if asked:
         return tuple(p for p in placed if p.object_id == knowledge.current_id(int(asked[1])))
     if session.since is not None:
-        changed = knowledge.changed_after(knowledge.visits[session.since].stamp_ns)
+        changed = knowledge.changed_after(knowledge.stamp_of(session.since))
         placed = tuple(p for p in placed if p.object_id in changed)
     if session.near is not None:
         placed = _around(placed, knowledge.current_id(session.near), session.within)

@@ -7,6 +7,7 @@ from dataclasses import replace
 import html
 import logging
 import threading
+import time
 from typing import Any
 
 from rescene4d_ros.errors import RescenError
@@ -53,6 +54,8 @@ class Viewer:
     config : ViewerConfig, optional
     editor : Editor, optional
         Lets people correct the memory; None = it is only read.
+    now : callable
+        Returns the present time, ns since the Unix epoch, which `yesterday` refers to.
 
     """
 
@@ -63,6 +66,7 @@ class Viewer:
         clock: LocalTime,
         config: ViewerConfig | None = None,
         editor: Editor | None = None,
+        now: Callable[[], int] = time.time_ns,
     ):
         self._config = config or ViewerConfig()
         self._server, self._memory, self._clock = server, memory, clock
@@ -73,7 +77,7 @@ class Viewer:
         self._scene = SceneDrawing(server, memory, self._config.points)
         self._read()
         self.session: Session = first_session(self.knowledge)
-        self.panel = Panel(server, clock, self.change)
+        self.panel = Panel(server, clock, self.change, now)
         self.corrections: CorrectionPanel | None = None
         if editor is not None:
             with self.panel.tabs.add_tab('Correct'):

@@ -26,6 +26,7 @@ from rescene4d_ros.view.browser.session import (
     Standing,
     standing_of,
 )
+from rescene4d_ros.view.browser.since import since_choices
 from rescene4d_ros.view.report.local_time import LocalTime
 from rescene4d_ros.view.report.surroundings import Places
 
@@ -92,6 +93,7 @@ def test_search_and_filters(knowledge, session, ids):
         ({'standing': Standing.THERE}, {'table', 'chair'}),
         ({'since': 1}, {'chair', 'otherfurniture'}),
         ({'since': 2}, set()),
+        ({'since': -1}, {'chair', 'otherfurniture'}),
         ({'since': 1, 'standing': Standing.THERE}, {'chair'}),
     ):
         assert classes(listed(knowledge, replace(session, **fields))) == expected, fields
@@ -253,6 +255,32 @@ def test_changes_along_time(knowledge, ids):
     assert {f'#{ids["chair"]}', f'#{ids["otherfurniture"]}'} <= set(
         ' '.join(row.text for row in rows).split()
     )
+
+
+def test_since_when_in_words(knowledge):
+    """Days begin where the clock says; the visits are of Wed, Thu and Fri at 11:06."""
+    sunday = knowledge.visits[2].stamp_ns + 2 * 86_400 * 10**9
+    found = since_choices(knowledge, UTC, sunday)
+    assert list(found)[:9] == [
+        'today',
+        'yesterday',
+        'Friday',
+        'Thursday',
+        'Wednesday',
+        'Tuesday',
+        'Monday',
+        'this week',
+        'last week',
+    ]
+    assert [found[w] for w in ('today', 'Friday', 'Thursday', 'Wednesday')] == [2, 1, 0, -1]
+    assert found['last month'] == -1
+    assert list(found.items())[-1] == ('Fri 2026-11-20 11:06, visit 3', 2)
+    far_east = since_choices(knowledge, LocalTime.named('Pacific/Auckland'), sunday)
+    assert far_east['yesterday'] == 2  # 00:06 on Monday there
+    assert [far_east[w] for w in ('Saturday', 'Friday', 'this week')] == [1, 0, 2]
+    assert change_rows(knowledge, UTC, found['Friday']) == change_rows(knowledge, UTC)
+    assert change_rows(knowledge, UTC, found['today']) == []
+    assert change_rows(knowledge, UTC, since=-1) == change_rows(knowledge, UTC)
 
 
 def test_colors_by_each_meaning(knowledge, session):

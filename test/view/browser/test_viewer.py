@@ -25,6 +25,7 @@ from websockets.sync.client import connect
 PATIENCE_MS = 600_000  # the machine may be busy, and draws in 3D without a graphics card
 DESK, PHONE = {'width': 1440, 'height': 900}, {'width': 390, 'height': 844}
 DAY = 86_400 * 10**9
+SUNDAY_NS = 1_795_000_000 * 10**9 + 4 * DAY  # two days after the last visit
 TABLE = ((1.8, 1.6, 0.0), (0.8, 0.6, 0.7), (40, 80, 150))  # as in the toy memory
 ROWS = 'button:has-text("#"):visible'
 INPUT = 'input.mantine-TextInput-input:visible'
@@ -37,7 +38,12 @@ def served(home, tmp_path):
     with SceneMemory.inspect(folder) as memory:
         server = start_server('127.0.0.1', 0, 'home')
         viewer = Viewer(
-            server, memory, LocalTime.named('UTC'), ViewerConfig(points=2000), Editor(folder, None)
+            server,
+            memory,
+            LocalTime.named('UTC'),
+            ViewerConfig(points=2000),
+            Editor(folder, None),
+            now=lambda: SUNDAY_NS,
         )
         yield viewer, f'127.0.0.1:{server.get_port()}'
         viewer.close()
@@ -140,6 +146,12 @@ def test_viewer_answers(served, page):
     page.get_by_text('3 objects', exact=True).wait_for()
 
     page.get_by_role('tab', name='Changes').click()
+    since = page.get_by_label('Changes since').filter(visible=True)
+    for words, count in (('yesterday', '0 of 2 changes'), ('Thursday', '2 changes')):
+        since.click()
+        page.get_by_role('option', name=words, exact=True).filter(visible=True).click()
+        page.get_by_text(count, exact=True).wait_for()
+        assert since.input_value() == words
     rows.filter(has_text='gone').first.click()
     page.locator('.r4-object h3').filter(has_text='lamp').wait_for()
     waits_for(when, 'Fri 2026-11-20 11:06')

@@ -196,6 +196,8 @@ def test_command(home, tmp_path, capsys):
     small = ['--points', '1000', '--pictures', '0', '--zone', 'Asia/Tokyo', '--out', str(out)]
     assert main(['report', str(home), '--since', '2026-11-19T20:06', *small]) == 0
     assert '2 changes after Thu 2026-11-19 20:06' in capsys.readouterr().out
+    assert main(['report', str(home), '--since', 'the 20th of November 2026', *small]) == 0
+    assert '2 changes after Fri 2026-11-20 00:00' in capsys.readouterr().out
     assert main(['report', str(home), '--since', 'Tuesdy', *small]) == 2
     assert 'expected a moment' in capsys.readouterr().err
     assert main(['report', str(home), *small[:-1], str(tmp_path)]) == 2

@@ -8,6 +8,7 @@ from typing import Any
 from rescene4d_ros.view.browser.knowledge import Knowledge
 from rescene4d_ros.view.browser.panel.rows import set_changed
 from rescene4d_ros.view.browser.session import ANY, Session, Standing
+from rescene4d_ros.view.browser.since import since_choices
 from rescene4d_ros.view.report.local_time import LocalTime
 import viser
 
@@ -30,14 +31,23 @@ class Filters:
         Takes an element, and by the name of a field of the session how its value is read.
     clear : callable
         Called where a person wants all filters to be as at the beginning.
+    now : callable
+        Returns the present time, ns since the Unix epoch.
 
     """
 
     def __init__(
-        self, gui: viser.GuiApi, clock: LocalTime, report: Report, clear: Callable[[], None]
+        self,
+        gui: viser.GuiApi,
+        clock: LocalTime,
+        report: Report,
+        clear: Callable[[], None],
+        now: Callable[[], int],
     ):
         self._gui, self._clock, self._report, self._cleared = gui, clock, report, clear
-        self._dates: tuple[str, ...] = ()
+        self._now = now
+        self._times: dict[str, int] = {}  # choices, with the position after which changes count
+        self._said = ANY_TIME  # several choices may mean one position
         self._since: list[Any] = []
         self._zones: list[Any] = []
         self._clear: list[Any] = []
@@ -91,13 +101,11 @@ class Filters:
         """Show the filters of a session."""
         set_changed(self._class, options=(ANY, *knowledge.class_names))
         set_changed(self._class, value=session.class_name)
-        self._dates = tuple(
-            f'{self._clock.text(v.stamp_ns)}, visit {v.visit_id}' for v in knowledge.visits
-        )
+        self._times = since_choices(knowledge, self._clock, self._now())
+        at = self._said if self._times.get(self._said) == session.since else ''
         for since in self._since:
-            set_changed(since, options=(ANY_TIME, *self._dates))
-            at = ANY_TIME if session.since is None else self._dates[session.since]
-            set_changed(since, value=at)
+            set_changed(since, options=(ANY_TIME, *self._times))
+            set_changed(since, value=at or self._visit(session.since))
         # A list with the same entry twice ends a page.
         names = [zone.name for zone in knowledge.zones if zone.name != ANYWHERE]
         for zone in self._zones:
@@ -107,5 +115,12 @@ class Filters:
         for button in self._clear:
             set_changed(button, visible=session.is_narrowed)
 
-    def _position(self, date: str) -> int | None:
-        return self._dates.index(date) if date in self._dates else None
+    def _position(self, said: str) -> int | None:
+        self._said = said
+        return self._times.get(said)
+
+    def _visit(self, position: int | None) -> str:
+        """Return how a visit is written, by its position; that of no visit is any time."""
+        if position is None or position < 0:
+            return ANY_TIME
+        return next(reversed([text for text, k in self._times.items() if k == position]), ANY_TIME)

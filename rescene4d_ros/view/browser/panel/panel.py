@@ -43,10 +43,14 @@ class Panel:
         How times are written.
     change : callable
         Takes fields of the session by name, and `client`: the window that asked, or None.
+    now : callable
+        Returns the present time, ns since the Unix epoch.
 
     """
 
-    def __init__(self, server: viser.ViserServer, clock: LocalTime, change: Change):
+    def __init__(
+        self, server: viser.ViserServer, clock: LocalTime, change: Change, now: Callable[[], int]
+    ):
         self._gui, self._clock, self._change = server.gui, clock, change
         self._changes: tuple = ()
         self._listed_changes: tuple = ()  # of which revision, and since when
@@ -56,7 +60,7 @@ class Panel:
         self._when = gui.add_html('')
         self._progress = gui.add_html('')
         self.tabs = gui.add_tab_group()
-        self._filters = Filters(gui, clock, self._report, self._clear)
+        self._filters = Filters(gui, clock, self._report, self._clear, now)
         with self.tabs.add_tab('Objects'):
             self._filters.add_for_objects()
             self._objects = RowList(gui, ROWS, self._select, 'objects')
@@ -197,8 +201,13 @@ def _when(knowledge: Knowledge, session: Session, clock: LocalTime, warning: str
         before = knowledge.visits[session.before]
         text += f'<div class="r4-note">before: {clock.text(before.stamp_ns)}</div>'
     if not session.compare.is_pair and session.marked_since < session.shown - 1:
-        since = knowledge.visits[session.marked_since]
-        text += f'<div class="r4-note">marked: changes since {clock.text(since.stamp_ns)}</div>'
+        since = session.marked_since
+        after = (
+            f'since {clock.text(knowledge.visits[since].stamp_ns)}'
+            if since >= 0
+            else 'of all visits'
+        )
+        text += f'<div class="r4-note">marked: changes {after}</div>'
     found = next(v for v in knowledge.contents.visits if v.visit.visit_id == visit.visit_id)
     text += (
         f'<div class="r4-note">{found.present} objects there, {found.absent} gone, '

@@ -97,12 +97,12 @@ def change_rows(
     clock : LocalTime
         How times are written.
     since : int, optional
-        Position in `knowledge.visits`; only what later visits found.
+        Position in `knowledge.visits`; only what later visits found. -1 = what any visit found.
     zone : str, optional
         Only what was or is in the zone of this name.
 
     """
-    after = -1 if since is None else knowledge.visits[since].stamp_ns
+    after = -1 if since is None else knowledge.stamp_of(since)
     return [
         _row(knowledge, k, change, clock)
         for k, change in enumerate(knowledge.changes)
