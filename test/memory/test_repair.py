@@ -74,7 +74,7 @@ def test_random_damage_changes_no_answer_unseen(memories, name, tmp_path):
     """A share of `benchmarks/damage.py`."""
     before = damage.ask(memories[name])
     assert not any(isinstance(answer, RescenError) for answer in before.values())
-    for number in range(40):
+    for number in range(20):
         rng = np.random.default_rng([1, number])
         outcome = damage.trial(memories[name], before, tmp_path, rng)
         assert outcome.answers in ('equal', 'refused'), outcome
