@@ -132,6 +132,7 @@ setup(
     install_requires=LIBRARIES + ([] if ROS_IS_SOURCED else ROS_WHEELS),
     extras_require={
         'network': ['torch'],
+        'camera': ['opencv-python-headless>=4.10'],  # undoes the distortion of raw depth images
         'postgresql': ['psycopg[binary]>=3.2'],
         'fleet': ['psycopg[binary]>=3.2', 'fsspec', 's3fs', 'prometheus_client>=0.20'],
         'ray': ['ray>=2.50,<3'],

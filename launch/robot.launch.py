@@ -51,6 +51,23 @@ ARGUMENTS = (
         description='Start visit_builder too: points_topic then carries live clouds.',
     ),
     DeclareLaunchArgument(
+        'depth_topic',
+        default_value='',
+        description='Depth images from which visit_builder makes visits, in place of clouds; '
+        'those of a topic .../compressedDepth are taken as such.',
+    ),
+    DeclareLaunchArgument(
+        'color_topic',
+        default_value='',
+        description='Color images of the same pixels; those of a topic .../compressed are taken '
+        'as such; empty: points without color.',
+    ),
+    DeclareLaunchArgument(
+        'camera_info_topic',
+        default_value='',
+        description='Calibration of the depth images; empty: camera_info beside depth_topic.',
+    ),
+    DeclareLaunchArgument(
         'odometry_topic',
         default_value='',
         description='Where visit_builder takes poses from, nav_msgs/Odometry; empty: from TF.',
@@ -110,6 +127,24 @@ PARAMETERS = {
 }
 
 
+def depth_images(value):
+    """Return remappings and parameters of the input of depth images; none without depth_topic."""
+    depth, color = value('depth_topic'), value('color_topic')
+    if not depth:
+        return [], {}
+    base, _, last = depth.rpartition('/')
+    is_compressed = last == 'compressedDepth'
+    beside = base.rpartition('/')[0] if is_compressed else base
+    info = value('camera_info_topic') or f'{beside}/camera_info'
+    colors = 'none' if not color else 'compressed' if color.endswith('/compressed') else 'raw'
+    images = {
+        'input': 'depth',
+        'depth.transport': 'compressedDepth' if is_compressed else 'raw',
+        'depth.color': colors,
+    }
+    return [('depth', depth), ('camera_info', info), ('color', color or 'color')], images
+
+
 def make_nodes(context):
     """Return node, RViz and viewer; an argument that was given wins over the parameter file."""
 
@@ -128,6 +163,8 @@ def make_nodes(context):
     builder |= {key: given[key] for key in ('autostart', 'use_sim_time')}
     odometry = value('odometry_topic')
     builder |= {'pose_source': 'odometry'} if odometry else {}
+    cameras, images = depth_images(value)
+    builder |= images
     frame = ['--fixed-frame', value('map_frame')] if value('map_frame') else []
     return [
         # None where the user has chosen a profile.
@@ -152,7 +189,11 @@ def make_nodes(context):
             output='screen',
             emulate_tty=True,
             parameters=[value('params_file'), builder],
-            remappings=[('clouds', value('points_topic')), ('odometry', odometry or 'odometry')],
+            remappings=[
+                ('clouds', value('points_topic')),
+                ('odometry', odometry or 'odometry'),
+                *cameras,
+            ],
             condition=IfCondition(LaunchConfiguration('build_visits')),
         ),
         Node(

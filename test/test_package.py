@@ -127,7 +127,7 @@ def test_setup_has_nothing_to_do_twice():
     assert done.stdout == ''
 
 
-@pytest.mark.parametrize('name', ['topics', 'services', 'parameters'])
+@pytest.mark.parametrize('name', ['topics', 'services', 'parameters', 'builder_parameters'])
 def test_reference_tables_equal_the_code(name):
     """The reference's tables of topics, services and parameters are those of the code."""
     from rescene4d_ros.node.tools import reference_tables
@@ -183,7 +183,7 @@ def test_launch_file_names_what_is_there():
     (becomes,) = (
         ast.literal_eval(node.value)
         for node in ast.walk(tree)
-        if isinstance(node, ast.Assign) and node.targets[0].id == 'PARAMETERS'
+        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == 'PARAMETERS'
     )
     assert len(used) >= 6
     assert used | set(becomes) == declared  # none is forgotten, none is misspelled

@@ -80,21 +80,7 @@ def decode_cloud(
         or no finite point.
 
     """
-    stamp = message.header.stamp
-    seconds, nanoseconds = int(stamp.sec), int(stamp.nanosec)
-    stamp_ns = seconds * 10**9 + nanoseconds
-    name = name or f'cloud of {stamp_ns / 1e9:.3f} s'
-    if seconds < 0 or nanoseconds >= 10**9:
-        raise ScanError(
-            f'{name}: expected header.stamp after 1970 with nanosec below 1000000000, got '
-            f'{seconds} s {nanoseconds} ns; set the time of the visit'
-        )
-    frame_id = str(message.header.frame_id)
-    if len(frame_id) > MOST_FRAME or not frame_id.isprintable():
-        raise ScanError(
-            f'{name}: expected header.frame_id of at most {MOST_FRAME} printable characters, got '
-            f'{len(frame_id)} ({frame_id[:MOST_SHOWN]!r}); set the name of the frame'
-        )
+    name, stamp_ns, frame_id = header_of(message, 'cloud', name)
     return scan_of_columns(
         _columns(message, name),
         stamp_ns,
@@ -106,6 +92,42 @@ def decode_cloud(
     )
 
 
+def header_of(message: Any, kind: str, name: str = '') -> tuple[str, int, str]:
+    """
+    Return name, stamp in ns since the Unix epoch, and frame of a message.
+
+    Parameters
+    ----------
+    message : object with a header
+    kind : str
+        What it carries, for its name.
+    name : str
+        For messages to people; default: kind and stamp.
+
+    Raises
+    ------
+    ScanError
+        A stamp before 1970 or that is none, or a frame that is no name.
+
+    """
+    stamp = message.header.stamp
+    seconds, nanoseconds = int(stamp.sec), int(stamp.nanosec)
+    stamp_ns = seconds * 10**9 + nanoseconds
+    name = name or f'{kind} of {stamp_ns / 1e9:.3f} s'
+    if seconds < 0 or nanoseconds >= 10**9:
+        raise ScanError(
+            f'{name}: expected header.stamp after 1970 with nanosec below 1000000000, got '
+            f'{seconds} s {nanoseconds} ns; set the time of the visit'
+        )
+    frame_id = str(message.header.frame_id)
+    if len(frame_id) > MOST_FRAME or not frame_id.isprintable():
+        raise ScanError(
+            f'{name}: expected header.frame_id of at most {MOST_FRAME} printable characters, got '
+            f'{len(frame_id)} ({frame_id[:MOST_SHOWN]!r}); set the name of the frame'
+        )
+    return name, stamp_ns, frame_id
+
+
 def _columns(message: Any, name: str) -> dict[str, np.ndarray]:
     """Return each field (M,) or (M, count) of the message's points."""
     dtype = _point_type(message, name)
@@ -113,7 +135,7 @@ def _columns(message: Any, name: str) -> dict[str, np.ndarray]:
     row, row_step = width * step, int(message.row_step)
     if height <= 1 and row_step < row:
         row_step = row  # of one row, the step says nothing
-    data = _bytes(message.data, name)
+    data = bytes_of(message.data, name)
     count = width * height
     whole = row_step * height, row_step * (height - 1) + row  # the last row's padding may lack
     if count and (row_step < row or len(data) not in whole):
@@ -181,7 +203,7 @@ def _point_type(message: Any, name: str) -> np.dtype:
     return np.dtype({'names': names, 'formats': formats, 'offsets': offsets, 'itemsize': step})
 
 
-def _bytes(data: Any, name: str) -> np.ndarray:
+def bytes_of(data: Any, name: str) -> np.ndarray:
     """Return the data (K,) uint8 of rclpy's array.array, rosbags' ndarray, or bytes."""
     try:
         return np.frombuffer(data, np.uint8)

@@ -7,7 +7,8 @@ python -m rescene4d_ros.node.tools.reference_tables --write docs/reference/param
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 import re
 import sys
@@ -15,7 +16,8 @@ import sys
 from rescene4d_ros.config import Setting
 from rescene4d_ros.errors import FileFormatError, RescenError
 from rescene4d_ros.node.messages import interfaces
-from rescene4d_ros.node.parameters import named_settings
+from rescene4d_ros.node.parameters import named_settings, SECTIONS
+from rescene4d_ros.node.visit_builder import settings
 
 END = '<!-- end -->'
 
@@ -45,8 +47,8 @@ def services() -> str:
     return _table(('service', 'type', 'does'), rows)
 
 
-def parameters() -> str:
-    """Return the table of parameters."""
+def parameters(sections: Mapping[str, type] = SECTIONS) -> str:
+    """Return the table of parameters of some sections."""
     rows = [
         (
             f'`{name}`',
@@ -57,12 +59,17 @@ def parameters() -> str:
             'yes' if setting.live else 'no',
             setting.text,
         )
-        for name, setting in named_settings()
+        for name, setting in named_settings(sections)
     ]
     return _table(('parameter', 'type', 'default', 'unit', 'allowed', 'live', 'meaning'), rows)
 
 
-TABLES = {'topics': topics, 'services': services, 'parameters': parameters}
+TABLES: dict[str, Callable[[], str]] = {
+    'topics': topics,
+    'services': services,
+    'parameters': parameters,
+    'builder_parameters': partial(parameters, settings.SECTIONS),
+}
 
 
 def write_tables(text: str) -> str:

@@ -21,9 +21,10 @@ from rescene4d_ros.node.managed_node import ACTIVE, CONFIGURED, INACTIVE, Manage
 from rescene4d_ros.node.messages import interfaces
 from rescene4d_ros.node.parameters import read_sections
 from rescene4d_ros.node.ros_process import RequestThread
+from rescene4d_ros.node.visit_builder.depth_images import DepthImages
 from rescene4d_ros.node.visit_builder.outlets import Outlets
 from rescene4d_ros.node.visit_builder.poses import OdometryPoses, TfPoses
-from rescene4d_ros.node.visit_builder.settings import rules_of, SECTIONS
+from rescene4d_ros.node.visit_builder.settings import BuilderNodeConfig, rules_of, SECTIONS
 from rescene4d_ros.node.visit_builder.warm_up import warm_up
 from rescene4d_ros.node.visit_builder.work import VisitWork
 from rescene4d_ros.visit_building.series import VisitSeries
@@ -116,17 +117,28 @@ class VisitBuilderNode(ManagedNode):
             )
             running.callback(work.stop)
             self._diagnostics.work, self._diagnostics.series = work, series
-            self._listen(work, settings, running)
+            topic = self._listen(work, settings, running)
+            self._serve(work, settings, running)
             self._running = running.pop_all()
-        return f': listening on {self.resolve_topic_name("clouds")}'
+        return f': listening on {topic}'
 
-    def _listen(self, work: VisitWork, settings, running: ExitStack) -> None:
+    def _listen(self, work: VisitWork, settings: BuilderNodeConfig, running: ExitStack) -> str:
+        """Subscribe to what the sensor gives; return the name of its topic."""
         qos = QoSProfile(
             depth=settings.waiting_limit,
             reliability=ReliabilityPolicy[settings.clouds_reliability.upper()],
         )
+        if settings.input == 'depth':
+            depth = (self._settings or {})['depth']
+            images = DepthImages(self, depth, qos, work)
+            running.callback(images.close)
+            return self.resolve_topic_name('depth')
         subscription = self.create_subscription(PointCloud2, 'clouds', work.on_cloud, qos)
         running.callback(self.destroy_subscription, subscription)
+        return self.resolve_topic_name('clouds')
+
+    def _serve(self, work: VisitWork, settings: BuilderNodeConfig, running: ExitStack) -> None:
+        """Answer requests."""
 
         def start(request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
             response.success, response.message = not work.is_building, 'building a visit'

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable
+from dataclasses import dataclass
 from threading import Condition, Thread
 import time
 from typing import Protocol
@@ -11,15 +12,38 @@ from typing import Protocol
 import numpy as np
 from rclpy.duration import Duration
 from rescene4d_ros.data.readers.point_cloud2 import scan_from_cloud
-from rescene4d_ros.errors import FrameUnavailableError, RescenError
+from rescene4d_ros.errors import FrameUnavailableError, RescenError, ScanError
 from rescene4d_ros.node.diagnostics import NodeStats, text_of, UNTIL_A_VISIT
 from rescene4d_ros.node.messages.conversions import time_from_msg
 from rescene4d_ros.node.visit_builder.outlets import Outlets
 from rescene4d_ros.node.visit_builder.settings import BuilderNodeConfig
+from rescene4d_ros.structures import Scan
 from rescene4d_ros.structures.scan import check_not_future
 from rescene4d_ros.visit_building.builder import BuiltVisit
 from rescene4d_ros.visit_building.series import VisitSeries
 from sensor_msgs.msg import PointCloud2
+from std_msgs.msg import Header
+
+
+@dataclass(frozen=True)
+class Measured:
+    """
+    Hold one message of the sensor, not decoded yet.
+
+    Attributes
+    ----------
+    header : Header
+    decode : callable() -> Scan
+        Gives its points; raises ScanError.
+    is_cloud : bool
+        Its points may be in the map frame; those of a camera are in its own one.
+
+    """
+
+    header: Header
+    decode: Callable[[], Scan]
+    is_cloud: bool = True
+
 
 RETRY = 0.05  # s; between two looks for a pose
 DELIVERY = 10.0  # s; how long subscribers may take for a snapshot
@@ -75,7 +99,7 @@ class VisitWork:
         self._series, self._poses, self._outlets = series, poses, outlets
         self._settings, self._stats, self._log = settings, stats, log
         self._now_ns = now_ns
-        self._waiting: deque[tuple[float, PointCloud2]] = deque()
+        self._waiting: deque[tuple[float, Measured]] = deque()
         self._tasks: deque[tuple[float, Task]] = deque()
         self._finished: deque[BuiltVisit] = deque()
         self.is_building, self.is_paused = settings.begin_at_once, False
@@ -90,7 +114,11 @@ class VisitWork:
         return len(self._finished)
 
     def on_cloud(self, message: PointCloud2) -> None:
-        """Queue a cloud; where too many wait, the oldest is dropped and counted."""
+        """Queue a cloud; see `take`."""
+        self.take(Measured(message.header, lambda: scan_from_cloud(message)))
+
+    def take(self, measured: Measured) -> None:
+        """Queue what was measured; where too many wait, the oldest is dropped and counted."""
         self._stats.count('received')
         if self.is_paused:
             self._stats.count('refused', refusal='paused; call ~/resume to build visits again')
@@ -106,7 +134,7 @@ class VisitWork:
                 )
                 self._stats.count('dropped', refusal=text)
                 self._log.warning(text, throttle_duration_sec=5.0)
-            self._waiting.append((time.monotonic(), message))
+            self._waiting.append((time.monotonic(), measured))
             self._changed.notify()
 
     def finish(self) -> tuple[bool, str]:
@@ -183,28 +211,32 @@ class VisitWork:
             self._log.info(f'{visit.scan.name} ended: {visit.reason}')
             self._finished.append(visit)
 
-    def _is_done(self, arrived: float, message: PointCloud2) -> bool:
+    def _is_done(self, arrived: float, measured: Measured) -> bool:
         """Offer a cloud or refuse it; False where its pose may still come."""
         try:
-            self._offer(message)
+            self._offer(measured)
         except FrameUnavailableError as error:
             if time.monotonic() - arrived < self._settings.tf_timeout:
                 time.sleep(RETRY)
                 return False
-            self._refused(error)
+            self.refuse(error)
         except Exception as error:
-            self._refused(error)
+            self.refuse(error)
         return True
 
-    def _offer(self, message: PointCloud2) -> None:
-        frame, stamp_ns = message.header.frame_id, time_from_msg(message.header.stamp)
+    def _offer(self, measured: Measured) -> None:
+        header = measured.header
+        frame, stamp_ns = header.frame_id, time_from_msg(header.stamp)
         check_not_future(stamp_ns, self._now_ns(), self._settings.max_future)
         is_in_map = frame == self._settings.map_frame
+        if is_in_map and not measured.is_cloud:
+            raise ScanError(
+                f'expected a depth image in the optical frame of its camera, got {frame!r}, the '
+                'map; set header.frame_id'
+            )
         sensor = self._settings.sensor_frame if is_in_map else frame
         pose = self._poses.pose(sensor, stamp_ns) if sensor else None
-        for visit in self._series.offer(
-            pose, stamp_ns, is_in_map, lambda: scan_from_cloud(message)
-        ):
+        for visit in self._series.offer(pose, stamp_ns, is_in_map, measured.decode):
             self._log.info(f'{visit.scan.name} ended: {visit.reason}')
             self._finished.append(visit)
         self._stats.update(refusal='')
@@ -224,7 +256,8 @@ class VisitWork:
         self._stats.count('stored')
         self._stats.solved('visits', *UNTIL_A_VISIT)
 
-    def _refused(self, error: Exception) -> None:
+    def refuse(self, error: Exception) -> None:
+        """Count and tell what cannot be used."""
         self._stats.count('refused', refusal=text_of(error))
         self._log.warning(f'cloud refused: {text_of(error)}', throttle_duration_sec=1.0)
 

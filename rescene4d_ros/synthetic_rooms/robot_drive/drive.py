@@ -10,6 +10,7 @@ import numpy as np
 from rescene4d_ros.structures import Scan
 from rescene4d_ros.synthetic_rooms.config import RoomsConfig
 from rescene4d_ros.synthetic_rooms.life import Life
+from rescene4d_ros.synthetic_rooms.rendering.camera import image_plane
 from rescene4d_ros.synthetic_rooms.rendering.depth_camera import scan, Surface, surface_of
 from rescene4d_ros.synthetic_rooms.rendering.rigid_points import moved
 from rescene4d_ros.synthetic_rooms.robot_drive.path import base_poses, camera_mounts, drive_places
@@ -37,6 +38,10 @@ class Frame:
     xyz : ndarray (N, 3), float32, m
         Measured, in the frame of the camera.
     rgb : ndarray (N, 3), uint8
+    depth : ndarray (H, W), float32, m
+        The same as an image of the camera; 0 = nothing measured.
+    color : ndarray (H, W, 3), uint8
+        Black where nothing was measured.
     map_T_odom, odom_T_base, base_T_camera : ndarray (4, 4), float64
         As the robot believes: their product is off by what the odometry drifts in `LAG`.
 
@@ -45,6 +50,8 @@ class Frame:
     stamp_ns: int
     xyz: np.ndarray
     rgb: np.ndarray
+    depth: np.ndarray
+    color: np.ndarray
     map_T_odom: np.ndarray
     odom_T_base: np.ndarray
     base_T_camera: np.ndarray
@@ -77,6 +84,15 @@ class Drive:
     _seed: tuple[int, int]
     _rate: float
 
+    @property
+    def camera_matrix(self) -> np.ndarray:
+        """Return focal lengths and principal point (3, 3), pixels, of the images of the frames."""
+        matrix = np.eye(3)
+        for axis, places in enumerate(image_plane(self._config)):
+            matrix[axis, axis] = (len(places) - 1) / (places[-1] - places[0])
+            matrix[axis, 2] = (len(places) - 1) / 2
+        return matrix
+
     def frames(self) -> Iterator[Frame]:
         """Measure one frame after the other."""
         tree = cKDTree(self.snapshot.xyz)
@@ -92,12 +108,18 @@ class Drive:
         rgb = self.snapshot.rgb[at].copy()
         rgb[off > COLOR_M] = np.rint(255 * np.array(CLOTHES.color))
         local = (hits.measured - room_T_camera[:3, 3]) @ room_T_camera[:3, :3]
+        depth = np.zeros(hits.ranges.shape[1:], np.float32)
+        color = np.zeros((*depth.shape, 3), np.uint8)
+        depth.flat[hits.pixel] = local[:, 2]
+        color.reshape(-1, 3)[hits.pixel] = rgb
         map_T_base = self._life.map_T_room @ self._room_T_base[k]
         before = max(0, k - round(LAG * self._rate))
         return Frame(
             self.snapshot.stamp_ns + round(k * 1e9 / self._rate),
             local.astype(np.float32),
             rgb,
+            depth,
+            color,
             np.linalg.inv(drift(before / self.n_frames)),
             drift(k / self.n_frames) @ map_T_base,
             self._base_T_camera[k],
