@@ -77,7 +77,7 @@ class VisitSeries:
         self._builder = self._spool = None
         self._map: Scan | None = None
         self._map_path: list[np.ndarray] = []
-        self._newest_ns = 0
+        self._newest_ns = self._first_ns = 0
         self.is_resumed = False
         self.counts = BuildCounts()
 
@@ -85,6 +85,11 @@ class VisitSeries:
     def n_voxels(self) -> int:
         """Return the size of the visit in the making."""
         return 0 if self._builder is None else self._builder.n_voxels
+
+    @property
+    def seconds(self) -> float:
+        """Return the time from the first cloud of the visit in the making to the newest, s."""
+        return (self._newest_ns - self._first_ns) / 1e9 if self._first_ns else 0.0
 
     def recover(self, resume: bool = False) -> list[BuiltVisit]:
         """
@@ -132,6 +137,7 @@ class VisitSeries:
             self._begin()
             return
         self.is_resumed = True
+        self._first_ns = builder.newest_ns
         self._newest_ns = self._order.newest_ns = builder.newest_ns
 
     def delivered(self, visit: BuiltVisit) -> None:
@@ -200,6 +206,14 @@ class VisitSeries:
         self._order.drop_held()
         self._order.newest_ns = 0
         return self._finish(reason)
+
+    def discard(self) -> bool:
+        """Forget the visit in the making, its keyframes too; return whether there was one."""
+        was_building = self._map is not None or self._builder is not None
+        self._order.drop_held()
+        self._order.newest_ns = 0
+        self._begin()
+        return was_building
 
     def _finish(self, reason: str) -> BuiltVisit | None:
         if self._map is None and self._builder is None:
@@ -271,6 +285,7 @@ class VisitSeries:
         else:
             self.counts.clouds += 1
         self._newest_ns = stamp_ns
+        self._first_ns = self._first_ns or stamp_ns
         reasons = [r for rule in self._rules if (r := rule.reason(pose[:3, 3], stamp_ns))]
         return [self._close(reasons[0])] if reasons else []
 
@@ -286,6 +301,7 @@ class VisitSeries:
         if self._builder is not None:  # clouds that came before it was certain
             self._begin()
         self._map, self._newest_ns = scan, scan.stamp_ns
+        self._first_ns = self._first_ns or scan.stamp_ns
         if pose is not None:
             self._map_path.append(pose[:3, 3] - np.array(scan.origin))
         return finished

@@ -16,6 +16,8 @@ os.environ['ROS_PYTHON_CHECK_FIELDS'] = '1'
 os.environ['OMP_NUM_THREADS'] = '1'
 
 from lifecycle_msgs.srv import ChangeState, GetState
+from nav_msgs.msg import Odometry
+import numpy as np
 import pytest
 from rcl_interfaces.srv import DescribeParameters
 import rclpy
@@ -28,6 +30,8 @@ from rescene4d_ros.node.messages import interfaces
 from rescene4d_ros.node.messages.conversions import create_cloud, fields_of, time_to_msg
 from rescene4d_ros.node.ros_process import prepare
 from rescene4d_ros.srv import AskMemory, ObjectHistory, QueryChanges, QueryObjects
+from rescene4d_ros.structures import Scan
+from sensor_msgs.msg import PointCloud2
 from std_msgs.msg import Header
 import torch
 
@@ -425,3 +429,40 @@ def running(client, start_node, visits, cloud_message):
     client.publish(cloud_message(visits[0]))
     client.wait(lambda: objects and objects[-1].revision == 1)
     return node, objects, diagnostics
+
+
+class Robot:
+    """
+    What drives: publishes the pose and the cloud number k of a drive along a wall.
+
+    Clouds come 0.1 s and 0.2 m apart from -1 m on, and look at the wall at y = 2 m.
+    """
+
+    axis = np.arange(-1.5, 1.5, 0.05)
+    wall = np.stack(np.meshgrid(axis, [2.0], axis), -1).reshape(-1, 3) + 0.01
+
+    def __init__(self, client):
+        self._client = client
+        self._odometry = client.node.create_publisher(Odometry, 'odometry', 100)
+        self._clouds = client.node.create_publisher(PointCloud2, 'clouds', 10)
+
+    def __call__(self, numbers, x=None):
+        """Publish clouds, all from one place if `x` is given, m."""
+        self._client.wait(self._clouds.get_subscription_count)
+        self._client.wait(self._odometry.get_subscription_count)
+        for k in numbers:
+            stamp, at = FIRST_NS + k * 10**8, 0.2 * (k % 100) - 1.0 if x is None else x
+            pose = Odometry(child_frame_id='lidar')
+            pose.header.stamp, pose.header.frame_id = time_to_msg(stamp), 'map'
+            pose.pose.pose.position.x = at
+            pose.pose.pose.orientation.w = 1.0
+            self._odometry.publish(pose)
+            points = (self.wall - (at, 0, 0)).astype(np.float32)
+            self._clouds.publish(make_cloud_message(Scan(points, stamp), 'lidar'))
+            self._client.spin(0.03)
+
+
+@pytest.fixture
+def robot(client):
+    """Return a robot that drives along a wall."""
+    return Robot(client)

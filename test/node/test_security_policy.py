@@ -8,6 +8,7 @@ from rclpy.node import NodeNameNonExistentError
 from rescene4d_ros.node.ros_process import share
 
 TF = {'/tf', '/tf_static'}  # where tf2_ros is installed
+IMAGES = {'/depth', '/color', '/camera_info'}  # with input: depth
 BOXES = {'/detections'}  # with instances from boxes, where vision_msgs is installed
 CHANGING = ('correct_object', 'reprocess', 'change_state', 'move_map', 'load_memory', 'pause')
 ACTIONS = ('publish', 'subscribe', 'reply')
@@ -71,8 +72,9 @@ def test_visit_builder_may_do_what_it_does_and_no_more(client, processes):
         return answer.current_state.label == 'active'
 
     client.wait(is_active)
-    wanted = allowed_of('visit_builder', TF)
-    graph = graph_of(client, 'visit_builder', wanted)
+    wanted = allowed_of('visit_builder', TF | IMAGES)
+    nodes = ('visit_builder', '_visit_builder_requests', '_visit_builder_actions')
+    graph = graph_of(client, 'visit_builder', wanted, nodes)
     assert {key: graph[key] - TF for key in ACTIONS} == wanted
 
 

@@ -11,41 +11,15 @@ from rescene4d_ros.data.readers.point_cloud2 import scan_from_cloud
 from rescene4d_ros.errors import ConfigError, FrameUnavailableError, ScanError
 from rescene4d_ros.node.messages import interfaces
 from rescene4d_ros.node.messages.conversions import time_to_msg
+from rescene4d_ros.node.visit_builder.inputs.poses import OdometryPoses
 from rescene4d_ros.node.visit_builder.outlets import left_out_of, path_of, snapshot_of
-from rescene4d_ros.node.visit_builder.poses import OdometryPoses
 from rescene4d_ros.node.visit_builder.settings import BuilderNodeConfig, rules_of
 from rescene4d_ros.structures import Scan
 from rescene4d_ros.visit_building.builder import BuiltVisit
 from scipy.spatial import cKDTree
-from sensor_msgs.msg import PointCloud2
 from std_srvs.srv import Trigger
 
 T0 = 1_700_000_000 * 10**9
-AXIS = np.arange(-1.5, 1.5, 0.05)
-WALL = np.stack(np.meshgrid(AXIS, [2.0], AXIS), -1).reshape(-1, 3) + 0.01
-
-
-@pytest.fixture
-def robot(client, cloud_message):
-    """Return what drives: publishes the pose and the cloud number k of a drive."""
-    odometry = client.node.create_publisher(Odometry, 'odometry', 100)
-    clouds = client.node.create_publisher(PointCloud2, 'clouds', 10)
-
-    def drive(numbers):
-        client.wait(clouds.get_subscription_count)
-        client.wait(odometry.get_subscription_count)
-        for k in numbers:
-            stamp, x = T0 + k * 10**8, 0.2 * (k % 100)
-            pose = Odometry(child_frame_id='lidar')
-            pose.header.stamp, pose.header.frame_id = time_to_msg(stamp), 'map'
-            pose.pose.pose.position.x = x - 1.0
-            pose.pose.pose.orientation.w = 1.0
-            odometry.publish(pose)
-            points = (WALL - (x - 1.0, 0, 0)).astype(np.float32)
-            clouds.publish(cloud_message(Scan(points, stamp), 'lidar'))
-            client.spin(0.03)
-
-    return drive
 
 
 def test_stamps_of_odometry_that_jump(client):
@@ -105,7 +79,7 @@ def test_a_drive_becomes_a_snapshot_also_after_a_kill(client, processes, robot, 
     client.wait(lambda: snapshots)
     partial = scan_from_cloud(snapshots[0])
     assert (partial.frame_id, partial.stamp_ns) == ('map', T0 + 7 * 10**8)
-    assert (cKDTree(partial.xyz).query(WALL)[0] < 0.01).mean() > 0.95
+    assert (cKDTree(partial.xyz).query(robot.wall)[0] < 0.01).mean() > 0.95
     diagnostics.clear()
     robot(range(600, 606))
     client.wait(lambda: keyframes(diagnostics) >= 4)

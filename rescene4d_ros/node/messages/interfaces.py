@@ -228,6 +228,7 @@ SERVICES = (
     RESUME,
     SAVE,
 )
+BUILD_VISIT = '~/build_visit'  # action of visit_builder: one visit, with progress
 REPROCESS_VISITS = '~/reprocess_visits'  # action: as ~/reprocess, with progress
 
 

@@ -21,9 +21,11 @@ from rescene4d_ros.node.managed_node import ACTIVE, CONFIGURED, INACTIVE, Manage
 from rescene4d_ros.node.messages import interfaces
 from rescene4d_ros.node.parameters import read_sections
 from rescene4d_ros.node.ros_process import RequestThread
-from rescene4d_ros.node.visit_builder.depth_images import DepthImages
+from rescene4d_ros.node.visit_builder.build_action import BuildAction
+from rescene4d_ros.node.visit_builder.dock import Dock
+from rescene4d_ros.node.visit_builder.inputs.depth_images import DepthImages
+from rescene4d_ros.node.visit_builder.inputs.poses import OdometryPoses, TfPoses
 from rescene4d_ros.node.visit_builder.outlets import Outlets
-from rescene4d_ros.node.visit_builder.poses import OdometryPoses, TfPoses
 from rescene4d_ros.node.visit_builder.settings import BuilderNodeConfig, rules_of, SECTIONS
 from rescene4d_ros.node.visit_builder.warm_up import warm_up
 from rescene4d_ros.node.visit_builder.work import VisitWork
@@ -118,7 +120,7 @@ class VisitBuilderNode(ManagedNode):
             running.callback(work.stop)
             self._diagnostics.work, self._diagnostics.series = work, series
             topic = self._listen(work, settings, running)
-            self._serve(work, settings, running)
+            self._serve(work, series, settings, running)
             self._running = running.pop_all()
         return f': listening on {topic}'
 
@@ -137,8 +139,10 @@ class VisitBuilderNode(ManagedNode):
         running.callback(self.destroy_subscription, subscription)
         return self.resolve_topic_name('clouds')
 
-    def _serve(self, work: VisitWork, settings: BuilderNodeConfig, running: ExitStack) -> None:
-        """Answer requests."""
+    def _serve(
+        self, work: VisitWork, series: VisitSeries, settings: BuilderNodeConfig, running: ExitStack
+    ) -> None:
+        """Answer requests and goals, and hear of the dock."""
 
         def start(request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
             response.success, response.message = not work.is_building, 'building a visit'
@@ -147,7 +151,6 @@ class VisitBuilderNode(ManagedNode):
 
         def finish(request: Trigger.Request, response: Trigger.Response) -> Trigger.Response:
             response.success, response.message = work.finish()
-            work.is_building = settings.begin_at_once
             return response
 
         def pause(is_paused: bool, request, response: Trigger.Response) -> Trigger.Response:
@@ -164,6 +167,10 @@ class VisitBuilderNode(ManagedNode):
         }
         requests = RequestThread(self, answers, self.report)
         running.callback(requests.close)
+        running.callback(BuildAction(self, work, series, self.report).close)
+        if settings.dock_topic:
+            dock = Dock(self, settings.dock_topic, settings.dock_type, work.end)
+            running.callback(dock.close)
 
     @transition(INACTIVE)
     def on_deactivate(self) -> str:

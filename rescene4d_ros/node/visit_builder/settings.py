@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from rescene4d_ros.config import FRAME, param
+from rescene4d_ros.config import Form, FRAME, param
 from rescene4d_ros.data.readers.images.camera import KINDS
 from rescene4d_ros.errors import ConfigError
 from rescene4d_ros.visit_building.close_rules import (
@@ -14,6 +14,8 @@ from rescene4d_ros.visit_building.close_rules import (
     StandingStill,
 )
 from rescene4d_ros.visit_building.config import VisitBuildingConfig
+
+TOPIC = Form(r'(~/|/)?[A-Za-z_]\w*(/[A-Za-z_]\w*)*', 'name of a topic: letters, digits, _ and /')
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,25 @@ class BuilderNodeConfig:
         '',
         'Polygon in the map as "x y, x y, x y" in m; the visit ends where the sensor leaves it; '
         'empty = off',
+    )
+    silence: float = param(
+        0.0,
+        'The visit ends where no cloud comes for as long, by the clock of this machine; 0 = off: '
+        'it goes on, or ends with the next cloud where the stamps pause for 10 s',
+        unit='s',
+        ge=0.0,
+    )
+    dock_topic: str = param(
+        '',
+        'Topic that says whether the robot is at its dock; the visit ends when it gets there; '
+        'empty = off',
+        form=TOPIC,
+    )
+    dock_type: str = param(
+        'bool',
+        'Type of dock_topic: std_msgs/Bool, or sensor_msgs/BatteryState, which says that it '
+        'charges or is full',
+        one_of=('bool', 'battery_state'),
     )
     spool: str = param(
         '~/.ros/rescene4d_visit.spool',

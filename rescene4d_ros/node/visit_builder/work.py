@@ -7,55 +7,34 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from threading import Condition, Thread
 import time
-from typing import Protocol
 
-import numpy as np
 from rclpy.duration import Duration
 from rescene4d_ros.data.readers.point_cloud2 import scan_from_cloud
 from rescene4d_ros.errors import FrameUnavailableError, RescenError, ScanError
 from rescene4d_ros.node.diagnostics import NodeStats, text_of, UNTIL_A_VISIT
 from rescene4d_ros.node.messages.conversions import time_from_msg
+from rescene4d_ros.node.visit_builder.inputs.measured import Measured, Poses
 from rescene4d_ros.node.visit_builder.outlets import Outlets
 from rescene4d_ros.node.visit_builder.settings import BuilderNodeConfig
-from rescene4d_ros.structures import Scan
 from rescene4d_ros.structures.scan import check_not_future
 from rescene4d_ros.visit_building.builder import BuiltVisit
 from rescene4d_ros.visit_building.series import VisitSeries
 from sensor_msgs.msg import PointCloud2
-from std_msgs.msg import Header
 
 
-@dataclass(frozen=True)
-class Measured:
-    """
-    Hold one message of the sensor, not decoded yet.
+@dataclass
+class End:
+    """Say how a visit that was to end ended; `visit` is None where there is nothing of it."""
 
-    Attributes
-    ----------
-    header : Header
-    decode : callable() -> Scan
-        Gives its points; raises ScanError.
-    is_cloud : bool
-        Its points may be in the map frame; those of a camera are in its own one.
-
-    """
-
-    header: Header
-    decode: Callable[[], Scan]
-    is_cloud: bool = True
+    is_done: bool = False
+    visit: BuiltVisit | None = None
+    message: str = ''
 
 
+NOTHING = 'expected clouds of a visit, none have come; check the topic'
 RETRY = 0.05  # s; between two looks for a pose
 DELIVERY = 10.0  # s; how long subscribers may take for a snapshot
 Task = Callable[[], None]
-
-
-class Poses(Protocol):
-    """Know where frames are."""
-
-    def pose(self, frame: str, stamp_ns: int) -> np.ndarray:
-        """Return map_T_frame (4, 4), or raise FrameUnavailableError."""
-        ...
 
 
 class VisitWork:
@@ -79,10 +58,16 @@ class VisitWork:
 
     Attributes
     ----------
+    begins_at_once : bool
+        Whether a visit begins without being asked for.
     is_building : bool
         Whether clouds belong to a visit; others are left out.
     is_paused : bool
         Whether clouds are refused and snapshots kept, until it is set back.
+    n_ended : int
+        Visits that ended since the start.
+    ended : BuiltVisit, optional
+        The newest of them.
 
     """
 
@@ -102,7 +87,11 @@ class VisitWork:
         self._waiting: deque[tuple[float, Measured]] = deque()
         self._tasks: deque[tuple[float, Task]] = deque()
         self._finished: deque[BuiltVisit] = deque()
-        self.is_building, self.is_paused = settings.begin_at_once, False
+        self.begins_at_once = settings.begin_at_once
+        self.is_building, self.is_paused = self.begins_at_once, False
+        self.n_ended = 0
+        self.ended: BuiltVisit | None = None
+        self._heard = time.monotonic()  # the newest cloud
         self._changed = Condition()
         self._stopping = False
         self._thread = Thread(target=self._run, name='visits', daemon=True)
@@ -134,42 +123,50 @@ class VisitWork:
                 )
                 self._stats.count('dropped', refusal=text)
                 self._log.warning(text, throttle_duration_sec=5.0)
-            self._waiting.append((time.monotonic(), measured))
-            self._changed.notify()
+            self._heard = time.monotonic()
+            self._waiting.append((self._heard, measured))
+            self._changed.notify_all()
 
     def finish(self) -> tuple[bool, str]:
         """End the visit with the clouds that wait; return whether there was one, and a text."""
-        result: list[tuple[bool, str]] = []
-        done = Condition()
+        end = self.end()
+        with self._changed:
+            self._changed.wait_for(lambda: end.is_done, timeout=60.0)
+        if not end.is_done:
+            return False, 'expected an end within 60 s; it goes on'
+        return end.visit is not None, end.message
+
+    def end(self, reason: str = 'asked for', discard: bool = False) -> End:
+        """End the visit after the clouds that wait, or drop it; returns at once."""
+        end = End()
 
         def task() -> None:
             try:
-                visit = self._series.finish()
-                if visit is not None:
-                    self._finished.append(visit)
-                answer = (
-                    (True, f'{visit.scan.name}: {len(visit.scan)} points')
-                    if visit
-                    else (False, 'expected clouds of a visit, none have come; check the topic')
-                )
+                if discard:
+                    was_there = self._series.discard()
+                    end.message = 'dropped' if was_there else NOTHING
+                elif (visit := self._series.finish(reason)) is not None:
+                    self._note(visit)
+                    end.visit, end.message = visit, f'{visit.scan.name}: {len(visit.scan)} points'
+                else:
+                    end.message = NOTHING
             except Exception as error:
-                answer = False, text_of(error)
-            with done:
-                result.append(answer)
-                done.notify()
+                end.message = text_of(error)
+            with self._changed:
+                self.is_building = self.begins_at_once
+                end.is_done = True
+                self._changed.notify_all()
 
         with self._changed:
             self._tasks.append((time.monotonic(), task))
-            self._changed.notify()
-        with done:
-            done.wait_for(lambda: bool(result), timeout=60.0)
-        return result[0] if result else (False, 'expected an end within 60 s; it goes on')
+            self._changed.notify_all()
+        return end
 
     def stop(self) -> None:
         """Finish the clouds at hand; the visit in the making stays in the spool."""
         with self._changed:
             self._stopping = True
-            self._changed.notify()
+            self._changed.notify_all()
         self._thread.join()
 
     def _run(self) -> None:
@@ -182,7 +179,9 @@ class VisitWork:
         while True:
             waits_for_more = self._series.is_resumed and not self._waiting
             if waits_for_more and time.monotonic() - resumed > patience:
-                self._guarded(self._finish_resumed)
+                self._guarded(lambda: self._finish_by_itself('no cloud since the restart'))
+            if self._is_silent:
+                self._guarded(lambda: self._finish_by_itself('no cloud came any more'))
             with self._changed:
                 self._changed.wait_for(
                     lambda: self._stopping or self._waiting or self._tasks, timeout=0.5
@@ -205,11 +204,23 @@ class VisitWork:
             if self._finished and is_wanted:
                 self._guarded(self._deliver)
 
-    def _finish_resumed(self) -> None:
-        visit = self._series.finish('no cloud since the restart')
+    @property
+    def _is_silent(self) -> bool:
+        """Return whether the visit in the making waits for clouds for too long."""
+        silence = self._settings.silence
+        is_waiting = self._series.seconds > 0 and not self._waiting and not self._series.is_resumed
+        return 0 < silence < time.monotonic() - self._heard and is_waiting
+
+    def _finish_by_itself(self, reason: str) -> None:
+        visit = self._series.finish(reason)
         if visit is not None:
-            self._log.info(f'{visit.scan.name} ended: {visit.reason}')
-            self._finished.append(visit)
+            self._note(visit)
+
+    def _note(self, visit: BuiltVisit) -> None:
+        """Keep a visit that has ended for its delivery."""
+        self._log.info(f'{visit.scan.name} ended: {visit.reason}')
+        self._finished.append(visit)
+        self.ended, self.n_ended = visit, self.n_ended + 1
 
     def _is_done(self, arrived: float, measured: Measured) -> bool:
         """Offer a cloud or refuse it; False where its pose may still come."""
@@ -237,8 +248,7 @@ class VisitWork:
         sensor = self._settings.sensor_frame if is_in_map else frame
         pose = self._poses.pose(sensor, stamp_ns) if sensor else None
         for visit in self._series.offer(pose, stamp_ns, is_in_map, measured.decode):
-            self._log.info(f'{visit.scan.name} ended: {visit.reason}')
-            self._finished.append(visit)
+            self._note(visit)
         self._stats.update(refusal='')
 
     def _deliver(self) -> None:

@@ -10,9 +10,9 @@ from rescene4d_ros.data.readers.images.camera import Camera, camera_of
 from rescene4d_ros.data.readers.images.depth_clouds import scan_from_depth
 from rescene4d_ros.errors import ScanError
 from rescene4d_ros.node.messages.conversions import time_from_msg
-from rescene4d_ros.node.visit_builder.image_pairs import ImagePairs
+from rescene4d_ros.node.visit_builder.inputs.image_pairs import ImagePairs
+from rescene4d_ros.node.visit_builder.inputs.measured import Measured
 from rescene4d_ros.node.visit_builder.settings import DepthInputConfig
-from rescene4d_ros.node.visit_builder.work import Measured
 from rescene4d_ros.structures import Scan
 from sensor_msgs.msg import CameraInfo, CompressedImage, Image
 
