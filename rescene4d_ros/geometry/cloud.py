@@ -254,9 +254,9 @@ class DepthMap:
         hidden = (bins[at] == surface_bin) & (first[at] < far - RAY_CLEARANCE)
         return sees, surface_bin, hidden, object_bin
 
-    def hides(self, xyz: np.ndarray, gap: float) -> bool:
-        """Return whether surfaces that far in front of most of some points hide them, m."""
-        key, distance = self._bins(xyz)
+    def is_behind_wall(self, xyz: np.ndarray, gap: float) -> bool:
+        """Return whether, at its own height, surfaces that far in front hide most of a place."""
+        key, distance = self._bins(np.c_[xyz[:, :2], np.full(len(xyz), self._position[2])])
         return bool(np.mean(self._nearest[key] < distance - gap) > 0.5)
 
     def passes(self, xyz: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+import math
 
 import numpy as np
 from rescene4d_ros.errors import ScanError
@@ -134,16 +135,12 @@ def covers_more(clouds: Sequence[np.ndarray], area: float) -> bool:
     if not known:
         return False
     borders = _borders(known)
-    floors = [_squares_of_storeys(xyz, borders) for xyz in known]
-    low = np.min([floor.min(axis=0) for floor in floors], axis=0)
-    width, depth, storeys = np.max([floor.max(axis=0) for floor in floors], axis=0) - low + 1
-    if width * depth * storeys <= area:
+    low = np.min([np.floor(xyz[:, :2].min(axis=0)) for xyz in known], axis=0)
+    high = np.max([np.floor(xyz[:, :2].max(axis=0)) for xyz in known], axis=0)
+    size = (*(high - low + 1).astype(np.int64).tolist(), len(borders) + 1)
+    if math.prod(size) <= area:
         return False
-    found = []
-    for floor in floors:
-        place = (floor - low) @ (depth * storeys, storeys, 1)
-        squares, counts = np.unique(place, return_counts=True)
-        found.append(squares[counts >= SQUARE_POINTS])
+    found = [_visited(xyz, low, size, borders) for xyz in known]
     return bool(len(np.unique(np.concatenate(found))) > area)
 
 
@@ -157,11 +154,17 @@ def _borders(clouds: Sequence[np.ndarray]) -> tuple[float, ...]:
     return storey_borders(clouds)
 
 
-def _squares_of_storeys(xyz: np.ndarray, borders: Sequence[float]) -> np.ndarray:
-    """Return the square of 1 m of the floor plan and the storey of each point, (N, 3), int64."""
-    squares = np.floor(xyz).astype(np.int64)
-    squares[:, 2] = np.searchsorted(np.asarray(borders), xyz[:, 2], side='right')
-    return squares
+def _visited(
+    xyz: np.ndarray, low: np.ndarray, size: Sequence[int], borders: Sequence[float]
+) -> np.ndarray:
+    """Return the squares of 1 m (K,), int64, of all storeys that hold enough points."""
+    square = np.searchsorted(np.asarray(borders), xyz[:, 2], side='right')
+    for k in (0, 1):
+        square += (np.floor(xyz[:, k]) - low[k]).astype(np.int64) * math.prod(size[k + 1 :])
+    if math.prod(size) > TABLE_CELLS:
+        squares, counts = np.unique(square, return_counts=True)
+        return squares[counts >= SQUARE_POINTS]
+    return np.flatnonzero(np.bincount(square) >= SQUARE_POINTS)
 
 
 def quick_tree(xyz: np.ndarray) -> cKDTree:
