@@ -52,7 +52,7 @@ NOT_OF_VISITS = {
     'rescene4d_ros.scene.reprocessing': 'a late visit, or the service reprocess',
     'rescene4d_ros.scene.parts_of_visits': 'a visit to one room of a floor that is known',
     'rescene4d_ros.node.deposits': 'fleet.url',
-    'rescene4d_ros.node.detections': 'inference.source: given',
+    'rescene4d_ros.node.optional': 'inference.source: given, detections, bond',
     'rescene4d_ros.node.messages.object_frames': 'object_frames',
     'rescene4d_ros.class_lists': 'inference.classes',
     'rescene4d_ros.inference.weights_folder': 'inference.weights',

@@ -93,6 +93,24 @@ ARGUMENTS = (
         description='Weights file or name of `rescene4d weights`; empty: as params_file says.',
     ),
     DeclareLaunchArgument(
+        'object_frames',
+        default_value='',
+        description='Begin of the name of a TF frame per object, as object_; empty: as '
+        'params_file says.',
+    ),
+    DeclareLaunchArgument(
+        'detections',
+        default_value='',
+        choices=['', 'true', 'false'],
+        description='Publish the objects as vision_msgs too; empty: as params_file says.',
+    ),
+    DeclareLaunchArgument(
+        'bond',
+        default_value='',
+        choices=['', 'true', 'false'],
+        description='Form bonds with the lifecycle manager of Nav2; empty: as params_file says.',
+    ),
+    DeclareLaunchArgument(
         'network',
         default_value='all',
         choices=['all', 'loopback'],
@@ -124,7 +142,9 @@ PARAMETERS = {
     'map_id': 'memory.map_id',
     'map_frame': 'map_frame',
     'weights': 'inference.weights',
+    'object_frames': 'object_frames',
 }
+SWITCHES = ('detections', 'bond')  # arguments and parameters of one name, true or false
 
 
 def depth_images(value):
@@ -156,11 +176,13 @@ def make_nodes(context):
         'use_sim_time': value('use_sim_time') == 'true',
     }
     given |= {name: value(key) for key, name in PARAMETERS.items() if value(key)}
+    given |= {name: value(name) == 'true' for name in SWITCHES if value(name)}
     namespace = value('namespace').strip('/')
     logger = '.'.join([*filter(None, namespace.split('/')), 'rescene4d'])
     build = value('build_visits') == 'true'
     builder = {'map_frame': value('map_frame')} if value('map_frame') else {}
-    builder |= {key: given[key] for key in ('autostart', 'use_sim_time')}
+    shared = ('autostart', 'use_sim_time', 'bond')
+    builder |= {key: given[key] for key in shared if key in given}
     odometry = value('odometry_topic')
     builder |= {'pose_source': 'odometry'} if odometry else {}
     cameras, images = depth_images(value)

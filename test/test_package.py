@@ -180,15 +180,16 @@ def test_launch_file_names_what_is_there():
         for call in named('LaunchConfiguration', 'value')
         if isinstance(call.args[0], ast.Constant)
     }
-    (becomes,) = (
-        ast.literal_eval(node.value)
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Assign) and ast.unparse(node.targets[0]) == 'PARAMETERS'
-    )
+    constants = {
+        ast.unparse(node.targets[0]): node.value
+        for node in tree.body
+        if isinstance(node, ast.Assign)
+    }
+    becomes = ast.literal_eval(constants['PARAMETERS'])
+    switches = ast.literal_eval(constants['SWITCHES'])
     assert len(used) >= 6
-    assert used | set(becomes) == declared  # none is forgotten, none is misspelled
-    assert len(becomes) == 4
-    assert set(becomes.values()) <= dict(named_settings()).keys()
+    assert used | {*becomes, *switches} == declared  # none is forgotten, none is misspelled
+    assert {*becomes.values(), *switches} <= dict(named_settings()).keys()
     nodes = [keywords(node) for node in named('LifecycleNode')]
     assert [node['name'] for node in nodes] == [interfaces.NODE_NAME, 'visit_builder']
     recipe = (ROOT / 'CMakeLists.txt').read_text()
@@ -213,7 +214,11 @@ def test_rviz_shows_what_the_node_publishes():
 
 
 def test_foxglove_shows_what_the_node_publishes():
-    """Each panel of the layout is placed and reads a topic that the node publishes."""
+    """
+    Each panel of the layout is placed and reads a topic that the node publishes.
+
+    The heartbeat is for programs: the diagnostics say as much to people.
+    """
     from rescene4d_ros.node.messages import interfaces
 
     def texts(value):
@@ -223,7 +228,9 @@ def test_foxglove_shows_what_the_node_publishes():
 
     document = json.loads((ROOT / 'config' / 'foxglove.json').read_text())
     published = {
-        t.name.replace('~', '/rescene4d') for t in interfaces.TOPICS if t.direction == 'out'
+        t.name.replace('~', '/rescene4d')
+        for t in interfaces.TOPICS
+        if t.direction == 'out' and t is not interfaces.HEARTBEAT
     }
     shown = {t for t in texts(document['configById']) if t.startswith('/')}
     assert shown == published

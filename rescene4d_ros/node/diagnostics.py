@@ -21,6 +21,7 @@ from std_msgs.msg import Header
 
 DISK_WARNING = 1 << 30  # bytes free
 PERIOD = 1.0  # s
+BEAT = 0.5  # s; of the heartbeat
 # What failed once and is not tried again by itself: over with the next visit that goes well.
 UNTIL_A_VISIT = ('callback', 'request')
 LONGEST_TEXT = 2000  # characters; names from elsewhere may be of any length
@@ -149,9 +150,9 @@ class ReportedMemory:
 
 class DiagnosticsPublisher:
     """
-    Publish the diagnostics once per second for as long as the node exists, whatever its state.
+    Publish diagnostics and heartbeat for as long as the node exists, whatever its state.
 
-    The timer follows the steady clock, so that a missing /clock is reported too.
+    The timers follow the steady clock, so that a missing /clock is reported too.
 
     Parameters
     ----------
@@ -176,9 +177,14 @@ class DiagnosticsPublisher:
         self.state = 'unconfigured'
         self.stats = stats
         self._node = node
-        topic = interfaces.DIAGNOSTICS
-        self._publisher = node.create_publisher(topic.type, topic.name, topic.qos())
-        node.create_timer(PERIOD, self.publish, clock=Clock(clock_type=ClockType.STEADY_TIME))
+        self._level = OK  # of the newest diagnostics
+        topics = (interfaces.DIAGNOSTICS, interfaces.HEARTBEAT)
+        clock = Clock(clock_type=ClockType.STEADY_TIME)
+        self._publisher, self._heartbeat = (
+            node.create_publisher(topic.type, topic.name, topic.qos()) for topic in topics
+        )
+        node.create_timer(PERIOD, self.publish, clock=clock)
+        node.create_timer(BEAT, self.beat, clock=clock)
 
     def publish(self) -> None:
         """Publish what is known now."""
@@ -192,7 +198,13 @@ class DiagnosticsPublisher:
         entries['node'] = node_entry(counts, self.state, has_clock)
         loaded = self.memory.weights_hash if self.memory else ''
         weights = f'weights {loaded}' if loaded else ''
+        self._level = max(level for (level, _), _ in entries.values())
         self._publisher.publish(message_of(entries, stamp.to_msg(), name, weights))
+
+    def beat(self) -> None:
+        """Publish the state, and the worst level of the diagnostics before."""
+        name = self._node.get_fully_qualified_name().lstrip('/')
+        self._heartbeat.publish(DiagnosticStatus(level=self._level, name=name, message=self.state))
 
     def entries(self, counts: Counts) -> dict[str, tuple[Verdict, dict]]:
         """Return what there is to say beside the state of the node."""

@@ -33,7 +33,7 @@ from sensor_msgs.msg import PointCloud2
 
 if TYPE_CHECKING:
     from rescene4d_ros.node.deposits.deposit_mode import DepositMode
-    from rescene4d_ros.node.detections import Detections
+    from rescene4d_ros.node.optional.detections import Detections
 
 VisitSteps = tuple[
     Callable[[Scan, bool], Scan], Callable[[Scan], VisitInfo], Callable[[], None]
@@ -104,7 +104,7 @@ class Rescene4DNode(ManagedNode):
             held.callback(self._frames.close)
             self._detections: Detections | None = None
             if settings.inference.source == 'given':
-                from rescene4d_ros.node.detections import Detections
+                from rescene4d_ros.node.optional.detections import Detections
 
                 self._detections = Detections(self, self._frames)
                 held.callback(self._detections.close)

@@ -7,6 +7,7 @@ import functools
 import sys
 import time
 import traceback
+from typing import TYPE_CHECKING
 
 from rcl_interfaces.msg import Parameter as ParameterMessage
 from rcl_interfaces.msg import SetParametersResult
@@ -19,6 +20,9 @@ from rescene4d_ros.errors import ConfigError, RescenError
 from rescene4d_ros.node.diagnostics import DiagnosticsPublisher, text_of
 from rescene4d_ros.node.parameters import declare
 from rescene4d_ros.node.ros_process import spin
+
+if TYPE_CHECKING:
+    from rescene4d_ros.node.optional.bond import Bond
 
 SUCCESS = TransitionCallbackReturn.SUCCESS
 FAILURE = TransitionCallbackReturn.FAILURE
@@ -57,6 +61,7 @@ def transition(reached: str) -> Callable:
                 return ERROR
             self.reached = self._diagnostics.state = reached
             self._diagnostics.stats.solved(doing)
+            self.follow_bond()
             self.get_logger().info(f'{reached} in {time.perf_counter() - start:.1f} s{done}')
             return SUCCESS
 
@@ -99,6 +104,9 @@ class ManagedNode(LifecycleNode):
     ----------
     reached : str
         What the last successful transition led to; empty before the first.
+    keeps_bond : bool
+        Whether the bond outlasts a deactivation, because the node makes it itself and is to be
+        active again at once.
 
     """
 
@@ -110,6 +118,8 @@ class ManagedNode(LifecycleNode):
         self.reached = ''
         self._again: Timer | None = None  # of the autostart
         self._retry, _ = AUTOSTART_RETRY
+        self.keeps_bond = False
+        self._bond: Bond | None = None
 
     def declare(self, sections: Mapping[str, type]) -> None:
         """
@@ -137,6 +147,28 @@ class ManagedNode(LifecycleNode):
         self._diagnostics.stats.problem('callback', text_of(error))
         text = ''.join(traceback.format_exception(error))
         self.get_logger().error(f'a callback failed:\n{text}', throttle_duration_sec=1.0)
+
+    def follow_bond(self) -> None:
+        """Form the bond that the parameter `bond` asks for in an active node, else end it."""
+        if self.reached == ACTIVE and self._bond is None and self._parameters_ask_for_bond():
+            from rescene4d_ros.node.optional.bond import bond_of
+
+            self._bond = bond_of(self)
+        elif self.reached != ACTIVE and not self.keeps_bond:
+            self._end_bond()
+
+    def _parameters_ask_for_bond(self) -> bool:
+        return self.has_parameter('bond') and bool(self.get_parameter('bond').value)
+
+    def _end_bond(self) -> None:
+        if self._bond is not None:
+            self._bond.close()
+            self._bond = None
+
+    def destroy_node(self) -> None:
+        """End the bond: ^C runs no transition."""
+        self._end_bond()
+        super().destroy_node()
 
     def autostart(self, wait: float = 0.0) -> None:
         """

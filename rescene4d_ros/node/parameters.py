@@ -43,6 +43,11 @@ class NodeConfig:
         'Configure and activate at start, without waiting for a lifecycle manager; tried again '
         'after 1 s, then up to every 10 s, until it succeeds once',
     )
+    bond: bool = param(
+        False,
+        'Form a bond on the topic bond while active, as the lifecycle manager of Nav2 expects it; '
+        'needs the ROS package bond',
+    )
     map_frame: str = param('map', 'Frame of the memory', form=FRAME)
     tf_timeout: float = param(
         1.0,
@@ -128,6 +133,11 @@ class NodeConfig:
         'Begin of the name of a TF frame per object that the newest visit observed, such as '
         'object_ for object_7; empty = none',
         form=FRAME,
+    )
+    detections: bool = param(
+        False,
+        'Publish the objects that the newest visit observed as vision_msgs/Detection3DArray on '
+        '~/detections as well; needs the ROS package vision_msgs',
     )
     marker_points: int = param(
         100,

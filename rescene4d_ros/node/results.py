@@ -30,6 +30,7 @@ from rescene4d_ros.tracking.object_ids import resolve_labels
 
 if TYPE_CHECKING:
     from rescene4d_ros.node.messages.object_frames import ObjectFrames
+    from rescene4d_ros.node.optional.detections import ObjectDetections
 
 OUTGOING = (interfaces.OBJECTS, interfaces.MARKERS, interfaces.CHANGES, interfaces.SEGMENTED_CLOUD)
 
@@ -74,6 +75,11 @@ class ResultPublisher:
             from rescene4d_ros.node.messages.object_frames import ObjectFrames
 
             self._object_frames = ObjectFrames(node, settings.object_frames)
+        self._detections: ObjectDetections | None = None
+        if settings.detections:
+            from rescene4d_ros.node.optional.detections import ObjectDetections
+
+            self._detections = ObjectDetections(node)
         self._markers = MarkerUpdates(interfaces.MARKERS.depth)
         self._publishers = {
             topic: node.create_lifecycle_publisher(
@@ -188,6 +194,8 @@ class ResultPublisher:
     def _publish_markers(self, snapshot: MemorySnapshot, newest: NewestVisit) -> None:
         if self._object_frames is not None:
             self._object_frames.tell(snapshot.objects, snapshot.frame_id)
+        if self._detections is not None:
+            self._detections.publish(snapshot)
         message = self._markers.update(
             snapshot.objects, snapshot.frame_id, newest, self.marker_points
         )
@@ -223,7 +231,8 @@ class ResultPublisher:
         for publisher in self._publishers.values():
             self._node.destroy_lifecycle_publisher(publisher)
         self._publishers = {}
-        if self._object_frames is not None:
-            self._object_frames.close()
+        for optional in (self._object_frames, self._detections):
+            if optional is not None:
+                optional.close()
         if self._local_frame is not None:
             self._local_frame.close()

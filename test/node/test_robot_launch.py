@@ -12,6 +12,7 @@ from urllib.request import urlopen
 from lifecycle_msgs.srv import GetState
 import pytest
 from rcl_interfaces.srv import GetParameters
+from rclpy.parameter import parameter_value_to_python
 from rescene4d_ros.node.messages import interfaces
 from rescene4d_ros.node.ros_process import share
 
@@ -58,10 +59,10 @@ def is_active(client, node):
 
 
 def parameters(client, node, *names):
-    """Return values of a node's text parameters."""
+    """Return values of a node's parameters."""
     request = GetParameters.Request(names=names)
     values = client.call(GetParameters, f'{node}/get_parameters', request).values
-    return [value.string_value for value in values]
+    return [parameter_value_to_python(value) for value in values]
 
 
 def test_launched_node_is_active_with_the_given_arguments(client, weights, tmp_path):
@@ -108,6 +109,9 @@ def test_every_argument_reaches_what_it_names(client, weights, tmp_path):
         map_id='attic',
         map_frame='odom',
         weights=weights,
+        object_frames='thing_',
+        detections='true',
+        bond='true',
         network='loopback',
         viewer='true',
         rviz='true',
@@ -115,9 +119,11 @@ def test_every_argument_reaches_what_it_names(client, weights, tmp_path):
     ) as log:
         node, builder = '/robot2/rescene4d', '/robot2/visit_builder'
         client.wait(lambda: is_active(client, node) and is_active(client, builder))
-        assert parameters(client, builder, 'pose_source', 'map_frame') == ['odometry', 'odom']
-        names = ('memory.map_id', 'map_frame', 'inference.weights')
-        assert parameters(client, node, *names) == ['attic', 'odom', str(weights)]
+        names = ('pose_source', 'map_frame', 'bond')
+        assert parameters(client, builder, *names) == ['odometry', 'odom', True]
+        names = ('memory.map_id', 'map_frame', 'inference.weights', 'object_frames')
+        assert parameters(client, node, *names) == ['attic', 'odom', str(weights), 'thing_']
+        assert parameters(client, node, 'detections', 'bond') == [True, True]
         for topic in ('/camera/points', '/wheel/odometry', '/robot2/snapshots'):
             client.wait(lambda topic=topic: client.node.count_subscribers(topic) == 1)
         client.wait(lambda: client.node.count_publishers('/robot2/snapshots') == 1)

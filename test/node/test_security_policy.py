@@ -9,7 +9,8 @@ from rescene4d_ros.node.ros_process import share
 
 TF = {'/tf', '/tf_static'}  # where tf2_ros is installed
 IMAGES = {'/depth', '/color', '/camera_info'}  # with input: depth
-BOXES = {'/detections'}  # with instances from boxes, where vision_msgs is installed
+# Where other packages and parameters are: boxes of vision_msgs, and the bond.
+OPTIONAL = TF | {'/detections', '/rescene4d/detections', '/bond'}
 CHANGING = ('correct_object', 'reprocess', 'change_state', 'move_map', 'load_memory', 'pause')
 ACTIONS = ('publish', 'subscribe', 'reply')
 
@@ -56,10 +57,10 @@ def test_node_may_do_what_it_does_and_no_more(client, start_node):
     """A missing name would stop the node, one too many would be a hole."""
     start_node(autostart='true', use_sim_time='true')
     client.wait(lambda: client.state() == 'active')
-    wanted = allowed_of('node', TF | BOXES)
+    wanted = allowed_of('node', OPTIONAL)
     nodes = ('rescene4d', '_rescene4d_requests', '_rescene4d_actions')
     graph = graph_of(client, 'rescene4d', wanted, nodes)
-    assert {key: graph[key] - TF - BOXES for key in ACTIONS} == wanted
+    assert {key: graph[key] - OPTIONAL for key in ACTIONS} == wanted
 
 
 def test_visit_builder_may_do_what_it_does_and_no_more(client, processes):
@@ -72,10 +73,10 @@ def test_visit_builder_may_do_what_it_does_and_no_more(client, processes):
         return answer.current_state.label == 'active'
 
     client.wait(is_active)
-    wanted = allowed_of('visit_builder', TF | IMAGES)
+    wanted = allowed_of('visit_builder', OPTIONAL | IMAGES)
     nodes = ('visit_builder', '_visit_builder_requests', '_visit_builder_actions')
     graph = graph_of(client, 'visit_builder', wanted, nodes)
-    assert {key: graph[key] - TF for key in ACTIONS} == wanted
+    assert {key: graph[key] - OPTIONAL for key in ACTIONS} == wanted
 
 
 @pytest.mark.parametrize('enclave', ['operator', 'viewer'])

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from diagnostic_msgs.msg import DiagnosticArray
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from nav_msgs.msg import Path
 from nav_msgs.srv import GetMap
-from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
+from rclpy.duration import Duration
+from rclpy.qos import DurabilityPolicy, LivelinessPolicy, QoSProfile, ReliabilityPolicy
 from rescene4d_ros.msg import SceneChangeArray, SceneObjectArray
 from rescene4d_ros.srv import (
     ApproachObject,
@@ -49,6 +50,9 @@ class Topic:
     depth : int
     text : str
         What it carries, for people.
+    deadline : float, s
+        A message comes at least as often, and the process that publishes is known to be gone as
+        soon; 0 = neither is promised.
 
     """
 
@@ -59,14 +63,19 @@ class Topic:
     durability: str
     depth: int
     text: str
+    deadline: float = 0.0
 
     def qos(self, reliability: str | None = None, depth: int | None = None) -> QoSProfile:
         """Return the rclpy profile, with what the user may choose replaced where given."""
-        return QoSProfile(
+        profile = QoSProfile(
             depth=depth or self.depth,
             reliability=ReliabilityPolicy[(reliability or self.reliability).upper()],
             durability=DurabilityPolicy[self.durability.upper()],
         )
+        if self.deadline:
+            profile.deadline = profile.liveliness_lease_duration = Duration(seconds=self.deadline)
+            profile.liveliness = LivelinessPolicy.AUTOMATIC
+        return profile
 
 
 @dataclass(frozen=True)
@@ -136,6 +145,17 @@ DIAGNOSTICS = Topic(
     1,
     'Scans, inference and memory, once per second',
 )
+HEARTBEAT = Topic(
+    '~/heartbeat',
+    DiagnosticStatus,
+    'out',
+    'reliable',
+    'volatile',
+    1,
+    'Twice per second: the state of the life cycle, and the worst level of `/diagnostics`; offers '
+    'a deadline and a liveliness of 2 s',
+    deadline=2.0,
+)
 PATH = Topic(
     '~/path',
     Path,
@@ -155,7 +175,7 @@ LEFT_OUT = Topic(
     'Where the newest visit measured something that its snapshot lacks: observed too briefly, or '
     'looked through since, as people are',
 )
-TOPICS = (SNAPSHOTS, OBJECTS, MARKERS, CHANGES, SEGMENTED_CLOUD, DIAGNOSTICS)
+TOPICS = (SNAPSHOTS, OBJECTS, MARKERS, CHANGES, SEGMENTED_CLOUD, DIAGNOSTICS, HEARTBEAT)
 
 REPROCESS = ServiceEntry(
     '~/reprocess',

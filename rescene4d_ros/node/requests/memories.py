@@ -94,7 +94,7 @@ def load(
     try:
         before = node.memory_in_use()
         wanted = wanted_memory(before, request)
-        is_active = node.reached == ACTIVE
+        is_active = node.keeps_bond = node.reached == ACTIVE
         if is_active:
             node.trigger_deactivate()
         why = _changed(node, wanted, is_active)
@@ -110,6 +110,9 @@ def load(
         if not isinstance(error, RescenError):
             node.report(error)
         response.message = text_of(error)
+    finally:
+        node.keeps_bond = False
+        node.follow_bond()
     memory = node.open_memory()
     if memory is not None:
         try:

@@ -27,6 +27,11 @@ class BuilderNodeConfig:
         'Configure and activate at start, without waiting for a lifecycle manager; tried again '
         'after 1 s, then up to every 10 s, until it succeeds once',
     )
+    bond: bool = param(
+        False,
+        'Form a bond on the topic bond while active, as the lifecycle manager of Nav2 expects it; '
+        'needs the ROS package bond',
+    )
     map_frame: str = param('map', 'Frame of the visits', form=FRAME)
     sensor_frame: str = param(
         '',

@@ -1,4 +1,4 @@
-"""Boxes of a 3D detector beside the snapshots: vision_msgs, where that package is installed."""
+"""Boxes of a detector in, boxes of objects out: vision_msgs, where that is installed."""
 
 from __future__ import annotations
 
@@ -6,19 +6,22 @@ from collections import OrderedDict
 from threading import Lock
 from typing import Any
 
+from rclpy.lifecycle import LifecycleNode
 from rclpy.node import Node
-from rclpy.qos import QoSProfile, ReliabilityPolicy
+from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rescene4d_ros.data.readers.given_boxes import boxes_of_detections, stamp_of, with_boxes
 from rescene4d_ros.errors import FrameUnavailableError
+from rescene4d_ros.node.messages.conversions import box_to_msg, header_of
 from rescene4d_ros.node.tf import FrameLookup
-from rescene4d_ros.structures import Scan
+from rescene4d_ros.structures import MemorySnapshot, ObjectState, Scan
 
 try:
-    from vision_msgs.msg import Detection3DArray
+    from vision_msgs.msg import Detection3D, Detection3DArray, ObjectHypothesisWithPose
 except ImportError:
     Detection3DArray = None
 
-DETECTIONS = 'detections'  # the topic, relative as `snapshots` is
+DETECTIONS = 'detections'  # the topic of boxes for clouds, relative as `snapshots` is
+OBJECT_DETECTIONS = '~/detections'  # that of the boxes of objects
 KEPT = 50  # messages that wait for the cloud of their stamp
 
 
@@ -94,3 +97,69 @@ class Detections:
         with self._lock:
             self._held.pop(scan.stamp_ns, None)
         return found
+
+
+class ObjectDetections:
+    """
+    Publish the objects that the newest visit observed, for who reads vision_msgs.
+
+    Parameters
+    ----------
+    node : LifecycleNode
+        Its publisher sends only while it is active.
+
+    """
+
+    def __init__(self, node: LifecycleNode):
+        self._node, self._publisher = node, None
+        if Detection3DArray is None:
+            node.get_logger().warning(
+                'detections is true; expected vision_msgs, found none: install '
+                'ros-$ROS_DISTRO-vision-msgs'
+            )
+            return
+        quality = QoSProfile(
+            depth=1,
+            reliability=ReliabilityPolicy.RELIABLE,
+            durability=DurabilityPolicy.TRANSIENT_LOCAL,
+        )
+        self._publisher = node.create_lifecycle_publisher(
+            Detection3DArray, OBJECT_DETECTIONS, quality
+        )
+
+    def publish(self, snapshot: MemorySnapshot) -> None:
+        """Publish the present objects of a snapshot."""
+        if self._publisher is not None:
+            self._publisher.publish(detections_of(snapshot))
+
+    def close(self) -> None:
+        """Remove the topic."""
+        if self._publisher is not None:
+            self._node.destroy_lifecycle_publisher(self._publisher)
+            self._publisher = None
+
+
+def detections_of(snapshot: MemorySnapshot) -> Any:
+    """
+    Return the present objects as one message, stamped with the newest visit.
+
+    Objects in other states are left out: a detection says that something is there.
+
+    Returns
+    -------
+    Detection3DArray
+        `id` is the persistent id, `class_id` the name of the class, `score` the confidence of the
+        observation.
+
+    """
+    found = Detection3DArray(header=header_of(snapshot.visits, snapshot.frame_id))
+    for item in snapshot.objects:
+        if item.state != ObjectState.PRESENT:
+            continue
+        box, guess = box_to_msg(item.box), ObjectHypothesisWithPose()
+        guess.hypothesis.class_id, guess.hypothesis.score = item.class_name, float(item.score)
+        guess.pose.pose = box.pose
+        detection = Detection3D(header=found.header, results=[guess], id=str(item.object_id))
+        detection.bbox.center, detection.bbox.size = box.pose, box.size
+        found.detections.append(detection)
+    return found
