@@ -43,8 +43,9 @@ class InferenceConfig:
     )
     tile_size: float = param(
         6.0,
-        'Edge of the tiles by which visits are segmented that cover more floor than 3.5 tiles: '
-        'each has its own queries, and a margin that neighbors share; 0 = always one pass',
+        'Edge of the tiles by which visits are segmented that cover more floor than 3.5 tiles, '
+        'where walls do not part smaller rooms: each has its own queries, and a margin that '
+        'neighbors share; 0 = always one pass',
         unit='m',
         ge=0.0,
         le=1000.0,

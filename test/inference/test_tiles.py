@@ -8,6 +8,7 @@ from rescene4d_ros.geometry.floor.tiles import TiledCloud, TileShape
 from rescene4d_ros.geometry.point_sets import covers_more
 from rescene4d_ros.inference.config import InferenceConfig
 from rescene4d_ros.inference.segmenter import Segmenter
+from rescene4d_ros.inference.tiles.pieces import pieces_of
 from rescene4d_ros.inference.tiles.segment_tiles import segment_tiles
 from rescene4d_ros.memory.derived_cache import DerivedFiles
 from rescene4d_ros.scene.mask_source import GivenMasks
@@ -70,6 +71,53 @@ def test_storeys_over_each_other_share_no_tile():
     found = segment_tiles([scan], None, EDGE, LEAST, segment)
     assert partition(found.labels[0]) == partition(names - 1)
     assert max(heights) < 2.5
+
+
+def suite(rng, n=24):
+    """Return a scan of three rooms in a row with boxes, two of them pictures on one wall."""
+    low = hall(rng, n=n)
+    low = low.take(np.flatnonzero(low.xyz[:, 1] < 5.0))
+    side, up = np.arange(-0.5, 15.5, 0.05), np.arange(0, 2.4, 0.05)
+    walls = []
+    for x in (-0.5, 5.1, 5.2, 10.3, 10.4, 15.5):
+        y, z = (grid.ravel() for grid in np.meshgrid(side[side < 5.5], up))
+        walls.append(np.c_[np.full(y.size, x), y, z])
+    for y in (-0.5, 5.5):
+        x, z = (grid.ravel() for grid in np.meshgrid(side, up))
+        walls.append(np.c_[x, np.full(x.size, y), z])
+    shell = np.concatenate(walls)
+    picture = np.zeros(len(shell), int)
+    for number, x in ((901, 5.1), (902, 5.2)):
+        on_wall = (shell[:, 0] == x) & (abs(shell[:, 1] - 2) < 0.4) & (abs(shell[:, 2] - 1) < 0.4)
+        picture[on_wall] = number
+    xyz = np.concatenate([low.xyz, shell.astype(np.float32)])
+    instance = np.concatenate([low.given.instance, picture])
+    return Scan(xyz, 1, given=GivenInstances(instance))
+
+
+def test_rooms_are_tiles_and_both_sides_of_a_wall_are_in_them():
+    scan = suite(np.random.default_rng(2))
+    widths = []
+
+    def segment(scans, keys):
+        widths.append(np.ptp(scans[0].xyz[:, 0]))
+        return GivenMasks().segment(scans, keys)
+
+    found = segment_tiles([scan], None, EDGE, LEAST, segment)
+    assert partition(found.labels[0]) == partition(scan.given.instance - 1)
+    assert len(widths) == 3
+    assert max(widths) < 6.5
+
+
+def test_every_point_is_the_own_of_one_tile_and_a_later_visit_has_the_tiles_of_the_first():
+    rng = np.random.default_rng(2)
+    first, second = suite(rng), suite(rng, n=20)
+    clouds = [first.xyz, second.xyz + np.float32(0.003)]
+    pieces = list(pieces_of(clouds, EDGE, LEAST))
+    for t, xyz in enumerate(clouds):
+        own = np.concatenate([p.points[t][p.is_core[t]] for p in pieces])
+        assert sorted(own) == list(range(len(xyz)))
+    assert [p.name for p in pieces] == [p.name for p in pieces_of(clouds[:1], EDGE, LEAST)]
 
 
 def test_an_object_that_no_tile_holds_whole_is_the_union_of_its_parts():

@@ -2,37 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Hashable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from rescene4d_ros.geometry.floor.storeys import storey_borders
-from rescene4d_ros.geometry.floor.tiles import (
-    Tile,
-    TiledCloud,
-    tiles_around,
-    tiles_of_newest,
-    TileShape,
-)
 from rescene4d_ros.inference.tiles.joining import join_visit, join_visits, TileMasks, VisitMask
+from rescene4d_ros.inference.tiles.pieces import Piece, pieces_of
 from rescene4d_ros.inference.visit_encoder import TileName
 from rescene4d_ros.structures import Scan, Segmentation
 from scipy.sparse import csr_matrix, diags
 
-MARGIN = 0.15  # of the edge of a tile; half the size of an object that one tile holds whole
-NEAR_EDGE = 0.1  # m
 # Segments some scans, given the names of their points; see `Segmenter.segment`.
 SegmentOnce = Callable[[Sequence[Scan], Sequence[Hashable] | None], Segmentation]
 
 
 @dataclass(frozen=True)
 class _Part:
-    """What was found in one tile: instances, and the points of each visit that lie in it."""
+    """What was found in one piece of the visits."""
 
-    tile: Tile
-    points: tuple[np.ndarray, ...]
+    piece: Piece
     found: Segmentation
-    first: int  # number of its first instance among those of all tiles
+    first: int  # number of its first instance among those of all pieces
 
 
 def segment_tiles(
@@ -45,9 +35,8 @@ def segment_tiles(
     """
     Find the instances of T visits of many rooms.
 
-    Tiles are squares of a grid fixed in the map, each of one storey, so a tile is the same at
-    every visit and its features can be kept. Where the newest visit has no points, nothing is
-    segmented.
+    Tiles are rooms, or squares of a grid fixed in the map; see `pieces_of`. Where the newest visit
+    has no points, nothing is segmented.
 
     Parameters
     ----------
@@ -62,21 +51,13 @@ def segment_tiles(
         Finds the instances of the points of one tile.
 
     """
-    every = [scan.xyz for scan in scans]
-    shape = TileShape(edge, MARGIN * edge, storey_borders(every))
-    tiles, clouds = tiles_of_newest(every, shape, least)
-
     # 1. Segment each tile jointly over the visits.
-    parts = list(_segmented(scans, keys, clouds, tiles, shape, segment)) or [
-        _nothing(scans, segment)
-    ]
+    pieces = pieces_of([scan.xyz for scan in scans], edge, least)
+    parts = list(_segmented(scans, keys, pieces, segment)) or [_nothing(scans, segment)]
     scores = np.concatenate([part.found.scores for part in parts])
 
     # 2. Join the masks of neighboring tiles, visit by visit.
-    visits = [
-        join_visit([_masks(part, t, scan, tiles, shape) for part in parts], scores)
-        for t, scan in enumerate(scans)
-    ]
+    visits = [join_visit([_masks(part, t) for part in parts], scores) for t in range(len(scans))]
 
     # 3. Join over the visits: what a tile calls one object is one.
     objects = join_visits(visits)
@@ -88,42 +69,34 @@ def segment_tiles(
 def _segmented(
     scans: Sequence[Scan],
     keys: Sequence[Hashable] | None,
-    clouds: Sequence[TiledCloud],
-    tiles: Sequence[Tile],
-    shape: TileShape,
+    pieces: Iterable[Piece],
     segment: SegmentOnce,
 ) -> Iterator[_Part]:
     """Yield what is found in each tile."""
     first = 0
-    for tile in tiles:
-        points = tuple(cloud.take(tile) for cloud in clouds)
-        cut = [scan.take(index) for scan, index in zip(scans, points)]
-        found = segment(cut, keys and [TileName(key, shape.name_of(tile)) for key in keys])
-        yield _Part(tile, points, found, first)
+    for piece in pieces:
+        cut = [scan.take(index) for scan, index in zip(scans, piece.points)]
+        found = segment(cut, keys and [TileName(key, piece.name) for key in keys])
+        yield _Part(piece, found, first)
         first += len(found)
 
 
 def _nothing(scans: Sequence[Scan], segment: SegmentOnce) -> _Part:
     """Return what is found where no tile has points."""
     none = tuple(np.empty(0, dtype=np.int64) for _ in scans)
-    return _Part((0, 0, 0), none, segment([scan.take(none[0]) for scan in scans], None), 0)
+    nowhere = tuple(np.empty(0, dtype=bool) for _ in scans)
+    found = segment([scan.take(none[0]) for scan in scans], None)
+    return _Part(Piece('', none, nowhere, nowhere), found, 0)
 
 
-def _masks(
-    part: _Part, visit: int, scan: Scan, tiles: Sequence[Tile], shape: TileShape
-) -> TileMasks:
+def _masks(part: _Part, visit: int) -> TileMasks:
     """Return what a tile says of one visit, with instances numbered over all tiles."""
-    points, label = part.points[visit], part.found.labels[visit]
-    core = shape.tiles_of(scan.xyz[points])
-    is_core = (core == part.tile).all(axis=1)
-    for beside in tiles_around(part.tile):
-        if beside not in tiles:  # nobody else says anything there
-            is_core |= (core == beside).all(axis=1)
-    floor = scan.xyz[points, :2]
-    low, high = shape.reach(part.tile)
-    near = (floor < low + NEAR_EDGE) | (floor >= high - NEAR_EDGE)
+    piece, label = part.piece, part.found.labels[visit]
     return TileMasks(
-        points, np.where(label < 0, -1, label + part.first), is_core, np.any(near, axis=1)
+        piece.points[visit],
+        np.where(label < 0, -1, label + part.first),
+        piece.is_core[visit],
+        piece.at_edge[visit],
     )
 
 
@@ -166,6 +139,6 @@ def _point_scores(parts: Sequence[_Part], visit: int, label: np.ndarray) -> np.n
     """Return the largest score of each point in any tile; 0 where no object has it."""
     scores = np.zeros(len(label), dtype=np.float32)
     for part in parts:
-        at = part.points[visit]
+        at = part.piece.points[visit]
         scores[at] = np.maximum(scores[at], part.found.point_scores[visit])
     return np.where(label < 0, np.float32(0), scores)

@@ -1,0 +1,67 @@
+"""Walls part rooms, doors do not join them, and large rooms are divided by the grid."""
+
+import numpy as np
+import pytest
+from rescene4d_ros.geometry.floor.room_plan import plan_rooms
+
+STEP = 0.05  # m
+
+
+def grid(*axes):
+    """Return all points (N, 3) of three axes."""
+    return np.stack(np.meshgrid(*axes, indexing='ij'), -1).reshape(-1, 3)
+
+
+def floor_of_rooms(width, depth, walls, door=None):
+    """Return a floor with walls around, and across at `walls` (x), with a door in each or not."""
+    x, y, z = (np.arange(0, size + STEP / 2, STEP) for size in (width, depth, 2.5))
+    parts = [grid(x, y, [0.0]), grid(x, [0.0, depth], z), grid([0.0, width], y, z)]
+    for at in walls:
+        across = grid([at, at + 0.1], y, z)
+        if door is not None:
+            is_open = (across[:, 1] > door[0]) & (across[:, 1] < door[1]) & (across[:, 2] < 2.0)
+            across = across[~is_open]
+        parts.append(across)
+    return np.concatenate(parts).astype(np.float32)
+
+
+def room_at(plan, *place):
+    """Return the room of a place."""
+    return int(plan.room[tuple(plan.cells_of(np.array([place]))[0])])
+
+
+@pytest.mark.parametrize('door', [None, (1.0, 1.85)])
+def test_rooms_end_at_their_walls(door):
+    xyz = floor_of_rooms(13.0, 4.0, [4.0, 8.0], door)
+    plan = plan_rooms([xyz - (3.0, 2.0, 0.0)], 6.0, 126.0)
+    rooms = [room_at(plan, x, y, 1.0) for x, y in [(-2.9, -1.9), (0.8, 1.9), (1.3, 0), (9, 1)]]
+    assert rooms[0] == rooms[1]
+    assert len({rooms[0], rooms[2], rooms[3]}) == 3
+    assert not plan.is_divided.any()
+    # Far from everything is the room that is nearest.
+    assert room_at(plan, 99.0, 1.0, 1.0) == rooms[3]
+
+
+def test_storeys_have_rooms_of_their_own():
+    low = floor_of_rooms(9.0, 5.0, [4.0])
+    plan = plan_rooms([low, low + (0, 0, 3.2)], 6.0, 126.0)
+    places = [(x, 2.0, z) for x in (1.0, 7.0) for z in (1.0, 4.2)]
+    assert len({room_at(plan, *place) for place in places}) == 4
+
+
+def test_a_large_room_is_divided_and_the_room_beside_it_is_not():
+    plan = plan_rooms([floor_of_rooms(16.0, 8.0, [12.0])], 4.0, 50.0)
+    hall = [room_at(plan, x, y, 1.0) for x in (2.0, 6.0, 10.0) for y in (2.0, 6.0)]
+    assert len(set(hall)) == 6
+    assert plan.is_divided[hall].all()
+    assert not plan.is_divided[room_at(plan, 15.0, 7.0, 1.0)]
+    assert room_at(plan, 15.0, 1.0, 1.0) == room_at(plan, 15.0, 7.0, 1.0)
+
+
+def test_where_no_wall_parts_anything_there_is_no_plan():
+    open_floor = floor_of_rooms(16.0, 8.0, [])
+    assert plan_rooms([open_floor], 4.0, 50.0) is None
+    assert plan_rooms([open_floor[open_floor[:, 2] < 0.1]], 4.0, 50.0) is None
+    assert plan_rooms([open_floor[:0]], 4.0, 50.0) is None
+    far = np.concatenate([open_floor, open_floor + np.float32([1e6, 1e6, 0])])
+    assert plan_rooms([far], 4.0, 50.0) is None
