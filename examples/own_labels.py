@@ -9,7 +9,7 @@ tracker finds out which instance is which object. Needs no torch.
 """
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -28,7 +28,7 @@ class OwnLabels:
     def __init__(self) -> None:
         self.labels: dict[int, np.ndarray] = {}  # by the stamp of the scan
 
-    def segment(self, scans: Sequence[Scan], keys: Sequence[str]) -> Segmentation:
+    def segment(self, scans: Sequence[Scan], keys: Sequence[Hashable]) -> Segmentation:
         """Return the instances of all visits, those of each visit with numbers of their own."""
         labels: list[np.ndarray] = []
         n_instances = 0

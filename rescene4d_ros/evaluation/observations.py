@@ -123,7 +123,7 @@ class Observations:
         """Segment the visits `first` to `end - 1` together."""
         return self._together(tuple(range(first, end)))
 
-    def segment(self, scans: Sequence[Scan], keys: Sequence[str]) -> Segmentation:
+    def segment(self, scans: Sequence[Scan], keys: Sequence[Hashable]) -> Segmentation:
         """Segment visits of this sequence for the memory, which has its own `keys`."""
         return self._together(tuple(self._stage[s.stamp_ns] for s in scans))
 

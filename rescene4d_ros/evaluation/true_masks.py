@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 
 import numpy as np
 from rescene4d_ros.structures import INSTANCE_CLASSES, Scan, ScanSequence, Segmentation, UNLABELED
@@ -24,7 +24,7 @@ class TrueMasks:
     def __init__(self, sequence: ScanSequence, truth: SequenceTruth):
         self._truth = {scan.stamp_ns: visit for scan, visit in zip(sequence.scans, truth.visits)}
 
-    def segment(self, scans: Sequence[Scan], keys: Sequence[str]) -> Segmentation:
+    def segment(self, scans: Sequence[Scan], keys: Sequence[Hashable]) -> Segmentation:
         """Return the truth of the scans as a segmentation."""
         labels: list[np.ndarray] = []
         class_ids: list[int] = []

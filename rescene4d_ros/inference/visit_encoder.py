@@ -6,7 +6,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Hashable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
-from typing import NamedTuple, Protocol
+from typing import Protocol
 
 import numpy as np
 from rescene4d_ros.geometry.normals import estimate_normals
@@ -21,7 +21,7 @@ from rescene4d_ros.models.outputs import (
     VisitPyramid,
 )
 from rescene4d_ros.models.segmenter import ReScene4D
-from rescene4d_ros.structures import Scan
+from rescene4d_ros.structures import Scan, TileName
 import torch
 
 # Given the name of a stage (one of `STAGES` of the segmenter), what is entered around it.
@@ -95,13 +95,6 @@ class TurnedVisit:
             normals = estimate_normals(self._scan.xyz, sensor_path=self._scan.sensor_path)
             self._scan = replace(self._scan, normals=normals)
         return turned(self._scan, turn)
-
-
-class TileName(NamedTuple):
-    """Name of the points of a visit that lie in a tile of the floor plan."""
-
-    visit: Hashable
-    tile: str
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import replace
 from typing import Protocol, TYPE_CHECKING
 
@@ -91,7 +91,7 @@ class _WithoutWeights:
 class NoMasks(_WithoutWeights):
     """Find no instances: objects are known by what comes, leaves and moves alone."""
 
-    def segment(self, scans: Sequence[Scan], keys: Sequence[str]) -> Segmentation:
+    def segment(self, scans: Sequence[Scan], keys: Sequence[Hashable]) -> Segmentation:
         """Return a segmentation without instances."""
         return _segmentation([np.full(len(scan), -1, np.int32) for scan in scans], [], [])
 
@@ -99,7 +99,7 @@ class NoMasks(_WithoutWeights):
 class GivenMasks(_WithoutWeights):
     """Return the instances that came with the clouds; those of each visit on their own."""
 
-    def segment(self, scans: Sequence[Scan], keys: Sequence[str]) -> Segmentation:
+    def segment(self, scans: Sequence[Scan], keys: Sequence[Hashable]) -> Segmentation:
         """
         Return the instances that the scans carry.
 

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 import logging
-from typing import Protocol
+from typing import Protocol, TYPE_CHECKING
 
 import numpy as np
 from rescene4d_ros.errors import FileFormatError
@@ -17,6 +17,9 @@ from rescene4d_ros.plausibility.registered import Reference
 from rescene4d_ros.structures import Scan, Segmentation, VisitInfo, VisitStatus
 from rescene4d_ros.tracking.records import ObjectRecord, VisitFacts
 from rescene4d_ros.tracking.visit_view import VisitContext, VisitView
+
+if TYPE_CHECKING:
+    from rescene4d_ros.scene.parts_of_visits import PartsOfVisits
 
 log = logging.getLogger(__name__)
 
@@ -169,7 +172,7 @@ class VisitSelector:
 class Segmenter(Protocol):
     """Anything that finds the instances of T visits together."""
 
-    def segment(self, scans: Sequence[Scan], keys: Sequence[str]) -> Segmentation:
+    def segment(self, scans: Sequence[Scan], keys: Sequence[Hashable]) -> Segmentation:
         """
         Return instances that span the visits.
 
@@ -177,8 +180,9 @@ class Segmenter(Protocol):
         ----------
         scans : sequence of T Scan
             Of an earlier visit of many rooms only what is around the new one, if that is small.
-        keys : sequence of T str
-            Names of the points for a cache; '' = of a part of a visit, which has none.
+        keys : sequence of T hashable
+            Names of the points for a cache: str, or `TileName` of a room of a visit; '' = of
+            another part of a visit, which has none.
 
         """
 
@@ -303,20 +307,28 @@ class WindowOpener:
             earlier = [v for v in earlier if v not in loaded or v in found]
         self._loaded = {keys[v.visit_id]: points for v, points in found.items()}
         self._loaded[keys[visit.visit_id]] = newest
-        parts = [self._part(newest, points) for points in self._loaded.values()]
-        scans, clouds, rows = zip(*parts)
-        # A part of a visit has no name: another part would have the same.
-        names = [key if part is None else '' for key, part in zip(self._loaded, rows)]
+        parts = [self._part(newest, key, points) for key, points in self._loaded.items()]
+        scans, clouds, rows, names = zip(*parts)
         segmentation = self._segmenter.segment(scans, names)
+        if newest.has_many_rooms:
+            self._parts.keep_rooms(keys[visit.visit_id], newest.scan)
         return VisitWindow((*past, visit), scans, clouds, segmentation, rows)
 
-    def _part(self, newest: _Points, points: _Points) -> tuple[Scan, Cloud, np.ndarray | None]:
+    def _part(
+        self, newest: _Points, key: str, points: _Points
+    ) -> tuple[Scan, Cloud, np.ndarray | None, Hashable]:
         """Return an earlier visit, of many rooms only what is around a newest visit of few."""
         if points is newest or not points.has_many_rooms or newest.has_many_rooms:
-            return points.scan, points.cloud, None
-        from rescene4d_ros.scene.parts_of_visits import part_around
+            return points.scan, points.cloud, None, key
+        part = self._parts.around(newest.scan, points.scan, key)
+        return part.scan, part.cloud, part.rows, part.name
 
-        return part_around(newest.scan, points.scan)
+    @cached_property
+    def _parts(self) -> PartsOfVisits:
+        """Return what cuts parts out of visits of many rooms."""
+        from rescene4d_ros.scene.parts_of_visits import PartsOfVisits
+
+        return PartsOfVisits(self._memory.files.derived)
 
     def _load_or_warn(self, key: str) -> _Points | None:
         """Return the points of an earlier visit; None where they are lost."""

@@ -31,6 +31,7 @@ from rescene4d_ros.structures.segmentation import (
     Segmentation,
     SEMANTIC_CLASSES,
     STRUCTURE_CLASSES,
+    TileName,
     UNLABELED,
     WALL,
 )
@@ -59,6 +60,7 @@ __all__ = [
     'Severity',
     'STAMPS',
     'STRUCTURE_CLASSES',
+    'TileName',
     'UNLABELED',
     'VisitChanges',
     'VisitInfo',

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable
 from dataclasses import dataclass
 from enum import Enum
+from typing import NamedTuple
 
 import numpy as np
 
@@ -66,6 +68,13 @@ def class_of_nyu40(ids: np.ndarray) -> np.ndarray:
     """Return the index in SEMANTIC_CLASSES of NYU40 ids, int32; -1 for all other ids."""
     ids = np.asarray(ids, dtype=np.int64)
     return _CLASS_OF_NYU40[np.where((ids >= 0) & (ids < len(_CLASS_OF_NYU40)), ids, 0)]
+
+
+class TileName(NamedTuple):
+    """Name of the points of a visit that lie in a tile, a room or a square of the floor plan."""
+
+    visit: Hashable
+    tile: str
 
 
 class MaskSource(Enum):

@@ -4,11 +4,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from rescene4d_ros.geometry.floor.room_plan import RoomPlan
 from rescene4d_ros.geometry.floor.tiles import TiledCloud, TileShape
 from rescene4d_ros.geometry.point_sets import covers_more
 from rescene4d_ros.inference.config import InferenceConfig
 from rescene4d_ros.inference.segmenter import Segmenter
-from rescene4d_ros.inference.tiles.pieces import pieces_of
+from rescene4d_ros.inference.tiles.pieces import pieces_of, room_around, rooms_of
 from rescene4d_ros.inference.tiles.segment_tiles import segment_tiles
 from rescene4d_ros.memory.derived_cache import DerivedFiles
 from rescene4d_ros.scene.mask_source import GivenMasks
@@ -118,6 +119,18 @@ def test_every_point_is_the_own_of_one_tile_and_a_later_visit_has_the_tiles_of_t
         own = np.concatenate([p.points[t][p.is_core[t]] for p in pieces])
         assert sorted(own) == list(range(len(xyz)))
     assert [p.name for p in pieces] == [p.name for p in pieces_of(clouds[:1], EDGE, LEAST)]
+
+
+def test_the_room_around_a_later_visit_is_the_tile_of_the_earlier_one():
+    """So the features of the earlier visit, kept by tile, are those of the room."""
+    first = suite(np.random.default_rng(2)).xyz
+    plan = RoomPlan.from_bytes(rooms_of([first], EDGE).to_bytes())
+    tiles = {piece.name: piece.points[0] for piece in pieces_of([first], EDGE, LEAST)}
+    for low, high in ((-0.5, 5.15), (5.15, 10.35), (10.35, 16.0)):
+        room = first[(first[:, 0] > low) & (first[:, 0] < high)]
+        name, points = room_around(room, first, plan, EDGE)
+        assert points.tolist() == tiles[name].tolist()
+    assert room_around(first[first[:, 0] < 8.0], first, plan, EDGE) is None
 
 
 def test_an_object_that_no_tile_holds_whole_is_the_union_of_its_parts():

@@ -1,5 +1,7 @@
 """A visit to one room of a floor that is known: only what is around it is looked at."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from rescene4d_ros.memory.store import SceneMemory
@@ -81,3 +83,37 @@ def test_what_its_move_makes_known_is_found_in_the_whole_visit(followed):
     over = ((first.xyz[:, :2] > low - 0.1) & (first.xyz[:, :2] < low + size + 0.1)).all(axis=1)
     box = np.flatnonzero(over & (first.xyz[:, 2] > 0.1))
     assert len(np.intersect1d(new, box)) > 0.8 * max(len(new), len(box))
+
+
+class Asked(GivenMasks):
+    """Given masks that note how many points of each name were asked for."""
+
+    def __init__(self):
+        self.asked = []
+
+    def segment(self, scans, keys):
+        """Return the instances that the scans carry."""
+        self.asked.append(dict(zip(keys, map(len, scans))))
+        return super().segment(scans, keys)
+
+
+def test_the_room_of_a_later_visit_has_the_name_of_a_tile_of_the_earlier_one(tmp_path):
+    """Three rooms in a row; the middle one is visited again."""
+    side, up = np.arange(0, 21, STEP), np.arange(0, 2.4, STEP)
+    plan = np.stack(np.meshgrid(side, side[side < 7]), -1).reshape(-1, 2)
+    across = np.stack(np.meshgrid(side[side < 7], up), -1).reshape(-1, 2)
+    walls = [np.c_[np.full(len(across), x), across] for x in (0, 6.9, 7.0, 13.9, 14.0, 20.9)]
+    xyz = np.concatenate([np.c_[plan, np.zeros(len(plan))], *walls]).astype(np.float32)
+    none = np.zeros(len(xyz), int)
+    first = Scan(xyz, DAY, given=GivenInstances(none))
+    room = first.take(np.flatnonzero((xyz[:, 0] > 6.95) & (xyz[:, 0] < 13.95)))
+    masks = Asked()
+    with SceneMemory.open(tmp_path / 'memory', 'floor', 'map', INSTANCE_CLASSES) as memory:
+        tracker = SceneTracker(memory, masks)
+        tracker.add_visit(first)
+        tracker.add_visit(replace(room, stamp_ns=2 * DAY))
+        (whole,) = masks.asked[0]
+    (name, points), (own, _) = masks.asked[1].items()
+    assert name.visit == whole
+    assert own not in ('', whole)
+    assert len(room) <= points < 0.5 * len(first)

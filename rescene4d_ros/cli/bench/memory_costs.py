@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 import shutil
@@ -162,7 +162,7 @@ class _Known(TrueMasks):
         self._clock = clock
         self.seconds = 0.0
 
-    def segment(self, scans: Sequence[Scan], keys: Sequence[str]) -> Segmentation:
+    def segment(self, scans: Sequence[Scan], keys: Sequence[Hashable]) -> Segmentation:
         """Return the truth of the scans as a segmentation."""
         start = self._clock()
         found = super().segment(scans, keys)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+import io
 import math
 
 import numpy as np
@@ -42,6 +43,25 @@ class RoomPlan:
     room: np.ndarray
     is_divided: np.ndarray
     borders: tuple[float, ...]
+
+    def to_bytes(self) -> bytes:
+        """Return the plan as it is kept."""
+        file = io.BytesIO()
+        np.savez_compressed(
+            file,
+            low=self.low,
+            room=self.room,
+            is_divided=self.is_divided,
+            borders=np.array(self.borders),
+        )
+        return file.getvalue()
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> RoomPlan:
+        """Return the plan of `to_bytes`."""
+        with np.load(io.BytesIO(data), allow_pickle=False) as kept:
+            borders = tuple(kept['borders'].tolist())
+            return cls(kept['low'], kept['room'], kept['is_divided'], borders)
 
     def cells_of(self, xyz: np.ndarray) -> np.ndarray:
         """Return the cell (N, 3), int64, of each point: storey, column and row in the plan."""

@@ -18,6 +18,7 @@ NEAR_EDGE = 0.1  # m
 WALL_MARGIN = 0.3  # m; around a room, both sides of its walls
 ONE_PASS = 3.5  # tiles whose area is one pass
 MOST_POINTS = 1 << 19  # of a visit, by which its floor is known
+IN_ROOM = 0.95  # share of a visit's points, from which it is one of that room
 SAME_FLOOR = 0.9  # share of the newest visit's floor that the earliest shows; then it has the plan
 
 
@@ -63,10 +64,55 @@ def pieces_of(clouds: Sequence[np.ndarray], edge: float, least: int) -> Iterator
     """
     # By the earliest visit alone, if that shows enough: its features are those kept before.
     shown = clouds[:1] if _share_shown(clouds[-1], clouds[0]) >= SAME_FLOOR else clouds
-    plan = plan_rooms(shown, edge, ONE_PASS * edge**2)
+    plan = rooms_of(shown, edge)
     if plan is None:
         return _squares(clouds, edge, least)
     return _of_rooms(clouds, plan, edge, least)
+
+
+def rooms_of(clouds: Sequence[np.ndarray], edge: float) -> RoomPlan | None:
+    """Return the rooms in which visits are segmented; None where no walls part rooms."""
+    return plan_rooms(clouds, edge, ONE_PASS * edge**2)
+
+
+def room_around(
+    newest: np.ndarray, earliest: np.ndarray, plan: RoomPlan, edge: float
+) -> tuple[str, np.ndarray] | None:
+    """
+    Return the room of an earlier visit of many in which a new visit lies.
+
+    Parameters
+    ----------
+    newest, earliest : ndarray (N, 3), float, m, in map
+    plan : RoomPlan
+        By `rooms_of` the earlier visit alone.
+    edge : float, m
+        Of the core of a square tile.
+
+    Returns
+    -------
+    name : str
+    points : ndarray (M,), int64
+        Of the earlier visit, those of the piece of this name in `pieces_of` it.
+    None where the new visit shows several rooms.
+
+    """
+    shown = plan.cells_of(newest)
+    room = int(np.bincount(plan.room[tuple(shown.T)]).argmax())
+    where = ndimage.find_objects((plan.room == room).astype(np.int8))[0]
+    window = _Window(plan, room, where, edge)
+    inside = window.inside(shown[:, 1:])[0] & (shown[:, 0] == window.storey)
+    if inside.mean() < IN_ROOM:
+        return None
+    low = (plan.low + window.low) * CELL - CELL
+    high = low + (np.array(window.reach.shape) + 2) * CELL
+    near = np.ones(len(earliest), dtype=bool)
+    for k in (0, 1):
+        near &= (earliest[:, k] >= low[k]) & (earliest[:, k] < high[k])
+    rows = np.flatnonzero(near)
+    cells = plan.cells_of(earliest[rows])
+    inside = window.inside(cells[:, 1:])[0] & (cells[:, 0] == window.storey)
+    return window.name, rows[inside]
 
 
 def _share_shown(newest: np.ndarray, earliest: np.ndarray) -> float:
@@ -111,24 +157,62 @@ def _of_rooms(
     has_points = visits[-1].counts >= least
     where = ndimage.find_objects(plan.room + 1)
     for room in np.flatnonzero(has_points).tolist():
-        margin = MARGIN * edge if plan.is_divided[room] else WALL_MARGIN
-        storey, low, distance = _around(plan, room, where[room], margin)
-        reach = distance <= margin
-        at_border = reach & (distance > margin - NEAR_EDGE)
-        window = plan.room[storey, low[0] :, low[1] :][: reach.shape[0], : reach.shape[1]]
-        rooms = np.unique(window[reach])
+        window = _Window(plan, room, where[room], edge)
         points, is_core, at_edge = [], [], []
         for visit in visits:
-            index = visit.points_of(rooms)
-            x, y = (visit.cell[index] - low).T
-            inside = (x >= 0) & (y >= 0) & (x < reach.shape[0]) & (y < reach.shape[1])
-            inside[inside] = reach[x[inside], y[inside]]
-            index, x, y = index[inside], x[inside], y[inside]
+            index = visit.points_of(window.rooms)
+            inside, x, y = window.inside(visit.cell[index])
+            index = index[inside]
             points.append(index)
             is_core.append((visit.room[index] == room) | ~has_points[visit.room[index]])
-            at_edge.append(at_border[x, y])
-        name = _name(plan, storey, low, reach)
-        yield Piece(name, tuple(points), tuple(is_core), tuple(at_edge))
+            at_edge.append(window.at_border[x, y])
+        yield Piece(window.name, tuple(points), tuple(is_core), tuple(at_edge))
+
+
+class _Window:
+    """
+    The cells of the floor plan that a room reaches with its margin.
+
+    Attributes
+    ----------
+    storey : int
+    low : ndarray (2,), int64
+        First cell, in the plan.
+    reach, at_border : ndarray (X, Y), bool
+        Cells that belong to the piece, and of them those at its border.
+    rooms : ndarray (K,), int
+        That share cells with it, itself included.
+
+    """
+
+    def __init__(self, plan: RoomPlan, room: int, where: tuple[slice, ...], edge: float):
+        margin = MARGIN * edge if plan.is_divided[room] else WALL_MARGIN
+        more = int(np.ceil(margin / CELL))
+        self._plan, self.storey = plan, where[0].start
+        low, high = np.array([(s.start, s.stop) for s in where[1:]]).T
+        self.low = np.maximum(low - more, 0)
+        (x, y), (right, top) = self.low, high + more
+        window = plan.room[self.storey, x:right, y:top]
+        distance = ndimage.distance_transform_edt(window != room) * CELL
+        self.reach = distance <= margin
+        self.at_border = self.reach & (distance > margin - NEAR_EDGE)
+        self.rooms = np.unique(window[self.reach])
+
+    def inside(self, cells: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Return which cells (N, 2) of the plan are in it, and where: column and row of those."""
+        x, y = (cells - self.low).T
+        inside = (x >= 0) & (y >= 0) & (x < self.reach.shape[0]) & (y < self.reach.shape[1])
+        inside[inside] = self.reach[x[inside], y[inside]]
+        return inside, x[inside], y[inside]
+
+    @property
+    def name(self) -> str:
+        """Return what names its cells and its storey, whatever else the plan holds."""
+        borders = self._plan.borders[max(self.storey - 1, 0) : self.storey + 1]
+        space = [self._plan.low + self.low, self.reach.shape, borders]
+        told = repr((self.storey > 0, [np.asarray(part).tolist() for part in space])).encode()
+        cells = told + np.packbits(self.reach).tobytes()
+        return 'room_' + hashlib.blake2b(cells, digest_size=8).hexdigest()
 
 
 class _PlannedVisit:
@@ -146,23 +230,3 @@ class _PlannedVisit:
         """Return the points (M,), int64, ascending, of some rooms."""
         slices = [self._order[self._ends[k] - self.counts[k] : self._ends[k]] for k in rooms]
         return np.sort(np.concatenate(slices))
-
-
-def _around(
-    plan: RoomPlan, room: int, where: tuple[slice, ...], margin: float
-) -> tuple[int, np.ndarray, np.ndarray]:
-    """Return the storey of a room, the first cell around it, and distances from it (X, Y), m."""
-    more = int(np.ceil(margin / CELL))
-    storey, (low, high) = where[0].start, np.array([(s.start, s.stop) for s in where[1:]]).T
-    low = np.maximum(low - more, 0)
-    window = plan.room[storey, low[0] : high[0] + more, low[1] : high[1] + more]
-    return storey, low, ndimage.distance_transform_edt(window != room) * CELL
-
-
-def _name(plan: RoomPlan, storey: int, low: np.ndarray, reach: np.ndarray) -> str:
-    """Return a name of the cells of a storey that a piece reaches."""
-    space = [plan.low + low, reach.shape, *(plan.borders[max(storey - 1, 0) : storey + 1])]
-    told = repr((storey > 0, [np.asarray(part).tolist() for part in space])).encode()
-    return (
-        'room_' + hashlib.blake2b(told + np.packbits(reach).tobytes(), digest_size=8).hexdigest()
-    )

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from rescene4d_ros.inference.tiles.joining import join_visit, join_visits, TileMasks, VisitMask
 from rescene4d_ros.inference.tiles.pieces import Piece, pieces_of
-from rescene4d_ros.inference.visit_encoder import TileName
-from rescene4d_ros.structures import Scan, Segmentation
+from rescene4d_ros.structures import Scan, Segmentation, TileName
 from scipy.sparse import csr_matrix, diags
 
 # Segments some scans, given the names of their points; see `Segmenter.segment`.
