@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from rescene4d_ros.geometry.floor.local_views import LocalViews
 from rescene4d_ros.geometry.floor.room_plan import plan_rooms
 
 STEP = 0.05  # m
@@ -65,3 +66,15 @@ def test_where_no_wall_parts_anything_there_is_no_plan():
     assert plan_rooms([open_floor[:0]], 4.0, 50.0) is None
     far = np.concatenate([open_floor, open_floor + np.float32([1e6, 1e6, 0])])
     assert plan_rooms([far], 4.0, 50.0) is None
+
+
+def test_what_is_seen_of_a_place_is_seen_from_its_room():
+    """A sideboard hides the place from most positions in its room; they count all the same."""
+    shell = floor_of_rooms(13.0, 10.0, [6.0])
+    sideboard = grid(np.arange(2, 4, STEP), [3.0], np.arange(0, 1.2, STEP)).astype(np.float32)
+    inside = np.c_[np.linspace(1, 5, 9), np.full(9, 1.0), np.full(9, 1.4)]
+    beside = np.c_[np.full(30, 7.0), np.linspace(1, 9, 30), np.full(30, 1.4)]
+    views = LocalViews(np.concatenate([inside, beside]), np.concatenate([shell, sideboard]), 24)
+    place = np.array([[3.0, 3.3, 0.5]], np.float32)
+    assert len(views.around(place)) == 9
+    assert len(views.around(place + np.float32([7, 0, 0]))) == 24

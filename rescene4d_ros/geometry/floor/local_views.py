@@ -1,12 +1,19 @@
-"""What a sensor saw around a place, for visits of many rooms: positions near by, walls hide."""
+"""What a sensor saw of a place in a visit of many rooms: from the same room, or from near by."""
 
 from __future__ import annotations
 
+from collections.abc import Hashable
+
 import numpy as np
-from rescene4d_ros.geometry.cloud import DepthMap, Strips
+from rescene4d_ros.geometry.cloud import DepthMap, ONE_PLACE, Strips
+from rescene4d_ros.geometry.floor.room_plan import CELL, plan_rooms
 from rescene4d_ros.geometry.floor.storeys import storey_borders, storey_of
 from rescene4d_ros.geometry.point_sets import evenly
+from scipy import ndimage
 
+BESIDE = 0.2  # m; around a room, where its walls are
+
+# Where no walls part rooms, or nobody stood in one.
 EDGE = 6.0  # m; of the squares of a storey's floor plan that share a set of positions
 AROUND = 1.0  # m; around a square, where positions are taken from
 RANGE = 6.0  # m; around a position in x and y, of the points in its depth map
@@ -37,20 +44,47 @@ class LocalViews:
             for xyz in (path, surfaces)
         )
         self._strips = [Strips(xyz) for xyz in self._surfaces]
-        self._made: dict[tuple[int, int, int], list[DepthMap]] = {}
+        self._plan = plan_rooms([surfaces], EDGE, ONE_PLACE)
+        self._where = [] if self._plan is None else ndimage.find_objects(self._plan.room + 1)
+        self._made: dict[Hashable, list[DepthMap]] = {}
 
     def around(self, xyz: np.ndarray) -> list[DepthMap]:
         """
-        Return the depth maps of near positions that no wall keeps from an object.
+        Return the depth maps of positions in the room of an object, or of near ones.
 
-        Furniture hides it, too, but from there its place was not seen through, which counts.
+        Of near ones those count that no wall keeps from it. Furniture hides it, too, but from
+        there its place was not seen through, which counts.
         """
-        column, row = np.floor(xyz[:, :2].mean(axis=0) / EDGE).astype(int).tolist()
-        place = column, row, int(storey_of(xyz[:, 2].mean(), self._borders))
+        middle = xyz.mean(axis=0)
+        storey = int(storey_of(middle[2], self._borders))
+        views = self._in_room(middle, storey)
+        if views:
+            return views
+        column, row = np.floor(middle[:2] / EDGE).astype(int).tolist()
+        place = storey, column, row
         if place not in self._made:
-            self._made[place] = self._of_square(*place)
+            self._made[place] = self._of_square(column, row, storey)
         over = xyz[evenly(len(xyz), MOST_POINTS)]
         return [view for view in self._made[place] if not view.is_behind_wall(over, HIDDEN)]
+
+    def _in_room(self, middle: np.ndarray, storey: int) -> list[DepthMap]:
+        """Return the depth maps of positions in the room of a place; none in a large one."""
+        if self._plan is None:
+            return []
+        room = int(self._plan.room[tuple(self._plan.cells_of(middle[None]).T)][0])
+        if self._plan.is_divided[room]:
+            return []
+        if room not in self._made:
+            path, surfaces = self._paths[storey], self._surfaces[storey]
+            own = path[self._plan.room[tuple(self._plan.cells_of(path).T)] == room]
+            span = np.array([(s.start, s.stop) for s in self._where[room][1:]])
+            low, high = (self._plan.low[:, None] + span).T * CELL
+            rows = self._strips[storey].rows(low - BESIDE, high + BESIDE)
+            inside = (surfaces[rows, 1] > low[1] - BESIDE) & (surfaces[rows, 1] < high[1] + BESIDE)
+            shown = surfaces[rows[inside]]
+            chosen = own[evenly(len(own), self._most)]
+            self._made[room] = [DepthMap(place, shown) for place in chosen]
+        return self._made[room]
 
     def _of_square(self, column: int, row: int, storey: int) -> list[DepthMap]:
         """Return the depth maps of positions in and around a square of a storey."""
