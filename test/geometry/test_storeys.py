@@ -56,3 +56,14 @@ def test_the_floor_of_every_storey_counts(rng):
     assert covers_more([np.concatenate([low, high])], 90.0)
     assert covers_more([low, high], 90.0)
     assert not covers_more([low, low], 90.0)
+
+
+def test_sites_far_apart_are_no_error(rng):
+    """Nothing lies near the mean height of two sites, and keys of far squares would overflow."""
+    both = np.concatenate([storey(rng, 0.0), storey(rng, 3.0)])
+    (border,) = storey_borders([both])
+    assert storey_borders([both, storey(rng, 20_000.0)[:19_000]]) == (border,)
+    assert storey_borders([np.array([[0, 0, 0], [0, 0, 2000]])]) == ()
+    for far in (1e9, 1e30):
+        strays = np.array([[far, 0, 3], [0, -far, 1], [0, 0, far]])
+        assert storey_borders([np.concatenate([both, strays])]) == (border,)

@@ -14,7 +14,8 @@ SPARSE = (
     0.25  # share of the squares of the layers around it that a layer of a gap occupies at most
 )
 MOST_POINTS = 1 << 20  # that are counted
-FARTHEST = 500.0  # m; above and below the middle; what is beyond is no building
+FARTHEST = 500.0  # m; above and below the middle point; what is beyond is no building
+WIDEST = 2.0**22  # m; from the origin of the map; points beyond count as at this distance
 
 
 def storey_borders(clouds: Sequence[np.ndarray]) -> tuple[float, ...]:
@@ -64,8 +65,11 @@ def storey_of(z: np.ndarray, borders: Sequence[float]) -> np.ndarray:
 
 def _squares_of_layers(xyz: np.ndarray) -> tuple[int, np.ndarray]:
     """Return the number of the lowest layer, and the occupied squares of each from there on."""
-    xyz = xyz[np.abs(xyz[:, 2] - np.median(xyz[:, 2])) < FARTHEST]
-    column, row = np.floor(xyz[:, :2] / SQUARE).astype(np.int64).T
+    # The height of a point: half way between two sites, one far above the other, there is none.
+    middle = np.partition(xyz[:, 2], len(xyz) // 2)[len(xyz) // 2]
+    xyz = xyz[np.abs(xyz[:, 2] - middle) < FARTHEST]
+    floor = np.clip(xyz[:, :2], -WIDEST, WIDEST)  # so that the keys below do not overflow
+    column, row = np.floor(floor / SQUARE).astype(np.int64).T
     layer = np.floor(xyz[:, 2] / LAYER).astype(np.int64)
     column, row, first = column - column.min(), row - row.min(), int(layer.min())
     depth, width = int(row.max()) + 1, int(column.max()) + 1

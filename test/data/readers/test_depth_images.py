@@ -145,6 +145,15 @@ def test_encodings_say_the_same(big):
     assert (depth_of(image(meters, '32FC1'), 'x')[0] == 0).all()
 
 
+def test_pixels_whose_ray_is_not_finite_give_no_points():
+    k = K.copy()
+    k[1, 1:] = 1e-300, 15.0  # one row looks straight ahead
+    with np.errstate(over='ignore'):
+        scan = scan_from_depth(image(np.ones((H, W), np.float32), '32FC1'), camera_of(info(k)))
+    assert len(scan) == W
+    assert np.isfinite(scan.xyz).all()
+
+
 def test_colors_of_all_encodings():
     """Channels come out as red, green and blue."""
     rgb = np.array([[[1, 2, 3], [200, 100, 50]]], np.uint8)
@@ -189,6 +198,8 @@ def test_which_matrix_counts():
     assert camera_of(info(d=bent, p=p), 'raw').distortion == bent
     with pytest.raises(ScanError, match='set depth.image to rectified where'):
         camera_of(info(d=bent, p=p))
+    with pytest.raises(ScanError, match='without distortion, got no model'):
+        camera_of(info(d=bent, model=''))
     with pytest.raises(ScanError, match='distortion of plumb_bob'):
         camera_of(info(d=bent, model='omni'), 'raw')
     with pytest.raises(ScanError, match='calibrated camera, got focal lengths 0'):

@@ -12,6 +12,7 @@ FISHEYE = 'equidistant'
 MODELS = ('plumb_bob', 'rational_polynomial', FISHEYE)
 COUNTS = {'plumb_bob': (4, 5), 'rational_polynomial': (8, 12, 14), FISHEYE: (4,)}
 KINDS = ('auto', 'rectified', 'raw')  # of images; see `camera_of`
+UNNAMED = 'no model'  # of a distortion whose coefficients are given without one
 MOST_TANGENT = 100.0  # of the angle between a ray and the axis of the camera; 89.4 degrees
 
 
@@ -102,7 +103,7 @@ def camera_of(message: Any, kind: str = 'auto') -> Camera:
     """
     width, height = int(message.width), int(message.height)
     distortion = np.array(message.d, np.float64)
-    model = str(message.distortion_model) if distortion.any() else ''
+    model = (str(message.distortion_model) or UNNAMED) if distortion.any() else ''
     k = np.array(message.k, np.float64).reshape(3, 3)
     p = np.array(message.p, np.float64).reshape(3, 4)[:, :3]
     if kind == 'auto' and model:

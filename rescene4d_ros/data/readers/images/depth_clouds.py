@@ -52,7 +52,7 @@ def scan_from_depth(
             f'{rgb.shape[0]}; let the driver align depth and color, or set depth.color to none'
         )
     rays = camera.rays()
-    is_there = (z > 0) & np.isfinite(rays[..., 0])
+    is_there = (z > 0) & np.isfinite(rays).all(axis=2)
     if edge > 0:
         is_there &= ~at_edges(z, edge)
     every = np.zeros(z.shape, dtype=bool)
