@@ -34,6 +34,10 @@ PASSED = 0.10  # m; a surface this far behind a point was observed past it
 RAY_RANGE = 4.5  # m; farther points are rarely scanned and give no evidence
 ONE_PLACE = 128.0  # m^2 of floor, above which each place has positions of its own
 STRIP = 2.0  # m; width of the strips along x in which points are looked up
+AROUND = 2.5  # m; how far around a place a visit to it shows anything
+SECTORS = 16  # directions around it,
+MOST_SECTORS = 10  # of which more show something than from beyond a wall
+PLAN_CELL = 0.25  # m; of the floor plan by which that is judged
 PATH_STEP = 0.5  # s; between two places of the path of a sensor
 PATH_POINTS = 200  # most places of one path
 
@@ -115,6 +119,26 @@ class Cloud:
     def _strips(self) -> Strips:
         """Return the sorted points in strips."""
         return Strips(self._sorted)
+
+    @cached_property
+    def _plan(self) -> np.ndarray:
+        """Return the middles (C, 2) of the cells of the floor plan that hold points."""
+        cells = np.unique(np.floor(self.xyz[:, :2].astype(np.float64) / PLAN_CELL), axis=0)
+        return (cells + 0.5) * PLAN_CELL
+
+    def surrounds(self, xyz: np.ndarray) -> bool:
+        """
+        Return whether the visit shows surfaces in most directions around points (N, 3).
+
+        A place that it does not show is then a zone missed by it; else it may be in a room that
+        it did not enter, of which a wall is the border.
+        """
+        if len(xyz) == 0:
+            return False
+        x, y = (self._plan - (xyz[:, :2].min(0) + xyz[:, :2].max(0)) / 2).T
+        near = x * x + y * y < AROUND**2
+        sector = np.floor(np.arctan2(y[near], x[near]) * (SECTORS / (2 * np.pi))) % SECTORS
+        return len(np.unique(sector)) >= MOST_SECTORS
 
     def revealed(self, xyz: np.ndarray) -> float:
         """

@@ -20,6 +20,7 @@ from rescene4d_ros.structures import Box
 
 CELL = 0.05  # m; edge of the columns of a footprint
 THIN = 0.15  # m; flatter objects hang on a wall and are tested from the front
+MISSED_ZONE = 0.3  # how unobserved a place is that a visit missed in a room it was in
 BEHIND = 0.12  # m; largest distance of the wall behind a flat object
 
 
@@ -45,6 +46,8 @@ class PlaceEvidence:
         Share of the place that was observed with something else, 0..1.
     covered : ndarray (M,), bool
         Which of the object's points the new cloud has again.
+    unobserved : float
+        UNSEEN: 1, or `MISSED_ZONE` where the visit shows what is around; else 0.
 
     """
 
@@ -52,6 +55,7 @@ class PlaceEvidence:
     occupied: float
     observed: float
     covered: np.ndarray
+    unobserved: float = 0.0
 
 
 def is_flat(box: Box) -> bool:
@@ -90,7 +94,7 @@ def look_at(
 
     """
     if _is_far(cloud, xyz):
-        return PlaceEvidence(Place.UNSEEN, 0.0, 0.0, np.zeros(len(xyz), dtype=bool))
+        return PlaceEvidence(Place.UNSEEN, 0.0, 0.0, np.zeros(len(xyz), dtype=bool), 1.0)
     covered = near(cloud.tree, xyz, SAME_SURFACE)
     standing = xyz[:, 2] > xyz[:, 2].min() + SAME_SURFACE if len(xyz) else covered
     # The lowest points lie on the floor, which is observed with or without the object.
@@ -103,12 +107,12 @@ def look_at(
     if occupied < occupied_at and observed < observed_at:
         observed = max(observed, cloud.revealed(xyz[telling]))
     if occupied >= occupied_at:
-        place = Place.OCCUPIED
+        place, unobserved = Place.OCCUPIED, 0.0
     elif observed >= observed_at:
-        place = Place.SEEN_EMPTY
+        place, unobserved = Place.SEEN_EMPTY, 0.0
     else:
-        place = Place.UNSEEN
-    return PlaceEvidence(place, occupied, observed, covered)
+        place, unobserved = Place.UNSEEN, MISSED_ZONE if cloud.surrounds(xyz) else 1.0
+    return PlaceEvidence(place, occupied, observed, covered, unobserved)
 
 
 def _is_far(cloud: Cloud, xyz: np.ndarray) -> bool:

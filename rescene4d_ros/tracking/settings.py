@@ -50,7 +50,8 @@ class AssociationWeights:
         The same where its old place still shows its points.
     unobserved_cost : float
         Cost, growing with distance, where neither the old place was looked at by this visit nor
-        the new one by an earlier one: two objects are likelier then than one.
+        the new one by an earlier one: two objects are likelier then than one. A share of it,
+        where both visits show what is around.
     birth : float
         Score of being a new object.
 

@@ -62,7 +62,7 @@ def track_visit(
     # 2. Associate: one assignment of observations to objects; what fits nothing is born.
     places = left_places(context.view.places_of(context.records), context.left)
     association = associate(
-        observations, context.records, places, settings, context.was_observed, context.view.colors
+        observations, context.records, places, settings, context.unobserved, context.view.colors
     )
     linked = give_ids(scan, observations, association, context.next_id, settings.birth_score)
 

@@ -223,9 +223,9 @@ class VisitContext:
     locked: frozenset[int] = frozenset()
     left: Mapping[int, float] = field(default_factory=dict)
 
-    def was_observed(self, observation: Observation) -> bool:
-        """Return whether an earlier visit saw the place of an observation, empty or not."""
-        return any(view.look(observation).place is not Place.UNSEEN for view in self.earlier)
+    def unobserved(self, observation: Observation) -> float:
+        """Return how far no earlier visit looked at the place of an observation, 0..1."""
+        return min((view.look(observation).unobserved for view in self.earlier), default=1.0)
 
     def compare_colors(self, observations: Sequence[Observation]) -> None:
         """Measure how the visit shows colors beside the records, and earlier ones beside it."""

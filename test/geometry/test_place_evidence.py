@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from rescene4d_ros.geometry.boxes import fit_box
 from rescene4d_ros.geometry.cloud import Cloud
-from rescene4d_ros.geometry.place_evidence import look_at, looked_past, Place
+from rescene4d_ros.geometry.place_evidence import look_at, looked_past, MISSED_ZONE, Place
 
 STEP = 0.025
 
@@ -53,6 +53,19 @@ def test_where_nothing_was_scanned_nothing_is_known(thing):
     room = np.concatenate([FLOOR, WALL])
     missed = ((room[:, :2] > low[:2]) & (room[:, :2] < high[:2])).all(1)
     assert judge(room[~missed], thing) is Place.UNSEEN
+
+
+def test_a_zone_between_surfaces_was_missed_and_one_behind_a_wall_not_entered():
+    around = np.abs(FLOOR[:, :2] - TABLE[:, :2].mean(0)).max(1) > 1.1
+    missed = Cloud(np.concatenate([FLOOR[around], WALL]))
+    at = look_at(missed, TABLE, fit_box(TABLE))
+    assert (at.place, at.unobserved) == (Place.UNSEEN, MISSED_ZONE)
+    for beyond in ((0.0, 3.3, 0.0), (-2.6, 0.0, 0.0), (9.0, 9.0, 0.0)):
+        thing = TABLE + np.float32(beyond)
+        at = look_at(Cloud(np.concatenate([FLOOR, WALL])), thing, fit_box(thing))
+        assert (at.place, at.unobserved) == (Place.UNSEEN, 1.0)
+    assert judge(FLOOR, TABLE) is Place.SEEN_EMPTY
+    assert look_at(Cloud(FLOOR), TABLE, fit_box(TABLE)).unobserved == 0
 
 
 def test_bare_wall_where_a_picture_hung_is_seen():

@@ -74,7 +74,7 @@ def test_place_is_looked_up_once_for_each_thing():
     )
     view = VisitView(Scan(grid((0, 4), (0, 3), 0), DAY))
     visit = VisitInfo(2, 2 * DAY, VisitStatus.PENDING, '', len(scan))
-    assert VisitContext(visit, VisitView(scan), (view,), ('box',)).was_observed(seen)
+    assert VisitContext(visit, VisitView(scan), (view,), ('box',)).unobserved(seen) == 0
     assert view.was_there(seen) is view.look(seen)
     assert view.look(other) is not view.look(seen)
     assert view.look(other).place is view.look(seen).place is Place.SEEN_EMPTY

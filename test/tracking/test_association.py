@@ -8,7 +8,7 @@ from itertools import permutations
 import numpy as np
 import pytest
 from rescene4d_ros.geometry.boxes import fit_box
-from rescene4d_ros.geometry.place_evidence import Place, PlaceEvidence
+from rescene4d_ros.geometry.place_evidence import MISSED_ZONE, Place, PlaceEvidence
 from rescene4d_ros.structures import ObjectState
 from rescene4d_ros.tracking.association.association import associate
 from rescene4d_ros.tracking.association.pair_evidence import compare_shapes, gather
@@ -66,9 +66,10 @@ def known(number, xyz, kind=CHAIR, color=RED, is_gone=False) -> ObjectRecord:
 def link(observations, records, places=None, **how):
     """Associate; places not given were seen empty."""
     records = {record.object_id: record for record in records}
+    at = {i: (places or {}).get(i, Place.SEEN_EMPTY) for i in records}
     found = {
         i: PlaceEvidence(
-            (places or {}).get(i, Place.SEEN_EMPTY), 0.0, 1.0, np.ones(len(record.xyz), dtype=bool)
+            at[i], 0.0, 1.0, np.ones(len(record.xyz), bool), float(at[i] is Place.UNSEEN)
         )
         for i, record in records.items()
     }
@@ -160,9 +161,23 @@ def test_lookalike_in_a_room_never_entered_is_another_thing(old, was_seen):
         [seen(shape(at=(3, 1), seed=1))],
         [known(7, shape())],
         {7: old},
-        was_observed=lambda _: was_seen,
+        unobserved=lambda _: float(not was_seen),
     )
     assert result.births == (() if was_seen or old is Place.SEEN_EMPTY else (0,))
+
+
+@pytest.mark.parametrize('before', [MISSED_ZONE, 1.0])
+@pytest.mark.parametrize('now', [MISSED_ZONE, 1.0])
+def test_lookalike_in_a_missed_zone_moved_if_both_visits_show_what_is_around(now, before):
+    place = PlaceEvidence(Place.UNSEEN, 0.0, 0.0, np.zeros(400, dtype=bool), now)
+    result = associate(
+        [seen(shape(at=(3, 1), seed=1))],
+        {7: known(7, shape())},
+        {7: place},
+        SETTINGS,
+        unobserved=lambda _: before,
+    )
+    assert ids(result) == ({0: 7} if max(now, before) < 1 else {})
 
 
 def test_what_moved_a_little_in_an_unseen_corner_is_the_same():
@@ -170,7 +185,7 @@ def test_what_moved_a_little_in_an_unseen_corner_is_the_same():
         [seen(shape(at=(0.7, 0), seed=1))],
         [known(7, shape())],
         {7: Place.UNSEEN},
-        was_observed=lambda _: False,
+        unobserved=lambda _: 1.0,
     )
     assert ids(result) == {0: 7}
 

@@ -1,6 +1,6 @@
 """Change regions on rooms of boxes: what comes, goes and moves, and what must not count."""
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 import numpy as np
 import pytest
@@ -157,6 +157,7 @@ def test_choice_leaves_out_what_overlaps_a_better_region():
     assert choose(candidates, np.array([0.9, 0.8, 0.7, 0.4]), 60) == [0, 2]
 
 
+@settings(max_examples=25)
 @given(st.floats(-np.pi, np.pi), st.floats(-0.6, 0.6), st.floats(-0.6, 0.6), st.integers(0, 1000))
 def test_any_upright_motion_binds_the_two_places(turn, x, y, seed):
     """A thing of no symmetry that moves by any upright motion is one thing."""
@@ -176,6 +177,7 @@ def test_any_upright_motion_binds_the_two_places(turn, x, y, seed):
     assert pair.overlap > 0.8
 
 
+@settings(max_examples=25)
 @given(
     st.floats(-0.02, 0.02), st.floats(-0.03, 0.03), st.floats(-0.03, 0.03), st.floats(-0.03, 0.03)
 )

@@ -85,7 +85,7 @@ def associate(
     records: Mapping[int, ObjectRecord],
     places: Mapping[int, PlaceEvidence],
     settings: TrackingSettings,
-    was_observed: Callable[[Observation], bool] = lambda _: True,
+    unobserved: Callable[[Observation], float] = lambda _: 0.0,
     colors: ColorChange | None = None,
 ) -> Association:
     """
@@ -100,8 +100,9 @@ def associate(
     places : mapping of object id to PlaceEvidence
         What the newest visit shows at each object's old place.
     settings : TrackingSettings
-    was_observed : callable
-        Say whether an earlier visit looked at the place of an observation; asked where it counts.
+    unobserved : callable
+        Say how unobserved the place of an observation is by earlier visits, 0..1; asked where it
+        counts.
     colors : ColorChange, optional
         How the newest visit shows colors.
 
@@ -117,7 +118,7 @@ def associate(
         observations, known, [places[i] for i in ids], settings.association.same_place, colors
     )
     leaving = leaving_costs(known, [places[i] for i in ids], settings.weights)
-    solution = _solve(observations, known, evidence, leaving, settings, was_observed)
+    solution = _solve(observations, known, evidence, leaving, settings, unobserved)
     links = {
         m: _link(m, o, solution, [ids[k] for k in solution.others.get(m, ())], ids[o], settings)
         for m, o in solution.chosen.items()
@@ -176,7 +177,7 @@ def _solve(
     e: Evidence,
     leaving: np.ndarray,
     settings: TrackingSettings,
-    was_observed: Callable[[Observation], bool],
+    unobserved: Callable[[Observation], float],
 ) -> _Solution:
     """
     Find the best assignment, and what else it could be.
@@ -215,10 +216,10 @@ def _solve(
         if not unsure and not hidden:
             return _Solution(chosen, others, loss_of_others(score, chosen, len(known)), e)
         e = compare_shapes(e, observations, known, unsure)
-        unobserved = e.unobserved_before.copy()
+        before = e.unobserved_before.copy()
         for m in hidden:
-            unobserved[m] = not was_observed(observations[m])
-        e = replace(e, unobserved_before=unobserved)
+            before[m] = unobserved(observations[m])
+        e = replace(e, unobserved_before=before)
 
 
 def _fragments(

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from rescene4d_ros.geometry.boxes import bounds_of, iou, most_iou
 from rescene4d_ros.geometry.containment import fit_into
-from rescene4d_ros.geometry.place_evidence import Place, PlaceEvidence
+from rescene4d_ros.geometry.place_evidence import PlaceEvidence
 from rescene4d_ros.geometry.point_sets import thinned
 from rescene4d_ros.geometry.surface import shares_near, Surface
 from rescene4d_ros.tracking.association.appearance import (
@@ -169,12 +169,12 @@ class Evidence:
     class_agreement : ndarray (M, O), 0..1
     distance : ndarray (M, O), m
         Between the centers of the boxes.
-    unobserved_now : ndarray (O,), bool
-        Whether the newest visit did not look at the old place.
+    unobserved_now : ndarray (O,), float64, 0..1
+        How unobserved the old place is by the newest visit, see `PlaceEvidence`.
     shape : ndarray (M, O), 0..1
         Share of the lesser view on the other; NaN where not compared yet.
     unobserved_before : ndarray (M,), float64
-        1 = no earlier visit looked at the place, 0 = one did; NaN where not asked yet.
+        How unobserved the place is by all earlier visits, 0..1; NaN where not asked yet.
 
     """
 
@@ -220,8 +220,8 @@ def gather(
         class_agreement(observations, known),
         cdist(*centers),
         np.array(
-            [at.place is Place.UNSEEN and not record.is_gone for record, at in zip(known, places)],
-            dtype=bool,
+            [0.0 if record.is_gone else at.unobserved for record, at in zip(known, places)],
+            dtype=np.float64,
         ),
         np.full(shape, np.nan),
         np.full(len(observations), np.nan),

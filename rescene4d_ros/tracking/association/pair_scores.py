@@ -65,8 +65,10 @@ def score_pairs(
     shape = e.clarity * np.clip(weights.shape * (np.nan_to_num(e.shape, nan=1.0) - 1), -6, 0)
     near = np.exp(-e.distance / config.nearness_m)
     moved = weights.nearness * near - leaving + shape - rarer_in_crowds(len(e.place))
-    # Far away, in space that no visit has looked at, another object is likelier than this one.
-    unobserved = np.nan_to_num(e.unobserved_before)[:, None] * e.unobserved_now
+    # Far away, in space that no visit has looked at, another object is likelier than this one;
+    # less so in a zone that was missed between surfaces that were not.
+    before, now = np.nan_to_num(e.unobserved_before)[:, None], e.unobserved_now
+    unobserved = np.where((before > 0) & (now > 0), np.maximum(before, now), 0.0)
     moved = moved - weights.unobserved_cost * (1 - near) * unobserved
     place = weights.place * (e.place - 0.5)
     score = weights.query * query + looks + np.where(stays, place, moved)

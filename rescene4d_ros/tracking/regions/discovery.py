@@ -147,7 +147,7 @@ def left_places(
 ) -> dict[int, PlaceEvidence]:
     """Return the evidence at each place, with those that regions show to be left as empty."""
     return {
-        i: replace(at, place=Place.SEEN_EMPTY, observed=max(at.observed, left[i]))
+        i: replace(at, place=Place.SEEN_EMPTY, observed=max(at.observed, left[i]), unobserved=0.0)
         if i in left and at.place is Place.UNSEEN
         else at
         for i, at in places.items()
