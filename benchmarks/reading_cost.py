@@ -54,6 +54,7 @@ NOT_OF_VISITS = {
     'rescene4d_ros.node.deposits': 'fleet.url',
     'rescene4d_ros.node.optional': 'inference.source: given, detections, bond',
     'rescene4d_ros.node.messages.object_frames': 'object_frames',
+    'rescene4d_ros.node.messages.observed_space': 'observed_space',
     'rescene4d_ros.class_lists': 'inference.classes',
     'rescene4d_ros.inference.weights_folder': 'inference.weights',
     'rescene4d_ros.inference.orientations': 'inference.orientations above 1',

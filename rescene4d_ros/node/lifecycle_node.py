@@ -33,6 +33,7 @@ from sensor_msgs.msg import PointCloud2
 
 if TYPE_CHECKING:
     from rescene4d_ros.node.deposits.deposit_mode import DepositMode
+    from rescene4d_ros.node.messages.observed_space import ObservedSpaces
     from rescene4d_ros.node.optional.detections import Detections
 
 VisitSteps = tuple[
@@ -58,6 +59,7 @@ class Rescene4DNode(ManagedNode):
         self._segmenter: MaskProvider | None = None
         self._tracker: SceneTracker | None = None
         self._deposits: DepositMode | None = None  # where a fleet processes the visits
+        self._spaces: ObservedSpaces | None = None  # where the parameter asks for them
         self._stats = NodeStats()
         self._diagnostics = DiagnosticsPublisher(self, self._stats)
         self._processing: ProcessingThread | None = None
@@ -108,6 +110,7 @@ class Rescene4DNode(ManagedNode):
 
                 self._detections = Detections(self, self._frames)
                 held.callback(self._detections.close)
+            self._listen_to_spaces(settings.node, held)
             self._results = ResultPublisher(self, self._memory, self._stats, settings.node)
             held.callback(self._results.close)
             services = MemoryServices(
@@ -149,6 +152,7 @@ class Rescene4DNode(ManagedNode):
         with ExitStack() as held:
             self._frames = FrameLookup(self, settings.node)
             held.callback(self._frames.close)
+            self._listen_to_spaces(settings.node, held)
             self._results = ResultPublisher(self, None, self._stats, settings.node)
             held.callback(self._results.close)
             deposits = held.enter_context(DepositMode(self, settings, self._results, self._stats))
@@ -157,6 +161,19 @@ class Rescene4DNode(ManagedNode):
         self._diagnostics.settings = settings.node
         self._diagnostics.memory = ReportedMemory(deposits.folder, settings.memory.map_id, '')
         return f': visits of map {settings.memory.map_id} are deposited by {deposits.folder}'
+
+    def _listen_to_spaces(self, settings: parameters.NodeConfig, held: ExitStack) -> None:
+        self._spaces = None
+        if settings.observed_space:
+            from rescene4d_ros.node.messages.observed_space import ObservedSpaces
+
+            self._spaces = ObservedSpaces(self, self._frames)
+            held.callback(self._spaces.close)
+
+    def _in_map(self, scan: Scan, is_last_try: bool) -> Scan:
+        """Return a scan in the map frame, with the path of the sensor where it is known."""
+        scan = self._frames.to_map(scan, is_last_try)
+        return scan if self._spaces is None else self._spaces.added(scan, is_last_try)
 
     @transition(ACTIVE)
     def on_activate(self) -> str:
@@ -196,7 +213,7 @@ class Rescene4DNode(ManagedNode):
             deposits.start()
             running.callback(deposits.stop)
             return (
-                lambda scan, is_last: deposits.checked(self._frames.to_map(scan, is_last)),
+                lambda scan, is_last: deposits.checked(self._in_map(scan, is_last)),
                 deposits.store,
                 deposits.stored,
             )
@@ -324,7 +341,7 @@ class Rescene4DNode(ManagedNode):
 
     def _prepare(self, scan: Scan, is_last_try: bool) -> Scan:
         """Return a scan in the map frame, checked against what is remembered there."""
-        scan, mode = self._frames.to_map(scan, is_last_try), self._node_settings.plausibility
+        scan, mode = self._in_map(scan, is_last_try), self._node_settings.plausibility
         if self._detections is not None:
             scan = self._detections.added(scan, is_last_try)
         if self._memory.origin is not None:

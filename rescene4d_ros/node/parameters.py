@@ -71,6 +71,11 @@ class NodeConfig:
         ge=0.0,
         le=600.0,
     )
+    observed_space: bool = param(
+        False,
+        'Whether each snapshot without a path waits up to tf_timeout for the message on '
+        'observed_space with its stamp, which tells where the sensor was',
+    )
     max_future: float = param(
         60.0,
         'A cloud with a stamp further in the future is refused, because all later visits '

@@ -20,9 +20,10 @@ from rescene4d_ros.visit_building.posed_clouds import (
     PosedCloud,
 )
 from rescene4d_ros.visit_building.spool import Spool
-from rescene4d_ros.visit_building.thinning import flattened, one_per_voxel, with_remains
 from rescene4d_ros.visit_building.visit_findings import BuildCounts, findings_of, told_of_full
-from rescene4d_ros.visit_building.volume import VoxelVolume
+from rescene4d_ros.visit_building.volume.free_space import FreeCells, FreeSpace
+from rescene4d_ros.visit_building.volume.thinning import flattened, one_per_voxel, with_remains
+from rescene4d_ros.visit_building.volume.voxels import VoxelVolume
 
 log = logging.getLogger(__name__)
 
@@ -46,6 +47,8 @@ class BuiltVisit:
     left_out : ndarray (M, 3), float32, m
         Where something was measured that is not in the scan, less its origin: observed too
         briefly, or looked through since.
+    free : FreeSpace, optional
+        What was looked through; None of maps, and without `carve_range`.
 
     """
 
@@ -53,6 +56,7 @@ class BuiltVisit:
     viewpoint: np.ndarray
     reason: str = ''
     left_out: np.ndarray = field(default_factory=lambda: np.empty((0, 3), np.float32))
+    free: FreeSpace | None = None
 
 
 class VisitBuilder:
@@ -91,6 +95,7 @@ class VisitBuilder:
         self._map_frame, self._spool = map_frame, spool
         self._drift = DriftGauge()
         self._volume = VoxelVolume(self.config.voxel_size, self.config.max_voxels)
+        self._free = FreeCells()
         self._path: list[np.ndarray] = []
         self._origin: tuple[float, float, float] | None = None
         self._newest_ns = self._last_ns = 0  # of the newest good cloud, and keyframe
@@ -236,7 +241,8 @@ class VisitBuilder:
         # The first and the last view take turns, so that nearly every place of the path is named.
         odd = np.arange(len(kept)) % 2 == 1
         viewpoint = np.where(odd, volume.last[kept], volume.first[kept])
-        return BuiltVisit(scan, viewpoint, left_out=volume.xyz[:count][~is_kept])
+        left_out = volume.xyz[:count][~is_kept]
+        return BuiltVisit(scan, viewpoint, left_out=left_out, free=self._free.without(scan.xyz))
 
     def _keep(self, keyframe: Keyframe) -> None:
         """Write a keyframe to the spool; where the disk refuses, the visit goes on without."""
@@ -252,7 +258,10 @@ class VisitBuilder:
 
     def _fuse(self, keyframe: Keyframe) -> None:
         was_full = self._volume.n_left_out > 0
-        self._volume.add(keyframe, self.config.carve_range, self.config.carve_margin)
+        reach, margin = self.config.carve_range, self.config.carve_margin
+        look = self._volume.add(keyframe, reach, margin)
+        if look is not None:
+            self._free.add(look, keyframe.xyz, reach, margin)
         self._drift.add(keyframe.xyz)
         self._path.append(keyframe.position)
         self._last_ns = keyframe.stamp_ns

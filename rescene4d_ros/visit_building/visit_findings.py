@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from rescene4d_ros.structures import Finding, Severity
 from rescene4d_ros.visit_building.config import VisitBuildingConfig
-from rescene4d_ros.visit_building.volume import VoxelVolume
+from rescene4d_ros.visit_building.volume.voxels import VoxelVolume
 
 
 @dataclass

@@ -9,8 +9,8 @@ from rescene4d_ros.node.ros_process import share
 
 TF = {'/tf', '/tf_static'}  # where tf2_ros is installed
 IMAGES = {'/depth', '/color', '/camera_info'}  # with input: depth
-# Where other packages and parameters are: boxes of vision_msgs, and the bond.
-OPTIONAL = TF | {'/detections', '/rescene4d/detections', '/bond'}
+# Where other packages and parameters are: boxes of vision_msgs, paths, and the bond.
+OPTIONAL = TF | {'/detections', '/rescene4d/detections', '/observed_space', '/bond'}
 CHANGING = ('correct_object', 'reprocess', 'change_state', 'move_map', 'load_memory', 'pause')
 ACTIONS = ('publish', 'subscribe', 'reply')
 

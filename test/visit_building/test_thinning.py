@@ -2,7 +2,7 @@
 
 import numpy as np
 from rescene4d_ros.visit_building.posed_clouds import voxel_keys
-from rescene4d_ros.visit_building.thinning import flattened, one_per_voxel, with_remains
+from rescene4d_ros.visit_building.volume.thinning import flattened, one_per_voxel, with_remains
 
 VOXEL = 0.02
 

@@ -9,7 +9,7 @@ from nav_msgs.msg import Path
 from nav_msgs.srv import GetMap
 from rclpy.duration import Duration
 from rclpy.qos import DurabilityPolicy, LivelinessPolicy, QoSProfile, ReliabilityPolicy
-from rescene4d_ros.msg import SceneChangeArray, SceneObjectArray
+from rescene4d_ros.msg import ObservedSpace, SceneChangeArray, SceneObjectArray
 from rescene4d_ros.srv import (
     ApproachObject,
     AskMemory,
@@ -65,12 +65,17 @@ class Topic:
     text: str
     deadline: float = 0.0
 
-    def qos(self, reliability: str | None = None, depth: int | None = None) -> QoSProfile:
+    def qos(
+        self,
+        reliability: str | None = None,
+        depth: int | None = None,
+        durability: str | None = None,
+    ) -> QoSProfile:
         """Return the rclpy profile, with what the user may choose replaced where given."""
         profile = QoSProfile(
             depth=depth or self.depth,
             reliability=ReliabilityPolicy[(reliability or self.reliability).upper()],
-            durability=DurabilityPolicy[self.durability.upper()],
+            durability=DurabilityPolicy[(durability or self.durability).upper()],
         )
         if self.deadline:
             profile.deadline = profile.liveliness_lease_duration = Duration(seconds=self.deadline)
@@ -174,6 +179,16 @@ LEFT_OUT = Topic(
     1,
     'Where the newest visit measured something that its snapshot lacks: observed too briefly, or '
     'looked through since, as people are',
+)
+OBSERVED_SPACE = Topic(
+    'observed_space',
+    ObservedSpace,
+    'out',
+    'reliable',
+    'transient_local',
+    1,
+    'Where the sensor was during a visit, and which cells it looked through; beside the snapshot '
+    'of the same stamp',
 )
 TOPICS = (SNAPSHOTS, OBJECTS, MARKERS, CHANGES, SEGMENTED_CLOUD, DIAGNOSTICS, HEARTBEAT)
 

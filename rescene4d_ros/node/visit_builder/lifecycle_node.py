@@ -104,7 +104,12 @@ class VisitBuilderNode(ManagedNode):
             series = VisitSeries(
                 self._settings['building'], partial(rules_of, settings), settings.map_frame, spool
             )
-            topics = (interfaces.SNAPSHOTS, interfaces.PATH, interfaces.LEFT_OUT)
+            topics = (
+                interfaces.SNAPSHOTS,
+                interfaces.PATH,
+                interfaces.LEFT_OUT,
+                interfaces.OBSERVED_SPACE,
+            )
             publishers = [self.create_publisher(t.type, t.name, t.qos()) for t in topics]
             for publisher in publishers:
                 running.callback(self.destroy_publisher, publisher)

@@ -10,6 +10,7 @@ import numpy as np
 from rclpy.publisher import Publisher
 from rescene4d_ros.data.readers.point_cloud2 import cloud_array
 from rescene4d_ros.node.messages.conversions import create_cloud, fields_of, time_to_msg
+from rescene4d_ros.node.messages.observed_space import space_to_msg
 from rescene4d_ros.structures import Scan
 from rescene4d_ros.visit_building.builder import BuiltVisit
 from sensor_msgs.msg import PointCloud2
@@ -25,11 +26,13 @@ class Outlets:
     snapshots: Publisher
     path: Publisher
     left_out: Publisher
+    space: Publisher
 
     def publish(self, visit: BuiltVisit) -> None:
         """Publish all there is of a visit, the snapshot last."""
         self.path.publish(path_of(visit))
         self.left_out.publish(left_out_of(visit))
+        self.space.publish(space_to_msg(visit))
         self.snapshots.publish(snapshot_of(visit))
 
 

@@ -9,6 +9,7 @@ that the floor is there. The cost is one look per voxel in range, whatever the n
 from __future__ import annotations
 
 from collections import deque
+from typing import NamedTuple
 
 import numba
 import numpy as np
@@ -20,6 +21,26 @@ COLUMNS = 2 * ROWS
 BIN = np.pi / ROWS  # rad
 REMEMBERED = 10  # keyframes whose depth maps are kept, about 330 kB each
 SPREAD = 0x9E3779B97F4A7C15 - (1 << 64)  # odd; spreads keys over the table
+
+
+class Look(NamedTuple):
+    """
+    Hold in which directions a keyframe measured something, and how near.
+
+    Attributes
+    ----------
+    position : ndarray (3,), float64, m
+        Of the sensor.
+    own : ndarray (ROWS, COLUMNS), bool
+        Whether something was measured in the bin.
+    around : ndarray (ROWS, COLUMNS), float32, m
+        The nearest of the bin and its 8 neighbors.
+
+    """
+
+    position: np.ndarray
+    own: np.ndarray
+    around: np.ndarray
 
 
 class VoxelVolume:
@@ -65,12 +86,20 @@ class VoxelVolume:
         self.hits, self.passes = np.zeros(size, np.int32), np.zeros(size, np.int32)
         self.passes_since = np.zeros(size, np.int32)
         self.passes_before = np.zeros(size, np.int32)
-        self._looks: deque[tuple[np.ndarray, np.ndarray, np.ndarray]] = deque(maxlen=REMEMBERED)
+        self._looks: deque[Look] = deque(maxlen=REMEMBERED)
         self.first, self.last = np.zeros(size, np.int32), np.zeros(size, np.int32)
         self._table = np.full(4 * START, -1, np.int32)
 
-    def add(self, keyframe: Keyframe, carve_range: float, carve_margin: float) -> None:
-        """Fuse a keyframe, then count the voxels that it looked through."""
+    def add(self, keyframe: Keyframe, carve_range: float, carve_margin: float) -> Look | None:
+        """
+        Fuse a keyframe, then count the voxels that it looked through.
+
+        Returns
+        -------
+        Look or None
+            What it saw; None without `carve_range`.
+
+        """
         self._grow(min(self.n_voxels + len(keyframe.xyz), self._max_voxels))
         number = self._n_keyframes
         has_color = keyframe.rgb is not None
@@ -98,26 +127,24 @@ class VoxelVolume:
         )
         self.n_left_out += left_out
         self._n_keyframes += 1
-        if carve_range > 0:
-            own, around = _depth_map(keyframe.position, keyframe.xyz)
-            new = slice(known, self.n_voxels)
-            for look in self._looks:
-                _look_back(
-                    *look, self.xyz[new], carve_range, carve_margin, self.passes_before[new]
-                )
-            self._looks.append((keyframe.position.copy(), own, around))
-            _look_through(
-                keyframe.position,
-                own,
-                around,
-                self.xyz[: self.n_voxels],
-                self.last,
-                number,
-                carve_range,
-                carve_margin,
-                self.passes,
-                self.passes_since,
-            )
+        if carve_range <= 0:
+            return None
+        look = Look(keyframe.position.copy(), *_depth_map(keyframe.position, keyframe.xyz))
+        new = slice(known, self.n_voxels)
+        for before in self._looks:
+            _look_back(*before, self.xyz[new], carve_range, carve_margin, self.passes_before[new])
+        self._looks.append(look)
+        _look_through(
+            *look,
+            self.xyz[: self.n_voxels],
+            self.last,
+            number,
+            carve_range,
+            carve_margin,
+            self.passes,
+            self.passes_since,
+        )
+        return look
 
     def around(self) -> tuple[np.ndarray, np.ndarray]:
         """
@@ -233,7 +260,7 @@ def _depth_map(position, xyz):
 
 
 @numba.njit(cache=True)
-def _is_through(position, own, around, point, carve_range, margin):
+def is_through(position, own, around, point, carve_range, margin):
     """Return whether a keyframe measured something behind a point, and nothing around it."""
     x, y, z = point[0] - position[0], point[1] - position[1], point[2] - position[2]
     distance = np.sqrt(x * x + y * y + z * z)
@@ -247,7 +274,7 @@ def _is_through(position, own, around, point, carve_range, margin):
 def _look_back(position, own, around, xyz, carve_range, margin, passes):
     """Count the new voxels that an earlier keyframe looked through."""
     for v in range(len(xyz)):
-        if _is_through(position, own, around, xyz[v], carve_range, margin):
+        if is_through(position, own, around, xyz[v], carve_range, margin):
             passes[v] += 1
 
 
@@ -259,7 +286,7 @@ def _look_through(
     for v in range(len(xyz)):
         if last[v] == number:
             continue
-        if _is_through(position, own, around, xyz[v], carve_range, margin):
+        if is_through(position, own, around, xyz[v], carve_range, margin):
             passes[v] += 1
             passes_since[v] += 1
 
