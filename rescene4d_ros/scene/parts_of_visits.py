@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from rescene4d_ros.geometry.cloud import Cloud
+from rescene4d_ros.geometry.floor.pieces import room_around, rooms_of
 from rescene4d_ros.geometry.floor.room_plan import RoomPlan
 from rescene4d_ros.inference.config import InferenceConfig
-from rescene4d_ros.inference.tiles.pieces import room_around, rooms_of
 from rescene4d_ros.memory.derived_cache import DerivedFiles
 from rescene4d_ros.structures import Scan, TileName
 from rescene4d_ros.tracking.records import LinkedObservation, VisitFacts

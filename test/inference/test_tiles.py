@@ -4,12 +4,12 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from rescene4d_ros.geometry.floor.pieces import pieces_of, room_around, rooms_of
 from rescene4d_ros.geometry.floor.room_plan import RoomPlan
 from rescene4d_ros.geometry.floor.tiles import TiledCloud, TileShape
 from rescene4d_ros.geometry.point_sets import covers_more
 from rescene4d_ros.inference.config import InferenceConfig
 from rescene4d_ros.inference.segmenter import Segmenter
-from rescene4d_ros.inference.tiles.pieces import pieces_of, room_around, rooms_of
 from rescene4d_ros.inference.tiles.segment_tiles import segment_tiles
 from rescene4d_ros.memory.derived_cache import DerivedFiles
 from rescene4d_ros.scene.mask_source import GivenMasks

@@ -6,8 +6,8 @@ from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from rescene4d_ros.geometry.floor.pieces import Piece, pieces_of
 from rescene4d_ros.inference.tiles.joining import join_visit, join_visits, TileMasks, VisitMask
-from rescene4d_ros.inference.tiles.pieces import Piece, pieces_of
 from rescene4d_ros.structures import Scan, Segmentation, TileName
 from scipy.sparse import csr_matrix, diags
 

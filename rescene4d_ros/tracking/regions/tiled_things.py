@@ -1,17 +1,16 @@
-"""Changed things of many rooms at once: found by tiles of the floor plan, each of them once."""
+"""Changed things of many rooms at once: found room by room or by tiles, each of them once."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 
 import numpy as np
-from rescene4d_ros.geometry.floor.storeys import storey_borders
-from rescene4d_ros.geometry.floor.tiles import tiles_of_newest, TileShape
+from rescene4d_ros.geometry.floor.pieces import pieces_of
 from rescene4d_ros.structures import Scan
 from rescene4d_ros.tracking.regions.changed_things import ChangedThing
 from rescene4d_ros.tracking.thresholds import MIN_POINTS
 
-MARGIN = 1.0  # m, around a tile
+MARGIN = 1.0  # m, around a square tile
 LEAST_FREE = 0.5  # share of its points that no other thing has
 
 Find = Callable[[Sequence[Scan]], Sequence[ChangedThing]]
@@ -30,7 +29,7 @@ def find_by_tiles(scans: Sequence[Scan], edge: float, find: Find) -> tuple[Chang
     scans : sequence of T Scan
         Oldest first.
     edge : float, m
-        Of the core of a tile.
+        Of the core of a square tile.
     find : callable
         Finds the changed things of one tile.
 
@@ -40,8 +39,7 @@ def find_by_tiles(scans: Sequence[Scan], edge: float, find: Find) -> tuple[Chang
         Best first, disjoint.
 
     """
-    shape = TileShape(edge, MARGIN, storey_borders([scan.xyz for scan in scans]))
-    found = list(_found(scans, shape, find))
+    found = list(_found(scans, edge, find))
     taken = [np.zeros(len(scan), dtype=bool) for scan in scans]
     kept = []
     for _, thing in sorted(found, key=lambda one: (one[0] < 0.5, -one[1].quality)):
@@ -54,15 +52,11 @@ def find_by_tiles(scans: Sequence[Scan], edge: float, find: Find) -> tuple[Chang
     return tuple(sorted(kept, key=lambda thing: -thing.quality))
 
 
-def _found(
-    scans: Sequence[Scan], shape: TileShape, find: Find
-) -> Iterator[tuple[float, ChangedThing]]:
-    """Yield what changed in each tile, with the share of it that lies in the core of the tile."""
-    tiles, clouds = tiles_of_newest([scan.xyz for scan in scans], shape, MIN_POINTS)
-    for tile in tiles:
-        points = [cloud.take(tile) for cloud in clouds]
-        for thing in find([scan.take(index) for scan, index in zip(scans, points)]):
-            parts = tuple(index[part] for index, part in zip(points, thing.parts))
+def _found(scans: Sequence[Scan], edge: float, find: Find) -> Iterator[tuple[float, ChangedThing]]:
+    """Yield what changed in each tile, with the share of it that no other tile has as its own."""
+    for piece in pieces_of([scan.xyz for scan in scans], edge, MIN_POINTS, MARGIN):
+        for thing in find([scan.take(index) for scan, index in zip(scans, piece.points)]):
+            parts = tuple(index[part] for index, part in zip(piece.points, thing.parts))
             last = next(t for t in reversed(range(len(parts))) if len(parts[t]))
-            own = (shape.tiles_of(scans[last].xyz[parts[last]]) == tile).all(axis=1).mean()
+            own = piece.is_core[last][thing.parts[last]].mean()
             yield float(own), ChangedThing(parts, thing.quality)

@@ -46,7 +46,9 @@ class Piece:
     at_edge: tuple[np.ndarray, ...]
 
 
-def pieces_of(clouds: Sequence[np.ndarray], edge: float, least: int) -> Iterator[Piece]:
+def pieces_of(
+    clouds: Sequence[np.ndarray], edge: float, least: int, margin: float | None = None
+) -> Iterator[Piece]:
     """
     Divide visits of many rooms into the pieces in which the last of them has points.
 
@@ -60,14 +62,17 @@ def pieces_of(clouds: Sequence[np.ndarray], edge: float, least: int) -> Iterator
         Of the core of a square tile.
     least : int
         Least number of points of the last visit in a piece, without its margin.
+    margin : float, m, optional
+        Around a square tile, default 0.15 of the edge.
 
     """
+    margin = MARGIN * edge if margin is None else margin
     # By the earliest visit alone, if that shows enough: its features are those kept before.
     shown = clouds[:1] if _share_shown(clouds[-1], clouds[0]) >= SAME_FLOOR else clouds
     plan = rooms_of(shown, edge)
     if plan is None:
-        return _squares(clouds, edge, least)
-    return _of_rooms(clouds, plan, edge, least)
+        return _squares(clouds, edge, margin, least)
+    return _of_rooms(clouds, plan, margin, least)
 
 
 def rooms_of(clouds: Sequence[np.ndarray], edge: float) -> RoomPlan | None:
@@ -100,7 +105,7 @@ def room_around(
     shown = plan.cells_of(newest)
     room = int(np.bincount(plan.room[tuple(shown.T)]).argmax())
     where = ndimage.find_objects((plan.room == room).astype(np.int8))[0]
-    window = _Window(plan, room, where, edge)
+    window = _Window(plan, room, where, MARGIN * edge)
     inside = window.inside(shown[:, 1:])[0] & (shown[:, 0] == window.storey)
     if inside.mean() < IN_ROOM:
         return None
@@ -124,9 +129,11 @@ def _share_shown(newest: np.ndarray, earliest: np.ndarray) -> float:
     return float(np.isin(own, other).mean()) if len(own) else 1.0
 
 
-def _squares(clouds: Sequence[np.ndarray], edge: float, least: int) -> Iterator[Piece]:
+def _squares(
+    clouds: Sequence[np.ndarray], edge: float, margin: float, least: int
+) -> Iterator[Piece]:
     """Yield the tiles of a grid fixed in the map."""
-    shape = TileShape(edge, MARGIN * edge, storey_borders(clouds))
+    shape = TileShape(edge, margin, storey_borders(clouds))
     tiles, tiled = tiles_of_newest(clouds, shape, least)
     for tile in tiles:
         points = tuple(cloud.take(tile) for cloud in tiled)
@@ -150,14 +157,14 @@ def _in_square(
 
 
 def _of_rooms(
-    clouds: Sequence[np.ndarray], plan: RoomPlan, edge: float, least: int
+    clouds: Sequence[np.ndarray], plan: RoomPlan, margin: float, least: int
 ) -> Iterator[Piece]:
     """Yield the rooms of a plan."""
     visits = [_PlannedVisit(xyz, plan) for xyz in clouds]
     has_points = visits[-1].counts >= least
     where = ndimage.find_objects(plan.room + 1)
     for room in np.flatnonzero(has_points).tolist():
-        window = _Window(plan, room, where[room], edge)
+        window = _Window(plan, room, where[room], margin)
         points, is_core, at_edge = [], [], []
         for visit in visits:
             index = visit.points_of(window.rooms)
@@ -185,8 +192,8 @@ class _Window:
 
     """
 
-    def __init__(self, plan: RoomPlan, room: int, where: tuple[slice, ...], edge: float):
-        margin = MARGIN * edge if plan.is_divided[room] else WALL_MARGIN
+    def __init__(self, plan: RoomPlan, room: int, where: tuple[slice, ...], margin: float):
+        margin = margin if plan.is_divided[room] else WALL_MARGIN
         more = int(np.ceil(margin / CELL))
         self._plan, self.storey = plan, where[0].start
         low, high = np.array([(s.start, s.stop) for s in where[1:]]).T
