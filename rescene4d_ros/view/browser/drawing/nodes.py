@@ -46,8 +46,8 @@ class Nodes:
             precision='float32',
         )
 
-    def put_lines(self, name: str, lines: Lines, width: float) -> None:
-        """Draw segments (M, 2, 3) in m, each set in its color; the width in pixels."""
+    def put_lines(self, name: str, lines: Lines, width: float, is_flat: bool = True) -> None:
+        """Draw segments (M, 2, 3) in m, each set in its color; the width in pixels, or in m."""
         if not sum(len(at) for at, _ in lines):
             self.drop(name)
             return
@@ -55,32 +55,11 @@ class Nodes:
         colors = linear(np.array([color for _, color in lines]))
         rgb = np.repeat(colors, [2 * len(edges) for edges, _ in lines], axis=0)
         self._nodes[name] = self._scene.add_line_segments(
-            name, at, rgb.reshape(-1, 2, 3), thickness=width, thickness_units='screen'
-        )
-
-    def put_stripes(self, name: str, stripes: np.ndarray, color: Color, width: float) -> None:
-        """
-        Draw level stripes (M, 2, 3), a width in m, as two triangles each.
-
-        Without a graphics card a triangle costs a browser a small part of a line.
-        """
-        if not len(stripes):
-            self.drop(name)
-            return
-        along = (stripes[:, 1] - stripes[:, 0])[:, :2]
-        along = along / np.linalg.norm(along, axis=1, keepdims=True)
-        side = np.stack([-along[:, 1], along[:, 0], np.zeros(len(along))], axis=1) * width / 2
-        start, end = stripes[:, 0], stripes[:, 1]
-        corners = np.stack([start - side, end - side, end + side, start + side], axis=1)
-        faces = 4 * np.arange(len(stripes))[:, None, None] + np.array([[0, 1, 2], [0, 2, 3]])
-        self._nodes[name] = self._scene.add_mesh_simple(
             name,
-            corners.reshape(-1, 3).astype(np.float32),
-            faces.reshape(-1, 3).astype(np.uint32),
-            color=color,
-            side='double',
-            cast_shadow=False,
-            receive_shadow=False,
+            at,
+            rgb.reshape(-1, 2, 3),
+            thickness=width,
+            thickness_units='screen' if is_flat else 'world',
         )
 
     def put_arrows(self, name: str, arrows: Lines) -> None:

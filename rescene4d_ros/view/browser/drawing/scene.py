@@ -36,7 +36,7 @@ import viser
 
 COARSE = 20_000  # points of a visit that are drawn while others are wanted soon
 MOST_UNSEEN = 200  # boxes of places that a visit did not see, drawn meanwhile
-MOST_STRIPES = 2000  # as above, of hatched floor
+MOST_STRIPES = 200  # as above, of hatched floor: wide lines cost a window without a card most
 PLANE = (40, 40, 40)
 SIDES = ('now', 'before')
 
@@ -182,8 +182,8 @@ class SceneDrawing:
             if coarse is not None and len(hatch) > MOST_STRIPES:
                 hatch = hatch[:0]
             for node, is_in in self._parts(f'/{name}/hatch', hatch.mean(axis=1)):
-                stripes = hatch[is_in] + self._stand.shift_of(name)
-                self._nodes.put_stripes(node, stripes, HATCH, STRIPE)
+                stripes = [(hatch[is_in] + self._stand.shift_of(name), HATCH)]
+                self._nodes.put_lines(node, stripes, STRIPE, is_flat=False)
         for name in set(SIDES) - set(clouds):
             self._nodes.drop_others(set(), f'/{name}')
 
