@@ -16,6 +16,9 @@ from rescene4d_ros.inference.selection.regions import Regions
 from rescene4d_ros.structures import Prediction
 
 LEAST_OBJECTNESS = 0.02  # queries below take no part
+# A query may claim what touches its object halfway, or be sure of its middle alone: masks of a
+# lower and of a higher threshold are candidates too.
+OTHER_THRESHOLDS = (0.6, 1.4)  # times `mask_threshold`
 OVERLAP_SHARE = 0.3  # of the largest overlap of a superpoint: others link no visits
 USUAL_STEP = 5.0  # grey levels, color difference of one surface over visits of one exposure
 
@@ -65,13 +68,13 @@ class Evidence:
 @dataclass(frozen=True)
 class Candidates:
     """
-    Hold C masks over the S superpoints of all visits: first Q queries, then N nodes.
+    Hold C masks over the S superpoints of all visits: first those of queries, then N nodes.
 
     Attributes
     ----------
     masks : ndarray (S, C), bool
     n_queries : int
-        Q; the masks of queries that claim nothing are empty.
+        Masks of queries, one per threshold of each; those that say nothing new are empty.
     parent : ndarray (C,), int64
         Candidate that a node is merged into; -1 for a root and for queries.
     joined, leaving : ndarray (C,), float64
@@ -116,23 +119,34 @@ def make_candidates(
     objectness : ndarray (Q,), float32
         Probability of each query that it is an object.
     mask_threshold : float
-        Least probability inside the mask of a query.
+        Least probability inside the mask of a query; masks of a lower and a higher one are
+        candidates as well.
 
     """
     used = objectness >= LEAST_OBJECTNESS
     claims = mask_probs[:, used] * objectness[used]
     tree = _tree(regions, claims)
-    n, n_queries = len(regions), mask_probs.shape[1]
+    claimed = _masks_of_queries(mask_probs, used, mask_threshold)
+    n, n_queries = len(regions), claimed.shape[1]
     parent = tree.parents(n)
     leaving = np.append(tree.affinity, 0.0)[np.where(parent < 0, len(tree.affinity), parent - n)]
     none = np.zeros(n_queries)
     return Candidates(
-        np.hstack([(mask_probs >= mask_threshold) & used, tree.members(n)]),
+        np.hstack([claimed, tree.members(n)]),
         n_queries,
         np.concatenate([none.astype(np.int64) - 1, np.where(parent < 0, -1, parent + n_queries)]),
         np.concatenate([none, np.ones(n), tree.affinity]),
         np.concatenate([none, leaving]),
     )
+
+
+def _masks_of_queries(mask_probs: np.ndarray, used: np.ndarray, threshold: float) -> np.ndarray:
+    """Return the masks (S, M) of Q queries at each threshold, first those of the usual one."""
+    masks = [(mask_probs >= threshold) & used]
+    for factor in OTHER_THRESHOLDS:
+        other = (mask_probs >= factor * threshold) & used
+        masks.append(other & (other != masks[0]).any(axis=0))
+    return np.hstack(masks)
 
 
 def _tree(regions: Regions, claims: np.ndarray) -> MergeTree:

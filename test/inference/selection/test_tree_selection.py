@@ -66,6 +66,20 @@ def parts_of(prediction, scans):
     )
 
 
+def test_a_query_gives_masks_of_three_thresholds_each_once():
+    """What a query claims by .4 or by .9 is a candidate of its own; a mask that is there is not."""
+    scan, superpoint = row_of_pieces([0, 0.2, 0.4])
+    probs = [[0.9, 0.8], [0.6, 0.9], [0.4, 0.1]]
+    candidates = parts_of(predict([SURE, SURE], [probs], [superpoint]), [scan])[2]
+    queries = candidates.masks[:, : candidates.n_queries].T.tolist()
+    assert [mask for mask in queries if any(mask)] == [
+        [True, True, False],
+        [True, True, False],
+        [True, True, True],  # the first query from .3 on
+        [True, False, False],  # and from .7 on; the second one is the same at all three
+    ]
+
+
 def test_features_of_a_candidate_do_not_depend_on_which_others_are_described():
     """A visit shows a part of the candidates: their columns are not the numbers of the queries."""
     prediction, scans = random_prediction(np.random.default_rng(3), 8, n_queries=30)
