@@ -67,7 +67,7 @@ def parts_of(prediction, scans):
 
 
 def test_a_query_gives_masks_of_three_thresholds_each_once():
-    """What a query claims by .4 or by .9 is a candidate of its own; a mask that is there is not."""
+    """What a query claims by .4 or by .9 is a candidate too, where that is another mask."""
     scan, superpoint = row_of_pieces([0, 0.2, 0.4])
     probs = [[0.9, 0.8], [0.6, 0.9], [0.4, 0.1]]
     candidates = parts_of(predict([SURE, SURE], [probs], [superpoint]), [scan])[2]
