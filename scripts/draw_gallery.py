@@ -28,14 +28,20 @@ FLAGS = ('--use-angle=swiftshader', '--enable-unsafe-swiftshader', '--no-sandbox
 DESK, PHONE = (1440, 900), (390, 844)  # pixels
 QUALITY = 72  # of WebP
 WAIT_MS = 600_000
-SETTLE_MS = 8000  # points fade in, and a frame takes long without a graphics card
+SETTLE_MS = 2000  # points fade in, and a frame takes long without a graphics card
+MOST_LOOKS = 30  # while it goes on changing
 COMMAND = (sys.executable, '-m', 'rescene4d_ros.cli.main')
 
 
 def save(page: Page, folder: Path, name: str) -> None:
-    """Write what a page shows."""
-    page.wait_for_timeout(SETTLE_MS)
-    picture = Image.open(io.BytesIO(page.screenshot(timeout=WAIT_MS))).convert('RGB')
+    """Write what a page shows once it rests: two pictures in a row are the same."""
+    before, now = b'', page.screenshot(timeout=WAIT_MS)
+    for _ in range(MOST_LOOKS):
+        if now == before:
+            break
+        page.wait_for_timeout(SETTLE_MS)
+        before, now = now, page.screenshot(timeout=WAIT_MS)
+    picture = Image.open(io.BytesIO(now)).convert('RGB')
     picture.save(folder / f'{name}.webp', quality=QUALITY, method=6)
     print(folder / f'{name}.webp', flush=True)
 
