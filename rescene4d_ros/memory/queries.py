@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 from rescene4d_ros.errors import MemoryFormatError
@@ -72,15 +72,28 @@ def where_is(memory: SceneMemory, object_id: int, at_ns: int | None = None) -> O
 
 
 def of_class(
-    memory: SceneMemory, class_name: str | None, at_ns: int | None = None
+    memory: SceneMemory,
+    class_name: str | None,
+    at_ns: int | None = None,
+    states: Collection[ObjectState] = (),
 ) -> tuple[ObjectLocation, ...]:
     """
     List the objects of a class (None = of every class) that are there, or were at a time.
 
+    Parameters
+    ----------
+    memory : SceneMemory
+    class_name : str or None
+    at_ns : int, ns since the Unix epoch, optional
+        Default: now.
+    states : collection of ObjectState
+        Those in one of these states are listed instead.
+
     Returns
     -------
     tuple of ObjectLocation
-        Not those that are gone, also where later visits did not look there; by rising id.
+        By rising id; without `states` not those that are gone, also where later visits did not
+        look there.
 
     Raises
     ------
@@ -95,7 +108,9 @@ def of_class(
             f'{class_name!r}; there are: {", ".join(names)}'
         )
     return tuple(
-        place for place in known_objects(memory, at_ns, None, class_name) if not place.is_gone
+        place
+        for place in known_objects(memory, at_ns, None, class_name)
+        if (place.state in states if states else not place.is_gone)
     )
 
 

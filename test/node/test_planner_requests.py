@@ -16,6 +16,7 @@ from rclpy.action import ActionClient
 from rescene4d_ros.action import ReprocessVisits
 from rescene4d_ros.errors import ConfigError
 from rescene4d_ros.memory.store import SceneMemory
+from rescene4d_ros.msg import SceneObject
 from rescene4d_ros.node.diagnostics import NodeStats
 from rescene4d_ros.node.messages import interfaces
 from rescene4d_ros.node.parameters import MemoryConfig
@@ -85,6 +86,12 @@ def test_requests_of_planners_and_operators(client, start_node, rooms, cloud_mes
     assert distances == sorted(distances)
     assert near[0].distance == distances[0]
     assert 'there are: left' in query(zone='attic').message
+    for state in (SceneObject.PRESENT, SceneObject.ABSENT, SceneObject.NOT_OBSERVED):
+        expected = [o.object_id for o in objects[-1].objects if o.state == state]
+        assert [o.object_id for o in query(states=[state]).objects] == expected
+    assert query(states=[SceneObject.PRESENT], zone='left').objects == query(zone='left').objects
+    assert '2 (ABSENT)' in query(states=[0]).message
+    assert 'leave one out' in query(states=[1], object_id=every[0].object_id).message
 
     # What a planner needs.
     shapes = ask(KeepOutShapes, 'keep_out_shapes', least_still_there=0.001)

@@ -17,9 +17,10 @@ from rescene4d_ros.node.messages.conversions import box_from_msg, place_to_msg
 from rescene4d_ros.planning.nearby import distance_to, Region, select
 from rescene4d_ros.planning.presence import fitted_model, stay_of
 from rescene4d_ros.srv import QueryObjects
-from rescene4d_ros.structures import Change, VisitStatus
+from rescene4d_ros.structures import Change, ObjectState, VisitStatus
 from rescene4d_ros.tracking.object_ids import resolve
 
+STATES = (ObjectState.PRESENT, ObjectState.ABSENT, ObjectState.NOT_OBSERVED)
 FEW = 8  # objects whose histories are read one by one
 
 
@@ -69,11 +70,11 @@ def answer(
             f'({request.object_id}, {request.class_name!r}); leave one out'
         )
     zones = read_zones(memory.path)
-    region = region_of(request, zones)
+    region, states = region_of(request, zones), states_of(request)
     found = (
         [queries.where_is(memory, request.object_id, at_ns)]
         if request.object_id
-        else queries.of_class(memory, request.class_name or None, at_ns)
+        else queries.of_class(memory, request.class_name or None, at_ns, states)
     )
     response.objects = messages_of(memory, select(found, region), zones, at_ns, region.point)
 
@@ -96,6 +97,28 @@ def messages_of(
         message.distance = distance_to(place.box, point) if point else 0.0
         made.append(message)
     return made
+
+
+def states_of(request: QueryObjects.Request) -> frozenset[ObjectState]:
+    """
+    Return the states in which a request looks for objects; empty = those that are not gone.
+
+    Raises
+    ------
+    ConfigError
+        A number that is no state, or an object is named, which is found in whatever state.
+
+    """
+    given = [int(state) for state in request.states]
+    if given and request.object_id:
+        raise ConfigError(
+            f'expected object_id or states, got both ({request.object_id}, {given[:5]}); leave '
+            'one out: an object is found in whatever state'
+        )
+    if not {*given} <= {*STATES}:
+        known = ', '.join(f'{int(state)} ({state.name})' for state in STATES)
+        raise ConfigError(f'expected states of {known}, got {given[:5]}; see SceneObject.msg')
+    return frozenset(map(ObjectState, given))
 
 
 def region_of(request: QueryObjects.Request, zones: tuple[Zone, ...]) -> Region:
