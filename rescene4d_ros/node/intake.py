@@ -140,6 +140,11 @@ class Intake:
         self._log.warning(text, throttle_duration_sec=5.0)
 
     @property
+    def n_held(self) -> int:
+        """Return how many clouds are neither stored nor refused yet."""
+        return len(self._held)
+
+    @property
     def is_full(self) -> bool:
         """Return whether another cloud would be too many."""
         with self._changed:

@@ -305,6 +305,11 @@ class Rescene4DNode(ManagedNode):
             )
         return self._settings.memory
 
+    @property
+    def intake(self) -> Intake | None:
+        """Return what takes snapshots; None while the node is not active."""
+        return self._intake
+
     def open_memory(self) -> SceneMemory | None:
         """Return the memory that is open; None where none is."""
         return None if self._tracker is None else self._memory

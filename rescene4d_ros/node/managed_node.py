@@ -199,14 +199,16 @@ class ManagedNode(LifecycleNode):
             self.autostart()
 
 
-def run(make_node: Callable[[], ManagedNode], args: list[str] | None = None) -> int:
+def run(
+    make_nodes: Callable[[], ManagedNode | Sequence[ManagedNode]], args: list[str] | None = None
+) -> int:
     """
-    Run a managed node until ^C or shutdown; what a callback raises is reported, and it goes on.
+    Run managed nodes until ^C or shutdown; what a callback raises is reported, and it goes on.
 
     Parameters
     ----------
-    make_node : callable() -> ManagedNode
-        Its class.
+    make_nodes : callable() -> ManagedNode or sequence of them
+        The class of the only one, or a function.
     args : list of str, optional
         Command line; default is that of the process.
 
@@ -217,11 +219,13 @@ def run(make_node: Callable[[], ManagedNode], args: list[str] | None = None) -> 
 
     """
 
-    def make() -> ManagedNode:
-        node = make_node()
-        if node.get_parameter('autostart').value:
-            node.autostart()
-        return node
+    def make() -> Sequence[ManagedNode]:
+        made = make_nodes()
+        nodes = [made] if isinstance(made, ManagedNode) else made
+        for node in nodes:
+            if node.get_parameter('autostart').value:
+                node.autostart()
+        return nodes
 
     try:
         return spin(make, args, on_error=ManagedNode.report)

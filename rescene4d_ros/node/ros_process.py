@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 import os
 from pathlib import Path
 import signal
@@ -82,12 +82,12 @@ def prepare() -> None:
 
 
 def spin(
-    make: Callable[[], Node],
+    make: Callable[[], Node | Sequence[Node]],
     args: list[str] | None = None,
     on_error: Callable[[Node, Exception], None] | None = None,
 ) -> int:
     """
-    Run a node until ^C, SIGTERM or shutdown, then close it.
+    Run nodes until ^C, SIGTERM or shutdown, then close them.
 
     A signal is only noted and raises nothing: an exception at any place would be lost in a
     finalizer (rclpy has one per callback, and the node would go on) or leave a lock held (and the
@@ -99,11 +99,12 @@ def spin(
 
     Parameters
     ----------
-    make : callable() -> Node
+    make : callable() -> Node or sequence of Node
     args : list of str, optional
         Command line; default is that of the process.
     on_error : callable(node, exception), optional
-        Called with what a callback raised; the node then goes on. Default: the process ends.
+        Called with the first node and what a callback raised; the nodes then go on. Default: the
+        process ends.
 
     Raises
     ------
@@ -111,7 +112,8 @@ def spin(
         The arguments, or a file of parameters that they name, are none.
 
     """
-    executor = node = None
+    executor: SingleThreadedExecutor | None = None
+    nodes: Sequence[Node] = ()
     signals: list[int] = []
 
     def note(number: int, _) -> None:
@@ -124,9 +126,11 @@ def spin(
         signal.signal(number, note)
     try:
         _begin(args)
-        node = make()
+        made = make()
+        nodes = [made] if isinstance(made, Node) else made
         executor = SingleThreadedExecutor()
-        executor.add_node(node)
+        for node in nodes:
+            executor.add_node(node)
         while rclpy.ok() and not signals:
             try:
                 # Not `rclpy.spin`, which waits without end: a signal may come just before.
@@ -134,12 +138,12 @@ def spin(
             except Exception as error:
                 if on_error is None:
                     raise
-                on_error(node, error)
+                on_error(nodes[0], error)
     finally:
         _finish_first()
         if executor is not None:
             executor.shutdown()
-        if node is not None:
+        for node in reversed(nodes):
             node.destroy_node()
         rclpy.try_shutdown()
     return 0

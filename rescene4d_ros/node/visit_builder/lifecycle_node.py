@@ -25,7 +25,7 @@ from rescene4d_ros.node.visit_builder.build_action import BuildAction
 from rescene4d_ros.node.visit_builder.dock import Dock
 from rescene4d_ros.node.visit_builder.inputs.depth_images import DepthImages
 from rescene4d_ros.node.visit_builder.inputs.poses import OdometryPoses, TfPoses
-from rescene4d_ros.node.visit_builder.outlets import Outlets
+from rescene4d_ros.node.visit_builder.outlets import Outlets, SnapshotOutlet
 from rescene4d_ros.node.visit_builder.settings import BuilderNodeConfig, rules_of, SECTIONS
 from rescene4d_ros.node.visit_builder.warm_up import warm_up
 from rescene4d_ros.node.visit_builder.work import VisitWork
@@ -68,12 +68,19 @@ class VisitBuilderNode(ManagedNode):
 
     Configured it has settings; active it takes clouds and answers ~/start, ~/finish, ~/pause and
     ~/resume.
+
+    Parameters
+    ----------
+    snapshots : SnapshotOutlet, optional
+        Takes the snapshots; default: the topic.
+
     """
 
     _diagnostics: BuilderDiagnostics
 
-    def __init__(self, **kwargs):
+    def __init__(self, snapshots: SnapshotOutlet | None = None, **kwargs):
         super().__init__(NODE_NAME, **kwargs)
+        self._snapshots = snapshots  # in place of the topic
         self.declare(SECTIONS)
         self._settings: dict | None = None
         self._stats = NodeStats()
@@ -116,7 +123,7 @@ class VisitBuilderNode(ManagedNode):
             work = VisitWork(
                 series,
                 poses,
-                Outlets(*publishers),
+                Outlets(self._snapshots or publishers[0], *publishers[1:]),
                 settings,
                 self._stats,
                 self.get_logger(),

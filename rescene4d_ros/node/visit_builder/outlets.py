@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 from geometry_msgs.msg import Pose, PoseStamped
 from nav_msgs.msg import Path
 import numpy as np
+from rclpy.duration import Duration
 from rclpy.publisher import Publisher
 from rescene4d_ros.data.readers.point_cloud2 import cloud_array
 from rescene4d_ros.node.messages.conversions import create_cloud, fields_of, time_to_msg
@@ -19,11 +21,27 @@ from std_msgs.msg import Header
 AXES = {'x': 0, 'y': 1, 'z': 2, 'vp_x': 0, 'vp_y': 1, 'vp_z': 2}
 
 
+class SnapshotOutlet(Protocol):
+    """Take snapshots, and say whether somebody does; a publisher, or what stands for it."""
+
+    def get_subscription_count(self) -> int:
+        """Return how many listen."""
+        ...
+
+    def publish(self, message: PointCloud2) -> None:
+        """Send a snapshot."""
+        ...
+
+    def wait_for_all_acked(self, timeout: Duration) -> bool:
+        """Wait until all who listen have it; False = not in time."""
+        ...
+
+
 @dataclass(frozen=True)
 class Outlets:
     """Hold the publishers of visits; those but `snapshots` are for people and planners."""
 
-    snapshots: Publisher
+    snapshots: SnapshotOutlet
     path: Publisher
     left_out: Publisher
     space: Publisher
