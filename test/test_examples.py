@@ -72,6 +72,7 @@ def test_evaluate():
     assert float(scores['t_map50_any']) < 0.5
 
 
+@pytest.mark.slow
 def test_notebook():
     """All cells run, in their order."""
     printed = run('-m', 'IPython', '--no-banner', EXAMPLES / 'two_visits.ipynb')

@@ -116,6 +116,7 @@ def test_killed_worker_loses_nothing_and_what_is_done_is_not_repeated(archive, t
     assert [SceneMemory.inspect(f).metadata.revision for f in folders] == [4, 4]
 
 
+@pytest.mark.slow
 def test_evaluate_and_export_leave_the_memories_as_they_are(archive, tmp_path):
     out, exported = tmp_path / 'out', tmp_path / 'exported'
     settings = ['--set', 'inference.source=none', '--set', 'changes.min_confidence=1.0']

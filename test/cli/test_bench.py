@@ -214,6 +214,7 @@ def test_bench_of_a_backbone_without_weights(boxes_room, tmp_path, capsys):
         assert told in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_bench_of_the_memory(tmp_path, capsys):
     out = tmp_path / 'bench.json'
     rooms = [

@@ -79,6 +79,7 @@ def test_a_parameter_of_the_node_is_taken_and_a_wrong_one_refused(snapshots, tmp
     assert '0 objects seen' in done.stdout
 
 
+@pytest.mark.slow
 def test_arrays_follow_the_input(from_bag, snapshots):
     """Each visit has one row per input point, in the documented types, and something is found."""
     for k, scan in enumerate(snapshots, start=1):

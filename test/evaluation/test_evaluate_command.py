@@ -364,6 +364,7 @@ def test_sensor_positions_can_be_left_out(case, places, tmp_path):
     np.testing.assert_array_equal(known[1].xyz, unknown[1].xyz)
 
 
+@pytest.mark.slow
 def test_set_by_its_name(data, weights, tmp_path, capsys):
     """A fixed set: made where it is missing, found where it is, compared with its record."""
     seed, _ = next(SETS['rooms-test'].sequences())

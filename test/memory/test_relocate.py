@@ -245,7 +245,10 @@ def kill_rounds(path, urls, rounds, seed) -> None:
         assert not (path / LEFT).exists()
 
 
-@pytest.mark.parametrize(('start', 'end'), [('file', 'server'), ('file', 'elsewhere')])
+@pytest.mark.parametrize(
+    ('start', 'end'),
+    [('file', 'server'), pytest.param('file', 'elsewhere', marks=pytest.mark.slow)],
+)
 def test_killed_while_moving_the_memory_is_the_old_or_the_new_one(fill, url_of, start, end):
     urls = url_of(end), url_of(start)
     kill_rounds(fill(urls[1]), urls, 6, seed=0)

@@ -69,7 +69,8 @@ def alter(path, table, where: str, **values) -> None:
     database.close()
 
 
-@pytest.mark.parametrize('name', [pytest.param('closed', marks=pytest.mark.slow), 'killed'])
+@pytest.mark.slow
+@pytest.mark.parametrize('name', ['closed', 'killed'])
 def test_random_damage_changes_no_answer_unseen(memories, name, tmp_path):
     """A share of `benchmarks/damage.py`."""
     before = damage.ask(memories[name])

@@ -232,7 +232,11 @@ PUBLISHED = LossConfig(assignment='hungarian', no_object_weight=0.1, semantic_we
 
 @pytest.mark.parametrize(
     ('query_content', 'losses'),
-    [('zeros', PUBLISHED), ('seed', PUBLISHED), ('seed', LossConfig())],
+    [
+        pytest.param('zeros', PUBLISHED, marks=pytest.mark.slow),
+        pytest.param('seed', PUBLISHED, marks=pytest.mark.slow),
+        ('seed', LossConfig()),
+    ],
 )
 def test_learns_a_scene_by_heart(boxes_room, query_content, losses):
     """

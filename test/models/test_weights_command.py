@@ -133,6 +133,7 @@ def test_a_checkpoint_is_added_shown_listed_and_removed(mask3d, folder, capsys):
     assert main(['weights', 'remove', 'mask3d-scannet18']) == 2
 
 
+@pytest.mark.slow
 def test_a_memory_of_three_visits_with_named_weights(mask3d, folder, tmp_path, caplog):
     """Replay with weights by name; other weights later say what a reprocess would do."""
     assert main(['weights', 'add', mask3d(), '--name', 'room']) == 0

@@ -108,6 +108,7 @@ def facts(message):
     )
 
 
+@pytest.mark.slow
 def test_kill_loses_no_visit_and_no_id(
     client, new_client, processes, start_node, visits, cloud_message
 ):
@@ -298,6 +299,7 @@ def test_stop_finishes_the_visit_at_hand(
     assert ('visit 1 processed' in log) == (len(changes) == 1)
 
 
+@pytest.mark.slow
 def test_map_far_from_zero(client, processes, start_node, visits):
     """Double coordinates keep their digits; results are in a frame at the origin of the map."""
     node = start_node(autostart='true')

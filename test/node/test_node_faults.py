@@ -28,6 +28,7 @@ def correct(client, **request):
     )
 
 
+@pytest.mark.slow
 def test_missing_points_of_the_newest_visit(
     client, processes, running, start_node, visits, cloud_message, tmp_path
 ):
@@ -219,6 +220,7 @@ def test_stamp_of_the_future_is_refused(client, processes, running, visits, clou
     assert processes.stop(node) == 0
 
 
+@pytest.mark.slow
 def test_late_visit_is_taken_in_without_a_person(
     client, processes, start_node, visits, cloud_message
 ):
@@ -267,6 +269,7 @@ def test_loopback_profile_listens_on_loopback_alone(client, processes, start_nod
     assert processes.stop(node) == 0
 
 
+@pytest.mark.slow
 def test_back_pressure_over_dds(client, processes, start_node, visits, cloud_message):
     """With `wait` clouds stay in DDS while too many visits wait; none is dropped in the node."""
     node = start_node(

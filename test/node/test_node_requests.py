@@ -3,6 +3,7 @@
 from functools import partial
 import threading
 
+import pytest
 from rescene4d_ros.msg import SceneObject
 from rescene4d_ros.node.messages import interfaces
 from rescene4d_ros.node.tools.marker_picture import replay
@@ -24,6 +25,7 @@ def correct(client, **request):
     )
 
 
+@pytest.mark.slow
 def test_requests_to_reprocess_are_merged(client, processes, running):
     """Two hundred requests are a few runs."""
     node, objects, _ = running
@@ -109,6 +111,7 @@ def test_visit_is_excluded_and_included_again(client, processes, running, visits
     assert processes.stop(node) == 0
 
 
+@pytest.mark.slow
 def test_twenty_threads_call_while_visits_come(
     client, new_client, processes, running, visits, cloud_message
 ):

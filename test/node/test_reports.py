@@ -2,9 +2,11 @@
 
 import shutil
 
+import pytest
 from rescene4d_ros.node.messages import interfaces
 
 
+@pytest.mark.slow
 def test_node_writes_a_report_per_visit_and_survives_one_that_fails(
     client, processes, start_node, visits, cloud_message, tmp_path
 ):

@@ -59,6 +59,7 @@ def keyframes(diagnostics):
     return int(diagnostics.entry('visit')[2].get('keyframes', 0))
 
 
+@pytest.mark.slow
 def test_a_drive_becomes_a_snapshot_also_after_a_kill(client, processes, robot, tmp_path):
     """What was built when the node is killed arrives as a partial visit; the next one follows."""
     params = {

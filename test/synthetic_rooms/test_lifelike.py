@@ -56,6 +56,7 @@ def test_what_stands_on_something_is_carried_by_it(life):
         assert p.z >= placed[p.parent].z - 0.02
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_bytes(made, config):
     """Nothing depends on the order of a hash table or on threads."""
     again, truth = make_sequence(SEED, config)

@@ -229,6 +229,7 @@ def test_this_machine_makes_what_was_recorded(name, tmp_path):
     )
 
 
+@pytest.mark.slow
 def test_command_makes_records_and_checks(tmp_path, capsys):
     """A changed byte fails and names both checksums; a missing file is not equal either."""
     seed, _ = next(SETS['rooms-val'].sequences())

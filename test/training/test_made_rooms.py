@@ -109,6 +109,7 @@ def test_stopped_run_goes_on_to_the_same_bits_with_rooms_made_anew(tmp_path, str
         assert torch.equal(a, b)
 
 
+@pytest.mark.slow
 def test_stop_does_not_wait_for_rooms_that_batches_ahead_need(tmp_path, stream, tiny_recipe):
     many = replace(stream, pool=1, uses=1.0)  # a room for each sample
     trainer = trainer_of(tiny_recipe, many, tmp_path / 'run', workers=1)

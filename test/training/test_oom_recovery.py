@@ -85,6 +85,7 @@ def hungry(tmp_path, tiny_recipe):
     return path
 
 
+@pytest.mark.slow
 def test_what_does_not_fit_is_learned_in_part(hungry):
     # 2304 superpoints take about 170 MB for their similarities, half of them a quarter of it.
     told = starve(hungry, 120, 48).splitlines()

@@ -1,10 +1,12 @@
 """Free cells of a drive: inside the room, not in what stands there, also where somebody walked."""
 
 import numpy as np
+import pytest
 from rescene4d_ros.visit_building.builder import VisitBuilder
 from rescene4d_ros.visit_building.volume.free_space import CELL
 
 
+@pytest.mark.slow
 def test_free_cells_are_air(drive, on_static):
     """Nearly all of the room's air is free, no solid is, and nothing beyond its walls."""
     builder = VisitBuilder()
