@@ -87,6 +87,11 @@ class VisitSeries:
         return 0 if self._builder is None else self._builder.n_voxels
 
     @property
+    def has_points(self) -> bool:
+        """Return whether there is anything of the visit in the making."""
+        return self._map is not None or self.n_voxels > 0
+
+    @property
     def seconds(self) -> float:
         """Return the time from the first cloud of the visit in the making to the newest, s."""
         return (self._newest_ns - self._first_ns) / 1e9 if self._first_ns else 0.0

@@ -111,6 +111,8 @@ def test_the_action_builds_one_visit(client, processes, start_node, robot, tmp_p
         client.wait(future.done)
         return future.result().status, future.result().result
 
+    for wrong in (-1.0, float('nan'), float('inf')):
+        assert not send(wait_for_memory=wrong).accepted
     goal = send(wait_for_memory=100.0)
     assert goal.accepted
     assert not send().accepted

@@ -171,3 +171,15 @@ def test_a_pause_ends_a_resumed_visit(tmp_path, drive):
     (visit,) = offer_all(series, later)
     assert visit.scan.stamp_ns <= drive[29].stamp_ns
     assert series.counts.keyframes > 0
+
+
+def test_one_cloud_is_a_visit_that_can_end(drive):
+    """No time passes from its first cloud to its last, and yet there is something to end."""
+    series = VisitSeries(replace(VisitBuildingConfig(), min_keyframes=1))
+    assert not series.has_points
+    offer_all(series, drive[:1])
+    assert (series.has_points, series.seconds) == (True, 0.0)
+    visit = series.finish()
+    assert visit is not None
+    assert len(visit.scan) > 1000
+    assert not series.has_points

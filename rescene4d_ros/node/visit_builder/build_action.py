@@ -22,6 +22,7 @@ from rescene4d_ros.visit_building.series import VisitSeries
 
 LOOK = 0.2  # s; between two looks at the progress
 THREADS = 2  # one goal at work, and cancels beside it
+MOST_PATIENCE = 3600.0  # s; a canceled goal cannot be canceled again while it waits
 KEPT = 20  # visits whose number in the memory is kept
 STOPPED = 'the node was deactivated; the visit in the making stays in the spool'
 
@@ -86,7 +87,8 @@ class BuildAction:
             self._numbers.popitem(last=False)
 
     def _may_begin(self, goal: BuildVisit.Goal) -> GoalResponse:
-        is_good = not self._is_busy and not self._work.is_paused and goal.wait_for_memory >= 0
+        is_good = 0 <= goal.wait_for_memory <= MOST_PATIENCE
+        is_good &= not self._is_busy and not self._work.is_paused
         self._is_busy |= is_good
         return GoalResponse.ACCEPT if is_good else GoalResponse.REJECT
 
@@ -118,7 +120,7 @@ class BuildAction:
             )
             time.sleep(LOOK)
         work.is_building = work.begins_at_once
-        result = self._result(work.ended, goal.request.wait_for_memory)
+        result = self._result(goal, work.ended)
         goal.succeed()
         return result
 
@@ -129,15 +131,20 @@ class BuildAction:
         goal.canceled()
         if end.visit is None:
             return BuildVisit.Result(message=end.message or STOPPED)
-        return self._result(end.visit, goal.request.wait_for_memory)
+        return self._result(goal, end.visit)
 
-    def _result(self, visit: BuiltVisit | None, patience: float) -> BuildVisit.Result:
-        """Return what there is to say of a visit, with its number once a node reports it."""
+    def _result(self, goal, visit: BuiltVisit | None) -> BuildVisit.Result:
+        """
+        Return what there is to say of a visit, with its number once a node reports it.
+
+        A cancel ends the waiting; one that came before only ended the visit.
+        """
         if visit is None:
             return BuildVisit.Result()
+        was_canceled, patience = goal.is_cancel_requested, goal.request.wait_for_memory
         stamp_ns, end = visit.scan.stamp_ns, time.monotonic() + patience
         while stamp_ns not in self._numbers and time.monotonic() < end:
-            if self._side.is_stopping:
+            if self._side.is_stopping or goal.is_cancel_requested is not was_canceled:
                 break
             time.sleep(LOOK)
         return BuildVisit.Result(

@@ -208,7 +208,7 @@ class VisitWork:
     def _is_silent(self) -> bool:
         """Return whether the visit in the making waits for clouds for too long."""
         silence = self._settings.silence
-        is_waiting = self._series.seconds > 0 and not self._waiting and not self._series.is_resumed
+        is_waiting = self._series.has_points and not self._waiting and not self._series.is_resumed
         return 0 < silence < time.monotonic() - self._heard and is_waiting
 
     def _finish_by_itself(self, reason: str) -> None:
