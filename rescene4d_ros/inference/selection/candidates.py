@@ -20,7 +20,7 @@ LEAST_OBJECTNESS = 0.02  # queries below take no part
 # lower and of a higher threshold are candidates too.
 OTHER_THRESHOLDS = (0.6, 1.4)  # times `mask_threshold`
 OVERLAP_SHARE = 0.3  # of the largest overlap of a superpoint: others link no visits
-USUAL_STEP = 5.0  # grey levels, color difference of one surface over visits of one exposure
+USUAL_STEP = 20.0  # grey levels, median difference of one surface over visits that changes nothing
 
 
 @dataclass(frozen=True)
