@@ -48,7 +48,7 @@ class Cloud:
 
     Attributes
     ----------
-    index : ndarray (N,), int64
+    index : ndarray (N,), int32
         Indices of the kept points: the cloud is thinned.
     xyz : ndarray (N, 3), float32, m, in map
         These points.
@@ -60,10 +60,9 @@ class Cloud:
     def __init__(
         self, xyz: np.ndarray, sensor_path: np.ndarray | None = None, spacing: float = 0.025
     ):
-        self.index = thin(xyz, spacing)
+        self.index = thin(xyz, spacing).astype(np.int32)
         self.xyz = xyz[self.index]
         self.tree = cKDTree(self.xyz)
-        self._sorted = self.xyz[np.argsort(self.xyz[:, 0], kind='stable')]
         has_path = sensor_path is not None and len(sensor_path) > 0
         self._sensor_path = sensor_path if has_path else None
 
@@ -111,14 +110,15 @@ class Cloud:
         return self.xyz[thin(self.xyz, RAY_SPACING)]
 
     def within(self, low: np.ndarray, high: np.ndarray) -> np.ndarray:
-        """Return the points (M, 3) inside an axis-aligned range."""
-        slab = self._sorted[self._strips.rows(low, high)]
-        return slab[((slab >= low) & (slab <= high)).all(1)]
+        """Return the points (M, 3) inside an axis-aligned range, by rising x."""
+        slab = self.xyz[self._strips.rows(low, high)]
+        slab = slab[((slab >= low) & (slab <= high)).all(1)]
+        return slab[np.argsort(slab[:, 0], kind='stable')]
 
     @cached_property
     def _strips(self) -> Strips:
-        """Return the sorted points in strips."""
-        return Strips(self._sorted)
+        """Return the points in strips."""
+        return Strips(self.xyz)
 
     @cached_property
     def _plan(self) -> np.ndarray:
@@ -214,7 +214,7 @@ class Strips:
 
     def __init__(self, xyz: np.ndarray):
         strip = np.floor(xyz[:, 1].astype(np.float64) / STRIP)
-        self._order = np.lexsort((xyz[:, 0], strip))
+        self._order = np.lexsort((xyz[:, 0], strip)).astype(np.int32)
         self._x = xyz[self._order, 0]
         self._names, starts = np.unique(strip[self._order], return_index=True)
         self._starts = np.append(starts, len(strip))
@@ -228,7 +228,7 @@ class Strips:
             begin = np.searchsorted(self._x[start:end], low[0], side='left')
             stop = np.searchsorted(self._x[start:end], high[0], side='right')
             found.append(self._order[start + begin : start + stop])
-        return np.sort(np.concatenate(found))
+        return np.sort(np.concatenate(found)).astype(np.int64)
 
 
 class DepthMap:

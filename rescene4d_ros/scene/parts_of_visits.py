@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from rescene4d_ros.geometry.cloud import Cloud
@@ -26,8 +27,6 @@ class VisitPart:
     Attributes
     ----------
     scan : Scan
-    cloud : Cloud
-        Of the same points.
     rows : ndarray (M,), int64
         Which points of the earlier visit these are, ascending.
     name : TileName or ''
@@ -36,9 +35,13 @@ class VisitPart:
     """
 
     scan: Scan
-    cloud: Cloud
     rows: np.ndarray
     name: TileName | str = ''
+
+    @cached_property
+    def cloud(self) -> Cloud:
+        """Return the points prepared for queries about places."""
+        return Cloud(self.scan.xyz, self.scan.sensor_path)
 
 
 class PartsOfVisits:
@@ -94,8 +97,7 @@ class PartsOfVisits:
 
 def _part(scan: Scan, rows: np.ndarray, name: TileName | str = '') -> VisitPart:
     """Return some points of a visit."""
-    part = scan.take(rows)
-    return VisitPart(part, Cloud(part.xyz, part.sensor_path), rows, name)
+    return VisitPart(scan.take(rows), rows, name)
 
 
 def count_in_whole_visits(facts: VisitFacts, rows: Mapping[int, np.ndarray]) -> VisitFacts:

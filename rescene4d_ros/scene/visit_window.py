@@ -19,7 +19,7 @@ from rescene4d_ros.tracking.records import ObjectRecord, VisitFacts
 from rescene4d_ros.tracking.visit_view import VisitContext, VisitView
 
 if TYPE_CHECKING:
-    from rescene4d_ros.scene.parts_of_visits import PartsOfVisits
+    from rescene4d_ros.scene.parts_of_visits import PartsOfVisits, VisitPart
 
 log = logging.getLogger(__name__)
 
@@ -308,20 +308,22 @@ class WindowOpener:
         self._loaded = {keys[v.visit_id]: points for v, points in found.items()}
         self._loaded[keys[visit.visit_id]] = newest
         parts = [self._part(newest, key, points) for key, points in self._loaded.items()]
-        scans, clouds, rows, names = zip(*parts)
-        segmentation = self._segmenter.segment(scans, names)
+        scans = tuple(part.scan for part, _, _ in parts)
+        segmentation = self._segmenter.segment(scans, [name for _, _, name in parts])
         if newest.has_many_rooms:
             self._parts.keep_rooms(keys[visit.visit_id], newest.scan)
+        clouds = tuple(part.cloud for part, _, _ in parts)  # not while the segmenter takes memory
+        rows = tuple(rows for _, rows, _ in parts)
         return VisitWindow((*past, visit), scans, clouds, segmentation, rows)
 
     def _part(
         self, newest: _Points, key: str, points: _Points
-    ) -> tuple[Scan, Cloud, np.ndarray | None, Hashable]:
+    ) -> tuple[_Points | VisitPart, np.ndarray | None, Hashable]:
         """Return an earlier visit, of many rooms only what is around a newest visit of few."""
         if points is newest or not points.has_many_rooms or newest.has_many_rooms:
-            return points.scan, points.cloud, None, key
+            return points, None, key
         part = self._parts.around(newest.scan, points.scan, key)
-        return part.scan, part.cloud, part.rows, part.name
+        return part, part.rows, part.name
 
     @cached_property
     def _parts(self) -> PartsOfVisits:

@@ -22,6 +22,7 @@ from rescene4d_ros.tracking.thresholds import (
 from rescene4d_ros.tracking.visit_view import VisitView
 
 NEW = 'new: nothing remembered explains it'
+REACH = 1.1 * SAME_SURFACE  # m; surfaces whose ranges are farther apart share nothing
 
 
 def give_ids(
@@ -166,14 +167,19 @@ def find_merges(
 
     """
     merges: dict[int, int] = {}
-    if not earlier:
+    wholes = [i for i in sorted(linked) if i in records and i not in locked]
+    if not earlier or not wholes:
         return merges
+    limits = np.array([linked[i].observation.surface.limits for i in wholes])
     for part_id, part in sorted(records.items()):
         if part_id in linked or part.is_gone or part_id in locked:
             continue
-        for whole_id, whole in sorted((i, link.observation) for i, link in linked.items()):
-            if whole_id not in records or whole_id in locked or whole_id in merges:
+        low, high = part.surface.limits
+        touching = ((limits[:, 0] - REACH <= high) & (low <= limits[:, 1] + REACH)).all(1)
+        for whole_id in [wholes[k] for k in np.flatnonzero(touching)]:
+            if whole_id in merges:
                 continue
+            whole = linked[whole_id].observation
             alike = np.sqrt(part.class_probs * whole.class_probs).sum() >= SAME_CLASS
             if (
                 alike

@@ -51,9 +51,6 @@ class VisitView:
     def __init__(self, scan: Scan, labels: np.ndarray | None = None, cloud: Cloud | None = None):
         self.scan, self.labels = scan, labels
         self.cloud = Cloud(scan.xyz, scan.sensor_path) if cloud is None else cloud
-        self._rgb = None if scan.rgb is None else scan.rgb[self.cloud.index]
-        self._normals = None if scan.normals is None else scan.normals[self.cloud.index]
-        self._kept_labels = None if labels is None else labels[self.cloud.index]
         self._looks: dict[int, tuple[Observation | ObjectRecord, PlaceEvidence]] = {}
         self._colors_at: dict[int, tuple[Observation | ObjectRecord, np.ndarray]] = {}
         self.colors = ColorChange()
@@ -61,7 +58,7 @@ class VisitView:
     def with_labels(self, labels: np.ndarray) -> VisitView:
         """Return the view of the same points with other ids; what it shows at places is kept."""
         view = copy(self)
-        view.labels, view._kept_labels = labels, labels[self.cloud.index]
+        view.labels = labels
         return view
 
     def place_of(self, record: ObjectRecord) -> PlaceEvidence:
@@ -114,11 +111,11 @@ class VisitView:
         if at.place is not Place.OCCUPIED:
             return at
         distance, nearest = self.cloud.tree.query(seen.xyz, distance_upper_bound=SAME_SURFACE)
-        close = nearest[np.isfinite(distance)]
+        close = self.cloud.index[nearest[np.isfinite(distance)]]
         unclaimed = (
             len(close)
-            and self._kept_labels is not None
-            and (self._kept_labels[close] == 0).sum() >= UNCLAIMED_SHARE * len(seen.xyz)
+            and self.labels is not None
+            and (self.labels[close] == 0).sum() >= UNCLAIMED_SHARE * len(seen.xyz)
         )
         if unclaimed and self._looks_like(seen):
             return at
@@ -126,11 +123,11 @@ class VisitView:
 
     def share_of(self, object_id: int, xyz: np.ndarray) -> float:
         """Return the share of some points (M, 3) that are an object's in this visit; 0..1."""
-        if self._kept_labels is None or len(xyz) == 0:
+        if self.labels is None or len(xyz) == 0:
             return 0.0
         distance, nearest = self.cloud.tree.query(xyz, distance_upper_bound=SAME_SURFACE)
-        close = np.isfinite(distance)
-        return float((self._kept_labels[nearest[close]] == object_id).sum() / len(xyz))
+        close = self.cloud.index[nearest[np.isfinite(distance)]]
+        return float((self.labels[close] == object_id).sum() / len(xyz))
 
     def texture_of(self, object_id: int, xyz: np.ndarray) -> np.ndarray:
         """
@@ -150,21 +147,21 @@ class VisitView:
 
         """
         texture = np.full(len(xyz), np.nan, dtype=np.float32)
-        if self._rgb is None or len(xyz) == 0:
+        if self.scan.rgb is None or len(xyz) == 0:
             return texture
         distance, nearest = self.cloud.tree.query(xyz, distance_upper_bound=SAME_SPOT)
         shown = np.isfinite(distance)
-        if self._kept_labels is not None:
-            shown[shown] = self._kept_labels[nearest[shown]] == object_id
-        nearest, points = nearest[shown], xyz[shown]
-        if self._normals is None:
+        if self.labels is not None:
+            shown[shown] = self.labels[self.cloud.index[nearest[shown]]] == object_id
+        row, points = self.cloud.index[nearest[shown]], xyz[shown]
+        if self.scan.normals is None:
             # Not above: Numba takes a second to import, and readers of a memory need none of it.
             from rescene4d_ros.geometry.normals import estimate_normals
 
             normals = estimate_normals(points, sensor_path=self.scan.sensor_path)
         else:
-            normals = self._normals[nearest]
-        texture[shown] = describe_texture(points, normals, self._rgb[nearest])
+            normals = self.scan.normals[row]
+        texture[shown] = describe_texture(points, normals, self.scan.rgb[row])
         return texture
 
     def _looks_like(self, thing: Observation | ObjectRecord) -> bool:
@@ -179,13 +176,13 @@ class VisitView:
     def _color_at(self, thing: Observation | ObjectRecord) -> np.ndarray | None:
         """Return the color (6,) of the surface at its place, described once; None without."""
         light, rooms = self.scan.mean_color, self.scan.local_light
-        if self._rgb is None or light is None:
+        if self.scan.rgb is None or light is None:
             return None
         if id(thing) not in self._colors_at:  # kept with it, so that no other gets its id
             shown = thing.xyz[self.look(thing).covered]
-            nearest = np.unique(self.cloud.tree.query(shown)[1])
+            row = self.cloud.index[np.unique(self.cloud.tree.query(shown)[1])]
             light = light if rooms is None else rooms.around(thing.xyz)
-            self._colors_at[id(thing)] = thing, describe_color(self._rgb[nearest], light)
+            self._colors_at[id(thing)] = thing, describe_color(self.scan.rgb[row], light)
         return self._colors_at[id(thing)][1]
 
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from rescene4d_ros.geometry.floor import local_views
 from rescene4d_ros.geometry.floor.local_views import LocalViews
 from rescene4d_ros.geometry.floor.room_plan import plan_rooms
 
@@ -78,3 +79,17 @@ def test_what_is_seen_of_a_place_is_seen_from_its_room():
     place = np.array([[3.0, 3.3, 0.5]], np.float32)
     assert len(views.around(place)) == 9
     assert len(views.around(place + np.float32([7, 0, 0]))) == 24
+
+
+def test_depth_maps_of_few_places_are_kept_and_those_made_again_say_the_same(monkeypatch):
+    monkeypatch.setattr(local_views, 'MOST_PLACES', 2)
+    shell = floor_of_rooms(21.0, 5.0, [5.0, 10.0, 16.0])
+    path = np.c_[np.linspace(0.5, 20.5, 60), np.full(60, 2.0), np.full(60, 1.4)]
+    places = [np.array([[x, 3.0, 0.5]], np.float32) for x in (2.0, 7.0, 13.0, 18.0)]
+    views = LocalViews(path, shell, 24)
+    first = [views.around(place) for place in places]
+    for place, before in zip(places, first):
+        again = views.around(place)
+        assert again[0] is not before[0]  # two other rooms were asked for since
+        assert [v.passes(place) for v in again] == [v.passes(place) for v in before]
+    assert views.around(places[-1])[0] is again[0]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
 
 import numpy as np
 from rescene4d_ros.geometry.cloud import DepthMap, ONE_PLACE, Strips
-from rescene4d_ros.geometry.floor.room_plan import CELL, plan_rooms
+from rescene4d_ros.geometry.floor.room_plan import CELL, plan_rooms, RoomPlan
 from rescene4d_ros.geometry.floor.storeys import storey_borders, storey_of
 from rescene4d_ros.geometry.point_sets import evenly
 from scipy import ndimage
@@ -19,11 +20,12 @@ AROUND = 1.0  # m; around a square, where positions are taken from
 RANGE = 6.0  # m; around a position in x and y, of the points in its depth map
 HIDDEN = 0.3  # m; a surface this far in front of a place, at eye height, is a wall
 MOST_POINTS = 64  # of an object, over which a wall is looked for
+MOST_PLACES = 12  # whose depth maps are kept, 6 to 11 MB each; objects come room by room
 
 
 class LocalViews:
     """
-    Depth maps of the positions near each place; those of a place are made when it is asked for.
+    Depth maps of the positions near each place; made when asked for, the latest are kept.
 
     Parameters
     ----------
@@ -46,7 +48,7 @@ class LocalViews:
         self._strips = [Strips(xyz) for xyz in self._surfaces]
         self._plan = plan_rooms([surfaces], EDGE, ONE_PLACE)
         self._where = [] if self._plan is None else ndimage.find_objects(self._plan.room + 1)
-        self._made: dict[Hashable, list[DepthMap]] = {}
+        self._made: OrderedDict[Hashable, list[DepthMap]] = OrderedDict()
 
     def around(self, xyz: np.ndarray) -> list[DepthMap]:
         """
@@ -61,11 +63,18 @@ class LocalViews:
         if views:
             return views
         column, row = np.floor(middle[:2] / EDGE).astype(int).tolist()
-        place = storey, column, row
-        if place not in self._made:
-            self._made[place] = self._of_square(column, row, storey)
+        near = self._kept((storey, column, row), lambda: self._of_square(column, row, storey))
         over = xyz[evenly(len(xyz), MOST_POINTS)]
-        return [view for view in self._made[place] if not view.is_behind_wall(over, HIDDEN)]
+        return [view for view in near if not view.is_behind_wall(over, HIDDEN)]
+
+    def _kept(self, place: Hashable, make: Callable[[], list[DepthMap]]) -> list[DepthMap]:
+        """Return the depth maps of a place, made where they are not among the latest."""
+        if place not in self._made:
+            self._made[place] = make()
+        self._made.move_to_end(place)
+        while len(self._made) > MOST_PLACES:
+            self._made.popitem(last=False)
+        return self._made[place]
 
     def _in_room(self, middle: np.ndarray, storey: int) -> list[DepthMap]:
         """Return the depth maps of positions in the room of a place; none in a large one."""
@@ -74,17 +83,19 @@ class LocalViews:
         room = int(self._plan.room[tuple(self._plan.cells_of(middle[None]).T)][0])
         if self._plan.is_divided[room]:
             return []
-        if room not in self._made:
-            path, surfaces = self._paths[storey], self._surfaces[storey]
-            own = path[self._plan.room[tuple(self._plan.cells_of(path).T)] == room]
-            span = np.array([(s.start, s.stop) for s in self._where[room][1:]])
-            low, high = (self._plan.low[:, None] + span).T * CELL
-            rows = self._strips[storey].rows(low - BESIDE, high + BESIDE)
-            inside = (surfaces[rows, 1] > low[1] - BESIDE) & (surfaces[rows, 1] < high[1] + BESIDE)
-            shown = surfaces[rows[inside]]
-            chosen = own[evenly(len(own), self._most)]
-            self._made[room] = [DepthMap(place, shown) for place in chosen]
-        return self._made[room]
+        plan = self._plan
+        return self._kept(room, lambda: self._of_room(plan, room, storey))
+
+    def _of_room(self, plan: RoomPlan, room: int, storey: int) -> list[DepthMap]:
+        """Return the depth maps of positions in a room, of its surfaces and walls."""
+        path, surfaces = self._paths[storey], self._surfaces[storey]
+        own = path[plan.room[tuple(plan.cells_of(path).T)] == room]
+        span = np.array([(s.start, s.stop) for s in self._where[room][1:]])
+        low, high = (plan.low[:, None] + span).T * CELL
+        rows = self._strips[storey].rows(low - BESIDE, high + BESIDE)
+        inside = (surfaces[rows, 1] > low[1] - BESIDE) & (surfaces[rows, 1] < high[1] + BESIDE)
+        shown = surfaces[rows[inside]]
+        return [DepthMap(place, shown) for place in own[evenly(len(own), self._most)]]
 
     def _of_square(self, column: int, row: int, storey: int) -> list[DepthMap]:
         """Return the depth maps of positions in and around a square of a storey."""
