@@ -13,6 +13,7 @@ from rescene4d_ros.structures import ObjectState
 from rescene4d_ros.tracking.association.association import associate
 from rescene4d_ros.tracking.association.pair_evidence import compare_shapes, gather
 from rescene4d_ros.tracking.association.pair_scores import (
+    CERTAIN,
     find_alternatives,
     loss_of_others,
     OTHER_ROOMS,
@@ -390,11 +391,14 @@ def test_a_loss_up_to_a_limit_is_the_whole_one(seed):
     births = np.where(np.eye(m, dtype=bool), 0.0, -1e4)
     score = np.hstack([rng.normal(-4, 6, (m, o)), births])
     chosen = {int(r): int(c) for r, c in zip(*linear_sum_assignment(-score)) if c < o}
-    whole, cut = loss_of_others(score, chosen, o), loss_of_others(score, chosen, o, 2.0)
-    small = whole <= 2.0
-    assert small.sum() > m
-    assert cut[small] == pytest.approx(whole[small])
-    assert (cut[~small] > 2.0 - 1e-9).all()
+    whole = loss_of_others(score, chosen, o)
+    for limit in (2.0, 6.0, CERTAIN):
+        cut = loss_of_others(score, chosen, o, limit)
+        small = whole <= limit
+        assert small.sum() > m
+        assert cut[small] == pytest.approx(whole[small])
+        assert (cut[~small] > limit - 1e-9).all()
+    assert np.exp(-cut).sum(1) == pytest.approx(np.exp(-whole).sum(1), abs=1e-4)
 
 
 def test_what_no_network_saw_is_neither_like_nor_unlike_by_features():

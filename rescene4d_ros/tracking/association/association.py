@@ -24,6 +24,7 @@ from rescene4d_ros.tracking.association.pair_evidence import (
 )
 from rescene4d_ros.tracking.association.pair_scores import (
     birth_scores,
+    CERTAIN,
     find_alternatives,
     FORBIDDEN,
     leaving_costs,
@@ -214,7 +215,7 @@ def _solve(
             if elsewhere[m, o] and e.unobserved_now[o] and np.isnan(e.unobserved_before[m])
         ]
         if not unsure and not hidden:
-            return _Solution(chosen, others, loss_of_others(score, chosen, len(known)), e)
+            return _Solution(chosen, others, loss_of_others(score, chosen, len(known), CERTAIN), e)
         e = compare_shapes(e, observations, known, unsure)
         before = e.unobserved_before.copy()
         for m in hidden:

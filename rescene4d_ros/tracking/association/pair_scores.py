@@ -9,10 +9,13 @@ from rescene4d_ros.geometry.place_evidence import Place, PlaceEvidence
 from rescene4d_ros.tracking.association.pair_evidence import Evidence
 from rescene4d_ros.tracking.records import ObjectRecord
 from rescene4d_ros.tracking.settings import AssociationConfig, AssociationWeights
+from scipy.sparse import csr_matrix
+from scipy.sparse.csgraph import connected_components
 
 FORBIDDEN = -1e3  # score of a pair that cannot be
 USUAL_OBJECTS = 15  # in view in the rooms that the weights are fitted to
 OTHER_ROOMS = 10  # objects of any room that count beside those of this one
+CERTAIN = 14.0  # loss of a choice from which it takes a millionth of the link's confidence
 ROUNDING = 1e-6  # by which sums of scores may be off, with much to spare
 
 
@@ -177,9 +180,10 @@ def loss_of_others(
     Return what it costs all rows together to give one of them another column.
 
     A row that gets a taken column displaces its owner, which displaces the next, until one takes
-    the column that the first has left, or a free one. These are shortest paths between rows, found
-    for all at once (Floyd and Warshall): the same as solving the assignment again with each pair
-    fixed, in the time of a few.
+    the column that the first has left, or a free one. These are shortest paths between rows: the
+    same as solving the assignment again with each pair fixed, in the time of a few. Ways to a free
+    column and from one are found for all rows at once (Bellman and Ford), those back to the first
+    row among rows that may drive each other out (Floyd and Warshall).
 
     Parameters
     ----------
@@ -200,38 +204,43 @@ def loss_of_others(
     free = np.setdiff1d(np.arange(score.shape[1]), taken)
     drive_out = now[:, None] - score[:, taken]  # row takes the column of another row
     evade = now - score[:, free].max(1, initial=-np.inf)
-    path = drive_out.copy()
-    detour = np.empty_like(path)
-    for k in rows if np.isinf(up_to) else _involved(drive_out, evade, up_to):
-        np.add(path[:, k, None], path[k], out=detour)
-        np.minimum(path, detour, out=path)
-    # A row that moves into a column that another left for a free one.
-    follow = np.minimum(path.min(0, initial=np.inf), 0.0)
-    give_way = np.minimum(evade, (path + evade).min(1, initial=np.inf))
+    follow = _nearest(drive_out, np.zeros(len(score)))  # into a column left for a free one
+    give_way = _nearest(drive_out.T, evade)
+    back = np.full_like(drive_out, np.inf)
+    for group in _circles(drive_out, follow, up_to):
+        path = drive_out[np.ix_(group, group)]
+        for k in range(len(group)):
+            np.minimum(path, path[:, k, None] + path[k], out=path)
+        back[np.ix_(group, group)] = path.T
     loss = now[:, None] - score + follow[:, None]
-    loss[:, taken] = drive_out + np.minimum(path.T, give_way + follow[:, None])
+    loss[:, taken] = drive_out + np.minimum(back, give_way + follow[:, None])
     loss[rows, taken] = 0.0
     return loss
 
 
-def _involved(drive_out: np.ndarray, evade: np.ndarray, up_to: float) -> np.ndarray:
-    """
-    Return the rows that may be driven out, and drive out others, at a loss of at most `up_to`.
-
-    Every other choice is a circle of rows, closed by a free column where there is one. Potentials
-    that make no step cheaper than nothing change no circle's length (Johnson); so a row through
-    which the shortest way in and the shortest way out are too long is on none that counts.
-
-    """
-    n = len(evade)
-    steps = np.zeros((n + 1, n + 1))
-    steps[:n, :n], steps[:n, n] = drive_out, evade
-    potential = np.zeros(n + 1)
-    for _ in range(n):  # Bellman and Ford; a few rounds, as chains are short
-        nearer = (potential[:, None] + steps).min(0)
-        if np.array_equal(nearer, potential):
+def _nearest(steps: np.ndarray, start: np.ndarray) -> np.ndarray:
+    """Return the least of `start` plus the way (M,) along `steps` (M, M) from row to column."""
+    found = start
+    for _ in range(len(steps)):  # a few rounds, as chains are short
+        nearer = np.minimum(found, (found[:, None] + steps).min(0, initial=np.inf))
+        if np.array_equal(nearer, found):
             break
-        potential = nearer
-    steps += potential[:, None] - potential
-    np.fill_diagonal(steps, np.inf)
-    return np.flatnonzero((steps.min(0) + steps.min(1))[:n] <= up_to + ROUNDING)
+        found = nearer
+    return found
+
+
+def _circles(drive_out: np.ndarray, follow: np.ndarray, up_to: float) -> list[np.ndarray]:
+    """
+    Return the groups of rows that may drive each other out at a loss of at most `up_to`.
+
+    Potentials that make no step cheaper than nothing change no circle's length (Johnson); so a
+    step that is too long itself is on none that counts.
+
+    """
+    if np.isinf(up_to):
+        return [np.arange(len(follow))]
+    counts = drive_out + follow[:, None] - follow <= up_to + ROUNDING
+    group = connected_components(csr_matrix(counts), connection='strong')[1]
+    order = np.argsort(group, kind='stable')
+    groups = np.split(order, np.flatnonzero(np.diff(group[order])) + 1)
+    return [one for one in groups if len(one) > 1]
