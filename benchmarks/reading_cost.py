@@ -60,6 +60,7 @@ NOT_OF_VISITS = {
     'rescene4d_ros.inference.orientations': 'inference.orientations above 1',
     'rescene4d_ros.inference.tiles': 'visits of more floor than 3.5 inference.tile_size^2',
     'rescene4d_ros.tracking.regions.tiled_things': 'visits of more floor than 128 m^2',
+    'rescene4d_ros.structures.free_space': 'visits with free cells',
     'rescene4d_ros.structures.local_light': 'visits of more floor than 128 m^2',
     'rescene4d_ros.geometry.floor.storeys': 'visits of at least 4 m of height',
     'rescene4d_ros.geometry.floor.local_views': 'visits of more floor than 128 m^2',

@@ -199,7 +199,7 @@ def make_nodes(context):
             output='screen',
             emulate_tty=True,
             sigterm_timeout='60',  # s after ^C: a visit at hand is finished first
-            parameters=[value('params_file'), given],
+            parameters=[{'observed_space': build}, value('params_file'), given],
             remappings=[('snapshots', 'snapshots' if build else value('points_topic'))],
             arguments=['--ros-args', '--log-level', f'{logger}:={value("log_level")}'],
         ),

@@ -17,8 +17,10 @@ from rescene4d_ros.geometry.floor.structure import (
 from rescene4d_ros.geometry.point_sets import covers_more, evenly, thin
 from scipy.spatial import cKDTree
 
-if TYPE_CHECKING:  # it imports this file
-    from rescene4d_ros.geometry.floor.local_views import LocalViews
+if TYPE_CHECKING:
+    from rescene4d_ros.geometry.floor.local_views import LocalViews  # it imports this file
+    from rescene4d_ros.structures import Scan
+    from rescene4d_ros.structures.free_space import FreeSpace
 
 RAY_POSITIONS = 24  # sensor positions used, spread over the path
 RAY_SPACING = 0.04  # m; spacing of surfaces that may occlude an object
@@ -58,13 +60,23 @@ class Cloud:
     """
 
     def __init__(
-        self, xyz: np.ndarray, sensor_path: np.ndarray | None = None, spacing: float = 0.025
+        self,
+        xyz: np.ndarray,
+        sensor_path: np.ndarray | None = None,
+        spacing: float = 0.025,
+        free: FreeSpace | None = None,
     ):
         self.index = thin(xyz, spacing).astype(np.int32)
         self.xyz = xyz[self.index]
         self.tree = cKDTree(self.xyz)
         has_path = sensor_path is not None and len(sensor_path) > 0
         self._sensor_path = sensor_path if has_path else None
+        self._free = free
+
+    @classmethod
+    def of(cls, scan: Scan) -> Cloud:
+        """Return the points of a scan, with what is known of how they were measured."""
+        return cls(scan.xyz, scan.sensor_path, free=scan.free)
 
     @cached_property
     def bounds(self) -> tuple[np.ndarray, np.ndarray] | None:
@@ -165,6 +177,12 @@ class Cloud:
         for behind, surface_bin, object_bin in views:
             before |= np.isin(object_bin, surface_bin[behind & seen & ~free])
         return float(before.mean())
+
+    def seen_free(self, xyz: np.ndarray) -> float:
+        """Return the share of points (N, 3) amid cells that the visit looked through."""
+        if self._free is None or len(xyz) == 0:
+            return 0.0
+        return float(self._free.around(xyz).mean())
 
     def seen_through(self, xyz: np.ndarray) -> np.ndarray:
         """

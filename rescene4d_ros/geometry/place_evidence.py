@@ -3,7 +3,8 @@ Evidence of absence: whether the place of an object was observed and empty.
 
 A missing observation is no evidence of absence. An object is absent only if something was observed
 that it would have occluded: the floor or table top below it, the wall behind it, or a surface at
-the end of a ray through it.
+the end of a ray through it; or if the cells of its place were looked through, whatever the cloud
+has of what was measured behind.
 """
 
 from __future__ import annotations
@@ -105,7 +106,8 @@ def look_at(
     else:
         observed = _observed_from_above(cloud, xyz)
     if occupied < occupied_at and observed < observed_at:
-        observed = max(observed, cloud.revealed(xyz[telling]))
+        # Neither denies the other: what was not looked through may have been looked past.
+        observed = max(observed, cloud.seen_free(xyz[telling]), cloud.revealed(xyz[telling]))
     if occupied >= occupied_at:
         place, unobserved = Place.OCCUPIED, 0.0
     elif observed >= observed_at:

@@ -68,6 +68,7 @@ def turned(scan: Scan, number: int) -> Scan:
         xyz=turn(scan.xyz),
         normals=None if scan.normals is None else turn(scan.normals),
         sensor_path=None if scan.sensor_path is None else turn(scan.sensor_path),
+        free=None,  # not looked at by the network
     )
 
 

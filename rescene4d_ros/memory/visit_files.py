@@ -306,6 +306,11 @@ def _beside(scan: Scan) -> dict[str, Any]:
         for part in GIVEN:
             if (values := getattr(scan.given, part)) is not None:
                 beside[f'given_{part}'] = values
+    if scan.free is not None:
+        beside['free_pose'] = np.asarray(scan.free.map_T_grid, np.float64)
+        beside['free_size'] = np.array(scan.free.is_free.shape, np.int64)
+        beside['free_cell'] = np.float64(scan.free.cell)
+        beside['free_bits'] = scan.free.bits
     return beside
 
 
@@ -319,4 +324,11 @@ def _from_beside(fields: Mapping[str, np.ndarray]) -> dict[str, Any]:
     if 'given_instance' in fields:
         given = {p: fields[f'given_{p}'] for p in GIVEN if f'given_{p}' in fields}
         beside['given'] = GivenInstances(**given)
+    if 'free_bits' in fields:
+        from rescene4d_ros.structures.free_space import FreeSpace
+
+        pose, size = fields['free_pose'], tuple(fields['free_size'].tolist())
+        beside['free'] = FreeSpace.of_bits(
+            pose, fields['free_bits'], size, float(fields['free_cell'])
+        )
     return beside

@@ -73,8 +73,8 @@ class NodeConfig:
     )
     observed_space: bool = param(
         False,
-        'Whether each snapshot without a path waits up to tf_timeout for the message on '
-        'observed_space with its stamp, which tells where the sensor was',
+        'Whether each snapshot waits up to tf_timeout for the message on observed_space with its '
+        'stamp, which tells where the sensor was and what it looked through',
     )
     max_future: float = param(
         60.0,

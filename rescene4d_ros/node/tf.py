@@ -264,7 +264,7 @@ def motion_to_msg(matrix: np.ndarray) -> Transform:
 
 def moved(scan: Scan, map_T_cloud: np.ndarray, map_frame: str) -> Scan:
     """
-    Return the scan with points, normals and sensor path taken to the map frame.
+    Return the scan with points, normals, sensor path and free space taken to the map frame.
 
     In double precision, with the origin of the scan: a cloud in UTM may lie near zero in map.
     """
@@ -276,12 +276,13 @@ def moved(scan: Scan, map_T_cloud: np.ndarray, map_frame: str) -> Scan:
     def less_origin(places):
         return (places - np.array(origin)).astype(np.float32)
 
-    path, normals = scan.sensor_path, scan.normals
+    path, normals, free = scan.sensor_path, scan.normals, scan.free
     return dataclasses.replace(
         scan,
         xyz=less_origin(xyz),
         normals=None if normals is None else (normals @ map_T_cloud[:3, :3].T).astype(np.float32),
         sensor_path=None if path is None else less_origin(transform(map_T_points, path)),
+        free=None if free is None else free.moved(map_T_points).shifted(-np.array(origin)),
         frame_id=map_frame,
         origin=origin,
     )

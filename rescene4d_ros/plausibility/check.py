@@ -187,13 +187,14 @@ def checked_scan(scan: Scan, found: Plausibility, register: bool = False) -> Sca
 
 
 def moved_scan(scan: Scan, motion: np.ndarray) -> Scan:
-    """Return a scan with points, normals and sensor path moved by a rigid (4, 4) motion, m."""
+    """Return a scan with all that lies in space moved by a rigid (4, 4) motion, m."""
     path, normals = scan.sensor_path, scan.normals
     return replace(
         scan,
         xyz=transform(motion, scan.xyz).astype(np.float32),
         normals=None if normals is None else (normals @ motion[:3, :3].T).astype(np.float32),
         sensor_path=None if path is None else transform(motion, path).astype(np.float32),
+        free=None if scan.free is None else scan.free.moved(motion),
     )
 
 

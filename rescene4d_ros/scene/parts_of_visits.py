@@ -41,7 +41,7 @@ class VisitPart:
     @cached_property
     def cloud(self) -> Cloud:
         """Return the points prepared for queries about places."""
-        return Cloud(self.scan.xyz, self.scan.sensor_path)
+        return Cloud.of(self.scan)
 
 
 class PartsOfVisits:

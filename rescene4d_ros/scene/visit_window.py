@@ -196,7 +196,7 @@ class _Points:
     @cached_property
     def cloud(self) -> Cloud:
         """Return the points prepared for queries about places."""
-        return Cloud(self.scan.xyz, self.scan.sensor_path)
+        return Cloud.of(self.scan)
 
     @cached_property
     def has_many_rooms(self) -> bool:

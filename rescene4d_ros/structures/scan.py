@@ -11,6 +11,7 @@ import numpy as np
 from rescene4d_ros.errors import ScanError
 
 if TYPE_CHECKING:
+    from rescene4d_ros.structures.free_space import FreeSpace
     from rescene4d_ros.structures.local_light import LocalLight
 
 ONE_LIGHT = 128.0  # m^2 of floor, up to which the light of a visit is one
@@ -135,6 +136,8 @@ class Scan:
         What reading and checking the cloud found.
     given : GivenInstances, optional
         Instances that came with the cloud, for `inference.source: given`.
+    free : FreeSpace, optional
+        What the visit looked through; evidence of absence where nothing behind was measured.
 
     """
 
@@ -148,6 +151,7 @@ class Scan:
     origin: tuple[float, float, float] = (0.0, 0.0, 0.0)
     findings: tuple[Finding, ...] = ()
     given: GivenInstances | None = None
+    free: FreeSpace | None = None
 
     def __post_init__(self) -> None:
         """Refuse shapes and dtypes that would cause silent errors later."""

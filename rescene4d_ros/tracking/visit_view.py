@@ -50,7 +50,7 @@ class VisitView:
 
     def __init__(self, scan: Scan, labels: np.ndarray | None = None, cloud: Cloud | None = None):
         self.scan, self.labels = scan, labels
-        self.cloud = Cloud(scan.xyz, scan.sensor_path) if cloud is None else cloud
+        self.cloud = Cloud.of(scan) if cloud is None else cloud
         self._looks: dict[int, tuple[Observation | ObjectRecord, PlaceEvidence]] = {}
         self._colors_at: dict[int, tuple[Observation | ObjectRecord, np.ndarray]] = {}
         self.colors = ColorChange()

@@ -21,7 +21,7 @@ from rescene4d_ros.visit_building.posed_clouds import (
 )
 from rescene4d_ros.visit_building.spool import Spool
 from rescene4d_ros.visit_building.visit_findings import BuildCounts, findings_of, told_of_full
-from rescene4d_ros.visit_building.volume.free_space import FreeCells, FreeSpace
+from rescene4d_ros.visit_building.volume.free_space import FreeCells
 from rescene4d_ros.visit_building.volume.thinning import flattened, one_per_voxel, with_remains
 from rescene4d_ros.visit_building.volume.voxels import VoxelVolume
 
@@ -39,7 +39,8 @@ class BuiltVisit:
     Attributes
     ----------
     scan : Scan
-        With the path of the sensor, and its stamp that of the last keyframe.
+        With the path of the sensor and what it looked through (not of maps, nor without
+        `carve_range`); its stamp is that of the last keyframe.
     viewpoint : ndarray (N,), int32
         Position in `scan.sensor_path` from which each point was measured.
     reason : str
@@ -47,8 +48,6 @@ class BuiltVisit:
     left_out : ndarray (M, 3), float32, m
         Where something was measured that is not in the scan, less its origin: observed too
         briefly, or looked through since.
-    free : FreeSpace, optional
-        What was looked through; None of maps, and without `carve_range`.
 
     """
 
@@ -56,7 +55,6 @@ class BuiltVisit:
     viewpoint: np.ndarray
     reason: str = ''
     left_out: np.ndarray = field(default_factory=lambda: np.empty((0, 3), np.float32))
-    free: FreeSpace | None = None
 
 
 class VisitBuilder:
@@ -237,12 +235,13 @@ class VisitBuilder:
             name=f'visit of {self._last_ns / 1e9:.0f} s',
             origin=self._origin or (0.0, 0.0, 0.0),
             findings=tuple(findings),
+            free=self._free.without(xyz),
         )
         # The first and the last view take turns, so that nearly every place of the path is named.
         odd = np.arange(len(kept)) % 2 == 1
         viewpoint = np.where(odd, volume.last[kept], volume.first[kept])
         left_out = volume.xyz[:count][~is_kept]
-        return BuiltVisit(scan, viewpoint, left_out=left_out, free=self._free.without(scan.xyz))
+        return BuiltVisit(scan, viewpoint, left_out=left_out)
 
     def _keep(self, keyframe: Keyframe) -> None:
         """Write a keyframe to the spool; where the disk refuses, the visit goes on without."""

@@ -67,6 +67,9 @@ def test_each_drive_is_one_visit(record):
         assert scan.frame_id == 'map'
         assert (cKDTree(scan.xyz).query(WORLD)[0] < 0.01).mean() > 0.99
         np.testing.assert_allclose(scan.sensor_path[0], (-1, -1, 1), atol=1e-5)
+        assert scan.free.at(np.array([[0.0, 0, 1], [0, 1.5, 1], [0, 2.5, 1]])).tolist() == [
+            *(True, True, False)
+        ]
 
 
 @pytest.mark.parametrize('place', [0, 12, 29])

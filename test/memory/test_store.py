@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 import logging
 
 import numpy as np
@@ -15,10 +15,12 @@ from rescene4d_ros.errors import (
     StorageError,
     VisitOrderError,
 )
+from rescene4d_ros.geometry.se3 import upright
 from rescene4d_ros.memory.database import memory_metadata
 from rescene4d_ros.memory.maintenance.integrity import find_faults
 from rescene4d_ros.memory.store import SceneMemory
 from rescene4d_ros.structures import Scan, VisitStatus
+from rescene4d_ros.structures.free_space import FreeSpace
 
 
 def same(a, b) -> bool:
@@ -47,6 +49,18 @@ def test_points_survive_closing(open_memory, make_scan, left_out):
     visit = memory.add_visit(scan)
     memory.close()
     assert same(vars(open_memory().scan(visit.visit_id)), vars(scan))
+
+
+def test_free_cells_survive_closing(open_memory, make_scan):
+    is_free = np.random.default_rng(0).random((5, 6, 7)) < 0.5
+    pose = upright(0.3, np.array([1.0, 2, 3]))
+    memory = open_memory()
+    visit = memory.add_visit(replace(make_scan(3), free=FreeSpace(pose, is_free, 0.1)))
+    memory.close()
+    free = open_memory().scan(visit.visit_id).free
+    assert free is not None
+    assert free.cell == 0.1
+    assert same([free.map_T_grid, np.ascontiguousarray(free.is_free)], [pose, is_free])
 
 
 def test_facts_survive_closing(open_memory, make_scan, make_facts):

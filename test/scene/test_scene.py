@@ -32,6 +32,7 @@ from rescene4d_ros.structures import (
     Segmentation,
     VisitStatus,
 )
+from rescene4d_ros.structures.free_space import FreeSpace
 from rescene4d_ros.tracking.settings import TrackerConfig
 
 DAY = 86_400 * 10**9
@@ -71,7 +72,7 @@ class BoxRoom:
         self._floor = np.stack(np.meshgrid(axis, axis), -1).reshape(-1, 2)
         self.truth: dict[int, tuple[np.ndarray, dict[int, Thing]]] = {}
 
-    def scan(self, day: int, things, hidden=(), seed: int = 0) -> Scan:
+    def scan(self, day: int, things, hidden=(), seed: int = 0, free=None) -> Scan:
         """Scan the room; `hidden` holds circles (x, y, radius) that the sensor misses."""
         rng = np.random.default_rng([seed, day])
         floor = self._floor
@@ -99,7 +100,11 @@ class BoxRoom:
         xyz = xyz + rng.normal(0, 0.003, xyz.shape)
         rgb = np.clip(rgb + rng.normal(0, 4, rgb.shape), 0, 255)
         scan = Scan(
-            xyz[seen].astype(np.float32), day * DAY, rgb[seen].astype(np.uint8), name=f'day {day}'
+            xyz[seen].astype(np.float32),
+            day * DAY,
+            rgb[seen].astype(np.uint8),
+            name=f'day {day}',
+            free=free,
         )
         self.truth[scan.stamp_ns] = name[seen], {thing.name: thing for thing in things}
         return scan
@@ -194,6 +199,25 @@ class Diary:
     def state(self, object_id) -> ObjectState:
         """Return the newest state of an object."""
         return {o.object_id: o.state for o in self.updates[-1].objects}[object_id]
+
+
+@pytest.mark.parametrize('is_told', [True, False])
+def test_what_left_a_place_that_was_only_looked_through(tmp_path, is_told):
+    """No surface at or behind the old place was measured: only free cells tell that it left."""
+    diary, missed = Diary(tmp_path), ((4.0, 1.0, 0.6),)
+    ids, _ = diary.visit(1, furniture())
+    air = np.zeros((50, 50, 20), bool)
+    air[:, :, 1:] = True  # above the floor,
+    air[:32] = air[:, 18:] = False  # where no other thing stands
+    free = FreeSpace.at_corner(np.zeros(3), air, 0.1) if is_told else None
+    _, changes = diary.visit(2, without(furniture(), 3), hidden=missed, free=free)
+    expected = ObjectState.ABSENT if is_told else ObjectState.NOT_OBSERVED
+    assert diary.state(ids[3]) == expected
+    kinds = [change.kind for change in changes.values()]
+    assert kinds == ([ChangeKind.REMOVED] if is_told else [])
+    diary.tracker.reprocess()  # of what is stored
+    states = {o.object_id: o.state for o in diary.memory.snapshot().objects}
+    assert states[ids[3]] == expected
 
 
 @pytest.mark.parametrize('share', [True, False])

@@ -13,10 +13,11 @@ def test_free_cells_are_air(drive, on_static):
     for cloud in drive:
         builder.add(cloud)
     visit = builder.finish()
-    free = visit.free
+    free = visit.scan.free
+    assert free is not None
     assert free.cell == CELL
     grid = np.stack(np.meshgrid(*[np.arange(n) for n in free.is_free.shape], indexing='ij'), -1)
-    middle = free.low + (grid.reshape(-1, 3) + 0.5) * CELL
+    middle = free.map_T_grid[:3, 3] + (grid.reshape(-1, 3) + 0.5) * CELL
     found = free.at(middle)
     np.testing.assert_array_equal(found, free.is_free.ravel())
     low, high = np.array([[-3.0, -2.0, 0.0], [3.0, 2.0, 2.5]])

@@ -16,15 +16,8 @@ from rescene4d_ros.synthetic_rooms.sample import SAMPLE
 from rescene4d_ros.synthetic_rooms.truth import write_truth
 from scipy.spatial import cKDTree
 
-SEED, KIND = 24, 'living room'  # things move, leave, arrive and come back, and one can drive
-ROOM = {
-    **SAMPLE,
-    'visits': 3,
-    'hidden_visit': 0,
-    'room_type': 'living',
-    'view_width': 256,
-    'view_height': 192,
-}
+SEED, ROOM_TYPE = 24, 'living'  # things move, leave, arrive and come back, and one can drive
+ROOM = {**SAMPLE, 'visits': 3, 'hidden_visit': 0, 'view_width': 256, 'view_height': 192}
 RATE = 10.0  # Hz
 SAME = 0.05  # m; farther points show what the snapshot does not
 
@@ -63,11 +56,12 @@ class Visits:
         )
 
 
-def make_visits(bag: Path, seconds: float) -> Visits:
+def make_visits(bag: Path, seconds: float, seed: int = SEED, room_type: str = ROOM_TYPE) -> Visits:
     """Make the visits, and the bag of their drives; its folder must not exist."""
-    config = make(RoomsConfig, ROOM)
-    life = make_life(SEED, config)
-    drives = [make_drive(life, t, SEED, config, seconds, RATE) for t in range(len(life.visits))]
+    config = make(RoomsConfig, {**ROOM, 'room_type': room_type})
+    life = make_life(seed, config)
+    drives = [make_drive(life, t, seed, config, seconds, RATE) for t in range(len(life.visits))]
     write_drives(bag, (drive.frames() for drive in drives))
     truth = write_truth(life.visits, [d.record for d in drives], life.map_T_room, config)
-    return Visits(KIND, sum(d.n_frames for d in drives), tuple(d.snapshot for d in drives), truth)
+    kind = f'{room_type} room' if room_type == ROOM_TYPE else room_type
+    return Visits(kind, sum(d.n_frames for d in drives), tuple(d.snapshot for d in drives), truth)

@@ -11,6 +11,7 @@ from rescene4d_ros.data.readers.given_boxes import GivenBoxes, with_boxes
 from rescene4d_ros.data.readers.whole_files import check_file, largest_in_memory, unreadable
 from rescene4d_ros.errors import FileFormatError
 from rescene4d_ros.structures import Finding, Scan
+from rescene4d_ros.structures.free_space import FreeSpace
 
 SUFFIXES = ('.ply', '.pcd', '.npz', '.las', '.laz', '.e57')
 
@@ -66,6 +67,7 @@ def read_cloud(
         frame_id,
         origin=origin,
         sensor_path=content.sensor_path,
+        free=content.free,
         exact_text=content.is_text,
         findings=content.findings,
     )
@@ -74,13 +76,14 @@ def read_cloud(
 
 @dataclass(frozen=True)
 class _Content:
-    """Hold what a file says: columns, positions of the sensor, boxes, findings."""
+    """Hold what a file says: columns, path of the sensor, free space, boxes, findings."""
 
     columns: dict[str, np.ndarray]
     sensor_path: np.ndarray | None = None
     findings: tuple[Finding, ...] = ()
     is_text: bool = False
     boxes: GivenBoxes | None = None
+    free: FreeSpace | None = None
 
 
 def _content(path: Path) -> _Content:
@@ -100,8 +103,8 @@ def _content(path: Path) -> _Content:
     if suffix == '.npz':
         from rescene4d_ros.data.readers.formats.npz import read_npz
 
-        columns, sensor_path, findings, boxes = read_npz(path)
-        return _Content(columns, sensor_path, findings, boxes=boxes)
+        columns, sensor_path, free, findings, boxes = read_npz(path)
+        return _Content(columns, sensor_path, findings, boxes=boxes, free=free)
     if suffix in ('.las', '.laz'):
         from rescene4d_ros.data.readers.formats.las import read_las
 

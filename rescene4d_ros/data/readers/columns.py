@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import numpy as np
 from rescene4d_ros.data.readers.point_fields import colors_of, given_of, without_black
@@ -11,6 +12,9 @@ from rescene4d_ros.errors import ScanError
 from rescene4d_ros.geometry.se3 import transform
 from rescene4d_ros.structures import Finding, Scan, Severity
 from rescene4d_ros.structures.objects import triple
+
+if TYPE_CHECKING:
+    from rescene4d_ros.structures.free_space import FreeSpace
 
 MAX_POINTS = 50_000_000  # per visit; a room scanned at 5 mm has a tenth of it
 FARTHEST = 1e8  # m; the earth's center is nearer than this to every point on it
@@ -34,6 +38,7 @@ def scan_of_columns(
     *,
     origin: tuple[float, float, float] | None = None,
     sensor_path: np.ndarray | None = None,
+    free: FreeSpace | None = None,
     map_T_source: np.ndarray | None = None,
     exact_text: bool = False,
     findings: tuple[Finding, ...] = (),
@@ -54,6 +59,8 @@ def scan_of_columns(
         where they are so far from zero that float32 does not hold them.
     sensor_path : ndarray (P, 3), m, in the frame of the source, optional
         Default: the places that the columns vp_x, vp_y, vp_z name, if they are there.
+    free : FreeSpace, optional
+        In the frame of the source.
     map_T_source : ndarray (4, 4), optional
         Motion to apply, where the source is in another frame than the map: then the sensor was
         at the source's zero if that is among the points, unless `sensor_path` says otherwise.
@@ -103,6 +110,7 @@ def scan_of_columns(
         if sensor_path is not None:
             sensor_path = transform(map_T_source, sensor_path)
         xyz = transform(map_T_source, xyz)
+        free = None if free is None else free.moved(map_T_source)
         if normals is not None:
             normals = (normals @ map_T_source[:3, :3].T).astype(np.float32)
     shift = np.asarray(origin_of(xyz) if origin is None else origin, np.float64)
@@ -118,6 +126,7 @@ def scan_of_columns(
         triple(shift),
         (*findings, *_dropped(kept), *told, *away, *more),
         given_of(columns, kept, name),
+        None if free is None else free.shifted(-shift),
     )
     return scan, kept
 
@@ -154,6 +163,7 @@ def with_origin(scan: Scan, origin: tuple[float, float, float]) -> Scan:
         scan,
         xyz=(scan.xyz + shift).astype(np.float32),
         sensor_path=None if path is None else (path + shift).astype(np.float32),
+        free=None if scan.free is None else scan.free.shifted(shift),
         origin=origin,
     )
 

@@ -79,7 +79,7 @@ def rebuild_records(
         records = update_records(
             records,
             visit.stamp_ns,
-            Cloud(scan.xyz, scan.sensor_path),
+            Cloud.of(scan),
             linked,
             states,
             tuple(c for c in stated if c not in by_hand),

@@ -17,6 +17,7 @@ from rescene4d_ros.msg import ObservedSpace
 from rescene4d_ros.node.messages.conversions import time_from_msg, time_to_msg
 from rescene4d_ros.node.messages.interfaces import OBSERVED_SPACE
 from rescene4d_ros.structures import Scan
+from rescene4d_ros.structures.free_space import FreeSpace
 from std_msgs.msg import Header
 
 if TYPE_CHECKING:
@@ -36,18 +37,19 @@ def space_to_msg(visit: BuiltVisit) -> ObservedSpace:
     )
     places = np.zeros((0, 3)) if scan.sensor_path is None else scan.sensor_path + origin
     message.path = [Point(x=float(x), y=float(y), z=float(z)) for x, y, z in places]
-    if visit.free is not None:
-        x, y, z = map(float, visit.free.low + origin)
-        message.origin, message.cell = Point(x=x, y=y, z=z), float(visit.free.cell)
-        message.size = np.array(visit.free.is_free.shape, np.uint32)
-        bits = np.packbits(visit.free.is_free.transpose(2, 1, 0).ravel(), bitorder='little')
-        message.free = array.array('B', bits.tobytes())
+    if scan.free is not None:
+        x, y, z = map(float, scan.free.map_T_grid[:3, 3] + origin)
+        message.origin, message.cell = Point(x=x, y=y, z=z), float(scan.free.cell)
+        message.size = np.array(scan.free.is_free.shape, np.uint32)
+        message.free = array.array('B', scan.free.bits.tobytes())
     return message
 
 
 def path_from_msg(message: ObservedSpace) -> np.ndarray:
     """
     Return the places of the sensor (P, 3), float64, m, in the frame of the message.
+
+    None are needed beside cells.
 
     Raises
     ------
@@ -56,12 +58,12 @@ def path_from_msg(message: ObservedSpace) -> np.ndarray:
 
     """
     count = len(message.path)
-    if not 0 < count <= MOST_PLACES:
+    if not (0 < count or message.cell) or count > MOST_PLACES:
         raise ScanError(
             f'{OBSERVED_SPACE.name}: expected 1 to {MOST_PLACES} places of the sensor, got '
             f'{count}; publish where it was'
         )
-    path = np.array([(p.x, p.y, p.z) for p in message.path], np.float64)
+    path = np.array([(p.x, p.y, p.z) for p in message.path], np.float64).reshape(-1, 3)
     if not (np.abs(path) < FARTHEST).all():
         raise ScanError(
             f'{OBSERVED_SPACE.name}: expected finite places within {FARTHEST:g} m, got others; '
@@ -70,9 +72,32 @@ def path_from_msg(message: ObservedSpace) -> np.ndarray:
     return path
 
 
+def free_from_msg(message: ObservedSpace) -> FreeSpace | None:
+    """
+    Return the free cells in the frame of the message; None where it has none.
+
+    Raises
+    ------
+    ScanError
+        Cells that are none.
+
+    """
+    if not message.cell:
+        return None
+    map_T_grid = np.eye(4)
+    map_T_grid[:3, 3] = message.origin.x, message.origin.y, message.origin.z
+    bits, size = np.frombuffer(message.free, np.uint8), tuple(int(n) for n in message.size)
+    # A float32 says 0.1 m less exactly than its sender.
+    cell = round(float(message.cell), 6)
+    try:
+        return FreeSpace.of_bits(map_T_grid, bits, size, cell)
+    except ScanError as error:
+        raise ScanError(f'{OBSERVED_SPACE.name}: {error}') from error
+
+
 class ObservedSpaces:
     """
-    Keep the messages until the snapshot of their stamp comes, and give it their path.
+    Keep the messages until the snapshot of their stamp comes, and give it what they say.
 
     Parameters
     ----------
@@ -103,19 +128,19 @@ class ObservedSpaces:
 
     def added(self, scan: Scan, is_last_try: bool) -> Scan:
         """
-        Return a scan in the map with the path of its stamp; as it is where it has one.
+        Return a scan in the map with the path and the free cells of its stamp.
 
-        At the last try a scan goes without.
+        What it has already stays. At the last try it goes without.
 
         Raises
         ------
         FrameUnavailableError
             The message, or the transform of its frame, has not come yet.
         ScanError
-            A path that is none, or in a frame that is never known.
+            A path or cells that are none, or in a frame that is never known.
 
         """
-        if scan.sensor_path is not None:
+        if scan.sensor_path is not None and scan.free is not None:
             return scan
         with self._lock:
             message = self._held.get(scan.stamp_ns)
@@ -126,11 +151,17 @@ class ObservedSpaces:
                 f'{scan.name}: expected a message with the same stamp on {OBSERVED_SPACE.name!r}, '
                 'got none yet'
             )
-        path = path_from_msg(message)
+        path, free = path_from_msg(message), free_from_msg(message)
         frame = str(message.header.frame_id) or scan.frame_id
-        map_T_path = self._frames.map_T(frame, scan.stamp_ns, 'a path')
-        if map_T_path is not None:
-            path = transform(map_T_path, path)
+        map_T_frame = self._frames.map_T(frame, scan.stamp_ns, 'the observed space')
+        if map_T_frame is not None:
+            path = transform(map_T_frame, path)
+            free = None if free is None else free.moved(map_T_frame)
         with self._lock:
             self._held.pop(scan.stamp_ns, None)
-        return replace(scan, sensor_path=(path - np.array(scan.origin)).astype(np.float32))
+        origin = np.array(scan.origin)
+        if scan.sensor_path is None and len(path):
+            scan = replace(scan, sensor_path=(path - origin).astype(np.float32))
+        if scan.free is None and free is not None:
+            scan = replace(scan, free=free.shifted(-origin))
+        return scan

@@ -1,44 +1,14 @@
-"""Which space a visit looked through, in cells: for planners, and for those who remember."""
+"""Which space the keyframes of a visit looked through, in cells."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numba
 import numpy as np
+from rescene4d_ros.structures.free_space import FreeSpace, MOST_CELLS
 from rescene4d_ros.visit_building.volume.voxels import is_through, Look
 
 CELL = 0.1  # m
-MOST_CELLS = 64_000_000  # of one byte each: 200 m x 100 m x 3 m
 CHUNK = 16  # cells by which the grid grows
-
-
-@dataclass(frozen=True)
-class FreeSpace:
-    """
-    Hold which cells of a grid were looked through, with nothing measured in them.
-
-    Attributes
-    ----------
-    low : ndarray (3,), float64, m, in map less the origin of the visit
-        Lowest corner of the first cell.
-    is_free : ndarray (X, Y, Z), bool
-    cell : float, m
-        Edge of a cell.
-
-    """
-
-    low: np.ndarray
-    is_free: np.ndarray
-    cell: float = CELL
-
-    def at(self, xyz: np.ndarray) -> np.ndarray:
-        """Return whether the cells of places (N, 3), m, are free; those outside are not known."""
-        index = np.floor((xyz - self.low) / self.cell).astype(np.int64)
-        inside = ((index >= 0) & (index < self.is_free.shape)).all(axis=1)
-        found = np.zeros(len(xyz), dtype=bool)
-        found[inside] = self.is_free[tuple(index[inside].T)]
-        return found
 
 
 class FreeCells:
@@ -71,7 +41,7 @@ class FreeCells:
         index = np.floor(xyz / CELL).astype(np.int64) - self._low
         inside = ((index >= 0) & (index < is_free.shape)).all(axis=1)
         is_free[tuple(index[inside].T)] = False
-        return FreeSpace(self._low * CELL, is_free)
+        return FreeSpace.at_corner(self._low * CELL, is_free, CELL)
 
     def _grow(self, first: np.ndarray, last: np.ndarray) -> None:
         """Make room for cells from `first` to `last`, where it is not too much."""

@@ -238,3 +238,26 @@ def test_metadata_of_other_forms(tmp_path, paths):
     files, damage = parts_of(bag)
     assert files == [bag / 'bag.mcap']
     assert [d.at_end for d in damage] == [True]
+
+
+def test_free_cells_of_an_npz_file(tmp_path):
+    """They lie in the frame of the file, less the origin of the map as the points."""
+    cells = np.zeros((4, 5, 6), np.uint8)
+    cells[1, 2, 3] = 255
+    corner = np.array([431_999.0, 10.0, 0.0])
+    far = XYZ.astype('f8') + (432_000, 0, 0)
+    arrays = {'free': cells, 'free_origin': corner, 'free_cell': 0.5}
+    np.savez(tmp_path / 'a.npz', xyz=far, **arrays)
+    scan, _ = read_cloud(tmp_path / 'a.npz', 1)
+    assert scan.free is not None
+    assert scan.origin[0] == 432_000.0
+    places = np.array([[-1.0, 10, 0], [-0.25, 11.25, 1.75]])
+    assert scan.free.at(places).tolist() == [False, True]
+    assert not scan.findings
+    for wrong in ({'free_cell': 0.0}, {'free': cells[0]}, {'free_origin': corner[:2]}):
+        np.savez(tmp_path / 'b.npz', xyz=far, **(arrays | wrong))
+        with pytest.raises(ScanError, match=r'b.npz'):
+            read_cloud(tmp_path / 'b.npz', 1)
+    np.savez(tmp_path / 'b.npz', xyz=far, free=cells)
+    with pytest.raises(ScanError, match='write all three'):
+        read_cloud(tmp_path / 'b.npz', 1)

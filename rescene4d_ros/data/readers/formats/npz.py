@@ -13,6 +13,7 @@ from rescene4d_ros.data.readers.given_boxes import boxes_of_rows, GivenBoxes
 from rescene4d_ros.data.readers.whole_files import largest_in_memory
 from rescene4d_ros.errors import FileFormatError, ScanError
 from rescene4d_ros.structures import Finding, Severity
+from rescene4d_ros.structures.free_space import FreeSpace
 
 XYZ = ('xyz', 'positions', 'points')  # the first that is there; Open3D writes positions
 COLORS = ('rgb', 'rgba', 'color', 'colors')  # one of them
@@ -20,7 +21,8 @@ MATRICES = ('xyz', *COLORS, 'normals', 'path')
 INSTANCES = ('instance', 'instance_id')  # one of them
 GIVEN = (*INSTANCES, 'class', 'class_id', 'score')
 BOXES = ('boxes', 'box_class', 'box_score')
-ARRAYS = (*MATRICES, *GIVEN, *BOXES)
+FREE = ('free', 'free_origin', 'free_cell')
+ARRAYS = (*MATRICES, *GIVEN, *BOXES, *FREE)
 END = struct.Struct('<4s4H2LH')  # of a zip file: its last record
 MANY = 0xFFFF  # number of entries that does not fit there
 ENCRYPTED = 1  # bit of a zip entry's flags
@@ -30,7 +32,13 @@ MAX_RATIO = 200  # of an array unpacked to packed; clouds reach 20
 
 def read_npz(
     path: Path,
-) -> tuple[dict[str, np.ndarray], np.ndarray | None, tuple[Finding, ...], GivenBoxes | None]:
+) -> tuple[
+    dict[str, np.ndarray],
+    np.ndarray | None,
+    FreeSpace | None,
+    tuple[Finding, ...],
+    GivenBoxes | None,
+]:
     """
     Read the points of a file.
 
@@ -40,6 +48,8 @@ def read_npz(
         x, y, z; rgb (M, 3) or (M, 4), nx, ny, nz, and instances (M,) where the file has them.
     path : ndarray (P, 3), float64, m, or None
         Where the sensor was.
+    free : FreeSpace or None
+        Of `free` (X, Y, Z), `free_origin` (3,), m, and `free_cell`, m.
     findings : tuple of Finding
         Arrays of other names, which are not read.
     boxes : GivenBoxes or None
@@ -96,7 +106,26 @@ def read_npz(
         raise ScanError(f'{path.name}: expected a finite path of the sensor, got NaN; mend it')
     sensor_path = where.astype(np.float64) if where is not None and len(where) else None
     findings = _other_arrays(name for name in names if name != given)
-    return columns, sensor_path, findings, _boxes(arrays, path.name)
+    return columns, sensor_path, _free(arrays, path.name), findings, _boxes(arrays, path.name)
+
+
+def _free(arrays: Mapping[str, np.ndarray], name: str) -> FreeSpace | None:
+    """Return the free cells, where the file has them."""
+    given = [arrays[key] for key in FREE if key in arrays]
+    if not given:
+        return None
+    if len(given) < len(FREE) or any(array.dtype.kind not in 'biuf' for array in given):
+        raise ScanError(f'{name}: expected numbers in all of {", ".join(FREE)}; write all three')
+    cells, origin, cell = given
+    if cells.ndim != 3 or origin.shape != (3,) or cell.size != 1:
+        raise ScanError(
+            f'{name}: expected free (X, Y, Z), free_origin (3,) and free_cell of one number, got '
+            f'{cells.shape}, {origin.shape} and {cell.shape}; write the grid of the cells'
+        )
+    try:
+        return FreeSpace.at_corner(origin, cells > 0, float(cell.reshape(-1)[0]))
+    except ScanError as error:
+        raise ScanError(f'{name}: {error}') from error
 
 
 def _boxes(arrays: Mapping[str, np.ndarray], name: str) -> GivenBoxes | None:
