@@ -5,11 +5,12 @@ from dataclasses import replace
 from geometry_msgs.msg import Point
 import numpy as np
 import pytest
+from rescene4d_ros.data.readers.observed_space import free_from_msg, path_from_msg
 from rescene4d_ros.errors import ScanError
 from rescene4d_ros.msg import ObservedSpace
 from rescene4d_ros.node.messages import interfaces
 from rescene4d_ros.node.messages.conversions import time_from_msg, time_to_msg
-from rescene4d_ros.node.messages.observed_space import free_from_msg, path_from_msg, space_to_msg
+from rescene4d_ros.node.messages.observed_space import space_to_msg
 from rescene4d_ros.structures import ObjectState, Scan
 from rescene4d_ros.structures.free_space import FreeSpace
 from rescene4d_ros.visit_building.builder import BuiltVisit

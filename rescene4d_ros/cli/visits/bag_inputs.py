@@ -9,10 +9,13 @@ from itertools import chain
 from typing import TYPE_CHECKING
 
 import numpy as np
+from rescene4d_ros.data.readers.bags.messages import Recorded
+from rescene4d_ros.data.readers.bags.serialization import deserialized
 from rescene4d_ros.data.readers.bags.snapshots import snapshots_of
 from rescene4d_ros.data.readers.bags.survey import bursts_of, describe_burst, Seen, Survey
 from rescene4d_ros.data.readers.bags.transforms import TransformTree
-from rescene4d_ros.errors import FrameUnavailableError
+from rescene4d_ros.data.readers.observed_space import with_space
+from rescene4d_ros.errors import FrameUnavailableError, ScanError
 from rescene4d_ros.structures import Finding, Scan, Severity
 
 if TYPE_CHECKING:
@@ -101,7 +104,10 @@ def _read(
     def once(snapshot, stamp_ns: int, origin=None):
         scan, kept = snapshot.read(origin, lookup, map_frame)
         read.add(stamp_ns)
-        return (scan if path is None else _with_path(scan, path(stamp_ns))), kept
+        if path is not None:
+            scan = _with_path(scan, path(stamp_ns))
+        space = seen.spaces.get(stamp_ns)
+        return (scan if space is None else _with_space(scan, space, map_frame, lookup)), kept
 
     for snapshot in chain.from_iterable(snapshots_of(seen, n) for n in _passes(chosen)):
         stamp_ns = chosen[snapshot.number]
@@ -132,6 +138,29 @@ def _with_path(scan: Scan, places: np.ndarray) -> Scan:
         path = (places - np.array(scan.origin)).astype(np.float32)
         return replace(scan, sensor_path=path)
     return replace(scan, findings=(*scan.findings, NO_PATH))
+
+
+def _with_space(
+    scan: Scan, recorded: Recorded, map_frame: str, lookup: Callable[[str, int], np.ndarray] | None
+) -> Scan:
+    """Return a scan with what a message beside it says, or with a finding why it says nothing."""
+    try:
+        message = deserialized(recorded, recorded.topic.name)
+        frame = str(message.header.frame_id)
+        if frame == map_frame:
+            return with_space(scan, message)
+        if lookup is None:
+            raise FrameUnavailableError(f'{recorded.topic.name}: it is in frame {frame!r}')
+        return with_space(scan, message, lookup(frame, scan.stamp_ns))
+    except (ScanError, FrameUnavailableError) as error:
+        found = Finding(
+            'observed_space',
+            Severity.WARNING,
+            str(error),
+            f'path and free cells in frame {map_frame!r}',
+            'they are left out, with weaker evidence of absence; mend what publishes them',
+        )
+        return replace(scan, findings=(*scan.findings, found))
 
 
 def _without_repetitions(seen: Survey, inputs: Inputs) -> list[Seen]:

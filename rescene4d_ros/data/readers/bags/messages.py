@@ -7,6 +7,7 @@ import re
 
 CLOUD = 'sensor_msgs/msg/PointCloud2'
 TRANSFORMS = 'tf2_msgs/msg/TFMessage'
+SPACE = 'rescene4d_ros/msg/ObservedSpace'
 
 
 @dataclass(frozen=True)

@@ -6,10 +6,19 @@ from functools import cache
 import struct
 from typing import Any
 
-from rescene4d_ros.data.readers.bags.messages import Recorded, TRANSFORMS
+from rescene4d_ros.data.readers.bags.messages import Recorded, SPACE, TRANSFORMS
 from rescene4d_ros.errors import ScanError
 from rosbags.typesys import get_types_from_msg, get_typestore, Stores
 
+# The fields of msg/ObservedSpace.msg, which an installed package does not have as text.
+SPACE_FIELDS = """
+std_msgs/Header header
+geometry_msgs/Point[] path
+float32 cell
+geometry_msgs/Point origin
+uint32[3] size
+uint8[] free
+"""
 LONGEST_FRAME = 1000  # bytes of a name; longer ones are refused where the cloud is decoded
 
 
@@ -17,7 +26,9 @@ LONGEST_FRAME = 1000  # bytes of a name; longer ones are refused where the cloud
 def typestore(encoding: str = 'cdr'):
     """Return rosbags' types of ROS 2 ('cdr') or ROS 1 ('ros1')."""
     if encoding == 'cdr':
-        return get_typestore(Stores.ROS2_JAZZY)
+        store = get_typestore(Stores.ROS2_JAZZY)
+        store.register(get_types_from_msg(SPACE_FIELDS, SPACE))
+        return store
     store = get_typestore(Stores.ROS1_NOETIC)  # without that of /tf
     store.register(get_types_from_msg('geometry_msgs/TransformStamped[] transforms', TRANSFORMS))
     return store

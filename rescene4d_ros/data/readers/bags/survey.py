@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 import zlib
 
 import numpy as np
-from rescene4d_ros.data.readers.bags.messages import CLOUD, Damage
+from rescene4d_ros.data.readers.bags.messages import CLOUD, Damage, Recorded, SPACE
 from rescene4d_ros.data.readers.bags.parts import parts_of, read_messages
 from rescene4d_ros.data.readers.bags.serialization import header_of
 from rescene4d_ros.errors import FileFormatError
 
+MOST_SPACES = 1000  # of about 20 kB per room
 NEXT_FRAME = 10 * 10**9  # ns; clouds that follow so soon are frames of one drive
 
 
@@ -55,6 +57,8 @@ class Survey:
         Of the clouds.
     clouds : tuple of Seen
     damage : tuple of Damage
+    spaces : mapping of int to Recorded
+        What was seen through, `ObservedSpace`, by the stamp of its visit, ns.
 
     """
 
@@ -63,6 +67,7 @@ class Survey:
     topic: str
     clouds: tuple[Seen, ...]
     damage: tuple[Damage, ...]
+    spaces: Mapping[int, Recorded] = field(default_factory=dict)
 
 
 def survey(path: Path, topic: str | None = None) -> Survey:
@@ -84,9 +89,13 @@ def survey(path: Path, topic: str | None = None) -> Survey:
     """
     files, damage = parts_of(Path(path))
     seen: dict[str, list[Seen]] = {}
-    for message in read_messages(files, frozenset({CLOUD})):
+    spaces: dict[int, Recorded] = {}
+    for message in read_messages(files, frozenset({CLOUD, SPACE})):
         if isinstance(message, Damage):
             damage.append(message)
+            continue
+        if message.topic.type == SPACE:
+            _keep(spaces, message)
             continue
         clouds = seen.setdefault(message.topic.name, [])
         stamp_ns, frame_id = header_of(message) or (message.time_ns, None)
@@ -102,7 +111,16 @@ def survey(path: Path, topic: str | None = None) -> Survey:
             f'{", ".join(sorted(seen)) or "none"}{whole}; name one with --topic'
         )
     name = chosen[0]
-    return Survey(Path(path).name, tuple(files), name, tuple(seen[name]), tuple(damage))
+    return Survey(Path(path).name, tuple(files), name, tuple(seen[name]), tuple(damage), spaces)
+
+
+def _keep(spaces: dict[int, Recorded], message: Recorded) -> None:
+    """Keep what comes beside a visit by its stamp; the first one goes where there are too many."""
+    header = header_of(message)
+    if header is not None:
+        spaces[header[0]] = message
+    if len(spaces) > MOST_SPACES:
+        del spaces[next(iter(spaces))]
 
 
 def describe_burst(clouds: list[Seen]) -> str:
