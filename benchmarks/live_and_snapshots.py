@@ -4,10 +4,11 @@ Whether visits built of a robot's drives say the same as snapshots of the same v
 For each room a simulated robot drives three visits, as in `rescene4d demo-robot`: odometry that
 drifts, a localization that lags, a person who walks through. The visits that are built of its
 clouds, the same without their free cells, without cells and path, and snapshots of the same
-visits are processed by the shipped weights; all objects and changes are pooled. Intervals are
-percentiles of 10,000 draws of rooms.
+visits are processed, by the shipped weights or with the true masks; all objects and changes are
+pooled. Intervals are percentiles of 10,000 draws of rooms.
 
     .venv/bin/python benchmarks/live_and_snapshots.py --seeds 24 100-111
+    .venv/bin/python benchmarks/live_and_snapshots.py --seeds 100-111 --seconds 6 --true-masks
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from rescene4d_ros.cli.demo.robot_report import result_of
 from rescene4d_ros.cli.demo.robot_visits import make_visits, ROOM_TYPE, SEED, Visits
 from rescene4d_ros.cli.visits.inputs import find_visits
 from rescene4d_ros.memory.store import SceneMemory
-from rescene4d_ros.structures import Scan
+from rescene4d_ros.structures import GivenInstances, Scan
 
 ROOM_TYPES = (ROOM_TYPE, 'bedroom', 'office')
 DRAWS = 10_000
@@ -45,13 +46,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.strip().splitlines()[0])
     parser.add_argument('--seeds', nargs='+', default=[str(SEED), '100-111'])
     parser.add_argument('--seconds', type=float, default=20.0, help='of each drive')
+    parser.add_argument('--true-masks', action='store_true', help='in place of the network')
     options = parser.parse_args()
     rows: dict[str, list[Counts]] = {way: [] for way in WAYS}
     for seed in seeds_of(options.seeds):
         with tempfile.TemporaryDirectory() as folder:
             room = make_room(Path(folder) / 'drives', seed, options.seconds)
             for way in WAYS:
-                rows[way].append(score(room, way))
+                rows[way].append(score(room, way, options.true_masks))
         told = [f'{way} {rows[way][-1]["right in everything"]}' for way in WAYS]
         print(f'{seed}: right in everything: {", ".join(told)}', flush=True)
     print_table(rows)
@@ -79,17 +81,26 @@ def build(bag: Path) -> tuple[Scan, ...]:
     return tuple(read(None)[0] for read in inputs.visits())
 
 
-def score(room: Room, way: str) -> Counts:
+def score(room: Room, way: str, true_masks: bool) -> Counts:
     """Process the visits of a room in one way, and score what the memory says."""
     scans = room.visits.snapshots if way == 'snapshots' else room.built
     if way != 'live':
         scans = tuple(replace(scan, free=None) for scan in scans)
     if way == 'without path':
         scans = tuple(replace(scan, sensor_path=None) for scan in scans)
+    source = 'given' if true_masks else 'network'
+    if true_masks:
+        scans = tuple(with_truth(scan, room.visits, t) for t, scan in enumerate(scans))
     with tempfile.TemporaryDirectory() as folder:
-        process_snapshots(Path(folder) / 'memory', scans)
+        process_snapshots(Path(folder) / 'memory', scans, source)
         with SceneMemory.inspect(Path(folder) / 'memory') as memory:
             return result_of(memory, room.visits).shares
+
+
+def with_truth(scan: Scan, visits: Visits, visit: int) -> Scan:
+    """Return a scan with the true instances and classes of its points."""
+    truth = visits.truth_of(visit, scan.xyz + np.array(scan.origin, np.float32))
+    return replace(scan, given=GivenInstances(truth.instance.astype(np.int64), truth.semantic))
 
 
 def print_table(rows: dict[str, list[Counts]]) -> None:

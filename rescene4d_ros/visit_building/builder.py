@@ -22,7 +22,12 @@ from rescene4d_ros.visit_building.posed_clouds import (
 from rescene4d_ros.visit_building.spool import Spool
 from rescene4d_ros.visit_building.visit_findings import BuildCounts, findings_of, told_of_full
 from rescene4d_ros.visit_building.volume.free_space import FreeCells
-from rescene4d_ros.visit_building.volume.thinning import flattened, one_per_voxel, with_remains
+from rescene4d_ros.visit_building.volume.thinning import (
+    flattened,
+    hanging,
+    one_per_voxel,
+    with_remains,
+)
 from rescene4d_ros.visit_building.volume.voxels import VoxelVolume
 
 log = logging.getLogger(__name__)
@@ -211,7 +216,10 @@ class VisitBuilder:
         through = ((passes >= hits) & (passes > 0)) | (
             volume.passes_since[:count] >= config.left_after
         )
-        is_kept = ~brief & ~with_remains(volume.xyz[:count], hits, through)
+        xyz = volume.xyz[:count]
+        remains = with_remains(xyz, hits, through)
+        is_kept = ~brief & ~remains
+        is_kept &= ~hanging(xyz, hits, is_kept, remains)
         kept = np.flatnonzero(is_kept)
         if not len(kept):
             raise ScanError(

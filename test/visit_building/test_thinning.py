@@ -1,8 +1,13 @@
-"""Noise that thickens surfaces is taken out; edges and thin things stay."""
+"""Noise that thickens surfaces is taken out, and people; edges and thin things stay."""
 
 import numpy as np
 from rescene4d_ros.visit_building.posed_clouds import voxel_keys
-from rescene4d_ros.visit_building.volume.thinning import flattened, one_per_voxel, with_remains
+from rescene4d_ros.visit_building.volume.thinning import (
+    flattened,
+    hanging,
+    one_per_voxel,
+    with_remains,
+)
 
 VOXEL = 0.02
 
@@ -64,3 +69,25 @@ def test_remains_go_with_what_was_looked_through():
     gone = with_remains(xyz, hits, through)
     assert gone[:3000].mean() > 0.99
     assert not gone[3000:].any()
+
+
+def test_a_part_of_a_person_that_hangs_in_the_air_goes_with_the_others():
+    """What nothing was dropped beside stays, and what was measured often, and what stands."""
+    rng = np.random.default_rng(1)
+    sizes = [4000, 3000, 200, 200, 200, 200]
+    xyz = np.concatenate(
+        [
+            rng.uniform((-2, -2, 0), (2, 2, 0.01), (4000, 3)),  # the floor
+            rng.uniform((0, 0, 0.2), (0.2, 0.2, 1.1), (3000, 3)),  # dropped
+            rng.uniform((0, 0, 1.3), (0.2, 0.2, 1.6), (200, 3)),  # the shoulders above
+            rng.uniform((1, 1, 1.3), (1.2, 1.2, 1.6), (200, 3)),  # a lamp elsewhere
+            rng.uniform((0.3, 0, 0.7), (0.5, 0.2, 0.8), (200, 3)),  # the top of a table
+            rng.uniform((0, 0.3, 0), (0.2, 0.5, 0.9), (200, 3)),  # a bin on the floor
+        ]
+    ).astype(np.float32)
+    hits = np.repeat([30, 3, 3, 3, 12, 3], sizes)
+    remains = np.repeat([False, True, False, False, False, False], sizes)
+    found = hanging(xyz, hits, ~remains, remains)
+    assert np.split(found, np.cumsum(sizes)[:-1])[2].all()
+    assert found.sum() == 200
+    assert not hanging(xyz, hits, ~remains, np.zeros(len(xyz), bool)).any()

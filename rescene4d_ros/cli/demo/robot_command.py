@@ -176,9 +176,9 @@ def play(options: argparse.Namespace, number: int, pause_at: int) -> subprocess.
     return subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
 
 
-def process_snapshots(folder: Path, snapshots: Sequence[Scan]) -> None:
+def process_snapshots(folder: Path, snapshots: Sequence[Scan], source: str = 'network') -> None:
     """Make the memory that snapshots of the same visits give."""
-    segmenter = load_masks(make(InferenceConfig, {'torch_threads': 2}))
+    segmenter = load_masks(make(InferenceConfig, {'torch_threads': 2, 'source': source}))
     with SceneMemory.open(
         folder,
         map_id='map',
@@ -186,7 +186,7 @@ def process_snapshots(folder: Path, snapshots: Sequence[Scan]) -> None:
         class_names=segmenter.class_names,
         weights_hash=segmenter.weights_hash,
     ) as memory:
-        tracker = SceneTracker(memory, segmenter, tracker_for(TrackerConfig(), 'network'))
+        tracker = SceneTracker(memory, segmenter, tracker_for(TrackerConfig(), source))
         check = ScanAcceptance(memory)
         for scan in snapshots:
             tracker.add_visit(check.checked(scan)[0])

@@ -11,6 +11,9 @@ import itertools
 
 import numpy as np
 from rescene4d_ros.visit_building.posed_clouds import BITS, voxel_keys
+from scipy.sparse import coo_matrix
+from scipy.sparse.csgraph import connected_components
+from scipy.spatial import cKDTree
 
 CELL = 2  # voxels; edge of the cells whose points, with those of 26 neighbors, make a plane
 FLAT = 0.12  # largest variance across a plane, as a share of the middle one; of edges 0.25
@@ -23,6 +26,8 @@ NEIGHBORS = np.array(
 AMID = 0.15  # m; edge of the cells, of which a voxel's and those around it are looked at
 MOST = 0.2  # share of the voxels in these that were looked through
 FEW = 8  # keyframes; what was hit in more stays
+APART = 0.1  # m; edge of the cells by which what hangs together is one piece
+BESIDE = 0.3  # m; around a piece that hangs in the air, where what it is left of was
 
 
 def with_remains(xyz: np.ndarray, hits: np.ndarray, through: np.ndarray) -> np.ndarray:
@@ -48,6 +53,50 @@ def with_remains(xyz: np.ndarray, hits: np.ndarray, through: np.ndarray) -> np.n
         share = (around[:, 1] / around[:, 0])[cell]
         through = through | ((share > MOST) & (hits <= FEW))
     return through
+
+
+def hanging(
+    xyz: np.ndarray, hits: np.ndarray, is_kept: np.ndarray, remains: np.ndarray
+) -> np.ndarray:
+    """
+    Find pieces in the air that are left of what was dropped: nobody looked through these parts.
+
+    Such a piece touches nothing, was hit in few keyframes, and has at least as many voxels beside
+    it that were dropped as its own.
+
+    Parameters
+    ----------
+    xyz : ndarray (V, 3), float32, m
+    hits : ndarray (V,), int
+        Keyframes that measured each voxel.
+    is_kept, remains : ndarray (V,), bool
+        What is left, and what was dropped because it was looked through.
+
+    Returns
+    -------
+    ndarray (V,), bool
+
+    """
+    found = np.zeros(len(xyz), dtype=bool)
+    kept = np.flatnonzero(is_kept)
+    if not remains.any() or not len(kept):
+        return found
+    keys, cell = np.unique(voxel_keys(xyz[kept], APART), return_inverse=True)
+    pairs = [np.searchsorted(keys, keys + step) for step in NEIGHBORS]
+    at = np.minimum(np.concatenate(pairs), len(keys) - 1)
+    one = np.tile(np.arange(len(keys)), len(NEIGHBORS))
+    touch = keys[at] == keys[one] + np.repeat(NEIGHBORS, len(keys))
+    edges = coo_matrix((np.ones(touch.sum()), (one[touch], at[touch])), (len(keys), len(keys)))
+    piece = connected_components(edges, directed=False)[1][cell]
+    most = np.zeros(piece.max() + 1, hits.dtype)
+    np.maximum.at(most, piece, hits[kept])
+    size, dropped = np.bincount(piece), cKDTree(xyz[remains])
+    rows = np.split(kept[np.argsort(piece, kind='stable')], np.cumsum(size)[:-1])
+    for number in np.flatnonzero((most <= FEW) & (size <= remains.sum())):
+        own = rows[number]
+        beside = dropped.query_ball_point(xyz[own], BESIDE)
+        found[own] = len(set().union(*beside)) >= len(own)
+    return found
 
 
 def _sums_around(keys: np.ndarray, columns: np.ndarray) -> np.ndarray:
