@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 import shutil
 from threading import Lock
+import time
 from types import MappingProxyType
 
 from builtin_interfaces.msg import Time
@@ -16,6 +18,7 @@ from rclpy.lifecycle import LifecycleNode
 from rescene4d_ros.errors import RescenError
 from rescene4d_ros.node.messages import interfaces
 from rescene4d_ros.node.parameters import NodeConfig
+from rescene4d_ros.scene.tracker import STAGES
 from rescene4d_ros.structures import VisitStatus
 from std_msgs.msg import Header
 
@@ -25,6 +28,7 @@ BEAT = 0.5  # s; of the heartbeat
 # What failed once and is not tried again by itself: over with the next visit that goes well.
 UNTIL_A_VISIT = ('callback', 'request')
 LONGEST_TEXT = 2000  # characters; names from elsewhere may be of any length
+INTAKE_STAGES = ('decode', 'check', 'store')
 OK, WARN, ERROR = DiagnosticStatus.OK, DiagnosticStatus.WARN, DiagnosticStatus.ERROR
 
 Verdict = tuple[bytes, str]  # level and message of an entry
@@ -58,6 +62,8 @@ class Counts:
         Why the newest processing failed; empty when it went well.
     seconds : float, s
         How long the newest visit took.
+    stages : mapping of str to float, s
+        How long each stage took when it was entered last.
     revision, objects, visits : int
         Of the memory.
     statuses : mapping of VisitStatus to int
@@ -83,6 +89,7 @@ class Counts:
     failed: int = 0
     failure: str = ''
     seconds: float = 0.0
+    stages: Mapping[str, float] = field(default_factory=lambda: MappingProxyType({}))
     revision: int = 0
     objects: int = 0
     visits: int = 0
@@ -121,6 +128,18 @@ class NodeStats:
             self._counts = replace(
                 self._counts, **{name: getattr(self._counts, name) + by}, **values
             )
+
+    @contextmanager
+    def stage(self, name: str) -> Iterator[None]:
+        """Note how long a stage takes."""
+        start = time.perf_counter()
+        try:
+            yield
+        finally:
+            took = {name: time.perf_counter() - start}
+            with self._lock:
+                stages = MappingProxyType({**self._counts.stages, **took})
+                self._counts = replace(self._counts, stages=stages)
 
     def problem(self, doing: str, text: str) -> None:
         """Note what does not work, until it is `solved`."""
@@ -229,6 +248,7 @@ def scans_entry(counts: Counts) -> tuple[Verdict, dict]:
         'dropped': counts.dropped,
         'lost by DDS': counts.lost,
         'held': counts.held,
+        **_seconds(counts, INTAKE_STAGES),
     }
 
 
@@ -255,7 +275,13 @@ def inference_entry(counts: Counts, settings: NodeConfig) -> tuple[Verdict, dict
         'failed': counts.failed,
         'waiting': pending,
         'last visit [s]': f'{counts.seconds:.2f}',
+        **_seconds(counts, (*STAGES, 'publish')),
     }
+
+
+def _seconds(counts: Counts, stages: Sequence[str]) -> dict[str, str]:
+    """Return the values that say how long stages took; only of those that were entered."""
+    return {f'last {s} [s]': f'{counts.stages[s]:.3f}' for s in stages if s in counts.stages}
 
 
 def memory_entry(counts: Counts, memory: ReportedMemory | None) -> tuple[Verdict, dict]:

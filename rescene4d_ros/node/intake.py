@@ -228,12 +228,15 @@ class Intake:
 
     def _store_visit(self, cloud: HeldCloud, is_last_try: bool) -> None:
         if cloud.scan is None:
-            cloud.scan, cloud.message = self._decode(cloud.message), None
-        scan = self._prepare(cloud.scan, is_last_try)
+            with self._stats.stage('decode'):
+                cloud.scan, cloud.message = self._decode(cloud.message), None
+        with self._stats.stage('check'):
+            scan = self._prepare(cloud.scan, is_last_try)
         warnings = tuple(str(f) for f in scan.findings if f.severity != Severity.INFO)
         refusal = ''
         try:
-            visit = self._store(scan)
+            with self._stats.stage('store'):
+                visit = self._store(scan)
             self._log.info(f'visit {visit.visit_id} stored ({visit.n_points} points)')
         except VisitOrderError as error:  # stored all the same
             refusal = str(error)

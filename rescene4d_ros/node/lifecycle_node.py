@@ -100,6 +100,7 @@ class Rescene4DNode(ManagedNode):
                 settings.association,
                 settings.motion,
                 settings.changes,
+                watch=self._stats.stage,
             )
             self._surface = RememberedSurface(self._memory)
             self._frames = FrameLookup(self, settings.node)

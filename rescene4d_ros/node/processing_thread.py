@@ -193,7 +193,8 @@ class ProcessingThread:
         if update is None:
             return False
         self._done(update, time.perf_counter() - start)
-        self._published(self._results.publish, update)
+        with self._stats.stage('publish'):
+            self._published(self._results.publish, update)
         if self._settings.report_folder:
             self._report(update.visit.visit_id)
         return True

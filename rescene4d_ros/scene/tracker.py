@@ -7,6 +7,7 @@ Knows no ROS, no files and no clock.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 import logging
 
 from rescene4d_ros.errors import MemoryDamagedError, StorageError
@@ -26,6 +27,7 @@ from rescene4d_ros.tracking.track_visit import track_visit
 
 log = logging.getLogger(__name__)
 
+STAGES = ('segment', 'associate', 'commit')  # of a visit
 RESTARTS = 3  # after corrections during a visit; then corrections wait, or a reprocess gives up
 
 
@@ -42,6 +44,8 @@ class SceneTracker:
         Settings; the defaults are what was tuned.
     confidence : callable, optional
         Says how likely a change is, from its evidence; default is the model of the package.
+    watch : callable(str) -> context manager, optional
+        What is entered around each of the `STAGES` of a visit, given its name; to time them.
 
     """
 
@@ -54,9 +58,10 @@ class SceneTracker:
         motion: MotionConfig | None = None,
         changes: ChangeConfig | None = None,
         confidence: Confidence | None = None,
+        watch: Callable[[str], AbstractContextManager[object]] = nullcontext,
     ):
         config = config or TrackerConfig()
-        self.memory = memory
+        self.memory, self._watch = memory, watch
         self._windows = WindowOpener(memory, segmenter, config.window - 1)
         shipped = TrackingSettings()
         self._settings = TrackingSettings(
@@ -148,7 +153,8 @@ class SceneTracker:
     def _process(self, visit: VisitInfo) -> SceneUpdate:
         """Process one stored visit; mark it FAILED where it cannot be done."""
         try:
-            window = self._windows.open(visit, self.memory.visits(VisitStatus.DONE))
+            with self._watch('segment'):
+                window = self._windows.open(visit, self.memory.visits(VisitStatus.DONE))
             for _ in range(RESTARTS):
                 if (update := self._attempt(window)) is not None:
                     return update
@@ -175,12 +181,13 @@ class SceneTracker:
             labels = {
                 v.visit_id: resolve_labels(memory.labels(v.visit_id), aliases) for v in earlier
             }
-        context = window.context(
-            labels, records, metadata.class_names, metadata.next_object_id, locked
-        )
-        facts = track_visit(window.segmentation, context, self._settings)
-        facts = window.of_whole_visits(facts)
-        with memory.mutex:
+        with self._watch('associate'):
+            context = window.context(
+                labels, records, metadata.class_names, metadata.next_object_id, locked
+            )
+            facts = track_visit(window.segmentation, context, self._settings)
+            facts = window.of_whole_visits(facts)
+        with memory.mutex, self._watch('commit'):
             if memory.metadata.revision != metadata.revision:
                 return None
             revision = memory.commit(facts)

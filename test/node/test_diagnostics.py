@@ -63,6 +63,20 @@ def test_a_failed_visit_outweighs_a_slow_one():
     assert inference_entry(Counts(seconds=1e6), NodeConfig())[0][0] == WARN
 
 
+def test_each_stage_says_what_it_took_last():
+    """Also where it failed; a stage that was never entered is left out."""
+    stats = NodeStats()
+    with pytest.raises(OSError, match='full'), stats.stage('store'):
+        raise OSError('full')
+    with stats.stage('segment'):
+        pass
+    stats.update(stages={**stats.now().stages, 'segment': 1.25})
+    assert inference_entry(stats.now(), NodeConfig())[1]['last segment [s]'] == '1.250'
+    scans = scans_entry(stats.now())[1]
+    assert float(scans['last store [s]']) >= 0.0
+    assert 'last decode [s]' not in scans
+
+
 def test_folder_that_is_gone_is_an_error_with_a_remedy(tmp_path):
     """Asking for its free space must not end the node."""
     (level, text), _ = memory_entry(Counts(), ReportedMemory(tmp_path / 'gone', 'map', 'abc'))

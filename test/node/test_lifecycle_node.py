@@ -197,6 +197,12 @@ def test_bad_clouds_are_refused_and_the_next_visit_works(
     client.publish(cloud_message(visits[0]))  # older than the newest
     client.wait(lambda: diagnostics.entry('memory')[2]['late visits'] == '1')
     assert diagnostics.entry('scans')[0] == diagnostics.entry('memory')[0] == b'\x01'
+    for entry, stages in (
+        ('scans', ('decode', 'check', 'store')),
+        ('inference', ('segment', 'associate', 'commit', 'publish')),
+    ):
+        values = diagnostics.entry(entry)[2]
+        assert all(float(values[f'last {stage} [s]']) >= 0.0 for stage in stages)
     assert 'reprocess' in diagnostics.entry('scans')[1]
     assert objects[-1].revision == 1
 
