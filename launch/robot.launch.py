@@ -16,7 +16,7 @@ from launch.actions import (
 from launch.conditions import IfCondition
 from launch.substitutions import LaunchConfiguration
 from launch_ros.actions import LifecycleNode, Node
-from rescene4d_ros.node.ros_process import dds_environment, memory_path, share
+from rescene4d_ros.node.ros_process import dds_environment, memory_path, parameter_file, share
 
 from launch import LaunchDescription
 
@@ -49,6 +49,13 @@ ARGUMENTS = (
         default_value='false',
         choices=['true', 'false'],
         description='Start visit_builder too: points_topic then carries live clouds.',
+    ),
+    DeclareLaunchArgument(
+        'one_process',
+        default_value='false',
+        choices=['true', 'false'],
+        description='Run visit_builder and the node in one process, which hands snapshots over '
+        'without DDS; visits are then built whatever build_visits says.',
     ),
     DeclareLaunchArgument(
         'depth_topic',
@@ -178,8 +185,8 @@ def make_nodes(context):
     given |= {name: value(key) for key, name in PARAMETERS.items() if value(key)}
     given |= {name: value(name) == 'true' for name in SWITCHES if value(name)}
     namespace = value('namespace').strip('/')
-    logger = '.'.join([*filter(None, namespace.split('/')), 'rescene4d'])
-    build = value('build_visits') == 'true'
+    together = value('one_process') == 'true'
+    build = together or value('build_visits') == 'true'
     builder = {'map_frame': value('map_frame')} if value('map_frame') else {}
     shared = ('autostart', 'use_sim_time', 'bond')
     builder |= {key: given[key] for key in shared if key in given}
@@ -187,37 +194,53 @@ def make_nodes(context):
     builder |= {'pose_source': 'odometry'} if odometry else {}
     cameras, images = depth_images(value)
     builder |= images
+    inputs = [('clouds', value('points_topic')), ('odometry', odometry or 'odometry'), *cameras]
+    default = {'observed_space': build}
+    file = value('params_file')
+    process = {
+        'package': 'rescene4d_ros',
+        'namespace': namespace,
+        'output': 'screen',
+        'emulate_tty': True,
+    }
+    prefix = '.'.join(filter(None, namespace.split('/')))
+    logger = f'{prefix}.rescene4d' if prefix else 'rescene4d'
+    log_level = ['--ros-args', '--log-level', f'{logger}:={value("log_level")}']
+    node = {
+        **process,
+        'sigterm_timeout': '60',  # s after ^C: a visit at hand is finished first
+        'arguments': log_level,
+    }
+    if together:  # without a name, which would become that of both nodes
+        files = [  # the first names no namespace, as rcl puts what a name gets where it came first
+            parameter_file('**', {'rescene4d': default}),
+            file,
+            parameter_file(namespace, {'rescene4d': given, 'visit_builder': builder}),
+        ]
+        nodes = [Node(executable='robot', parameters=files, remappings=inputs, **node)]
+    else:
+        nodes = [
+            LifecycleNode(
+                executable='rescene4d_node',
+                name='rescene4d',
+                parameters=[default, file, given],
+                remappings=[('snapshots', 'snapshots' if build else value('points_topic'))],
+                **node,
+            ),
+            LifecycleNode(
+                executable='visit_builder',
+                name='visit_builder',
+                parameters=[file, builder],
+                remappings=inputs,
+                condition=IfCondition(LaunchConfiguration('build_visits')),
+                **process,
+            ),
+        ]
     frame = ['--fixed-frame', value('map_frame')] if value('map_frame') else []
     return [
         # None where the user has chosen a profile.
         *[SetEnvironmentVariable(k, v) for k, v in dds_environment(value('network')).items()],
-        LifecycleNode(
-            package='rescene4d_ros',
-            executable='rescene4d_node',
-            name='rescene4d',
-            namespace=namespace,
-            output='screen',
-            emulate_tty=True,
-            sigterm_timeout='60',  # s after ^C: a visit at hand is finished first
-            parameters=[{'observed_space': build}, value('params_file'), given],
-            remappings=[('snapshots', 'snapshots' if build else value('points_topic'))],
-            arguments=['--ros-args', '--log-level', f'{logger}:={value("log_level")}'],
-        ),
-        LifecycleNode(
-            package='rescene4d_ros',
-            executable='visit_builder',
-            name='visit_builder',
-            namespace=namespace,
-            output='screen',
-            emulate_tty=True,
-            parameters=[value('params_file'), builder],
-            remappings=[
-                ('clouds', value('points_topic')),
-                ('odometry', odometry or 'odometry'),
-                *cameras,
-            ],
-            condition=IfCondition(LaunchConfiguration('build_visits')),
-        ),
+        *nodes,
         Node(
             package='rviz2',
             executable='rviz2',
@@ -229,7 +252,7 @@ def make_nodes(context):
         ExecuteProcess(
             cmd=[
                 *(sys.executable, '-m', 'rescene4d_ros.cli.main', 'view', '--wait'),
-                value('memory_path') or str(memory_path(Path(value('params_file')))),
+                value('memory_path') or str(memory_path(Path(file))),
             ],
             name='viewer',
             output='screen',

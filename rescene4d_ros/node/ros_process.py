@@ -7,6 +7,7 @@ import os
 from pathlib import Path
 import signal
 import sys
+from tempfile import NamedTemporaryFile
 from threading import Thread
 
 import rclpy
@@ -281,3 +282,32 @@ def memory_path(params_file: Path) -> Path:
             elif isinstance(part, dict):
                 sections.append(part)
     return path_of(found)
+
+
+def parameter_file(namespace: str, of_nodes: Mapping[str, Mapping[str, object]]) -> Path:
+    """
+    Write a file of parameters for several nodes of one process.
+
+    On the command line a parameter of one node is known by its name alone, which means the one
+    without a namespace.
+
+    Parameters
+    ----------
+    namespace : str
+        Of all of them, without slashes at its ends; may be empty, or ** for any.
+    of_nodes : mapping of str to mapping of str to value
+        Parameters by the name of the node.
+
+    Returns
+    -------
+    Path
+        A temporary file; rcl reads it at the start of the process.
+
+    """
+    whole = {
+        '/'.join(['', *filter(None, namespace.split('/')), node]): {'ros__parameters': {**values}}
+        for node, values in of_nodes.items()
+    }
+    with NamedTemporaryFile('w', prefix='rescene4d_', suffix='.yaml', delete=False) as file:
+        yaml.safe_dump(whole, file)
+    return Path(file.name)

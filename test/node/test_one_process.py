@@ -1,7 +1,10 @@
 """Node and visit builder in one process: snapshots are handed over without DDS."""
 
 import pytest
+from rcl_interfaces.srv import GetParameters
+from rclpy.parameter import parameter_value_to_python
 from rescene4d_ros.node.messages import interfaces
+from rescene4d_ros.node.ros_process import parameter_file
 from std_srvs.srv import Trigger
 
 
@@ -34,3 +37,46 @@ def test_a_drive_reaches_the_memory_without_the_topic(client, processes, robot, 
     client.wait(lambda: objects[-1].revision == 2)
     assert not snapshots
     assert processes.stop(process) == 0
+
+
+def test_parameter_files_reach_each_node_of_a_namespace(client, processes, tmp_path):
+    """As robot.launch.py gives them: defaults, the file of the user, then what was given."""
+    memory = {'path': str(tmp_path / 'memory'), 'map_id': 'cellar'}
+    user = tmp_path / 'params.yaml'
+    user.write_text(
+        '/**:\n'
+        '  rescene4d:\n    ros__parameters:\n      map_frame: nowhere\n'
+        f'      inference: {{source: none}}\n      memory: {memory}\n'
+        '  visit_builder:\n    ros__parameters:\n      map_frame: nowhere\n      duration: 7.0\n'
+    )
+    spool = str(tmp_path / 'visit.spool')
+    builder = {'pose_source': 'odometry', 'spool': spool, 'map_frame': 'odom', 'autostart': True}
+    files = [
+        parameter_file('**', {'rescene4d': {'observed_space': True, 'map_frame': 'first'}}),
+        user,
+        parameter_file(
+            'robot1',
+            {'rescene4d': {'map_frame': 'attic', 'autostart': True}, 'visit_builder': builder},
+        ),
+    ]
+    process = processes.start(
+        'visit_builder.one_process',
+        '--ros-args',
+        *(argument for file in files for argument in ('--params-file', file)),
+        remap=['__ns:=/robot1', 'clouds:=/camera/points'],
+    )
+    node, other = '/robot1/rescene4d', '/robot1/visit_builder'
+    client.wait(lambda: client.state(node) == client.state(other) == 'active')
+
+    def values(of, *names):
+        request = GetParameters.Request(names=names)
+        found = client.call(GetParameters, f'{of}/get_parameters', request).values
+        return [parameter_value_to_python(value) for value in found]
+
+    names = ('map_frame', 'observed_space', 'memory.map_id')
+    assert values(node, *names) == ['attic', True, 'cellar']
+    assert values(other, 'map_frame', 'duration', 'pose_source') == ['odom', 7.0, 'odometry']
+    assert client.node.count_subscribers('/camera/points') == 1
+    assert processes.stop(process) == 0
+    for file in files:
+        file.unlink()

@@ -136,6 +136,31 @@ def test_every_argument_reaches_what_it_names(client, weights, tmp_path):
         assert urlopen(VIEWER).status == 200
 
 
+def test_one_process_runs_both_nodes_with_the_given_arguments(client, weights, tmp_path):
+    """In a namespace, where only a file with full names reaches one node of several."""
+    memory = tmp_path / 'memory'
+    with launched(
+        client,
+        tmp_path,
+        namespace='robot3',
+        one_process='true',
+        points_topic='/camera/points',
+        odometry_topic='/wheel/odometry',
+        memory_path=memory,
+        map_frame='odom',
+        weights=weights,
+    ) as log:
+        node, builder = '/robot3/rescene4d', '/robot3/visit_builder'
+        client.wait(lambda: is_active(client, node) and is_active(client, builder))
+        names = ('memory.path', 'map_frame', 'observed_space')
+        assert parameters(client, node, *names) == [str(memory), 'odom', True]
+        names = ('pose_source', 'map_frame')
+        assert parameters(client, builder, *names) == ['odometry', 'odom']
+        for topic in ('/camera/points', '/wheel/odometry'):
+            client.wait(lambda topic=topic: client.node.count_subscribers(topic) == 1)
+        assert log.read_text().count('process started') == 1
+
+
 def stand_in(prefix, package):
     """Make a package with one executable, which writes how it was called into a file."""
     said = prefix / 'called'
