@@ -263,10 +263,14 @@ def _sizes(
         np.array([x.box.size for x in side]).reshape(-1, 3).T + 0.05
         for side in (observations, known)
     )
-    ratio = new[:, :, None] / old[:, None]
-    beyond = new[:, :, None] - old[:, None]
-    nests = np.logical_or((beyond <= BOX_SLACK).all(0), (beyond >= -BOX_SLACK).all(0))
-    return np.minimum(ratio, 1 / ratio).mean(0), nests
+    alike = np.zeros((new.shape[1], old.shape[1]))
+    inside, around = np.ones_like(alike, dtype=bool), np.ones_like(alike, dtype=bool)
+    for mine, other in zip(new, old):  # side by side of the boxes: a third of the memory
+        ratio, beyond = mine[:, None] / other, mine[:, None] - other
+        alike += np.minimum(ratio, 1 / ratio)
+        inside &= beyond <= BOX_SLACK
+        around &= beyond >= -BOX_SLACK
+    return alike / 3, inside | around
 
 
 def _clarity(observations: Sequence[Observation], known: Sequence[ObjectRecord]) -> np.ndarray:
