@@ -188,7 +188,9 @@ class Segmenter:
         if edge > 0 and covers_more([scan.xyz for scan in scans], MOST_TILES * edge**2):
             from rescene4d_ros.inference.tiles.segment_tiles import segment_tiles
 
-            return segment_tiles(scans, keys, edge, self.config.min_points, self._segment_once)
+            return segment_tiles(
+                scans, keys, edge, self.config.min_points, self._segment_once, self._visits.files
+            )
         return self._segment_once(scans, keys)
 
     def _segment_once(

@@ -36,8 +36,8 @@ class FeatureFiles(Protocol):
     def read(self, key: str, kind: str) -> bytes | None:
         """Return what was kept of a kind, None where there is nothing whole."""
 
-    def write(self, key: str, kind: str, data: bytes, keep: int) -> None:
-        """Keep bytes, and of their kind only those `keep` that were used last."""
+    def write(self, key: str, kind: str, data: bytes, keep: int | None = None) -> None:
+        """Keep bytes, and of their kind only those `keep` that were used last; None = all."""
 
 
 def unwatched(stage: str) -> AbstractContextManager:

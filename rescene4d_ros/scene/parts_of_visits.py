@@ -8,7 +8,7 @@ from functools import cached_property
 
 import numpy as np
 from rescene4d_ros.geometry.cloud import Cloud
-from rescene4d_ros.geometry.floor.pieces import room_around, rooms_of
+from rescene4d_ros.geometry.floor.pieces import KIND, room_around, rooms_of
 from rescene4d_ros.geometry.floor.room_plan import RoomPlan
 from rescene4d_ros.inference.config import InferenceConfig
 from rescene4d_ros.memory.derived_cache import DerivedFiles
@@ -16,7 +16,6 @@ from rescene4d_ros.structures import Scan, TileName
 from rescene4d_ros.tracking.records import LinkedObservation, VisitFacts
 
 AROUND = 0.5  # m; through the walls of a room, not far into the next
-KIND = 'rooms-1'  # of the files that keep them
 
 
 @dataclass(frozen=True)
@@ -87,11 +86,12 @@ class PartsOfVisits:
 
     def _plan(self, key: str, scan: Scan) -> RoomPlan | None:
         """Return the rooms of a visit; None where no walls part rooms."""
-        data = self._files.read(key, KIND)
+        kind = f'{KIND}-{self._edge:g}'
+        data = self._files.read(key, kind)  # the segmenter may have kept by which it worked
         if data is not None:
             return RoomPlan.from_bytes(data) if data else None
         plan = rooms_of([scan.xyz], self._edge)
-        self._files.write(key, KIND, b'' if plan is None else plan.to_bytes())
+        self._files.write(key, kind, b'' if plan is None else plan.to_bytes())
         return plan
 
 

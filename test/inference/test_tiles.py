@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from rescene4d_ros.geometry.floor.pieces import pieces_of, room_around, rooms_of
+from rescene4d_ros.geometry.floor.pieces import pieces_of, room_around, rooms_of, rooms_of_window
 from rescene4d_ros.geometry.floor.room_plan import RoomPlan
 from rescene4d_ros.geometry.floor.tiles import TiledCloud, TileShape
 from rescene4d_ros.geometry.point_sets import covers_more
@@ -131,6 +131,45 @@ def test_the_room_around_a_later_visit_is_the_tile_of_the_earlier_one():
         name, points = room_around(room, first, plan, EDGE)
         assert points.tolist() == tiles[name].tolist()
     assert room_around(first[first[:, 0] < 8.0], first, plan, EDGE) is None
+
+
+def test_a_visit_keeps_its_rooms_when_its_window_begins_with_it(tmp_path):
+    """So what is known of it by room need not be worked out again."""
+    rng = np.random.default_rng(2)
+    first, third = suite(rng), suite(rng, n=20)
+    stub = np.stack(np.meshgrid(np.arange(8.0, 8.1, 0.05), np.arange(0, 5, 0.05), [0]), -1)
+    stub = stub.reshape(-1, 3) + np.arange(0, 2.4, 0.05)[:, None, None] * (0, 0, 1)
+    xyz = np.concatenate([first.xyz, stub.reshape(-1, 3).astype(np.float32)])
+    second = Scan(xyz, 2, given=GivenInstances(np.zeros(len(xyz), np.int64)))
+    own = {piece.name for piece in pieces_of([second.xyz], EDGE, LEAST)}
+    files, names = DerivedFiles(tmp_path), []
+
+    def segment(scans, keys):
+        names[-1].update(keys)
+        return GivenMasks().segment(scans, keys)
+
+    for window, keys in (
+        ([first], ['a.npz']),
+        ([first, second], ['a.npz', 'b.npz']),
+        ([second, third], ['b.npz', 'c.npz']),
+    ):
+        names.append(set())
+        segment_tiles(window, keys, EDGE, LEAST, segment, files)
+    of_second = [{tile for key, tile in one if key == 'b.npz'} for one in names]
+    assert of_second[1] == of_second[2]
+    assert of_second[2] != own  # by itself it has other rooms
+    names.append(set())
+    segment_tiles([second, third], ['b.npz', 'c.npz'], EDGE, LEAST, segment)
+    assert {tile for _, tile in names[-1]} == own
+
+
+def test_rooms_are_those_of_another_visit_where_much_is_new():
+    first = suite(np.random.default_rng(2)).xyz
+    plan = rooms_of([first[first[:, 0] < 10.35]], EDGE)
+    assert rooms_of_window([first[first[:, 0] < 9.8]], EDGE, plan) is plan
+    found = rooms_of_window([first], EDGE, plan)
+    assert found is not plan
+    assert len(found.is_divided) > len(plan.is_divided)
 
 
 def test_an_object_that_no_tile_holds_whole_is_the_union_of_its_parts():

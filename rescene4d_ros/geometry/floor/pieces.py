@@ -7,19 +7,24 @@ from dataclasses import dataclass
 import hashlib
 
 import numpy as np
-from rescene4d_ros.geometry.floor.room_plan import CELL, plan_rooms, RoomPlan
+from rescene4d_ros.geometry.floor.room_plan import (
+    CELL,
+    cubes_of,
+    plan_rooms,
+    RoomPlan,
+    share_known,
+)
 from rescene4d_ros.geometry.floor.storeys import storey_borders
 from rescene4d_ros.geometry.floor.tiles import Tile, tiles_around, tiles_of_newest, TileShape
-from rescene4d_ros.geometry.point_sets import evenly
 from scipy import ndimage
 
 MARGIN = 0.15  # of the edge of a tile; half the size of an object that one tile holds whole
 NEAR_EDGE = 0.1  # m
 WALL_MARGIN = 0.3  # m; around a room, both sides of its walls
 ONE_PASS = 3.5  # tiles whose area is one pass
-MOST_POINTS = 1 << 19  # of a visit, by which its floor is known
 IN_ROOM = 0.95  # share of a visit's points, from which it is one of that room
-SAME_FLOOR = 0.9  # share of the newest visit's floor that the earliest shows; then it has the plan
+SAME_FLOOR = 0.9  # share of the newest visit that a plan, or the earliest visit, must know
+KIND = 'rooms-2'  # of the files that keep plans beside points, with the edge of a square behind
 
 
 @dataclass(frozen=True)
@@ -47,7 +52,11 @@ class Piece:
 
 
 def pieces_of(
-    clouds: Sequence[np.ndarray], edge: float, least: int, margin: float | None = None
+    clouds: Sequence[np.ndarray],
+    edge: float,
+    least: int,
+    margin: float | None = None,
+    plan: RoomPlan | None = None,
 ) -> Iterator[Piece]:
     """
     Divide visits of many rooms into the pieces in which the last of them has points.
@@ -64,15 +73,45 @@ def pieces_of(
         Least number of points of the last visit in a piece, without its margin.
     margin : float, m, optional
         Around a square tile, default 0.15 of the edge.
+    plan : RoomPlan, optional
+        By `rooms_of_window`, where it is known already.
 
     """
     margin = MARGIN * edge if margin is None else margin
-    # By the earliest visit alone, if that shows enough: its features are those kept before.
-    shown = clouds[:1] if _share_shown(clouds[-1], clouds[0]) >= SAME_FLOOR else clouds
-    plan = rooms_of(shown, edge)
+    plan = rooms_of_window(clouds, edge) if plan is None else plan
     if plan is None:
         return _squares(clouds, edge, margin, least)
     return _of_rooms(clouds, plan, margin, least)
+
+
+def rooms_of_window(
+    clouds: Sequence[np.ndarray], edge: float, kept: RoomPlan | None = None
+) -> RoomPlan | None:
+    """
+    Return the rooms in which the visits of a window are segmented, by as few of them as will do.
+
+    Features are kept by room, so the plan stays what it is as long as it knows what the newest
+    visit shows; next is that of the earliest visit, and last that of all.
+
+    Parameters
+    ----------
+    clouds : sequence of T ndarrays (N_t, 3), float, m, in map
+    edge : float, m
+        Of the core of a square tile.
+    kept : RoomPlan, optional
+        By which the earliest visit was segmented before.
+
+    Returns
+    -------
+    RoomPlan or None
+        None where no walls part rooms.
+
+    """
+    own = cubes_of(clouds[-1])
+    if kept is not None and share_known(own, kept.shown) >= SAME_FLOOR:
+        return kept
+    alone = share_known(own, cubes_of(clouds[0])) >= SAME_FLOOR
+    return rooms_of(clouds[:1] if alone else clouds, edge)
 
 
 def rooms_of(clouds: Sequence[np.ndarray], edge: float) -> RoomPlan | None:
@@ -90,7 +129,7 @@ def room_around(
     ----------
     newest, earliest : ndarray (N, 3), float, m, in map
     plan : RoomPlan
-        By `rooms_of` the earlier visit alone.
+        By which the earlier visit was segmented.
     edge : float, m
         Of the core of a square tile.
 
@@ -118,15 +157,6 @@ def room_around(
     cells = plan.cells_of(earliest[rows])
     inside = window.inside(cells[:, 1:])[0] & (cells[:, 0] == window.storey)
     return window.name, rows[inside]
-
-
-def _share_shown(newest: np.ndarray, earliest: np.ndarray) -> float:
-    """Return the share of the cubes of 1 m of a visit that another has points in, too."""
-    own, other = (
-        np.unique(np.floor(xyz[evenly(len(xyz), MOST_POINTS)]) @ (1 << 40, 1 << 20, 1))
-        for xyz in (newest, earliest)
-    )
-    return float(np.isin(own, other).mean()) if len(own) else 1.0
 
 
 def _squares(

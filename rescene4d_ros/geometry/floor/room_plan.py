@@ -10,6 +10,7 @@ import math
 import numpy as np
 from rescene4d_ros.geometry.floor.storeys import storey_borders, storey_of
 from rescene4d_ros.geometry.floor.structure import floor_without_normals
+from rescene4d_ros.geometry.point_sets import evenly
 from scipy import ndimage
 
 CELL = 0.1  # m; edge of the cells of the floor plan
@@ -18,6 +19,7 @@ WALL_LAYERS = 6  # of them that a wall, or a wardrobe, occupies
 DOOR = 0.45  # m; half the width of an opening that still parts two rooms
 GAP = 3  # cells; half of what hides the floor in the middle of a room and does not part it
 LEAST_ROOM = 0.3  # m^2 farther than `DOOR` from all walls
+MOST_POINTS = 1 << 19  # of a visit, by which its floor is known
 MOST_CELLS = 1 << 26  # of a plan: 67 hectares with all storeys
 
 
@@ -36,6 +38,8 @@ class RoomPlan:
         Whether it is a square of a large room.
     borders : tuple of float, m
         Between storeys.
+    shown : ndarray (C,), float64
+        Names of the cubes of 1 m in which it knows surfaces, rising; see `cubes_of`.
 
     """
 
@@ -43,6 +47,7 @@ class RoomPlan:
     room: np.ndarray
     is_divided: np.ndarray
     borders: tuple[float, ...]
+    shown: np.ndarray
 
     def to_bytes(self) -> bytes:
         """Return the plan as it is kept."""
@@ -53,6 +58,7 @@ class RoomPlan:
             room=self.room,
             is_divided=self.is_divided,
             borders=np.array(self.borders),
+            shown=self.shown,
         )
         return file.getvalue()
 
@@ -61,13 +67,23 @@ class RoomPlan:
         """Return the plan of `to_bytes`."""
         with np.load(io.BytesIO(data), allow_pickle=False) as kept:
             borders = tuple(kept['borders'].tolist())
-            return cls(kept['low'], kept['room'], kept['is_divided'], borders)
+            return cls(kept['low'], kept['room'], kept['is_divided'], borders, kept['shown'])
 
     def cells_of(self, xyz: np.ndarray) -> np.ndarray:
         """Return the cell (N, 3), int64, of each point: storey, column and row in the plan."""
         plan = np.floor(xyz[:, :2] / CELL).astype(np.int64) - self.low
         inside = np.clip(plan, 0, np.array(self.room.shape[1:]) - 1)
         return np.c_[storey_of(xyz[:, 2], self.borders), inside]
+
+
+def cubes_of(xyz: np.ndarray) -> np.ndarray:
+    """Return the names (C,), float64, rising, of the cubes of 1 m that points (N, 3) lie in."""
+    return np.unique(np.floor(xyz[evenly(len(xyz), MOST_POINTS)]) @ (1 << 40, 1 << 20, 1))
+
+
+def share_known(cubes: np.ndarray, others: np.ndarray) -> float:
+    """Return the share of cubes (C,) that are among others; 1 without."""
+    return float(np.isin(cubes, others).mean()) if len(cubes) else 1.0
 
 
 def plan_rooms(clouds: Sequence[np.ndarray], edge: float, most: float) -> RoomPlan | None:
@@ -110,7 +126,9 @@ def plan_rooms(clouds: Sequence[np.ndarray], edge: float, most: float) -> RoomPl
         is_divided = np.r_[is_divided, divided]
     if is_divided.all():
         return None
-    return RoomPlan(low.astype(np.int64), np.stack(storeys).astype(np.int32), is_divided, borders)
+    room = np.stack(storeys).astype(np.int32)
+    shown = np.unique(np.concatenate([cubes_of(xyz) for xyz in known]))
+    return RoomPlan(low.astype(np.int64), room, is_divided, borders, shown)
 
 
 def _rooms(

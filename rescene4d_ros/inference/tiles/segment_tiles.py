@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from rescene4d_ros.geometry.floor.pieces import Piece, pieces_of
+from rescene4d_ros.geometry.floor.pieces import KIND, Piece, pieces_of, rooms_of_window
+from rescene4d_ros.geometry.floor.room_plan import RoomPlan
 from rescene4d_ros.inference.tiles.joining import join_visit, join_visits, TileMasks, VisitMask
 from rescene4d_ros.structures import Scan, Segmentation, TileName
 from scipy.sparse import csr_matrix, diags
+
+if TYPE_CHECKING:  # it loads torch
+    from rescene4d_ros.inference.visit_encoder import FeatureFiles
 
 # Segments some scans, given the names of their points; see `Segmenter.segment`.
 SegmentOnce = Callable[[Sequence[Scan], Sequence[Hashable] | None], Segmentation]
@@ -30,6 +35,7 @@ def segment_tiles(
     edge: float,
     least: int,
     segment: SegmentOnce,
+    files: FeatureFiles | None = None,
 ) -> Segmentation:
     """
     Find the instances of T visits of many rooms.
@@ -48,10 +54,13 @@ def segment_tiles(
         Least number of points of the newest visit in the core of a tile.
     segment : callable
         Finds the instances of the points of one tile.
+    files : FeatureFiles, optional
+        Keep the rooms of a named visit, so that windows that begin with it have the same tiles.
 
     """
     # 1. Segment each tile jointly over the visits.
-    pieces = pieces_of([scan.xyz for scan in scans], edge, least)
+    plan = _rooms(scans, keys, edge, files)
+    pieces = pieces_of([scan.xyz for scan in scans], edge, least, plan=plan)
     parts = list(_segmented(scans, keys, pieces, segment)) or [_nothing(scans, segment)]
     scores = np.concatenate([part.found.scores for part in parts])
 
@@ -63,6 +72,21 @@ def segment_tiles(
 
     # 4. Write labels; class, score and features are means over what contributes points.
     return _combined(scans, parts, visits, objects)
+
+
+def _rooms(
+    scans: Sequence[Scan], keys: Sequence[Hashable] | None, edge: float, files: FeatureFiles | None
+) -> RoomPlan | None:
+    """Return the rooms of a window, kept for its newest visit as they were for its earliest."""
+    first, last = (keys[0], keys[-1]) if keys and files is not None else (None, None)
+    data, kind = None, f'{KIND}-{edge:g}'
+    if files is not None and isinstance(first, str) and first:
+        data = files.read(first, kind)
+    kept = RoomPlan.from_bytes(data) if data else None
+    plan = rooms_of_window([scan.xyz for scan in scans], edge, kept)
+    if plan is not None and files is not None and isinstance(last, str) and last:
+        files.write(last, kind, plan.to_bytes())
+    return plan
 
 
 def _segmented(
