@@ -26,7 +26,11 @@ class PlausibilityConfig:
         0.5, 'Median distance of nearest points that meters have at most', unit='m', ge=0.01, le=10
     )
     smallest_extent: float = param(
-        0.3, 'Smaller clouds are no room; they may be in another unit', unit='m', ge=0.0, le=10
+        0.3,
+        'Clouds whose second largest side is smaller are no room; they may be in another unit',
+        unit='m',
+        ge=0.0,
+        le=10,
     )
     dense_enough: float = param(
         0.06,

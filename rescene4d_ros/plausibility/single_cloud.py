@@ -113,14 +113,17 @@ def _unit(measures: Measures, config: PlausibilityConfig) -> Finding | None:
             f'these look like {likely}: divide the coordinates by {scale:g}; --accept unit '
             'takes them as they are',
         )
-    if extent < config.smallest_extent:
-        is_nothing = extent < NOTHING * config.smallest_extent
+    # Of the two longer sides: a wall or a floor has both, degrees of latitude have none.
+    across = float(np.sort(measures.extent)[1])
+    if across < config.smallest_extent:
+        is_nothing = across < NOTHING * config.smallest_extent
         return Finding(
             'unit',
             Severity.REFUSED if is_nothing else Severity.WARNING,
             measured,
-            f'rooms of {config.smallest_extent:g} m and more',
-            'scale the coordinates to meters, or record more of the room',
+            f'rooms of {config.smallest_extent:g} m and more along two axes',
+            'project degrees of latitude and longitude, scale the coordinates to meters, or '
+            'record more of the room',
         )
     return None
 

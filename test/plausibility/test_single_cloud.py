@@ -49,6 +49,20 @@ def test_what_has_no_extent_is_refused(room, scale):
     ]
 
 
+@pytest.mark.parametrize('scale', [(1e-5, 1e-5, 1), (1, 1e-3, 1e-3)])
+def test_what_has_one_extent_is_refused(room, scale):
+    """Degrees of latitude and longitude with a height in meters, and all points on a line."""
+    (refusal,) = check_scan(scan_of(room * scale)).refusals()
+    assert refusal.code == 'unit'
+    assert 'project degrees' in refusal.remedy
+
+
+@pytest.mark.parametrize('scale', [(1, 1, 1e-3), (1e-3, 1, 1)])
+def test_a_floor_and_a_wall_are_places(room, scale):
+    """Two extents of a room are enough."""
+    assert not check_scan(scan_of(room * scale)).refusals()
+
+
 def test_long_places_are_told():
     """A corridor of 260 m, however dense its points are."""
     rng = np.random.default_rng(0)

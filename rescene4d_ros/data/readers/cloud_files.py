@@ -70,6 +70,7 @@ def read_cloud(
         free=content.free,
         exact_text=content.is_text,
         findings=content.findings,
+        marked=content.marked,
     )
     return (scan if content.boxes is None else with_boxes(scan, content.boxes)), kept
 
@@ -84,6 +85,7 @@ class _Content:
     is_text: bool = False
     boxes: GivenBoxes | None = None
     free: FreeSpace | None = None
+    marked: np.ndarray | None = None  # (M,), points that are to be left out
 
 
 def _content(path: Path) -> _Content:
@@ -108,7 +110,8 @@ def _content(path: Path) -> _Content:
     if suffix in ('.las', '.laz'):
         from rescene4d_ros.data.readers.formats.las import read_las
 
-        return _Content(read_las(path))
+        columns, marked = read_las(path)
+        return _Content(columns, marked=marked)
     if suffix == '.e57':
         try:
             from rescene4d_ros.data.readers.formats.e57 import read_e57

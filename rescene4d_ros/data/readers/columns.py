@@ -42,6 +42,7 @@ def scan_of_columns(
     map_T_source: np.ndarray | None = None,
     exact_text: bool = False,
     findings: tuple[Finding, ...] = (),
+    marked: np.ndarray | None = None,
 ) -> tuple[Scan, np.ndarray]:
     """
     Make a scan of what a file or message holds per point.
@@ -55,7 +56,7 @@ def scan_of_columns(
         For messages to people.
     frame_id : str
     origin : tuple of 3 float, m, optional
-        Of the map that the scan belongs to. Default: zero, or a multiple of 1 km near the points
+        Of the map that the scan belongs to, which is to be near the points. Default: zero, or a multiple of 1 km near the points
         where they are so far from zero that float32 does not hold them.
     sensor_path : ndarray (P, 3), m, in the frame of the source, optional
         Default: the places that the columns vp_x, vp_y, vp_z name, if they are there.
@@ -68,18 +69,20 @@ def scan_of_columns(
         Whether the coordinates were read from text, which has digits that float32 has not.
     findings : tuple of Finding
         What the caller found already.
+    marked : ndarray (M,), bool, optional
+        Points that the source marks as withheld or noise; they are left out.
 
     Returns
     -------
     scan : Scan
-        The finite points in the order of the source.
+        The other finite points in the order of the source.
     kept : ndarray (M,), bool
         Which of the M points of the source are in the scan.
 
     Raises
     ------
     ScanError
-        No coordinates or no finite ones, or such as no scan has.
+        No coordinates or no finite ones, such as no scan has, or too far from the origin.
 
     """
     columns = _lower_names(columns)
@@ -97,6 +100,12 @@ def scan_of_columns(
             f'{name}: expected finite points, got {len(xyz)} that are NaN or infinite; check what '
             'made the cloud'
         )
+    told_of_marks: tuple[Finding, ...] = ()
+    lost = _dropped(kept)
+    if marked is not None and marked.any():
+        kept, told_of_marks = kept & ~marked, (_told_of_marks(marked),)
+        if not kept.any():
+            raise ScanError(f'{name}: {told_of_marks[0]}')
     xyz = xyz[kept]
     _check_magnitudes(xyz, name)
     told = _precision(xyz, name, exact_text)
@@ -113,6 +122,8 @@ def scan_of_columns(
         free = None if free is None else free.moved(map_T_source)
         if normals is not None:
             normals = (normals @ map_T_source[:3, :3].T).astype(np.float32)
+    if origin is not None:
+        _check_near(np.median(xyz, axis=0) - origin, origin, name)
     shift = np.asarray(origin_of(xyz) if origin is None else origin, np.float64)
     rgb, more = without_black(*colors_of(columns, kept, name, exact_text))
     scan = Scan(
@@ -124,7 +135,7 @@ def scan_of_columns(
         frame_id,
         name,
         triple(shift),
-        (*findings, *_dropped(kept), *told, *away, *more),
+        (*findings, *lost, *told_of_marks, *told, *away, *more),
         given_of(columns, kept, name),
         None if free is None else free.shifted(-shift),
     )
@@ -151,13 +162,7 @@ def with_origin(scan: Scan, origin: tuple[float, float, float]) -> Scan:
     shift = np.subtract(scan.origin, origin)
     if not shift.any():
         return scan
-    middle = np.median(scan.xyz, axis=0) + shift
-    if np.abs(middle).max() > NEAR:
-        raise ScanError(
-            f'{scan.name}: expected coordinates within {NEAR:g} m of the origin {origin} m of '
-            f'this map, got such around ({", ".join(f"{v:.0f}" for v in middle + origin)}) m; '
-            'another place is another map with a memory of its own'
-        )
+    _check_near(np.median(scan.xyz, axis=0) + shift, origin, scan.name)
     path = scan.sensor_path
     return replace(
         scan,
@@ -166,6 +171,16 @@ def with_origin(scan: Scan, origin: tuple[float, float, float]) -> Scan:
         free=None if scan.free is None else scan.free.shifted(shift),
         origin=origin,
     )
+
+
+def _check_near(middle: np.ndarray, origin: tuple[float, float, float], name: str) -> None:
+    """Refuse points around a place (3,), m, that is too far from the origin for float32."""
+    if np.abs(middle).max() > NEAR:
+        raise ScanError(
+            f'{name}: expected coordinates within {NEAR:g} m of the origin {origin} m of '
+            f'this map, got such around ({", ".join(f"{v:.0f}" for v in middle + origin)}) m; '
+            'another place is another map with a memory of its own'
+        )
 
 
 def _lower_names(columns: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
@@ -245,6 +260,17 @@ def _dropped(kept: np.ndarray) -> tuple[Finding, ...]:
             'finite points',
             'they are dropped' + ('; check the depth input' if share > 0.9 else ''),
         ),
+    )
+
+
+def _told_of_marks(marked: np.ndarray) -> Finding:
+    """Say how many points the source marks."""
+    return Finding(
+        'marked',
+        Severity.INFO,
+        f'{int(marked.sum())} of {len(marked)} points that the file marks as withheld or noise',
+        'points of surfaces',
+        'they are dropped; clear the mark of what should stay',
     )
 
 

@@ -133,6 +133,13 @@ def test_origin_of_the_map_is_used_for_later_visits(cloud):
     assert scan_of(columns(cloud.xyz.astype('f8')), origin=(0.0, 0.0, 0.0)).origin == (0, 0, 0)
 
 
+@pytest.mark.parametrize(('shift', 'origin'), [(UTM, (0, 0, 0)), ((0, 0, 0), tuple(UTM))])
+def test_a_cloud_far_from_the_origin_of_the_map_is_refused(cloud, shift, origin):
+    """Its float32 coordinates would have steps of half a meter."""
+    with pytest.raises(ScanError, match='another place is another map with a memory of its own'):
+        scan_of(columns(cloud.xyz.astype('f8') + shift), origin=origin)
+
+
 def test_coordinates_that_are_coarse_already_are_refused(cloud):
     """Steps of half a meter; text has the digits and is read."""
     with pytest.raises(ScanError, match=r'float32 coordinates of 5334002 m, .* steps of 0.5 m'):

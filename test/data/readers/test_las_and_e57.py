@@ -8,7 +8,7 @@ import numpy as np
 import pye57
 import pytest
 from rescene4d_ros.data.readers.cloud_files import read_cloud
-from rescene4d_ros.errors import FileFormatError
+from rescene4d_ros.errors import FileFormatError, ScanError
 
 UTM = np.array([691000.0, 5334000.0, 0.0])
 
@@ -232,3 +232,24 @@ def test_e57_station_without_colors(cloud, tmp_path):
     np.testing.assert_array_equal(scan.rgb, np.vstack([cloud.rgb, 0 * cloud.rgb]))
     (found,) = scan.findings
     assert (found.code, found.measured) == ('color', '64 of 128 points whose color is NaN')
+
+
+@pytest.mark.parametrize('suffix', ['.las', '.laz'])
+@pytest.mark.parametrize(('version', 'point_format'), [('1.2', 3), ('1.4', 7)])
+def test_las_points_withheld_or_noise_are_left_out(cloud, tmp_path, suffix, version, point_format):
+    """Withheld is deleted, as LAS says; a file of nothing else is refused."""
+    path = write_las(tmp_path / f'room{suffix}', cloud, version=version, point_format=point_format)
+    las = laspy.read(path)
+    las.classification[1], las.classification[3] = 7, 18
+    las.classification[4] = 6
+    las.withheld[5] = 1
+    las.write(str(path))
+    scan, kept = read_cloud(path, 1)
+    np.testing.assert_array_equal(np.flatnonzero(~kept), [1, 3, 5])
+    np.testing.assert_allclose(scan.xyz, cloud.xyz[kept], atol=1e-6)
+    (told,) = scan.findings
+    assert (told.code, told.measured[:6]) == ('marked', '3 of ' + str(len(kept))[0])
+    las.withheld[:] = 1
+    las.write(str(path))
+    with pytest.raises(ScanError, match='marks as withheld or noise'):
+        read_cloud(path, 1)

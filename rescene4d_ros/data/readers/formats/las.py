@@ -12,20 +12,23 @@ from rescene4d_ros.data.readers.formats.laz_chunks import check_chunks, RECORD, 
 from rescene4d_ros.errors import FileFormatError
 
 COLORS = ('red', 'green', 'blue')
+NOISE = (7, 18)  # classes of points that are no surface
 CHUNK = 1_000_000  # points read at a time
 SMALLEST_HEADER = 227  # bytes, of LAS 1.0 to 1.2
 WAVEFORMS = b'LASF_Spec'.ljust(16, b'\0') + b'\xff\xff'  # user and number of their record
 RECORD_HEADER = 54  # bytes before the data of a variable length record
 
 
-def read_las(path: Path) -> dict[str, np.ndarray]:
+def read_las(path: Path) -> tuple[dict[str, np.ndarray], np.ndarray]:
     """
     Read the points of a file.
 
     Returns
     -------
-    dict of str to ndarray (M,)
+    columns : dict of str to ndarray (M,)
         x, y, z in float64; red, green, blue where the points have colors.
+    marked : ndarray (M,), bool
+        Points that the file marks as withheld, which the format says are deleted, or as noise.
 
     Raises
     ------
@@ -53,6 +56,7 @@ def read_las(path: Path) -> dict[str, np.ndarray]:
                 )
             parts = list(file.chunk_iterator(CHUNK)) if header.point_count else []
             columns = _columns(parts, header)
+            marked = _marked(parts)
     except (OSError, KeyboardInterrupt, SystemExit, FileFormatError):
         raise
     except BaseException as error:  # of any kind; a panic of the decompressor is no Exception
@@ -60,7 +64,7 @@ def read_las(path: Path) -> dict[str, np.ndarray]:
             f'{path}: expected a whole .las or .laz file, got a damaged one '
             f'({str(error)[:200] or type(error).__name__}); copy it again'
         ) from error
-    return columns
+    return columns, marked
 
 
 def _check_records(path: Path) -> bytes:
@@ -133,6 +137,13 @@ def _columns(parts: list, header: laspy.LasHeader) -> dict[str, np.ndarray]:
         if any(c.any() for c in colors.values()):  # all zero: the format has a place, no color
             columns |= colors
     return columns
+
+
+def _marked(parts: list) -> np.ndarray:
+    marks = [
+        (np.asarray(p.withheld) != 0) | np.isin(np.asarray(p.classification), NOISE) for p in parts
+    ]
+    return np.concatenate([np.zeros(0, dtype=bool), *marks])
 
 
 def _check_bounds(columns: dict[str, np.ndarray], header: laspy.LasHeader) -> None:
