@@ -148,7 +148,11 @@ def start(name: str, at: ExitStack, options: argparse.Namespace) -> subprocess.P
     """Start one of the two processes, until its context ends."""
     out = options.out
     parameters = {
-        'node': {'memory.path': out / 'memory', 'inference.torch_threads': 2},
+        'node': {
+            'memory.path': out / 'memory',
+            'inference.torch_threads': 2,
+            'observed_space': 'true',
+        },
         'visit_builder': {'pose_source': options.poses, 'spool': out / 'visit.spool'},
     }[name]
     module = {'node': 'main', 'visit_builder': 'visit_builder.main'}[name]
