@@ -125,6 +125,8 @@ def _track_anew(
                     memory.fail(visit_id, reason)
                 raise
         else:
+            if history:
+                history[-1] = history[-1].before(facts.records)
             history.append(facts)
             scan = window.scans[-1]
             records, labels[visit.visit_id] = dict(facts.records), facts.object_ids
@@ -136,12 +138,7 @@ def _track_anew(
             next_id = max([next_id, *(i + 1 for i in given)])
         if progress is not None:
             progress(number, len(again))
-    history = carry_ids(
-        history,
-        {f.visit.visit_id: memory.labels(f.visit.visit_id) for f in history},
-        frozenset(memory.records),
-        metadata.next_object_id,
-    )
+    history = carry_ids(history, memory.labels, frozenset(memory.records), metadata.next_object_id)
     return split_again(history, before, standing_splits(memory)), scan, failed
 
 

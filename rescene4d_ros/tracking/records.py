@@ -209,6 +209,30 @@ class VisitFacts:
         """Return the visit as it is once its facts are stored."""
         return replace(self.visit, status=VisitStatus.DONE)
 
+    def before(self, later: Mapping[int, ObjectRecord]) -> VisitFacts:
+        """
+        Return the same facts without the search structures of what later visits do not ask for.
+
+        Parameters
+        ----------
+        later : mapping of object id to ObjectRecord
+            After the next visit; what that has not altered is shared with it.
+
+        """
+
+        def bare(links: Mapping[int, LinkedObservation]) -> dict[int, LinkedObservation]:
+            return {i: replace(k, observation=replace(k.observation)) for i, k in links.items()}
+
+        return replace(
+            self,
+            linked=bare(self.linked),
+            discovered={stamp: bare(links) for stamp, links in self.discovered.items()},
+            records={
+                i: record if later.get(i) is record else replace(record)
+                for i, record in self.records.items()
+            },
+        )
+
     def as_update(
         self,
         class_names: tuple[str, ...],

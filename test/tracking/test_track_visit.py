@@ -101,6 +101,21 @@ def test_moved_box_keeps_its_id_and_nothing_given_is_altered(first, visit):
         assert np.array_equal(first[1].records[i].xyz, xyz)
 
 
+def test_facts_of_the_visit_before_keep_no_search_structures_but_what_is_shared(first, visit):
+    info, scan, instance = visit(2, AT_HOME)
+    later = dict(second_visit(first, info, scan, instance).records)
+    facts = first[1]
+    later[1] = facts.records[1]  # as of an object that the next visit did not show
+    for record in facts.records.values():
+        assert record.surface.tree.n == len(record.xyz)
+    bare = facts.before(later)
+    assert bare.records[1] is facts.records[1]
+    assert 'surface' not in vars(bare.records[2])
+    assert bare.records[2].xyz is facts.records[2].xyz
+    assert not any('surface' in vars(link.observation) for link in bare.linked.values())
+    assert list(bare.linked) == list(facts.linked)
+
+
 def test_missed_box_is_recovered_and_a_removed_one_is_absent(first, visit):
     info, scan, instance = visit(2, AT_HOME)
     facts = second_visit(first, info, scan, np.where(instance == 2, 0, instance))

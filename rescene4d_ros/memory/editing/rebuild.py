@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import replace
 import logging
 
@@ -119,7 +119,7 @@ def scan_or_boxes(memory: SceneMemory, visit_id: int) -> Scan:
 
 def carry_ids(
     history: Sequence[VisitFacts],
-    old_labels: Mapping[int, np.ndarray],
+    old_labels: Callable[[int], np.ndarray],
     old_ids: frozenset[int],
     next_id: int,
 ) -> list[VisitFacts]:
@@ -130,8 +130,8 @@ def carry_ids(
     ----------
     history : sequence of VisitFacts
         New facts; objects born in them have ids from `next_id` on.
-    old_labels : mapping of visit id to ndarray (N,), int64
-        Ids of the same points before.
+    old_labels : callable
+        Return the ids (N,), int64, of the same points before, of a visit by its id.
     old_ids : frozenset of int
         All objects known before.
     next_id : int
@@ -161,7 +161,7 @@ def carry_ids(
     for facts in history:
         new_labels = with_discovered(facts.object_ids, discovered.get(facts.visit.stamp_ns, {}))
         pairs, counts = np.unique(
-            np.stack([new_labels, old_labels[facts.visit.visit_id]]), axis=1, return_counts=True
+            np.stack([new_labels, old_labels(facts.visit.visit_id)]), axis=1, return_counts=True
         )
         for new, old, count in zip(*pairs.tolist(), counts):
             if new in row and old in column:
