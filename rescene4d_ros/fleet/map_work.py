@@ -101,7 +101,7 @@ class MapWork:
             with memory.database.writing() as connection:
                 lease.note_writer(connection)
             self._segmenter.keep_features(memory.files.derived)
-            tracker = make_tracker(memory, self._segmenter, self._settings)
+            tracker = make_tracker(memory, self._segmenter, self._settings, self._stats.stage)
             register = self._config.plausibility == 'register'
             acceptance = ScanAcceptance(memory, register=register)
             opened = _OpenMap(lease, memory, guard, tracker, acceptance)

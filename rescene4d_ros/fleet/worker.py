@@ -73,7 +73,8 @@ class WorkerStats:
     outcomes : Counter of str
         Visits by their status, REFUSED included.
     seconds, runs : mappings of str to number
-        Of the stages `read`, `check`, `store`, `process`.
+        Of the stages `read`, `check`, `store`, `process` and `reprocess`, and of the stages of
+        the tracker that both consist of (`STAGES` of `scene/tracker.py`).
     ids : int
         Object ids given.
     errors : int

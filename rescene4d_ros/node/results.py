@@ -18,6 +18,7 @@ from rescene4d_ros.node.messages.conversions import (
     changes_to_msg,
     frame_of_results,
     map_T_results,
+    move_to_msg,
     newest_done,
     objects_to_msg,
     segmented_cloud,
@@ -70,6 +71,7 @@ class ResultPublisher:
         self.memory = memory
         self._stats = stats
         self._local_frame: LocalFrame | None = None
+        self._map_T_memory = None if memory is None else memory.map_T_memory()  # as last told
         self._object_frames: ObjectFrames | None = None
         if settings.object_frames:
             from rescene4d_ros.node.messages.object_frames import ObjectFrames
@@ -106,6 +108,8 @@ class ResultPublisher:
 
     def publish_changes(self, update: VisitChanges) -> None:
         """Publish what a visit changed."""
+        with self._turn:
+            self._tell_if_moved()
         self._publishers[interfaces.CHANGES].publish(
             changes_to_msg(update, self._memory.metadata.map_id, self._frame())
         )
@@ -138,7 +142,22 @@ class ResultPublisher:
     def publish_remembered(self) -> None:
         """Publish the state of the memory after a correction."""
         with self._turn:
+            self._tell_if_moved()
             self._publish_newest(self._memory.snapshot())
+
+    def _tell_if_moved(self) -> None:
+        """Publish that the map moved since it was last told, for who follows the changes."""
+        known, self._map_T_memory = self._map_T_memory, self._memory.map_T_memory()
+        if known is None or np.array_equal(known, self._map_T_memory):
+            return
+        self._publishers[interfaces.CHANGES].publish(
+            move_to_msg(
+                self._node.get_clock().now().nanoseconds,
+                self._memory.metadata.map_id,
+                self._memory.metadata.revision,
+                self._frame(),
+            )
+        )
 
     def _publish_newest(self, snapshot: MemorySnapshot) -> None:
         """Publish the newest processed visit as it is remembered; objects alone without points."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any
 
 from rescene4d_ros import config
@@ -55,9 +56,12 @@ def configs_of(values: Iterable[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def make_tracker(
-    memory: SceneMemory, masks: MaskProvider, configs: Mapping[str, Any]
+    memory: SceneMemory,
+    masks: MaskProvider,
+    configs: Mapping[str, Any],
+    watch: Callable[[str], AbstractContextManager[object]] = nullcontext,
 ) -> SceneTracker:
-    """Return the tracker of a memory, with settings of `configs_of`."""
+    """Return the tracker of a memory, with settings of `configs_of`; `watch` times stages."""
     return SceneTracker(
         memory,
         masks,
@@ -65,4 +69,5 @@ def make_tracker(
         configs['association'],
         configs['motion'],
         configs['changes'],
+        watch=watch,
     )

@@ -12,6 +12,7 @@ import pytest
 from rescene4d_ros.cli.json_log import JsonLines
 from rescene4d_ros.errors import ConfigError
 from rescene4d_ros.fleet.monitoring import Monitor
+from rescene4d_ros.scene.tracker import STAGES
 
 parser = pytest.importorskip('prometheus_client.parser', reason='no prometheus_client')
 
@@ -52,6 +53,8 @@ def test_metrics_count_visits_stages_and_what_waits(robot, visit, monitored, dat
     assert found['rescene4d_visits_total', 'REFUSED'] == 1
     assert found['rescene4d_stage_seconds_count', 'process'] == 1
     assert found['rescene4d_stage_seconds_sum', 'process'] > 0
+    parts = [found['rescene4d_stage_seconds_sum', stage] for stage in STAGES]
+    assert 0 < sum(parts) <= found['rescene4d_stage_seconds_sum', 'process']
     assert found['rescene4d_leases_total',] == 1
     assert found['rescene4d_disk_free_bytes',] > 0
     assert found['rescene4d_database_up',] == 1

@@ -48,6 +48,11 @@ def refused(client):
     return int(values['refused'] or 0), message
 
 
+def moves_in(changes):
+    """Return the messages that say that the map moved."""
+    return [message for message in changes if not message.visit_id]
+
+
 @pytest.fixture
 def rooms(rooms_from):
     """Return four visits (scan, instance) of a toy room, the newest of yesterday."""
@@ -58,6 +63,7 @@ def test_requests_of_planners_and_operators(client, start_node, rooms, cloud_mes
     """One node is asked everything, as two nodes would take twice as long to start."""
     start_node(autostart='true', inference__source='given')
     objects, client.diagnostics = client.listen(interfaces.OBJECTS), client.listen_to_diagnostics()
+    changes = client.listen(interfaces.CHANGES)
 
     def publish(scan, instance):
         client.publish(cloud_message(scan, instance=instance.astype(np.uint32)))
@@ -134,6 +140,11 @@ def test_requests_of_planners_and_operators(client, start_node, rooms, cloud_mes
     assert moved.map_from_memory.translation.x == 10
     client.wait(lambda: objects[-1].header.frame_id == 'map_local')
     assert query().header.frame_id == 'map_local'
+    client.wait(lambda: len(moves_in(changes)) == 1)
+    told = moves_in(changes)[0]
+    assert (told.map_id, told.revision, len(told.changes)) == ('map', moved.revision, 0)
+    assert told.header.frame_id == 'map_local'
+    assert told.header.stamp.sec > 0
     assert (
         'unit quaternion'
         in ask(
@@ -150,6 +161,8 @@ def test_requests_of_planners_and_operators(client, start_node, rooms, cloud_mes
     undone = ask(CorrectObject, 'correct_object', kind=CorrectObject.Request.UNDO)
     assert 'map moved' in undone.message
     client.wait(lambda: objects[-1].header.frame_id == 'map')
+    client.wait(lambda: len(moves_in(changes)) == 2)
+    assert moves_in(changes)[1].revision > told.revision
 
     # A reprocess with progress.
     action = ActionClient(client.node, ReprocessVisits, '/rescene4d/reprocess_visits')

@@ -211,6 +211,15 @@ def changes_to_msg(update: VisitChanges, map_id: str, frame_id: str) -> msg.Scen
     )
 
 
+def move_to_msg(stamp_ns: int, map_id: str, revision: int, frame_id: str) -> msg.SceneChangeArray:
+    """Return that the map frame moved: no visit and no change, results are in `frame_id` now."""
+    return msg.SceneChangeArray(
+        header=Header(stamp=time_to_msg(stamp_ns), frame_id=frame_id),
+        map_id=map_id,
+        revision=int(revision),
+    )
+
+
 def place_to_msg(place: ObjectLocation) -> msg.ObjectPlace:
     """Return where an object was as a message."""
     return msg.ObjectPlace(

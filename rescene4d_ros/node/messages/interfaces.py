@@ -128,8 +128,9 @@ CHANGES = Topic(
     'reliable',
     'transient_local',
     100,
-    'Changes of one visit, once per processed visit; after a gap in `revision` read '
-    '`~/objects` again. A volatile subscriber gets only later messages',
+    'Changes of one visit, once per processed visit; with `visit_id` 0 that the map frame moved '
+    '(`~/move_map`). After a gap in `revision` read `~/objects` again. A volatile subscriber gets '
+    'only later messages',
 )
 SEGMENTED_CLOUD = Topic(
     '~/segmented_cloud',

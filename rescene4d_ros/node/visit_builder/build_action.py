@@ -82,6 +82,8 @@ class BuildAction:
         self._node.destroy_subscription(self._changes)
 
     def _on_changes(self, message: SceneChangeArray) -> None:
+        if not message.visit_id:  # the map moved
+            return
         self._numbers[time_from_msg(message.header.stamp)] = int(message.visit_id)
         while len(self._numbers) > KEPT:
             self._numbers.popitem(last=False)
