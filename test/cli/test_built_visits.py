@@ -1,5 +1,9 @@
 """`replay --build-visits`: one visit of each drive of a recording, one of each growing map."""
 
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 from rescene4d_ros.cli.visits.inputs import find_visits
@@ -7,6 +11,7 @@ from rescene4d_ros.data.readers.bags.messages import CLOUD, TRANSFORMS
 from rescene4d_ros.data.readers.bags.serialization import typestore
 from rescene4d_ros.data.readers.bags.writing import cloud_message
 from rescene4d_ros.errors import ScanError
+from rescene4d_ros.memory.store import SceneMemory
 from rescene4d_ros.structures import Scan
 from rosbags.rosbag2 import StoragePlugin, Writer
 from scipy.spatial import cKDTree
@@ -70,6 +75,40 @@ def test_each_drive_is_one_visit(record):
         assert scan.free.at(np.array([[0.0, 0, 1], [0, 1.5, 1], [0, 2.5, 1]])).tolist() == [
             *(True, True, False)
         ]
+
+
+def test_a_recorded_drive_gives_the_same_memory_each_time(record, tmp_path):
+    """Bit for bit, in processes that order sets differently; a box comes and goes."""
+    box = np.stack(np.meshgrid(*[np.arange(0, 0.6, 0.05)] * 3), -1).reshape(-1, 3) + (0.0, 0.9, 0)
+    noise = np.random.default_rng(5)
+    drives = []
+    for number, things in enumerate(([], [box], [])):
+        for stamp, x, points, frame in drive(T0 + number * 60 * 10**9):
+            seen = np.concatenate([points, *(thing - (x, -1.0, 1.0) for thing in things)])
+            drives.append((stamp, x, seen + noise.normal(0, 0.004, seen.shape), frame))
+    bag, found = record(drives), []
+    for seed in '12':
+        memory, out = tmp_path / f'memory_{seed}', tmp_path / f'out_{seed}'
+        command = [sys.executable, '-m', 'rescene4d_ros.cli.main', 'replay', bag]
+        command += ['--build-visits', '--source', 'none', '--memory', memory, '--out', out]
+        environment = {**os.environ, 'PYTHONHASHSEED': seed}
+        done = subprocess.run(command, env=environment, capture_output=True, text=True)
+        assert done.returncode == 0, done.stderr
+        documents = [(out / f'{name}.json').read_text() for name in ('objects', 'changes')]
+        with SceneMemory.inspect(memory) as stored:
+            points = [
+                (
+                    visit.stamp_ns,
+                    stored.scan(visit.visit_id).xyz.tobytes(),
+                    stored.scan(visit.visit_id).sensor_path.tobytes(),
+                    stored.labels(visit.visit_id).tobytes(),
+                )
+                for visit in stored.visits()
+            ]
+            assert len(points) == 3
+            assert {change.kind.name for change in stored.changes()} >= {'ADDED', 'REMOVED'}
+        found.append((documents, points))
+    assert found[0] == found[1]
 
 
 @pytest.mark.parametrize('place', [0, 12, 29])
