@@ -10,6 +10,20 @@ from rescene4d_ros.errors import FileFormatError
 
 MOST_BYTES = 16 << 30  # of a cloud; one of 50 million points has a tenth of it
 
+# First bytes in lower case, what they are, and what to do.
+OTHER_KINDS = (
+    (b'version https://git-lfs', 'a pointer of Git LFS; run `git lfs pull`'),
+    (b'<', 'a page of HTML or XML; download the file itself'),
+    (b'\x1f\x8b', 'a file packed by gzip; unpack it'),
+    (b'pk\x03\x04', 'a zip file; unpack it, or call it .npz if NumPy wrote it'),
+    (b'\xff\xfe', 'text of UTF-16; save it as ASCII'),
+    (b'\xfe\xff', 'text of UTF-16; save it as ASCII'),
+    (b'ply', 'a PLY file; call it .ply'),
+    (b'# .pcd', 'a PCD file; call it .pcd'),
+    (b'lasf', 'a LAS or LAZ file; call it .las or .laz'),
+    (b'astm-e57', 'an E57 file; call it .e57'),
+)
+
 
 def check_file(path: Path, most: int | None = None) -> int:
     """
@@ -68,6 +82,30 @@ def read_whole(path: Path) -> bytes:
 def largest_in_memory() -> int:
     """Return how many bytes a cloud may take on this machine: half of its memory."""
     return min(MOST_BYTES, os.sysconf('SC_PAGE_SIZE') * os.sysconf('SC_PHYS_PAGES') // 2)
+
+
+def what_it_is(head: bytes) -> str:
+    """
+    Say what a file is that is not what its name says.
+
+    Parameters
+    ----------
+    head : bytes
+        Its first bytes, 16 at least where it has them.
+
+    Returns
+    -------
+    str
+        The kind, and what to do.
+
+    """
+    if not head:
+        return 'an empty file; copy it again'
+    text = head.lstrip().lower()
+    for start, kind in OTHER_KINDS:
+        if text.startswith(start):
+            return kind
+    return 'another format; export the cloud again'
 
 
 def unreadable(path: Path, error: Exception) -> FileFormatError:

@@ -261,3 +261,24 @@ def test_free_cells_of_an_npz_file(tmp_path):
     np.savez(tmp_path / 'b.npz', xyz=far, free=cells)
     with pytest.raises(ScanError, match='write all three'):
         read_cloud(tmp_path / 'b.npz', 1)
+
+
+@pytest.mark.parametrize('suffix', ['.ply', '.pcd'])
+@pytest.mark.parametrize(
+    ('data', 'said'),
+    [
+        (b'', 'an empty file; copy it again'),
+        (b'version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 1\n', 'git lfs pull'),
+        (b'\n<!DOCTYPE html><html>Not found</html>', 'download the file itself'),
+        (b'\x1f\x8b\x08\x00', 'packed by gzip; unpack it'),
+        ('ply\nformat ascii 1.0\n'.encode('utf-16'), 'UTF-16; save it as ASCII'),
+        (b'LASF\x00\x00', 'call it .las or .laz'),
+        (b'solid cube\n', 'another format; export the cloud again'),
+    ],
+)
+def test_what_is_in_a_file_of_another_kind_is_said(tmp_path, suffix, data, said):
+    """With what to do about it."""
+    path = tmp_path / f'room{suffix}'
+    path.write_bytes(data)
+    with pytest.raises(FileFormatError, match=said):
+        read_cloud(path, 1)

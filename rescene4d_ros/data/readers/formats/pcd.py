@@ -9,7 +9,7 @@ import re
 import numpy as np
 from rescene4d_ros.data.readers.formats.lzf import decompress
 from rescene4d_ros.data.readers.formats.text_values import check_range, EXACT, read_values
-from rescene4d_ros.data.readers.whole_files import read_whole
+from rescene4d_ros.data.readers.whole_files import read_whole, what_it_is
 from rescene4d_ros.errors import FileFormatError
 from rescene4d_ros.structures import Finding, Severity
 
@@ -180,9 +180,10 @@ def _read_header(data: bytes, where: str) -> PcdHeader:
     kind = end[1].decode('ascii').lower() if end else ''
     is_known = kind in ('ascii', 'binary', 'binary_compressed')
     if end is None or not is_known or 'FIELDS' not in values:
+        got = f'{", ".join(values)}; export the cloud again' if values else what_it_is(data[:80])
         raise FileFormatError(
             f'{where}: expected a .pcd header with FIELDS, SIZE, TYPE, a number of points and '
-            f'DATA, got {", ".join(values) or "another format"}; export the cloud again'
+            f'DATA, got {got}'
         )
     start = end.end(2)
     if end[2] == b'\r\n' and b'\n' not in data[begin : end.start(2)] and len(lines) > 1:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import re
 
 import numpy as np
+from rescene4d_ros.data.readers.whole_files import what_it_is
 from rescene4d_ros.errors import FileFormatError
 
 TYPES = {
@@ -90,7 +91,9 @@ def read_header(data: bytes, where: str) -> PlyHeader:
     """
     begin = len(MARK) if data.startswith(MARK) else 0
     if not re.match(rb'ply[ \t]*[\r\n]', data[begin : begin + 80], re.IGNORECASE):
-        raise FileFormatError(f"{where}: expected a .ply header that starts with 'ply', got none")
+        raise FileFormatError(
+            f"{where}: expected a .ply header that starts with 'ply', got {what_it_is(data[:80])}"
+        )
     end = END.search(data, begin, begin + MAX_HEADER)
     if end is None:
         raise FileFormatError(
