@@ -31,6 +31,22 @@ class FileFormatError(RescenError):
     """A file is truncated, of another format, or of a version this package does not read."""
 
 
+class TopicError(FileFormatError):
+    """
+    A bag has no such topic, or several of them.
+
+    Attributes
+    ----------
+    found : tuple of str
+        Those that it has.
+
+    """
+
+    def __init__(self, text: str, found: tuple[str, ...]):
+        super().__init__(text)
+        self.found = found
+
+
 class WeightsError(RescenError):
     """A weights file is missing, damaged, or does not fit the network."""
 

@@ -9,12 +9,12 @@ from nav_msgs.msg import Odometry
 import numpy as np
 import pytest
 from rescene4d_ros.config import make
+from rescene4d_ros.data.readers.images.image_pairs import ImagePairs, MOST
 from rescene4d_ros.data.readers.point_cloud2 import scan_from_cloud
 from rescene4d_ros.inference.config import InferenceConfig
 from rescene4d_ros.memory.store import SceneMemory
 from rescene4d_ros.node.messages import interfaces
 from rescene4d_ros.node.messages.conversions import time_to_msg
-from rescene4d_ros.node.visit_builder.inputs.image_pairs import ImagePairs, MOST
 from rescene4d_ros.scene.mask_source import load_masks, tracker_for
 from rescene4d_ros.scene.tracker import SceneTracker
 from rescene4d_ros.structures import ObjectState, Scan

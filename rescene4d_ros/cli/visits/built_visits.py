@@ -1,18 +1,25 @@
-"""Visits that are built of the clouds of a recorded drive: `replay --build-visits`."""
+"""Visits that are built of a recorded drive: `replay --build-visits`."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 from rescene4d_ros.data.readers.bags.snapshots import Snapshot, snapshots_of
-from rescene4d_ros.data.readers.bags.survey import Seen, Survey
+from rescene4d_ros.data.readers.bags.survey import Seen, Survey, survey
 from rescene4d_ros.data.readers.bags.transforms import TransformTree
 from rescene4d_ros.data.readers.columns import with_origin
-from rescene4d_ros.errors import FrameUnavailableError, ScanError
+from rescene4d_ros.data.readers.images.recorded_images import (
+    depth_snapshots,
+    DepthSurvey,
+    DepthTopics,
+    survey_depth,
+)
+from rescene4d_ros.errors import FrameUnavailableError, ScanError, TopicError
 from rescene4d_ros.structures import Finding, Scan, Severity
 from rescene4d_ros.structures.scan import check_not_future
 from rescene4d_ros.visit_building.builder import BuiltVisit
@@ -24,6 +31,32 @@ AHEAD = 3600.0  # s; what clocks may differ by
 
 if TYPE_CHECKING:
     from rescene4d_ros.cli.visits.inputs import Inputs, Origin, Reader
+
+
+def survey_drive(path: Path, topic: str, images: DepthTopics) -> Survey:
+    """
+    Look through a recorded drive for clouds, and for depth images where it has no such clouds.
+
+    Parameters
+    ----------
+    path : Path
+    topic : str
+        Of clouds or of depth images; '' = the only one.
+    images : DepthTopics
+
+    Raises
+    ------
+    FileFormatError
+        No bag, no such topic, or several.
+
+    """
+    try:
+        return survey(path, topic or None)
+    except TopicError as error:
+        found = None if error.found and not topic else survey_depth(path, topic, images)
+        if found is None:
+            raise
+        return found
 
 
 def plan_built_visits(
@@ -74,11 +107,11 @@ def _built(
     series = VisitSeries(VisitBuildingConfig(), rules, map_frame)
     refused, newest_ns = 0, 0
     errors: list[str] = []
-    for snapshot in snapshots_of(seen):
-        cloud = seen.clouds[snapshot.number - 1]
+    for number, read in _measured(seen):
+        cloud = seen.clouds[number - 1]
         try:
             check_not_future(cloud.stamp_ns, latest_ns, AHEAD)
-            visits = _offer(series, snapshot, cloud, tree, map_frame, sensor_frame)
+            visits = _offer(series, read, cloud, tree, map_frame, sensor_frame)
         except (ScanError, FrameUnavailableError) as error:
             refused += 1
             errors.append(str(error))
@@ -104,6 +137,20 @@ def _built(
         yield newest_ns, partial(_raise, why)
 
 
+def _measured(seen: Survey) -> Iterator[tuple[int, Callable[[], Scan]]]:
+    """Yield the number of each cloud or depth image, and what decodes it."""
+    if isinstance(seen, DepthSurvey):
+        for image in depth_snapshots(seen):
+            yield image.number, image.decode
+    else:
+        for snapshot in snapshots_of(seen):
+            yield snapshot.number, partial(_scan, snapshot)
+
+
+def _scan(snapshot: Snapshot) -> Scan:
+    return snapshot.read()[0]
+
+
 def _left_out(seen: Survey, refused: int, errors: list[str]) -> Finding:
     return Finding(
         'left_out',
@@ -116,7 +163,7 @@ def _left_out(seen: Survey, refused: int, errors: list[str]) -> Finding:
 
 def _offer(
     series: VisitSeries,
-    snapshot: Snapshot,
+    read: Callable[[], Scan],
     cloud: Seen,
     tree: TransformTree,
     map_frame: str,
@@ -125,7 +172,7 @@ def _offer(
     is_in_map = cloud.frame_id == map_frame
     frame = sensor_frame if is_in_map else str(cloud.frame_id)
     pose = tree.lookup(map_frame, frame, cloud.stamp_ns) if frame else None
-    return series.offer(pose, cloud.stamp_ns, is_in_map, lambda: snapshot.read()[0])
+    return series.offer(pose, cloud.stamp_ns, is_in_map, read)
 
 
 def _reader(scan: Scan, inputs: Inputs) -> Reader:

@@ -14,12 +14,13 @@ from pathlib import Path
 
 import numpy as np
 from rescene4d_ros.cli.visits.bag_inputs import plan_bag
-from rescene4d_ros.cli.visits.built_visits import plan_built_visits
+from rescene4d_ros.cli.visits.built_visits import plan_built_visits, survey_drive
 from rescene4d_ros.data.readers.bags.parts import is_bag, natural
 from rescene4d_ros.data.readers.bags.survey import survey
 from rescene4d_ros.data.readers.cloud_files import read_cloud, SUFFIXES
 from rescene4d_ros.data.readers.formats.box_files import read_boxes
 from rescene4d_ros.data.readers.given_boxes import with_boxes
+from rescene4d_ros.data.readers.images.recorded_images import DepthTopics
 from rescene4d_ros.errors import FileFormatError, ScanError
 from rescene4d_ros.structures import LATEST_NS, Scan, STAMPS
 
@@ -75,6 +76,7 @@ def find_visits(
     path_duration: float = 0.0,
     build_visits: bool = False,
     standing_still: float = 0.0,
+    images: DepthTopics | None = None,
     boxes: list[Path] | None = None,
 ) -> Inputs:
     """
@@ -103,6 +105,8 @@ def find_visits(
         Of all clouds of a bag, as `plan_built_visits` says.
     standing_still : float, s
         See there.
+    images : DepthTopics, optional
+        For bags with depth images in place of clouds, with `build_visits`.
     boxes : list of Path, optional
         Files of boxes, one per cloud file in their order, that give its instances.
 
@@ -127,7 +131,10 @@ def find_visits(
     surveys = []
     for path in bags:
         try:
-            surveys.append(survey(path, topic or None))
+            if build_visits:
+                surveys.append(survey_drive(path, topic, images or DepthTopics()))
+            else:
+                surveys.append(survey(path, topic or None))
         except FileFormatError as error:
             if len(bags) == 1:
                 raise

@@ -15,6 +15,8 @@ from rescene4d_ros.cli.visits.checked_visits import (
     config_of,
     inputs_of,
 )
+from rescene4d_ros.data.readers.images.camera import KINDS
+from rescene4d_ros.data.readers.images.recorded_images import DepthTopics
 from rescene4d_ros.errors import ConfigError, RescenError
 from rescene4d_ros.memory.export import write_documents
 from rescene4d_ros.memory.store import SceneMemory
@@ -96,6 +98,26 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         'only a pause of 10 s ends one)',
     )
     parser.add_argument(
+        '--color-topic',
+        default='',
+        metavar='NAME',
+        help='with --build-visits, color images of the pixels of the depth images on --topic, or '
+        'none (default: the only topic of such images)',
+    )
+    parser.add_argument(
+        '--camera-info-topic',
+        default='',
+        metavar='NAME',
+        help='camera_info of the depth images (default: that beside them)',
+    )
+    parser.add_argument(
+        '--depth-image',
+        choices=KINDS,
+        default='auto',
+        help='which matrix of camera_info counts: P of rectified images, K and the distortion of '
+        'raw ones; auto: K of a camera without distortion',
+    )
+    parser.add_argument(
         '--picture',
         action='store_true',
         help='also write visits.png: the newest six visits, with objects and changes',
@@ -127,6 +149,9 @@ def run(options: argparse.Namespace) -> int:
             times=options.times,
             build_visits=options.build_visits,
             standing_still=options.standing_still,
+            images=DepthTopics(
+                options.color_topic, options.camera_info_topic, options.depth_image
+            ),
             boxes=options.boxes,
         )
         check = ScanAcceptance(memory, config_of(options), options.accept, options.register)

@@ -56,8 +56,9 @@ def scan_of_columns(
         For messages to people.
     frame_id : str
     origin : tuple of 3 float, m, optional
-        Of the map that the scan belongs to, which is to be near the points. Default: zero, or a multiple of 1 km near the points
-        where they are so far from zero that float32 does not hold them.
+        Of the map that the scan belongs to, which is to be near the points. Default: zero, or a
+        multiple of 1 km near the points where they are so far from zero that float32 does not
+        hold them.
     sensor_path : ndarray (P, 3), m, in the frame of the source, optional
         Default: the places that the columns vp_x, vp_y, vp_z name, if they are there.
     free : FreeSpace, optional

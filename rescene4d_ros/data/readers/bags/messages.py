@@ -8,6 +8,9 @@ import re
 CLOUD = 'sensor_msgs/msg/PointCloud2'
 TRANSFORMS = 'tf2_msgs/msg/TFMessage'
 SPACE = 'rescene4d_ros/msg/ObservedSpace'
+IMAGE = 'sensor_msgs/msg/Image'
+COMPRESSED_IMAGE = 'sensor_msgs/msg/CompressedImage'
+CAMERA_INFO = 'sensor_msgs/msg/CameraInfo'
 
 
 @dataclass(frozen=True)

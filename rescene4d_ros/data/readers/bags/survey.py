@@ -11,7 +11,7 @@ import numpy as np
 from rescene4d_ros.data.readers.bags.messages import CLOUD, Damage, Recorded, SPACE
 from rescene4d_ros.data.readers.bags.parts import parts_of, read_messages
 from rescene4d_ros.data.readers.bags.serialization import header_of
-from rescene4d_ros.errors import FileFormatError
+from rescene4d_ros.errors import TopicError
 
 MOST_SPACES = 1000  # of about 20 kB per room
 NEXT_FRAME = 10 * 10**9  # ns; clouds that follow so soon are frames of one drive
@@ -84,7 +84,9 @@ def survey(path: Path, topic: str | None = None) -> Survey:
     Raises
     ------
     FileFormatError
-        No bag, or no such topic.
+        No bag.
+    TopicError
+        No such topic, or several.
 
     """
     files, damage = parts_of(Path(path))
@@ -106,9 +108,10 @@ def survey(path: Path, topic: str | None = None) -> Survey:
     chosen = [name for name in seen if topic in (None, name, name.removeprefix('/'))]
     if len(chosen) != 1:
         whole = '' if not damage else f' ({damage[-1].text})'
-        raise FileFormatError(
+        raise TopicError(
             f'{path}: expected one topic of {CLOUD}{f" called {topic!r}" if topic else ""}, got: '
-            f'{", ".join(sorted(seen)) or "none"}{whole}; name one with --topic'
+            f'{", ".join(sorted(seen)) or "none"}{whole}; name one with --topic',
+            tuple(sorted(seen)),
         )
     name = chosen[0]
     return Survey(Path(path).name, tuple(files), name, tuple(seen[name]), tuple(damage), spaces)

@@ -50,6 +50,11 @@ class ImagePairs(Generic[D, C]):
         self._colors.append((stamp_ns, image))
         self._join()
 
+    def finish(self) -> None:
+        """Decide about all that wait."""
+        while self._depths:
+            self._end_first()
+
     def _join(self) -> None:
         """Decide about the depth images for which the color images at hand are new enough."""
         while self._depths and self._colors and self._colors[-1][0] >= self._depths[0][0]:
