@@ -101,6 +101,8 @@ def check_scan(
     found = _check(scan.take(~repeated), reference, config, register)
     kept = ~repeated
     kept[kept] = found.kept
+    if any(f.code == 'rounded' for f in found.findings):  # which is why places are repeated
+        return replace(found, kept=kept)
     return replace(found, findings=(*found.findings, *told_of_repeated(repeated)), kept=kept)
 
 

@@ -64,7 +64,7 @@ def find_repeated(xyz: np.ndarray) -> np.ndarray:
 
 
 def told_of_repeated(repeated: np.ndarray) -> list[Finding]:
-    """Return what to say of such copies."""
+    """Return what to say of such copies in a cloud whose coordinates are not rounded."""
     count = int(repeated.sum())
     if not count:
         return []
@@ -237,13 +237,16 @@ def told_of_stray(
     if not count:
         return []
     outside = np.maximum(measures.low - xyz[stray], xyz[stray] - measures.high).max()
+    # Between other points, or within the outer share that the bounds leave out.
+    where = (
+        f'up to {outside:.3g} m outside of the cloud' if outside > 0 else 'apart from the others'
+    )
     many = count > MANY * len(xyz)
     return [
         Finding(
             'stray_points',
             Severity.WARNING if many else Severity.INFO,
-            f'{count} of {len(xyz)} points ({count / len(xyz):.2%}) up to {max(outside, 0):.3g} m '
-            'outside of the cloud',
+            f'{count} of {len(xyz)} points ({count / len(xyz):.2%}) {where}',
             'points that hang together',
             ('they are dropped' if dropped else 'they are kept as asked for')
             + ('; check windows, mirrors and the range of the sensor' if many else ''),

@@ -28,6 +28,8 @@ CELL = 0.2  # m
 WHOLE_FLOOR = 0.5  # share of the cells below a room that a floor covers
 FLOOR_TO_WALL = 2.0  # least ratio of the shares that a floor covers and a wall
 FEW = 1000  # points
+GRID = (0.02, 1.0)  # m; steps of rounded coordinates that are told
+LEVELS = 8  # of an axis that are told from a few flat surfaces
 NOTHING = 0.1  # of the smallest extent; as rooms in kilometers have it, or one place
 
 
@@ -78,6 +80,7 @@ def check_cloud(scan: Scan, measures: Measures, config: PlausibilityConfig) -> l
         *_feet(measures),
         *_extent(measures),
         *_density(scan, measures, config),
+        *_rounded(scan),
         *_up(scan, measures),
     ]
 
@@ -172,6 +175,41 @@ def _density(scan: Scan, measures: Measures, config: PlausibilityConfig) -> list
             'objects will be missed; scan more densely, or join scans before the visit',
         )
     ]
+
+
+def _rounded(scan: Scan) -> list[Finding]:
+    """Tell of coordinates that are multiples of a step, as of maps of voxels."""
+    steps = [_step(scan.xyz[:, k]) for k in range(3)]
+    if sum(s > 0 for s in steps) < 2:
+        return []
+    step = max(steps)
+    return [
+        Finding(
+            'rounded',
+            Severity.WARNING,
+            f'coordinates rounded to {100 * step:.3g} cm',
+            f'steps below {100 * GRID[0]:g} cm',
+            'points that share a place are copies and count once, and smaller things are lost; '
+            'export the coordinates with three decimals of a meter, or use a cloud that is '
+            'not yet thinned to voxels',
+        )
+    ]
+
+
+def _step(values: np.ndarray) -> float:
+    """Return the step that all values (N,) of an axis are apart by, m; 0 where there is none."""
+    some = np.unique(values[evenly(len(values), 5000)].astype(np.float64))
+    if len(some) < LEVELS:
+        return 0.0
+    rounding = 4 * float(np.spacing(np.float32(np.abs(some).max())))
+    gaps = np.diff(some)
+    gaps = gaps[gaps > rounding]  # float32 may write one value in two ways
+    if len(gaps) < LEVELS - 1 or not GRID[0] * 0.99 <= gaps.min() <= GRID[1]:
+        return 0.0
+    # The mean is more exact than the smallest gap.
+    counts = np.round(gaps / gaps.min())
+    step = float(gaps.sum() / counts.sum())
+    return step if np.abs(gaps - counts * step).max() < rounding + 0.01 * step else 0.0
 
 
 def _up(scan: Scan, measures: Measures) -> list[Finding]:

@@ -14,6 +14,7 @@ from PIL import Image
 import pytest
 from rescene4d_ros.cli.main import main
 from rescene4d_ros.cli.visits.inputs import parse_time
+from rescene4d_ros.cli.visits.replay import summary_of_refused
 from rescene4d_ros.data.readers.bags.snapshots import read_snapshots
 from rescene4d_ros.data.readers.bags.writing import write_snapshots
 from rescene4d_ros.errors import ScanError
@@ -182,6 +183,21 @@ def test_bad_message_in_a_bag_is_refused_and_the_rest_is_done(snapshots, tmp_pat
     objects = documents(tmp_path / 'out')[0]
     assert [visit['visit_id'] for visit in objects['visits']] == [1, 2]
     assert (tmp_path / 'out' / 'visit_2.npz').exists()
+
+
+@pytest.mark.parametrize(
+    ('refused', 'total', 'line'),
+    [
+        (1, 1, 'the visit was refused, nothing is processed'),
+        (3, 3, 'all 3 visits were refused, nothing is processed'),
+        (1, 2, '1 of 2 visits was refused, the other is processed'),
+        (2, 3, '2 of 3 visits were refused, the other is processed'),
+        (1, 3, '1 of 3 visits was refused, the others are processed'),
+        (2, 4, '2 of 4 visits were refused, the others are processed'),
+    ],
+)
+def test_the_last_line_fits_the_numbers(refused, total, line):
+    assert summary_of_refused(refused, total) == line
 
 
 @pytest.mark.parametrize(

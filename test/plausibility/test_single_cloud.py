@@ -113,6 +113,27 @@ def test_a_second_check_tells_nothing_twice():
     assert check_scan(checked).findings == checked.findings
 
 
+@pytest.mark.parametrize('offset', [0.0, 1234.5])
+@pytest.mark.parametrize('step', [0.02, 0.05, 0.1, 0.25])
+def test_rounded_coordinates_are_told(room, step, offset):
+    """With their step, and not as lost returns of a sensor, however often a place is repeated."""
+    found = check_scan(scan_of(np.round(room / step) * step + offset))
+    told = [f for f in found.findings if f.code in ('rounded', 'repeated_points')]
+    assert [(f.code, f.severity) for f in told] == [('rounded', Severity.WARNING)]
+    assert told[0].measured == f'coordinates rounded to {100 * step:g} cm'
+    assert not found.refusals()
+
+
+def test_fine_steps_and_flat_surfaces_are_not_told(room):
+    """Millimeters and centimeters, a floor without noise, and a room with walls without noise."""
+    for step in (0.001, 0.01):
+        fine = check_scan(scan_of(np.round(room / step) * step))
+        assert 'rounded' not in [f.code for f in fine.findings]
+    flat = room.copy()
+    flat[np.abs(flat) < 0.03] = 0
+    assert 'rounded' not in [f.code for f in check_scan(scan_of(flat)).findings]
+
+
 @pytest.mark.parametrize('axes', [(0, 2, 1), (2, 1, 0)])
 def test_rooms_on_their_side_are_told(room, axes):
     """Y up, as of many phones, and x up."""
@@ -154,6 +175,15 @@ def test_many_stray_points_are_a_warning(room):
     assert stray.severity == Severity.WARNING
     assert found.kept[: len(room)].all()
     assert found.kept[len(room) :].mean() < 0.05
+
+
+def test_stray_points_inside_have_no_distance(room):
+    """A point that hangs free in the middle of a room."""
+    empty = room[np.linalg.norm(room - (3, 1.5, 1.6), axis=1) > 1.2]
+    found = check_scan(scan_of(np.vstack([empty, [(3, 1.5, 1.6)]])))
+    (stray,) = (f for f in found.findings if f.code == 'stray_points')
+    assert stray.measured.startswith(f'1 of {len(empty) + 1} points')
+    assert stray.measured.endswith('apart from the rest')
 
 
 def test_a_room_next_door_is_not_stray(room):

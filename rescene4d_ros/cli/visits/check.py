@@ -88,7 +88,7 @@ def _check(
         options.picture.parent.mkdir(parents=True, exist_ok=True)
         draw_alignment(options.picture, clouds, earlier)
     total = inputs.count + inputs.refused_count
-    print(f'{refused} of {total} visits would be refused', file=sys.stderr)
+    print(f'{refused} of {total} visit{"s" * (total != 1)} would be refused', file=sys.stderr)
     return 1 if refused else 0
 
 

@@ -182,10 +182,19 @@ def run(options: argparse.Namespace) -> int:
     total = inputs.count + inputs.refused_count
     refused += inputs.refused_count
     if refused:
-        print(
-            f'{refused} of {total} visits were refused, the others are processed', file=sys.stderr
-        )
+        print(summary_of_refused(refused, total), file=sys.stderr)
     return 1 if refused else 0
+
+
+def summary_of_refused(refused: int, total: int) -> str:
+    """Say how many of some visits were refused, and what became of the rest."""
+    if total == 1:
+        return 'the visit was refused, nothing is processed'
+    if refused == total:
+        return f'all {total} visits were refused, nothing is processed'
+    were = 'visits was' if refused == 1 else 'visits were'
+    others = 'the other is' if total - refused == 1 else 'the others are'
+    return f'{refused} of {total} {were} refused, {others} processed'
 
 
 def _settings(options: argparse.Namespace) -> dict[str, Any]:
