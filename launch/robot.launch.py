@@ -195,7 +195,6 @@ def make_nodes(context):
     cameras, images = depth_images(value)
     builder |= images
     inputs = [('clouds', value('points_topic')), ('odometry', odometry or 'odometry'), *cameras]
-    default = {'observed_space': build}
     file = value('params_file')
     process = {
         'package': 'rescene4d_ros',
@@ -212,18 +211,14 @@ def make_nodes(context):
         'arguments': log_level,
     }
     if together:  # without a name, which would become that of both nodes
-        files = [  # the first names no namespace, as rcl puts what a name gets where it came first
-            parameter_file('**', {'rescene4d': default}),
-            file,
-            parameter_file(namespace, {'rescene4d': given, 'visit_builder': builder}),
-        ]
+        files = [file, parameter_file(namespace, {'rescene4d': given, 'visit_builder': builder})]
         nodes = [Node(executable='robot', parameters=files, remappings=inputs, **node)]
     else:
         nodes = [
             LifecycleNode(
                 executable='rescene4d_node',
                 name='rescene4d',
-                parameters=[default, file, given],
+                parameters=[{'observed_space': build}, file, given],
                 remappings=[('snapshots', 'snapshots' if build else value('points_topic'))],
                 **node,
             ),

@@ -41,6 +41,7 @@ def param(
     le: float | None = None,
     one_of: tuple[Any, ...] | None = None,
     form: Form | None = None,
+    optional: bool = False,
     live: bool = False,
 ) -> Any:  # a field, which type checkers are to take for its default
     """
@@ -49,7 +50,7 @@ def param(
     Parameters
     ----------
     default : bool, int, float, str
-        Default value. A text may be empty where its default is.
+        Default value. A text may be empty where its default is, or where it is optional.
     text : str
         One sentence about the effect.
     unit : str
@@ -60,12 +61,16 @@ def param(
         The allowed values.
     form : Form, optional
         What a text that is not empty must look like.
+    optional : bool
+        Whether a text may be empty although its default is not.
     live : bool
         Whether it may change while the node runs.
 
     """
     meta = {'text': text, 'unit': unit, 'ge': ge, 'le': le, 'one_of': one_of, 'form': form}
-    return dataclasses.field(default=default, metadata={**meta, 'live': live})
+    return dataclasses.field(
+        default=default, metadata={**meta, 'optional': optional, 'live': live}
+    )
 
 
 @dataclasses.dataclass(frozen=True)
@@ -81,6 +86,7 @@ class Setting:
     le: Any
     one_of: tuple[Any, ...] | None
     form: Form | None
+    optional: bool
     live: bool
 
 
@@ -132,7 +138,7 @@ def _check_text(setting: Setting, value: str, name: str) -> None:
     """Refuse a text that is empty where it must not be, that nothing can hold, or of no form."""
     shown = repr(value if len(value) <= 40 else f'{value[:40]}...')
     if not value.strip():
-        if not value and not setting.default:
+        if not value and (setting.optional or not setting.default):
             return
         raise ConfigError(f'{name}: expected a text, got {shown}; {setting.text}')
     if len(value) > LONGEST or CONTROL.search(value):

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import Any, TYPE_CHECKING
 
 from rclpy.event_handler import SubscriptionEventCallbacks
 from rclpy.parameter import Parameter
@@ -49,11 +49,17 @@ class Rescene4DNode(ManagedNode):
     Unconfigured it only has parameters and diagnostics; configured it holds weights, memory and
     topics; active it takes snapshots. Visits are stored and processed, and requests answered, in
     threads of their own, so callbacks return quickly. What fails is reported in the diagnostics.
+
+    Parameters
+    ----------
+    defaults : mapping, optional
+        Defaults of parameters that differ from those of the settings.
+
     """
 
-    def __init__(self, **kwargs):
+    def __init__(self, defaults: Mapping[str, Any] | None = None, **kwargs):
         super().__init__(interfaces.NODE_NAME, **kwargs)
-        self.declare(parameters.SECTIONS)
+        self.declare(parameters.SECTIONS, defaults)
         self.add_post_set_parameters_callback(self._apply_live_settings)
         self._settings: parameters.Settings | None = None
         self._segmenter: MaskProvider | None = None

@@ -7,7 +7,7 @@ import functools
 import sys
 import time
 import traceback
-from typing import TYPE_CHECKING
+from typing import Any, TYPE_CHECKING
 
 from rcl_interfaces.msg import Parameter as ParameterMessage
 from rcl_interfaces.msg import SetParametersResult
@@ -121,9 +121,11 @@ class ManagedNode(LifecycleNode):
         self.keeps_bond = False
         self._bond: Bond | None = None
 
-    def declare(self, sections: Mapping[str, type]) -> None:
+    def declare(
+        self, sections: Mapping[str, type], defaults: Mapping[str, Any] | None = None
+    ) -> None:
         """
-        Declare the parameters of some sections.
+        Declare the parameters of some sections, with some defaults of one's own.
 
         Raises
         ------
@@ -132,7 +134,7 @@ class ManagedNode(LifecycleNode):
 
         """
         try:
-            declare(self, sections)
+            declare(self, sections, defaults)
         except ConfigError:
             super().destroy_node()  # not its own one: nothing is made yet that it releases
             raise

@@ -304,12 +304,14 @@ def check_parameters(
     return SetParametersResult(successful=True)
 
 
-def declare(node: Node, sections: Mapping[str, type]) -> None:
+def declare(
+    node: Node, sections: Mapping[str, type], defaults: Mapping[str, Any] | None = None
+) -> None:
     """
     Declare all parameters, so that tools can describe them before the node is configured.
 
     Names that the command line or a file gives and nobody declared are told in the log: rclpy
-    leaves them out without a word.
+    leaves them out without a word. `defaults` are those that differ from the settings' own.
 
     Raises
     ------
@@ -319,8 +321,9 @@ def declare(node: Node, sections: Mapping[str, type]) -> None:
     """
     node.add_on_set_parameters_callback(partial(check_parameters, sections=sections))
     for name, setting in named_settings(sections):
+        default = (defaults or {}).get(name, setting.default)
         try:
-            node.declare_parameter(name, setting.default, descriptor(setting))
+            node.declare_parameter(name, default, descriptor(setting))
         except ParameterException as error:
             raise ConfigError(f'{error}; correct the parameter') from error
     for text in _unknown(node, [n for n, _ in named_settings(sections)]):

@@ -2,9 +2,11 @@
 
 import pytest
 from rcl_interfaces.srv import GetParameters
+import rclpy
 from rclpy.parameter import parameter_value_to_python
 from rescene4d_ros.node.messages import interfaces
 from rescene4d_ros.node.ros_process import parameter_file
+from rescene4d_ros.node.visit_builder.one_process import make_nodes
 from std_srvs.srv import Trigger
 
 
@@ -40,7 +42,7 @@ def test_a_drive_reaches_the_memory_without_the_topic(client, processes, robot, 
 
 
 def test_parameter_files_reach_each_node_of_a_namespace(client, processes, tmp_path):
-    """As robot.launch.py gives them: defaults, the file of the user, then what was given."""
+    """As robot.launch.py gives them: the file of the user, then what was given."""
     memory = {'path': str(tmp_path / 'memory'), 'map_id': 'cellar'}
     user = tmp_path / 'params.yaml'
     user.write_text(
@@ -52,7 +54,6 @@ def test_parameter_files_reach_each_node_of_a_namespace(client, processes, tmp_p
     spool = str(tmp_path / 'visit.spool')
     builder = {'pose_source': 'odometry', 'spool': spool, 'map_frame': 'odom', 'autostart': True}
     files = [
-        parameter_file('**', {'rescene4d': {'observed_space': True, 'map_frame': 'first'}}),
         user,
         parameter_file(
             'robot1',
@@ -80,3 +81,18 @@ def test_parameter_files_reach_each_node_of_a_namespace(client, processes, tmp_p
     assert processes.stop(process) == 0
     for file in files:
         file.unlink()
+
+
+@pytest.mark.parametrize(
+    ('given', 'taken'), [([], True), (['-p', 'rescene4d:observed_space:=false'], False)]
+)
+def test_the_observed_space_is_taken_unless_told_not_to(given, taken):
+    """As the launch file has it for two processes, `robot` has it without any parameter."""
+    rclpy.init(args=['--ros-args', *given])
+    try:
+        nodes = make_nodes()
+        assert nodes[0].get_parameter('observed_space').value is taken
+        for node in nodes:
+            node.destroy_node()
+    finally:
+        rclpy.shutdown()

@@ -6,7 +6,8 @@ import sys
 
 import pytest
 from rclpy.parameter import Parameter
-from rescene4d_ros.node.parameters import check_parameters, descriptor, named_settings
+from rescene4d_ros.node.parameters import check_parameters, descriptor, named_settings, SECTIONS
+from rescene4d_ros.node.visit_builder import settings as builder
 
 SETTINGS = dict(named_settings())
 
@@ -65,6 +66,21 @@ def test_check(name):
         result = check_parameters([Parameter(name, value=value)])
         assert not result.successful
         assert hint in result.reason
+
+
+@pytest.mark.parametrize('sections', [SECTIONS, builder.SECTIONS])
+def test_an_empty_text_passes_where_it_has_a_meaning(sections):
+    """A description that says what empty means is true; others with a default refuse it."""
+    texts = {n: s for n, s in named_settings(sections) if s.type is str and s.one_of is None}
+    said = {name for name, setting in texts.items() if 'empty =' in setting.text}
+    may_be = said | {name for name, setting in texts.items() if not setting.default}
+    passes = {
+        name
+        for name in texts
+        if check_parameters([Parameter(name, value='')], sections).successful
+    }
+    assert said
+    assert passes == may_be
 
 
 def test_other_packages_parameters_are_not_refused():

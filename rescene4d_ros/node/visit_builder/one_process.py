@@ -64,8 +64,8 @@ class HandOver:
 
 
 def make_nodes() -> tuple[Rescene4DNode, VisitBuilderNode]:
-    """Return both nodes."""
-    node = Rescene4DNode()
+    """Return both nodes; the one takes path and free space from the other unless told not to."""
+    node = Rescene4DNode({'observed_space': True})
     return node, VisitBuilderNode(HandOver(node))
 
 

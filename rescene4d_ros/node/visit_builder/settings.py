@@ -105,6 +105,7 @@ class BuilderNodeConfig:
     spool: str = param(
         '~/.ros/rescene4d_visit.spool',
         'File that keeps the visit in the making when the process is killed; empty = none',
+        optional=True,
     )
     resume_within: float = param(
         10.0,
