@@ -182,7 +182,7 @@ FORMS = (
     Form(
         Kind.COUNT,
         r'how many|number of|count',
-        'how many number count exist present seen',
+        'how many number count exist present seen see know knows robot pieces piece',
         'how many chairs are there?',
     ),
     Form(
@@ -195,7 +195,8 @@ FORMS = (
     Form(
         Kind.LIST,
         r'which|what|list|show|name|THING PLACE',
-        'which what list show name kinds kind exist present stands standing stand lies see',
+        'which what list show name kinds kind exist present stands standing stand lies see seen '
+        'saw observed know knows remember robot give contents content pieces piece about',
         'what is next to the bed?',
     ),
     Form(Kind.WHERE, 'THING', ''),

@@ -129,6 +129,8 @@ def _thing(
     noun = longest_match(tokens, at, lexicon.nouns)
     if noun is not None:
         words, end, is_plural = noun
+        if not is_plural and _id(tokens, end, lexicon) is not None and tokens[end].kind != 'id':
+            end += 1  # `chair number 4`
         has_number = (
             end < len(tokens)
             and not is_plural

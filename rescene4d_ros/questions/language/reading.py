@@ -15,7 +15,7 @@ from rescene4d_ros.questions.language.forms import (
     THING,
     TIME,
 )
-from rescene4d_ros.questions.language.pieces import is_article, Lexicon, Piece, pieces_of
+from rescene4d_ros.questions.language.pieces import ARTICLES, is_article, Lexicon, Piece, pieces_of
 from rescene4d_ros.questions.language.vocabulary import Token
 from rescene4d_ros.questions.query import Kind, Period, Place, Query, Subject
 from rescene4d_ros.structures import ChangeKind
@@ -44,6 +44,8 @@ REVERSING = (
     'nothing',
     'neither',
     'nor',
+    'non',
+    *('same', 'unchanged', 'unmoved', 'stay', 'stays', 'stayed', 'remain', 'remains', 'remained'),
 )
 # As above, to a question about one of many.
 COMPARING = (
@@ -53,6 +55,16 @@ COMPARING = (
     *('fewer', 'fewest', 'longest', 'longer', 'far', 'distance'),
 )
 BEYOND = ('who', 'whose', 'why')  # is asked
+# What a person may tell a robot to do; here it is no question.
+COMMANDS = (
+    *('add', 'bring', 'call', 'clean', 'clear', 'delete', 'erase', 'fetch', 'forget', 'grab'),
+    *('lock', 'merge', 'move', 'pick', 'push', 'put', 'remove', 'rename', 'reset', 'split'),
+    *('take', 'throw', 'turn', 'undo', 'unlock'),
+)
+ASKING = ('please', 'can', 'could', 'would', 'will', 'you', 'i', 'want', 'to', 'robot')
+# The word after one of these is a thing, if it has a meaning at all.
+BEFORE_THINGS = (*ARTICLES, 'which', 'many', 'of', 'to', 'about', 'with', 'for')
+MOST_UNKNOWN = 2  # words, where they are more than those that are understood
 # As above, to a question about another time.
 TIMES = (
     'visit',
@@ -65,6 +77,7 @@ TIMES = (
     'ago',
     'tomorrow',
     'next',
+    'while',
 )
 # As above, to a question about another place, where a thing or an unknown word follows.
 RELATIONS = (
@@ -134,7 +147,12 @@ def read_question(tokens: Sequence[Token], lexicon: Lexicon, calendar: Calendar)
     places = [p for p in pieces if isinstance(p, Place)]
     # The first of each kind counts; what a question says twice is not understood.
     words = (*(token.text for token in left), *others, *(p.text for p in periods[1:]))
-    reason = _unknown_place(pieces, left) or _reason(form, left, subjects)
+    reason = (
+        _command(pieces)
+        or _unknown_place(pieces, left)
+        or _reason(form, left, subjects)
+        or _unknown_thing(form, pieces, left, subjects)
+    )
     if len(places) > 1 and not reason:
         reason = 'it names two places'
     if others and not reason:
@@ -175,7 +193,16 @@ def _without(pieces: list[Piece]) -> tuple[list[Piece], tuple[Subject, ...]]:
                 end += 1
         things = pieces[end] if end < len(pieces) else None
         is_color = isinstance(things, tuple) and all(s.is_color for s in things)
-        if isinstance(things, tuple) and (is_excluding or (is_not and is_color)):
+        if isinstance(things, tuple) and word == 'non':  # `non-red chairs`
+            has_colors = any(s.colors for s in things)
+            excluded += [
+                replace(s, class_names=None if s.colors else s.class_names, is_plural=True)
+                for s in things
+            ]
+            if has_colors and not is_color:
+                kept.append(tuple(replace(s, colors=(), is_plural=True) for s in things))
+            at = end + 1
+        elif isinstance(things, tuple) and (is_excluding or (is_not and is_color)):
             excluded += [replace(subject, is_plural=True) for subject in things]
             at = end + 1
         elif isinstance(things, Place) and is_not:
@@ -242,6 +269,35 @@ def _reason(form: Form | None, left: list[Token], subjects: tuple[Subject, ...])
             return f'no name, class or color of this memory is called {unknown}'
         return 'it does not say which object is meant'
     return ''
+
+
+def _command(pieces: list[Piece]) -> str:
+    """Return that a sentence tells to do something; empty where it does not."""
+    first = next((p for p in pieces if not isinstance(p, Token) or p.word not in ASKING), None)
+    if not isinstance(first, Token) or first.word not in COMMANDS:
+        return ''
+    return f'{first.text!r} tells to do something, and this only answers questions'
+
+
+def _unknown_thing(
+    form: Form | None, pieces: list[Piece], left: list[Token], subjects: tuple[Subject, ...]
+) -> str:
+    """Return that a question is about a thing that is not known; empty where it is not."""
+    if form is None or form.kind == Kind.VISITS or not left:
+        return ''
+    if len(left) > max(MOST_UNKNOWN, len(pieces) - len(left)):
+        return 'most of its words are not understood; questions are in English'
+    if any(not s.is_anything for s in subjects):
+        return ''
+    unknown = left
+    if form.kind not in (Kind.LIST, Kind.COUNT):
+        unknown = [
+            token
+            for before, token in zip(pieces, pieces[1:])
+            if isinstance(before, Token) and before.word in BEFORE_THINGS and token in left
+        ]
+    names = ', '.join(repr(token.text) for token in unknown)
+    return f'no name, class or color of this memory is called {names}' if unknown else ''
 
 
 def _unknown_place(pieces: list[Piece], left: list[Token]) -> str:

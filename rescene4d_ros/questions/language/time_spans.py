@@ -18,6 +18,9 @@ from rescene4d_ros.questions.language.time_words import (
 )
 from rescene4d_ros.questions.language.visit_spans import visit_at
 
+BEFORE_DAYS = ('on', 'since', 'after', 'before', 'until', 'till', 'by')  # `the 22nd`
+MOST_BACK = 62  # days; each day of the month is in the latest 62
+
 
 def span_at(words: TimeWords, at: int) -> Found:
     """Read a day, week, month, time or visit."""
@@ -58,14 +61,16 @@ def _ago(words: TimeWords, at: int) -> Found:
 
 
 def _recent(words: TimeWords, at: int) -> Found:
-    """Read `last 3 days`: from then to now."""
+    """Read `last 3 days` and `past week`: from then to now."""
     if words.word(at) not in ('last', 'past', 'previous'):
         return None
-    number, unit = words.number(at + 1), words.word(at + 2).removesuffix('s')
+    is_one = words.word(at) == 'past' and words.word(at + 1) in UNITS
+    number, end = (1, at + 1) if is_one else (words.number(at + 1), at + 2)
+    unit = words.word(end).removesuffix('s')
     if number is None or unit not in UNITS:
         return None
     length = round(number * UNITS[unit].total_seconds()) * SECOND_NS
-    return (words.calendar.now_ns - length, words.calendar.now_ns + 1), at + 3
+    return (words.calendar.now_ns - length, words.calendar.now_ns + 1), end + 1
 
 
 def _night(words: TimeWords, at: int) -> Found:
@@ -149,7 +154,7 @@ def _day(words: TimeWords, at: int) -> tuple[date, int] | None:
     if name in WEEKDAYS:
         back = (today.weekday() - WEEKDAYS.index(name)) % 7
         return today - timedelta(days=back or 7 * is_last), at + is_last + 1
-    return _day_of_month(words, at)
+    return _day_of_month(words, at) or _day_alone(words, at)
 
 
 def _short_date(words: TimeWords, at: int) -> tuple[date, int] | None:
@@ -182,6 +187,17 @@ def _day_of_month(words: TimeWords, at: int) -> tuple[date, int] | None:
             return date(year, month, int(day[1])), end + 1
         return _latest(words.calendar, partial(date, month=month, day=int(day[1]))), end
     return None
+
+
+def _day_alone(words: TimeWords, at: int) -> tuple[date, int] | None:
+    """Read `on the 22nd`: the latest such day that is not in the future."""
+    day = re.fullmatch(r'(\d{1,2})(?:st|nd|rd|th)', words.word(at))
+    is_time = words.word(at - 1) == 'the' and words.word(at - 2) in BEFORE_DAYS
+    if day is None or not is_time:
+        return None
+    days = (words.calendar.today - timedelta(days=back) for back in range(MOST_BACK))
+    found = next((one for one in days if one.day == int(day[1])), None)
+    return None if found is None else (found, at + 1)
 
 
 def day_before_month(words: TimeWords, at: int) -> Found:

@@ -94,6 +94,8 @@ def _expanded(word: str) -> list[str]:
     straight = word.replace('’', "'")
     if straight.casefold() in _JOINED_IS:
         return [straight[:-1], 'is']
+    if straight.casefold().startswith('non-'):  # `non-red chairs`
+        return ['non', straight[4:]]
     head, apostrophe, tail = straight.rpartition("'")
     if apostrophe and tail.casefold() == 't' and head.casefold().endswith('n'):
         stem = head[:-1]
