@@ -17,7 +17,7 @@ from rescene4d_ros.plausibility.foreign_points import (
     told_of_stray,
 )
 from rescene4d_ros.plausibility.registered import check_registered, Reference
-from rescene4d_ros.plausibility.single_cloud import check_cloud, measure
+from rescene4d_ros.plausibility.single_cloud import check_cloud, check_tilt, measure
 from rescene4d_ros.structures import Finding, Scan, Severity
 
 
@@ -124,13 +124,18 @@ def _check(
         kept &= ~stray
     if config.drop_people and not people.all():
         kept[inside[people]] = False
-    motion = None
+    motion: np.ndarray | None = None
+    told: list[Finding] = []
+    xyz = scan.xyz[kept & ~stray]
     if reference is not None:
-        xyz = scan.xyz[kept & ~stray]
         told, motion = check_registered(xyz, reference, config)
         if register:
             told, motion = laid_exactly(xyz, reference, told, motion)
-        findings += told
+    # What lies on the memory, or would after a motion, is as level as the memory.
+    is_placed = any(f.code in ('registration', 'up_axis') for f in (*findings, *told))
+    if reference is None or told:
+        told = told if is_placed else [*told, *check_tilt(xyz)]
+    findings += (f for f in told if f not in findings)
     return Plausibility(tuple(findings), kept, motion)
 
 

@@ -1,11 +1,12 @@
-"""Checks of one cloud by itself: unit, extent, density, up axis."""
+"""Checks of one cloud by itself: unit, extent, density, rounding, up axis, tilt."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import numpy as np
-from rescene4d_ros.geometry.point_sets import evenly, quick_tree
+from rescene4d_ros.geometry.normals import plane_normals
+from rescene4d_ros.geometry.point_sets import evenly, quick_tree, thin
 from rescene4d_ros.plausibility.config import PlausibilityConfig
 from rescene4d_ros.structures import Finding, Scan, Severity
 
@@ -31,6 +32,25 @@ FEW = 1000  # points
 GRID = (0.02, 1.0)  # m; steps of rounded coordinates that are told
 LEVELS = 8  # of an axis that are told from a few flat surfaces
 NOTHING = 0.1  # of the smallest extent; as rooms in kilometers have it, or one place
+
+# Tilt: floor and walls together lean by the same angle.
+TILT_POINTS = 60_000
+TILT_SPACING = 0.05  # m
+TILT_FEW = 300  # points that tell nothing
+TILT_ASKED, CANDIDATES = (
+    2000,
+    500,
+)  # points whose normals are fitted, and directions that are tried
+TILT_NEIGHBORS = 24
+LEAST_TILT, MOST_TILT = (
+    np.deg2rad(4),
+    np.deg2rad(40),
+)  # tilt; walls lean further than `MOST_TILT` nowhere
+ALONG = np.deg2rad(4)  # from a direction or from across it
+LYING = 0.02  # least share of the points on surfaces across the tilted axis
+LEVEL = 0.5  # of these, most that are level as the cloud comes
+WALLS = 0.2  # least share of the points on surfaces along the tilted axis
+GAIN = 1.3  # least ratio of these to the ones that are upright as the cloud comes
 
 
 @dataclass(frozen=True)
@@ -255,6 +275,60 @@ def _cover(xyz: np.ndarray, axis: int, at: float) -> float:
     cells -= cells.min(0)
     keys = cells[:, 0] * (cells[:, 1].max() + 1) + cells[:, 1]
     return len(np.unique(keys[np.abs(xyz[:, axis] - at) < SLAB])) / max(len(np.unique(keys)), 1)
+
+
+def check_tilt(xyz: np.ndarray) -> list[Finding]:
+    """
+    Tell of a cloud whose walls stand on a floor that is not level.
+
+    A ramp or a roof alone is not told: the walls beside it are upright.
+
+    Parameters
+    ----------
+    xyz : ndarray (N, 3), float32, m
+        z up.
+
+    """
+    up = measure_up(xyz)
+    if up is None or up[2] > np.cos(LEAST_TILT):
+        return []
+    angle = np.rad2deg(np.arccos(up[2]))
+    axis = np.cross(up, (0, 0, 1)) / np.sin(np.deg2rad(angle))
+    return [
+        Finding(
+            'tilt',
+            Severity.WARNING,
+            f'floor and walls tilted by {angle:.1f} degrees',
+            'z up: a level floor and upright walls',
+            f'turn the cloud by {angle:.1f} degrees about the axis ({axis[0]:.2f}, {axis[1]:.2f}, '
+            '0), or align its frame with gravity where it is made; the frame of a camera is none '
+            'of the map',
+        )
+    ]
+
+
+def measure_up(xyz: np.ndarray) -> np.ndarray | None:
+    """Return the unit normal (3,) of a tilted floor that walls stand on; None without one."""
+    some = xyz[evenly(len(xyz), TILT_POINTS)]
+    even = some[thin(some, TILT_SPACING)].astype(np.float64)
+    if len(even) < TILT_FEW:
+        return None
+    asked = even[evenly(len(even), TILT_ASKED)]
+    normals = plane_normals(even, quick_tree(even).query(asked, k=TILT_NEIGHBORS)[1])
+    normals *= np.where(normals[:, 2:] < 0, -1, 1)
+    tried = normals[normals[:, 2] > np.cos(MOST_TILT)]
+    if not len(tried):
+        return None
+    tried = tried[evenly(len(tried), CANDIDATES)]
+    up = tried[(np.abs(tried @ normals.T) > np.cos(ALONG)).sum(1).argmax()]
+    for _ in range(3):
+        up = normals[normals @ up > np.cos(ALONG)].mean(0)
+        up /= np.linalg.norm(up)
+    leaning, upright = np.abs(normals @ up), normals[:, 2]
+    lying, level = (float((c > np.cos(ALONG)).mean()) for c in (leaning, upright))
+    walls, upright_walls = (float((c < np.sin(ALONG)).mean()) for c in (leaning, upright))
+    is_tilted = lying > LYING and level < LEVEL * lying
+    return up if is_tilted and walls > max(WALLS, GAIN * upright_walls) else None
 
 
 def _size(measures: Measures) -> str:

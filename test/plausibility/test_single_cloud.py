@@ -183,7 +183,7 @@ def test_stray_points_inside_have_no_distance(room):
     found = check_scan(scan_of(np.vstack([empty, [(3, 1.5, 1.6)]])))
     (stray,) = (f for f in found.findings if f.code == 'stray_points')
     assert stray.measured.startswith(f'1 of {len(empty) + 1} points')
-    assert stray.measured.endswith('apart from the rest')
+    assert stray.measured.endswith('apart from the others')
 
 
 def test_a_room_next_door_is_not_stray(room):
