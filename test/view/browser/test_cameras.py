@@ -1,9 +1,17 @@
 """The camera that turns to an object: it goes where nothing hides the object."""
 
+from contextlib import nullcontext
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from rescene4d_ros.structures import Box
-from rescene4d_ros.view.browser.drawing.cameras import clear_direction, HIDDEN, hidden_share
+from rescene4d_ros.view.browser.drawing.cameras import (
+    clear_direction,
+    HIDDEN,
+    hidden_share,
+    look_at,
+)
 
 CHAIR = Box((0.8, 2.0, 0.45), (0.5, 0.5, 0.9), 0.3)
 OUTSIDE = np.array([-2.4, 0.2, 0.9])  # from the chair, through the wall x = 0
@@ -60,3 +68,21 @@ def test_camera_that_sees_the_object_stays(room):
 def test_nothing_drawn_hides_nothing():
     none = np.empty((0, 3), np.float32)
     np.testing.assert_array_equal(clear_direction(none, CHAIR, OUTSIDE), OUTSIDE)
+
+
+@pytest.mark.parametrize('size', [(390, 844), (1440, 900)], ids=['phone', 'desk'])
+@pytest.mark.parametrize('side', range(8))
+def test_selected_object_is_seen_past_a_wall(room, size, side):
+    """On a phone the camera stands lower than it looks: the wall is passed from there, too."""
+    turn = side * np.pi / 4
+    start = np.array([*3 * np.array([np.cos(turn), np.sin(turn)]), 1.5])
+    width, height = size
+    camera = SimpleNamespace(
+        position=start + CHAIR.center, fov=np.deg2rad(75), image_width=width, image_height=height
+    )
+    wall = surface((0, 1.1, 0), (5, 1.1, 2.2), 1)
+    room = np.concatenate([wall, room])
+    look_at(SimpleNamespace(camera=camera, atomic=nullcontext), CHAIR, room)
+    assert hidden_share(others(room), CHAIR, camera.position - CHAIR.center) <= HIDDEN
+    below = camera.position[2] - camera.look_at[2]
+    assert below > 0, 'it looks down'

@@ -23,7 +23,7 @@ MOST = 60_000  # points that are looked at
 HIDDEN = 0.2  # share of an outline that may be covered
 TURN_COST = 0.15  # share of an outline that a turn of the camera by one radian is worth
 AZIMUTHS = np.deg2rad((0, 30, -30, 60, -60, 90, -90, 135, -135, 180))
-ELEVATIONS = np.deg2rad((35, 50, 65, 78))
+ELEVATIONS = np.deg2rad((35, 50, 65, 78, 87))
 
 
 def look_over(cameras: Iterable[Any], xyz: np.ndarray, right: np.ndarray | None = None) -> None:
@@ -119,16 +119,21 @@ def look_at(client: viser.ClientHandle, box: Box, xyz: np.ndarray) -> None:
     nearest = max(SHORTEST, 2.5 * float(np.linalg.norm(box.size)))
     if distance > nearest:
         away = away * (nearest / distance)
-    away = clear_direction(xyz, box, away)
+    away = clear_direction(xyz, box, away, _lens(camera))
     center = center + _lowered(away, *_lens(camera))
     with client.atomic():
         camera.position = center + away
         camera.look_at = center
 
 
-def clear_direction(xyz: np.ndarray, box: Box, away: np.ndarray) -> np.ndarray:
+def clear_direction(
+    xyz: np.ndarray, box: Box, away: np.ndarray, lens: tuple[float, float] = (FIELD, ASPECT)
+) -> np.ndarray:
     """
     Return from where a camera sees an object, as near as possible to where it stands.
+
+    Where the panel covers the lower part of a window, the camera looks below the object and stands
+    lower: it is asked whether the object is seen from there.
 
     Parameters
     ----------
@@ -137,7 +142,9 @@ def clear_direction(xyz: np.ndarray, box: Box, away: np.ndarray) -> np.ndarray:
     box : Box
         Of the object.
     away : ndarray (3,), m
-        From the center of the object to the camera.
+        From what the camera looks at to the camera.
+    lens : tuple of float
+        Field of view from the lower to the upper edge (rad), and width to height.
 
     Returns
     -------
@@ -146,8 +153,8 @@ def clear_direction(xyz: np.ndarray, box: Box, away: np.ndarray) -> np.ndarray:
 
     """
     distance = float(np.linalg.norm(away))
-    near = _around(xyz, box, distance)
-    if not len(near) or hidden_share(near, box, away) <= HIDDEN:
+    near = _around(xyz, box, float(np.linalg.norm(away + _lowered(away, *lens))))
+    if not len(near) or hidden_share(near, box, away + _lowered(away, *lens)) <= HIDDEN:
         return away
     now = away / distance
     azimuth, elevation = np.arctan2(now[1], now[0]), np.arcsin(np.clip(now[2], -1, 1))
@@ -157,7 +164,7 @@ def clear_direction(xyz: np.ndarray, box: Box, away: np.ndarray) -> np.ndarray:
         for up in {elevation, *ELEVATIONS[elevation < ELEVATIONS]}
     ]
     cost = [
-        max(hidden_share(near, box, distance * one), HIDDEN)
+        max(hidden_share(near, box, distance * one + _lowered(distance * one, *lens)), HIDDEN)
         + TURN_COST * np.arccos(np.clip(one @ now, -1, 1))
         for one in tried
     ]
