@@ -77,6 +77,7 @@ def test_each_drive_is_one_visit(record):
         ]
 
 
+@pytest.mark.slow
 def test_a_recorded_drive_gives_the_same_memory_each_time(record, tmp_path):
     """Bit for bit, in processes that order sets differently; a box comes and goes."""
     box = np.stack(np.meshgrid(*[np.arange(0, 0.6, 0.05)] * 3), -1).reshape(-1, 3) + (0.0, 0.9, 0)

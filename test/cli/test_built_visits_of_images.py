@@ -120,8 +120,7 @@ def built(path, **choice):
     return scans[0]
 
 
-@pytest.mark.parametrize('color', COLORS)
-@pytest.mark.parametrize('depth', DEPTHS)
+@pytest.mark.parametrize(('depth', 'color'), zip(DEPTHS, COLORS))
 def test_depth_images_of_a_drive_are_one_visit(record, depth, color):
     """Wall and floor where they are, in their colors, with path and free space."""
     end = '/compressedDepth' if depth == 'compressedDepth' else ''
