@@ -19,8 +19,7 @@ def atomic_write(path: str | Path, durable: bool = False) -> Iterator[BinaryIO]:
     Parameters
     ----------
     path : path
-        File to replace or to make; its folder exists. A pipe or a device, such as /dev/null, is
-        written to.
+        File to replace or to make; its folder exists.
     durable : bool
         Whether a power cut after the return keeps the new content: the data, and then the folder
         that holds the name, are flushed to the disk.
@@ -32,10 +31,6 @@ def atomic_write(path: str | Path, durable: bool = False) -> Iterator[BinaryIO]:
 
     """
     path = Path(path)
-    if path.exists() and not path.is_file():
-        with open(path, 'wb') as file:
-            yield file
-        return
     # The number keeps apart processes that write the same file.
     draft = path.with_name(f'{path.name}.{os.getpid()}{DRAFT}')
     try:

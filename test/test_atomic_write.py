@@ -5,7 +5,6 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
-from threading import Thread
 
 import pytest
 from rescene4d_ros.atomic_write import atomic_write
@@ -30,21 +29,6 @@ def test_new_content_takes_the_place_of_the_old(path, durable):
     assert path.read_bytes() == b'new'
     assert os.listdir(path.parent) == [path.name]
     assert path.stat().st_mode & 0o044  # others may read it, as any file
-
-
-def test_a_pipe_is_written_to_and_stays(path):
-    """As with `--out /dev/stdout`; a device would be lost for all programs."""
-    path.unlink()
-    os.mkfifo(path)
-    got = []
-    reader = Thread(target=lambda: got.append(path.read_bytes()))
-    reader.start()
-    with atomic_write(path) as file:
-        file.write(b'new')
-    reader.join()
-    assert got == [b'new']
-    assert path.is_fifo()
-    assert os.listdir(path.parent) == [path.name]
 
 
 def test_error_while_writing_keeps_the_old_content(path):
