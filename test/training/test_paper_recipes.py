@@ -235,6 +235,7 @@ def test_the_recipe_for_one_gpu_is_that_of_the_paper_but_for_memory():
     assert differing == {'train.batch_part', 'train.kept_variants'}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize('name', RECIPES)
 def test_first_steps_with_a_small_backbone(name, train, encoder, mask3d, capsys):
     start = mask3d if name == 'minkowski' else encoder('ptv3-tiny')
