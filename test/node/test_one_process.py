@@ -41,6 +41,7 @@ def test_a_drive_reaches_the_memory_without_the_topic(client, processes, robot, 
     assert processes.stop(process) == 0
 
 
+@pytest.mark.slow
 def test_parameter_files_reach_each_node_of_a_namespace(client, processes, tmp_path):
     """As robot.launch.py gives them: the file of the user, then what was given."""
     memory = {'path': str(tmp_path / 'memory'), 'map_id': 'cellar'}
