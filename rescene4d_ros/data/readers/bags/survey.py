@@ -43,6 +43,13 @@ class Seen:
     stamped: bool
     checksum: int
 
+    @classmethod
+    def of(cls, message: Recorded, number: int) -> Seen:
+        """Return what is known of a message without decoding it."""
+        stamp_ns, frame_id = header_of(message) or (message.time_ns, None)
+        checksum = zlib.crc32(message.data)
+        return cls(number, stamp_ns or message.time_ns, frame_id, bool(stamp_ns), checksum)
+
 
 @dataclass(frozen=True)
 class Survey:
@@ -100,12 +107,8 @@ def survey(path: Path, topic: str | None = None) -> Survey:
             _keep(spaces, message)
             continue
         clouds = seen.setdefault(message.topic.name, [])
-        stamp_ns, frame_id = header_of(message) or (message.time_ns, None)
-        checksum = zlib.crc32(message.data)
-        clouds.append(
-            Seen(len(clouds) + 1, stamp_ns or message.time_ns, frame_id, bool(stamp_ns), checksum)
-        )
-    chosen = [name for name in seen if topic in (None, name, name.removeprefix('/'))]
+        clouds.append(Seen.of(message, len(clouds) + 1))
+    chosen = [name for name in seen if topic is None or is_called(name, topic)]
     if len(chosen) != 1:
         whole = '' if not damage else f' ({damage[-1].text})'
         raise TopicError(
@@ -115,6 +118,11 @@ def survey(path: Path, topic: str | None = None) -> Survey:
         )
     name = chosen[0]
     return Survey(Path(path).name, tuple(files), name, tuple(seen[name]), tuple(damage), spaces)
+
+
+def is_called(name: str, wanted: str) -> bool:
+    """Return whether a topic is the one that a person names, with or without the first slash."""
+    return wanted in (name, name.removeprefix('/'))
 
 
 def _keep(spaces: dict[int, Recorded], message: Recorded) -> None:

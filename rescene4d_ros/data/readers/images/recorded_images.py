@@ -8,7 +8,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, NoReturn
-import zlib
 
 from rescene4d_ros.data.readers.bags.messages import (
     CAMERA_INFO,
@@ -19,7 +18,7 @@ from rescene4d_ros.data.readers.bags.messages import (
 )
 from rescene4d_ros.data.readers.bags.parts import parts_of, read_messages
 from rescene4d_ros.data.readers.bags.serialization import deserialized, header_of
-from rescene4d_ros.data.readers.bags.survey import Seen, Survey
+from rescene4d_ros.data.readers.bags.survey import is_called, Seen, Survey
 from rescene4d_ros.data.readers.images.config import DepthInputConfig
 from rescene4d_ros.data.readers.images.depth_stream import DepthStream
 from rescene4d_ros.data.readers.images.pixels import COLORS, DEPTHS
@@ -118,28 +117,19 @@ def survey_depth(path: Path, topic: str, topics: DepthTopics) -> DepthSurvey | N
     """
     files, damage = parts_of(Path(path))
     first: dict[str, Recorded] = {}
-    seen: dict[str, list[Seen]] = {}
+    kinds: dict[str, str] = {}
+    seen: dict[str, list[Seen]] = {}  # of depth images
     for message in read_messages(files, TYPES):
         if isinstance(message, Damage):
             damage.append(message)
             continue
         name = message.topic.name
-        first.setdefault(name, message)
-        stamp_ns, frame_id = header_of(message) or (message.time_ns, None)
-        images = seen.setdefault(name, [])
-        images.append(
-            Seen(
-                len(images) + 1,
-                stamp_ns or message.time_ns,
-                frame_id,
-                bool(stamp_ns),
-                zlib.crc32(message.data),
-            )
-        )
-    kinds = {name: _kind(message) for name, message in first.items()}
-    depths = _raw_ones([name for name, kind in kinds.items() if kind == 'depth'])
-    named = [name for name, kind in kinds.items() if kind == 'depth' and _is_called(name, topic)]
-    chosen = named if topic else depths
+        if name not in first:
+            first[name], kinds[name] = message, _kind(message)
+        if kinds[name] == 'depth':
+            images = seen.setdefault(name, [])
+            images.append(Seen.of(message, len(images) + 1))
+    chosen = [name for name in seen if is_called(name, topic)] if topic else _raw_ones([*seen])
     if not chosen:
         return None
     if len(chosen) > 1:
@@ -230,7 +220,7 @@ def _color(
         return ''
     colors = [name for name, kind in kinds.items() if kind == 'color']
     if wanted:
-        found = [name for name, m in first.items() if _is_called(name, wanted)]
+        found = [name for name in first if is_called(name, wanted)]
         if not found:
             _refuse(path, f'color images on {wanted!r}', colors, '--color-topic')
         return found[0]
@@ -258,7 +248,7 @@ def _info(path: Path, kinds: dict[str, str], depth: str, wanted: str) -> str:
     """Return the topic of the camera_info of the depth images: beside them, or the only one."""
     infos = [name for name, kind in kinds.items() if kind == 'info']
     if wanted:
-        found = [name for name in infos if _is_called(name, wanted)]
+        found = [name for name in infos if is_called(name, wanted)]
     else:
         plain = depth.removesuffix(f'/{COMPRESSED_DEPTH}')
         beside = f'{plain.rpartition("/")[0]}/camera_info'
@@ -271,10 +261,6 @@ def _info(path: Path, kinds: dict[str, str], depth: str, wanted: str) -> str:
 def _raw_ones(names: list[str]) -> list[str]:
     """Return topics without those that image_transport makes of another of them."""
     return [name for name in names if name.rpartition('/')[0] not in names]
-
-
-def _is_called(name: str, wanted: str) -> bool:
-    return wanted in (name, name.removeprefix('/'))
 
 
 def _refuse(path: Path, expected: str, got: list[str], flag: str) -> NoReturn:
